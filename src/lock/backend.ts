@@ -1,0 +1,47 @@
+/**
+ * The port that every lock service implements. One call is one attempt: waiting, retries, renewal, breakers and
+ * queueing are policy and stand above it, in locker.ts, once for all backends.
+ *
+ * Rules that the contract suite holds every backend to:
+ * - `tryAcquire` with a token that already holds the key is granted again with the same fence: a repeated command
+ *   whose first reply was lost must not lock its own sender out.
+ * - `extend` and `release` act only on the token's own lease, atomically.
+ * - A signal that aborts ends the call at once with `unavailable`; the command may still have landed, and the caller
+ *   releases the token to be sure.
+ * - Nothing throws but programming errors: outages are `unavailable`.
+ */
+import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Token } from './lock.ts'
+
+export interface Capabilities<F extends Fencing = Fencing> {
+  readonly fencing: F
+  /** Refusals carry tickets, and `wait` returns when the key may have become free. */
+  readonly wakes: boolean
+  /** Waiters in different processes are served in order of arrival. */
+  readonly fair: boolean
+}
+
+export interface LeaseRequest {
+  readonly key: Key
+  readonly token: Token
+  /** Length of the lease from now on, in milliseconds. */
+  readonly ttlMs: number
+}
+
+export interface Lease {
+  readonly key: Key
+  readonly token: Token
+}
+
+export interface LockBackend<F extends Fencing = Fencing> extends AsyncDisposable {
+  /** For metrics and messages: `memory`, `redis`, `redlock`. */
+  readonly name: string
+  readonly capabilities: Capabilities<F>
+  tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>>
+  /** Several keys in one exchange, answered in order; each stands for itself. Absent: the caller asks one by one. */
+  tryAcquireMany?(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<F>[]>
+  extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension>
+  release(lease: Lease, signal: AbortSignal): Promise<Release>
+  inspect(key: Key, signal: AbortSignal): Promise<Inspection>
+  /** Returns when the key may have become free, or the signal aborts. May return early, and may miss a release: bound it. */
+  wait?(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
+}

@@ -1,0 +1,48 @@
+/**
+ * The words of the lock library. A lock here is a lease: it ends by itself, so whoever holds it may have lost it
+ * without noticing. What makes that safe is the fence, a number that grows with each grant of a key and that the
+ * protected store compares; a lock without a fence only saves work.
+ */
+import type { Fault } from '../std/fault.ts'
+
+/** What is locked. 1 to 512 bytes of UTF-8. */
+export type Key = string
+
+/** Names one acquisition, so that only its owner can extend or release. 22 characters of base64url, 128 random bits. */
+export type Token = string
+
+/**
+ * How far a backend's fences rise.
+ * `always`: also after its server lost data; the number comes from, or is led by, durable storage.
+ * `within-epoch`: as long as the server keeps its data; a failover that loses writes may repeat numbers.
+ * `none`: there are no fences.
+ */
+export type Fencing = 'always' | 'within-epoch' | 'none'
+
+/** A fence fits a signed 64-bit integer, so that any store can keep and compare it. Absent exactly when fencing is `none`. */
+export type FenceOf<F extends Fencing> = F extends 'none' ? undefined : bigint
+
+/** Handed out with a refusal by a backend that can wake its waiters; only meaningful to that backend. */
+export type Ticket = string
+
+/** A backend did not answer, or answered that it cannot serve. The command may still have taken effect. */
+export interface Unavailable {
+  readonly kind: 'unavailable'
+  readonly fault: Fault
+}
+
+/** Contention is a value. `ttlMs` is what is left of the lease when the answer arrived, at least. */
+export type Attempt<F extends Fencing> =
+  | { readonly kind: 'granted'; readonly fence: FenceOf<F>; readonly ttlMs: number }
+  | { readonly kind: 'held'; readonly remainingMs: number | undefined; readonly ticket?: Ticket }
+  | Unavailable
+
+export type Extension = { readonly kind: 'extended'; readonly ttlMs: number } | { readonly kind: 'lost' } | Unavailable
+
+/** `lost`: when release came, the lease had ended, or another token held the key. */
+export type Release = { readonly kind: 'released' } | { readonly kind: 'lost' } | Unavailable
+
+export type Inspection =
+  | { readonly kind: 'free' }
+  | { readonly kind: 'held'; readonly remainingMs: number | undefined; readonly fence: bigint | undefined }
+  | Unavailable

@@ -1,0 +1,95 @@
+/**
+ * The one error class, and the one table of what can go wrong. A code is stable: clients, alerts and runbooks may
+ * match on it. Adding a line here is all that a new fault needs; its HTTP status and remedy stand beside it.
+ */
+
+interface FaultKind {
+  /** HTTP status when the fault ends a request. */
+  readonly status: number
+  /** Whether the same request may succeed later without a change. */
+  readonly retryable: boolean
+  /** What the reader can do about it. */
+  readonly remedy: string
+}
+
+const rejected = (status: number, remedy: string): FaultKind => ({ status, retryable: false, remedy })
+const passing = (status: number, remedy: string): FaultKind => ({ status, retryable: true, remedy })
+
+export const FAULTS = {
+  // what was sent
+  JSON_INVALID: rejected(400, 'send well-formed JSON (RFC 8259) in UTF-8'),
+  JSON_DUPLICATE_MEMBER: rejected(400, 'name each member of an object once'),
+  JSON_LONE_SURROGATE: rejected(400, 'send surrogates in pairs, or the character itself'),
+  JSON_TOO_DEEP: rejected(400, 'nest arrays and objects less deeply'),
+  NUMBER_PRECISION: rejected(400, 'send the number as a string, or with a value that a double holds exactly'),
+  FIELDS_MISSING: rejected(400, "send an object that has at least one of the collection's identity fields"),
+  REQUEST_INVALID: rejected(400, 'correct the request as the detail says'),
+  IDEMPOTENCY_KEY_INVALID: rejected(400, 'send 1 to 255 visible ASCII characters, and none with NDJSON'),
+  TOKEN_MISSING: rejected(401, 'send Authorization: Bearer with a token from the tokens file'),
+  TOKEN_REFUSED: rejected(403, 'use a token that has this right on this collection'),
+  NOT_FOUND: rejected(404, 'check the path'),
+  ITEM_NOT_FOUND: rejected(404, 'check the collection and the id'),
+  METHOD_NOT_ALLOWED: rejected(405, 'use one of the methods in the Allow header'),
+  POLICY_IMMUTABLE: rejected(409, 'use a new collection: one that holds items keeps its identity policy'),
+  CONTENT_TOO_LARGE: rejected(413, 'send less at once, or raise the limit that the detail names'),
+  MEDIA_TYPE_UNSUPPORTED: rejected(415, 'send application/json, application/x-ndjson or application/octet-stream'),
+  COLLECTION_NAME_INVALID: rejected(422, 'use 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit'),
+  POLICY_INVALID: rejected(422, 'use a policy from the table in the OpenAPI document'),
+  IDEMPOTENCY_KEY_REUSED: rejected(422, 'use a new Idempotency-Key for a new request'),
+  // what happened to us
+  OVERLOADED: passing(429, 'send again after Retry-After'),
+  READ_STALLED: passing(408, 'read the answer while sending, or ask with Prefer: return=minimal'),
+  BODY_STALLED: passing(408, 'keep sending, or send again'),
+  SHUTTING_DOWN: passing(503, 'send again: another replica, or this one after its restart'),
+  STORE_UNAVAILABLE: passing(503, 'send again after Retry-After; see the log for the cause'),
+  STORE_LOCKED: rejected(503, 'stop the other process that uses this data folder'),
+  STORE_CORRUPT: rejected(500, 'run ingot verify, then restore the data folder from a backup'),
+  INTERNAL: rejected(500, 'report it with the trace id'),
+  // locks
+  LOCK_TIMEOUT: passing(503, 'wait longer, hold shorter, or lock something finer'),
+  LOCK_LOST: passing(503, 'the lease ended before the work did: use a longer time to live, or do less under the lock'),
+  LOCK_BACKEND_UNAVAILABLE: passing(503, 'see the log for the cause; check the lock service'),
+  LOCK_BREAKER_OPEN: passing(503, 'the lock service failed repeatedly; it is tried again by itself'),
+  LOCK_KEY_INVALID: rejected(400, 'use a key of 1 to 512 bytes'),
+  FENCE_STALE: rejected(409, 'a later holder has written: acquire again and read before writing'),
+  // how we were started
+  CONFIG_INVALID: rejected(500, 'correct the settings named, then start again'),
+  // what the command line met
+  REMOTE_REFUSED: rejected(502, 'see the detail of the answer'),
+  REMOTE_UNREACHABLE: passing(502, 'check the address and that the service runs'),
+} as const satisfies Record<string, FaultKind>
+
+export type FaultCode = keyof typeof FAULTS
+
+export interface FaultOptions {
+  readonly cause?: unknown
+  /** Machine-readable facts for the problem body: a position, a limit, a line. Never a secret, never content. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Everything that ingot throws. The message says what failed, on what; the code says what to do. */
+export class Fault extends Error {
+  readonly code: FaultCode
+  readonly facts: Readonly<Record<string, string | number | boolean>>
+
+  constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause })
+    this.name = 'Fault'
+    this.code = code
+    this.facts = options.facts ?? {}
+  }
+
+  get retryable(): boolean {
+    return FAULTS[this.code].retryable
+  }
+
+  get status(): number {
+    return FAULTS[this.code].status
+  }
+}
+
+/** Any thrown value as a Fault: itself, or INTERNAL with it as the cause. */
+export function toFault(thrown: unknown): Fault {
+  if (thrown instanceof Fault) return thrown
+  return new Fault('INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
+}

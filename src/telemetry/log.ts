@@ -1,0 +1,33 @@
+/** Structured logs: an event is a stable message and fields. Content, secrets and keys never go in. */
+import pino from 'pino'
+
+export interface Log {
+  debug(fields: object, event: string): void
+  info(fields: object, event: string): void
+  warn(fields: object, event: string): void
+  error(fields: object, event: string): void
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface LogOptions {
+  readonly level: LogLevel
+  /** File descriptor that gets the lines. Default: 1. */
+  readonly fd?: number
+}
+
+/** A JSON line per event with `time`, `level`, `msg`. Errors under `err` are written with code and cause. */
+export function createLog(options: LogOptions): Log {
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+    },
+    pino.destination({ dest: options.fd ?? 1, sync: true }),
+  )
+}
+
+/** Drops everything: for libraries used without a log. */
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

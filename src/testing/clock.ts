@@ -1,0 +1,71 @@
+/** A clock that moves only when told. Timers due are fired in order of their due time. */
+import type { Clock, Timer } from '../std/clock.ts'
+
+export interface FakeClock extends Clock {
+  /** Moves both clocks forward, firing what falls due; lets promises settle after each. */
+  advance(ms: number): Promise<void>
+  /** Moves the wall clock alone, as a bad NTP step does. */
+  jumpWall(ms: number): void
+  /** Moves monotonic time without firing timers, as a blocked event loop or a stopped process does. */
+  block(ms: number): void
+}
+
+interface Pending {
+  readonly dueMs: number
+  readonly fire: () => void
+}
+
+export function createFakeClock(startMs = 1_000): FakeClock {
+  let now = startMs
+  let wallOffset = 1_700_000_000_000
+  let pending: Pending[] = []
+
+  function add(ms: number, fire: () => void): Timer {
+    const entry = { dueMs: now + ms, fire }
+    pending.push(entry)
+    return { cancel: () => void (pending = pending.filter((p) => p !== entry)) }
+  }
+
+  async function settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) await Promise.resolve()
+  }
+
+  async function fireDue(untilMs: number): Promise<void> {
+    for (;;) {
+      const next = pending.filter((p) => p.dueMs <= untilMs).toSorted((a, b) => a.dueMs - b.dueMs)[0]
+      if (next === undefined) return
+      pending = pending.filter((p) => p !== next)
+      now = Math.max(now, next.dueMs)
+      next.fire()
+      await settle()
+    }
+  }
+
+  return {
+    monotonicMs: () => now,
+    wallMs: () => now + wallOffset,
+    timer: add,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted === true) return reject(signal.reason as Error)
+        const timer = add(ms, resolve)
+        signal?.addEventListener(
+          'abort',
+          () => {
+            timer.cancel()
+            reject(signal.reason as Error)
+          },
+          { once: true },
+        )
+      }),
+    jumpWall: (ms) => void (wallOffset += ms),
+    block: (ms) => void (now += ms),
+    async advance(ms) {
+      await settle()
+      const until = now + ms
+      await fireDue(until)
+      now = Math.max(now, until)
+      await settle()
+    },
+  }
+}
