@@ -1,0 +1,112 @@
+/**
+ * What makes two items of a collection the same. A policy is parsed once, here, so that everything behind it works
+ * with pointers that are well-formed and none of which lies within another.
+ */
+import { Fault } from '../std/fault.ts'
+import { parsePointer } from './pointer.ts'
+
+/**
+ * json    the JSON value (RFC 8785); bytes of another media type in such a collection count by their bytes
+ * bytes   the bytes as they came, whatever they are
+ * fields  the values at the pointers (include), or all values but those (exclude)
+ */
+export type IdentityPolicy =
+  | { readonly kind: 'json' }
+  | { readonly kind: 'bytes' }
+  | { readonly kind: 'fields'; readonly include: readonly string[] }
+  | { readonly kind: 'fields'; readonly exclude: readonly string[] }
+
+export const DEFAULT_POLICY: IdentityPolicy = Object.freeze({ kind: 'json' })
+
+/** Each item of a collection pays for each pointer, hence the bounds. */
+const MAX_POINTERS = 100
+const MAX_POINTER_LENGTH = 1_024
+
+/** A policy from a parsed request or setting. @throws Fault POLICY_INVALID saying what is wrong with it. */
+export function parsePolicy(value: unknown): IdentityPolicy {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid('the identity policy is not an object, use for example {"kind":"json"}')
+  }
+  const { kind, ...rest } = { kind: undefined, ...value }
+  if (kind === 'fields') return parseFields(rest)
+  if (kind !== 'json' && kind !== 'bytes')
+    throw invalid('the kind of an identity policy is "json", "bytes" or "fields"')
+  refuseOthers(rest, kind)
+  return { kind }
+}
+
+function parseFields(members: object): IdentityPolicy {
+  const { include, exclude, ...rest } = { include: undefined, exclude: undefined, ...members }
+  refuseOthers(rest, 'fields')
+  if (include !== undefined && exclude !== undefined) {
+    throw invalid('a policy of kind "fields" has "include" or "exclude", not both')
+  }
+  if (include !== undefined) return { kind: 'fields', include: parsePointers(include, 'include') }
+  if (exclude !== undefined) return { kind: 'fields', exclude: parsePointers(exclude, 'exclude') }
+  throw invalid('a policy of kind "fields" needs "include" or "exclude", a list of JSON pointers')
+}
+
+function refuseOthers(members: object, kind: string): void {
+  const [other] = Object.keys(members)
+  if (other !== undefined) throw invalid(`a policy of kind "${kind}" has no member ${quote(other)}`)
+}
+
+function parsePointers(list: unknown, name: string): readonly string[] {
+  if (!Array.isArray(list) || list.length === 0) throw invalid(`"${name}" is not a list of at least one JSON pointer`)
+  if (list.length > MAX_POINTERS)
+    throw invalid(`"${name}" has ${list.length} pointers, at most ${MAX_POINTERS} are taken`)
+  const pointers = list.map((entry: unknown) => checkPointer(entry, name))
+  refuseNested(pointers, name)
+  return pointers
+}
+
+function checkPointer(entry: unknown, name: string): string {
+  if (typeof entry !== 'string')
+    throw invalid(`"${name}" has an entry that is not a string, use pointers such as "/a/b"`)
+  if (entry === '') throw invalid(`"${name}" names the whole item (""), use {"kind":"json"} for that`)
+  if (entry.length > MAX_POINTER_LENGTH) {
+    throw invalid(`"${name}" has a pointer of ${entry.length} characters, at most ${MAX_POINTER_LENGTH} are taken`)
+  }
+  if (parsePointer(entry) === undefined) {
+    throw invalid(
+      `"${name}" has ${quote(entry)}, which is no JSON pointer (RFC 6901): begin with "/", write ~0 for ~, ~1 for /`,
+    )
+  }
+  return entry
+}
+
+/** A pointer within another says the same thing twice (include) or nothing (exclude): surely not what was meant. */
+function refuseNested(pointers: readonly string[], name: string): void {
+  for (const [at, inner] of pointers.entries()) {
+    const outer = pointers.find((other, otherAt) => otherAt !== at && `${inner}/`.startsWith(`${other}/`))
+    if (outer !== undefined)
+      throw invalid(`"${name}" has ${quote(inner)} twice or within ${quote(outer)}, name it once`)
+  }
+}
+
+/**
+ * The canonical text of a policy: equal exactly when the policies are. `parsePolicy(JSON.parse(text))` reads it.
+ * The order of pointers says nothing, so they are sorted.
+ */
+export function policyText(policy: IdentityPolicy): string {
+  if (policy.kind !== 'fields') return JSON.stringify({ kind: policy.kind })
+  if ('include' in policy) return JSON.stringify({ include: policy.include.toSorted(byCodeUnit), kind: 'fields' })
+  return JSON.stringify({ exclude: policy.exclude.toSorted(byCodeUnit), kind: 'fields' })
+}
+
+export function samePolicy(a: IdentityPolicy, b: IdentityPolicy): boolean {
+  return policyText(a) === policyText(b)
+}
+
+function byCodeUnit(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
+}
+
+function invalid(message: string): Fault {
+  return new Fault('POLICY_INVALID', message)
+}
