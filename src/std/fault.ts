@@ -29,7 +29,6 @@ export const FAULTS = {
   TOKEN_REFUSED: rejected(403, 'use a token that has this right on this collection'),
   NOT_FOUND: rejected(404, 'check the path'),
   ITEM_NOT_FOUND: rejected(404, 'check the collection and the id'),
-  METHOD_NOT_ALLOWED: rejected(405, 'use one of the methods in the Allow header'),
   POLICY_IMMUTABLE: rejected(409, 'use a new collection: one that holds items keeps its identity policy'),
   CONTENT_TOO_LARGE: rejected(413, 'send less at once, or raise the limit that the detail names'),
   MEDIA_TYPE_UNSUPPORTED: rejected(415, 'send application/json, application/x-ndjson or application/octet-stream'),

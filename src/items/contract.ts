@@ -1,0 +1,214 @@
+/** The suite that every store passes, or says which line it does not and why. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { formatContentId, identify, identityKind } from '../identity/content-id.ts'
+import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
+import type { Collection, PreparedItem } from './item.ts'
+import type { Claim, ItemStore, Unit } from './store.ts'
+
+export interface Skip {
+  readonly test: string
+  readonly reason: string
+}
+
+const JSON_COLLECTION: Collection = { name: 'things', policy: DEFAULT_POLICY }
+const NOW = 1_700_000_000_000
+
+export function item(value: unknown, policy: IdentityPolicy = DEFAULT_POLICY): PreparedItem {
+  const content = Buffer.from(JSON.stringify(value))
+  const id = formatContentId(identityKind(policy, 'json'), identify(policy, 'json', content, { maxDepth: 64 }))
+  return { id, media: 'application/json', content }
+}
+
+function unit(values: readonly unknown[], collection: Collection = JSON_COLLECTION): Unit {
+  return { collection, items: values.map((value) => item(value, collection.policy)) }
+}
+
+function claim(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): Claim {
+  const slots = [{ kind: 'item', at: 0, repeat: false }] as const
+  return { scope: 'tester', key, fingerprint, expiresAtMs, form: { kind: 'single', slots } }
+}
+
+export function storeContract(name: string, open: () => Promise<ItemStore>, skips: readonly Skip[] = []): void {
+  describe(`store contract: ${name}`, () => {
+    const titles = new Set<string>()
+    let store: ItemStore
+    beforeEach(async () => {
+      store = await open()
+    })
+    afterEach(() => store[Symbol.asyncDispose]())
+
+    const it = (title: string, body: () => Promise<void>): void => {
+      titles.add(title)
+      test(title, async ({ skip }) => {
+        const why = skips.find((one) => one.test === title)?.reason
+        if (why !== undefined) skip(why)
+        await body()
+      })
+    }
+    const putOne = async (one: Unit, nowMs = NOW) => (await store.put([one], nowMs))[0]
+
+    it('creates what is new and recognises what is not', async () => {
+      expect(await putOne(unit([1]))).toEqual({ kind: 'stored', outcomes: [{ kind: 'created', firstSeenMs: NOW }] })
+      expect(await putOne(unit([1, 2]), NOW + 5)).toEqual({
+        kind: 'stored',
+        outcomes: [
+          { kind: 'duplicate', firstSeenMs: NOW, foundBy: 'store' },
+          { kind: 'created', firstSeenMs: NOW + 5 },
+        ],
+      })
+    })
+
+    it('finds what an earlier unit of the same call created', async () => {
+      const [first, second] = await store.put([unit(['same']), unit(['same'])], NOW)
+      expect(first).toMatchObject({ outcomes: [{ kind: 'created' }] })
+      expect(second).toMatchObject({ outcomes: [{ kind: 'duplicate', firstSeenMs: NOW }] })
+    })
+
+    it('creates an item once however many calls race', async () => {
+      const outcomes = await Promise.all(Array.from({ length: 20 }, () => putOne(unit(['race']))))
+      const kinds = outcomes.map((one) => (one?.kind === 'stored' ? one.outcomes[0]?.kind : one?.kind))
+      expect(kinds.filter((kind) => kind === 'created')).toHaveLength(1)
+      expect(kinds.filter((kind) => kind === 'duplicate')).toHaveLength(19)
+    })
+
+    it('keeps collections apart', async () => {
+      await putOne(unit([1]))
+      expect(await putOne(unit([1], { name: 'others', policy: DEFAULT_POLICY }))).toMatchObject({
+        outcomes: [{ kind: 'created' }],
+      })
+      expect((await store.list('others', { limit: 10 })).items).toHaveLength(1)
+    })
+
+    it('gives the content back as it came, with its media type', async () => {
+      const bytes = Uint8Array.from({ length: 300 }, (_, index) => index % 256)
+      const digest = identify({ kind: 'bytes' }, 'bytes', bytes, { maxDepth: 64 })
+      const one = { id: formatContentId('bytes', digest), media: 'application/octet-stream', content: bytes }
+      await putOne({ collection: { name: 'blobs', policy: { kind: 'bytes' } }, items: [one] })
+      const got = await store.get('blobs', one.id)
+      expect(got).toMatchObject({ id: one.id, media: one.media, firstSeenMs: NOW })
+      expect(Buffer.from(got?.content ?? [])).toEqual(Buffer.from(bytes))
+    })
+
+    it('keeps empty content', async () => {
+      const digest = identify({ kind: 'bytes' }, 'bytes', new Uint8Array(), { maxDepth: 64 })
+      const one = { id: formatContentId('bytes', digest), media: 'application/octet-stream', content: new Uint8Array() }
+      await putOne({ collection: { name: 'blobs', policy: { kind: 'bytes' } }, items: [one] })
+      expect((await store.get('blobs', one.id))?.content).toHaveLength(0)
+    })
+
+    it('says nothing of what it does not hold', async () => {
+      expect(await store.get('things', item('absent').id)).toBeUndefined()
+      expect(await store.collection('nowhere')).toBeUndefined()
+      expect(await store.list('nowhere', { limit: 10 })).toEqual({ items: [] })
+      expect(await store.delete('nowhere', item('absent').id)).toBe(false)
+    })
+
+    it('pages in the order of creation, without gap or repeat', async () => {
+      const values = Array.from({ length: 25 }, (_, index) => index)
+      for (const value of values) await putOne(unit([value]))
+      const seen: unknown[] = []
+      let after: string | undefined
+      do {
+        const page = await store.list('things', after === undefined ? { limit: 10 } : { limit: 10, after })
+        seen.push(...page.items.map((one) => JSON.parse(Buffer.from(one.content).toString()) as unknown))
+        after = page.next
+      } while (after !== undefined)
+      expect(seen).toEqual(values)
+    })
+
+    it('ends without a further page when the last one is full', async () => {
+      await putOne(unit([1, 2, 3]))
+      expect((await store.list('things', { limit: 3 })).next).toBeUndefined()
+    })
+
+    it('does not pass by an item created after the last one seen was deleted', async () => {
+      await putOne(unit([1, 2, 3]))
+      const page = await store.list('things', { limit: 2 })
+      await store.delete('things', item(3).id)
+      await store.delete('things', item(2).id)
+      await putOne(unit([4]))
+      const rest = await store.list('things', { limit: 2, after: page.next ?? '' })
+      expect(rest.items.map((one) => one.id)).toEqual([item(4).id])
+    })
+
+    it('deletes for good, and then takes the same content as new', async () => {
+      await putOne(unit(['gone']))
+      expect(await store.delete('things', item('gone').id)).toBe(true)
+      expect(await store.get('things', item('gone').id)).toBeUndefined()
+      expect(await store.delete('things', item('gone').id)).toBe(false)
+      expect(await putOne(unit(['gone']), NOW + 9)).toMatchObject({
+        outcomes: [{ kind: 'created', firstSeenMs: NOW + 9 }],
+      })
+    })
+
+    it('defines a policy, and holds to it once there are items', async () => {
+      const policy: IdentityPolicy = { kind: 'fields', include: ['/a'] }
+      expect(await store.define('chosen', policy)).toBe('defined')
+      expect(await store.define('chosen', { kind: 'bytes' })).toBe('defined')
+      expect(await store.define('chosen', policy)).toBe('defined')
+      expect(await store.define('chosen', policy)).toBe('unchanged')
+      await putOne(unit([{ a: 1 }], { name: 'chosen', policy }))
+      expect(await store.define('chosen', { kind: 'bytes' })).toBe('immutable')
+      expect(await store.define('chosen', policy)).toBe('unchanged')
+      expect(await store.collection('chosen')).toEqual({ name: 'chosen', policy })
+    })
+
+    it('stores nothing under a policy that is not the collection’s', async () => {
+      await store.define('chosen', { kind: 'bytes' })
+      expect(await putOne(unit([1], { name: 'chosen', policy: DEFAULT_POLICY }))).toEqual({ kind: 'policy-changed' })
+      expect((await store.list('chosen', { limit: 1 })).items).toEqual([])
+    })
+
+    it('replays the receipt of a key, and refuses the key for another request', async () => {
+      const first = await putOne({ ...unit(['keyed']), claim: claim('k') })
+      expect(first).toMatchObject({ kind: 'stored', receipt: { status: 201 } })
+      const again = await putOne({ ...unit(['keyed']), claim: claim('k') })
+      expect(again).toEqual({ kind: 'replayed', receipt: first?.kind === 'stored' ? first.receipt : undefined })
+      expect(await putOne({ ...unit(['other']), claim: claim('k', 'another') })).toEqual({ kind: 'key-reused' })
+      expect(await store.get('things', item('other').id)).toBeUndefined()
+    })
+
+    it('replays also after the item was deleted, for the answer belongs to the key', async () => {
+      await putOne({ ...unit(['keyed']), claim: claim('k') })
+      await store.delete('things', item('keyed').id)
+      expect(await putOne({ ...unit(['keyed']), claim: claim('k') })).toMatchObject({ kind: 'replayed' })
+    })
+
+    it('lets a key go when its time is over', async () => {
+      await putOne({ ...unit(['keyed']), claim: claim('k', 'f', NOW + 10) })
+      expect(await putOne({ ...unit(['keyed']), claim: claim('k', 'another', NOW + 99) }, NOW + 11)).toMatchObject({
+        kind: 'stored',
+        receipt: { status: 200 },
+      })
+    })
+
+    it('keeps the keys of different callers apart', async () => {
+      await putOne({ ...unit(['keyed']), claim: claim('k') })
+      const other = { ...claim('k', 'another'), scope: 'somebody' }
+      expect(await putOne({ ...unit(['more']), claim: other })).toMatchObject({ kind: 'stored' })
+    })
+
+    it('takes a key once however many calls race', async () => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 10 }, () => putOne({ ...unit(['keyed']), claim: claim('race') })),
+      )
+      expect(outcomes.filter((one) => one?.kind === 'stored')).toHaveLength(1)
+      expect(outcomes.filter((one) => one?.kind === 'replayed')).toHaveLength(9)
+    })
+
+    it('takes batches of every size in one call', async () => {
+      const units = [unit([]), unit(Array.from({ length: 700 }, (_, n) => `many ${n}`)), unit(['one more'])]
+      const outcomes = await store.put(units, NOW)
+      expect(outcomes.map((one) => (one.kind === 'stored' ? one.outcomes.length : -1))).toEqual([0, 700, 1])
+      expect((await store.list('things', { limit: 1000 })).items).toHaveLength(701)
+    })
+
+    it('is ready for writes', async () => {
+      await expect(store.check()).resolves.toBeUndefined()
+    })
+
+    test('skips name tests of this suite', () => {
+      expect(skips.filter((skip) => !titles.has(skip.test))).toEqual([])
+    })
+  })
+}

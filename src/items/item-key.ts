@@ -1,0 +1,22 @@
+/** An id as stores keep it: the two characters of its version, then the 32 bytes of the digest. */
+import type { ItemId } from './item.ts'
+
+export const ITEM_KEY_BYTES = 34
+
+/** Writes the key of a well-formed id at `offset`; returns the offset behind it. */
+export function writeItemKey(id: ItemId, into: Buffer, offset: number): number {
+  into.write(id, offset, 2, 'latin1')
+  into.write(id.slice(3), offset + 2, 32, 'hex')
+  return offset + ITEM_KEY_BYTES
+}
+
+export function itemKey(id: ItemId): Buffer {
+  const key = Buffer.allocUnsafe(ITEM_KEY_BYTES)
+  writeItemKey(id, key, 0)
+  return key
+}
+
+export function itemIdOfKey(key: Uint8Array): ItemId {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength)
+  return `${bytes.toString('latin1', 0, 2)}-${bytes.toString('hex', 2)}`
+}

@@ -1,0 +1,27 @@
+/**
+ * Opens the embedded store's file. One connection writes, another reads, each on a thread of its own; WAL lets them
+ * work at once. `synchronous=FULL` is said explicitly: a COMMIT that returned has been fsync'd.
+ */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { failpoint } from '#failpoint'
+import { migrate } from './schema.ts'
+
+export const DATABASE_FILE = 'items.sqlite'
+
+/** Opens for writing; makes the file when missing and brings it to the newest shape. */
+export function openForWriting(folder: string): DatabaseSync {
+  const db = new DatabaseSync(join(folder, DATABASE_FILE))
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${failpoint('sqlite/no-sync') ? 'OFF' : 'FULL'}`)
+  // 64 MiB of pages: the part of the unique index that recent items touch
+  db.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
+  migrate(db)
+  if (failpoint('sqlite/no-unique-index')) {
+    db.exec('DROP INDEX items_once; CREATE INDEX items_once ON items (collection, id)')
+  }
+  return db
+}
+
+export function openForReading(folder: string): DatabaseSync {
+  return new DatabaseSync(join(folder, DATABASE_FILE), { readOnly: true })
+}

@@ -1,0 +1,36 @@
+/**
+ * One process per data folder. The lock is SQLite's own exclusive lock on a file beside the data: the operating
+ * system drops it when the process ends, however it ends, so there is no stale lock to clear by hand.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Fault } from '../../std/fault.ts'
+
+export interface FolderLock {
+  release(): void
+}
+
+/** Makes the folder when missing. Throws Fault STORE_LOCKED while another process has it. */
+export function lockFolder(folder: string): FolderLock {
+  const owner = join(folder, 'owner')
+  mkdirSync(folder, { recursive: true })
+  const db = new DatabaseSync(join(folder, 'lock.sqlite'))
+  try {
+    db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (cause) {
+    db.close()
+    throw new Fault('STORE_LOCKED', `data folder "${folder}" is in use by ${ownerOf(owner)}`, { cause })
+  }
+  writeFileSync(owner, `${process.pid}\n`)
+  return { release: () => db.close() }
+}
+
+function ownerOf(file: string): string {
+  try {
+    return `process ${readFileSync(file, 'utf8').trim()}`
+  } catch {
+    // the name of the owner is a courtesy; the lock itself is what counts
+    return 'another process'
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What the service's thread and the store's threads say to each other. Items cross in one transferred buffer per
+ * batch: cloning them one by one would cost more than storing them.
+ */
+import type { FaultCode } from '../../std/fault.ts'
+import type { ItemOutcome } from '../item.ts'
+import { ITEM_KEY_BYTES, writeItemKey } from '../item-key.ts'
+import type { Receipt } from '../receipt.ts'
+import type { Claim, DefineOutcome, Unit, UnitOutcome } from '../store.ts'
+
+export interface PackedUnit {
+  readonly collection: string
+  readonly policy: string
+  readonly count: number
+  readonly claim?: Claim
+}
+
+/** `bytes`: per item the key (34 bytes), the content's length and media type's number (4 bytes each), the content. */
+export interface PackedBatch {
+  readonly units: readonly PackedUnit[]
+  readonly media: readonly string[]
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+const ITEM_HEAD_BYTES = ITEM_KEY_BYTES + 8
+
+export function packBatch(units: readonly Unit[], policyText: (unit: Unit) => string): PackedBatch {
+  const media = new Map<string, number>()
+  const bytes = Buffer.from(new ArrayBuffer(packedSize(units)))
+  let offset = 0
+  for (const unit of units) {
+    for (const item of unit.items) {
+      if (!media.has(item.media)) media.set(item.media, media.size)
+      offset = writeItemKey(item.id, bytes, offset)
+      offset = bytes.writeUInt32LE(item.content.length, offset)
+      offset = bytes.writeUInt32LE(media.get(item.media) ?? 0, offset)
+      bytes.set(item.content, offset)
+      offset += item.content.length
+    }
+  }
+  const packed = units.map((unit): PackedUnit => {
+    const head = { collection: unit.collection.name, policy: policyText(unit), count: unit.items.length }
+    return unit.claim === undefined ? head : { ...head, claim: unit.claim }
+  })
+  return { units: packed, media: [...media.keys()], bytes }
+}
+
+function packedSize(units: readonly Unit[]): number {
+  let size = 0
+  for (const unit of units) for (const item of unit.items) size += ITEM_HEAD_BYTES + item.content.length
+  return size
+}
+
+/** Views into the batch's buffer. */
+export interface PackedItem {
+  readonly key: Uint8Array
+  readonly media: string
+  readonly content: Uint8Array
+}
+
+/** Reads the items of a batch one unit after another. */
+export function createItemReader(batch: PackedBatch): { next(count: number): readonly PackedItem[] } {
+  const { buffer, byteOffset, byteLength } = batch.bytes
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
+  let offset = 0
+  function read(): PackedItem {
+    const key = bytes.subarray(offset, offset + ITEM_KEY_BYTES)
+    const length = bytes.readUInt32LE(offset + ITEM_KEY_BYTES)
+    const media = batch.media[bytes.readUInt32LE(offset + ITEM_KEY_BYTES + 4)] ?? ''
+    const start = offset + ITEM_HEAD_BYTES
+    offset = start + length
+    return { key, media, content: bytes.subarray(start, offset) }
+  }
+  return { next: (count) => Array.from({ length: count }, read) }
+}
+
+/** Outcomes as numbers: the first-seen time, negative when the item is a duplicate. */
+export type PackedOutcome =
+  | { readonly kind: 'stored'; readonly firstSeen: Float64Array; readonly receipt?: Receipt }
+  | Exclude<UnitOutcome, { kind: 'stored' }>
+
+export function packedItemOutcome(outcome: ItemOutcome): number {
+  return outcome.kind === 'created' ? outcome.firstSeenMs : -outcome.firstSeenMs
+}
+
+export function unpackItemOutcome(firstSeen: number): ItemOutcome {
+  return firstSeen >= 0
+    ? { kind: 'created', firstSeenMs: firstSeen }
+    : { kind: 'duplicate', firstSeenMs: -firstSeen, foundBy: 'store' }
+}
+
+export function unpackOutcome(packed: PackedOutcome): UnitOutcome {
+  if (packed.kind !== 'stored') return packed
+  const outcomes = Array.from(packed.firstSeen, unpackItemOutcome)
+  return packed.receipt === undefined
+    ? { kind: 'stored', outcomes }
+    : { kind: 'stored', outcomes, receipt: packed.receipt }
+}
+
+/** An item as a row. */
+export interface Row {
+  readonly place: number
+  readonly id: Uint8Array
+  readonly media: string | null
+  readonly first_seen_ms: number
+  readonly content: Uint8Array
+}
+
+/** What a thread can be asked for. */
+export interface Methods {
+  put: { args: { batch: PackedBatch; nowMs: number }; result: readonly PackedOutcome[] }
+  /** The policy's text. */
+  collection: { args: { name: string }; result: string | undefined }
+  define: { args: { name: string; policy: string }; result: DefineOutcome }
+  get: { args: { collection: string; key: Uint8Array }; result: Row | undefined }
+  /** One row more than `limit` when there is another page. */
+  list: { args: { collection: string; after: number; limit: number }; result: readonly Row[] }
+  delete: { args: { collection: string; key: Uint8Array }; result: boolean }
+  check: { args: object; result: undefined }
+  close: { args: object; result: undefined }
+}
+
+export type Method = keyof Methods
+
+/** Each request gets exactly one answer with its number. */
+export type Request = {
+  [M in Method]: { readonly seq: number; readonly method: M; readonly args: Methods[M]['args'] }
+}[Method]
+
+export type Answer =
+  | { readonly seq: number; readonly ok: true; readonly value: unknown }
+  | { readonly seq: number; readonly ok: false; readonly code: FaultCode; readonly message: string }

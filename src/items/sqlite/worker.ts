@@ -1,0 +1,104 @@
+/**
+ * A thread of the embedded store. The writer's thread takes batches one after another, each in a transaction, and
+ * answers after its COMMIT; the reader's answers questions meanwhile. SQLite's calls block, which is why they are here.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { failpoint } from '#failpoint'
+import { Fault, type FaultCode } from '../../std/fault.ts'
+import { openForReading, openForWriting } from './database.ts'
+import type { Answer, Method, Methods, Request } from './protocol.ts'
+import { createReader } from './reader.ts'
+import { createWriter } from './writer.ts'
+
+export interface StoreThreadData {
+  readonly folder: string
+  readonly role: 'writer' | 'reader'
+}
+
+type Handlers = { readonly [M in Method]?: (args: Methods[M]['args'], early: Early) => Methods[M]['result'] }
+
+/** Sends a result before its time. */
+type Early = (value: unknown) => void
+
+function writerHandlers(folder: string): Handlers {
+  const db = openForWriting(folder)
+  const writer = createWriter(db)
+  return {
+    put: ({ batch, nowMs }, early) =>
+      writer.transaction(
+        () => writer.put(batch, nowMs),
+        (outcomes) => {
+          if (failpoint('sqlite/answer-before-commit')) answerTooEarly(() => early(outcomes))
+        },
+      ),
+    collection: ({ name }) => writer.policy(name),
+    define: ({ name, policy }) => writer.transaction(() => writer.define(name, policy)),
+    delete: ({ collection, key }) => writer.transaction(() => writer.delete(collection, key)),
+    check: () => done(() => writer.check()),
+    close: () => done(() => db.close()),
+  }
+}
+
+function readerHandlers(folder: string): Handlers {
+  const db = openForReading(folder)
+  const reader = createReader(db)
+  return {
+    get: ({ collection, key }) => reader.get(collection, key),
+    list: ({ collection, after, limit }) => reader.list(collection, after, limit),
+    close: () => done(() => db.close()),
+  }
+}
+
+function done(work: () => void): undefined {
+  work()
+}
+
+/** For the fail point: what a store would be that answers first and commits a little later. */
+function answerTooEarly(send: () => void): void {
+  send()
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+}
+
+/** SQLite's primary result codes that mean the file itself is damaged. Source: sqlite.org/rescode.html. */
+const CORRUPT = new Set([11, 26])
+
+function failure(seq: number, thrown: unknown): Answer {
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return { seq, ok: false, code: codeOf(thrown), message: `the embedded store failed: ${message}` }
+}
+
+function codeOf(thrown: unknown): FaultCode {
+  if (thrown instanceof Fault) return thrown.code
+  const errcode = thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) & 0xff : 0
+  return CORRUPT.has(errcode) ? 'STORE_CORRUPT' : 'STORE_UNAVAILABLE'
+}
+
+function answer(handlers: Handlers, request: Request, send: (answer: Answer) => void): Answer {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a Request's method and args belong together
+    const handle = handlers[request.method] as ((args: Request['args'], early: Early) => unknown) | undefined
+    if (handle === undefined) throw new RangeError(`no method ${request.method} here`)
+    const early: Early = (value) => send({ seq: request.seq, ok: true, value })
+    return { seq: request.seq, ok: true, value: handle(request.args, early) }
+  } catch (thrown) {
+    return failure(request.seq, thrown)
+  }
+}
+
+function serve(port: NonNullable<typeof parentPort>, data: StoreThreadData): void {
+  const handlers = data.role === 'writer' ? writerHandlers(data.folder) : readerHandlers(data.folder)
+  port.on('message', (request: Request) => {
+    port.postMessage(answer(handlers, request, (early) => port.postMessage(early)))
+    if (request.method === 'close') port.close()
+  })
+  port.postMessage({ seq: 0, ok: true, value: undefined } satisfies Answer)
+}
+
+if (parentPort !== null) {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- given by thread.ts, which alone starts this file
+    serve(parentPort, workerData as StoreThreadData)
+  } catch (thrown) {
+    parentPort.postMessage(failure(0, thrown))
+  }
+}
