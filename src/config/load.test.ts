@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { temporaryFolder } from '../testing/folder.ts'
+import { loadConfig } from './load.ts'
+import { loadTokens } from './tokens.ts'
+
+const folder = temporaryFolder()
+
+function file(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+test('has a default for everything', () => {
+  expect(loadConfig({})).toMatchObject({
+    listen: '127.0.0.1:8080',
+    data: './data',
+    storeUrl: 'sqlite:',
+    access: 'auto',
+  })
+})
+
+test('takes the file, and the environment before it', () => {
+  const path = file('config.json', '{"listen": "127.0.0.1:1", "maxDepth": 5}')
+  expect(loadConfig({ INGOT_CONFIG: path, INGOT_LISTEN: '127.0.0.1:2', INGOT_MAX_BATCH_ITEMS: '7' })).toMatchObject({
+    listen: '127.0.0.1:2',
+    maxDepth: 5,
+    maxBatchItems: 7,
+  })
+})
+
+test('names every problem at once, with what is allowed', () => {
+  const path = file('bad.json', '{"drain": "soon", "colour": "red"}')
+  const attempt = (): unknown =>
+    loadConfig({
+      INGOT_CONFIG: path,
+      INGOT_LISTEN: 'here',
+      INGOT_MAX_DEPTH: 'deep',
+      INGOT_LISTEM: 'x',
+      INGOT_LOG_LEVEL: 'loud',
+    })
+  for (const part of [
+    'INGOT_LISTEN ("listen" in a file): "here" is not host:port',
+    'INGOT_MAX_DEPTH ("maxDepth" in a file): "deep" is not a whole number from 1 to 1000',
+    'INGOT_DRAIN ("drain" in a file): "soon" is not a duration',
+    'INGOT_LOG_LEVEL ("logLevel" in a file): "loud" is not debug, info, warn, error, silent',
+    'INGOT_LISTEM: there is no such setting',
+    '"colour": there is no such setting',
+  ]) {
+    expect(attempt).toThrow(part)
+  }
+  expect(attempt).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error)
+})
+
+test('does not mind what Kubernetes puts into the environment', () => {
+  const environment = {
+    INGOT_SERVICE_HOST: '10.0.0.1',
+    INGOT_PORT: 'tcp://10.0.0.1:80',
+    INGOT_PORT_80_TCP_ADDR: '10.0.0.1',
+  }
+  expect(() => loadConfig(environment)).not.toThrow()
+})
+
+test.each(['', '[]', 'nothing'])('refuses a configuration file that holds %j', (content) => {
+  expect(() => loadConfig({ INGOT_CONFIG: file('broken.json', content) })).toThrow('INGOT_CONFIG')
+})
+
+const HASH = 'a'.repeat(64)
+
+test('reads tokens', () => {
+  const tokens = [{ name: 'loader', sha256: HASH, collections: { '*': ['read'], orders: ['write', 'delete'] } }]
+  expect(loadTokens(file('tokens.json', JSON.stringify({ tokens })))).toEqual(tokens)
+})
+
+test.each([
+  ['nothing', '{}'],
+  ['a token in clear', JSON.stringify({ tokens: [{ name: 'a', token: 'secret', collections: {} }] })],
+  ['a right that is none', JSON.stringify({ tokens: [{ name: 'a', sha256: HASH, collections: { x: ['own'] } }] })],
+  [
+    'a name twice',
+    JSON.stringify({ tokens: [1, 2].map((n) => ({ name: 'a', sha256: `${n}`.repeat(64), collections: {} })) }),
+  ],
+  ['no JSON', '{'],
+])('refuses a tokens file with %s', (_what, content) => {
+  expect(() => loadTokens(file('bad-tokens.json', content))).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
+  )
+})

@@ -1,0 +1,86 @@
+/**
+ * Settings from the environment and, under it, from the file that INGOT_CONFIG names. All problems are reported at
+ * once, each with its key and what is allowed. The only reader of process.env.
+ */
+import { readFileSync } from 'node:fs'
+import { Value } from 'typebox/value'
+import { parseDurationMs } from '../std/duration.ts'
+import { Fault } from '../std/fault.ts'
+import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Read elsewhere, or by tests alone. */
+const OTHER_NAMES = new Set(['INGOT_CONFIG', 'INGOT_FAILPOINTS', 'INGOT_TOKEN'])
+
+/** What Kubernetes sets in every pod for a Service that is called ingot. */
+const SERVICE_LINK = /^INGOT_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_\w+)?)$/
+
+/** Throws Fault CONFIG_INVALID whose message lists every problem, one a line. */
+export function loadConfig(environment: Environment = process.env): Config {
+  const problems: string[] = []
+  const settings = { ...fromFile(environment['INGOT_CONFIG'], problems), ...fromEnvironment(environment, problems) }
+  const config = Value.Default(CONFIG_SCHEMA, settings)
+  for (const key of invalidKeys(config)) problems.push(describe(key, settings[key]))
+  if (problems.length > 0) throw new Fault('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
+  return Object.freeze(Value.Parse(CONFIG_SCHEMA, config))
+}
+
+/** Milliseconds of a duration setting: the schema has let nothing else through. */
+export function durationMs(setting: string): number {
+  return parseDurationMs(setting) ?? 0
+}
+
+function fromFile(file: string | undefined, problems: string[]): Record<string, unknown> {
+  if (file === undefined) return {}
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed }
+    problems.push(`INGOT_CONFIG: "${file}" does not hold a JSON object`)
+  } catch (failure) {
+    problems.push(
+      `INGOT_CONFIG: "${file}" cannot be read: ${failure instanceof Error ? failure.message : String(failure)}`,
+    )
+  }
+  return {}
+}
+
+function fromEnvironment(environment: Environment, problems: string[]): Record<string, unknown> {
+  const keys = new Map(CONFIG_KEYS.map((key) => [environmentName(key), key]))
+  const settings: Record<string, unknown> = {}
+  for (const [name, text] of Object.entries(environment)) {
+    const key = keys.get(name)
+    if (key !== undefined && text !== undefined && text !== '') settings[key] = typed(key, text)
+    else if (key === undefined && isUnknownSetting(name)) problems.push(`${name}: there is no such setting`)
+  }
+  return settings
+}
+
+function isUnknownSetting(name: string): boolean {
+  return name.startsWith('INGOT_') && !OTHER_NAMES.has(name) && !SERVICE_LINK.test(name)
+}
+
+/** The environment has only text; whole numbers are recognised where the schema wants one. */
+function typed(key: string, text: string): unknown {
+  return propertyOf(key)['type'] === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text
+}
+
+function propertyOf(key: string): Readonly<Record<string, unknown>> {
+  const properties: Readonly<Record<string, object>> = CONFIG_SCHEMA.properties
+  return { ...properties[key] }
+}
+
+function invalidKeys(config: unknown): Set<string> {
+  const keys = Value.Errors(CONFIG_SCHEMA, config).flatMap((error) => {
+    const [, key] = error.instancePath.split('/')
+    return key === undefined ? [] : [key]
+  })
+  return new Set(keys)
+}
+
+function describe(key: string, value: unknown): string {
+  const { allowed } = propertyOf(key)
+  const name = `${environmentName(key)} ("${key}" in a file)`
+  if (typeof allowed !== 'string') return `"${key}": there is no such setting`
+  return `${name}: ${JSON.stringify(value)} is not ${allowed}`
+}

@@ -1,0 +1,86 @@
+/**
+ * Every setting of the service: its name, its default, what it may be. The environment, the configuration file, the
+ * documentation and the chart read this one schema. A property `bodyIdle` is `INGOT_BODY_IDLE` in the environment
+ * and `bodyIdle` in the file.
+ */
+import { type Static, type TProperties, Type } from 'typebox'
+
+const duration = (description: string, byDefault: string) =>
+  Type.String({
+    description,
+    default: byDefault,
+    pattern: '^\\d+(\\.\\d+)?(ms|s|m|h|d)$',
+    allowed: 'a duration such as 500ms, 30s, 5m, 24h',
+  })
+
+const count = (description: string, byDefault: number, minimum = 1) =>
+  Type.Integer({
+    description,
+    default: byDefault,
+    minimum,
+    maximum: 2 ** 40,
+    allowed: `a whole number from ${minimum}`,
+  })
+
+const oneOf = <T extends string>(description: string, byDefault: T, values: readonly T[]) =>
+  Type.Enum(values, { type: 'string', description, default: byDefault, allowed: values.join(', ') })
+
+const properties = {
+  listen: Type.String({
+    description: 'Address and port to serve HTTP on.',
+    default: '127.0.0.1:8080',
+    pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5}$',
+    allowed: 'host:port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080',
+  }),
+  data: Type.String({
+    description: 'Folder of the embedded store.',
+    default: './data',
+    minLength: 1,
+    allowed: 'a folder',
+  }),
+  storeUrl: Type.String({
+    description: 'Where items live. `sqlite:` is the embedded store in the data folder; `memory:` keeps nothing.',
+    default: 'sqlite:',
+    pattern: '^(sqlite|memory):',
+    allowed: 'sqlite: or memory:',
+  }),
+  access: oneOf(
+    'Whether requests need a bearer token. `auto`: yes, unless there is no tokens file and the service listens on loopback only. `off`: never.',
+    'auto',
+    ['auto', 'off'],
+  ),
+  tokensFile: Type.Optional(
+    Type.String({ description: 'JSON file of tokens and their rights, see README.', minLength: 1, allowed: 'a file' }),
+  ),
+  logLevel: oneOf('Least severe events that are logged.', 'info', ['debug', 'info', 'warn', 'error', 'silent']),
+  maxItemBytes: count('Largest item, in bytes: also the longest line of a stream.', 1_048_576),
+  maxBatchBytes: count('Largest body of a batch, in bytes.', 16_777_216),
+  maxBatchItems: count('Most items of a batch.', 10_000),
+  maxDepth: Type.Integer({
+    description: 'How deep JSON may nest.',
+    default: 128,
+    minimum: 1,
+    maximum: 1_000,
+    allowed: 'a whole number from 1 to 1000',
+  }),
+  maxPendingItems: count('Items that may wait to be stored before requests get 429.', 16_384),
+  maxPendingBytes: count('The same in bytes.', 67_108_864),
+  recentItems: count('Ids of committed items kept in memory, about 200 bytes each.', 50_000, 0),
+  idempotencyTtl: duration('How long the answer to an Idempotency-Key is kept.', '24h'),
+  bodyIdle: duration('How long a client may pause while sending a body.', '2m'),
+  readStall: duration('How long a client may leave answers of a stream unread.', '30s'),
+  drain: duration('How long requests under way may take to finish after SIGTERM.', '25s'),
+} satisfies TProperties
+
+export const CONFIG_SCHEMA = Type.Object(properties, { additionalProperties: false })
+
+export type Config = Readonly<Static<typeof CONFIG_SCHEMA>>
+
+export type ConfigKey = keyof typeof properties
+
+export const CONFIG_KEYS: readonly string[] = Object.keys(properties)
+
+/** `bodyIdle` is `INGOT_BODY_IDLE`. */
+export function environmentName(key: string): string {
+  return `INGOT_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
