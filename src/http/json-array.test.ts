@@ -21,11 +21,14 @@ test.each(['', '{}', '[', '[1', '["a', '[1,]', '[,1]', '[,]', '[1] 2', '[1],', '
 
 test('takes nothing that JSON.parse would not, once its elements are checked too', () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom('[', ']', '{', '}', ',', ':', '"', '\\', ' ', '1', 'a') }), (text) => {
-      const parsed = attempt(() => JSON.parse(text) as unknown)
-      const split = attempt(() => splitArray(Buffer.from(text)).map((one) => JSON.parse(one.toString()) as unknown))
-      expect(split).toEqual(Array.isArray(parsed) ? parsed : undefined)
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom('[', ']', '{', '}', ',', ':', '"', '\\', ' ', '1', 'a') }),
+      (text) => {
+        const parsed = attempt(() => JSON.parse(text) as unknown)
+        const split = attempt(() => splitArray(Buffer.from(text)).map((one) => JSON.parse(one.toString()) as unknown))
+        expect(split).toEqual(Array.isArray(parsed) ? parsed : undefined)
+      },
+    ),
     { numRuns: 2_000 },
   )
 })

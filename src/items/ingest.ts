@@ -8,24 +8,34 @@ import { Fault } from '../std/fault.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Collection, ItemId, ItemResult, PreparedItem } from './item.ts'
 import { type Prepared, type PrepareOptions, prepare, type RawContent } from './prepare.ts'
-import { type ReceiptForm, type ReceiptSlot, refusal } from './receipt.ts'
+import {
+  type Entry,
+  entriesOf,
+  type Receipt,
+  type ReceiptForm,
+  type ReceiptSlot,
+  refusal,
+  renderReceipt,
+} from './receipt.ts'
 import type { RecentItems } from './recent.ts'
 import { createSingleFlight, rememberAll } from './single-flight.ts'
-import type { Claim, DefineOutcome, ItemStore, UnitOutcome } from './store.ts'
+import type { Claim, DefineOutcome, ItemStore } from './store.ts'
 
 export interface Submission {
   readonly collection: string
   readonly contents: readonly RawContent[]
+  /** Refusals that refuse the whole: the first is thrown, with its `index`, and nothing is stored. Default: none. */
+  readonly fatal?: (fault: Fault) => boolean
 }
 
 /** A client's key, and the kind of answer to keep under it. */
 export type KeyClaim = Omit<Claim, 'form'> & { readonly kind: ReceiptForm['kind'] }
 
 export type ClaimResult =
-  /** `stored` and `replayed` carry the receipt that is kept under the key. */
-  | Exclude<UnitOutcome, { readonly kind: 'policy-changed' }>
-  /** A single item that cannot be taken: nothing was stored, the key is free. */
-  | { readonly kind: 'refused'; readonly fault: Fault }
+  | { readonly kind: 'stored'; readonly receipt: Receipt; readonly entries: readonly Entry[] }
+  | { readonly kind: 'replayed'; readonly receipt: Receipt }
+  /** The key was used for another request: nothing was stored. */
+  | { readonly kind: 'key-reused' }
 
 export interface Ingest {
   /** One result per content, in order, when all of it is durable. Throws Fault OVERLOADED, STORE_UNAVAILABLE. */
@@ -70,10 +80,9 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
   ): Promise<T> {
     for (let attempt = 0; attempt < POLICY_ATTEMPTS; attempt++) {
       const collection = known.get(submission.collection) ?? (await lookUp(submission.collection))
-      const result = await put(
-        collection,
-        submission.contents.map((content) => prepare(collection.policy, content, options)),
-      )
+      const prepared = submission.contents.map((content) => prepare(collection.policy, content, options))
+      refuseWhole(submission, prepared)
+      const result = await put(collection, prepared)
       if (result !== undefined) return result
       known.delete(submission.collection)
     }
@@ -86,13 +95,15 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     claim: KeyClaim,
   ): Promise<ClaimResult | undefined> {
     const { kind, ...key } = claim
-    const [first] = prepared
-    if (kind === 'single' && first !== undefined && 'refused' in first) return { kind: 'refused', fault: first.refused }
     const { items, slots } = distinct(prepared)
-    const outcome = await commit.submit({ collection, items, claim: { ...key, form: { kind, slots } } })
+    const form = { kind, slots }
+    const outcome = await commit.submit({ collection, items, claim: { ...key, form } })
     if (outcome.kind === 'policy-changed') return undefined
-    if (outcome.kind === 'stored') rememberAll(recent, collection, items, outcome.outcomes)
-    return outcome
+    if (outcome.kind !== 'stored') return outcome
+    rememberAll(recent, collection, items, outcome.outcomes)
+    const ids = items.map((item) => item.id)
+    const receipt = outcome.receipt ?? renderReceipt(form, ids, outcome.outcomes)
+    return { kind: 'stored', receipt, entries: entriesOf(form, ids, outcome.outcomes) }
   }
 
   return {
@@ -110,6 +121,17 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
       recent.forget(collection, id)
       return removed
     },
+  }
+}
+
+function refuseWhole(submission: Submission, prepared: readonly Prepared[]): void {
+  for (const [index, one] of prepared.entries()) {
+    if ('refused' in one && submission.fatal?.(one.refused) === true) {
+      const { code, message, facts } = one.refused
+      throw prepared.length === 1
+        ? one.refused
+        : new Fault(code, `item ${index}: ${message}`, { facts: { ...facts, index } })
+    }
   }
 }
 

@@ -26,11 +26,20 @@ export interface ReceiptForm {
   readonly slots: readonly ReceiptSlot[]
 }
 
-type Entry = Refusal | (ItemOutcome & { readonly id: ItemId })
+/** What became of one content, as it is told. */
+export type Entry = Refusal | (ItemOutcome & { readonly id: ItemId })
 
 /** The receipt of a unit: `ids` and `outcomes` are those of its items. */
 export function renderReceipt(form: ReceiptForm, ids: readonly ItemId[], outcomes: readonly ItemOutcome[]): Receipt {
-  const entries = form.slots.map((slot): Entry => {
+  return renderEntries(form.kind, entriesOf(form, ids, outcomes))
+}
+
+export function entriesOf(
+  form: ReceiptForm,
+  ids: readonly ItemId[],
+  outcomes: readonly ItemOutcome[],
+): readonly Entry[] {
+  return form.slots.map((slot): Entry => {
     if (slot.kind === 'refused') return slot
     const id = ids[slot.at]
     const outcome = outcomes[slot.at]
@@ -39,7 +48,6 @@ export function renderReceipt(form: ReceiptForm, ids: readonly ItemId[], outcome
       ? { kind: 'duplicate', id, firstSeenMs: outcome.firstSeenMs, foundBy: 'batch' }
       : { ...outcome, id }
   })
-  return renderEntries(form.kind, entries)
 }
 
 /** The receipt of results that were never kept. A single one must not be refused: that is a problem body, not a receipt. */

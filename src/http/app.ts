@@ -1,0 +1,97 @@
+/** The HTTP service, put together. It never listens: cmd/serve.ts does. */
+import swagger from '@fastify/swagger'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { Fault } from '../std/fault.ts'
+import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
+import { collectionRoutes } from './collections.ts'
+import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
+import { getItemRoutes } from './get-items.ts'
+import { healthRoutes } from './health.ts'
+import { createHttpMetrics } from './http-metrics.ts'
+import { problemOf } from './problem.ts'
+import { putItemRoutes } from './put-items.ts'
+
+export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<FastifyInstance> {
+  const context: RouteContext = { ...deps, options, counts: createHttpMetrics(deps.metrics) }
+  const app = fastify({
+    // streams have no end to wait for; how long a body may pause is seen to where it is read
+    requestTimeout: 0,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    routerOptions: { maxParamLength: 512 },
+    forceCloseConnections: 'idle',
+  })
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  parseBodies(app)
+  observe(app, context)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: { title: 'ingot', version: '1', description: 'Items in, once.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  })
+  await app.register(async (routes) => {
+    healthRoutes(routes, context)
+    collectionRoutes(routes, context)
+    getItemRoutes(routes, context)
+    putItemRoutes(routes, context)
+    routes.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  })
+  return app
+}
+
+/** Items are opaque bytes to the framework: identity reads them, once. */
+function parseBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    ['application/json', 'application/octet-stream'],
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  )
+  app.addContentTypeParser(['application/x-ndjson', 'application/jsonl'], (_request, payload, done) =>
+    done(null, payload),
+  )
+}
+
+function observe(app: FastifyInstance, context: RouteContext): void {
+  const traces = new WeakMap<FastifyRequest, TraceContext>()
+  const traceOf = (request: FastifyRequest): TraceContext => {
+    const known = traces.get(request) ?? traceFrom(headerText(request.headers['traceparent']))
+    traces.set(request, known)
+    return known
+  }
+  const fail = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
+    const { traceId } = traceOf(request)
+    const problem = problemOf(thrown, traceId)
+    const fields = { traceId, route: request.routeOptions.url, status: problem.status, err: thrown }
+    if (problem.status >= 500) context.log.error(fields, 'request failed')
+    else context.log.debug(fields, 'request refused')
+    return reply.code(problem.status).headers(problem.headers).send(problem.body)
+  }
+  app.addHook('onRequest', async (request) => {
+    const encoding = request.headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity')
+      throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (context.draining.aborted) reply.header('connection', 'close')
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    const seconds = reply.elapsedTime / 1_000
+    context.counts.request(route, request.method, reply.statusCode, seconds)
+    context.log.debug(
+      { traceId: traceOf(request).traceId, route, status: reply.statusCode, seconds },
+      'request answered',
+    )
+  })
+  app.setErrorHandler((thrown, request, reply) => fail(request, reply, thrown))
+  app.setNotFoundHandler((request, reply) =>
+    fail(request, reply, new Fault('NOT_FOUND', `there is no ${request.method} ${request.url.split('?', 1)[0] ?? ''}`)),
+  )
+}
+
+function headerText(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
+}

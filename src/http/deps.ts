@@ -1,0 +1,33 @@
+/** What the HTTP service is made of: everything that it needs and does not choose. */
+import type { Ingest } from '../items/ingest.ts'
+import type { ItemStore } from '../items/store.ts'
+import type { Clock } from '../std/clock.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Authenticate } from './access.ts'
+import type { HttpMetrics } from './http-metrics.ts'
+
+export interface HttpOptions {
+  readonly maxItemBytes: number
+  readonly maxBatchBytes: number
+  readonly maxBatchItems: number
+  readonly idempotencyTtlMs: number
+  readonly bodyIdleMs: number
+  readonly readStallMs: number
+}
+
+export interface HttpDeps {
+  readonly ingest: Ingest
+  readonly store: ItemStore
+  readonly authenticate: Authenticate
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Aborts when the service begins to drain: open streams end, readiness is lost. */
+  readonly draining: AbortSignal
+}
+
+export interface RouteContext extends HttpDeps {
+  readonly options: HttpOptions
+  readonly counts: HttpMetrics
+}
