@@ -54,6 +54,7 @@ export const FAULTS = {
   // how we were started
   CONFIG_INVALID: rejected(500, 'correct the settings named, then start again'),
   // what the command line met
+  USAGE_INVALID: rejected(500, 'see ingot --help, or ingot COMMAND --help'),
   REMOTE_REFUSED: rejected(502, 'see the detail of the answer'),
   REMOTE_UNREACHABLE: passing(502, 'check the address and that the service runs'),
 } as const satisfies Record<string, FaultKind>

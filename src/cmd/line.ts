@@ -1,0 +1,80 @@
+/** From an argument list to an exit code: finds the command, checks what it was given, shows what it throws. */
+import { FAULTS, type Fault, toFault } from '../std/fault.ts'
+import { parseArguments, unknown } from './arguments.ts'
+import { type CommandEntry, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
+import { explanation, overview } from './help.ts'
+
+export interface LineOptions {
+  readonly commands: readonly CommandEntry[]
+  readonly version: string
+  /** Show failures with their stack. */
+  readonly debug: boolean
+}
+
+export async function runLine(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+  try {
+    return await dispatch(argv, io, options)
+  } catch (thrown) {
+    if (io.signal.aborted && thrown === io.signal.reason) return EXIT.aborted
+    const fault = toFault(thrown)
+    io.stderr.write(describe(fault, options.debug))
+    return exitCodeOf(fault)
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+  const [first, ...rest] = argv
+  if (first === undefined) {
+    io.stderr.write(overview(options.commands))
+    return EXIT.usage
+  }
+  if (first === '--version' || first === '-V') return show(`${options.version}\n`, io)
+  if (first === '--help' || first === '-h' || first === 'help') return help(rest, io, options)
+  const entry = findEntry(first, options.commands)
+  const command = await entry.load()
+  const parsed = parseArguments(rest, command)
+  if (parsed.kind === 'help') return show(explanation(entry, command), io)
+  return command.run(parsed.args, io)
+}
+
+async function help([name]: readonly string[], io: Io, { commands }: LineOptions): Promise<ExitCode> {
+  if (name === undefined) return show(overview(commands), io)
+  const entry = findEntry(name, commands)
+  return show(explanation(entry, await entry.load()), io)
+}
+
+function show(text: string, io: Io): ExitCode {
+  io.stdout.write(text)
+  return EXIT.fine
+}
+
+function findEntry(name: string, commands: readonly CommandEntry[]): CommandEntry {
+  const entry = commands.find((candidate) => candidate.name === name)
+  if (entry !== undefined) return entry
+  const kind = name.startsWith('-') ? 'option' : 'command'
+  throw usageFault(
+    unknown(
+      kind,
+      name,
+      commands.map((candidate) => candidate.name),
+    ),
+  )
+}
+
+/** Faults that say that nothing was started because of how we were called. */
+const NOTHING_STARTED: ReadonlySet<string> = new Set(['USAGE_INVALID', 'CONFIG_INVALID', 'STORE_LOCKED'])
+
+function exitCodeOf(fault: Fault): ExitCode {
+  return NOTHING_STARTED.has(fault.code) ? EXIT.usage : EXIT.failed
+}
+
+function describe(fault: Fault, debug: boolean): string {
+  const said = `${fault.code}: ${fault.message}\n  ${FAULTS[fault.code].remedy}\n`
+  return debug ? `${said}${withCauses(fault)}\n` : said
+}
+
+function withCauses(fault: Fault): string {
+  const stacks: string[] = []
+  for (let at: unknown = fault; at instanceof Error && stacks.length < 10; at = at.cause) stacks.push(at.stack ?? '')
+  return stacks.join('\ncaused by ')
+}

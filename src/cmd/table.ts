@@ -1,0 +1,4 @@
+/** Every command of `ingot`, in the order of its help. A new command is one file and one entry here. */
+import type { CommandEntry } from './command.ts'
+
+export const COMMANDS: readonly CommandEntry[] = []
