@@ -1,5 +1,6 @@
 /** Who may do what. A token is known by its hash alone; a caller is a name with rights per collection. */
 import { createHash } from 'node:crypto'
+import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { Fault } from '../std/fault.ts'
 
 export type Right = 'read' | 'write' | 'delete'
@@ -22,13 +23,39 @@ export interface TokenRights {
   readonly collections: Readonly<Record<string, readonly Right[]>>
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by `admit` before the body is read. */
+    caller: Caller | null
+  }
+}
+
+/** Lets in who has the right on the collection in the path, before anything of the body is read. */
+export function admit(authenticate: Authenticate, right: Right): onRequestAsyncHookHandler {
+  return async (request) => {
+    const caller = authenticate(request.headers.authorization)
+    caller.require(right, collectionOf(request.params))
+    request.caller = caller
+  }
+}
+
+function collectionOf(params: unknown): string {
+  return typeof params === 'object' && params !== null && 'collection' in params ? String(params.collection) : ''
+}
+
+/** Who sent a request that `admit` has let in. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (request.caller === null) throw new Fault('INTERNAL', 'the route admits nobody')
+  return request.caller
+}
+
 const EVERYBODY: Caller = { name: 'anonymous', require: () => {} }
 
 /** For a service that only its own machine can reach, or whose operator has switched access off by name. */
 export const openAccess: Authenticate = () => EVERYBODY
 
 export function tokenAccess(tokens: readonly TokenRights[]): Authenticate {
-  const callers = new Map(tokens.map((token) => [token.sha256, callerOf(token)]))
+  const callers = new Map(tokens.map((token) => [token.sha256, tokenCaller(token)]))
   return (authorization) => {
     const [, token] = /^Bearer +([!-~]+) *$/i.exec(authorization ?? '') ?? []
     if (token === undefined) throw new Fault('TOKEN_MISSING', 'the request has no bearer token')
@@ -39,7 +66,7 @@ export function tokenAccess(tokens: readonly TokenRights[]): Authenticate {
   }
 }
 
-function callerOf(token: TokenRights): Caller {
+function tokenCaller(token: TokenRights): Caller {
   const rights = new Map(Object.entries(token.collections))
   const everywhere = rights.get('*') ?? []
   return {

@@ -21,6 +21,7 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     forceCloseConnections: 'idle',
   })
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.decorateRequest('caller', null)
   parseBodies(app)
   observe(app, context)
   await app.register(swagger, {

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { parsePolicy } from '../identity/policy.ts'
 import { Fault } from '../std/fault.ts'
+import { admit } from './access.ts'
 import type { RouteContext } from './deps.ts'
 import { CollectionAnswer, CollectionParams, Policy, ProblemAnswer } from './schemas.ts'
 
@@ -17,6 +18,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
   app.put<Route>(
     '/v1/collections/:collection',
     {
+      onRequest: admit(context.authenticate, 'write'),
       bodyLimit: 262_144,
       // the words for what is wrong come from parsePolicy: the schema of the body only documents
       attachValidation: true,
@@ -31,7 +33,6 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
     async (request, reply) => {
       if (request.validationError?.validationContext === 'params') throw request.validationError
       const { collection } = request.params
-      context.authenticate(request.headers.authorization).require('write', collection)
       const policy = parsePolicy(parseBody(request.body))
       const outcome = await context.ingest.define(collection, policy)
       if (outcome === 'immutable') {
@@ -43,6 +44,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
   app.get<Route>(
     '/v1/collections/:collection',
     {
+      onRequest: admit(context.authenticate, 'read'),
       schema: {
         operationId: 'getCollection',
         summary: 'The identity policy of a collection',
@@ -52,7 +54,6 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
     },
     async (request) => {
       const { collection } = request.params
-      context.authenticate(request.headers.authorization).require('read', collection)
       const known = await context.store.collection(collection)
       if (known === undefined) throw new Fault('NOT_FOUND', `there is no collection "${collection}" yet`)
       return { collection, policy: known.policy }

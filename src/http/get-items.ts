@@ -4,6 +4,7 @@ import { parseContentId } from '../identity/content-id.ts'
 import type { StoredItem } from '../items/item.ts'
 import type { PageRequest } from '../items/store.ts'
 import { Fault } from '../std/fault.ts'
+import { admit } from './access.ts'
 import { createAnswerWriter } from './answer-writer.ts'
 import type { RouteContext } from './deps.ts'
 import {
@@ -41,6 +42,7 @@ function getRoute(app: FastifyInstance, context: RouteContext): void {
   app.get<ItemRoute>(
     '/v1/collections/:collection/items/:id',
     {
+      onRequest: admit(context.authenticate, 'read'),
       schema: {
         operationId: 'getItem',
         summary: 'The content as it came, with its media type',
@@ -67,6 +69,7 @@ function deleteRoute(app: FastifyInstance, context: RouteContext): void {
   app.delete<ItemRoute>(
     '/v1/collections/:collection/items/:id',
     {
+      onRequest: admit(context.authenticate, 'delete'),
       schema: {
         operationId: 'deleteItem',
         summary: 'Delete an item for good; the same content sent later is created anew',
@@ -76,7 +79,6 @@ function deleteRoute(app: FastifyInstance, context: RouteContext): void {
     },
     async (request, reply) => {
       const { collection, id } = request.params
-      context.authenticate(request.headers.authorization).require('delete', collection)
       const removed = parseContentId(id) !== undefined && (await context.ingest.remove(collection, id))
       if (!removed) throw missing(request.params)
       return reply.code(204).send()
@@ -88,6 +90,7 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
   app.get<ListRoute>(
     '/v1/collections/:collection/items',
     {
+      onRequest: admit(context.authenticate, 'read'),
       schema: {
         operationId: 'listItems',
         summary: 'Pages of items in order of creation; all of them as NDJSON when that is asked for',
@@ -106,7 +109,6 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      context.authenticate(request.headers.authorization).require('read', request.params.collection)
       if (/application\/(x-ndjson|jsonl)/.test(request.headers.accept ?? ''))
         return exportItems(context, request, reply)
       const page = await context.store.list(request.params.collection, pageOf(request.query))
@@ -119,7 +121,6 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
 
 async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): Promise<StoredItem> {
   const { collection, id } = request.params
-  context.authenticate(request.headers.authorization).require('read', collection)
   const item = parseContentId(id) === undefined ? undefined : await context.store.get(collection, id)
   if (item === undefined) throw missing(request.params)
   return item

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RawContent } from '../items/prepare.ts'
 import { type Receipt, receiptOf } from '../items/receipt.ts'
 import { Fault } from '../std/fault.ts'
-import type { Caller } from './access.ts'
+import { admit, callerOf } from './access.ts'
 import type { RouteContext } from './deps.ts'
 import { claimOf, idempotencyKey } from './idempotency.ts'
 import { splitArray } from './json-array.ts'
@@ -30,6 +30,7 @@ function itemsRoute(app: FastifyInstance, context: RouteContext): void {
   app.post<Route>(
     '/v1/collections/:collection/items',
     {
+      onRequest: admit(context.authenticate, 'write'),
       bodyLimit: context.options.maxItemBytes,
       schema: {
         operationId: 'putItems',
@@ -55,10 +56,8 @@ function itemsRoute(app: FastifyInstance, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const caller = context.authenticate(request.headers.authorization)
-      caller.require('write', request.params.collection)
       const { body } = request
-      if (Buffer.isBuffer(body)) return putSingle(context, { request, reply, caller, body })
+      if (Buffer.isBuffer(body)) return putSingle(context, { request, reply, body })
       return answerStream(context, request, reply)
     },
   )
@@ -68,6 +67,7 @@ function batchRoute(app: FastifyInstance, context: RouteContext): void {
   app.post<Route>(
     '/v1/collections/:collection/items::batch',
     {
+      onRequest: admit(context.authenticate, 'write'),
       bodyLimit: context.options.maxBatchBytes,
       schema: {
         operationId: 'putBatch',
@@ -82,13 +82,11 @@ function batchRoute(app: FastifyInstance, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const caller = context.authenticate(request.headers.authorization)
-      caller.require('write', request.params.collection)
       const { body } = request
       if (!Buffer.isBuffer(body) || mediaOf(request) !== 'application/json') {
         throw new Fault('MEDIA_TYPE_UNSUPPORTED', 'a batch is a JSON array, sent as application/json')
       }
-      return putBatch(context, { request, reply, caller, body })
+      return putBatch(context, { request, reply, body })
     },
   )
 }
@@ -100,7 +98,6 @@ summary alone). A line that cannot be taken fails alone.`
 interface Exchange {
   readonly request: ItemsRequest
   readonly reply: FastifyReply
-  readonly caller: Caller
   readonly body: Buffer
 }
 
@@ -144,9 +141,9 @@ async function put(context: RouteContext, exchange: Exchange, what: Put): Promis
 }
 
 async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put, key: string): Promise<FastifyReply> {
-  const { request, caller, body } = exchange
+  const { request, body } = exchange
   const expiresAtMs = context.clock.wallMs() + context.options.idempotencyTtlMs
-  const claim = claimOf(request, caller, key, { kind: what.kind, body, expiresAtMs })
+  const claim = claimOf(request, callerOf(request), key, { kind: what.kind, body, expiresAtMs })
   const result = await context.ingest.submitClaimed({ collection: request.params.collection, ...what }, claim)
   switch (result.kind) {
     case 'stored':

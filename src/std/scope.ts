@@ -3,7 +3,7 @@
  * releases all of them even when some fail.
  */
 
-export type Release = () => Promise<void> | void
+export type Release = () => PromiseLike<void> | void
 
 export interface Scope extends AsyncDisposable {
   /** Registers what undoes the last step. */

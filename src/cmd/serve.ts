@@ -1,0 +1,173 @@
+/** The service: configuration, store, ingest, HTTP, and an end that answers what it took. */
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { durationMs, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { loadTokens } from '../config/tokens.ts'
+import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
+import { buildApp } from '../http/app.ts'
+import { createGroupCommit } from '../items/group-commit.ts'
+import { createIngest } from '../items/ingest.ts'
+import { createRecentItems } from '../items/recent.ts'
+import { openStore } from '../items/registry.ts'
+import type { ItemStore } from '../items/store.ts'
+import type { Clock } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import { createScope } from '../std/scope.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
+import { defineCommand, EXIT, type Io } from './command.ts'
+
+export const serve = defineCommand({
+  help: `
+Serves the HTTP API until Ctrl-C or SIGTERM; then it stops accepting, answers what is under way, and ends.
+Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the JSON file that INGOT_CONFIG names.`,
+  examples: ['ingot serve', 'INGOT_LISTEN=127.0.0.1:9000 INGOT_DATA=/var/lib/ingot ingot serve'],
+  options: {},
+  async run(_args, io) {
+    const config = loadConfig()
+    const authenticate = accessOf(config)
+    await using scope = createScope()
+    const log = createLog({ level: config.logLevel, fd: 2 })
+    const store = await openStore({ url: config.storeUrl, data: config.data })
+    scope.defer(() => store[Symbol.asyncDispose]())
+    const draining = new AbortController()
+    const deps = { config, store, authenticate, log, clock: io.clock, draining: draining.signal }
+    const app = await assemble(deps)
+    scope.defer(() => app.close())
+    const url = await listen(app, config)
+    greet(io, config, url)
+    log.info({ url, store: config.storeUrl, pid: process.pid }, 'serving')
+    await aborted(io.signal)
+    await drain(app, { draining, log, clock: io.clock, deadlineMs: durationMs(config.drain) })
+    return EXIT.fine
+  },
+})
+
+interface Parts {
+  readonly config: Config
+  readonly store: ItemStore
+  readonly authenticate: Authenticate
+  readonly log: Log
+  readonly clock: Clock
+  readonly draining: AbortSignal
+}
+
+async function assemble(parts: Parts): Promise<FastifyInstance> {
+  const { config, store, clock } = parts
+  const metrics = createProcessMetrics()
+  const commit = createGroupCommit({
+    store,
+    clock,
+    maxPendingItems: config.maxPendingItems,
+    maxPendingBytes: config.maxPendingBytes,
+    onBatch: batchMetrics(metrics),
+  })
+  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
+    commit.pendingItems(),
+  )
+  const recent = createRecentItems(config.recentItems)
+  const ingest = createIngest({ store, commit, recent }, { maxDepth: config.maxDepth })
+  return buildApp(
+    { ...parts, ingest, metrics },
+    {
+      maxItemBytes: config.maxItemBytes,
+      maxBatchBytes: config.maxBatchBytes,
+      maxBatchItems: config.maxBatchItems,
+      idempotencyTtlMs: durationMs(config.idempotencyTtl),
+      bodyIdleMs: durationMs(config.bodyIdle),
+      readStallMs: durationMs(config.readStall),
+    },
+  )
+}
+
+function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) => void {
+  const items = metrics.histogram({
+    name: 'ingot_commit_items',
+    help: 'Items per commit',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048],
+  })
+  const seconds = metrics.histogram({
+    name: 'ingot_commit_seconds',
+    help: 'Time of a commit, its fsync included',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  })
+  return (batch) => {
+    items.observe(batch.items)
+    seconds.observe(batch.ms / 1_000)
+  }
+}
+
+/** Without tokens only this machine itself is let in, unless access was switched off by name. */
+function accessOf(config: Config): Authenticate {
+  if (config.access === 'off') return openAccess
+  if (config.tokensFile !== undefined) return tokenAccess(loadTokens(config.tokensFile))
+  if (isLoopback(addressOf(config).host)) return openAccess
+  throw new Fault(
+    'CONFIG_INVALID',
+    `INGOT_LISTEN is "${config.listen}", which others can reach, and there is no INGOT_TOKENS_FILE; name one, or set INGOT_ACCESS=off to let everybody in`,
+  )
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function addressOf(config: Config): { readonly host: string; readonly port: number } {
+  const at = config.listen.lastIndexOf(':')
+  return { host: config.listen.slice(0, at).replaceAll(/[[\]]/g, ''), port: Number(config.listen.slice(at + 1)) }
+}
+
+async function listen(app: FastifyInstance, config: Config): Promise<string> {
+  try {
+    await app.listen({ ...addressOf(config), backlog: 1_024 })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('CONFIG_INVALID', `cannot listen on INGOT_LISTEN "${config.listen}": ${why}`, { cause })
+  }
+  return urlOf(app.server.address())
+}
+
+function urlOf(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === 'string') return String(address)
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${host}:${address.port}`
+}
+
+function greet(io: Io, config: Config, url: string): void {
+  const where = config.storeUrl.startsWith('sqlite:') ? `in ${config.data}` : `in ${config.storeUrl}`
+  io.stdout.write(`ingot serves ${url}, items are kept ${where}
+
+Send a first item, and then the same again:
+  curl -i ${url}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1, "total": 9.5}'
+
+API: ${url}/openapi.json   Ctrl-C ends.
+`)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+interface Draining {
+  readonly draining: AbortController
+  readonly log: Log
+  readonly clock: Clock
+  readonly deadlineMs: number
+}
+
+/** Stops accepting, lets streams end at their next line and requests finish; past the deadline connections are cut. */
+async function drain(app: FastifyInstance, { draining, log, clock, deadlineMs }: Draining): Promise<void> {
+  log.info({ deadlineMs }, 'draining')
+  draining.abort(new Fault('SHUTTING_DOWN', 'the service is shutting down'))
+  const timer = clock.timer(deadlineMs, () => {
+    log.warn({ deadlineMs }, 'cutting what did not end in time')
+    app.server.closeAllConnections()
+  })
+  await app.close()
+  timer.cancel()
+  log.info({}, 'drained')
+}

@@ -1,0 +1,27 @@
+/** Scheme of a store URL to store. Adding a store is a folder and a line here. */
+import { Fault } from '../std/fault.ts'
+import type { ItemStore } from './store.ts'
+
+export interface StoreSettings {
+  readonly url: string
+  /** Folder of the embedded store. */
+  readonly data: string
+}
+
+type Open = (settings: StoreSettings) => Promise<ItemStore>
+
+const STORES: Readonly<Record<string, Open>> = {
+  'memory:': async () => (await import('./memory/store.ts')).createMemoryStore(),
+  'sqlite:': async ({ data }) => (await import('./sqlite/store.ts')).openSqliteStore(data),
+}
+
+/** Throws Fault CONFIG_INVALID for a scheme that has no store, and what the store throws that cannot be opened. */
+export function openStore(settings: StoreSettings): Promise<ItemStore> {
+  const [scheme] = /^[a-z+]+:/.exec(settings.url) ?? ['']
+  const open = STORES[scheme]
+  if (open === undefined) {
+    const allowed = Object.keys(STORES).join(', ')
+    throw new Fault('CONFIG_INVALID', `no store for "${scheme || settings.url}", use one of ${allowed}`)
+  }
+  return open(settings)
+}
