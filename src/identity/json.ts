@@ -3,14 +3,15 @@
  * value; a text for which that could not hold (a member named twice, a number that a double would round, half of a
  * surrogate pair) is refused, never repaired.
  *
- * The engine's own parser does the work where it provably loses nothing: a text that `JSON.stringify` gives back
- * unchanged has no duplicate member, no rounded number, no space and only minimal escapes. Every other text, and
- * every text that the engine refuses, is read by the strict scanner, which also words the refusal.
+ * The engine's own parser does the work where it provably loses nothing: for a text that `JSON.stringify` gives back
+ * unchanged. (Should the parser err, as V8's does, what it gives back is another text.) Every other text is read by
+ * the strict reader, which also words the refusals.
  */
 import { Buffer, isUtf8 } from 'node:buffer'
 import { Fault } from '../std/fault.ts'
 import { canonicalText, type Json, orderOf } from './canonical.ts'
-import { type Source, scanText } from './scanner.ts'
+import { readStrictly } from './reader.ts'
+import type { Source } from './refusal.ts'
 
 export interface JsonLimits {
   /** How many arrays and objects may enclose each other, at most MAX_DEPTH (more counts as that). */
@@ -54,23 +55,34 @@ function depthOf(limits: JsonLimits): number {
 }
 
 function read(source: Source): JsonReading {
-  const { text, maxDepth } = source
-  const value = parse(text)
-  const order = value === undefined ? 'too-deep' : orderOf(value, maxDepth)
-  if (value === undefined || order === 'too-deep') throw refusal(source)
-  const written = JSON.stringify(value)
-  const verbatim = written === text && !text.includes(SURROGATE_ESCAPE)
-  if (!verbatim) scanText(source)
-  if (order === 'canonical') return { value, canonical: written, verbatim }
+  return readByEngine(source) ?? readByRules(source)
+}
+
+function readByRules(source: Source): JsonReading {
+  const value = readStrictly(source)
   return { value, canonical: canonicalText(value), verbatim: false }
 }
 
-/** How `JSON.stringify` begins half of a surrogate pair, the one thing it gives back that is not to be taken. */
-const SURROGATE_ESCAPE = '\\ud'
+/**
+ * What the engine makes of a text that it writes as it was; `undefined` for all others, refused ones among them.
+ * Written by the engine, a text has no member twice, no number that is not its double's own text, no space.
+ */
+function readByEngine({ text, maxDepth }: Source): JsonReading | undefined {
+  if (!looksWritten(text)) return undefined
+  const value = parse(text)
+  if (value === undefined) return undefined
+  const order = orderOf(value, maxDepth)
+  if (order === 'too-deep' || JSON.stringify(value) !== text) return undefined
+  const verbatim = order === 'canonical'
+  return { value, canonical: verbatim ? text : canonicalText(value), verbatim }
+}
 
-function refusal(source: Source): Fault {
-  scanText(source)
-  return new Fault('INTERNAL', 'the scanner passes a text that JSON.parse refuses')
+/**
+ * Cheap signs that the engine would not write the text so, which save trying. Only the escapes decide anything: it
+ * writes half of a surrogate pair as \ud800 and the like, and takes it back.
+ */
+function looksWritten(text: string): boolean {
+  return !text.includes('\\u') && !text.includes('": ') && !text.includes('\n')
 }
 
 function asText(content: Uint8Array): string {
@@ -81,13 +93,13 @@ function bufferOf(content: Uint8Array): Buffer {
   return Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength)
 }
 
-/** `undefined` for what the engine refuses; the scanner says why. */
+/** `undefined` for what the engine refuses. */
 function parse(text: string): Json | undefined {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JSON.parse returns JSON values, nothing else
     return JSON.parse(text) as Json
   } catch {
-    // Its message is the engine's own and names no position reliably: the scanner refuses the same texts, in our words.
+    // The strict reader refuses the same texts, with the position and in our words.
     return undefined
   }
 }

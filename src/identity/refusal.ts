@@ -1,0 +1,32 @@
+/**
+ * How a JSON text is refused: always with the place. Working out a position costs time, so it is done here, once.
+ */
+import { Buffer } from 'node:buffer'
+import { Fault, type FaultCode } from '../std/fault.ts'
+
+export interface Source {
+  readonly text: string
+  /** What positions count in: bytes when the text came as UTF-8, else UTF-16 code units. Both from 0. */
+  readonly unit: 'byte' | 'character'
+  /** How many arrays and objects may enclose each other. */
+  readonly maxDepth: number
+}
+
+/** How much of a refused number an answer repeats. */
+const MAX_TOKEN_SHOWN = 40
+
+export function refusal(source: Source, at: number, code: FaultCode, what: string): Fault {
+  const position = positionOf(source, at)
+  return new Fault(code, `${what}, at ${source.unit} ${position}`, { facts: { position } })
+}
+
+export function imprecise(source: Source, at: number, token: string): Fault {
+  const shown = token.length > MAX_TOKEN_SHOWN ? `${token.slice(0, MAX_TOKEN_SHOWN)}...` : token
+  const position = positionOf(source, at)
+  const message = `the number ${shown} would lose precision, at ${source.unit} ${position}`
+  return new Fault('NUMBER_PRECISION', message, { facts: { position, token: shown } })
+}
+
+function positionOf({ text, unit }: Source, at: number): number {
+  return unit === 'byte' ? Buffer.byteLength(text.slice(0, at)) : at
+}
