@@ -1,44 +1,68 @@
 /**
- * The RFC 8785 form of a JSON value: members in the order of their names' UTF-16 code units, numbers and strings as
- * ECMAScript writes them, no space. Only for values without lone surrogates (ECMAScript would escape them).
+ * JSON values in the form that identity is made of, and their RFC 8785 text: members in the order of their names'
+ * UTF-16 code units, numbers and strings as ECMAScript writes them, no space.
+ *
+ * A value that is no array or object is held as its canonical text, so nothing is lost or written twice on the way.
  */
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
+export type Canonical = string | readonly Canonical[] | CanonicalObject
 
-/** The canonical text. The caller has bounded the depth. */
-export function canonicalText(value: Json): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  if (isList(value)) return `[${value.map(canonicalText).join(',')}]`
-  let members = ''
-  for (const name of Object.keys(value).toSorted()) {
-    const member = canonicalText(value[name] ?? null)
-    members += members === '' ? `${JSON.stringify(name)}:${member}` : `,${JSON.stringify(name)}:${member}`
-  }
-  return `{${members}}`
+/** In the order of names, no name twice. */
+export interface CanonicalObject {
+  readonly members: readonly Member[]
 }
 
-/**
- * Whether `JSON.stringify` writes the members of all objects in canonical order (it puts integer-like names first, by
- * number), and whether the value is too deep to ask.
- */
-export function orderOf(value: Json, maxDepth: number): 'canonical' | 'other' | 'too-deep' {
-  if (typeof value !== 'object' || value === null) return 'canonical'
-  if (maxDepth === 0) return 'too-deep'
-  let order: 'canonical' | 'other' = 'canonical'
-  let last: string | undefined
-  for (const name of Object.keys(value)) {
-    if (!isList(value) && last !== undefined && name < last) order = 'other'
-    last = name
-  }
-  for (const member of isList(value) ? value : Object.values(value)) {
-    const inner = orderOf(member, maxDepth - 1)
-    if (inner === 'too-deep') return inner
-    if (inner === 'other') order = inner
-  }
-  return order
+export interface Member {
+  readonly name: string
+  /** The name in quotes, as it is written. */
+  readonly quoted: string
+  readonly value: Canonical
 }
 
 /** `Array.isArray` does not narrow read-only arrays. */
-export function isList(value: Json): value is readonly Json[] {
+export function isList(value: Canonical): value is readonly Canonical[] {
   return Array.isArray(value)
+}
+
+/** The canonical text. Whoever made the value has bounded its depth. */
+export function canonicalText(value: Canonical): string {
+  if (typeof value === 'string') return value
+  return isList(value) ? listText(value) : objectText(value)
+}
+
+function listText(list: readonly Canonical[]): string {
+  let text = '['
+  for (const value of list) text += text === '[' ? canonicalText(value) : `,${canonicalText(value)}`
+  return `${text}]`
+}
+
+function objectText({ members }: CanonicalObject): string {
+  let text = '{'
+  for (const { quoted, value } of members) {
+    text += text === '{' ? `${quoted}:${canonicalText(value)}` : `,${quoted}:${canonicalText(value)}`
+  }
+  return `${text}}`
+}
+
+/** For a text without lone surrogates, which ECMAScript would escape. */
+export function quotedText(text: string): string {
+  return JSON.stringify(text)
+}
+
+export function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  if (a.name === b.name) return 0
+  return a.name < b.name ? -1 : 1
+}
+
+/** The member of that name, found by halves. */
+export function memberNamed({ members }: CanonicalObject, name: string): Member | undefined {
+  let [from, to] = [0, members.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    const member = members[middle]
+    if (member === undefined || member.name === name) return member
+    if (member.name < name) from = middle + 1
+    else to = middle
+  }
+  return undefined
 }

@@ -11,8 +11,8 @@
 import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { Fault } from '../std/fault.ts'
-import { canonicalText, type Json } from './canonical.ts'
-import { type JsonLimits, readJsonBytes } from './json.ts'
+import { type Canonical, canonicalText } from './canonical.ts'
+import { canonicalJsonOfBytes, type JsonLimits, readJson } from './json.ts'
 import type { IdentityPolicy } from './policy.ts'
 import { excluded, included } from './selection.ts'
 
@@ -41,8 +41,7 @@ export function contentIdOf(policy: IdentityPolicy, content: Uint8Array): Digest
 export function identify(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): Digest {
   if (policy.kind === 'fields') return sha256(`f1\n${selectedText(policy, media, content, limits)}`)
   if (identityKind(policy, media) === 'bytes') return sha256(Buffer.concat([BYTES_TAG, content]))
-  const { canonical, verbatim } = readJsonBytes(content, limits)
-  return sha256(verbatim ? content : canonical)
+  return sha256(canonicalJsonOfBytes(content, limits))
 }
 
 /**
@@ -59,17 +58,17 @@ type FieldsPolicy = Extract<IdentityPolicy, { readonly kind: 'fields' }>
 
 function selectedText(policy: FieldsPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
   if (media === 'bytes') throw new Fault('FIELDS_MISSING', 'the item is not JSON, and its collection goes by fields')
-  const { value } = readJsonBytes(content, limits)
-  if (typeof value !== 'object' || value === null) {
+  const value = readJson(content, limits)
+  if (typeof value === 'string') {
     throw new Fault('FIELDS_MISSING', 'the item is neither an object nor an array, and its collection goes by fields')
   }
   if ('exclude' in policy) return canonicalText(excluded(value, policy.exclude))
   return includedText(value, policy.include)
 }
 
-function includedText(value: Json, pointers: readonly string[]): string {
+function includedText(value: Canonical, pointers: readonly string[]): string {
   const found = included(value, pointers)
-  if (found.size > 0) return canonicalText(Object.fromEntries(found))
+  if (found.members.length > 0) return canonicalText(found)
   throw new Fault('FIELDS_MISSING', `the item has none of the fields ${pointers.slice(0, 5).join(', ')}`)
 }
 

@@ -13,10 +13,10 @@ interface Decimal {
 
 const PARTS = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
 
-/** Whether the decimal value of a JSON number token is that of its RFC 8785 text. */
-export function isPrecise(token: string): boolean {
+/** The RFC 8785 text of a JSON number token; `undefined` when its decimal value differs from the token's. */
+export function canonicalNumber(token: string): string | undefined {
   const text = String(Number(token))
-  return text === token || sameDecimal(parseDecimal(token), parseDecimal(text))
+  return text === token || sameDecimal(parseDecimal(token), parseDecimal(text)) ? text : undefined
 }
 
 /** `undefined` for what is no decimal number: the "Infinity" that a token beyond the largest double becomes. */

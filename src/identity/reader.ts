@@ -7,8 +7,8 @@
  * begins with an escape as another name (nodejs/node#63785), which would make two items one.
  */
 import type { Fault } from '../std/fault.ts'
-import type { Json } from './canonical.ts'
-import { isPrecise } from './number.ts'
+import { byName, type Canonical, type Member, quotedText } from './canonical.ts'
+import { canonicalNumber } from './number.ts'
 import { imprecise, refusal, type Source } from './refusal.ts'
 
 const QUOTE = 0x22
@@ -26,8 +26,28 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
 /** The value of a JSON text. @throws Fault with `facts.position`, and `facts.token` for a number */
-export function readStrictly(source: Source): Json {
+export function readStrictly(source: Source): Canonical {
   return new Reader(source).readText()
+}
+
+interface StringToken {
+  readonly plain: string
+  /** As RFC 8785 writes it. */
+  readonly quoted: string
+}
+
+interface PlacedMember extends Member {
+  /** Where its name begins. */
+  readonly at: number
+}
+
+function isAscending(members: readonly Member[]): boolean {
+  let last: string | undefined
+  for (const { name } of members) {
+    if (last !== undefined && name <= last) return false
+    last = name
+  }
+  return true
 }
 
 /** One reading of one text. Each `#readX` expects an X at `#at` and leaves `#at` behind it. */
@@ -41,7 +61,7 @@ class Reader {
     this.#text = source.text
   }
 
-  readText(): Json {
+  readText(): Canonical {
     this.#refuseRawSurrogates()
     this.#skipSpace()
     const value = this.#readValue(0)
@@ -65,20 +85,20 @@ class Reader {
     }
   }
 
-  #readValue(depth: number): Json {
+  #readValue(depth: number): Canonical {
     switch (this.#text.charCodeAt(this.#at)) {
       case OPEN_BRACE:
         return this.#readObject(depth + 1)
       case OPEN_BRACKET:
         return this.#readArray(depth + 1)
       case QUOTE:
-        return this.#readString()
+        return this.#readString().quoted
       case 0x74:
-        return this.#readWord('true', true)
+        return this.#readWord('true')
       case 0x66:
-        return this.#readWord('false', false)
+        return this.#readWord('false')
       case 0x6e:
-        return this.#readWord('null', null)
+        return this.#readWord('null')
       default:
         return this.#readNumber()
     }
@@ -92,44 +112,52 @@ class Reader {
     this.#skipSpace()
   }
 
-  #readArray(depth: number): Json {
+  #readArray(depth: number): Canonical {
     this.#enter(depth)
-    const members: Json[] = []
-    if (this.#skip(CLOSE_BRACKET)) return members
+    const list: Canonical[] = []
+    if (this.#skip(CLOSE_BRACKET)) return list
     for (;;) {
-      members.push(this.#readValue(depth))
+      list.push(this.#readValue(depth))
       this.#skipSpace()
-      if (this.#skip(CLOSE_BRACKET)) return members
+      if (this.#skip(CLOSE_BRACKET)) return list
       if (!this.#skip(COMMA)) throw this.#invalid('expected "," or "]"')
       this.#skipSpace()
     }
   }
 
-  #readObject(depth: number): Json {
+  #readObject(depth: number): Canonical {
     this.#enter(depth)
-    // Without a prototype: "__proto__" is a name as any other.
-    const members: Record<string, Json> = { __proto__: null }
-    if (this.#skip(CLOSE_BRACE)) return members
+    const members: PlacedMember[] = []
+    if (this.#skip(CLOSE_BRACE)) return { members }
     for (;;) {
-      const name = this.#readName(members)
-      members[name] = this.#readValue(depth)
+      members.push(this.#readMember(depth))
       this.#skipSpace()
-      if (this.#skip(CLOSE_BRACE)) return members
+      if (this.#skip(CLOSE_BRACE)) return { members: this.#inOrder(members) }
       if (!this.#skip(COMMA)) throw this.#invalid('expected "," or "}"')
       this.#skipSpace()
     }
   }
 
-  /** A name that is not yet among the members, and its colon. */
-  #readName(members: Readonly<Record<string, Json>>): string {
-    const start = this.#at
-    if (this.#text.charCodeAt(start) !== QUOTE) throw this.#invalid('expected a member name in double quotes')
-    const name = this.#readString()
-    if (name in members) throw refusal(this.#source, start, 'JSON_DUPLICATE_MEMBER', 'a member named twice')
+  #readMember(depth: number): PlacedMember {
+    const at = this.#at
+    if (this.#text.charCodeAt(at) !== QUOTE) throw this.#invalid('expected a member name in double quotes')
+    const { plain: name, quoted } = this.#readString()
     this.#skipSpace()
     if (!this.#skip(COLON)) throw this.#invalid('expected ":"')
     this.#skipSpace()
-    return name
+    return { name, quoted, value: this.#readValue(depth), at }
+  }
+
+  /** Most objects come in order, or are small; either way equal names end up side by side. */
+  #inOrder(members: PlacedMember[]): readonly PlacedMember[] {
+    if (isAscending(members)) return members
+    const sorted = members.toSorted(byName)
+    for (const [index, member] of sorted.entries()) {
+      if (member.name === sorted[index - 1]?.name) {
+        throw refusal(this.#source, member.at, 'JSON_DUPLICATE_MEMBER', 'a member named twice')
+      }
+    }
+    return sorted
   }
 
   #skip(code: number): boolean {
@@ -138,20 +166,36 @@ class Reader {
     return true
   }
 
-  #readString(): string {
-    let value = ''
-    let from = this.#at + 1
-    for (let at = from; ; ) {
-      const code = this.#text.charCodeAt(at)
-      if (code === QUOTE) {
-        this.#at = at + 1
-        return value + this.#text.slice(from, at)
-      }
-      if (code === BACKSLASH) {
-        const escape = this.#readEscape(at)
-        value += this.#text.slice(from, at) + escape.character
-        from = at += escape.length
-      } else if (code >= 0x20) at += 1
+  #readString(): StringToken {
+    const start = this.#at
+    const end = this.#endOfPlain(start + 1)
+    if (this.#text.charCodeAt(end) !== QUOTE) return this.#readEscapedString(start + 1, end)
+    this.#at = end + 1
+    return { plain: this.#text.slice(start + 1, end), quoted: this.#text.slice(start, end + 1) }
+  }
+
+  /** `end` is where the part without escapes ends that began at `start`. */
+  #readEscapedString(start: number, end: number): StringToken {
+    let plain = ''
+    let [from, at] = [start, end]
+    for (; this.#text.charCodeAt(at) !== QUOTE; at = this.#endOfPlain(from)) {
+      const escape = this.#readEscape(at)
+      plain += this.#text.slice(from, at) + escape.character
+      from = at + escape.length
+    }
+    plain += this.#text.slice(from, at)
+    this.#at = at + 1
+    return { plain, quoted: quotedText(plain) }
+  }
+
+  /** Where the next quote or backslash is. */
+  #endOfPlain(from: number): number {
+    const text = this.#text
+    let at = from
+    for (;;) {
+      const code = text.charCodeAt(at)
+      if (code === QUOTE || code === BACKSLASH) return at
+      if (code >= 0x20) at += 1
       else throw this.#brokenString(at)
     }
   }
@@ -178,18 +222,19 @@ class Reader {
     return UNIT_ESCAPE.test(escape) ? Number.parseInt(escape.slice(2), 16) : undefined
   }
 
-  #readWord<W extends Json>(word: string, value: W): W {
+  #readWord(word: string): string {
     if (!this.#text.startsWith(word, this.#at)) throw this.#invalid('expected a value')
     this.#at += word.length
-    return value
+    return word
   }
 
-  #readNumber(): number {
+  #readNumber(): string {
     const start = this.#at
     this.#skipNumber()
     const token = this.#text.slice(start, this.#at)
-    if (isPrecise(token)) return Number(token)
-    throw imprecise(this.#source, start, token)
+    const text = canonicalNumber(token)
+    if (text === undefined) throw imprecise(this.#source, start, token)
+    return text
   }
 
   #skipNumber(): void {

@@ -2,54 +2,52 @@
  * The part of an item that a policy of chosen fields looks at. Pointers have been parsed by `parsePolicy`, none lies
  * within another, so selecting them one by one cannot interfere.
  */
-import { isList, type Json } from './canonical.ts'
+import { byName, type Canonical, type CanonicalObject, isList, memberNamed, quotedText } from './canonical.ts'
 import { type Path, parsePointer, stepIndex } from './pointer.ts'
 
-/** The values at the pointers, by pointer; a place that does not exist has no member. `null` is a value. */
-export function included(value: Json, pointers: readonly string[]): ReadonlyMap<string, Json> {
-  const found = new Map<string, Json>()
-  for (const pointer of pointers) {
-    const at = valueAt(value, parsePointer(pointer) ?? [])
-    if (at !== undefined) found.set(pointer, at)
-  }
-  return found
+/** An object of the values at the pointers, by pointer; a place that does not exist has no member. `null` is a value. */
+export function included(value: Canonical, pointers: readonly string[]): CanonicalObject {
+  const members = pointers.flatMap((pointer) => {
+    const found = valueAt(value, parsePointer(pointer) ?? [])
+    return found === undefined ? [] : [{ name: pointer, quoted: quotedText(pointer), value: found }]
+  })
+  return { members: members.toSorted(byName) }
 }
 
 /** The value without what is at the pointers. Elements behind a removed one move up. */
-export function excluded(value: Json, pointers: readonly string[]): Json {
-  return without(
-    value,
-    pointers.map((pointer) => parsePointer(pointer) ?? []),
-    0,
-  )
+export function excluded(value: Canonical, pointers: readonly string[]): Canonical {
+  const paths = pointers.map((pointer) => parsePointer(pointer) ?? [])
+  return without(value, paths, 0)
 }
 
-function valueAt(value: Json, path: Path): Json | undefined {
-  let at: Json | undefined = value
+function valueAt(value: Canonical, path: Path): Canonical | undefined {
+  let at: Canonical | undefined = value
   for (const step of path) at = at === undefined ? undefined : child(at, step)
   return at
 }
 
-function child(value: Json, step: string): Json | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  if (!isList(value)) return Object.hasOwn(value, step) ? value[step] : undefined
+function child(value: Canonical, step: string): Canonical | undefined {
+  if (typeof value === 'string') return undefined
+  if (!isList(value)) return memberNamed(value, step)?.value
   const index = stepIndex(step)
   return index === undefined ? undefined : value[index]
 }
 
 /** `paths` are those that lead through `value`, which is `depth` steps down. */
-function without(value: Json, paths: readonly Path[], depth: number): Json {
-  if (typeof value !== 'object' || value === null || paths.length === 0) return value
-  const kept = (step: string, member: Json): Json | undefined => {
+function without(value: Canonical, paths: readonly Path[], depth: number): Canonical {
+  if (typeof value === 'string' || paths.length === 0) return value
+  const kept = (step: string, inner: Canonical): Canonical | undefined => {
     const through = paths.filter((path) => path[depth] === step)
-    return through.some((path) => path.length === depth + 1) ? undefined : without(member, through, depth + 1)
+    return through.some((path) => path.length === depth + 1) ? undefined : without(inner, through, depth + 1)
   }
-  if (isList(value))
-    return value.map((member, index) => kept(String(index), member)).filter((member) => member !== undefined)
-  const members = Object.entries(value).map(([name, member]) => [name, kept(name, member)] as const)
-  return Object.fromEntries(members.filter(isKept))
+  if (isList(value)) return value.flatMap((inner, index) => wrapped(kept(String(index), inner)))
+  const members = value.members.flatMap((member) =>
+    wrapped(kept(member.name, member.value)).map((inner) => ({ ...member, value: inner })),
+  )
+  return { members }
 }
 
-function isKept(member: readonly [string, Json | undefined]): member is readonly [string, Json] {
-  return member[1] !== undefined
+/** In a list, for `flatMap` to take apart; empty for what was removed. */
+function wrapped(value: Canonical | undefined): Canonical[] {
+  return value === undefined ? [] : [value]
 }
