@@ -103,13 +103,11 @@ function parses(text: string): boolean {
   }
 }
 
-describe('the engine and the scanner', () => {
-  // A space in front keeps a text from being taken by the engine's own parser alone.
-  test('agree on what to take and what it is', () => {
+describe('however it comes', () => {
+  test('space in front moves positions and changes nothing else', () => {
     fc.assert(
       fc.property(sample, seed, seed, (value, spelling, damage) => {
-        const spelled = damaged(spell(value, chooser(spelling)), chooser(damage))
-        const text = parses(spelled) ? JSON.stringify(JSON.parse(spelled)) : spelled
+        const text = damaged(spell(value, chooser(spelling)), chooser(damage))
         const [fast, slow] = [ofText(text), ofText(` ${text}`)]
         if (fast instanceof Fault && slow instanceof Fault) {
           expect([slow.code, slow.facts['position']]).toEqual([fast.code, Number(fast.facts['position']) + 1])
@@ -119,7 +117,7 @@ describe('the engine and the scanner', () => {
     )
   })
 
-  test('make the same of a text and of its bytes', () => {
+  test('a text and its bytes are the same, and refused for the same reason', () => {
     fc.assert(
       fc.property(sample, seed, seed, (value, spelling, damage) => {
         const text = damaged(spell(value, chooser(spelling)), chooser(damage)).replace(/\p{Surrogate}/gu, '')

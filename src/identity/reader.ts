@@ -218,8 +218,11 @@ class Reader {
 
   /** The UTF-16 code unit of the `\uXXXX` at an index, if there is one. */
   #escapedUnit(at: number): number | undefined {
-    const escape = this.#text.slice(at, at + 6)
-    return UNIT_ESCAPE.test(escape) ? Number.parseInt(escape.slice(2), 16) : undefined
+    const text = this.#text
+    if (text.charCodeAt(at) !== BACKSLASH || text.charCodeAt(at + 1) !== 0x75) return undefined
+    let unit = 0
+    for (let digit = at + 2; digit < at + 6; digit += 1) unit = unit * 16 + hexValue(text.charCodeAt(digit))
+    return Number.isNaN(unit) ? undefined : unit
   }
 
   #readWord(word: string): string {
@@ -230,24 +233,28 @@ class Reader {
 
   #readNumber(): string {
     const start = this.#at
-    this.#skipNumber()
+    const whole = this.#skipNumber()
     const token = this.#text.slice(start, this.#at)
+    if (whole && token.length <= SURE_LENGTH && token !== '-0') return token
     const text = canonicalNumber(token)
     if (text === undefined) throw imprecise(this.#source, start, token)
     return text
   }
 
-  #skipNumber(): void {
+  /** Whether it has neither fraction nor exponent. */
+  #skipNumber(): boolean {
     const negative = this.#skip(MINUS)
     const whole = this.#at
     this.#skipDigits(negative ? 'expected a digit' : 'expected a value')
     if (this.#at > whole + 1 && this.#text.charCodeAt(whole) === ZERO) {
       throw refusal(this.#source, whole, 'JSON_INVALID', 'a number begins with a needless 0')
     }
-    if (this.#skip(POINT)) this.#skipDigits('expected a digit')
-    if (!this.#skip(0x65) && !this.#skip(0x45)) return
+    const fraction = this.#skip(POINT)
+    if (fraction) this.#skipDigits('expected a digit')
+    if (!this.#skip(0x65) && !this.#skip(0x45)) return !fraction
     if (!this.#skip(MINUS)) this.#skip(PLUS)
     this.#skipDigits('expected a digit')
+    return false
   }
 
   #skipDigits(what: string): void {
@@ -266,7 +273,15 @@ class Reader {
   }
 }
 
-const UNIT_ESCAPE = /^\\u[0-9a-fA-F]{4}$/
+/** An integer of so many characters is below 2^53, so it is its double's own text (but -0). */
+const SURE_LENGTH = 15
+
+/** NaN, which spoils all that is made of it, for what is no hex digit. */
+function hexValue(code: number): number {
+  if (code >= ZERO && code <= NINE) return code - ZERO
+  const letter = code | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN
+}
 
 const SHORT_ESCAPES: ReadonlyMap<string | undefined, string> = new Map([
   ['"', '"'],
