@@ -137,6 +137,17 @@ describe('chosen fields', () => {
     expect(() => idOf(including(pointer), text)).toThrow(expect.objectContaining({ code: 'FIELDS_MISSING' }))
   })
 
+  test('are found in an object of any size, and only there', () => {
+    for (let size = 1; size < 20; size += 1) {
+      const names = Array.from({ length: size }, (_, n) => `k${n * 2}`)
+      const text = JSON.stringify(Object.fromEntries(names.map((name) => [name, name])))
+      for (const name of names) {
+        expect(idOf(including(`/${name}`), text)).toBe(`f1-${sha256(`f1\n{"/${name}":"${name}"}`)}`)
+        expect(() => idOf(including(`/${name}1`, '/a', '/z'), text)).toThrow('none of the fields')
+      }
+    }
+  })
+
   test('need an object or an array', () => {
     const missing: unknown = expect.objectContaining({ code: 'FIELDS_MISSING' })
     expect(() => idOf(excluding('/a'), '1')).toThrow(missing)

@@ -25,8 +25,6 @@ export type IdentityKind = IdentityPolicy['kind']
 /** How the content came: as one JSON text in UTF-8, or as bytes of any other media type. */
 export type Media = 'json' | 'bytes'
 
-export const DIGEST_BYTES = 32
-
 const DEFAULT_LIMITS: JsonLimits = { maxDepth: 128 }
 
 /** The digest of content as it usually comes: bytes under a policy of bytes, else JSON, at most 128 deep. */

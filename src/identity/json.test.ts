@@ -180,6 +180,13 @@ describe('refuses, with the position', () => {
     expect(ofText(text)).toMatchObject({ code, facts: { position } })
   })
 
+  test('every control character that is not escaped', () => {
+    for (let code = 0; code < 0x20; code += 1) {
+      expect(ofBytes(`"${String.fromCharCode(code)}"`)).toMatchObject({ code: 'JSON_INVALID', facts: { position: 1 } })
+    }
+    expect(ofBytes('" \u007f"')).toBe('" \u007f"')
+  })
+
   test('counts bytes in bytes and UTF-16 code units in a string', () => {
     expect(ofText('["é😀",x]')).toMatchObject({ facts: { position: 7 } })
     expect(ofBytes('["é😀",x]')).toMatchObject({ facts: { position: 10 } })
