@@ -11,6 +11,7 @@
  * Source of the half: the rule of thumb for PostgreSQL's commit_delay, half the time of a commit, taken by count
  * instead, because a count needs no knowledge of the disk.
  */
+import { failpoint } from '#failpoint'
 import type { Clock, Timer } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
 import type { ItemStore, Unit, UnitOutcome } from './store.ts'
@@ -129,7 +130,7 @@ class AdaptiveGroupCommit implements GroupCommit {
     this.#queuedItems -= items
     this.#underWay++
     // never rejects: every outcome goes to the units' own promises
-    void this.#commit(batch, items).finally(() => this.#settled(batch, items))
+    void this.#commit(batch, items)
   }
 
   #settled(batch: readonly Waiting[], items: number): void {
@@ -144,30 +145,42 @@ class AdaptiveGroupCommit implements GroupCommit {
   async #commit(batch: readonly Waiting[], items: number): Promise<void> {
     const { store, clock, onBatch } = this.#options
     const startMs = clock.monotonicMs()
-    try {
-      const units = batch.map((waiting) => waiting.unit)
-      const outcomes = await store.put(units, clock.wallMs())
-      onBatch?.({ items, units: batch.length, ms: clock.monotonicMs() - startMs })
-      for (const [index, waiting] of batch.entries()) {
-        const outcome = outcomes[index]
-        if (outcome === undefined) throw new Fault('INTERNAL', 'the store answered for fewer units than it got')
-        waiting.resolve(outcome)
-      }
-    } catch (failure) {
-      // a promise that was resolved already takes no notice
-      for (const waiting of batch) waiting.reject(failure)
+    const units = batch.map((waiting) => waiting.unit)
+    const result = await outcomesOf(store.put(units, clock.wallMs()))
+    // before anybody hears of it: who sends its next item at once is not part of this load
+    this.#settled(batch, items)
+    if ('failure' in result) {
+      for (const waiting of batch) waiting.reject(result.failure)
+      return
     }
+    onBatch?.({ items, units: batch.length, ms: clock.monotonicMs() - startMs })
+    for (const [index, waiting] of batch.entries()) {
+      const outcome = result.outcomes[index]
+      if (outcome === undefined) waiting.reject(new Fault('INTERNAL', 'the store answered for fewer units than it got'))
+      else waiting.resolve(outcome)
+    }
+  }
+}
+
+type PutResult = { readonly outcomes: readonly UnitOutcome[] } | { readonly failure: unknown }
+
+async function outcomesOf(put: Promise<readonly UnitOutcome[]>): Promise<PutResult> {
+  try {
+    return { outcomes: await put }
+  } catch (failure) {
+    return { failure }
   }
 }
 
 /** The longest head of the queue within the bounds of a batch, but at least one unit. */
 function takeBatch(queue: Waiting[]): Waiting[] {
+  const maxItems = failpoint('commit/one-by-one') ? 1 : MAX_BATCH_ITEMS
   let items = 0
   let bytes = 0
   const end = queue.findIndex((waiting, index) => {
     items += waiting.unit.items.length
     bytes += waiting.bytes
-    return index > 0 && (items > MAX_BATCH_ITEMS || bytes > MAX_BATCH_BYTES)
+    return index > 0 && (items > maxItems || bytes > MAX_BATCH_BYTES)
   })
   return queue.splice(0, end === -1 ? queue.length : end)
 }

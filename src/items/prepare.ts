@@ -1,5 +1,5 @@
 /** From content as it came to an item with an id, or the reason why it cannot be one. */
-import { formatContentId, identify, identityKind, type Media } from '../identity/content-id.ts'
+import { itemIdOf, type Media } from '../identity/content-id.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
 import { Fault } from '../std/fault.ts'
 import type { PreparedItem } from './item.ts'
@@ -18,8 +18,7 @@ export function prepare(policy: IdentityPolicy, raw: RawContent, options: Prepar
   if ('refused' in raw) return raw
   const media: Media = raw.media === 'application/json' ? 'json' : 'bytes'
   try {
-    const digest = identify(policy, media, raw.content, options)
-    const id = formatContentId(identityKind(policy, media), digest)
+    const id = itemIdOf(policy, media, raw.content, options)
     return { item: { id, media: raw.media, content: raw.content } }
   } catch (thrown) {
     if (thrown instanceof Fault) return { refused: thrown }

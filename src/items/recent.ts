@@ -12,13 +12,19 @@ export interface RecentItems {
   forget(collection: string, id: ItemId): void
 }
 
-/** About 200 bytes an entry. `max` 0 switches it off. */
+/**
+ * About 200 bytes an entry. `max` 0 switches it off. Entries are kept by id alone, which is ready-made, and say their
+ * collection: the same content in two collections has one entry, of the collection that met it last.
+ */
 export function createRecentItems(max: number): RecentItems {
   if (max === 0) return { firstSeenMs: () => undefined, remember: () => {}, forget: () => {} }
-  const known = new LRUCache<string, number>({ max })
+  const known = new LRUCache<ItemId, { readonly collection: string; readonly firstSeenMs: number }>({ max })
   return {
-    firstSeenMs: (collection, id) => known.get(id + collection),
-    remember: (collection, id, firstSeenMs) => void known.set(id + collection, firstSeenMs),
-    forget: (collection, id) => void known.delete(id + collection),
+    firstSeenMs(collection, id) {
+      const entry = known.get(id)
+      return entry?.collection === collection ? entry.firstSeenMs : undefined
+    },
+    remember: (collection, id, firstSeenMs) => void known.set(id, { collection, firstSeenMs }),
+    forget: (_collection, id) => void known.delete(id),
   }
 }

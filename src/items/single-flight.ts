@@ -20,11 +20,14 @@ interface Flight {
   readonly at: number
 }
 
-/** How one content gets its result: known at once, from a flight, or as an earlier content of the same call. */
-type Slot =
-  | { readonly kind: 'known'; readonly result: ItemResult }
-  | { readonly kind: 'flight'; readonly id: ItemId; readonly flight: Flight; readonly joined: boolean }
-  | { readonly kind: 'repeat'; readonly id: ItemId; readonly of: number }
+/** A content whose result comes with a commit. */
+interface Pending {
+  readonly index: number
+  readonly id: ItemId
+  readonly flight: Flight
+  /** What recognised it as a duplicate of the flight's item; absent for that item itself. */
+  readonly foundBy?: FoundBy
+}
 
 export function createSingleFlight(deps: { readonly commit: GroupCommit; readonly recent: RecentItems }): SingleFlight {
   return new FlightBook(deps.commit, deps.recent)
@@ -33,7 +36,8 @@ export function createSingleFlight(deps: { readonly commit: GroupCommit; readonl
 class FlightBook implements SingleFlight {
   readonly #commit: GroupCommit
   readonly #recent: RecentItems
-  readonly #flights = new Map<string, Flight>()
+  /** By collection, then by id. */
+  readonly #flights = new Map<string, Map<ItemId, Flight>>()
 
   constructor(commit: GroupCommit, recent: RecentItems) {
     this.#commit = commit
@@ -41,62 +45,75 @@ class FlightBook implements SingleFlight {
   }
 
   async put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined> {
-    const slots = this.#plan(collection, prepared)
     const results: ItemResult[] = []
-    for (const slot of slots) {
-      const result = slot.kind === 'flight' ? await fromFlight(slot) : fromSlot(slot, results)
-      if (result === undefined) return undefined
-      results.push(result)
+    for (const one of this.#plan(collection, prepared, results)) {
+      const unit = await one.flight.unit
+      const outcome = unit.kind === 'stored' ? unit.outcomes[one.flight.at] : undefined
+      if (outcome === undefined) return undefined
+      results[one.index] = landed(one, outcome)
     }
     return results
   }
 
-  #plan(collection: Collection, prepared: readonly Prepared[]): Slot[] {
-    const firsts = new Map<ItemId, number>()
+  /** Fills in the results that are known already, starts what has to be stored, and says what is to be waited for. */
+  #plan(collection: Collection, prepared: readonly Prepared[], results: ItemResult[]): readonly Pending[] {
+    const flights = this.#flightsOf(collection)
     const fresh: PreparedItem[] = []
-    const shared = Promise.withResolvers<UnitOutcome>()
-    const slots = prepared.map((content, index): Slot => {
-      if ('refused' in content) return { kind: 'known', result: { kind: 'refused', fault: content.refused } }
-      const { item } = content
-      const slot = this.#slotOf(collection, item.id, firsts.get(item.id))
-      if (slot !== undefined) return slot
-      firsts.set(item.id, index)
-      return { kind: 'flight', id: item.id, flight: { unit: shared.promise, at: fresh.push(item) - 1 }, joined: false }
-    })
-    if (fresh.length > 0) shared.resolve(this.#launch(collection, fresh))
-    return slots
-  }
-
-  #slotOf(collection: Collection, id: ItemId, first: number | undefined): Slot | undefined {
-    if (first !== undefined) return { kind: 'repeat', id, of: first }
-    const firstSeenMs = this.#recent.firstSeenMs(collection.name, id)
-    if (firstSeenMs !== undefined) {
-      return { kind: 'known', result: { kind: 'duplicate', id, firstSeenMs, foundBy: 'memory' } }
+    const pending: Pending[] = []
+    const { promise: unit, resolve } = Promise.withResolvers<UnitOutcome>()
+    const join = (index: number, item: PreparedItem): Pending => {
+      const under = flights.get(item.id)
+      if (under !== undefined) {
+        return { index, id: item.id, flight: under, foundBy: under.unit === unit ? 'batch' : 'inflight' }
+      }
+      const flight = { unit, at: fresh.push(item) - 1 }
+      flights.set(item.id, flight)
+      return { index, id: item.id, flight }
     }
-    const flight = this.#flights.get(id + collection.name)
-    return flight && { kind: 'flight', id, flight, joined: true }
+    for (const [index, content] of prepared.entries()) {
+      const known = this.#known(collection, content)
+      if (known !== undefined) results[index] = known
+      else if ('item' in content) pending.push(join(index, content.item))
+    }
+    if (fresh.length > 0) resolve(this.#launch(collection, fresh, flights))
+    return pending
   }
 
-  /** Starts the unit; until it has landed, whoever brings one of its items joins it. */
-  #launch(collection: Collection, items: readonly PreparedItem[]): Promise<UnitOutcome> {
-    const unit = this.#land(collection, items, this.#commit.submit({ collection, items }))
-    for (const [at, item] of items.entries()) this.#flights.set(item.id + collection.name, { unit, at })
-    return unit
+  #known(collection: Collection, content: Prepared): ItemResult | undefined {
+    if ('refused' in content) return { kind: 'refused', fault: content.refused }
+    const { id } = content.item
+    const firstSeenMs = this.#recent.firstSeenMs(collection.name, id)
+    return firstSeenMs === undefined ? undefined : { kind: 'duplicate', id, firstSeenMs, foundBy: 'memory' }
   }
 
-  async #land(
+  #flightsOf(collection: Collection): Map<ItemId, Flight> {
+    const known = this.#flights.get(collection.name) ?? new Map<ItemId, Flight>()
+    this.#flights.set(collection.name, known)
+    return known
+  }
+
+  /** Brings the items to the store; until they have landed, whoever brings one of them again joins. */
+  async #launch(
     collection: Collection,
     items: readonly PreparedItem[],
-    unit: Promise<UnitOutcome>,
+    flights: Map<ItemId, Flight>,
   ): Promise<UnitOutcome> {
     try {
-      const outcome = await unit
+      const outcome = await this.#commit.submit({ collection, items })
       if (outcome.kind === 'stored') rememberAll(this.#recent, collection, items, outcome.outcomes)
       return outcome
     } finally {
-      for (const item of items) this.#flights.delete(item.id + collection.name)
+      for (const item of items) flights.delete(item.id)
+      if (flights.size === 0) this.#flights.delete(collection.name)
     }
   }
+}
+
+function landed(one: Pending, outcome: ItemOutcome): ItemResult {
+  const { id, foundBy } = one
+  return foundBy === undefined
+    ? { ...outcome, id }
+    : { kind: 'duplicate', id, firstSeenMs: outcome.firstSeenMs, foundBy }
 }
 
 /** Only after the commit: what is remembered here is answered for. */
@@ -110,21 +127,4 @@ export function rememberAll(
     const outcome = outcomes[at]
     if (outcome !== undefined) recent.remember(collection.name, item.id, outcome.firstSeenMs)
   }
-}
-
-function fromSlot(slot: Exclude<Slot, { kind: 'flight' }>, earlier: readonly ItemResult[]): ItemResult | undefined {
-  if (slot.kind === 'known') return slot.result
-  const first = earlier[slot.of]
-  return first === undefined || first.kind === 'refused' ? first : repeated(slot.id, first, 'batch')
-}
-
-async function fromFlight(slot: Extract<Slot, { kind: 'flight' }>): Promise<ItemResult | undefined> {
-  const unit = await slot.flight.unit
-  const outcome = unit.kind === 'stored' ? unit.outcomes[slot.flight.at] : undefined
-  if (outcome === undefined) return undefined
-  return slot.joined ? repeated(slot.id, outcome, 'inflight') : { ...outcome, id: slot.id }
-}
-
-function repeated(id: ItemId, first: ItemOutcome, foundBy: FoundBy): ItemResult {
-  return { kind: 'duplicate', id, firstSeenMs: first.firstSeenMs, foundBy }
 }

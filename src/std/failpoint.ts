@@ -3,7 +3,11 @@
  * under `node --conditions=failpoints` (see `imports` in package.json), which tests and drills use.
  */
 
-export type FailpointName = 'sqlite/answer-before-commit' | 'sqlite/no-unique-index' | 'sqlite/no-sync'
+export type FailpointName =
+  | 'commit/one-by-one'
+  | 'sqlite/answer-before-commit'
+  | 'sqlite/no-unique-index'
+  | 'sqlite/no-sync'
 
 /** Whether the fault of that name is switched on. Always false in shipped code. */
 export function failpoint(_name: FailpointName): boolean {

@@ -13,8 +13,8 @@ export const DATABASE_FILE = 'items.sqlite'
 export function openForWriting(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, DATABASE_FILE))
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${failpoint('sqlite/no-sync') ? 'OFF' : 'FULL'}`)
-  // 64 MiB of pages: the part of the unique index that recent items touch
-  db.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
+  // 24 MiB of pages; what does not fit is read from the system's own cache
+  db.exec('PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY')
   migrate(db)
   if (failpoint('sqlite/no-unique-index')) {
     db.exec('DROP INDEX items_once; CREATE INDEX items_once ON items (collection, id)')

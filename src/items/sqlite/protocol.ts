@@ -106,6 +106,12 @@ export interface Row {
   readonly content: Uint8Array
 }
 
+export interface RowPage {
+  readonly rows: readonly Row[]
+  /** Whether there are rows behind these. */
+  readonly more: boolean
+}
+
 /** What a thread can be asked for. */
 export interface Methods {
   put: { args: { batch: PackedBatch; nowMs: number }; result: readonly PackedOutcome[] }
@@ -113,8 +119,7 @@ export interface Methods {
   collection: { args: { name: string }; result: string | undefined }
   define: { args: { name: string; policy: string }; result: DefineOutcome }
   get: { args: { collection: string; key: Uint8Array }; result: Row | undefined }
-  /** One row more than `limit` when there is another page. */
-  list: { args: { collection: string; after: number; limit: number }; result: readonly Row[] }
+  list: { args: { collection: string; after: number; limit: number }; result: RowPage }
   delete: { args: { collection: string; key: Uint8Array }; result: boolean }
   check: { args: object; result: undefined }
   close: { args: object; result: undefined }

@@ -1,14 +1,14 @@
 /** The questions that change nothing. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Row } from './protocol.ts'
+import type { Row, RowPage } from './protocol.ts'
 
 /** Places of one collection: see schema.ts. */
 export const PLACES = 2 ** 33
 
 export interface Reader {
   get(collection: string, key: Uint8Array): Row | undefined
-  /** Rows behind place `after`, at most `limit` and one more. */
-  list(collection: string, after: number, limit: number): readonly Row[]
+  /** Rows behind place `after`: at most `limit`, and fewer once they hold PAGE_BYTES. */
+  list(collection: string, after: number, limit: number): RowPage
 }
 
 const COLUMNS = 'place, id, media, first_seen_ms, content'
@@ -31,11 +31,26 @@ export function createReader(db: DatabaseSync): Reader {
     },
     list(collection, after, limit) {
       const id = find(collection)
-      if (id === undefined) return []
+      if (id === undefined) return { rows: [], more: false }
       const first = id * PLACES
-      return page.all(Math.max(first, after), first + PLACES, limit + 1).map(toRow)
+      return takePage(page.iterate(Math.max(first, after), first + PLACES, limit + 1), limit)
     },
   }
+}
+
+/** A page of large items is cut short: it has to fit into memory several times over on its way out. */
+const PAGE_BYTES = 8 * 1_024 * 1_024
+
+function takePage(rows: Iterable<Record<string, unknown>>, limit: number): RowPage {
+  const taken: Row[] = []
+  let bytes = 0
+  for (const found of rows) {
+    if (taken.length === limit || bytes >= PAGE_BYTES) return { rows: taken, more: true }
+    const row = toRow(found)
+    taken.push(row)
+    bytes += row.content.length
+  }
+  return { rows: taken, more: false }
 }
 
 function toRow(row: Record<string, unknown>): Row {

@@ -19,16 +19,18 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
     scope.defer(() => lock.release())
     const writer = await startStoreThread({ folder, role: 'writer' })
     scope.defer(() => writer.close())
-    const reader = await startStoreThread({ folder, role: 'reader' })
-    scope.defer(() => reader.close())
-    return sqliteStore(writer, reader, () => scope.close())
+    // only who reads pays for a second thread
+    let reader: Promise<StoreThread> | undefined
+    const read = (): Promise<StoreThread> => (reader ??= startStoreThread({ folder, role: 'reader' }))
+    scope.defer(async () => (await reader)?.close())
+    return sqliteStore(writer, read, () => scope.close())
   } catch (failure) {
     await scope.close()
     throw failure
   }
 }
 
-function sqliteStore(writer: StoreThread, reader: StoreThread, close: () => Promise<void>): ItemStore {
+function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, close: () => Promise<void>): ItemStore {
   return {
     // the next batch is packed and sent while the last one commits; more would only wait
     capabilities: { arbitrates: true, parallelPuts: 2 },
@@ -43,18 +45,15 @@ function sqliteStore(writer: StoreThread, reader: StoreThread, close: () => Prom
     },
     define: (name, policy) => writer.call('define', { name, policy: policyText(policy) }),
     async get(collection, id) {
-      const row = await reader.call('get', { collection, key: itemKey(id) })
+      const row = await (await reader()).call('get', { collection, key: itemKey(id) })
       return row === undefined ? undefined : storedItem(row)
     },
     async list(collection, page: PageRequest) {
       const after = Number(page.after ?? 0)
-      const rows = await reader.call('list', { collection, after, limit: page.limit })
-      const items = rows.slice(0, page.limit)
-      const last = items.at(-1)
-      const shown = items.map(storedItem)
-      return last === undefined || rows.length === items.length
-        ? { items: shown }
-        : { items: shown, next: String(last.place) }
+      const { rows, more } = await (await reader()).call('list', { collection, after, limit: page.limit })
+      const last = rows.at(-1)
+      const items = rows.map(storedItem)
+      return last === undefined || !more ? { items } : { items, next: String(last.place) }
     },
     delete: (collection, id) => writer.call('delete', { collection, key: itemKey(id) }),
     check: () => writer.call('check', {}),

@@ -22,7 +22,11 @@ interface Waiting {
 
 /** Resolves when the thread has opened the file; rejects with the Fault that kept it from doing so. */
 export async function startStoreThread(data: StoreThreadData): Promise<StoreThread> {
-  const worker = new Worker(new URL(workerFile(), import.meta.url), { workerData: data })
+  const worker = new Worker(new URL(workerFile(), import.meta.url), {
+    workerData: data,
+    // a batch is a few megabytes: more young space would only be memory that is never used
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  })
   const waiting = new Map<number, Waiting>()
   let lost: Fault | undefined
   let seq = 0

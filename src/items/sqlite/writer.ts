@@ -1,6 +1,7 @@
 /**
- * Everything that changes the store, by its one writing connection. A batch is one transaction. An item is inserted
- * first and only looked up when the unique index refused it: the index is the judge, the look is for the answer.
+ * Everything that changes the store, by its one writing connection. A batch is one transaction. The unique
+ * index is the judge: an item is inserted, and looked up when the index refused it. Where duplicates abound the look
+ * comes first, to spare the insert; what it does not find is still inserted under the index.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { Fault } from '../../std/fault.ts'
@@ -81,18 +82,32 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
     'INSERT INTO items (place, collection, id, media, first_seen_ms, content) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const firstSeen = db.prepare('SELECT first_seen_ms FROM items WHERE collection = ? AND id = ?')
+  firstSeen.setReturnArrays(true)
+  /** Whether most items of the last batch were duplicates: then a look before the insert is the cheaper order. */
+  let lookFirst = false
+
+  function findFirstSeen(into: CollectionRow, item: PackedItem): number | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- arrays were asked for: one column, STRICT
+    const row = firstSeen.get(into.id, item.key) as unknown as [number] | undefined
+    return row?.[0]
+  }
 
   function putItem(into: CollectionRow, item: PackedItem, nowMs: number): number {
+    const known = lookFirst ? findFirstSeen(into, item) : undefined
+    return known === undefined ? insertItem(into, item, nowMs) : -known
+  }
+
+  function insertItem(into: CollectionRow, item: PackedItem, nowMs: number): number {
     const media = item.media === 'application/json' ? null : item.media
     const { changes } = insert.run(into.lastPlace + 1, into.id, item.key, media, nowMs, item.content)
     if (changes === 1) {
       into.lastPlace++
       return nowMs
     }
-    const kept = firstSeen.get(into.id, item.key)
+    const known = findFirstSeen(into, item)
     // refused, and yet not there: then it was the place that was taken
-    if (kept === undefined) throw new Fault('STORE_CORRUPT', `place ${into.lastPlace + 1} is taken`)
-    return -Number(kept['first_seen_ms'])
+    if (known === undefined) throw new Fault('STORE_CORRUPT', `place ${into.lastPlace + 1} is taken`)
+    return -known
   }
 
   function putUnit(unit: PackedUnit, items: readonly PackedItem[], nowMs: number): PackedOutcome {
@@ -113,8 +128,17 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
     const items = createItemReader(batch)
     const outcomes = batch.units.map((unit) => putUnit(unit, items.next(unit.count), nowMs))
     receipts.clearExpired(nowMs)
+    lookFirst = mostlyDuplicates(outcomes)
     return outcomes
   }
+}
+
+function mostlyDuplicates(outcomes: readonly PackedOutcome[]): boolean {
+  let balance = 0
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'stored') for (const seen of outcome.firstSeen) balance += seen < 0 ? 1 : -1
+  }
+  return balance > 0
 }
 
 type Collections = ReturnType<typeof createCollections>
