@@ -6,10 +6,14 @@
  * - `tryAcquire` with a token that already holds the key is granted again with the same fence: a repeated command
  *   whose first reply was lost must not lock its own sender out.
  * - `extend` and `release` act only on the token's own lease, atomically.
+ * - `release` of a token that holds no lease gives up the place that it may keep in a queue.
  * - A signal that aborts ends the call at once with `unavailable`; the command may still have landed, and the caller
  *   releases the token to be sure.
  * - Nothing throws but programming errors: outages are `unavailable`.
  */
+import type { Clock } from '../std/clock.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { FenceStore } from './fence-store.ts'
 import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Token } from './lock.ts'
 
 export interface Capabilities<F extends Fencing = Fencing> {
@@ -25,6 +29,8 @@ export interface LeaseRequest {
   readonly token: Token
   /** Length of the lease from now on, in milliseconds. */
   readonly ttlMs: number
+  /** The caller means to wait: a refusal may keep a place for its token and carry a ticket. Default: false. */
+  readonly willWait?: boolean
 }
 
 export interface Lease {
@@ -45,3 +51,14 @@ export interface LockBackend<F extends Fencing = Fencing> extends AsyncDisposabl
   /** Returns when the key may have become free, or the signal aborts. May return early, and may miss a release: bound it. */
   wait?(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
 }
+
+/** What the registry hands to a backend that it opens. */
+export interface BackendContext {
+  readonly clock: Clock
+  readonly log: Log
+  /** Durable numbers, which make the fences of Redis rise across failovers and give Redlock fences at all. */
+  readonly fences?: FenceStore
+}
+
+/** How a backend's folder is entered: connects, verifies, and answers a backend, or rejects with one clear `Fault`. */
+export type OpenBackend = (url: string, context: BackendContext, signal: AbortSignal) => Promise<LockBackend>

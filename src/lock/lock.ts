@@ -31,15 +31,19 @@ export interface Unavailable {
   readonly fault: Fault
 }
 
-/** Contention is a value. `ttlMs` is what is left of the lease when the answer arrived, at least. */
+/**
+ * Contention is a value. `ttlMs` counts from the moment the request was sent: the lease runs at least so long, and the
+ * caller subtracts what the answer took. A repeated token may thus be granted less than it asked for.
+ */
 export type Attempt<F extends Fencing> =
   | { readonly kind: 'granted'; readonly fence: FenceOf<F>; readonly ttlMs: number }
   | { readonly kind: 'held'; readonly remainingMs: number | undefined; readonly ticket?: Ticket }
   | Unavailable
 
+/** `ttlMs` counts from the moment the request was sent. */
 export type Extension = { readonly kind: 'extended'; readonly ttlMs: number } | { readonly kind: 'lost' } | Unavailable
 
-/** `lost`: when release came, the lease had ended, or another token held the key. */
+/** `lost`: when release came, the lease had ended, or another token held the key, or the token never held it. */
 export type Release = { readonly kind: 'released' } | { readonly kind: 'lost' } | Unavailable
 
 export type Inspection =

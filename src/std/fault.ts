@@ -50,6 +50,9 @@ export const FAULTS = {
   LOCK_BACKEND_UNAVAILABLE: passing(503, 'see the log for the cause; check the lock service'),
   LOCK_BREAKER_OPEN: passing(503, 'the lock service failed repeatedly; it is tried again by itself'),
   LOCK_KEY_INVALID: rejected(400, 'use a key of 1 to 512 bytes'),
+  LOCK_OPTION_INVALID: rejected(500, 'use finite times in milliseconds, greater than zero'),
+  FENCE_STORE_UNAVAILABLE: passing(503, 'see the log for the cause; check the store that keeps the fences'),
+  FENCE_EXHAUSTED: rejected(500, 'start a new epoch: the counter or the epochs no longer fit their bits'),
   FENCE_STALE: rejected(409, 'a later holder has written: acquire again and read before writing'),
   // how we were started
   CONFIG_INVALID: rejected(500, 'correct the settings named, then start again'),
