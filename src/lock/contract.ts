@@ -1,0 +1,449 @@
+/**
+ * What every lock backend does, as tests against the real service. A backend runs all of them or names those it
+ * cannot, each with its reason; a name that no test has is a failure, and so is an absent server where `CI` is set.
+ * Time is real here: servers have clocks of their own.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Peer } from '../testing/lock-processes.ts'
+import type { LeaseRequest, LockBackend } from './backend.ts'
+import type { Attempt, Fencing, Key, Token } from './lock.ts'
+import { newToken } from './token.ts'
+
+export interface Skip {
+  /** The test's whole name. */
+  readonly test: string
+  readonly reason: string
+}
+
+/** A lock service under test, and how others reach it. */
+export interface Subject extends AsyncDisposable {
+  readonly backend: LockBackend
+  /** Another process on the same service. Absent where there can be none. */
+  readonly startPeer?: () => Promise<Peer>
+}
+
+/** Why there is no service to test. */
+export interface Absent {
+  readonly absent: string
+}
+
+/** What a test sees of its suite. */
+export interface Bench {
+  readonly backend: LockBackend
+  startPeer(): Promise<Peer>
+}
+
+export type Case = readonly [title: string, body: (bench: Bench) => Promise<void>]
+
+const soon = (): AbortSignal => AbortSignal.timeout(10_000)
+export const newKey = (): Key => `contract:${newToken()}`
+
+const TTL_MS = 5_000
+/** Long enough for a busy machine to answer within it, short enough to wait for its end. */
+const SHORT_MS = 400
+
+function request(key: Key, ttlMs = TTL_MS, token: Token = newToken()): LeaseRequest {
+  return { key, token, ttlMs }
+}
+
+function ask(bench: Bench, wanted: LeaseRequest): Promise<Attempt<Fencing>> {
+  return bench.backend.tryAcquire(wanted, soon())
+}
+
+type Granted = Extract<Attempt<Fencing>, { kind: 'granted' }>
+
+/** Fails with what the backend said instead. */
+function granted(attempt: Attempt<Fencing>): Granted {
+  if (attempt.kind === 'granted') return attempt
+  throw new Error(`expected a grant, got ${attempt.kind === 'unavailable' ? String(attempt.fault) : attempt.kind}`, {
+    cause: attempt,
+  })
+}
+
+function fenceOf(attempt: Attempt<Fencing>): bigint {
+  const { fence } = granted(attempt)
+  if (fence === undefined) throw new Error('expected a fence')
+  return fence
+}
+
+async function grantAndRelease(bench: Bench, key: Key): Promise<bigint> {
+  const wanted = request(key)
+  const fence = fenceOf(await ask(bench, wanted))
+  expect(await bench.backend.release(wanted, soon())).toEqual({ kind: 'released' })
+  return fence
+}
+
+const LEASES: readonly Case[] = [
+  [
+    'grants a free key for the time asked',
+    async (bench) => {
+      const { ttlMs } = granted(await ask(bench, request(newKey())))
+      expect(ttlMs).toBeLessThanOrEqual(TTL_MS)
+      expect(ttlMs).toBeGreaterThan(TTL_MS * 0.9)
+    },
+  ],
+  [
+    'refuses a held key to another token',
+    async (bench) => {
+      const key = newKey()
+      granted(await ask(bench, request(key)))
+      const refused = await ask(bench, request(key))
+      expect(refused.kind).toBe('held')
+      if (refused.kind === 'held') expect(refused.remainingMs ?? 1).toBeGreaterThan(0)
+      if (refused.kind === 'held') expect(refused.remainingMs ?? 1).toBeLessThanOrEqual(TTL_MS)
+    },
+  ],
+  [
+    'keeps keys apart that differ in one character, are long or are not ASCII',
+    async (bench) => {
+      const key = newKey()
+      for (const other of [key, `${key}a`, `{${key}}`, key.padEnd(512, 'x'), `${key} ü€😀\n`, `${key}*`]) {
+        granted(await ask(bench, request(other)))
+      }
+    },
+  ],
+  [
+    'grants one of 20 attempts at once',
+    async (bench) => {
+      const key = newKey()
+      const attempts = await Promise.all(Array.from({ length: 20 }, () => ask(bench, request(key))))
+      // votes may split among independent nodes; more than one is what must never be
+      expect(attempts.filter((a) => a.kind === 'granted').length).toBeLessThanOrEqual(1)
+      expect(attempts.filter((a) => a.kind === 'unavailable')).toEqual([])
+    },
+  ],
+  [
+    'frees the key when its owner releases',
+    async (bench) => {
+      const key = newKey()
+      const wanted = request(key)
+      granted(await ask(bench, wanted))
+      expect(await bench.backend.release(wanted, soon())).toEqual({ kind: 'released' })
+      granted(await ask(bench, request(key)))
+    },
+  ],
+  [
+    'releases for nobody but its owner',
+    async (bench) => {
+      const key = newKey()
+      granted(await ask(bench, request(key)))
+      expect(await bench.backend.release(request(key), soon())).toEqual({ kind: 'lost' })
+      expect((await ask(bench, request(key))).kind).toBe('held')
+    },
+  ],
+  [
+    'says lost to a second release, and leaves the next owner alone',
+    async (bench) => {
+      const key = newKey()
+      const first = request(key)
+      granted(await ask(bench, first))
+      await bench.backend.release(first, soon())
+      granted(await ask(bench, request(key)))
+      expect(await bench.backend.release(first, soon())).toEqual({ kind: 'lost' })
+      expect((await ask(bench, request(key))).kind).toBe('held')
+    },
+  ],
+  [
+    'ends a lease by itself, not before its time',
+    async (bench) => {
+      const key = newKey()
+      const first = request(key, SHORT_MS)
+      granted(await ask(bench, first))
+      await sleep(SHORT_MS / 2)
+      expect((await ask(bench, request(key))).kind).toBe('held')
+      await sleep(SHORT_MS / 2 + 50)
+      granted(await ask(bench, request(key)))
+      expect(await bench.backend.release(first, soon())).toEqual({ kind: 'lost' })
+    },
+  ],
+  [
+    'extends a lease beyond its first end',
+    async (bench) => {
+      const key = newKey()
+      const wanted = request(key, SHORT_MS)
+      granted(await ask(bench, wanted))
+      const extension = await bench.backend.extend({ ...wanted, ttlMs: TTL_MS }, soon())
+      expect(extension.kind).toBe('extended')
+      if (extension.kind === 'extended') expect(extension.ttlMs).toBeGreaterThan(TTL_MS * 0.9)
+      await sleep(SHORT_MS + 50)
+      expect((await ask(bench, request(key))).kind).toBe('held')
+      expect(await bench.backend.release(wanted, soon())).toEqual({ kind: 'released' })
+    },
+  ],
+  [
+    'extends neither for another token nor after the end',
+    async (bench) => {
+      const key = newKey()
+      const wanted = request(key, SHORT_MS)
+      granted(await ask(bench, wanted))
+      expect(await bench.backend.extend(request(key), soon())).toEqual({ kind: 'lost' })
+      await sleep(SHORT_MS + 50)
+      expect(await bench.backend.extend(wanted, soon())).toEqual({ kind: 'lost' })
+      granted(await ask(bench, request(key)))
+      expect(await bench.backend.extend(wanted, soon())).toEqual({ kind: 'lost' })
+    },
+  ],
+  [
+    'grants a repeated token again, with the same fence',
+    async (bench) => {
+      const wanted = request(newKey())
+      const first = granted(await ask(bench, wanted))
+      const again = granted(await ask(bench, wanted))
+      expect(again.fence).toBe(first.fence)
+      expect(again.ttlMs).toBeLessThanOrEqual(TTL_MS)
+      expect(again.ttlMs).toBeGreaterThan(0)
+      expect(await bench.backend.release(wanted, soon())).toEqual({ kind: 'released' })
+    },
+  ],
+  [
+    'says what is held and what is free',
+    async (bench) => {
+      const wanted = request(newKey())
+      expect(await bench.backend.inspect(wanted.key, soon())).toEqual({ kind: 'free' })
+      const { fence } = granted(await ask(bench, wanted))
+      const held = await bench.backend.inspect(wanted.key, soon())
+      expect(held.kind).toBe('held')
+      if (held.kind === 'held') expect(held.remainingMs ?? 1).toBeLessThanOrEqual(TTL_MS)
+      if (held.kind === 'held') expect(held.fence ?? fence).toBe(fence)
+      await bench.backend.release(wanted, soon())
+      expect(await bench.backend.inspect(wanted.key, soon())).toEqual({ kind: 'free' })
+    },
+  ],
+  [
+    'answers several keys in one exchange, in order, each for itself',
+    async ({ backend }) => {
+      if (backend.tryAcquireMany === undefined) throw new Error('this backend takes keys one by one')
+      const keys = [newKey(), newKey(), newKey()]
+      granted(await backend.tryAcquire(request(keys[1] ?? ''), soon()))
+      const attempts = await backend.tryAcquireMany(
+        keys.map((key) => request(key)),
+        soon(),
+      )
+      expect(attempts.map((a) => a.kind)).toEqual(['granted', 'held', 'granted'])
+      expect(await backend.tryAcquireMany([], soon())).toEqual([])
+    },
+  ],
+]
+
+const FENCES: readonly Case[] = [
+  [
+    'gives a fence exactly when it promises one',
+    async (bench) => {
+      const { fence } = granted(await ask(bench, request(newKey())))
+      expect(typeof fence).toBe(bench.backend.capabilities.fencing === 'none' ? 'undefined' : 'bigint')
+    },
+  ],
+  [
+    'raises the fence with every grant of a key',
+    async (bench) => {
+      const key = newKey()
+      const fences: bigint[] = []
+      for (let i = 0; i < 10; i++) fences.push(await grantAndRelease(bench, key))
+      expect(fences).toEqual(fences.toSorted((a, b) => (a < b ? -1 : 1)))
+      expect(new Set(fences).size).toBe(10)
+      expect((fences[0] ?? 0n) > 0n && (fences[9] ?? 0n) < 2n ** 63n).toBe(true)
+    },
+  ],
+  [
+    'raises the fence after a lease that ran out',
+    async (bench) => {
+      const key = newKey()
+      const first = fenceOf(await ask(bench, request(key, SHORT_MS)))
+      await sleep(SHORT_MS + 50)
+      expect(await grantAndRelease(bench, key)).toBeGreaterThan(first)
+    },
+  ],
+]
+
+const SIGNALS: readonly Case[] = [
+  [
+    'answers unavailable to a call whose signal has aborted',
+    async ({ backend }) => {
+      const wanted = request(newKey())
+      const gone = AbortSignal.abort(new Error('gone'))
+      expect((await backend.tryAcquire(wanted, gone)).kind).toBe('unavailable')
+      expect((await backend.extend(wanted, gone)).kind).toBe('unavailable')
+      expect((await backend.release(wanted, gone)).kind).toBe('unavailable')
+      expect((await backend.inspect(wanted.key, gone)).kind).toBe('unavailable')
+    },
+  ],
+]
+
+/** A refusal with a place in line. */
+async function queueUp(bench: Bench, wanted: LeaseRequest): Promise<string> {
+  const refused = await ask(bench, { ...wanted, willWait: true })
+  if (refused.kind !== 'held' || refused.ticket === undefined) throw new Error(`expected a ticket, got ${refused.kind}`)
+  return refused.ticket
+}
+
+function waitOf({ backend }: Bench): NonNullable<LockBackend['wait']> {
+  return (key, ticket, signal) => {
+    if (backend.wait === undefined) throw new Error('this backend cannot wake its waiters')
+    return backend.wait(key, ticket, signal)
+  }
+}
+
+const WAITING: readonly Case[] = [
+  [
+    'wakes a waiter when the key is released',
+    async (bench) => {
+      const [first, second] = [request(newKey()), newToken()]
+      granted(await ask(bench, first))
+      const next = request(first.key, TTL_MS, second)
+      const ticket = await queueUp(bench, next)
+      const woken = waitOf(bench)(first.key, ticket, soon())
+      await sleep(50)
+      const releasedAt = performance.now()
+      await bench.backend.release(first, soon())
+      await woken
+      // a poller would not be back within this time
+      expect(performance.now() - releasedAt).toBeLessThan(250)
+      granted(await ask(bench, { ...next, willWait: true }))
+    },
+  ],
+  [
+    'ends a wait when its signal aborts',
+    async (bench) => {
+      const first = request(newKey())
+      granted(await ask(bench, first))
+      const next = request(first.key)
+      const abort = new AbortController()
+      const waiting = waitOf(bench)(first.key, await queueUp(bench, next), abort.signal)
+      abort.abort(new Error('enough'))
+      await waiting
+      expect(await bench.backend.release(next, soon())).toEqual({ kind: 'lost' })
+      expect((await ask(bench, request(first.key))).kind).toBe('held')
+    },
+  ],
+  [
+    'lets the next in line pass a waiter that gave up',
+    async (bench) => {
+      const [first, quitter] = [request(newKey()), newToken()]
+      granted(await ask(bench, first))
+      const left = request(first.key, TTL_MS, quitter)
+      await queueUp(bench, left)
+      const next = request(first.key)
+      const woken = waitOf(bench)(first.key, await queueUp(bench, next), soon())
+      await bench.backend.release(left, soon())
+      await bench.backend.release(first, soon())
+      await woken
+      granted(await ask(bench, { ...next, willWait: true }))
+    },
+  ],
+  [
+    'serves waiters in order of arrival',
+    async (bench) => {
+      const first = request(newKey())
+      granted(await ask(bench, first))
+      const wait = waitOf(bench)
+      const order: number[] = []
+      const serve = async (n: number, wanted: LeaseRequest, ticket: string): Promise<void> => {
+        let attempt: Attempt<Fencing> = { kind: 'held', remainingMs: undefined, ticket }
+        while (attempt.kind === 'held') {
+          await wait(first.key, attempt.ticket ?? '', soon())
+          attempt = await ask(bench, wanted)
+        }
+        granted(attempt)
+        order.push(n)
+        await bench.backend.release(wanted, soon())
+      }
+      const served: Promise<void>[] = []
+      for (let n = 0; n < 5; n++) {
+        const wanted = { ...request(first.key), willWait: true }
+        served.push(serve(n, wanted, await queueUp(bench, wanted)))
+      }
+      await bench.backend.release(first, soon())
+      await Promise.all(served)
+      expect(order).toEqual([0, 1, 2, 3, 4])
+    },
+  ],
+]
+
+const PROCESSES: readonly Case[] = [
+  [
+    'keeps a key from another process until it is released',
+    async (bench) => {
+      await using peer = await bench.startPeer()
+      const [own, other] = [request(newKey()), newToken()]
+      const theirs = request(own.key, TTL_MS, other)
+      granted(await ask(bench, own))
+      expect((await peer.tryAcquire(theirs)).kind).toBe('held')
+      expect((await peer.inspect(own.key)).kind).toBe('held')
+      expect(await peer.release(theirs)).toEqual({ kind: 'lost' })
+      await bench.backend.release(own, soon())
+      granted(await peer.tryAcquire(theirs))
+      expect((await ask(bench, request(own.key))).kind).toBe('held')
+    },
+  ],
+  [
+    'raises the fence across processes',
+    async (bench) => {
+      await using peer = await bench.startPeer()
+      const key = newKey()
+      const fences: bigint[] = []
+      for (let i = 0; i < 3; i++) {
+        fences.push(await grantAndRelease(bench, key))
+        const theirs = request(key)
+        fences.push(fenceOf(await peer.tryAcquire(theirs)))
+        await peer.release(theirs)
+      }
+      expect(fences).toEqual(fences.toSorted((a, b) => (a < b ? -1 : 1)))
+      expect(new Set(fences).size).toBe(6)
+    },
+  ],
+  [
+    'frees the key of a killed process when its lease ends',
+    async (bench) => {
+      await using peer = await bench.startPeer()
+      const key = newKey()
+      granted(await peer.tryAcquire(request(key, SHORT_MS)))
+      peer.signal('SIGKILL')
+      const killedAt = performance.now()
+      let attempt = await ask(bench, request(key))
+      while (attempt.kind !== 'granted' && performance.now() - killedAt < SHORT_MS + 1_000) {
+        await sleep(20)
+        attempt = await ask(bench, request(key))
+      }
+      granted(attempt)
+    },
+  ],
+]
+
+const CASES: readonly Case[] = [...LEASES, ...FENCES, ...SIGNALS, ...WAITING, ...PROCESSES]
+
+function benchOf({ backend, startPeer }: Subject): Bench {
+  return {
+    backend,
+    startPeer: startPeer ?? (() => Promise.reject(new Error('no other process can reach this backend'))),
+  }
+}
+
+/** Every backend passes this, or says which test it does not and why. `make` is called once; keys never meet. */
+export function lockContract(name: string, make: () => Promise<Subject | Absent>, skips: readonly Skip[] = []): void {
+  describe(`lock contract: ${name}`, () => {
+    let subject: Subject | Absent = { absent: 'not started' }
+
+    beforeAll(async () => {
+      subject = await make()
+      if ('absent' in subject && (process.env['CI'] ?? '') !== '') throw new Error(`${name}: ${subject.absent}`)
+    })
+    afterAll(async () => {
+      if (!('absent' in subject)) await subject[Symbol.asyncDispose]()
+    })
+
+    test('skips only tests that exist', () => {
+      const titles = CASES.map(([title]) => title)
+      expect(skips.map((skip) => skip.test).filter((title) => !titles.includes(title))).toEqual([])
+    })
+
+    for (const [title, body] of CASES) {
+      test(title, async ({ skip }) => {
+        const reason = skips.find((s) => s.test === title)?.reason
+        if (reason !== undefined) skip(reason)
+        if ('absent' in subject) skip(subject.absent)
+        else await body(benchOf(subject))
+      })
+    }
+  })
+}

@@ -1,0 +1,17 @@
+/** How adapters and policy say that a backend did not serve. */
+import { Fault, type FaultCode } from '../std/fault.ts'
+import type { Unavailable } from './lock.ts'
+
+/** An outage as a value. The cause stays in the fault; a cause that is a `Fault` already is taken as it is. */
+export function unavailable(
+  message: string,
+  cause?: unknown,
+  code: FaultCode = 'LOCK_BACKEND_UNAVAILABLE',
+): Unavailable {
+  return { kind: 'unavailable', fault: cause instanceof Fault ? cause : new Fault(code, message, { cause }) }
+}
+
+/** The answer of a call whose signal aborted: nobody knows whether its command landed. */
+export function aborted(signal: AbortSignal): Unavailable {
+  return unavailable('the call was given up before the lock service answered', signal.reason)
+}

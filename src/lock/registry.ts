@@ -1,0 +1,29 @@
+/** From a URL to a backend. A backend is one folder and one line here; its code is loaded when it is first asked for. */
+import { Fault } from '../std/fault.ts'
+import type { BackendContext, LockBackend, OpenBackend } from './backend.ts'
+
+const BACKENDS: Readonly<Record<string, () => Promise<OpenBackend>>> = {
+  memory: async () => (await import('./memory/backend.ts')).openMemoryBackend,
+}
+
+const SCHEME = /^([a-z][a-z\d+.-]*):/
+
+/** The URL schemes that `openLockBackend` knows. */
+export const LOCK_SCHEMES: readonly string[] = Object.keys(BACKENDS)
+
+/**
+ * Connects to the lock service that the URL names, verifies that it can serve, and answers its backend. Rejects with
+ * `CONFIG_INVALID` for a URL that it cannot read, `LOCK_BACKEND_UNAVAILABLE` for a service that does not answer as it
+ * should, and the signal's reason when that aborts first. Errors never show the URL's password.
+ */
+export async function openLockBackend(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
+  const scheme = SCHEME.exec(url)?.[1] ?? ''
+  const load = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined
+  if (load === undefined) {
+    const allowed = LOCK_SCHEMES.map((s) => `"${s}:"`).join(', ')
+    throw new Fault('CONFIG_INVALID', `lock URL has the unknown scheme "${scheme}:"; allowed are ${allowed}`)
+  }
+  const open = await load()
+  signal.throwIfAborted()
+  return open(url, context, signal)
+}
