@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Peer } from '../testing/lock-processes.ts'
 import type { LeaseRequest, LockBackend } from './backend.ts'
 import type { Attempt, Fencing, Key, Token } from './lock.ts'
+import { createLocker } from './locker.ts'
 import { newToken } from './token.ts'
 
 export interface Skip {
@@ -29,15 +30,15 @@ export interface Absent {
 }
 
 /** What a test sees of its suite. */
-export interface Bench {
+interface Bench {
   readonly backend: LockBackend
   startPeer(): Promise<Peer>
 }
 
-export type Case = readonly [title: string, body: (bench: Bench) => Promise<void>]
+type Case = readonly [title: string, body: (bench: Bench) => Promise<void>]
 
 const soon = (): AbortSignal => AbortSignal.timeout(10_000)
-export const newKey = (): Key => `contract:${newToken()}`
+const newKey = (): Key => `contract:${newToken()}`
 
 const TTL_MS = 5_000
 /** Long enough for a busy machine to answer within it, short enough to wait for its end. */
@@ -410,7 +411,99 @@ const PROCESSES: readonly Case[] = [
   ],
 ]
 
-const CASES: readonly Case[] = [...LEASES, ...FENCES, ...SIGNALS, ...WAITING, ...PROCESSES]
+/** Stops this process's event loop, as a long garbage collection does. */
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+const POLICY: readonly Case[] = [
+  [
+    'keeps a renewed lease through a blocked event loop',
+    async ({ backend }) => {
+      await using locker = createLocker(backend, { ttlMs: 1_500 })
+      await using grant = await locker.acquire(newKey())
+      for (let i = 0; i < 3; i++) {
+        block(900)
+        expect(grant.isHeld()).toBe(true)
+        await sleep(200)
+      }
+      expect((await backend.inspect(grant.key, soon())).kind).toBe('held')
+      expect(await grant.release()).toEqual({ kind: 'released' })
+    },
+  ],
+  [
+    'gives the key to the next after a holder was blocked beyond its lease, and the holder knows',
+    async ({ backend }) => {
+      await using locker = createLocker(backend, { ttlMs: SHORT_MS })
+      const grant = await locker.acquire(newKey())
+      block(SHORT_MS + 100)
+      expect(grant.isHeld()).toBe(false)
+      expect(grant.signal.aborted).toBe(true)
+      await using next = await createLocker(backend).acquire(grant.key)
+      expect(next.isHeld()).toBe(true)
+      expect(await grant.release()).toEqual({ kind: 'lost' })
+      expect(next.isHeld()).toBe(true)
+    },
+  ],
+  [
+    'serves 20 waiters on one key once each, one at a time',
+    async ({ backend }) => {
+      const key = newKey()
+      const lockers = Array.from({ length: 4 }, () => createLocker(backend, { waitMs: 50_000 }))
+      let inside = 0
+      let served = 0
+      const serve = async (n: number): Promise<bigint | undefined> => {
+        const locker = lockers[n % lockers.length] ?? createLocker(backend)
+        await using grant = await locker.acquire(key)
+        expect(++inside).toBe(1)
+        await sleep(5)
+        inside--
+        served++
+        return grant.fence
+      }
+      const fences = await Promise.all(Array.from({ length: 20 }, (_, n) => serve(n)))
+      expect(served).toBe(20)
+      if (backend.capabilities.fencing !== 'none') expect(new Set(fences).size).toBe(20)
+    },
+  ],
+  [
+    'takes several keys at once, and none of them when one is held',
+    async ({ backend }) => {
+      await using locker = createLocker(backend)
+      await using other = createLocker(backend)
+      const keys = [newKey(), newKey(), newKey()].toSorted()
+      const claim = await locker.acquire(keys)
+      expect((await other.tryAcquire(keys)).kind).toBe('held')
+      expect(await claim.release()).toEqual({ kind: 'released' })
+      const held = await other.acquire(keys[1] ?? '')
+      await expect(locker.acquire(keys, { waitMs: 200 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
+      await locker[Symbol.asyncDispose]()
+      expect((await backend.inspect(keys[0] ?? '', soon())).kind).toBe('free')
+      expect((await backend.inspect(keys[2] ?? '', soon())).kind).toBe('free')
+      expect(await held.release()).toEqual({ kind: 'released' })
+    },
+  ],
+  [
+    'stops waiting when the signal aborts, and leaves nothing behind',
+    async ({ backend }) => {
+      await using locker = createLocker(backend)
+      await using other = createLocker(backend)
+      const held = await locker.acquire(newKey())
+      const abort = new AbortController()
+      const waiting = other.acquire(held.key, { signal: abort.signal })
+      await sleep(100)
+      const abortedAt = performance.now()
+      abort.abort(new Error('enough'))
+      await expect(waiting).rejects.toThrow('enough')
+      expect(performance.now() - abortedAt).toBeLessThan(100)
+      await other[Symbol.asyncDispose]()
+      await held.release()
+      expect((await locker.tryAcquire(held.key)).kind).toBe('granted')
+    },
+  ],
+]
+
+const CASES: readonly Case[] = [...LEASES, ...FENCES, ...SIGNALS, ...WAITING, ...PROCESSES, ...POLICY]
 
 function benchOf({ backend, startPeer }: Subject): Bench {
   return {

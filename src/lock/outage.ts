@@ -15,3 +15,8 @@ export function unavailable(
 export function aborted(signal: AbortSignal): Unavailable {
   return unavailable('the call was given up before the lock service answered', signal.reason)
 }
+
+/** The abort reason of a call that took longer than a call may. */
+export function callTimeUp(): Fault {
+  return new Fault('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not answer in time')
+}

@@ -1,0 +1,166 @@
+/**
+ * From a key to a lease in hand: attempts, pauses, and the repair of what an attempt may have left behind.
+ *
+ * A token is kept over all attempts of one acquisition. If a command landed whose answer was lost, the next attempt is
+ * granted that very lease instead of finding the key taken by its own ghost.
+ */
+import { Fault } from '../std/fault.ts'
+import { fullJitter } from '../std/retry.ts'
+import type { LeaseRequest } from './backend.ts'
+import { createDeadline } from './deadline.ts'
+import { createHolding, type Granted, type Holding, type HoldingDeps, type HoldingOwner, safeEndMs } from './holding.ts'
+import type { Attempt, Fencing, Key, Token, Unavailable } from './lock.ts'
+import { callTimeUp, unavailable } from './outage.ts'
+import type { Terms } from './policy.ts'
+import { newToken } from './token.ts'
+
+/** One wish for one key. */
+export interface Wish {
+  readonly key: Key
+  readonly terms: Terms
+  readonly owner: HoldingOwner
+}
+
+type Refusal = Extract<Attempt<Fencing>, { kind: 'held' }>
+
+export type NotGranted = Refusal | Unavailable
+
+export type Outcome<F extends Fencing> =
+  | { readonly kind: 'granted'; readonly holding: Holding<F> }
+  | Refusal
+  | Unavailable
+
+/** A wait that ended within this time had not really begun. */
+const EARLY_MS = 5
+/** Added to what is left of a lease, so that the look after it finds it ended. */
+const AFTER_END_MS = 2
+
+/** Whether a call that was answered so may have taken effect nevertheless. */
+function mayHaveLanded(answer: Unavailable): boolean {
+  return answer.fault.code !== 'LOCK_BREAKER_OPEN'
+}
+
+export class Acquisition<F extends Fencing> {
+  readonly #deps: HoldingDeps<F>
+  readonly #wish: Wish
+  readonly #delays: Generator<number, void>
+  #token: Token = newToken()
+  /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
+  #trace = false
+  /** Why the backend has not answered, until it does. */
+  #outage: Fault | undefined = callTimeUp()
+
+  constructor(deps: HoldingDeps<F>, wish: Wish) {
+    this.#deps = deps
+    this.#wish = wish
+    this.#delays = fullJitter(deps.policy.retry, deps.policy.random)
+  }
+
+  get key(): Key {
+    return this.#wish.key
+  }
+
+  /** One attempt, and nothing left behind unless it was granted. */
+  async once(signal: AbortSignal): Promise<Outcome<F>> {
+    const outcome = await this.#attempt(false, signal)
+    if (outcome.kind !== 'granted') this.#cleanUp()
+    return outcome
+  }
+
+  /** Attempts until granted. Rejects with the signal's reason, or with the outage that used up the time. */
+  async untilGranted(signal: AbortSignal): Promise<Holding<F>> {
+    try {
+      for (;;) {
+        const outcome = await this.#attempt(true, signal)
+        if (outcome.kind === 'granted') return outcome.holding
+        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, signal)
+        else await this.#afterRefusal(outcome, signal)
+      }
+    } catch (thrown) {
+      this.#cleanUp()
+      throw this.#outage !== undefined && thrown instanceof Fault && thrown.code === 'LOCK_TIMEOUT'
+        ? this.#outage
+        : thrown
+    }
+  }
+
+  /** Takes over an answer that came for this token, also by another way. */
+  accept(attempt: Attempt<F>, sentMs: number): Outcome<F> {
+    if (attempt.kind === 'held') {
+      this.#outage = undefined
+      this.#trace ||= attempt.ticket !== undefined
+      return attempt
+    }
+    if (attempt.kind === 'unavailable') {
+      this.#trace ||= mayHaveLanded(attempt)
+      return attempt
+    }
+    const { key, terms, owner } = this.#wish
+    const ttlMs = Math.min(terms.ttlMs, attempt.ttlMs)
+    if (safeEndMs(sentMs, ttlMs) <= this.#deps.policy.clock.monotonicMs()) return this.#tooLate()
+    const granted: Granted<F> = { key, token: this.#token, fence: attempt.fence, sentMs, ttlMs }
+    this.#trace = false
+    return { kind: 'granted', holding: createHolding(this.#deps, terms, granted, owner) }
+  }
+
+  /** Gives back what an answer may have brought, when it is of no use any more. */
+  decline(attempt: Attempt<F>): void {
+    if (attempt.kind !== 'held') this.#trace = true
+    this.#cleanUp()
+    this.#token = newToken()
+  }
+
+  request(willWait: boolean): LeaseRequest {
+    const { key, terms } = this.#wish
+    return { key, token: this.#token, ttlMs: terms.ttlMs, willWait }
+  }
+
+  async #attempt(willWait: boolean, signal: AbortSignal): Promise<Outcome<F>> {
+    const { backend, policy } = this.#deps
+    const { clock } = policy
+    const sentMs = clock.monotonicMs()
+    using call = createDeadline({ clock, ms: this.#wish.terms.callMs, fault: callTimeUp, parent: signal })
+    return this.accept(await backend.tryAcquire(this.request(willWait), call.signal), sentMs)
+  }
+
+  /** The answer used up the lease. It is given back, and the next attempt is a new owner's. */
+  #tooLate(): Unavailable {
+    this.#trace = true
+    this.#cleanUp()
+    this.#token = newToken()
+    return unavailable('the grant came too late to be of use')
+  }
+
+  async #afterOutage(outage: Unavailable, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    this.#outage = outage.fault
+    if (outage.fault.code === 'LOCK_BREAKER_OPEN') throw outage.fault
+    await this.#sleep(signal)
+  }
+
+  async #afterRefusal(refusal: Refusal, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { backend, policy } = this.#deps
+    if (backend.wait === undefined || refusal.ticket === undefined) return this.#sleep(signal, refusal.remainingMs)
+    const ms = Math.min(policy.recheckMs, (refusal.remainingMs ?? policy.recheckMs) + AFTER_END_MS)
+    const beganMs = policy.clock.monotonicMs()
+    using bound = createDeadline({ clock: policy.clock, ms, fault: callTimeUp, parent: signal })
+    await backend.wait(this.#wish.key, refusal.ticket, bound.signal)
+    // a backend that cannot wait must not make this a busy loop
+    if (policy.clock.monotonicMs() - beganMs < EARLY_MS) await this.#sleep(signal)
+    signal.throwIfAborted()
+  }
+
+  async #sleep(signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const delayMs = this.#delays.next().value ?? 0
+    await this.#deps.policy.clock.sleep(Math.min(delayMs, atMostMs + AFTER_END_MS), signal)
+  }
+
+  #cleanUp(): void {
+    if (!this.#trace) return
+    this.#trace = false
+    const { abandoner, policy } = this.#deps
+    const lease = { key: this.#wish.key, token: this.#token }
+    abandoner.abandon(lease, policy.clock.monotonicMs() + this.#wish.terms.ttlMs)
+  }
+}

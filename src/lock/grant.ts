@@ -1,0 +1,114 @@
+/** What a caller holds: one key, or several taken together, with the proof to show to stores. */
+import { Fault } from '../std/fault.ts'
+import type { Holding } from './holding.ts'
+import type { FenceOf, Fencing, Key, Release } from './lock.ts'
+
+/** Several keys held together. Losing one is losing the claim. `await using` releases it at the end of the block. */
+export interface Claim<F extends Fencing = Fencing> extends AsyncDisposable {
+  /** In the order in which they were taken: sorted, each once. */
+  readonly keys: readonly Key[]
+  /** The fence to hand to the store with every write under this key. Throws `LOCK_KEY_INVALID` for a key not held here. */
+  fenceOf(key: Key): FenceOf<F>
+  /**
+   * Aborts with `LOCK_LOST` before the first of the leases can end elsewhere; never because of a release. Reading this
+   * property compares the clock first, so `grant.signal.aborted` is right even after the event loop was blocked. A
+   * signal kept in a variable aborts when its timer runs, which after a block is late: ask `isHeld` before what matters.
+   */
+  readonly signal: AbortSignal
+  /** Computed from the monotonic clock: true only while every lease certainly runs. */
+  isHeld(): boolean
+  /** Throws `LOCK_LOST` unless `isHeld()`. */
+  assertHeld(): void
+  /** Milliseconds until the signal aborts if no renewal succeeds any more; 0 when not held. */
+  remainingMs(): number
+  /**
+   * Gives everything back and says how that went; never rejects. `lost` when any of the leases was no longer ours: the
+   * work may have overlapped with the next holder's, and only fences can tell. `unavailable` when any answer is
+   * missing: it is tried again in the background, and the lease ends by itself. A second call answers as the first.
+   */
+  release(): Promise<Release>
+  /** Releases without making the caller wait, for use after an answer was sent. */
+  releaseSoon(): void
+}
+
+/** One key held. */
+export interface Grant<F extends Fencing = Fencing> extends Claim<F> {
+  readonly key: Key
+  /** Greater than the fence of every earlier grant of this key. `undefined` when the backend has no fences. */
+  readonly fence: FenceOf<F>
+}
+
+/** Several answers as one: the worst of them. */
+function worst(releases: readonly Release[]): Release {
+  const lost = releases.find((r) => r.kind === 'lost')
+  return lost ?? releases.find((r) => r.kind === 'unavailable') ?? { kind: 'released' }
+}
+
+class Held<F extends Fencing> implements Grant<F> {
+  readonly key: Key
+  readonly fence: FenceOf<F>
+  readonly keys: readonly Key[]
+  readonly #holdings: ReadonlyMap<Key, Holding<F>>
+  readonly #loss: AbortController
+  #releasing: Promise<Release> | undefined
+
+  constructor(holdings: Holdings<F>, loss: AbortController) {
+    this.key = holdings[0].key
+    this.fence = holdings[0].fence
+    this.keys = holdings.map((h) => h.key)
+    this.#holdings = new Map(holdings.map((h) => [h.key, h]))
+    this.#loss = loss
+  }
+
+  fenceOf(key: Key): FenceOf<F> {
+    const holding = this.#holdings.get(key)
+    if (holding !== undefined) return holding.fence
+    throw new Fault('LOCK_KEY_INVALID', 'the key is not one of those held here')
+  }
+
+  get signal(): AbortSignal {
+    // asking is what notices: a loss found here aborts the controller
+    for (const holding of this.#holdings.values()) holding.lost()
+    return this.#loss.signal
+  }
+
+  isHeld(): boolean {
+    return this.remainingMs() > 0
+  }
+
+  assertHeld(): void {
+    if (this.isHeld()) return
+    for (const holding of this.#holdings.values()) {
+      const fault = holding.lost()
+      if (fault !== undefined) throw fault
+    }
+    throw new Fault('LOCK_LOST', 'the lock was released already')
+  }
+
+  remainingMs(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const holding of this.#holdings.values()) least = Math.min(least, holding.remainingMs())
+    return Math.max(0, least)
+  }
+
+  release(): Promise<Release> {
+    this.#releasing ??= Promise.all(Array.from(this.#holdings.values(), (h) => h.release())).then(worst)
+    return this.#releasing
+  }
+
+  releaseSoon(): void {
+    void this.release()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+}
+
+/** At least one lease, in the order in which they were taken. */
+export type Holdings<F extends Fencing> = readonly [Holding<F>, ...Holding<F>[]]
+
+/** `loss` is what the holdings' owner aborts when one of them is lost. Key and fence are the first one's. */
+export function createGrant<F extends Fencing>(holdings: Holdings<F>, loss: AbortController): Grant<F> {
+  return new Held(holdings, loss)
+}

@@ -1,0 +1,194 @@
+/**
+ * One lease in hand.
+ *
+ * held --renewed--> held --released--> over
+ *   \--the clock passed its safe end, or the backend says it is not ours--> lost
+ *
+ * The safe end is counted on the monotonic clock from the moment the last granted request was sent, less a margin. It
+ * is compared whenever anyone asks, because a timer is late exactly when it matters: after the event loop was blocked.
+ */
+import type { Timer } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import type { Abandoner } from './abandon.ts'
+import type { LockBackend } from './backend.ts'
+import { createDeadline } from './deadline.ts'
+import type { Extension, FenceOf, Fencing, Key, Release, Token } from './lock.ts'
+import type { LossCause } from './measure.ts'
+import { callTimeUp } from './outage.ts'
+import { marginMs, type Policy, type Terms } from './policy.ts'
+import type { Turn } from './turns.ts'
+
+export interface Holding<F extends Fencing> {
+  readonly key: Key
+  readonly fence: FenceOf<F>
+  /** Milliseconds until the safe end; 0 when lost or released. */
+  remainingMs(): number
+  /** The fault that ended it, if it was lost by now. */
+  lost(): Fault | undefined
+  release(): Promise<Release>
+}
+
+/** What all leases of a locker share. */
+export interface HoldingDeps<F extends Fencing> {
+  readonly backend: LockBackend<F>
+  readonly policy: Policy
+  readonly abandoner: Abandoner
+}
+
+/** A grant as it arrived. */
+export interface Granted<F extends Fencing> {
+  readonly key: Key
+  readonly token: Token
+  readonly fence: FenceOf<F>
+  /** Monotonic milliseconds when its request was sent. */
+  readonly sentMs: number
+  /** From `sentMs`; already the shorter one of what was asked and what was given. */
+  readonly ttlMs: number
+}
+
+/** Where a lease reports its loss, once, and where its place in the local line is given up. */
+export interface HoldingOwner {
+  readonly turn: Turn
+  onLost(fault: Fault): void
+}
+
+/** Monotonic milliseconds until which a lease is certainly ours. */
+export function safeEndMs(sentMs: number, ttlMs: number): number {
+  return sentMs + ttlMs - marginMs(ttlMs)
+}
+
+/** Share of the remaining time after which a lease is renewed, so that two renewals may fail without a loss. */
+const RENEW_AFTER = 1 / 3
+/** Renewals that failed are not repeated faster than this. */
+const MIN_RENEW_MS = 20
+
+const MESSAGES: Readonly<Record<LossCause, string>> = {
+  expired: 'was not renewed before its lease ended',
+  taken: 'is no longer ours: the lock service says so',
+  overheld: 'was held for its maximum time',
+}
+
+class LeaseInHand<F extends Fencing> implements Holding<F> {
+  readonly key: Key
+  readonly fence: FenceOf<F>
+  readonly #token: Token
+  readonly #deps: HoldingDeps<F>
+  readonly #terms: Terms
+  readonly #owner: HoldingOwner
+  readonly #sinceMs: number
+  #endMs: number
+  #lost: Fault | undefined
+  #releasing: Promise<Release> | undefined
+  #loss: Timer | undefined
+  #renewal: Timer | undefined
+
+  constructor(deps: HoldingDeps<F>, terms: Terms, granted: Granted<F>, owner: HoldingOwner) {
+    this.key = granted.key
+    this.fence = granted.fence
+    this.#token = granted.token
+    this.#deps = deps
+    this.#terms = terms
+    this.#owner = owner
+    this.#sinceMs = granted.sentMs
+    this.#endMs = safeEndMs(granted.sentMs, granted.ttlMs)
+    this.#schedule()
+  }
+
+  remainingMs(): number {
+    if (this.lost() !== undefined || this.#releasing !== undefined) return 0
+    return this.#endMs - this.#now()
+  }
+
+  lost(): Fault | undefined {
+    if (this.#releasing === undefined && this.#lost === undefined && this.#now() >= this.#endMs) {
+      this.#lose(this.#holdLeftMs() < marginMs(this.#terms.ttlMs) + 1 ? 'overheld' : 'expired')
+    }
+    return this.#lost
+  }
+
+  release(): Promise<Release> {
+    this.lost()
+    if (this.#releasing !== undefined) return this.#releasing
+    this.#releasing = this.#release()
+    this.#deps.abandoner.follow(this.#releasing)
+    return this.#releasing
+  }
+
+  #now(): number {
+    return this.#deps.policy.clock.monotonicMs()
+  }
+
+  #holdLeftMs(): number {
+    return this.#sinceMs + this.#terms.maxHoldMs - this.#now()
+  }
+
+  #schedule(): void {
+    const { clock } = this.#deps.policy
+    this.#stopTimers()
+    const leftMs = this.#endMs - clock.monotonicMs()
+    this.#loss = clock.timer(Math.max(0, leftMs), () => void this.lost())
+    this.#renewal = clock.timer(Math.max(MIN_RENEW_MS, leftMs * RENEW_AFTER), () => void this.#renew())
+  }
+
+  #stopTimers(): void {
+    this.#loss?.cancel()
+    this.#renewal?.cancel()
+  }
+
+  /** Never rejects: backends answer with values. */
+  async #renew(): Promise<void> {
+    const ttlMs = Math.floor(Math.min(this.#terms.ttlMs, this.#holdLeftMs()))
+    if (this.lost() !== undefined || this.#releasing !== undefined) return
+    // nothing to gain: the lease reaches to the end of the maximum hold time
+    if (this.#sinceMs + this.#terms.maxHoldMs - this.#endMs <= marginMs(this.#terms.ttlMs)) return
+    const sentMs = this.#now()
+    const extension = await this.#extend(ttlMs)
+    if (this.#releasing !== undefined || this.lost() !== undefined) return
+    if (extension.kind === 'lost') return this.#lose('taken')
+    if (extension.kind === 'extended') this.#endMs = safeEndMs(sentMs, Math.min(ttlMs, extension.ttlMs))
+    this.#schedule()
+  }
+
+  async #extend(ttlMs: number): Promise<Extension> {
+    const { backend, policy } = this.#deps
+    const ms = Math.min(this.#terms.callMs, Math.max(1, this.#endMs - this.#now()))
+    using call = createDeadline({ clock: policy.clock, ms, fault: callTimeUp })
+    return await backend.extend({ key: this.key, token: this.#token, ttlMs }, call.signal)
+  }
+
+  #lose(cause: LossCause): void {
+    this.#stopTimers()
+    const { backend, policy } = this.#deps
+    this.#lost = new Fault('LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
+    policy.measures.lost(backend.name, cause)
+    this.#over()
+    this.#owner.onLost(this.#lost)
+  }
+
+  #over(): void {
+    this.#deps.policy.measures.held(this.#deps.backend.name, this.#now() - this.#sinceMs)
+    this.#owner.turn.leave()
+  }
+
+  async #release(): Promise<Release> {
+    if (this.#lost?.facts['cause'] === 'taken') return { kind: 'lost' }
+    this.#stopTimers()
+    const { backend, policy, abandoner } = this.#deps
+    const lease = { key: this.key, token: this.#token }
+    using call = createDeadline({ clock: policy.clock, ms: this.#terms.callMs, fault: callTimeUp })
+    const answer = await backend.release(lease, call.signal)
+    if (answer.kind === 'unavailable') abandoner.abandon(lease, this.#endMs + marginMs(this.#terms.ttlMs))
+    if (this.#lost === undefined) this.#over()
+    return answer
+  }
+}
+
+/** Takes over a lease: renews it from now on until it is released or lost. */
+export function createHolding<F extends Fencing>(
+  deps: HoldingDeps<F>,
+  terms: Terms,
+  granted: Granted<F>,
+  owner: HoldingOwner,
+): Holding<F> {
+  return new LeaseInHand(deps, terms, granted, owner)
+}

@@ -1,0 +1,342 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../std/fault.ts'
+import { createFakeClock } from '../testing/clock.ts'
+import { createFaultyBackend, withMany } from '../testing/lock-faulty.ts'
+import { createLocker } from './locker.ts'
+import { createMemoryBackend } from './memory/backend.ts'
+import type { LockerOptions } from './policy.ts'
+import { newToken } from './token.ts'
+
+const never = new AbortController().signal
+
+function setUp(options: LockerOptions = {}) {
+  const clock = createFakeClock()
+  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const locker = createLocker(backend, { clock, ttlMs: 1_000, waitMs: 5_000, ...options })
+  const other = createLocker(backend, { clock, ttlMs: 1_000, waitMs: 5_000, ...options })
+  return { clock, backend, locker, other }
+}
+
+const codeOf = (thrown: unknown): unknown => (thrown instanceof Fault ? thrown.code : thrown)
+
+/** The code of the fault that it rejects with, known when it does. */
+function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(() => 'resolved', codeOf)
+}
+
+test('a waiter is granted the key when its holder releases, with a greater fence', async () => {
+  const { clock, locker, other } = setUp()
+  const first = await locker.acquire('k')
+  const waiting = other.acquire('k')
+  await clock.advance(300)
+  expect(await first.release()).toEqual({ kind: 'released' })
+  const second = await waiting
+  expect(second.fence).toBeGreaterThan(first.fence)
+  expect(second.isHeld()).toBe(true)
+  expect(first.isHeld()).toBe(false)
+})
+
+test('waiting ends with a fault when the time is up, and leaves no place in the queue', async () => {
+  const { clock, backend, locker, other } = setUp()
+  const held = await locker.acquire('k')
+  const outcome = failure(other.acquire('k', { waitMs: 500 }))
+  await clock.advance(501)
+  expect(await outcome).toBe('LOCK_TIMEOUT')
+  await held.release()
+  expect((await backend.tryAcquire({ key: 'k', token: newToken(), ttlMs: 100 }, never)).kind).toBe('granted')
+})
+
+test('waiting ends with the reason of the signal, at the backend and in the local line', async () => {
+  const { clock, locker, other } = setUp()
+  await locker.acquire('k')
+  const abort = new AbortController()
+  const atBackend = failure(other.acquire('k', { signal: abort.signal }))
+  const inLine = failure(other.acquire('k', { signal: abort.signal }))
+  await clock.advance(10)
+  abort.abort('enough')
+  expect(await atBackend).toBe('enough')
+  expect(await inLine).toBe('enough')
+})
+
+test('of 20 waiters in one process one asks the backend, and all are served once, in order', async () => {
+  const { clock, backend, locker, other } = setUp()
+  const held = await other.acquire('k')
+  const served: number[] = []
+  const fences: bigint[] = []
+  const all = Array.from({ length: 20 }, async (_, n) => {
+    await using grant = await locker.acquire('k', { waitMs: 60_000 })
+    served.push(n)
+    fences.push(grant.fence)
+    await clock.sleep(10)
+  })
+  await clock.advance(100)
+  expect(backend.calls.filter((c) => c === 'tryAcquire')).toHaveLength(2)
+  await held.release()
+  await clock.advance(2_000)
+  await Promise.all(all)
+  expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n))
+  expect(fences).toEqual(fences.toSorted((a, b) => (a < b ? -1 : 1)))
+  // one for the holder, one refusal, then one for each
+  expect(backend.calls.filter((c) => c === 'tryAcquire')).toHaveLength(22)
+})
+
+test('a held lock is renewed beyond its time to live, up to the maximum hold time', async () => {
+  const { clock, locker, other } = setUp({ maxHoldMs: 4_000 })
+  const grant = await locker.acquire('k')
+  await clock.advance(3_500)
+  expect(grant.isHeld()).toBe(true)
+  expect((await other.tryAcquire('k')).kind).toBe('held')
+  await clock.advance(499)
+  expect(grant.signal.aborted).toBe(true)
+  expect(codeOf(grant.signal.reason)).toBe('LOCK_LOST')
+  expect(grant.signal.reason).toMatchObject({ facts: { cause: 'overheld' } })
+  await clock.advance(20)
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('the signal fires before the lease ends when renewals fail', async () => {
+  const { clock, backend, locker } = setUp()
+  const grant = await locker.acquire('k')
+  const { signal } = grant
+  let heldWhenFired: unknown
+  signal.addEventListener('abort', () => void backend.inspect('k', never).then((i) => (heldWhenFired = i.kind)))
+  backend.trouble = 'down'
+  await clock.advance(999)
+  expect(signal.aborted).toBe(true)
+  expect(signal.reason).toMatchObject({ code: 'LOCK_LOST', facts: { cause: 'expired' } })
+  expect(heldWhenFired).toBe('held')
+  // not one try, given up: the renewal was repeated until the end
+  expect(backend.calls.filter((c) => c === 'extend').length).toBeGreaterThan(2)
+})
+
+test('an outage shorter than the lease loses nothing', async () => {
+  const { clock, backend, locker } = setUp()
+  const grant = await locker.acquire('k')
+  backend.trouble = 'down'
+  await clock.advance(800)
+  backend.trouble = 'none'
+  await clock.advance(2_000)
+  expect(grant.isHeld()).toBe(true)
+  expect(await grant.release()).toEqual({ kind: 'released' })
+})
+
+test('after a blocked event loop the grant knows that it is lost, before any timer has run', async () => {
+  const { clock, locker } = setUp()
+  const grant = await locker.acquire('k')
+  const early = grant.signal
+  clock.block(1_500)
+  // the timer has not run: a kept signal cannot know
+  expect(early.aborted).toBe(false)
+  expect(grant.isHeld()).toBe(false)
+  expect(() => grant.assertHeld()).toThrow(Fault)
+  expect(grant.signal.aborted).toBe(true)
+  expect(early.aborted).toBe(true)
+})
+
+test('reading the signal is enough to notice a loss after a blocked event loop', async () => {
+  const { clock, locker } = setUp()
+  const grant = await locker.acquire('k')
+  clock.block(1_500)
+  expect(grant.signal.aborted).toBe(true)
+})
+
+test('a block shorter than the lease loses nothing', async () => {
+  const { clock, locker, other } = setUp()
+  const grant = await locker.acquire('k')
+  clock.block(900)
+  await clock.advance(1)
+  expect(grant.isHeld()).toBe(true)
+  await clock.advance(900)
+  expect(grant.isHeld()).toBe(true)
+  expect((await other.tryAcquire('k')).kind).toBe('held')
+})
+
+test('the wall clock has no effect', async () => {
+  const { clock, locker, other } = setUp()
+  const grant = await locker.acquire('k')
+  clock.jumpWall(86_400_000)
+  expect(grant.isHeld()).toBe(true)
+  clock.jumpWall(-2 * 86_400_000)
+  await clock.advance(5_000)
+  expect(grant.isHeld()).toBe(true)
+  expect((await other.tryAcquire('k')).kind).toBe('held')
+})
+
+test('a lease that the service no longer knows is lost at the next renewal, and its release says so', async () => {
+  const { clock, backend, locker } = setUp()
+  const grant = await locker.acquire('k')
+  // as a failover does that loses the key
+  await backend[Symbol.asyncDispose]()
+  await clock.advance(400)
+  expect(grant.signal.reason).toMatchObject({ code: 'LOCK_LOST', facts: { cause: 'taken' } })
+  expect(await grant.release()).toEqual({ kind: 'lost' })
+})
+
+test('a release that comes too late says that the lock was lost', async () => {
+  const { clock, backend, locker } = setUp()
+  const grant = await locker.acquire('k')
+  clock.block(1_100)
+  expect((await backend.tryAcquire({ key: 'k', token: newToken(), ttlMs: 1_000 }, never)).kind).toBe('granted')
+  expect(await grant.release()).toEqual({ kind: 'lost' })
+})
+
+test('a command that landed though its answer was lost is granted to its own sender', async () => {
+  const { clock, backend, locker } = setUp()
+  backend.trouble = 'deaf'
+  const waiting = locker.acquire('k')
+  await clock.advance(5)
+  backend.trouble = 'none'
+  await clock.advance(1_000)
+  const grant = await waiting
+  expect(grant.isHeld()).toBe(true)
+  // a second grant would have taken the next number
+  expect(grant.fence).toBe(1n)
+})
+
+test('one attempt whose answer was lost leaves no ghost behind', async () => {
+  const { clock, backend, locker, other } = setUp()
+  backend.trouble = 'deaf'
+  expect((await locker.tryAcquire('k')).kind).toBe('unavailable')
+  backend.trouble = 'none'
+  await clock.advance(10)
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('the release of a lost answer is repeated until the backend is back', async () => {
+  const { clock, backend, locker, other } = setUp({ ttlMs: 30_000 })
+  backend.trouble = 'deaf'
+  expect((await locker.tryAcquire('k')).kind).toBe('unavailable')
+  backend.trouble = 'down'
+  await clock.advance(1)
+  backend.trouble = 'none'
+  await clock.advance(4_000)
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('a grant that arrives when its lease is used up is refused and given back', async () => {
+  const { clock, backend, locker, other } = setUp()
+  backend.trouble = 'slow'
+  backend.slowMs = 2_000
+  const outcome = locker.tryAcquire('k')
+  await clock.advance(2_001)
+  expect((await outcome).kind).toBe('unavailable')
+  backend.trouble = 'none'
+  await clock.advance(10_000)
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('an outage as long as the wait is an outage, not contention', async () => {
+  const { clock, backend, locker } = setUp()
+  backend.trouble = 'down'
+  const outcome = failure(locker.acquire('k', { waitMs: 800 }))
+  await clock.advance(801)
+  expect(await outcome).toBe('LOCK_BACKEND_UNAVAILABLE')
+})
+
+test('withLock releases after the work, also when the work fails', async () => {
+  const { locker } = setUp()
+  expect(await locker.withLock('k', async (grant) => grant.fence)).toBe(1n)
+  await expect(locker.withLock('k', () => Promise.reject(new Error('work')))).rejects.toThrow('work')
+  expect((await locker.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('withLock says so when the lease ended before the work did', async () => {
+  const { clock, locker } = setUp()
+  const work = locker.withLock('k', async () => {
+    clock.block(1_100)
+    return 'done'
+  })
+  expect(await failure(work)).toBe('LOCK_LOST')
+})
+
+test('a lost lock lets the next local waiter go to the backend', async () => {
+  const { clock, locker } = setUp({ maxHoldMs: 1_500 })
+  await locker.acquire('k')
+  const next = locker.acquire('k')
+  await clock.advance(1_600)
+  expect((await next).isHeld()).toBe(true)
+})
+
+test.each([
+  ['one by one', false],
+  ['in one exchange', true],
+])('several keys are taken %s, sorted, each once, and given back together', async (_, many) => {
+  const { clock, backend, other } = setUp()
+  const locker = createLocker(many ? withMany(backend) : backend, { clock })
+  const claim = await locker.acquire(['c', 'a', 'b', 'a'])
+  expect(claim.keys).toEqual(['a', 'b', 'c'])
+  expect(new Set(claim.keys.map((key) => claim.fenceOf(key))).size).toBe(3)
+  expect(() => claim.fenceOf('d')).toThrow(Fault)
+  for (const key of ['a', 'b', 'c']) expect((await other.tryAcquire(key)).kind).toBe('held')
+  expect(await claim.release()).toEqual({ kind: 'released' })
+  expect((await other.tryAcquire(['a', 'b', 'c'])).kind).toBe('granted')
+})
+
+test.each([
+  ['one by one', false],
+  ['in one exchange', true],
+])('of several keys asked for %s none is kept when one is not granted', async (_, many) => {
+  const { clock, backend, other } = setUp()
+  const locker = createLocker(many ? withMany(backend) : backend, { clock })
+  const held = await other.acquire('b')
+  const outcome = failure(locker.acquire(['a', 'b', 'c'], { waitMs: 300 }))
+  expect(await locker.tryAcquire(['b', 'x'])).toMatchObject({ kind: 'held', key: 'b' })
+  await clock.advance(310)
+  expect(await outcome).toBe('LOCK_TIMEOUT')
+  expect((await other.tryAcquire(['a', 'c', 'x'])).kind).toBe('granted')
+  await held.release()
+  expect((await other.tryAcquire('b')).kind).toBe('granted')
+})
+
+test.each([false, true])('callers that want the same keys in any order do not block each other', async (many) => {
+  const { clock, backend } = setUp()
+  const make = () => createLocker(many ? withMany(backend) : backend, { clock, waitMs: 60_000 })
+  const lockers = [make(), make(), make()]
+  let served = 0
+  const all = lockers.flatMap((locker, n) =>
+    Array.from({ length: 5 }, async () => {
+      await using _ = await locker.acquire(n === 1 ? ['b', 'c', 'a'] : ['c', 'a', 'b'])
+      await clock.sleep(5)
+      served++
+    }),
+  )
+  await clock.advance(20_000)
+  expect(served).toBe(15)
+  await Promise.all(all)
+})
+
+test('losing one key of several is losing the claim', async () => {
+  const { clock, backend, locker } = setUp()
+  const claim = await locker.acquire(['a', 'b'])
+  expect(claim.remainingMs()).toBeGreaterThan(0)
+  backend.trouble = 'down'
+  await clock.advance(1_000)
+  expect(claim.signal.aborted).toBe(true)
+  expect(claim.isHeld()).toBe(false)
+})
+
+test('refuses what it cannot do', async () => {
+  const { locker } = setUp({ maxWaiting: 1 })
+  expect(await failure(locker.acquire(''))).toBe('LOCK_KEY_INVALID')
+  expect(await failure(locker.acquire('é'.repeat(257)))).toBe('LOCK_KEY_INVALID')
+  expect(await failure(locker.acquire('\ud800'))).toBe('LOCK_KEY_INVALID')
+  expect(await failure(locker.acquire([]))).toBe('LOCK_KEY_INVALID')
+  expect(await failure(locker.acquire('k', { ttlMs: 0 }))).toBe('LOCK_OPTION_INVALID')
+  expect(await failure(locker.acquire('k', { ttlMs: 5 }))).toBe('LOCK_OPTION_INVALID')
+  expect(await failure(locker.acquire('k', { waitMs: Number.NaN }))).toBe('LOCK_OPTION_INVALID')
+  expect(() => setUp({ ttlMs: 1e10 })).toThrow(Fault)
+  await locker.acquire('k')
+  const waiting = failure(locker.acquire('k', { signal: AbortSignal.abort('gone') }))
+  expect(await waiting).toBe('gone')
+  void failure(locker.acquire('k', { waitMs: 100 }))
+  expect(await failure(locker.acquire('k'))).toBe('OVERLOADED')
+})
+
+test('a closed locker refuses, after the releases under way', async () => {
+  const { locker, other } = setUp()
+  const grant = await locker.acquire('k')
+  grant.releaseSoon()
+  await locker[Symbol.asyncDispose]()
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+  expect(await failure(locker.acquire('k'))).toBe('SHUTTING_DOWN')
+})

@@ -1,0 +1,83 @@
+/** What the lock library counts. Durations are in seconds, as Prometheus wants them; keys are never labels. */
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** Calls of a backend's port. */
+export type Call = 'tryAcquire' | 'tryAcquireMany' | 'extend' | 'release' | 'inspect'
+
+/** `expired`: not renewed in time. `taken`: the backend says that it is not ours. `overheld`: the maximum hold time. */
+export type LossCause = 'expired' | 'taken' | 'overheld'
+
+export interface LockMeasures {
+  /** From the wish to the grant or the failure, in milliseconds. */
+  waited(backend: string, outcome: 'granted' | 'failed', ms: number): void
+  /** From the grant to its release or loss, in milliseconds. */
+  held(backend: string, ms: number): void
+  lost(backend: string, cause: LossCause): void
+  /** One call of the backend. `outcome` is the kind of its answer. */
+  called(backend: string, call: Call, outcome: string, ms: number): void
+  breaker(backend: string, state: 'closed' | 'half-open' | 'open'): void
+  /** A write that a store refused for its fence; called by whoever guards the store. */
+  staleWrite(store: string): void
+}
+
+/** Counts nothing. */
+export const unmeasured: LockMeasures = {
+  waited: () => {},
+  held: () => {},
+  lost: () => {},
+  called: () => {},
+  breaker: () => {},
+  staleWrite: () => {},
+}
+
+// 0.1 ms to 30 s: from a local round trip to the longest sensible wait
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+const BREAKER_STATES = ['closed', 'half-open', 'open'] as const
+
+/** Registers the `ingot_lock_*` metrics. Once per registry: a second call on the same one throws. */
+export function createLockMeasures(metrics: Metrics): LockMeasures {
+  const waits = metrics.histogram({
+    name: 'ingot_lock_wait_seconds',
+    help: 'Time from the wish for a lock to its grant or failure.',
+    labels: ['backend', 'outcome'],
+    buckets: SECONDS,
+  })
+  const holds = metrics.histogram({
+    name: 'ingot_lock_hold_seconds',
+    help: 'Time that locks were held.',
+    labels: ['backend'],
+    buckets: SECONDS,
+  })
+  const losses = metrics.counter({
+    name: 'ingot_lock_lost_total',
+    help: 'Locks that ended before their holder released them.',
+    labels: ['backend', 'cause'],
+  })
+  const calls = metrics.histogram({
+    name: 'ingot_lock_call_seconds',
+    help: 'Calls of the lock service; outcome unavailable is an outage, held is contention.',
+    labels: ['backend', 'call', 'outcome'],
+    buckets: SECONDS,
+  })
+  const breakers = metrics.gauge({
+    name: 'ingot_lock_breaker_state',
+    help: '1 for the state that the circuit breaker is in.',
+    labels: ['backend', 'state'],
+  })
+  const stale = metrics.counter({
+    name: 'ingot_lock_stale_writes_total',
+    help: 'Writes that a store refused because a later holder had written.',
+    labels: ['store'],
+  })
+  return {
+    waited: (backend, outcome, ms) => waits.observe(ms / 1_000, { backend, outcome }),
+    held: (backend, ms) => holds.observe(ms / 1_000, { backend }),
+    lost: (backend, cause) => losses.add({ backend, cause }),
+    called: (backend, call, outcome, ms) => calls.observe(ms / 1_000, { backend, call, outcome }),
+    breaker(backend, now) {
+      for (const state of BREAKER_STATES) breakers.set(state === now ? 1 : 0, { backend, state })
+    },
+    staleWrite: (store) => stale.add({ store }),
+  }
+}

@@ -1,0 +1,106 @@
+/** The times of the policy above the port: their defaults, their bounds, and the margin that makes a lease safe. */
+import { type Clock, systemClock } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import type { Backoff } from '../std/retry.ts'
+import { type LockMeasures, unmeasured } from './measure.ts'
+
+/** What a caller may ask of one acquisition. */
+export interface AcquireOptions {
+  /** Length of the lease in milliseconds; it is renewed while held. Default: the locker's. */
+  readonly ttlMs?: number
+  /** No renewal goes beyond this many milliseconds from the grant. Default: the locker's. */
+  readonly maxHoldMs?: number
+  /** Gives up waiting, with its reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface WaitOptions extends AcquireOptions {
+  /** Gives up waiting after so many milliseconds, with `LOCK_TIMEOUT`. Default: the locker's. */
+  readonly waitMs?: number
+}
+
+export interface LockerOptions {
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** Default: counts nothing. */
+  readonly measures?: LockMeasures
+  /** Default: 10000. */
+  readonly ttlMs?: number
+  /** Default: 10000. */
+  readonly waitMs?: number
+  /** Default: 300000, five minutes. */
+  readonly maxHoldMs?: number
+  /** Longest time that one call of the backend may take, in milliseconds. Default: 2000, at most a third of the lease. */
+  readonly callMs?: number
+  /** Bounds of the full jitter between attempts, in milliseconds. Default: 10 to 250. */
+  readonly retry?: Backoff
+  /** A waiter looks again after so many milliseconds even when nothing woke it. Default: 2000. */
+  readonly recheckMs?: number
+  /** How many callers may wait in this process; one more is refused with `OVERLOADED`. Default: 10000. */
+  readonly maxWaiting?: number
+  /** Uniform in [0, 1), for the jitter. Default: `Math.random`. */
+  readonly random?: () => number
+}
+
+export type Policy = Required<LockerOptions>
+
+/** Times of one acquisition, complete and checked. */
+export interface Terms {
+  readonly ttlMs: number
+  readonly maxHoldMs: number
+  readonly waitMs: number
+  readonly callMs: number
+}
+
+const DEFAULTS = {
+  ttlMs: 10_000,
+  waitMs: 10_000,
+  maxHoldMs: 300_000,
+  callMs: 2_000,
+  retry: { baseMs: 10, maxMs: 250 },
+  recheckMs: 2_000,
+  maxWaiting: 10_000,
+} as const
+
+/** A day. Node's timers fire at once when they are set beyond 24.8 days. */
+const MAX_MS = 86_400_000
+
+/** Share of a lease by which two machines' clocks may differ in rate; the Redlock specification's figure. */
+const DRIFT = 0.01
+/** For the precision of servers' expiry (1 ms) and of timers here. */
+const SLACK_MS = 5
+
+/**
+ * How much earlier than the lease's end its holder gives it up, in milliseconds: one hundredth of the lease, for clocks
+ * that run at different rates, and 5 ms.
+ */
+export function marginMs(ttlMs: number): number {
+  return ttlMs * DRIFT + SLACK_MS
+}
+
+function checkTime(name: string, ms: number): number {
+  if (Number.isFinite(ms) && ms > 0 && ms <= MAX_MS) return ms
+  throw new Fault('LOCK_OPTION_INVALID', `"${name}" is ${ms}, expected milliseconds above 0 and up to ${MAX_MS}`)
+}
+
+function checkLease(name: string, ms: number): number {
+  if (checkTime(name, ms) > 2 * marginMs(ms)) return ms
+  throw new Fault('LOCK_OPTION_INVALID', `"${name}" is ${ms}, too short for a lease: expected at least 11`)
+}
+
+/** The defaults filled in, the rest checked. Throws `LOCK_OPTION_INVALID`. */
+export function policyOf(options: LockerOptions): Policy {
+  const policy = { clock: systemClock, measures: unmeasured, random: Math.random, ...DEFAULTS, ...options }
+  for (const name of ['waitMs', 'maxHoldMs', 'callMs', 'recheckMs'] as const) checkTime(name, policy[name])
+  checkLease('ttlMs', policy.ttlMs)
+  if (policy.maxWaiting >= 0) return policy
+  throw new Fault('LOCK_OPTION_INVALID', `"maxWaiting" is ${policy.maxWaiting}, expected 0 or more`)
+}
+
+/** What one acquisition asked for, completed by the policy. Throws `LOCK_OPTION_INVALID`. */
+export function termsOf(policy: Policy, options: WaitOptions): Terms {
+  const maxHoldMs = checkLease('maxHoldMs', options.maxHoldMs ?? policy.maxHoldMs)
+  const ttlMs = Math.floor(Math.min(checkLease('ttlMs', options.ttlMs ?? policy.ttlMs), maxHoldMs))
+  const waitMs = checkTime('waitMs', options.waitMs ?? policy.waitMs)
+  return { ttlMs, maxHoldMs, waitMs, callMs: Math.max(1, Math.min(policy.callMs, ttlMs / 3)) }
+}
