@@ -2,8 +2,14 @@
 import { Fault } from '../std/fault.ts'
 import type { BackendContext, LockBackend, OpenBackend } from './backend.ts'
 
+const redisLock = async (): Promise<OpenBackend> => (await import('./redis/backend.ts')).openRedisLock
+
 const BACKENDS: Readonly<Record<string, () => Promise<OpenBackend>>> = {
   memory: async () => (await import('./memory/backend.ts')).openMemoryBackend,
+  redis: redisLock,
+  rediss: redisLock,
+  'redis+sentinel': redisLock,
+  'redis+cluster': redisLock,
 }
 
 const SCHEME = /^([a-z][a-z\d+.-]*):/

@@ -54,6 +54,11 @@ export const FAULTS = {
   FENCE_STORE_UNAVAILABLE: passing(503, 'see the log for the cause; check the store that keeps the fences'),
   FENCE_EXHAUSTED: rejected(500, 'start a new epoch: the counter or the epochs no longer fit their bits'),
   FENCE_STALE: rejected(409, 'a later holder has written: acquire again and read before writing'),
+  // Redis
+  REDIS_UNREACHABLE: passing(503, 'check the address, the network and that the server runs'),
+  REDIS_ACCESS_REFUSED: rejected(503, "correct user and password, or the user's rights (ACL)"),
+  REDIS_TLS_FAILED: rejected(503, 'check the certificates on both sides, and the names in them'),
+  REDIS_UNSUITABLE: rejected(503, 'change the server setting that the message names'),
   // how we were started
   CONFIG_INVALID: rejected(500, 'correct the settings named, then start again'),
   // what the command line met

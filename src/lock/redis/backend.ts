@@ -1,0 +1,257 @@
+/**
+ * Locks on Redis: one server, Sentinel or Cluster, by the same scripts. A lock is a key with an expiry; a grant, its
+ * fence, its refusal and the place in the queue are one atomic script each, and so is the hand-over at release.
+ *
+ * What it does not promise: Redis replicates asynchronously, so an unplanned failover may forget a lock that is held,
+ * and the expiry follows the server's wall clock. Either way two holders run at once, and the fence decides.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ClientSettings } from '../../redis/client.ts'
+import type { RedisConnection } from '../../redis/connection.ts'
+import { createRedisConnection } from '../../redis/deployment.ts'
+import { parseRedisUrl } from '../../redis/topology.ts'
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+import { type Log, silentLog } from '../../telemetry/log.ts'
+import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
+import { composeFence, type FenceStore } from '../fence-store.ts'
+import type { Attempt, Extension, Inspection, Key, Release, Ticket } from '../lock.ts'
+import { aborted, unavailable } from '../outage.ts'
+import { type Batcher, createBatcher } from './batch.ts'
+import { createEpochs, type Epochs } from './epochs.ts'
+import { createNames, type Names } from './keys.ts'
+import { createPlaces, type Places } from './places.ts'
+import type { Answer } from './reply.ts'
+import { createScripts, type Given, type Scripts, type Wanted } from './scripts.ts'
+
+/** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
+const KEEP_MS = 500
+/** A script of 128 locks keeps the server from everybody else for about half a millisecond. */
+const MAX_BATCH = 128
+/** How often one attempt may find that a new reign must first adopt an epoch. */
+const MAX_ADOPTIONS = 3
+
+export interface RedisLockOptions {
+  /** Begins every key and channel: `ingot:{7}:lock:…`. 1 to 64 of `a-z A-Z 0-9 . _ -`. Default: ingot. */
+  readonly namespace?: string
+  /** Time-outs of connection and commands. Default: `DEFAULT_SETTINGS` of the Redis client. */
+  readonly settings?: Partial<ClientSettings>
+}
+
+export interface RedisLockDeps {
+  readonly clock: Clock
+  /** Default: silent. */
+  readonly log?: Log
+}
+
+type Fencing = 'always' | 'within-epoch'
+
+/** The backend, and how it is started: it does no I/O before `connect`. */
+export interface RedisLock<F extends Fencing> extends LockBackend<F> {
+  /** Once. Rejects with one clear Fault (see `RedisConnection.connect`), or the signal's reason. */
+  connect(signal: AbortSignal): Promise<void>
+}
+
+class RedisBackend<F extends Fencing> {
+  readonly name = 'redis'
+  readonly capabilities: { readonly fencing: F; readonly wakes: true; readonly fair: true }
+  readonly #clock: Clock
+  readonly #connection: RedisConnection
+  readonly #names: Names
+  readonly #places: Places
+  readonly #epochs: Epochs | undefined
+  readonly #client = randomBytes(6).toString('base64url')
+  readonly #scripts: Scripts
+  readonly #acquisitions: Batcher<Wanted, Answer>
+  readonly #releases: Batcher<Given, boolean>
+
+  constructor(
+    url: string,
+    deps: RedisLockDeps & { readonly fences?: FenceStore },
+    options: RedisLockOptions,
+    fencing: F,
+  ) {
+    const { namespace = 'ingot', settings } = options
+    if (!/^[\w.-]{1,64}$/.test(namespace)) throw new Fault('CONFIG_INVALID', `"${namespace}" is no namespace`)
+    const listeners = {
+      message: (_channel: string, payload: string) => this.#wake(payload),
+      gap: () => this.#places.wakeAll(),
+    }
+    this.capabilities = { fencing, wakes: true, fair: true }
+    this.#clock = deps.clock
+    this.#connection = createRedisConnection(parseRedisUrl(url), { log: deps.log ?? silentLog, listeners }, settings)
+    this.#names = createNames(namespace)
+    this.#places = createPlaces(deps.clock)
+    this.#epochs = deps.fences === undefined ? undefined : createEpochs(this.#connection, deps.fences)
+    const needsEpoch = this.#epochs !== undefined
+    this.#scripts = createScripts(this.#connection, { client: this.#client, needsEpoch, keepMs: KEEP_MS })
+    this.#acquisitions = this.#batcher((batch) => this.#scripts.acquire(batch))
+    this.#releases = this.#batcher((batch) => this.#scripts.release(batch))
+  }
+
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#connection.connect(signal)
+  }
+
+  tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<Fencing>> {
+    return this.#answered(signal, this.#attempt(request, signal))
+  }
+
+  tryAcquireMany(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<Fencing>[]> {
+    // made in one turn, they share a command
+    return Promise.all(requests.map((request) => this.tryAcquire(request, signal)))
+  }
+
+  extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+    const { lock } = this.#names.of(request.key)
+    return this.#answered(signal, this.#extend(request, lock, signal))
+  }
+
+  release(lease: Lease, signal: AbortSignal): Promise<Release> {
+    this.#places.drop(lease.token)
+    const names = this.#names.of(lease.key)
+    const work = this.#releases.submit({ token: lease.token, names, signal })
+    return this.#answered(
+      signal,
+      work.then((own) => ({ kind: own ? 'released' : 'lost' })),
+    )
+  }
+
+  inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
+    const { lock } = this.#names.of(key)
+    return this.#answered(signal, this.#scripts.inspect(lock, signal))
+  }
+
+  wait(_key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
+    return this.#places.wait(ticket, signal)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#places.wakeAll()
+    await this.#connection[Symbol.asyncDispose]()
+  }
+
+  /** Outages and the caller's own giving up, as values. Work that is left behind cannot reject unseen. */
+  #answered<T>(signal: AbortSignal, work: Promise<T>): Promise<T | ReturnType<typeof unavailable>> {
+    return new Promise((resolve) => {
+      const stop = (): void => resolve(aborted(signal))
+      if (signal.aborted) stop()
+      signal.addEventListener('abort', stop, { once: true })
+      const settle = (answer: T | ReturnType<typeof unavailable>): void => {
+        signal.removeEventListener('abort', stop)
+        resolve(answer)
+      }
+      work.then(settle, (error: unknown) => settle(unavailable(this.#connection.description, error)))
+    })
+  }
+
+  async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<Fencing>> {
+    const names = this.#names.of(request.key)
+    const channel = names.channels + this.#client
+    const queue = request.willWait === true && this.#connection.subscribed(channel)
+    const wanted = { token: request.token, ttlMs: request.ttlMs, names, queue, signal }
+    const attempt = await this.#granting(wanted)
+    if (attempt.kind !== 'held' || request.willWait !== true || queue) return attempt
+    // a place is only good for one who listens: what is released before the next attempt is free by then
+    await this.#connection.subscribe(channel)
+    return this.#granting({ ...wanted, queue: true })
+  }
+
+  /** One decisive attempt, and the epoch it may need first. */
+  async #granting(wanted: Wanted): Promise<Attempt<Fencing>> {
+    for (let adoptions = 0; ; adoptions++) {
+      const sentMs = this.#clock.monotonicMs()
+      if (wanted.queue) this.#places.take(wanted.token)
+      const answer = await this.#acquisitions.submit(wanted)
+      if (answer.kind !== 'vacant') return this.#outcome(wanted, answer, sentMs)
+      if (this.#epochs === undefined || adoptions === MAX_ADOPTIONS) {
+        return unavailable(`${this.#connection.description}: the server changed again and again`)
+      }
+      await this.#epochs.adopt(wanted.names.fence, answer, wanted.signal)
+    }
+  }
+
+  #outcome(
+    { token, ttlMs: askedMs, queue }: Wanted,
+    answer: Exclude<Answer, { kind: 'vacant' }>,
+    sentMs: number,
+  ): Attempt<Fencing> {
+    switch (answer.kind) {
+      case 'held': {
+        const remainingMs = answer.remainingMs < 0 ? undefined : answer.remainingMs
+        if (!queue) return { kind: 'held', remainingMs }
+        if (remainingMs !== undefined) this.#places.note(token, remainingMs)
+        return { kind: 'held', remainingMs, ticket: token }
+      }
+      case 'granted':
+      case 'repeated': {
+        this.#places.drop(token)
+        // the lease began no earlier than the command was sent
+        const spentMs = this.#clock.monotonicMs() - sentMs
+        const ttlMs = (answer.kind === 'granted' ? askedMs : answer.remainingMs) - spentMs
+        return { kind: 'granted', fence: composeFence(answer.epoch, answer.counter), ttlMs: Math.max(0, ttlMs) }
+      }
+      case 'demoted':
+        return unavailable(`${this.#connection.description}: the server is no master any more`)
+      default:
+        return answer satisfies never
+    }
+  }
+
+  async #extend({ token, ttlMs }: LeaseRequest, lock: string, signal: AbortSignal): Promise<Extension> {
+    const sentMs = this.#clock.monotonicMs()
+    if (!(await this.#scripts.extend(lock, { token, ttlMs }, signal))) return { kind: 'lost' }
+    return { kind: 'extended', ttlMs: Math.max(0, ttlMs - (this.#clock.monotonicMs() - sentMs)) }
+  }
+
+  #batcher<Q extends Given, A>(run: (batch: readonly Q[]) => Promise<readonly A[]>): Batcher<Q, A> {
+    const groupOf = ({ names }: Q): number => (this.#connection.clustered ? names.tag : 0)
+    return createBatcher({ run, groupOf, wanted: ({ signal }) => !signal.aborted, max: MAX_BATCH })
+  }
+
+  /** A message is "token lock": the key was handed to that token, one of ours. */
+  #wake(payload: string): void {
+    const space = payload.indexOf(' ')
+    const token = payload.slice(0, space)
+    const key = this.#names.keyOf(payload.slice(space + 1))
+    if (key === undefined) return
+    const names = this.#names.of(key)
+    const passOn = (): void => {
+      const signal = new AbortController().signal
+      // when this fails too, the key is kept for nobody until KEEP_MS is over
+      this.#releases.submit({ token, names, signal }).catch(() => undefined)
+    }
+    this.#places.wake(token, passOn)
+  }
+}
+
+/** With a durable store for epochs: fences rise across restarts, failovers and lost data. Throws `CONFIG_INVALID`. */
+export function createRedisLock(
+  url: string,
+  deps: RedisLockDeps & { readonly fences: FenceStore },
+  options?: RedisLockOptions,
+): RedisLock<'always'>
+/** Without one: fences rise as long as the server keeps its data. Throws `CONFIG_INVALID`. */
+export function createRedisLock(
+  url: string,
+  deps: RedisLockDeps & { readonly fences?: never },
+  options?: RedisLockOptions,
+): RedisLock<'within-epoch'>
+export function createRedisLock(
+  url: string,
+  deps: RedisLockDeps & { readonly fences?: FenceStore },
+  options: RedisLockOptions = {},
+): RedisLock<'always'> | RedisLock<'within-epoch'> {
+  return deps.fences === undefined
+    ? new RedisBackend(url, deps, options, 'within-epoch')
+    : new RedisBackend(url, deps, options, 'always')
+}
+
+/** For the registry: `redis:`, `rediss:`, `redis+sentinel:` and `redis+cluster:` URLs. */
+export async function openRedisLock(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
+  const { clock, log, fences } = context
+  const lock =
+    fences === undefined ? createRedisLock(url, { clock, log }) : createRedisLock(url, { clock, log, fences })
+  await lock.connect(signal)
+  return lock
+}

@@ -1,0 +1,194 @@
+/**
+ * Redis Cluster. ioredis keeps the map of slots and the connections; the way of a command is decided here, because
+ * only here its deadline is known: ioredis would go on redirecting and repeating a command that its sender gave up.
+ *
+ * A command goes to the owner of its slot if that connection stands. MOVED and ASK are followed, at most
+ * `MAX_REDIRECTIONS` times and only while the caller waits; anything else fails at once and has the map read again.
+ */
+import type { Cluster, Redis } from 'ioredis'
+import { Fault } from '../std/fault.ts'
+import { type ClientSettings, createClusterClient, nodeName, type Phase } from './client.ts'
+import { bySignal, type ConnectionDeps, checkServer, type RedisConnection } from './connection.ts'
+import { commandFault, connectionFault } from './failure.ts'
+import { createLink, type Link, type ScriptCall } from './link.ts'
+import { slotOf } from './slot.ts'
+import { type ClusterTopology, describeTopology } from './topology.ts'
+
+const MAX_REDIRECTIONS = 4
+const REDIRECTION = /^(MOVED|ASK) \d+ (\S+)$/
+
+interface Redirection {
+  readonly asking: boolean
+  readonly to: string
+}
+
+function redirectionOf(error: unknown): Redirection | undefined {
+  const match = error instanceof Error ? REDIRECTION.exec(error.message) : null
+  const to = match?.[2]
+  return to === undefined ? undefined : { asking: match?.[1] === 'ASK', to }
+}
+
+const NOT_STANDING = 'the connection to the node does not stand'
+
+/** Waits until the connection stands; rejects when it ends instead, or after its own connect time-out. */
+async function untilReady(client: Redis): Promise<void> {
+  if (client.status === 'ready') return
+  if (client.status === 'wait') client.connect().catch(() => undefined) // seen as `close` below
+  if (client.status !== 'connecting' && client.status !== 'connect') throw new Fault('REDIS_UNREACHABLE', NOT_STANDING)
+  await new Promise<void>((resolve, reject) => {
+    const ready = (): void => {
+      client.off('close', close)
+      resolve()
+    }
+    const close = (): void => {
+      client.off('ready', ready)
+      reject(new Fault('REDIS_UNREACHABLE', NOT_STANDING))
+    }
+    client.once('ready', ready)
+    client.once('close', close)
+  })
+}
+
+class ClusterConnection implements RedisConnection {
+  readonly description: string
+  readonly clustered = true
+  readonly #topology: ClusterTopology
+  readonly #settings: ClientSettings
+  readonly #deps: ConnectionDeps
+  readonly #phase: Phase = { started: false }
+  readonly #links = new Map<Redis, Link>()
+  #cluster: Cluster | undefined
+
+  constructor(topology: ClusterTopology, settings: ClientSettings, deps: ConnectionDeps) {
+    this.description = describeTopology(topology)
+    this.#topology = topology
+    this.#settings = settings
+    this.#deps = deps
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    const cluster = await createClusterClient(this.#topology, this.#settings, this.#phase)
+    const errors: unknown[] = []
+    cluster.on('error', (error: Error) => this.#note(errors, error))
+    cluster.on('node error', (error: Error) => this.#note(errors, error))
+    cluster.on('-node', (client: Redis) => this.#links.delete(client))
+    try {
+      await bySignal(
+        () => cluster.connect(),
+        signal,
+        () => cluster.disconnect(),
+      )
+      await Promise.all(cluster.nodes('master').map((client) => this.#admit(client)))
+    } catch (error) {
+      cluster.disconnect()
+      if (signal.aborted) throw signal.reason
+      throw connectionFault(this.description, error instanceof Fault ? [error] : [...errors, error])
+    }
+    this.#phase.started = true
+    this.#cluster = cluster
+  }
+
+  #note(errors: unknown[], error: Error): void {
+    if (!this.#phase.started) errors.push(error)
+    this.#deps.log.debug({ err: error }, 'redis connection error')
+  }
+
+  async #admit(client: Redis): Promise<void> {
+    await untilReady(client)
+    await checkServer(client, this.#topology, this.#deps.log)
+  }
+
+  async run(call: ScriptCall): Promise<unknown> {
+    try {
+      return await this.#follow(call)
+    } catch (error) {
+      this.#refresh()
+      throw commandFault(this.description, error)
+    }
+  }
+
+  async #follow(call: ScriptCall): Promise<unknown> {
+    let link = this.#linkOf(this.#owner(call.keys[0] ?? ''))
+    let asking = false
+    for (let hops = 0; ; hops++) {
+      try {
+        await untilReady(link.client)
+        return await link.run(call, asking)
+      } catch (error) {
+        const redirection = redirectionOf(error)
+        if (redirection === undefined || hops === MAX_REDIRECTIONS) throw error
+        link = this.#linkOf(await this.#named(redirection.to))
+        asking = redirection.asking
+        if (!asking) this.#refresh()
+      }
+    }
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    try {
+      const link = this.#linkOf(this.#owner(channel))
+      await untilReady(link.client)
+      await link.subscribe(channel)
+    } catch (error) {
+      this.#refresh()
+      throw commandFault(this.description, error)
+    }
+  }
+
+  subscribed(channel: string): boolean {
+    const name = this.#cluster?.slots[slotOf(channel)]?.[0]
+    const client = name === undefined ? undefined : this.#find(name)
+    return client !== undefined && (this.#links.get(client)?.subscribed(channel) ?? false)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#phase.started = false
+    this.#cluster?.disconnect()
+  }
+
+  #open(): Cluster {
+    if (this.#cluster === undefined) throw new Fault('REDIS_UNREACHABLE', `${this.description}: connect first`)
+    return this.#cluster
+  }
+
+  #owner(key: string): Redis {
+    const name = this.#open().slots[slotOf(key)]?.[0]
+    const client = name === undefined ? undefined : this.#find(name)
+    if (client === undefined) throw new Fault('REDIS_UNREACHABLE', 'no node is known to own the slot')
+    return client
+  }
+
+  #find(name: string): Redis | undefined {
+    return this.#cluster?.nodes().find(({ options: { host = '', port = 0 } }) => name === nodeName({ host, port }))
+  }
+
+  /** The node of a redirection. One that is not in the map yet is worth reading the map again. */
+  async #named(name: string): Promise<Redis> {
+    const known = this.#find(name)
+    if (known !== undefined) return known
+    await new Promise<void>((resolve) => this.#open().refreshSlotsCache(() => resolve()))
+    const client = this.#find(name)
+    if (client === undefined)
+      throw new Fault('REDIS_UNREACHABLE', `the cluster redirects to ${name}, which it does not list`)
+    return client
+  }
+
+  #refresh(): void {
+    if (this.#cluster?.status === 'ready') this.#cluster.refreshSlotsCache()
+  }
+
+  #linkOf(client: Redis): Link {
+    const link = this.#links.get(client) ?? createLink(client, this.#deps.listeners)
+    this.#links.set(client, link)
+    return link
+  }
+}
+
+/** Not connected yet. */
+export function createClusterConnection(
+  topology: ClusterTopology,
+  settings: ClientSettings,
+  deps: ConnectionDeps,
+): RedisConnection {
+  return new ClusterConnection(topology, settings, deps)
+}

@@ -1,0 +1,88 @@
+/**
+ * A connection to Redis, whatever the shape of the deployment: `connect` reaches the servers, proves that they may
+ * keep locks, and either succeeds or rejects with one Fault. After that it reconnects by itself; what is asked of it
+ * meanwhile fails at once.
+ */
+import type { Redis } from 'ioredis'
+import { Fault } from '../std/fault.ts'
+import type { Log } from '../telemetry/log.ts'
+import { commandFault, connectionFault } from './failure.ts'
+import type { Listeners, ScriptCall } from './link.ts'
+import { judgeServer } from './suitability.ts'
+import { describeTopology, type RedisTopology } from './topology.ts'
+
+export interface RedisConnection extends AsyncDisposable {
+  /** Whom it talks to, without credentials. */
+  readonly description: string
+  /** Whether the keys of one call must share a hash tag. */
+  readonly clustered: boolean
+  /**
+   * Once. Rejects with `REDIS_UNREACHABLE`, `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED`, `REDIS_UNSUITABLE`,
+   * `CONFIG_INVALID` (an unreadable certificate file), or the signal's reason; nothing is left running then.
+   */
+  connect(signal: AbortSignal): Promise<void>
+  /** One script, sent at most once per redirection. Rejects with a Fault; the script may have run all the same. */
+  run(call: ScriptCall): Promise<unknown>
+  /** From when it resolves, what is published to the sharded channel is heard, until `gap` says otherwise. */
+  subscribe(channel: string): Promise<void>
+  subscribed(channel: string): boolean
+}
+
+export interface ConnectionDeps {
+  readonly log: Log
+  readonly listeners: Listeners
+}
+
+/** Resolves when the work is done or the signal aborts, whichever is first; rejects when the work does. */
+async function orAbort(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const stop = (): void => resolve()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
+/** Rejects with the signal's reason when that aborts first; `cleanup` then stops what was under way. */
+export async function bySignal(start: () => Promise<void>, signal: AbortSignal, cleanup: () => void): Promise<void> {
+  signal.throwIfAborted()
+  await orAbort(start(), signal)
+  if (signal.aborted) cleanup()
+  signal.throwIfAborted()
+}
+
+/** Connects one client and keeps every error that tells why it could not. Leaves nothing running when it fails. */
+export async function connectClient(client: Redis, whom: string, signal: AbortSignal): Promise<void> {
+  const errors: unknown[] = []
+  const note = (error: unknown): void => void errors.push(error)
+  client.on('error', note)
+  client.on('sentinelError', note)
+  try {
+    await bySignal(
+      () => client.connect(),
+      signal,
+      () => client.disconnect(),
+    )
+  } catch (error) {
+    client.disconnect()
+    if (signal.aborted) throw signal.reason
+    throw connectionFault(whom, [...errors, error])
+  } finally {
+    client.off('error', note)
+    client.off('sentinelError', note)
+  }
+}
+
+/** Refuses a server that may not keep locks; logs what is only unwise. */
+export async function checkServer(client: Redis, topology: RedisTopology, log: Log): Promise<void> {
+  const where = `${client.options.host ?? ''}:${client.options.port ?? ''}`
+  const info = await client
+    .info('server', 'replication', 'memory', 'cluster', 'persistence')
+    .catch((error: unknown) => {
+      throw commandFault(where, error)
+    })
+  const { refusals, warnings } = judgeServer(info, topology.kind)
+  if (refusals.length > 0) {
+    throw new Fault('REDIS_UNSUITABLE', `the ${describeTopology(topology)} must not keep locks: ${refusals.join('; ')}`)
+  }
+  for (const warning of warnings) log.warn({ server: where, warning }, 'redis setting is unwise')
+}

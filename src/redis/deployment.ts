@@ -1,0 +1,28 @@
+/** From a topology to the connection that fits it. Nothing is sent before `connect`. */
+import { Fault } from '../std/fault.ts'
+import { type ClientSettings, DEFAULT_SETTINGS } from './client.ts'
+import { createClusterConnection } from './cluster.ts'
+import type { ConnectionDeps, RedisConnection } from './connection.ts'
+import { createSingleConnection } from './single.ts'
+import type { RedisTopology } from './topology.ts'
+
+/** `redlock://` is no one connection: throws `CONFIG_INVALID`. Settings left out are those of `DEFAULT_SETTINGS`. */
+export function createRedisConnection(
+  topology: RedisTopology,
+  deps: ConnectionDeps,
+  given: Partial<ClientSettings> = {},
+): RedisConnection {
+  const timeout = topology.timeoutMs === undefined ? {} : { commandTimeoutMs: topology.timeoutMs }
+  const settings = { ...DEFAULT_SETTINGS, ...timeout, ...given }
+  switch (topology.kind) {
+    case 'standalone':
+    case 'sentinel':
+      return createSingleConnection(topology, settings, deps)
+    case 'cluster':
+      return createClusterConnection(topology, settings, deps)
+    case 'independent':
+      throw new Fault('CONFIG_INVALID', 'redlock:// names independent servers, which have no common connection')
+    default:
+      return topology satisfies never
+  }
+}

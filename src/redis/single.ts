@@ -1,0 +1,88 @@
+/** One Redis server, or the one that the Sentinels call master: a single line either way. */
+import type { Redis } from 'ioredis'
+import { Fault } from '../std/fault.ts'
+import { type ClientSettings, createSentinelClient, createSingleClient, type Phase } from './client.ts'
+import { type ConnectionDeps, checkServer, connectClient, type RedisConnection } from './connection.ts'
+import { commandFault } from './failure.ts'
+import { createLink, type Link, type ScriptCall } from './link.ts'
+import { describeTopology, type Sentinel, type Standalone } from './topology.ts'
+
+class SingleConnection implements RedisConnection {
+  readonly description: string
+  readonly clustered = false
+  readonly #topology: Standalone | Sentinel
+  readonly #settings: ClientSettings
+  readonly #deps: ConnectionDeps
+  readonly #phase: Phase = { started: false }
+  #link: Link | undefined
+
+  constructor(topology: Standalone | Sentinel, settings: ClientSettings, deps: ConnectionDeps) {
+    this.description = describeTopology(topology)
+    this.#topology = topology
+    this.#settings = settings
+    this.#deps = deps
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    const client = await this.#create()
+    // ioredis throws errors that nobody listens to; what matters of them is in `close` and in the commands
+    client.on('error', (error: Error) => this.#deps.log.debug({ err: error }, 'redis connection error'))
+    await connectClient(client, this.description, signal)
+    try {
+      await checkServer(client, this.#topology, this.#deps.log)
+    } catch (error) {
+      client.disconnect()
+      throw error
+    }
+    this.#phase.started = true
+    this.#link = createLink(client, this.#deps.listeners)
+    client.on('close', () => this.#deps.log.warn({ server: this.description }, 'redis connection lost'))
+    client.on('ready', () => this.#deps.log.info({ server: this.description }, 'redis connection is back'))
+  }
+
+  #create(): Promise<Redis> {
+    const topology = this.#topology
+    return topology.kind === 'sentinel'
+      ? createSentinelClient(topology, this.#settings, this.#phase)
+      : createSingleClient(topology, this.#settings, this.#phase)
+  }
+
+  async run(call: ScriptCall): Promise<unknown> {
+    try {
+      return await this.#open().run(call)
+    } catch (error) {
+      throw commandFault(this.description, error)
+    }
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    try {
+      await this.#open().subscribe(channel)
+    } catch (error) {
+      throw commandFault(this.description, error)
+    }
+  }
+
+  subscribed(channel: string): boolean {
+    return this.#link?.subscribed(channel) ?? false
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#phase.started = false
+    this.#link?.client.disconnect()
+  }
+
+  #open(): Link {
+    if (this.#link === undefined) throw new Fault('REDIS_UNREACHABLE', `${this.description}: connect first`)
+    return this.#link
+  }
+}
+
+/** Not connected yet. */
+export function createSingleConnection(
+  topology: Standalone | Sentinel,
+  settings: ClientSettings,
+  deps: ConnectionDeps,
+): RedisConnection {
+  return new SingleConnection(topology, settings, deps)
+}

@@ -1,0 +1,261 @@
+/**
+ * Redis URLs. One line of configuration names the shape of the deployment, the addresses, who we are and how TLS is
+ * done; everything that cannot be right is one `CONFIG_INVALID` that names the part, and never shows the password.
+ *
+ *   redis://[user[:password]@]host[:6379][/database]               one server
+ *   rediss://…                                                     the same, by TLS
+ *   redis+sentinel://[user[:password]@]host[:26379],…/master-name  the master that the Sentinels name
+ *   redis+cluster://[user[:password]@]host[:6379],…                Redis Cluster, from any of its nodes
+ *   redlock://[user[:password]@]host[:6379],…                      independent servers, at least three
+ *
+ * Query, for all of them: `tls=true` (implied by the files below and by rediss:), `ca`, `cert`, `key` (paths of PEM
+ * files), `servername` (the name in the certificate when it differs from the address), `timeout` (of one command,
+ * "500ms"; default in client.ts), and for Sentinel `db`, `sentinel-user` and `sentinel-password`. User names and
+ * passwords are percent-encoded.
+ */
+import { parseDurationMs } from '../std/duration.ts'
+import { Fault } from '../std/fault.ts'
+
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+export interface Credentials {
+  readonly user?: string
+  readonly password?: string
+}
+
+/** Paths are read when connecting, so that a renewed certificate needs no new URL. */
+export interface TlsFiles {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly servername?: string
+}
+
+interface Common {
+  readonly credentials: Credentials
+  /** Absent: no TLS. */
+  readonly tls?: TlsFiles
+  /** Deadline of one command, in milliseconds. */
+  readonly timeoutMs?: number
+}
+
+export interface Standalone extends Common {
+  readonly kind: 'standalone'
+  readonly endpoint: Endpoint
+  readonly database: number
+}
+
+export interface Sentinel extends Common {
+  readonly kind: 'sentinel'
+  readonly sentinels: readonly Endpoint[]
+  readonly master: string
+  readonly database: number
+  readonly sentinelCredentials: Credentials
+}
+
+export interface ClusterTopology extends Common {
+  readonly kind: 'cluster'
+  readonly seeds: readonly Endpoint[]
+}
+
+export interface Independent extends Common {
+  readonly kind: 'independent'
+  readonly nodes: readonly Endpoint[]
+}
+
+export type RedisTopology = Standalone | Sentinel | ClusterTopology | Independent
+
+type Scheme = 'redis' | 'rediss' | 'redis+sentinel' | 'redis+cluster' | 'redlock'
+
+const PORT: Readonly<Record<Scheme, number>> = {
+  redis: 6379,
+  rediss: 6379,
+  'redis+sentinel': 26379,
+  'redis+cluster': 6379,
+  redlock: 6379,
+}
+const COMMON_QUERY = ['tls', 'ca', 'cert', 'key', 'servername', 'timeout']
+const SENTINEL_QUERY = ['db', 'sentinel-user', 'sentinel-password']
+const FORM = /^([a-z+]+):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/
+const ADDRESS = /^(?:\[([\da-f:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/i
+
+function invalid(problem: string): Fault {
+  return new Fault('CONFIG_INVALID', `Redis URL: ${problem}`)
+}
+
+function isScheme(text: string): text is Scheme {
+  return Object.hasOwn(PORT, text)
+}
+
+function decode(part: string, what: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (cause) {
+    throw new Fault('CONFIG_INVALID', `Redis URL: the ${what} is not percent-encoded`, { cause })
+  }
+}
+
+function credentialsOf(userInfo: string | undefined): Credentials {
+  if (userInfo === undefined) return {}
+  const colon = userInfo.indexOf(':')
+  const user = decode(colon < 0 ? userInfo : userInfo.slice(0, colon), 'user')
+  const password = colon < 0 ? '' : decode(userInfo.slice(colon + 1), 'password')
+  return namedCredentials(user, password)
+}
+
+function namedCredentials(user: string, password: string): Credentials {
+  return { ...(user === '' ? {} : { user }), ...(password === '' ? {} : { password }) }
+}
+
+function endpointOf(address: string, defaultPort: number): Endpoint {
+  const match = ADDRESS.exec(address)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3] ?? defaultPort)
+  if (host === undefined || port < 1 || port > 65_535) {
+    throw invalid(`"${address}" is no address; write host or host:port, an IPv6 address in brackets`)
+  }
+  return { host, port }
+}
+
+function file(query: URLSearchParams, name: keyof TlsFiles): TlsFiles {
+  const value = query.get(name)
+  return value === null ? {} : { [name]: value }
+}
+
+function tlsOf(query: URLSearchParams, scheme: Scheme): TlsFiles | undefined {
+  const wanted = query.get('tls')
+  if (wanted !== null && wanted !== 'true' && wanted !== 'false') throw invalid('"tls" is true or false')
+  const files = { ...file(query, 'ca'), ...file(query, 'cert'), ...file(query, 'key'), ...file(query, 'servername') }
+  const given = Object.keys(files).length > 0
+  if (query.has('cert') !== query.has('key')) throw invalid('"cert" and "key" belong together')
+  if (wanted === 'false' && (given || scheme === 'rediss')) throw invalid('"tls=false" contradicts the rest')
+  if (wanted !== 'true' && !given && scheme !== 'rediss') return undefined
+  return files
+}
+
+function timeoutOf(query: URLSearchParams): number | undefined {
+  const text = query.get('timeout')
+  if (text === null) return undefined
+  const ms = parseDurationMs(text)
+  if (ms === undefined || ms < 1) throw invalid(`"timeout" is a duration such as 500ms, not "${text}"`)
+  return ms
+}
+
+function databaseOf(text: string | null | undefined): number {
+  if (text === undefined || text === null || text === '') return 0
+  if (!/^\d{1,4}$/.test(text)) throw invalid(`"${text}" is no database number`)
+  return Number(text)
+}
+
+function checkQuery(query: URLSearchParams, scheme: Scheme): void {
+  const allowed = scheme === 'redis+sentinel' ? [...COMMON_QUERY, ...SENTINEL_QUERY] : COMMON_QUERY
+  const unknown = [...query.keys()].filter((name) => !allowed.includes(name))
+  if (unknown.length > 0) throw invalid(`unknown option "${unknown.join('", "')}"; allowed are ${allowed.join(', ')}`)
+}
+
+interface Parts {
+  readonly scheme: Scheme
+  readonly endpoints: readonly Endpoint[]
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly common: Common
+}
+
+function split(url: string): Parts {
+  const [, scheme = '', userInfo, addresses = '', path = '', search = ''] = FORM.exec(url) ?? []
+  if (!isScheme(scheme)) {
+    throw invalid(`expected ${Object.keys(PORT).join('://, ')}:// with an address, and percent-encoded credentials`)
+  }
+  const query = new URLSearchParams(search)
+  checkQuery(query, scheme)
+  const tls = tlsOf(query, scheme)
+  const timeoutMs = timeoutOf(query)
+  return {
+    scheme,
+    endpoints: addresses.split(',').map((address) => endpointOf(address, PORT[scheme])),
+    path,
+    query,
+    common: {
+      credentials: credentialsOf(userInfo),
+      ...(tls === undefined ? {} : { tls }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    },
+  }
+}
+
+function standalone({ endpoints, path, common }: Parts): Standalone {
+  const [endpoint, second] = endpoints
+  if (endpoint === undefined || second !== undefined) {
+    throw invalid('redis:// names one server; several are redis+sentinel://, redis+cluster:// or redlock://')
+  }
+  return { kind: 'standalone', endpoint, database: databaseOf(path), ...common }
+}
+
+function sentinel({ endpoints, path, query, common }: Parts): Sentinel {
+  if (path === '') throw invalid('redis+sentinel:// needs the name of the master: …/mymaster')
+  const sentinelCredentials = namedCredentials(query.get('sentinel-user') ?? '', query.get('sentinel-password') ?? '')
+  const database = databaseOf(query.get('db'))
+  return {
+    kind: 'sentinel',
+    sentinels: endpoints,
+    master: decode(path, 'name'),
+    database,
+    sentinelCredentials,
+    ...common,
+  }
+}
+
+function cluster({ endpoints, path, common }: Parts): ClusterTopology {
+  if (path !== '') throw invalid('Redis Cluster has no databases: leave the path out')
+  return { kind: 'cluster', seeds: endpoints, ...common }
+}
+
+function independent({ endpoints, path, common }: Parts): Independent {
+  if (path !== '') throw invalid('redlock:// takes no path')
+  if (endpoints.length < 3) throw invalid('redlock:// needs at least three servers: fewer have no majority to lose')
+  if (new Set(endpoints.map((e) => `${e.host}:${e.port}`)).size < endpoints.length) {
+    throw invalid('redlock:// names a server twice: its vote would count twice')
+  }
+  return { kind: 'independent', nodes: endpoints, ...common }
+}
+
+/** Throws `CONFIG_INVALID` that says which part is wrong. */
+export function parseRedisUrl(url: string): RedisTopology {
+  const parts = split(url)
+  switch (parts.scheme) {
+    case 'redis':
+    case 'rediss':
+      return standalone(parts)
+    case 'redis+sentinel':
+      return sentinel(parts)
+    case 'redis+cluster':
+      return cluster(parts)
+    case 'redlock':
+      return independent(parts)
+    default:
+      return parts.scheme satisfies never
+  }
+}
+
+function list(endpoints: readonly Endpoint[]): string {
+  return endpoints.map((e) => `${e.host}:${e.port}`).join(',')
+}
+
+/** For messages: who is meant, without credentials. */
+export function describeTopology(topology: RedisTopology): string {
+  switch (topology.kind) {
+    case 'standalone':
+      return `Redis at ${list([topology.endpoint])}`
+    case 'sentinel':
+      return `Redis master "${topology.master}" of the Sentinels ${list(topology.sentinels)}`
+    case 'cluster':
+      return `Redis Cluster at ${list(topology.seeds)}`
+    case 'independent':
+      return `independent Redis servers ${list(topology.nodes)}`
+    default:
+      return topology satisfies never
+  }
+}

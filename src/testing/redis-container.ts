@@ -1,0 +1,108 @@
+/**
+ * Redis processes for tests: all servers of one deployment run in one container, each as a process of its own that
+ * can be killed, frozen and restarted by itself. None of them is PID 1, whom signals from inside do not reach.
+ *
+ * Ports are the same inside and outside, so the addresses that servers announce to each other are right for clients
+ * too: by host networking on Linux, by mapped ports elsewhere.
+ */
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
+
+const IMAGE = 'redis:8.0'
+/** A container that nobody removes, because its test was killed, ends by itself. */
+const MAX_LIFE_SECONDS = 1_200
+
+/** One server process: `sentinel` runs from a configuration file that it rewrites. */
+export interface ServerSpec {
+  readonly port: number
+  readonly kind: 'server' | 'sentinel'
+  /** Lines of redis.conf. */
+  readonly config: readonly string[]
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface RedisContainer extends AsyncDisposable {
+  /** Runs redis-cli against one server and answers what it prints. */
+  cli(port: number, ...args: readonly string[]): Promise<string>
+  /** Runs a command in the container as root; rejects when it fails. */
+  exec(...command: readonly string[]): Promise<string>
+  signal(port: number, name: 'KILL' | 'STOP' | 'CONT'): Promise<void>
+  /** Starts a killed server again with the files it left. */
+  restart(port: number): Promise<void>
+}
+
+/** Why no container can be started here; `undefined` when one can. */
+export async function dockerAbsence(): Promise<string | undefined> {
+  try {
+    await getContainerRuntimeClient()
+    return undefined
+  } catch (error) {
+    return `no Docker: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+const folder = (port: number): string => `/tmp/redis-${port}`
+
+function configFile({ port, kind, config }: ServerSpec): string {
+  const base = [`port ${port}`, `dir ${folder(port)}`, `pidfile ${folder(port)}/pid`, 'daemonize yes']
+  const server = ['save ""', 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'enable-debug-command yes']
+  return [...base, ...(kind === 'server' ? server : []), ...config].join('\n')
+}
+
+function startLine({ port, kind, env = {} }: ServerSpec): string {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value} `)
+  return `${variables.join('')}redis-server ${folder(port)}/conf${kind === 'sentinel' ? ' --sentinel' : ''} >/dev/null`
+}
+
+function bootScript(specs: readonly ServerSpec[], prepare: string): string {
+  const files = specs.map(
+    (s) => `mkdir -p ${folder(s.port)}; cat > ${folder(s.port)}/conf <<'END'\n${configFile(s)}\nEND`,
+  )
+  return [...files, prepare, ...specs.map(startLine), 'echo servers started', `exec sleep ${MAX_LIFE_SECONDS}`].join(
+    '\n',
+  )
+}
+
+async function run(container: StartedTestContainer, command: readonly string[]): Promise<string> {
+  const { exitCode, output } = await container.exec([...command], { user: 'root' })
+  if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
+  return output.trim()
+}
+
+export interface ContainerOptions {
+  /** Files to put into the container, by their path there. */
+  readonly files?: Readonly<Record<string, string>>
+  /** Shell lines to run as root before the servers start. Default: none. */
+  readonly prepare?: string
+  /** Arguments that redis-cli needs for every call: TLS, password. Default: none. */
+  readonly cliArgs?: readonly string[]
+}
+
+export async function startContainer(
+  specs: readonly ServerSpec[],
+  { files = {}, prepare = '', cliArgs = [] }: ContainerOptions = {},
+): Promise<RedisContainer> {
+  const base = new GenericContainer(IMAGE)
+    .withUser('root')
+    .withCommand(['sh', '-c', bootScript(specs, prepare)])
+    .withCopyContentToContainer(Object.entries(files).map(([target, content]) => ({ target, content, mode: 0o644 })))
+    .withWaitStrategy(Wait.forLogMessage('servers started'))
+    .withStartupTimeout(120_000)
+  const ports = specs.map(({ port }) => ({ container: port, host: port }))
+  const container = await (process.platform === 'linux'
+    ? base.withNetworkMode('host')
+    : base.withExposedPorts(...ports)
+  ).start()
+  const exec = (...command: readonly string[]): Promise<string> => run(container, command)
+  return {
+    exec,
+    cli: (port, ...args) => exec('redis-cli', '-p', String(port), ...cliArgs, ...args),
+    signal: async (port, name) => void (await exec('sh', '-c', `kill -${name} $(cat ${folder(port)}/pid)`)),
+    async restart(port) {
+      const spec = specs.find((s) => s.port === port)
+      if (spec === undefined) throw new Error(`no server has port ${port}`)
+      await exec('sh', '-c', startLine(spec))
+    },
+    [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
+  }
+}
