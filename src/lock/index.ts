@@ -6,6 +6,7 @@ export type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend, Op
 export { type Breaker, type BreakerOptions, type BreakerState, createBreaker } from './breaker.ts'
 export { withBreaker, withTelemetry } from './decorate.ts'
 export { composeFence, type FenceStore } from './fence-store.ts'
+export { openFenceStore } from './fences/registry.ts'
 export type { Claim, Grant } from './grant.ts'
 export type {
   Attempt,

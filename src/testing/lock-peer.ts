@@ -4,11 +4,11 @@
  */
 
 import type { Lease, LeaseRequest } from '../lock/backend.ts'
+import { openFenceStore } from '../lock/fences/registry.ts'
 import type { Key } from '../lock/lock.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import { systemClock } from '../std/clock.ts'
 import { silentLog } from '../telemetry/log.ts'
-import { testFences } from './lock-fences.ts'
 
 export type PeerCommand =
   | { readonly op: 'tryAcquire' | 'extend'; readonly request: LeaseRequest }
@@ -28,9 +28,11 @@ function send(reply: PeerReply): void {
 }
 
 async function main(url: string): Promise<void> {
-  const fences = await testFences(process.env['INGOT_TEST_FENCES'])
-  const context = { clock: systemClock, log: silentLog, ...(fences === undefined ? {} : { fences }) }
-  const backend = await openLockBackend(url, context, AbortSignal.timeout(CALL_MS))
+  const soon = AbortSignal.timeout(CALL_MS)
+  const store = process.env['INGOT_TEST_FENCES'] ?? ''
+  const context = { clock: systemClock, log: silentLog }
+  const fenced = store === '' ? context : { ...context, fences: await openFenceStore(store, soon) }
+  const backend = await openLockBackend(url, fenced, soon)
 
   function perform(command: PeerCommand): Promise<unknown> {
     const signal = AbortSignal.timeout(CALL_MS)

@@ -35,7 +35,7 @@ export function forkTestProgram(name: string, args: readonly string[], env: Reco
   })
 }
 
-/** A peer on this URL. `fences` names its fence store as `testFences` reads it. */
+/** A peer on this URL. `fences` is the URL of its fence store, if it is to have one. */
 export async function startPeer(url: string, fences = ''): Promise<Peer> {
   const child = forkTestProgram('lock-peer.ts', [url], { INGOT_TEST_FENCES: fences })
   const waiting = new Map<number, (value: unknown) => void>()

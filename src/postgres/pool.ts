@@ -1,0 +1,70 @@
+/** Connections to Postgres: every query bounded in time, every failure one kind of fault. */
+import pg from 'pg'
+import { Fault, type FaultCode } from '../std/fault.ts'
+
+export interface Rows {
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** Rows written or read. */
+  readonly count: number
+}
+
+export interface Postgres extends AsyncDisposable {
+  /**
+   * One statement with its values, or several without. Rejects with the pool's fault code, or with the signal's reason
+   * when that aborts first; the server may still finish the statement then. 64-bit integers arrive as text.
+   */
+  query(text: string, values: readonly unknown[], signal: AbortSignal): Promise<Rows>
+}
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`, with libpq's parameters. */
+  readonly url: string
+  /** The code of the faults that failures become. */
+  readonly fault: FaultCode
+  /** Default: 4. */
+  readonly connections?: number
+  /** Longest time to a connection, and for one statement, in milliseconds. Default: 5000. */
+  readonly timeoutMs?: number
+}
+
+/** Rejects as soon as the signal aborts, whatever becomes of the promise. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const quit = (): void => reject(signal.reason)
+    signal.addEventListener('abort', quit, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', quit))
+  })
+}
+
+/** Connects when first asked. Throws nothing for an address that is wrong: the first query says so. */
+export function createPostgres(options: PostgresOptions): Postgres {
+  const timeoutMs = options.timeoutMs ?? 5_000
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.connections ?? 4,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    statement_timeout: timeoutMs,
+    allowExitOnIdle: true,
+  })
+  // an idle connection that breaks is replaced by the next query, which reports what is still wrong
+  pool.on('error', () => {})
+
+  async function run(text: string, values: readonly unknown[]): Promise<Rows> {
+    try {
+      const result = await pool.query<Record<string, unknown>>(text, values.length === 0 ? undefined : [...values])
+      return { rows: result.rows, count: result.rowCount ?? 0 }
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new Fault(options.fault, `Postgres did not answer as it should: ${reason}`, { cause })
+    }
+  }
+
+  return {
+    async query(text, values, signal) {
+      signal.throwIfAborted()
+      return orAborted(run(text, values), signal)
+    },
+    [Symbol.asyncDispose]: () => pool.end(),
+  }
+}
