@@ -10,6 +10,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<OpenBackend>>> = {
   rediss: redisLock,
   'redis+sentinel': redisLock,
   'redis+cluster': redisLock,
+  redlock: async () => (await import('./redlock/backend.ts')).openRedlock,
 }
 
 const SCHEME = /^([a-z][a-z\d+.-]*):/

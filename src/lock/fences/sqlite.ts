@@ -38,6 +38,17 @@ function open(path: string): DatabaseSync {
   }
 }
 
+async function take(signal: AbortSignal, number: () => bigint | undefined): Promise<bigint> {
+  signal.throwIfAborted()
+  try {
+    const taken = number()
+    if (taken !== undefined) return taken
+  } catch (cause) {
+    throw faultOf(cause)
+  }
+  throw faultOf('no number came back')
+}
+
 /** Opens the file, or makes it. Throws `FENCE_STORE_UNAVAILABLE`. */
 export function openSqliteFences(path: string): FenceStore {
   const database = open(path)
@@ -50,17 +61,6 @@ export function openSqliteFences(path: string): FenceStore {
     }
   }
   const [known, newEpoch, nextFence] = [statement(KNOWN), statement(NEW_EPOCH), statement(NEXT_FENCE)]
-
-  async function take(signal: AbortSignal, number: () => bigint | undefined): Promise<bigint> {
-    signal.throwIfAborted()
-    try {
-      const taken = number()
-      if (taken !== undefined) return taken
-    } catch (cause) {
-      throw faultOf(cause)
-    }
-    throw faultOf('no number came back')
-  }
 
   return {
     epochOf: (identity, signal) => take(signal, () => known(identity) ?? newEpoch(identity)),

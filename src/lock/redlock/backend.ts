@@ -1,0 +1,263 @@
+/**
+ * Locks by a majority of independent Redis servers, none of which knows of the others. It goes on while fewer than half
+ * of them are gone, and no failover can forget a lock; a node that restarts without its data may vote twice (use
+ * `appendonly yes` with `appendfsync always`, or start it after the longest lease).
+ *
+ * Independent nodes have no common counter. With a fence store each grant takes a number from it, after the votes and
+ * within the lease, so that the order of the numbers is the order of the grants; without one there are no fences, and
+ * the lock only saves work.
+ */
+import { loadScript } from '../../redis/script.ts'
+import { describeTopology, type Independent, parseRedisUrl } from '../../redis/topology.ts'
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+import { type Log, silentLog } from '../../telemetry/log.ts'
+import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
+import type { FenceStore } from '../fence-store.ts'
+import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, Token, Unavailable } from '../lock.ts'
+import { aborted, unavailable } from '../outage.ts'
+import { DRIFT, type Motion, type Votes, vote } from './ballot.ts'
+import { connectNodes, type Nodes } from './nodes.ts'
+
+const INSPECT = loadScript('inspect', import.meta.url).text
+/** Not the names of the `redis` backend: servers may serve both. */
+const PREFIX = 'ingot:redlock:'
+/** Of Redis' expiry; the Redlock specification's figure. */
+const PRECISION_MS = 2
+
+export interface RedlockDeps {
+  readonly clock: Clock
+  /** Default: silent. */
+  readonly log?: Log
+}
+
+/** Numbers for grants: real ones, or none. */
+interface FenceSource<F extends Fencing> {
+  readonly fencing: F
+  next(key: Key, signal: AbortSignal): Promise<FenceOf<F>>
+}
+
+/** What this process knows of a lease that it won. */
+interface Won<F extends Fencing> {
+  readonly fence: FenceOf<F>
+  /** Monotonic milliseconds until which it certainly runs. */
+  endsMs: number
+}
+
+class RedlockBackend<F extends Fencing> implements LockBackend<F> {
+  readonly name = 'redlock'
+  readonly capabilities: { readonly fencing: F; readonly wakes: false; readonly fair: false }
+  readonly #nodes: Nodes
+  readonly #whom: string
+  readonly #clock: Clock
+  readonly #fences: FenceSource<F>
+  readonly #won = new Map<Token, Won<F>>()
+
+  constructor(nodes: Nodes, topology: Independent, clock: Clock, fences: FenceSource<F>) {
+    this.capabilities = { fencing: fences.fencing, wakes: false, fair: false }
+    this.#nodes = nodes
+    this.#whom = describeTopology(topology)
+    this.#clock = clock
+    this.#fences = fences
+  }
+
+  tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
+    return orAborted(this.#attempt(request, signal), signal)
+  }
+
+  extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+    return orAborted(this.#extend(request, signal), signal)
+  }
+
+  release(lease: Lease, signal: AbortSignal): Promise<Release> {
+    return orAborted(this.#release(lease, signal), signal)
+  }
+
+  inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
+    return orAborted(this.#inspect(key), signal)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#nodes[Symbol.asyncDispose]()
+  }
+
+  get #quorum(): number {
+    return Math.floor(this.#nodes.clients.length / 2) + 1
+  }
+
+  #vote(motion: Motion, { key, token }: Lease, ttlMs: number, signal: AbortSignal): Promise<Votes> {
+    return vote(this.#nodes.clients, motion, { key: PREFIX + key, token, ttlMs: Math.ceil(ttlMs), signal })
+  }
+
+  async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
+    const sentMs = this.#clock.monotonicMs()
+    const votes = await this.#vote('acquire', request, request.ttlMs, signal)
+    if (!votes.elected) return this.#notElected(votes)
+    const endsMs = sentMs + validMs(request.ttlMs)
+    const fence = await this.#fenceOf(request, sentMs, signal)
+    // a number that came after the lease's end could be greater than the next holder's
+    if (fence.kind === 'fence' && this.#clock.monotonicMs() < endsMs) {
+      this.#remember(request.token, { fence: fence.value, endsMs })
+      return { kind: 'granted', fence: fence.value, ttlMs: validMs(request.ttlMs) }
+    }
+    await this.#giveUp(request)
+    return fence.kind === 'fence' ? unavailable(`${this.#whom}: the votes came too late`) : fence
+  }
+
+  /** The package has released the votes of a minority, on all nodes. */
+  #notElected({ yes, no, silent }: Votes): Attempt<F> {
+    if (yes + no.length < this.#quorum) return this.#outage('too few nodes voted', silent)
+    if (no.length === 0) return unavailable(`${this.#whom}: the votes came too late`)
+    // the key can be won when so many of the refusals have run out that a majority is left
+    const missing = this.#quorum - yes
+    const remainingMs = no.toSorted((a, b) => a - b)[Math.min(missing, no.length) - 1]
+    return { kind: 'held', remainingMs }
+  }
+
+  #outage(what: string, silent: readonly unknown[]): Unavailable {
+    const total = this.#nodes.clients.length
+    return unavailable(`${this.#whom}: ${what}; ${silent.length} of ${total} did not answer`, {
+      errors: silent,
+    })
+  }
+
+  /** The same number for a repeated token, unless its lease may have ended in between. */
+  async #fenceOf(
+    { key, token }: Lease,
+    sentMs: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly kind: 'fence'; readonly value: FenceOf<F> } | Unavailable> {
+    const won = this.#won.get(token)
+    if (won !== undefined && won.endsMs > sentMs) return { kind: 'fence', value: won.fence }
+    try {
+      return { kind: 'fence', value: await this.#fences.next(key, signal) }
+    } catch (cause) {
+      return unavailable('the fence store did not give a number', cause)
+    }
+  }
+
+  #remember(token: Token, won: Won<F>): void {
+    const now = this.#clock.monotonicMs()
+    for (const [other, { endsMs }] of this.#won) {
+      if (endsMs > now) break
+      this.#won.delete(other)
+    }
+    this.#won.delete(token)
+    this.#won.set(token, won)
+  }
+
+  /** Votes that are of no use any more; those that cannot be given back end by themselves. */
+  async #giveUp(lease: Lease): Promise<void> {
+    this.#won.delete(lease.token)
+    await this.#vote('release', lease, 0, new AbortController().signal)
+  }
+
+  async #extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+    const sentMs = this.#clock.monotonicMs()
+    const votes = await this.#vote('extend', request, request.ttlMs, signal)
+    const endsMs = sentMs + validMs(request.ttlMs)
+    if (votes.elected && this.#clock.monotonicMs() < endsMs) {
+      const won = this.#won.get(request.token)
+      if (won !== undefined) this.#remember(request.token, { fence: won.fence, endsMs })
+      return { kind: 'extended', ttlMs: validMs(request.ttlMs) }
+    }
+    if (votes.yes + votes.silent.length >= this.#quorum) return this.#outage('too few nodes renewed', votes.silent)
+    // what the nodes without a lease keep for us since this call must not outlive it
+    await this.#giveUp(request)
+    return { kind: 'lost' }
+  }
+
+  async #release(lease: Lease, signal: AbortSignal): Promise<Release> {
+    this.#won.delete(lease.token)
+    const votes = await this.#vote('release', lease, 0, signal)
+    if (votes.elected) return { kind: 'released' }
+    const open = votes.yes + votes.silent.length >= this.#quorum
+    return open ? this.#outage('too few nodes released', votes.silent) : { kind: 'lost' }
+  }
+
+  async #inspect(key: Key): Promise<Inspection> {
+    const asked = this.#nodes.clients.map((node) => node.eval(INSPECT, 1, PREFIX + key))
+    const answers = await Promise.allSettled(asked)
+    const known = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []))
+    const silent = answers.flatMap((a): unknown[] => (a.status === 'rejected' ? [a.reason] : []))
+    if (known.length < this.#quorum) return this.#outage('too few nodes answered', silent)
+    return this.#held(known.flatMap(readLease))
+  }
+
+  /** Held by whom a majority names. */
+  #held(leases: readonly (readonly [Token, number])[]): Inspection {
+    for (const [token] of leases) {
+      const left = leases.filter(([t]) => t === token).map(([, ms]) => ms)
+      if (left.length < this.#quorum) continue
+      const remainingMs = left.toSorted((a, b) => b - a)[this.#quorum - 1]
+      return { kind: 'held', remainingMs, fence: this.#won.get(token)?.fence }
+    }
+    return { kind: 'free' }
+  }
+}
+
+/** Of a lease, counted from the sending of the request, what no clock of any node has used up before. */
+function validMs(ttlMs: number): number {
+  return Math.max(0, ttlMs - Math.ceil(ttlMs * DRIFT) - PRECISION_MS)
+}
+
+function readLease(answer: unknown): readonly (readonly [Token, number])[] {
+  if (!Array.isArray(answer)) return []
+  const fields: readonly unknown[] = answer
+  const [token, ms] = fields
+  return typeof token === 'string' && typeof ms === 'number' ? [[token, ms]] : []
+}
+
+/** The answer, or that the caller gave up, whichever is first. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | Unavailable> {
+  return new Promise((resolve, reject) => {
+    const quit = (): void => resolve(aborted(signal))
+    if (signal.aborted) quit()
+    signal.addEventListener('abort', quit, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', quit))
+  })
+}
+
+const NO_FENCES: FenceSource<'none'> = { fencing: 'none', next: async () => undefined }
+
+function independent(url: string): Independent {
+  const topology = parseRedisUrl(url)
+  if (topology.kind === 'independent') return topology
+  throw new Fault('CONFIG_INVALID', 'expected a redlock:// URL that names the independent servers')
+}
+
+/**
+ * Connects to a majority of the nodes at least. Rejects with `REDIS_UNREACHABLE` when it cannot, with
+ * `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` when any node says so, with `CONFIG_INVALID`, or
+ * with the signal's reason. With a fence store its fences are `always`, without one it has none.
+ */
+export async function connectRedlock(
+  url: string,
+  deps: RedlockDeps & { readonly fences: FenceStore },
+  signal: AbortSignal,
+): Promise<LockBackend<'always'>>
+export async function connectRedlock(
+  url: string,
+  deps: RedlockDeps & { readonly fences?: never },
+  signal: AbortSignal,
+): Promise<LockBackend<'none'>>
+export async function connectRedlock(
+  url: string,
+  deps: RedlockDeps & { readonly fences?: FenceStore },
+  signal: AbortSignal,
+): Promise<LockBackend<'always'> | LockBackend<'none'>> {
+  const topology = independent(url)
+  const { clock, fences, log = silentLog } = deps
+  const nodes = await connectNodes(topology, log, signal)
+  if (fences === undefined) return new RedlockBackend(nodes, topology, clock, NO_FENCES)
+  const source: FenceSource<'always'> = { fencing: 'always', next: (key, abort) => fences.nextFence(key, abort) }
+  return new RedlockBackend(nodes, topology, clock, source)
+}
+
+/** For the registry: `redlock:` URLs. */
+export async function openRedlock(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
+  const { clock, log, fences } = context
+  return fences === undefined
+    ? connectRedlock(url, { clock, log }, signal)
+    : connectRedlock(url, { clock, log, fences }, signal)
+}
