@@ -21,6 +21,13 @@ export interface Absent {
   readonly absent: string
 }
 
+/** Skips the test with the reason where there are no servers; fails it instead where CI is set. */
+export function presentOrSkip<T>(started: T | Absent, skip: (reason: string) => never): T {
+  if (typeof started !== 'object' || started === null || !('absent' in started)) return started
+  if ((process.env['CI'] ?? '') !== '') throw new Error(started.absent)
+  return skip(started.absent)
+}
+
 const HOST = '127.0.0.1'
 const MASTER = 'ingot'
 
