@@ -1,0 +1,238 @@
+/** What goes wrong around one server: lost answers, lost messages, full memory, and a clock that jumps. */
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { systemClock } from '../../std/clock.ts'
+import { createScope } from '../../std/scope.ts'
+import { reportFault } from '../../testing/fault-report.ts'
+import { createFencedRegister } from '../../testing/fenced-register.ts'
+import {
+  presentOrSkip,
+  type RedisServers,
+  type StandaloneOptions,
+  startStandalone,
+} from '../../testing/redis-servers.ts'
+import { startTcpProxy, type TcpProxy } from '../../testing/tcp-proxy.ts'
+import type { LeaseRequest, LockBackend } from '../backend.ts'
+import type { Key } from '../lock.ts'
+import { createLocker } from '../locker.ts'
+import { newToken } from '../token.ts'
+import { createRedisLock, type RedisLock } from './backend.ts'
+import { createNames } from './keys.ts'
+import { FALLBACK_MS } from './places.ts'
+
+const ON = 'redis, standalone'
+const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms)
+const request = (key: Key, ttlMs = 30_000): LeaseRequest => ({ key, token: newToken(), ttlMs })
+
+let scope = createScope()
+afterEach(async () => {
+  await scope.close()
+  scope = createScope()
+})
+
+type Skip = (reason: string) => never
+
+async function serve(skip: Skip, options?: StandaloneOptions): Promise<RedisServers> {
+  const servers = presentOrSkip(await startStandalone(options), skip)
+  scope.defer(async () => servers[Symbol.asyncDispose]())
+  return servers
+}
+
+async function open(url: string): Promise<RedisLock<'within-epoch'>> {
+  const lock = createRedisLock(url, { clock: systemClock })
+  scope.defer(async () => lock[Symbol.asyncDispose]())
+  await lock.connect(soon())
+  return lock
+}
+
+async function proxied(servers: RedisServers): Promise<readonly [TcpProxy, LockBackend]> {
+  const proxy = await startTcpProxy(servers.ports[0] ?? 0)
+  scope.defer(async () => proxy[Symbol.asyncDispose]())
+  return [proxy, await open(`redis://127.0.0.1:${proxy.port}`)]
+}
+
+/** Has the server know the scripts, so that the next command lands in one step. */
+async function warm(backend: LockBackend): Promise<void> {
+  const wanted = request('warm')
+  await backend.tryAcquire(wanted, soon())
+  await backend.release(wanted, soon())
+}
+
+/** How long until somebody else gets the key. */
+async function untilGranted(backend: LockBackend, key: Key, limitMs: number): Promise<number> {
+  const began = performance.now()
+  while (performance.now() - began < limitMs) {
+    const wanted = request(key)
+    const { kind } = await backend.tryAcquire(wanted, soon())
+    if (kind === 'granted') {
+      await backend.release(wanted, soon())
+      return performance.now() - began
+    }
+    await sleep(10)
+  }
+  throw new Error(`the key was not free after ${limitMs} ms`)
+}
+
+test('a lost answer to an acquisition that landed: the repeated token has the lock, with one fence', async ({
+  skip,
+}) => {
+  const servers = await serve(skip)
+  const direct = await open(servers.url)
+  const [proxy, lock] = await proxied(servers)
+  const wanted = request('lost-reply')
+  await warm(direct)
+  proxy.swallowReplies()
+  expect((await lock.tryAcquire(wanted, soon())).kind).toBe('unavailable')
+  const landed = await direct.inspect(wanted.key, soon())
+  if (landed.kind !== 'held') throw new Error('inconclusive: the command did not land')
+  proxy.restore()
+  proxy.cut()
+  let again = await lock.tryAcquire(wanted, soon())
+  for (let tries = 0; again.kind === 'unavailable' && tries < 200; tries++) {
+    await sleep(20)
+    again = await lock.tryAcquire(wanted, soon())
+  }
+  expect(again).toMatchObject({ kind: 'granted', fence: landed.fence })
+})
+
+test('a lost answer that nobody asks for again leaves no lock beyond its time to live', async ({ skip }) => {
+  const servers = await serve(skip)
+  const direct = await open(servers.url)
+  const [proxy, lock] = await proxied(servers)
+  const wanted = request('ghost', 1_500)
+  await warm(direct)
+  proxy.swallowReplies()
+  const sentMs = performance.now()
+  expect((await lock.tryAcquire(wanted, soon())).kind).toBe('unavailable')
+  expect((await direct.tryAcquire(request('ghost'), soon())).kind).toBe('held')
+  await untilGranted(direct, 'ghost', 5_000)
+  const goneMs = performance.now() - sentMs
+  expect(goneMs).toBeLessThan(1_500 + 250)
+  reportFault({
+    fault: 'lost reply to an acquisition',
+    on: ON,
+    outageMs: goneMs,
+    seen: 'free when its 1500 ms lease ended',
+  })
+})
+
+test('the locker releases what it may have got without hearing of it', async ({ skip }) => {
+  const servers = await serve(skip)
+  const direct = await open(servers.url)
+  const [proxy, lock] = await proxied(servers)
+  proxy.swallowReplies()
+  const locker = createLocker(lock, { callMs: 1_000 })
+  expect((await locker.tryAcquire('released', { ttlMs: 60_000 })).kind).toBe('unavailable')
+  const freeMs = await untilGranted(direct, 'released', 10_000)
+  reportFault({
+    fault: 'lost reply, under the locker',
+    on: ON,
+    outageMs: freeMs,
+    seen: 'released long before its 60 s lease',
+  })
+})
+
+test('a wake-up that never comes costs a bounded delay', async ({ skip }) => {
+  const servers = await serve(skip)
+  const [holder, waiter] = [await open(servers.url), await open(servers.url)]
+  const wanted = request('silent')
+  await holder.tryAcquire(wanted, soon())
+  const waiting = createLocker(waiter).acquire('silent', { ttlMs: 5_000, waitMs: 10_000 })
+  await sleep(200)
+  // the key is gone and nobody is told
+  await servers.cli(servers.ports[0] ?? 0, 'del', createNames('ingot').of('silent').lock)
+  const goneMs = performance.now()
+  await using grant = await waiting
+  const delayMs = performance.now() - goneMs
+  expect(grant.key).toBe('silent')
+  expect(delayMs).toBeLessThan(FALLBACK_MS + 250)
+  reportFault({ fault: 'lost wake-up message', on: ON, outageMs: delayMs, seen: 'the waiter looked by itself' })
+})
+
+test('a subscription that breaks while the key is released costs no more than the reconnect', async ({ skip }) => {
+  const servers = await serve(skip)
+  const [port = 0] = servers.ports
+  const holder = await open(servers.url)
+  const [proxy, waiter] = await proxied(servers)
+  const wanted = request('broken')
+  await holder.tryAcquire(wanted, soon())
+  const waiting = createLocker(waiter).acquire('broken', { ttlMs: 5_000, waitMs: 10_000 })
+  await sleep(200)
+  expect(await servers.cli(port, 'pubsub', 'shardchannels')).toContain('wake:')
+  proxy.cut()
+  await holder.release(wanted, soon())
+  const releasedMs = performance.now()
+  await using grant = await waiting
+  const delayMs = performance.now() - releasedMs
+  expect(grant.key).toBe('broken')
+  expect(delayMs).toBeLessThan(FALLBACK_MS + 500)
+  reportFault({ fault: 'connection cut while waiting', on: ON, outageMs: delayMs, seen: 'the waiter subscribed anew' })
+})
+
+test('a full memory refuses new locks, and still extends and releases old ones', async ({ skip }) => {
+  const servers = await serve(skip, { config: ['maxmemory-policy noeviction'] })
+  const [port = 0] = servers.ports
+  const lock = await open(servers.url)
+  const [kept, ended] = [request('kept'), request('ended')]
+  await lock.tryAcquire(kept, soon())
+  await lock.tryAcquire(ended, soon())
+  await servers.cli(port, 'config', 'set', 'maxmemory', '100kb')
+  const fullMs = performance.now()
+  const refused = await lock.tryAcquire(request('new'), soon())
+  expect(refused.kind === 'unavailable' && refused.fault.message).toContain('OOM')
+  expect((await lock.extend(kept, soon())).kind).toBe('extended')
+  expect(await lock.release(ended, soon())).toEqual({ kind: 'released' })
+  expect((await lock.inspect('kept', soon())).kind).toBe('held')
+  await servers.cli(port, 'config', 'set', 'maxmemory', '0')
+  await untilGranted(lock, 'new', 2_000)
+  const outageMs = performance.now() - fullMs
+  reportFault({
+    fault: 'out of memory (noeviction)',
+    on: ON,
+    outageMs,
+    seen: 'no new lock; old ones extended, released',
+  })
+})
+
+const LIBRARY = '/tmp/redis-clock.so'
+const OFFSET_FILE = '/tmp/clock-offset'
+
+test("a server's wall clock that jumps past a lease makes two holders, and the fence decides", async ({ skip }) => {
+  const servers = await serve(skip, {
+    files: { '/tmp/redis-clock.c': readFileSync(new URL('../../testing/redis-clock.c', import.meta.url), 'utf8') },
+    prepare: [
+      'export DEBIAN_FRONTEND=noninteractive',
+      'apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends tcc >/dev/null',
+      `tcc -shared -nostdlib -o ${LIBRARY} /tmp/redis-clock.c`,
+    ].join('\n'),
+    env: { LD_PRELOAD: LIBRARY },
+  })
+  const built = await servers.exec('sh', '-c', `test -s ${LIBRARY} && echo yes || echo no`)
+  if (built !== 'yes') presentOrSkip({ absent: 'no compiler (tcc) could be installed in the container' }, skip)
+  const [port = 0] = servers.ports
+  const lock = await open(servers.url)
+  const locker = createLocker(lock)
+  const first = await locker.acquire('clock', { ttlMs: 30_000 })
+  expect((await locker.tryAcquire('clock')).kind).toBe('held')
+
+  const before = Number((await servers.cli(port, 'time')).split('\n')[0])
+  await servers.exec('sh', '-c', `echo 120 > ${OFFSET_FILE}`)
+  const after = Number((await servers.cli(port, 'time')).split('\n')[0])
+  if (after - before < 100) throw new Error(`inconclusive: the server's clock moved by ${after - before} s`)
+
+  // a lease of 30 s ends at once; its holder measures by another clock and cannot know
+  const second = await createLocker(await open(servers.url)).acquire('clock', { ttlMs: 30_000, waitMs: 5_000 })
+  expect(first.signal.aborted).toBe(false)
+  const register = createFencedRegister()
+  register.write(second.fence, 'second')
+  register.write(first.fence, 'first, late')
+  if (register.refusals === 0) throw new Error('inconclusive: no late write was refused')
+  expect(register.value).toBe('second')
+  expect(await first.release()).toMatchObject({ kind: 'lost' })
+  reportFault({
+    fault: "server's wall clock 120 s ahead",
+    on: ON,
+    seen: 'two holders; the late write was refused by its fence',
+  })
+})
