@@ -1,5 +1,6 @@
 /** A Postgres of its own for a test file, in a container. */
 import { GenericContainer, Wait } from 'testcontainers'
+import type { Absent } from './present.ts'
 import { dockerAbsence } from './redis-container.ts'
 
 export interface PostgresServer extends AsyncDisposable {
@@ -9,7 +10,7 @@ export interface PostgresServer extends AsyncDisposable {
 const PASSWORD = 'test-only'
 
 /** Or why there can be none. */
-export async function startPostgres(): Promise<PostgresServer | { readonly absent: string }> {
+export async function startPostgres(): Promise<PostgresServer | Absent> {
   const absent = await dockerAbsence()
   return absent === undefined ? start() : { absent }
 }

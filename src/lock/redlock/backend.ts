@@ -16,7 +16,8 @@ import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backen
 import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, Token, Unavailable } from '../lock.ts'
 import { aborted, unavailable } from '../outage.ts'
-import { DRIFT, type Motion, type Votes, vote } from './ballot.ts'
+import { DRIFT, type Motion, type Question, type Votes, vote } from './ballot.ts'
+import { type Contest, createContest } from './contest.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
 
 const INSPECT = loadScript('inspect', import.meta.url).text
@@ -51,6 +52,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   readonly #whom: string
   readonly #clock: Clock
   readonly #fences: FenceSource<F>
+  readonly #contest: Contest
   readonly #won = new Map<Token, Won<F>>()
 
   constructor(nodes: Nodes, topology: Independent, clock: Clock, fences: FenceSource<F>) {
@@ -59,6 +61,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     this.#whom = describeTopology(topology)
     this.#clock = clock
     this.#fences = fences
+    this.#contest = createContest(nodes.clients, clock)
   }
 
   tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
@@ -85,14 +88,21 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     return Math.floor(this.#nodes.clients.length / 2) + 1
   }
 
-  #vote(motion: Motion, { key, token }: Lease, ttlMs: number, signal: AbortSignal): Promise<Votes> {
-    return vote(this.#nodes.clients, motion, { key: PREFIX + key, token, ttlMs: Math.ceil(ttlMs), signal })
+  #question({ key, token }: Lease, ttlMs: number, signal: AbortSignal): Question {
+    return { key: PREFIX + key, token, ttlMs: Math.ceil(ttlMs), signal }
+  }
+
+  #vote(motion: Motion, lease: Lease, ttlMs: number, signal: AbortSignal): Promise<Votes> {
+    return vote(this.#nodes.clients, motion, this.#question(lease, ttlMs, signal))
   }
 
   async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
     const sentMs = this.#clock.monotonicMs()
-    const votes = await this.#vote('acquire', request, request.ttlMs, signal)
-    if (!votes.elected) return this.#notElected(votes)
+    const question = this.#question(request, request.ttlMs, signal)
+    const leftMs = await this.#contest.stepBack(question)
+    if (leftMs !== undefined) return this.#refused(question, leftMs)
+    const votes = await vote(this.#nodes.clients, 'acquire', question)
+    if (!votes.elected) return this.#notElected(question, votes)
     const endsMs = sentMs + validMs(request.ttlMs)
     const fence = await this.#fenceOf(request, sentMs, signal)
     // a number that came after the lease's end could be greater than the next holder's
@@ -105,12 +115,16 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 
   /** The package has released the votes of a minority, on all nodes. */
-  #notElected({ yes, no, silent }: Votes): Attempt<F> {
+  #notElected(question: Question, { yes, no, silent }: Votes): Attempt<F> {
     if (yes + no.length < this.#quorum) return this.#outage('too few nodes voted', silent)
     if (no.length === 0) return unavailable(`${this.#whom}: the votes came too late`)
     // the key can be won when so many of the refusals have run out that a majority is left
     const missing = this.#quorum - yes
-    const remainingMs = no.toSorted((a, b) => a - b)[Math.min(missing, no.length) - 1]
+    return this.#refused(question, no.toSorted((a, b) => a - b)[Math.min(missing, no.length) - 1])
+  }
+
+  #refused(question: Question, remainingMs: number | undefined): Attempt<F> {
+    this.#contest.refused(question.key)
     return { kind: 'held', remainingMs }
   }
 

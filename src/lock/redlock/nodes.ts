@@ -70,8 +70,12 @@ export async function connectNodes(topology: Independent, log: Log, signal: Abor
     signal.throwIfAborted()
     throw toFault(refusal)
   }
-  const missing = topology.nodes.filter((_, i) => joined[i]?.status !== 'fulfilled')
-  const clients = [...here, ...(await Promise.all(missing.map((endpoint) => awaitLater(deps, endpoint))))]
+  // in the order of the URL, which is how all processes agree on a first node for a key
+  const clients: Redis[] = []
+  for (const [i, endpoint] of topology.nodes.entries()) {
+    const node = joined[i]
+    clients.push(node?.status === 'fulfilled' ? node.value : await awaitLater(deps, endpoint))
+  }
   return {
     clients,
     async [Symbol.asyncDispose]() {
