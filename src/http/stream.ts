@@ -19,7 +19,7 @@ import { createChunkReader } from './chunk-reader.ts'
 import type { RouteContext } from './deps.ts'
 
 /** Enough to keep batches full while the last ones commit. */
-const MAX_OPEN_LINES = 8_192
+const MAX_OPEN_LINES = 3_072
 const MAX_OPEN_BYTES = 8 * 1_024 * 1_024
 
 interface Counts {
@@ -145,8 +145,10 @@ class StreamExchange {
 
   async #answer(items: readonly Line[], results: readonly ItemResult[]): Promise<void> {
     let text = ''
-    for (const [index, result] of results.entries()) {
-      const line = items[index]?.line ?? 0
+    for (let index = 0; index < results.length; index++) {
+      const result = results[index]
+      const line = items[index]?.line
+      if (result === undefined || line === undefined) continue
       this.#counts.lines++
       this.#counts[result.kind === 'refused' ? 'failed' : result.kind]++
       if (!this.#minimal) text += answerLine(line, result)
@@ -188,6 +190,8 @@ function answerLine(line: number, result: ItemResult): string {
 }
 
 function isBlank(bytes: Buffer): boolean {
+  // most lines begin with a brace
+  if ((bytes[0] ?? 0) > 0x20) return false
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
 }
 

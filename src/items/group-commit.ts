@@ -18,7 +18,7 @@ import type { ItemStore, Unit, UnitOutcome } from './store.ts'
 
 /** From here on a larger batch is hardly cheaper per item: the fsync is a small part of its time. */
 const FULL_ITEMS = 512
-const MAX_BATCH_ITEMS = 2_048
+const MAX_BATCH_ITEMS = 1_024
 const MAX_BATCH_BYTES = 8 * 1_024 * 1_024
 const LINGER_MS = 2
 

@@ -125,8 +125,9 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
 }
 
 function refuseWhole(submission: Submission, prepared: readonly Prepared[]): void {
+  if (submission.fatal === undefined) return
   for (const [index, one] of prepared.entries()) {
-    if ('refused' in one && submission.fatal?.(one.refused) === true) {
+    if ('refused' in one && submission.fatal(one.refused)) {
       const { code, message, facts } = one.refused
       throw prepared.length === 1
         ? one.refused
@@ -141,10 +142,10 @@ function distinct(prepared: readonly Prepared[]): { items: readonly PreparedItem
   const places = new Map<ItemId, number>()
   const slots = prepared.map((one): ReceiptSlot => {
     if ('refused' in one) return refusal(one.refused)
-    const known = places.get(one.item.id)
+    const known = places.get(one.id)
     if (known !== undefined) return { kind: 'item', at: known, repeat: true }
-    places.set(one.item.id, items.length)
-    return { kind: 'item', at: items.push(one.item) - 1, repeat: false }
+    places.set(one.id, items.length)
+    return { kind: 'item', at: items.push(one) - 1, repeat: false }
   })
   return { items, slots }
 }

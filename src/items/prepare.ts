@@ -7,7 +7,7 @@ import type { PreparedItem } from './item.ts'
 /** Content as it came, or the reason why it cannot be taken. */
 export type RawContent = { readonly media: string; readonly content: Uint8Array } | { readonly refused: Fault }
 
-export type Prepared = { readonly item: PreparedItem } | { readonly refused: Fault }
+export type Prepared = PreparedItem | { readonly refused: Fault }
 
 export interface PrepareOptions {
   /** How deep JSON may nest. */
@@ -19,7 +19,7 @@ export function prepare(policy: IdentityPolicy, raw: RawContent, options: Prepar
   const media: Media = raw.media === 'application/json' ? 'json' : 'bytes'
   try {
     const id = itemIdOf(policy, media, raw.content, options)
-    return { item: { id, media: raw.media, content: raw.content } }
+    return { id, media: raw.media, content: raw.content }
   } catch (thrown) {
     if (thrown instanceof Fault) return { refused: thrown }
     throw thrown

@@ -70,10 +70,13 @@ class FlightBook implements SingleFlight {
       flights.set(item.id, flight)
       return { index, id: item.id, flight }
     }
-    for (const [index, content] of prepared.entries()) {
+    // by index, without an iterator's pair for each: this loop runs once for every item that ever comes
+    for (let index = 0; index < prepared.length; index++) {
+      const content = prepared[index]
+      if (content === undefined) continue
       const known = this.#known(collection, content)
       if (known !== undefined) results[index] = known
-      else if ('item' in content) pending.push(join(index, content.item))
+      else if (!('refused' in content)) pending.push(join(index, content))
     }
     if (fresh.length > 0) resolve(this.#launch(collection, fresh, flights))
     return pending
@@ -81,7 +84,7 @@ class FlightBook implements SingleFlight {
 
   #known(collection: Collection, content: Prepared): ItemResult | undefined {
     if ('refused' in content) return { kind: 'refused', fault: content.refused }
-    const { id } = content.item
+    const { id } = content
     const firstSeenMs = this.#recent.firstSeenMs(collection.name, id)
     return firstSeenMs === undefined ? undefined : { kind: 'duplicate', id, firstSeenMs, foundBy: 'memory' }
   }
@@ -116,7 +119,13 @@ function landed(one: Pending, outcome: ItemOutcome): ItemResult {
     : { kind: 'duplicate', id, firstSeenMs: outcome.firstSeenMs, foundBy }
 }
 
-/** Only after the commit: what is remembered here is answered for. */
+/** Submissions of more items are taken for somebody reading through old ones. */
+const SCAN_ITEMS = 16
+
+/**
+ * Only after the commit: what is remembered here is answered for. What the store recognised in a scan is left out: each
+ * of its items was last met long ago, and together they would push out what is met often.
+ */
 export function rememberAll(
   recent: RecentItems,
   collection: Collection,
@@ -125,6 +134,7 @@ export function rememberAll(
 ): void {
   for (const [at, item] of items.entries()) {
     const outcome = outcomes[at]
-    if (outcome !== undefined) recent.remember(collection.name, item.id, outcome.firstSeenMs)
+    if (outcome === undefined || (outcome.kind === 'duplicate' && items.length > SCAN_ITEMS)) continue
+    recent.remember(collection.name, item.id, outcome.firstSeenMs)
   }
 }

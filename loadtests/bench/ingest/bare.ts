@@ -30,7 +30,7 @@ function save(): void {
   for (const line of waiting) {
     const prepared = prepare(DEFAULT_POLICY, { media: 'application/json', content: line.bytes }, { maxDepth: 128 })
     if ('refused' in prepared) throw prepared.refused
-    items += Number(insert.run(++place, itemKey(prepared.item.id), Date.now(), prepared.item.content).changes)
+    items += Number(insert.run(++place, itemKey(prepared.id), Date.now(), prepared.content).changes)
   }
   db.exec('COMMIT')
   waiting = []

@@ -24,7 +24,7 @@ export interface Service {
 }
 
 /** As `npm start` has them: they keep the heap from growing where collecting a little sooner would do. */
-const SERVICE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=30']
+const SERVICE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=60']
 
 export async function startService(data: string, failpoints: string[] = []): Promise<Service> {
   const flags = failpoints.length > 0 ? ['--conditions=failpoints'] : []
