@@ -7,4 +7,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'serves the HTTP API, with the embedded store unless told otherwise',
     load: async () => (await import('./serve.ts')).serve,
   },
+  {
+    name: 'ingest',
+    summary: 'send a file of items to a running service',
+    load: async () => (await import('./ingest.ts')).ingest,
+  },
+  {
+    name: 'export',
+    summary: 'write all items of a collection to a file',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
 ]

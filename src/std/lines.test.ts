@@ -13,7 +13,9 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...sorted].map((from, index) => bytes.subarray(from, sorted[index] ?? bytes.length))
 }
 
-const lineBytes = fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10 && byte !== 13)))
+const lineBytes = fc
+  .uint8Array({ maxLength: 30 })
+  .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10 && byte !== 13)))
 
 test('gives the same lines however the input is cut, with LF or CRLF', () => {
   fc.assert(

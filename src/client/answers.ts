@@ -1,0 +1,94 @@
+/** The service's answers to a stream, line by line, as values. Anything else is refused: a count must not be a guess. */
+import { FAULTS, Fault } from '../std/fault.ts'
+
+export interface Counts {
+  readonly created: number
+  readonly duplicate: number
+  readonly failed: number
+}
+
+export interface LineFailure {
+  /** Physical line of the stream, from 1. */
+  readonly line: number
+  readonly code: string
+  readonly detail: string
+}
+
+export type Answer =
+  | { readonly kind: 'item'; readonly line: number; readonly status: 'created' | 'duplicate' }
+  | { readonly kind: 'failed'; readonly failure: LineFailure }
+  | { readonly kind: 'summary'; readonly counts: Counts }
+  /** The service ended the stream before its end. */
+  | { readonly kind: 'ended'; readonly code: string; readonly detail: string }
+
+/** @throws Fault REMOTE_REFUSED when the line is none of these */
+export function parseAnswer(text: string): Answer {
+  const answer = record(parseJson(text))
+  if (answer === undefined) throw notAnAnswer(text)
+  const { line, status, error, summary } = answer
+  return itemAnswer(line, status) ?? errorAnswer(line, record(error)) ?? summaryAnswer(record(summary)) ?? fail(text)
+}
+
+function itemAnswer(line: unknown, status: unknown): Answer | undefined {
+  if (!isCount(line) || (status !== 'created' && status !== 'duplicate')) return undefined
+  return { kind: 'item', line, status }
+}
+
+function errorAnswer(line: unknown, error: JsonRecord | undefined): Answer | undefined {
+  if (error === undefined || typeof error['code'] !== 'string') return undefined
+  const { code } = error
+  const detail = typeof error['detail'] === 'string' ? error['detail'] : ''
+  return isCount(line) ? { kind: 'failed', failure: { line, code, detail } } : { kind: 'ended', code, detail }
+}
+
+function summaryAnswer(summary: JsonRecord | undefined): Answer | undefined {
+  if (summary === undefined) return undefined
+  const { created, duplicate, failed } = summary
+  if (!isCount(created) || !isCount(duplicate) || !isCount(failed)) return undefined
+  return { kind: 'summary', counts: { created, duplicate, failed } }
+}
+
+/** Whether sending the same again may succeed. A code that we do not know is taken as final. */
+export function isRetryable(code: string): boolean {
+  const kinds: Readonly<Record<string, { readonly retryable: boolean }>> = FAULTS
+  return Object.hasOwn(FAULTS, code) && kinds[code]?.retryable === true
+}
+
+export interface Problem {
+  readonly code: string
+  readonly detail: string
+}
+
+/** What a body of application/problem+json says; its beginning when it is none. */
+export function parseProblem(body: string): Problem {
+  const { code, detail } = record(parseJson(body)) ?? {}
+  if (typeof code === 'string') return { code, detail: typeof detail === 'string' ? detail : '' }
+  return { code: '', detail: body.slice(0, 200).trim() }
+}
+
+type JsonRecord = Readonly<Record<string, unknown>>
+
+function record(value: unknown): JsonRecord | undefined {
+  return typeof value === 'object' && value !== null ? { ...value } : undefined
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // not JSON is not an answer, which the caller says with the text
+    return undefined
+  }
+}
+
+function fail(text: string): never {
+  throw notAnAnswer(text)
+}
+
+function notAnAnswer(text: string): Fault {
+  return new Fault('REMOTE_REFUSED', `not an answer of ingot: ${JSON.stringify(text.slice(0, 200))}`)
+}

@@ -1,0 +1,156 @@
+/**
+ * One connection of an ingest: lines go out and answers come in at the same time, until the service's summary, a
+ * failure or the signal. What ends it otherwise is a Fault: a retryable one means that another connection may go on
+ * where this one stopped.
+ */
+import type { ClientRequest } from 'node:http'
+import { abortable } from '../std/abort.ts'
+import type { Clock, Timer } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import { createLineSplitter } from '../std/lines.ts'
+import { type Answer, type Counts, isRetryable, parseAnswer } from './answers.ts'
+import { type Connection, chunksOf, connect, type Service } from './connection.ts'
+import type { Feed } from './feed.ts'
+
+export interface ExchangeContext {
+  readonly service: Service
+  readonly collection: string
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Without an answer for so long, while lines wait for theirs, the connection counts as broken. */
+  readonly stallMs: number
+}
+
+/** Answers with the lines of the whole source, not of this connection. */
+export type LineAnswer = Extract<Answer, { readonly kind: 'item' | 'failed' }>
+
+/** Longest answer to one line. */
+const MAX_ANSWER_BYTES = 65_536
+
+/** Sends what the feed gives; returns what the service's summary says of this connection. */
+export async function exchange(
+  context: ExchangeContext,
+  feed: Feed,
+  onAnswer: (answer: LineAnswer) => void,
+): Promise<Counts> {
+  const linesBefore = feed.rewind()
+  const connection = connect(context.service, {
+    method: 'POST',
+    path: `/v1/collections/${encodeURIComponent(context.collection)}/items`,
+    headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
+  })
+  const watch = createWatch(context)
+  const ending = new AbortController()
+  const signal = AbortSignal.any([context.signal, watch.signal, ending.signal])
+  const sending = send(connection.request, { feed, signal, onSent: () => watch.touch() }).catch((failure: unknown) => {
+    // a source that cannot be read ends the exchange; a connection that breaks shows on the receiving side
+    if (!signal.aborted) ending.abort(failure)
+  })
+  try {
+    return await receive(connection, { context, signal, linesBefore, onAnswer, watch, feed })
+  } catch (failure) {
+    throw signal.aborted ? signal.reason : failure
+  } finally {
+    ending.abort(new Fault('REMOTE_UNREACHABLE', 'the exchange is over'))
+    watch.stop()
+    connection.close()
+    await sending
+  }
+}
+
+interface Sending {
+  readonly feed: Feed
+  readonly signal: AbortSignal
+  readonly onSent: () => void
+}
+
+async function send(request: ClientRequest, { feed, signal, onSent }: Sending): Promise<void> {
+  for (let chunk = await feed.next(signal); chunk !== undefined; chunk = await feed.next(signal)) {
+    if (!request.write(chunk)) await drained(request, signal)
+    onSent()
+  }
+  request.end()
+}
+
+function drained(request: ClientRequest, signal: AbortSignal): Promise<void> {
+  const room = new Promise<void>((resolve) => {
+    request.once('drain', resolve)
+  })
+  return abortable(room, signal)
+}
+
+interface Receiving {
+  readonly context: ExchangeContext
+  readonly feed: Feed
+  readonly signal: AbortSignal
+  readonly linesBefore: number
+  readonly onAnswer: (answer: LineAnswer) => void
+  readonly watch: Watch
+}
+
+async function receive(connection: Connection, receiving: Receiving): Promise<Counts> {
+  const { context, signal, watch, feed } = receiving
+  const { url } = context.service
+  watch.start(() => feed.awaitsAnswer)
+  const splitter = createLineSplitter(MAX_ANSWER_BYTES)
+  const response = await connection.response(signal)
+  for await (const chunk of chunksOf(response, { url, signal })) {
+    watch.touch()
+    for (const { bytes } of splitter.push(chunk)) {
+      const summary = take(parseAnswer(bytes.toString('utf8')), receiving)
+      if (summary !== undefined) return summary
+    }
+  }
+  throw new Fault('REMOTE_UNREACHABLE', `${url.origin} ended its answer before the summary`)
+}
+
+/** The summary's counts when the answer is one. */
+function take(answer: Answer, { linesBefore, onAnswer }: Receiving): Counts | undefined {
+  switch (answer.kind) {
+    case 'summary':
+      return answer.counts
+    case 'ended':
+      throw endedBy(answer.code, answer.detail)
+    case 'item':
+      onAnswer({ ...answer, line: linesBefore + answer.line })
+      return undefined
+    case 'failed': {
+      const { code, detail, line } = answer.failure
+      // not this line's own fault: it is worth another try
+      if (isRetryable(code)) throw endedBy(code, detail)
+      onAnswer({ kind: 'failed', failure: { code, detail, line: linesBefore + line } })
+      return undefined
+    }
+    default:
+      return answer satisfies never
+  }
+}
+
+function endedBy(code: string, detail: string): Fault {
+  const message = `the service ended the stream: ${code} ${detail}`
+  return new Fault(isRetryable(code) ? 'REMOTE_UNREACHABLE' : 'REMOTE_REFUSED', message)
+}
+
+interface Watch {
+  /** Aborts when nothing moved for too long. */
+  readonly signal: AbortSignal
+  start(waiting: () => boolean): void
+  touch(): void
+  stop(): void
+}
+
+function createWatch({ clock, stallMs }: ExchangeContext): Watch {
+  const controller = new AbortController()
+  let lastMs = clock.monotonicMs()
+  let timer: Timer | undefined
+  const touch = (): void => {
+    lastMs = clock.monotonicMs()
+  }
+  function look(waiting: () => boolean): void {
+    if (!waiting()) touch()
+    const leftMs = lastMs + stallMs - clock.monotonicMs()
+    if (leftMs > 0) timer = clock.timer(Math.max(leftMs, 1), () => look(waiting))
+    else controller.abort(new Fault('REMOTE_UNREACHABLE', `the service did not answer for ${stallMs / 1_000} s`))
+  }
+  return { signal: controller.signal, start: look, touch, stop: () => timer?.cancel() }
+}

@@ -1,0 +1,141 @@
+/**
+ * An ingest that outlives its connections: it goes on at the first line without an answer until the whole source is
+ * answered, a line of a kind that no retry helps ends it, or nothing has moved for too long. Sending a line again is
+ * harmless: its item is then a duplicate of itself, and the counts say so.
+ */
+import type { Clock } from '../std/clock.ts'
+import { Fault, toFault } from '../std/fault.ts'
+import { fullJitter } from '../std/retry.ts'
+import type { Counts, LineFailure } from './answers.ts'
+import type { Service } from './connection.ts'
+import { type ExchangeContext, exchange, type LineAnswer } from './exchange.ts'
+import type { Feed } from './feed.ts'
+
+/** How far an ingest is. */
+export interface IngestState {
+  readonly created: number
+  readonly duplicate: number
+  readonly failed: number
+  /** Items answered: the sum of the others. */
+  readonly items: number
+  /** Last physical line that is answered. */
+  readonly line: number
+}
+
+export interface IngestOptions {
+  readonly service: Service
+  readonly collection: string
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Gives up after so long without an answer to any line. */
+  readonly retryForMs: number
+  /** Default: 30 s. See ExchangeContext. */
+  readonly stallMs?: number
+  readonly onFailure?: (failure: LineFailure) => void
+  /** A connection broke and will be tried again after so long. */
+  readonly onRetry?: (fault: Fault, delayMs: number) => void
+  readonly random?: () => number
+}
+
+export interface IngestRun {
+  readonly state: IngestState
+  /** Resolves when every line is answered. Rejects with a Fault, or the signal's reason. */
+  finish(): Promise<void>
+}
+
+const STALL_MS = 30_000
+
+const BACKOFF = { baseMs: 200, maxMs: 5_000 }
+
+export function createIngestRun(feed: Feed, options: IngestOptions): IngestRun {
+  return new Run(feed, options)
+}
+
+class Run implements IngestRun {
+  readonly #feed: Feed
+  readonly #options: IngestOptions
+  readonly #counts = { created: 0, duplicate: 0, failed: 0 }
+
+  constructor(feed: Feed, options: IngestOptions) {
+    this.#feed = feed
+    this.#options = options
+  }
+
+  get state(): IngestState {
+    return { ...this.#counts, items: this.#items, line: this.#feed.answeredLines }
+  }
+
+  get #items(): number {
+    const { created, duplicate, failed } = this.#counts
+    return created + duplicate + failed
+  }
+
+  async finish(): Promise<void> {
+    const { clock, signal, retryForMs, random, onRetry } = this.#options
+    let deadlineMs = clock.monotonicMs() + retryForMs
+    let delays = fullJitter(BACKOFF, random)
+    for (;;) {
+      const before = this.#items
+      const fault = await this.#attempt()
+      if (fault === undefined) return this.#checkComplete()
+      if (this.#items > before) {
+        deadlineMs = clock.monotonicMs() + retryForMs
+        delays = fullJitter(BACKOFF, random)
+      }
+      const delayMs = Math.max(delays.next().value ?? 0, Number(fault.facts['retryAfterMs'] ?? 0))
+      if (clock.monotonicMs() + delayMs > deadlineMs) throw fault
+      onRetry?.(fault, delayMs)
+      await clock.sleep(delayMs, signal)
+    }
+  }
+
+  /** The fault that broke the connection, if another one may help. */
+  async #attempt(): Promise<Fault | undefined> {
+    const { signal } = this.#options
+    const before = { ...this.#counts }
+    // a slow pipe is no reason to hold a connection open before there is anything to send
+    await this.#feed.ready(signal)
+    try {
+      checkSummary(await exchange(this.#context(), this.#feed, (answer) => this.#take(answer)), before, this.#counts)
+      return undefined
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const fault = toFault(thrown)
+      if (fault.retryable) return fault
+      throw fault
+    }
+  }
+
+  #context(): ExchangeContext {
+    const { service, collection, clock, signal, stallMs = STALL_MS } = this.#options
+    return { service, collection, clock, signal, stallMs }
+  }
+
+  #take(answer: LineAnswer): void {
+    if (answer.kind === 'item') {
+      this.#feed.answered(answer.line)
+      this.#counts[answer.status]++
+      return
+    }
+    this.#feed.answered(answer.failure.line)
+    this.#counts.failed++
+    this.#options.onFailure?.(answer.failure)
+  }
+
+  /** Nothing may be taken for saved that was not answered line by line. */
+  #checkComplete(): void {
+    const { items } = this.#feed
+    if (this.#items === items) return
+    throw new Fault('REMOTE_REFUSED', `the service answered ${this.#items} of ${items} lines, yet says it is done`)
+  }
+}
+
+/** The service's summary must be what its answers on this connection add up to. */
+function checkSummary(summary: Counts, before: Counts, after: Counts): void {
+  for (const key of ['created', 'duplicate', 'failed'] as const) {
+    const counted = after[key] - before[key]
+    if (counted !== summary[key]) {
+      throw new Fault('REMOTE_REFUSED', `the service counts ${summary[key]} as ${key}, its answers were ${counted}`)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Where the lines of an ingest come from: a file or a pipe, as it is or compressed with gzip, which its first bytes
+ * tell. It is read once, from front to end, and never held whole.
+ */
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { pipeline, Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { Fault } from '../std/fault.ts'
+import { toBuffer } from './chunk.ts'
+
+export interface Source {
+  /** Decompressed. Rejects with Fault INPUT_UNREADABLE. */
+  readonly chunks: AsyncIterable<Buffer>
+  /** Of the file as it lies on the disk; absent for a pipe. */
+  readonly totalBytes?: number
+  /** How many of those bytes have been read. */
+  positionBytes(): number
+}
+
+const CHUNK_BYTES = 256 * 1_024
+
+/** @throws Fault INPUT_UNREADABLE when there is no such file */
+export async function openFile(path: string): Promise<Source> {
+  const { size, isFile } = await stat(path).then(
+    (found) => ({ size: found.size, isFile: found.isFile() }),
+    (cause: unknown) => {
+      throw unreadable(path, cause)
+    },
+  )
+  const source = openStream(createReadStream(path, { highWaterMark: CHUNK_BYTES }), path)
+  // a named pipe has no size that says anything
+  return isFile ? { ...source, totalBytes: size } : source
+}
+
+/** `name` stands for the stream in messages. */
+export function openStream(stream: Readable, name: string): Source {
+  let readBytes = 0
+  async function* counted(): AsyncGenerator<Buffer> {
+    for await (const chunk of stream) {
+      const bytes = toBuffer(chunk)
+      readBytes += bytes.length
+      yield bytes
+    }
+  }
+  return { chunks: readable(decompressed(counted()), name), positionBytes: () => readBytes }
+}
+
+async function* readable(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks
+  } catch (cause) {
+    throw unreadable(name, cause)
+  }
+}
+
+async function* decompressed(raw: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  let head = Buffer.alloc(0)
+  while (head.length < GZIP_MAGIC.length) {
+    const next: IteratorResult<Buffer> = await raw.next()
+    if (next.done === true) break
+    head = Buffer.concat([head, next.value])
+  }
+  const whole = continued(head, raw)
+  if (head.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC)) yield* gunzipped(whole)
+  else yield* whole
+}
+
+/** Source: RFC 1952, section 2.3.1. No JSON text begins with these. */
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
+
+async function* continued(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (head.length > 0) yield head
+  yield* rest
+}
+
+async function* gunzipped(compressed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES })
+  // the failure comes out of the loop below
+  pipeline(Readable.from(compressed, { objectMode: false }), gunzip, () => {})
+  for await (const chunk of gunzip) yield toBuffer(chunk)
+}
+
+function unreadable(name: string, cause: unknown): Fault {
+  if (cause instanceof Fault) return cause
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new Fault('INPUT_UNREADABLE', `cannot read "${name}": ${why}`, { cause })
+}

@@ -1,0 +1,43 @@
+/** Options that say where a service is and how to be let in. */
+import { readFileSync } from 'node:fs'
+import type { Service } from '../client/connection.ts'
+import { clientSettings } from '../config/client.ts'
+import { Fault } from '../std/fault.ts'
+import { usageFault } from './command.ts'
+
+export const TOKEN_OPTION = {
+  'token-file': {
+    type: 'string',
+    value: 'FILE',
+    summary: 'file with the bearer token; else the environment variable INGOT_TOKEN, else none',
+  },
+} as const
+
+/** @throws Fault USAGE_INVALID, CONFIG_INVALID */
+export function serviceOf(option: string, url: string, tokenFile: string | undefined): Service {
+  return { url: parseUrl(option, url), token: tokenFile === undefined ? clientSettings().token : readToken(tokenFile) }
+}
+
+function parseUrl(option: string, text: string): URL {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw usageFault(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
+  }
+  return url
+}
+
+function readToken(file: string): string {
+  const token = readText(file).trim()
+  // one header line: anything else would be refused, or worse, taken for another header
+  if (/^[\x21-\x7e]+$/.test(token)) return token
+  throw new Fault('CONFIG_INVALID', `the token file "${file}" does not hold one token in visible ASCII characters`)
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('CONFIG_INVALID', `the token file "${file}" cannot be read: ${why}`, { cause })
+  }
+}
