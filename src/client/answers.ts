@@ -37,7 +37,7 @@ function itemAnswer(line: unknown, status: unknown): Answer | undefined {
 function errorAnswer(line: unknown, error: JsonRecord | undefined): Answer | undefined {
   if (error === undefined || typeof error['code'] !== 'string') return undefined
   const { code } = error
-  const detail = typeof error['detail'] === 'string' ? error['detail'] : ''
+  const detail = textOf(error['detail'])
   return isCount(line) ? { kind: 'failed', failure: { line, code, detail } } : { kind: 'ended', code, detail }
 }
 
@@ -56,14 +56,21 @@ export function isRetryable(code: string): boolean {
 
 export interface Problem {
   readonly code: string
+  /** What was wrong. */
   readonly detail: string
+  /** What to do. */
+  readonly title: string
 }
 
 /** What a body of application/problem+json says; its beginning when it is none. */
 export function parseProblem(body: string): Problem {
-  const { code, detail } = record(parseJson(body)) ?? {}
-  if (typeof code === 'string') return { code, detail: typeof detail === 'string' ? detail : '' }
-  return { code: '', detail: body.slice(0, 200).trim() }
+  const { code, detail, title } = record(parseJson(body)) ?? {}
+  if (typeof code === 'string') return { code, detail: textOf(detail), title: textOf(title) }
+  return { code: '', detail: body.slice(0, 200).trim(), title: '' }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 type JsonRecord = Readonly<Record<string, unknown>>

@@ -102,9 +102,10 @@ function reasonOf(cause: unknown): string {
 const MAX_BODY_BYTES = 65_536
 
 async function refusal(url: URL, response: IncomingMessage, signal: AbortSignal): Promise<Fault> {
-  const { code, detail } = parseProblem(await abortable(bodyOf(response), signal))
+  const { code, detail, title } = parseProblem(await abortable(bodyOf(response), signal))
   const status = response.statusCode ?? 0
-  const message = `${url.origin} answered ${[status, code, detail].filter((part) => part !== '').join(' ')}`
+  const said = [`answered ${status} ${code}`.trim(), detail, title].filter((part) => part !== '')
+  const message = `${url.origin} ${said.join(': ')}`
   const passing = isRetryable(code) || PASSING.has(status)
   if (!passing) return new Fault('REMOTE_REFUSED', message)
   const seconds = Number(response.headers['retry-after'])

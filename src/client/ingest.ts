@@ -82,8 +82,10 @@ class Run implements IngestRun {
         deadlineMs = clock.monotonicMs() + retryForMs
         delays = fullJitter(BACKOFF, random)
       }
-      const delayMs = Math.max(delays.next().value ?? 0, Number(fault.facts['retryAfterMs'] ?? 0))
-      if (clock.monotonicMs() + delayMs > deadlineMs) throw fault
+      const leftMs = deadlineMs - clock.monotonicMs()
+      if (leftMs <= 0) throw fault
+      const wantedMs = Math.max(delays.next().value ?? 0, Number(fault.facts['retryAfterMs'] ?? 0))
+      const delayMs = Math.min(wantedMs, leftMs)
       onRetry?.(fault, delayMs)
       await clock.sleep(delayMs, signal)
     }

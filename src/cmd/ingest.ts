@@ -3,8 +3,19 @@ import type { LineFailure } from '../client/answers.ts'
 import { createFeed, type Feed } from '../client/feed.ts'
 import { createIngestRun, type IngestRun, type IngestState } from '../client/ingest.ts'
 import { openFile, openStream, type Source } from '../client/source.ts'
-import { type Arguments, defineCommand, durationOption, EXIT, type ExitCode, type Io, type Values } from './command.ts'
-import { type Amounts, countsText, grouped, type Progress, startProgress, timeText } from './progress.ts'
+import { toFault } from '../std/fault.ts'
+import {
+  type Arguments,
+  defineCommand,
+  durationOption,
+  EXIT,
+  type ExitCode,
+  type Io,
+  usageFault,
+  type Values,
+} from './command.ts'
+import { type Amounts, bar, countsText, createPace, sentence } from './ingest-figures.ts'
+import { grouped, NO_PROGRESS, type Progress, startProgress, timeText } from './progress.ts'
 import { serviceOf, TOKEN_OPTION } from './remote.ts'
 
 const OPTIONS = {
@@ -57,11 +68,10 @@ async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io:
   const [file = '-'] = positionals
   const service = serviceOf('to', values.to, values['token-file'])
   const retryForMs = durationOption('retry-for', values['retry-for'])
-  const source = file === '-' ? openStream(io.stdin, 'standard input') : await openFile(file)
+  const source = await open(file, io)
   const feed = createFeed(source)
   const failures: LineFailure[] = []
-  const progress = values.quiet ? SILENT : startProgress({ ...io, output: io.stderr, amounts: () => amounts() })
-  const run = createIngestRun(feed, {
+  const run: IngestRun = createIngestRun(feed, {
     service,
     collection: values.collection,
     clock: io.clock,
@@ -73,11 +83,29 @@ async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io:
         `${fault.message}; going on at line ${grouped(run.state.line + 1)} in ${timeText(delayMs / 1_000)}`,
       ),
   })
-  const amounts = (): Amounts => amountsOf(run.state, feed, source)
+  const progress = values.quiet ? NO_PROGRESS : show(io, () => amountsOf(run.state, feed, source))
   return finish({ io, values, feed, run, progress, failures, startedMs: io.clock.monotonicMs() })
 }
 
-const SILENT: Progress = { note: () => {}, stop: () => {} }
+/** A file that is not there is a wrong command line, not a failed ingest. */
+async function open(file: string, io: Io): Promise<Source> {
+  if (file === '-') return openStream(io.stdin, 'standard input')
+  return openFile(file).catch((failure: unknown) => {
+    throw usageFault(toFault(failure).message)
+  })
+}
+
+function show(io: Io, amounts: () => Amounts): Progress {
+  const pace = createPace(io.clock)
+  return startProgress({
+    output: io.stderr,
+    clock: io.clock,
+    line(columns) {
+      const now = amounts()
+      return columns === undefined ? sentence(now, pace.look(now)) : bar(now, pace.look(now), columns)
+    },
+  })
+}
 
 function amountsOf(state: IngestState, feed: Feed, { totalBytes }: Source): Amounts {
   const { created, duplicate, failed } = state
@@ -86,13 +114,13 @@ function amountsOf(state: IngestState, feed: Feed, { totalBytes }: Source): Amou
 }
 
 async function finish(work: Work): Promise<ExitCode> {
-  const { run, progress, io } = work
+  const { run, progress, io, values } = work
   try {
     await run.finish()
   } catch (failure) {
     progress.stop()
-    report(work, false)
-    io.stderr.write(`${io.signal.aborted ? 'aborted' : 'ended'}: lines up to ${grouped(run.state.line)} are answered\n`)
+    if (run.state.items > 0 || values.json) report(work, false)
+    io.stderr.write(`${io.signal.aborted ? 'aborted' : 'ended'} after line ${grouped(run.state.line)}\n`)
     throw failure
   }
   progress.stop()

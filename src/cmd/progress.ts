@@ -1,48 +1,38 @@
 /**
  * How a long piece of work shows itself: on a terminal one line that is painted over, elsewhere a plain line every few
- * seconds, so that a log stays readable. The numbers come from whoever works; here they are only timed and shown.
+ * seconds, so that a log stays readable. What the line says comes from whoever works; here it is only timed.
  */
 import type { Clock, Timer } from '../std/clock.ts'
 import type { Output } from './command.ts'
 
-export interface Amounts {
-  readonly created: number
-  readonly duplicate: number
-  readonly failed: number
-  readonly doneBytes: number
-  /** Absent when nobody knows how much there is. */
-  readonly totalBytes?: number
-}
-
 export interface Progress {
-  /** Prints a line of its own without breaking the bar. */
+  /** Prints a line of its own without breaking the painted one. */
   note(text: string): void
-  /** Takes the bar away. */
+  /** Takes the painted line away. */
   stop(): void
 }
 
 export interface ProgressOptions {
   readonly output: Output
   readonly clock: Clock
-  readonly amounts: () => Amounts
+  /** The line: for a terminal of so many columns, or plain when there is none. */
+  readonly line: (columns: number | undefined) => string
 }
 
 const PAINT_MS = 200
 const PLAIN_MS = 5_000
 
+/** For whoever wants none. */
+export const NO_PROGRESS: Progress = { note: () => {}, stop: () => {} }
+
 /** Begins at once. */
 export function startProgress(options: ProgressOptions): Progress {
-  return options.output.isTTY === true ? paintBar(options) : printLines(options)
+  return options.output.isTTY === true ? paintLine(options) : printLines(options)
 }
 
-function paintBar({ output, clock, amounts }: ProgressOptions): Progress {
-  const pace = createPace(clock)
-  const paint = (): void => {
-    const columns = output.columns ?? 80
-    output.write(`\r\x1b[K${bar(amounts(), pace.look(amounts()), columns)}`)
-  }
-  const erase = (): void => void output.write('\r\x1b[K')
-  const ticker = every(clock, PAINT_MS, paint)
+function paintLine({ output, clock, line }: ProgressOptions): Progress {
+  const erase = (): void => void output.write(ERASE_LINE)
+  const ticker = every(clock, PAINT_MS, () => output.write(`${ERASE_LINE}${line(output.columns ?? 80)}`))
   return {
     note(text) {
       erase()
@@ -55,9 +45,11 @@ function paintBar({ output, clock, amounts }: ProgressOptions): Progress {
   }
 }
 
-function printLines({ output, clock, amounts }: ProgressOptions): Progress {
-  const pace = createPace(clock)
-  const ticker = every(clock, PLAIN_MS, () => output.write(`${sentence(amounts(), pace.look(amounts()))}\n`))
+/** To the first column, and clear what is behind it. Source: ECMA-48, EL. */
+const ERASE_LINE = '\r\x1b[K'
+
+function printLines({ output, clock, line }: ProgressOptions): Progress {
+  const ticker = every(clock, PLAIN_MS, () => output.write(`${line(undefined)}\n`))
   return { note: (text) => void output.write(`${text}\n`), stop: () => ticker.cancel() }
 }
 
@@ -68,84 +60,6 @@ function every(clock: Clock, ms: number, work: () => void): Timer {
     timer = clock.timer(ms, tick)
   }
   return { cancel: () => timer.cancel() }
-}
-
-export interface Speed {
-  readonly itemsPerSecond: number
-  /** Absent when it cannot be told. */
-  readonly secondsLeft?: number
-}
-
-export interface Pace {
-  /** The speed over the last seconds, up to now. */
-  look(amounts: Amounts): Speed
-}
-
-/** Long enough to be calm, short enough to follow a change. */
-const WINDOW_MS = 10_000
-
-interface Sample {
-  readonly ms: number
-  readonly items: number
-  readonly bytes: number
-}
-
-export function createPace(clock: Clock): Pace {
-  const samples: Sample[] = [{ ms: clock.monotonicMs(), items: 0, bytes: 0 }]
-  return {
-    look(amounts) {
-      const now = { ms: clock.monotonicMs(), items: itemsOf(amounts), bytes: amounts.doneBytes }
-      samples.push(now)
-      // the one before the window stays, so that there is always something to compare with
-      while (samples.length > 2 && (samples[1]?.ms ?? now.ms) <= now.ms - WINDOW_MS) samples.shift()
-      return speedBetween(samples[0] ?? now, now, amounts.totalBytes)
-    },
-  }
-}
-
-function speedBetween(from: Sample, to: Sample, totalBytes: number | undefined): Speed {
-  const seconds = (to.ms - from.ms) / 1_000
-  const itemsPerSecond = seconds === 0 ? 0 : (to.items - from.items) / seconds
-  const bytesPerSecond = seconds === 0 ? 0 : (to.bytes - from.bytes) / seconds
-  if (totalBytes === undefined || bytesPerSecond <= 0) return { itemsPerSecond }
-  return { itemsPerSecond, secondsLeft: Math.max(0, totalBytes - to.bytes) / bytesPerSecond }
-}
-
-function itemsOf({ created, duplicate, failed }: Amounts): number {
-  return created + duplicate + failed
-}
-
-/** `[######------]  52%  31,204 created, 1,022 duplicate, 0 failed, 41,000/s, 12 s left` */
-export function bar(amounts: Amounts, speed: Speed, columns: number): string {
-  const { totalBytes } = amounts
-  if (totalBytes === undefined || totalBytes === 0) return sentence(amounts, speed).slice(0, columns - 1)
-  const share = Math.min(1, amounts.doneBytes / totalBytes)
-  const text = ` ${percent(share).padStart(4)}  ${figures(amounts, speed)}`
-  const width = Math.min(30, columns - text.length - 3)
-  if (width < 5) return text.trim().slice(0, columns - 1)
-  const full = Math.round(share * width)
-  return `[${'#'.repeat(full)}${'-'.repeat(width - full)}]${text}`
-}
-
-/** The same in words, for a log. */
-export function sentence(amounts: Amounts, speed: Speed): string {
-  const { totalBytes, doneBytes } = amounts
-  const share = totalBytes === undefined || totalBytes === 0 ? '' : `${percent(Math.min(1, doneBytes / totalBytes))}, `
-  return share + figures(amounts, speed)
-}
-
-function figures(amounts: Amounts, { itemsPerSecond, secondsLeft }: Speed): string {
-  const left = secondsLeft === undefined ? '' : `, ${timeText(secondsLeft)} left`
-  return `${countsText(amounts)}, ${grouped(Math.round(itemsPerSecond))}/s${left}`
-}
-
-/** `1,204 created, 31 duplicate, 0 failed` */
-export function countsText({ created, duplicate, failed }: Omit<Amounts, 'doneBytes' | 'totalBytes'>): string {
-  return `${grouped(created)} created, ${grouped(duplicate)} duplicate, ${grouped(failed)} failed`
-}
-
-function percent(share: number): string {
-  return `${Math.floor(share * 100)}%`
 }
 
 /** 1234567 is `1,234,567`. */

@@ -4,7 +4,7 @@ import type { CommandEntry } from './command.ts'
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'serve',
-    summary: 'serves the HTTP API, with the embedded store unless told otherwise',
+    summary: 'serve the HTTP API, with the embedded store unless told otherwise',
     load: async () => (await import('./serve.ts')).serve,
   },
   {
@@ -16,5 +16,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'export',
     summary: 'write all items of a collection to a file',
     load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'verify',
+    summary: 'check a data folder: ids match contents, nothing torn',
+    load: async () => (await import('./verify.ts')).verify,
   },
 ]

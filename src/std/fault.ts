@@ -65,7 +65,7 @@ export const FAULTS = {
   USAGE_INVALID: rejected(500, 'see ingot --help, or ingot COMMAND --help'),
   INPUT_UNREADABLE: rejected(500, 'check the file: its name, who may read it, whether it is whole'),
   OUTPUT_UNWRITABLE: rejected(500, 'check the folder: its name, who may write in it, the room on its disk'),
-  REMOTE_REFUSED: rejected(502, 'see the detail of the answer'),
+  REMOTE_REFUSED: rejected(502, 'do as the answer says; sending the same again will not help'),
   REMOTE_UNREACHABLE: passing(502, 'check the address and that the service runs'),
 } as const satisfies Record<string, FaultKind>
 

@@ -68,6 +68,14 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
+/** What a file is, without changing it. */
+export function shapeOf(db: DatabaseSync): { readonly ours: boolean; readonly version: number } {
+  return { ours: pragma(db, 'application_id') === APPLICATION_ID, version: pragma(db, 'user_version') }
+}
+
+/** The shape that this version writes. */
+export const NEWEST_SHAPE: number = MIGRATIONS.length
+
 function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0)
 }
