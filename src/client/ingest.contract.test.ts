@@ -1,0 +1,293 @@
+/** The client against a real server over real sockets, which follows a script of misbehaviour. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import { createLineSplitter, type Line } from '../std/lines.ts'
+import type { LineFailure } from './answers.ts'
+import { createFeed } from './feed.ts'
+import { createIngestRun, type IngestOptions } from './ingest.ts'
+
+/** What one connection does. `stored` outlives connections, as a store does. */
+type Script = (peer: Peer) => Promise<void> | void
+
+interface Peer {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Answers lines as a good service would, at most so many; says whether the input ended. */
+  serve(most?: number): Promise<boolean>
+  summary(): void
+}
+
+const stored = new Map<string, number>()
+const servers: Server[] = []
+
+afterEach(() => {
+  stored.clear()
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+function peerOf(request: IncomingMessage, response: ServerResponse): Peer {
+  const counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
+  const answer = ({ line, bytes }: Line): void => {
+    const text = bytes.toString()
+    if (text.trim() === '') return
+    counts.lines++
+    if (text === 'bad') {
+      counts.failed++
+      response.write(`${JSON.stringify({ line, error: { code: 'JSON_INVALID', detail: 'bad' } })}\n`)
+      return
+    }
+    const status = stored.has(text) ? 'duplicate' : 'created'
+    stored.set(text, (stored.get(text) ?? 0) + 1)
+    counts[status]++
+    response.write(`${JSON.stringify({ line, id: 'j1', status })}\n`)
+  }
+  return {
+    request,
+    response,
+    async serve(most = Number.POSITIVE_INFINITY) {
+      const splitter = createLineSplitter(1_000)
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      response.flushHeaders()
+      for await (const chunk of request) {
+        for (const line of splitter.push(chunk as Buffer)) {
+          if (counts.lines >= most) return false
+          answer(line)
+        }
+      }
+      for (const line of splitter.end()) answer(line)
+      return true
+    },
+    summary: () => void response.end(`${JSON.stringify({ summary: counts })}\n`),
+  }
+}
+
+const good: Script = async (peer) => {
+  if (await peer.serve()) peer.summary()
+}
+
+/** One script a connection; the last one for all further ones. */
+async function start(...scripts: Script[]): Promise<URL> {
+  let connections = 0
+  const server = createServer((request, response) => {
+    const script = scripts[Math.min(connections++, scripts.length - 1)] ?? good
+    // a script that breaks its connection fails in reading it
+    void (async () => script(peerOf(request, response)))().catch(() => {})
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+}
+
+interface Outcome {
+  readonly state: { created: number; duplicate: number; failed: number; items: number; line: number }
+  readonly failure: unknown
+  readonly failures: LineFailure[]
+  readonly retries: Fault[]
+}
+
+async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000)
+}
+
+async function ingest(
+  url: URL,
+  text: string | AsyncIterable<Buffer>,
+  more: Partial<IngestOptions> = {},
+): Promise<Outcome> {
+  const chunks = typeof text === 'string' ? inChunks(Buffer.from(text)) : text
+  const feed = createFeed({ chunks, positionBytes: () => 0 })
+  const failures: LineFailure[] = []
+  const retries: Fault[] = []
+  const run = createIngestRun(feed, {
+    service: { url, token: undefined },
+    collection: 'orders',
+    clock: systemClock,
+    signal: AbortSignal.timeout(20_000),
+    retryForMs: 5_000,
+    random: () => 0.01,
+    onFailure: (failure) => void failures.push(failure),
+    onRetry: (fault) => void retries.push(fault),
+    ...more,
+  })
+  const failure = await run.finish().then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  return { state: { ...run.state }, failure, failures, retries }
+}
+
+const LINES = Array.from({ length: 500 }, (_, n) => `{"n":${n}}`)
+const TEXT = `${LINES.join('\n')}\n`
+
+describe('an ingest', () => {
+  test('counts what the service answers, with the lines of the source', async () => {
+    const outcome = await ingest(await start(good), '1\n\nbad\n1\n2')
+    expect(outcome).toEqual({
+      state: { created: 2, duplicate: 1, failed: 1, items: 4, line: 5 },
+      failure: undefined,
+      failures: [{ line: 3, code: 'JSON_INVALID', detail: 'bad' }],
+      retries: [],
+    })
+  })
+
+  test('of nothing is complete', async () => {
+    expect(await ingest(await start(good), '')).toMatchObject({ state: { items: 0 }, failure: undefined })
+  })
+
+  test('sends its token, and lines without a length', async () => {
+    let headers: IncomingMessage['headers'] = {}
+    const url = await start(async (peer) => {
+      headers = peer.request.headers
+      await good(peer)
+    })
+    await ingest(url, '1\n', { service: { url, token: 'secret' } })
+    expect(headers).toMatchObject({
+      authorization: 'Bearer secret',
+      'content-type': 'application/x-ndjson',
+      'transfer-encoding': 'chunked',
+    })
+  })
+
+  test('reads answers while it sends: more than any buffer holds passes both ways', async () => {
+    const count = 200_000
+    async function* many(): AsyncGenerator<Buffer> {
+      for (let n = 0; n < count; n += 1_000) {
+        yield Buffer.from(Array.from({ length: 1_000 }, (_, i) => `{"n":${n + i}}\n`).join(''))
+      }
+    }
+    expect((await ingest(await start(good), many())).state).toMatchObject({ created: count, items: count })
+  })
+
+  test.each([
+    ['is cut', (peer: Peer) => void peer.response.destroy()],
+    [
+      'is cut within an answer',
+      (peer: Peer) => void peer.response.write('{"line":101,"id', () => peer.response.destroy()),
+    ],
+    ['ends without a summary', (peer: Peer) => void peer.response.end()],
+    [
+      'is ended by a service that shuts down',
+      (peer: Peer) => void peer.response.end('{"error":{"code":"SHUTTING_DOWN","nextLine":101}}\n'),
+    ],
+    [
+      'has a line that the store could not take',
+      (peer: Peer) => void peer.response.write('{"line":101,"error":{"code":"STORE_UNAVAILABLE"}}\n'),
+    ],
+  ])('goes on at the first unanswered line when the connection %s', async (how, end) => {
+    const breaking: Script = async (peer) => {
+      await peer.serve(100)
+      end(peer)
+    }
+    const outcome = await ingest(await start(breaking, breaking, good), TEXT)
+    expect(outcome).toMatchObject({ failure: undefined, state: { failed: 0, items: 500, line: 500 } })
+    // what was answered when the socket was cut may not have arrived: those lines are sent again
+    if (!how.startsWith('is cut')) expect(outcome.state).toMatchObject({ created: 500, duplicate: 0 })
+    expect(outcome.retries.length).toBe(2)
+    expect([...stored.keys()]).toEqual(LINES)
+  })
+
+  test('a line that was saved but not answered is a duplicate of itself', async () => {
+    const silent: Script = async (peer) => {
+      stored.set(LINES[0] ?? '', 1)
+      peer.response.destroy()
+    }
+    expect(await ingest(await start(silent, good), TEXT)).toMatchObject({
+      failure: undefined,
+      state: { created: 499, duplicate: 1 },
+    })
+  })
+
+  test('waits as long as an overloaded service asks for', async () => {
+    const overloaded: Script = ({ response }) => {
+      response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/problem+json' })
+      response.end('{"code":"STORE_UNAVAILABLE","detail":"no"}')
+    }
+    const started = performance.now()
+    expect(await ingest(await start(overloaded, good), '1\n')).toMatchObject({ failure: undefined })
+    expect(performance.now() - started).toBeGreaterThan(900)
+  })
+
+  test('gives up when nothing was answered for too long, with the reason', async () => {
+    const closed = await start((peer) => void peer.response.destroy())
+    const { failure, retries } = await ingest(closed, '1\n', { retryForMs: 300 })
+    expect(failure).toMatchObject({ code: 'REMOTE_UNREACHABLE' })
+    expect(retries.length).toBeGreaterThan(3)
+  })
+
+  test('takes a service that neither answers nor hangs up for a broken connection', async () => {
+    const silent: Script = async (peer) => {
+      await peer.serve(3)
+      await systemClock.sleep(10_000)
+    }
+    const outcome = await ingest(await start(silent, good), TEXT, { stallMs: 200 })
+    expect(outcome).toMatchObject({ failure: undefined, state: { created: 500 } })
+    expect(outcome.retries[0]?.message).toContain('did not answer for 0.2 s')
+  })
+
+  test('a pipe may be slower than that: only lines without an answer are waited for', async () => {
+    async function* slow(): AsyncGenerator<Buffer> {
+      yield Buffer.from('1\n')
+      await systemClock.sleep(600)
+      yield Buffer.from('2\n')
+    }
+    const outcome = await ingest(await start(good), slow(), { stallMs: 200 })
+    expect(outcome).toMatchObject({ failure: undefined, retries: [], state: { created: 2 } })
+  })
+
+  test.each([
+    [401, '{"code":"TOKEN_MISSING","detail":"no token","title":"send one"}', /401 TOKEN_MISSING: no token: send one/],
+    [404, '<html>no such page</html>', /404: <html>no such page/],
+    [500, '{"code":"INTERNAL","detail":"bug"}', /500 INTERNAL/],
+  ])('ends at once when the answer is %i', async (status, body, message) => {
+    const refusing: Script = ({ response }) => void response.writeHead(status).end(body)
+    const { failure, retries } = await ingest(await start(refusing), TEXT)
+    expect(failure).toMatchObject({ code: 'REMOTE_REFUSED' })
+    expect(String(failure)).toMatch(message)
+    expect(retries).toEqual([])
+  })
+
+  test.each([
+    ['counts other than its answers', '{"summary":{"lines":2,"created":2,"duplicate":0,"failed":0}}', /counts 2/],
+    ['leaves a line out', '{"summary":{"lines":1,"created":1,"duplicate":0,"failed":0}}', /answered 1 of 2/],
+    ['answers a line twice', '{"line":1,"id":"j1","status":"created"}', /not its turn/],
+    ['answers a line that was not sent', '{"line":9,"id":"j1","status":"created"}', /not its turn/],
+    ['answers something else', '<html>', /not an answer/],
+  ])('does not believe a service that %s', async (_, last, message) => {
+    const lying: Script = async ({ request, response }) => {
+      request.resume()
+      await new Promise((resolve) => request.once('end', resolve))
+      response.writeHead(200)
+      response.end(`{"line":1,"id":"j1","status":"created"}\n${last}\n`)
+    }
+    const { failure } = await ingest(await start(lying), '1\n2\n')
+    expect(failure).toMatchObject({ code: 'REMOTE_REFUSED' })
+    expect(String(failure)).toMatch(message)
+  })
+
+  test('ends at the signal, saying how far it came', async () => {
+    const controller = new AbortController()
+    const slow: Script = async (peer) => {
+      await peer.serve(100)
+      controller.abort(new Error('ended by SIGINT'))
+    }
+    const { failure, state } = await ingest(await start(slow), TEXT, { signal: controller.signal })
+    expect(failure).toBe(controller.signal.reason)
+    expect(state.line).toBeLessThanOrEqual(100)
+  })
+
+  test('a source that cannot be read to its end fails the ingest', async () => {
+    async function* broken(): AsyncGenerator<Buffer> {
+      yield Buffer.from('1\n')
+      throw new Fault('INPUT_UNREADABLE', 'the disk is gone')
+    }
+    const { failure, retries } = await ingest(await start(good), broken())
+    expect(failure).toMatchObject({ code: 'INPUT_UNREADABLE' })
+    expect(retries).toEqual([])
+  })
+})

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { createFakeClock } from '../testing/clock.ts'
+import { type Amounts, bar, createPace, sentence } from './ingest-figures.ts'
+
+const amounts = (items: number, doneBytes: number, totalBytes?: number): Amounts => ({
+  created: items,
+  duplicate: 0,
+  failed: 0,
+  doneBytes,
+  ...(totalBytes === undefined ? {} : { totalBytes }),
+})
+
+describe('the pace', () => {
+  test('is what was done per second, and the bytes left at that pace are the time left', async () => {
+    const clock = createFakeClock()
+    const pace = createPace(clock)
+    await clock.advance(2_000)
+    expect(pace.look(amounts(400, 1_000, 4_000))).toEqual({ itemsPerSecond: 200, secondsLeft: 6 })
+  })
+
+  test('follows a change within the window of ten seconds', async () => {
+    const clock = createFakeClock()
+    const pace = createPace(clock)
+    for (let second = 1; second <= 10; second++) {
+      await clock.advance(1_000)
+      pace.look(amounts(second * 1_000, second))
+    }
+    for (let second = 1; second <= 11; second++) {
+      await clock.advance(1_000)
+      pace.look(amounts(10_000 + second * 10, 10))
+    }
+    expect(pace.look(amounts(10_110, 10)).itemsPerSecond).toBe(10)
+  })
+
+  test('of a standstill is nothing, and leaves no time to tell', async () => {
+    const clock = createFakeClock()
+    const pace = createPace(clock)
+    expect(pace.look(amounts(0, 0, 100))).toEqual({ itemsPerSecond: 0 })
+    await clock.advance(1_000)
+    expect(pace.look(amounts(0, 0, 100))).toEqual({ itemsPerSecond: 0 })
+  })
+})
+
+describe('the bar', () => {
+  const half: Amounts = { created: 31_204, duplicate: 1_022, failed: 3, doneBytes: 50, totalBytes: 100 }
+
+  test('shows share, counts, rate and time left', () => {
+    expect(bar(half, { itemsPerSecond: 41_000.4, secondsLeft: 11.2 }, 120)).toBe(
+      '[###############---------------]  50%  31,204 created, 1,022 duplicate, 3 failed, 41,000/s, 12 s left',
+    )
+  })
+
+  test.each([20, 40, 70, 80, 100, 200])('stays within %i columns', (columns) => {
+    expect(bar(half, { itemsPerSecond: 41_000, secondsLeft: 11 }, columns).length).toBeLessThan(columns)
+  })
+
+  test('is only words when nobody knows how much there is', () => {
+    const { totalBytes: _, ...unknown } = half
+    expect(bar(unknown, { itemsPerSecond: 5 }, 120)).toBe('31,204 created, 1,022 duplicate, 3 failed, 5/s')
+  })
+
+  test('never shows more than all, and 100% only for all', () => {
+    expect(sentence({ ...half, doneBytes: 999, totalBytes: 1_000 }, { itemsPerSecond: 1 })).toMatch(/^99%/)
+    expect(sentence({ ...half, doneBytes: 1_001, totalBytes: 1_000 }, { itemsPerSecond: 1 })).toMatch(/^100%/)
+  })
+})
