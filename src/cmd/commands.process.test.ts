@@ -1,0 +1,249 @@
+/** The commands against a service that is killed, stopped and started again under them. */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { gzipSync } from 'node:zlib'
+import { afterEach, describe, expect, test } from 'vitest'
+import { temporaryFolder } from '../testing/folder.ts'
+import {
+  addressOf,
+  endProcesses,
+  type Running,
+  runIngot,
+  type Service,
+  startIngot,
+  startService,
+} from '../testing/process.ts'
+
+const root = temporaryFolder()
+endProcesses()
+
+let service: Service | undefined
+
+afterEach(async () => {
+  await service?.stop('SIGKILL')
+  service = undefined
+})
+
+async function serve(data = newFolder()): Promise<Service & { readonly data: string }> {
+  service = await startService(data)
+  return { ...service, data }
+}
+
+const newFolder = (): string => mkdtempSync(join(root, 'data-'))
+
+const linesOf = (from: number, to: number): string =>
+  Array.from({ length: to - from }, (_, n) => `{"n":${from + n},"text":"${'x'.repeat(80)}"}\n`).join('')
+
+function fileOf(name: string, content: string | Buffer): string {
+  const path = join(root, name)
+  writeFileSync(path, content)
+  return path
+}
+
+/** The numbers in a collection, in order; one that is there twice is there twice. */
+async function storedNumbers(url: string, collection: string): Promise<number[]> {
+  const { code, stdout } = await runIngot(['export', '--from', url, '-c', collection])
+  expect(code).toBe(0)
+  const numbers = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => (JSON.parse(line) as { content: { n: number } }).content.n)
+  return numbers.toSorted((a, b) => a - b)
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+
+async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`not within 30 s: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** Waits until the service holds something of a collection. */
+async function untilStored(url: string, collection: string, atLeast = 1): Promise<void> {
+  await until('something is stored', async () => {
+    const response = await fetch(`${url}/v1/collections/${collection}/items?limit=${atLeast}`)
+    const page = (await response.json()) as { items: unknown[] }
+    return page.items.length >= atLeast
+  })
+}
+
+const startIngest = (url: string, file = '-'): Running =>
+  startIngot(['ingest', file, '--to', url, '-c', 'orders', '--json', '--retry-for', '30s'])
+
+describe('ingest', () => {
+  test('goes on where it was when the service is killed and started again', async () => {
+    const { url, data } = await serve()
+    const count = 150_000
+    const running = startIngest(url, fileOf('killed.ndjson', linesOf(0, count)))
+    await untilStored(url, 'orders', 1_000)
+    await service?.stop('SIGKILL')
+    await until('ingest notices', () => running.stderr().includes('going on at line'))
+    service = await startService(data, new URL(url).host)
+    const { code, stdout } = await running.finished
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ complete: true, items: count, failed: 0, answeredLines: count })
+    expect(await storedNumbers(url, 'orders')).toEqual(upTo(count))
+  })
+
+  test('goes on where it was when the service is stopped and started again, from a pipe too', async () => {
+    const { url, data } = await serve()
+    const running = startIngest(url)
+    running.stdin.write(linesOf(0, 5_000))
+    await untilStored(url, 'orders', 1_000)
+    expect(await service?.stop('SIGTERM')).toBe(0)
+    running.stdin.end(linesOf(5_000, 10_000))
+    await until('ingest notices', () => running.stderr().includes('going on at line'))
+    service = await startService(data, new URL(url).host)
+    const { code, stdout } = await running.finished
+    expect(code).toBe(0)
+    // nothing that the service took before it stopped went unanswered
+    expect(JSON.parse(stdout)).toMatchObject({ complete: true, items: 10_000, created: 10_000, duplicate: 0 })
+    expect(await storedNumbers(url, 'orders')).toEqual(upTo(10_000))
+  })
+
+  test('reads gzip, from a file and from a pipe', async () => {
+    const { url } = await serve()
+    const compressed = gzipSync(linesOf(0, 2_000))
+    const file = fileOf('orders.ndjson.gz', compressed)
+    const { code, stdout } = await startIngest(url, file).finished
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, created: 2_000 })
+    const piped = startIngest(url)
+    piped.stdin.end(compressed)
+    expect(JSON.parse((await piped.finished).stdout)).toMatchObject({ created: 0, duplicate: 2_000 })
+    expect(await storedNumbers(url, 'orders')).toEqual(upTo(2_000))
+  })
+
+  test('lists the lines that failed, saves the others, and exits 1', async () => {
+    const { url } = await serve()
+    const bad = Array.from({ length: 25 }, () => '{bad}\n').join('')
+    const file = fileOf('bad.ndjson', `${linesOf(0, 2)}\n${bad}${linesOf(2, 3)}`)
+    const { code, stdout, stderr } = await runIngot(['ingest', file, '--to', url, '-c', 'orders'])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^28 items: 3 created, 0 duplicate, 25 failed \(/)
+    const shown = stderr.trimEnd().split('\n')
+    expect(shown.length).toBe(21)
+    expect(shown[0]).toMatch(/^line 4: JSON_INVALID: /)
+    expect(shown[19]).toMatch(/^line 23: /)
+    expect(shown[20]).toBe('... and 5 more failed lines')
+    expect(await storedNumbers(url, 'orders')).toEqual([0, 1, 2])
+  })
+
+  test('says how far it came when Ctrl-C ends it, and exits 4', async () => {
+    const { url } = await serve()
+    const running = startIngest(url)
+    running.stdin.write(linesOf(0, 500))
+    await untilStored(url, 'orders', 500)
+    running.kill('SIGINT')
+    const { code, stdout, stderr } = await running.finished
+    expect(code).toBe(4)
+    const summary = JSON.parse(stdout) as { items: number }
+    expect(summary).toMatchObject({ complete: false })
+    expect(stderr).toContain(`aborted after line ${summary.items}`)
+  })
+
+  test.each([
+    [['/nowhere/orders.ndjson'], /cannot read "\/nowhere\/orders.ndjson"/],
+    [['-', '--retry-for', 'soon'], /--retry-for is "soon"/],
+    [['-', '--token-file', '/nowhere/token'], /CONFIG_INVALID: the token file/],
+    [['-', '--to', 'localhost:8080'], /--to is "localhost:8080", write an address such as http/],
+  ])('%j is refused before anything is sent, with exit code 2', async (more, message) => {
+    const { code, stderr } = await runIngot(['ingest', '--to', 'http://127.0.0.1:1', '-c', 'orders', ...more])
+    expect(stderr).toMatch(message)
+    expect(code).toBe(2)
+  })
+
+  test('does not send a request that no retry helps twice', async () => {
+    const { url } = await serve()
+    const { code, stderr } = await runIngot(['ingest', fileOf('one.ndjson', '1\n'), '--to', url, '-c', 'Orders!'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('answered 422 COLLECTION_NAME_INVALID')
+    expect(stderr).not.toContain('going on')
+  })
+
+  test('gives up in time where nobody listens, and says so', async () => {
+    const { url } = await serve()
+    await service?.stop('SIGKILL')
+    const file = fileOf('few.ndjson', linesOf(0, 3))
+    const { code, stderr } = await runIngot(['ingest', file, '--to', url, '-c', 'orders', '--retry-for', '1s'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/REMOTE_UNREACHABLE: no connection to http:\S+: connect ECONNREFUSED/)
+  })
+})
+
+describe('export', () => {
+  test('writes the items as they came, bytes in base64, into a file that is there when it is whole', async () => {
+    const { url } = await serve()
+    const to = `${url}/v1/collections/mixed/items`
+    await fetch(to, { method: 'POST', body: '{"n": 1.0,\n"b":[]}', headers: { 'content-type': 'application/json' } })
+    await fetch(to, { method: 'POST', body: '\0raw', headers: { 'content-type': 'application/octet-stream' } })
+    const folder = newFolder()
+    const out = join(folder, 'mixed.ndjson')
+    expect(await runIngot(['export', '--from', url, '-c', 'mixed', '-o', out])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '2 items\n',
+    })
+    const [first = '', second = '', last] = readFileSync(out, 'utf8').split('\n')
+    expect(first).toMatch(/^\{"id":"j1-[0-9a-f]{64}",.*"content":\{"n": 1.0, "b":\[\]\}\}$/)
+    expect(JSON.parse(second)).toMatchObject({
+      media: 'application/octet-stream',
+      base64: Buffer.from('\0raw').toString('base64'),
+    })
+    expect(last).toBe('')
+    expect(await readdir(folder)).toEqual(['mixed.ndjson'])
+  })
+
+  test('leaves no file when it fails', async () => {
+    const { url } = await serve()
+    const folder = newFolder()
+    const { code, stderr } = await runIngot(['export', '--from', url, '-c', 'No!', '-o', join(folder, 'x.ndjson')])
+    expect(code).toBe(1)
+    expect(stderr).toContain('COLLECTION_NAME_INVALID')
+    expect(await readdir(folder)).toEqual([])
+    const nowhere = await runIngot(['export', '--from', url, '-c', 'none', '-o', join(folder, 'no', 'x.ndjson')])
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('OUTPUT_UNWRITABLE') })
+  })
+})
+
+describe('verify', () => {
+  test('finds a stopped folder sound, one in use is refused, a changed content is named', async () => {
+    const { url, data } = await serve()
+    await runIngot(['ingest', fileOf('sound.ndjson', linesOf(0, 100)), '--to', url, '-c', 'orders'])
+    const used = await runIngot(['verify', '--data', data])
+    expect(used.code).toBe(2)
+    expect(used.stderr).toMatch(/STORE_LOCKED: data folder ".*" is in use by process \d+/)
+
+    // killed, so that the newest items are in the log only
+    await service?.stop('SIGKILL')
+    expect(await runIngot(['verify', '--data', data])).toEqual({
+      code: 0,
+      stdout: 'collection orders: 100 items\nkept answers: 0\nsound\n',
+      stderr: '',
+    })
+
+    const db = new DatabaseSync(join(data, 'items.sqlite'))
+    db.exec("UPDATE items SET content = CAST(replace(CAST(content AS TEXT), ':7,', ':8,') AS BLOB)")
+    db.close()
+    const changed = await runIngot(['verify', '--data', data])
+    expect(changed.code).toBe(1)
+    expect(changed.stdout).toMatch(/problem: the item at place \d+ of collection "orders" has id j1-.* makes j1-/)
+    expect(changed.stdout).toMatch(/\n1 problems\n$/)
+  })
+
+  test('a folder without a store is refused', async () => {
+    const { code, stderr } = await runIngot(['verify', '--data', newFolder()])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/CONFIG_INVALID: there is no items.sqlite in/)
+  })
+})
+
+test('the version is that of the package', async () => {
+  const { code, stdout } = await runIngot(['--version'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+})

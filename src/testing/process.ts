@@ -1,0 +1,96 @@
+/** `ingot` as its users run it: processes of their own, with real signals, streams and files. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+
+const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
+
+const children = new Set<Child>()
+
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
+  const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, stdio: 'pipe' })
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  // a reader that is gone shows in its exit code
+  child.stdin.on('error', () => {})
+  return child
+}
+
+/** Ends what a failed test has left running. To be called once in a test file that starts processes. */
+export function endProcesses(): void {
+  afterAll(() => {
+    for (const child of children) child.kill('SIGKILL')
+  })
+}
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly stdin: Writable
+  readonly finished: Promise<Finished>
+  /** What it wrote to stderr so far. */
+  stderr(): string
+  kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void
+}
+
+/** A command with its standard input left open. */
+export function startIngot(args: readonly string[], env?: Readonly<Record<string, string>>): Running {
+  const child = start(args, env)
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
+  const finished = once(child, 'close').then(([code]) => ({
+    code: typeof code === 'number' ? code : null,
+    stdout: stdout(),
+    stderr: stderr(),
+  }))
+  return { stdin: child.stdin, finished, stderr, kill: (signal) => void child.kill(signal) }
+}
+
+/** A command from its start to its end, with nothing on standard input. */
+export async function runIngot(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished> {
+  const running = startIngot(args, env)
+  running.stdin.end()
+  return running.finished
+}
+
+function collect(stream: Readable): () => string {
+  let text = ''
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  return () => text
+}
+
+export interface Service {
+  readonly url: string
+  /** Resolves with the exit code when it has ended. */
+  stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>
+}
+
+/** `ingot serve` on a data folder; resolves when it takes requests. Without `listen` a free port is used. */
+export async function startService(data: string, listen = '127.0.0.1:0'): Promise<Service> {
+  const child = start(['serve'], { INGOT_DATA: data, INGOT_LISTEN: listen, INGOT_LOG_LEVEL: 'warn' })
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
+  const ended = once(child, 'close')
+  while (!/serves (\S+),/.test(stdout())) {
+    const event = await Promise.race([once(child.stdout, 'data').then(() => 'output'), ended.then(() => 'end')])
+    if (event === 'end') throw new Error(`the service did not start: ${stderr()}`)
+  }
+  return {
+    url: /serves (\S+),/.exec(stdout())?.[1] ?? '',
+    async stop(signal) {
+      child.kill(signal)
+      const [code] = await ended
+      return typeof code === 'number' ? code : null
+    },
+  }
+}
