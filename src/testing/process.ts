@@ -46,11 +46,7 @@ export function startIngot(args: readonly string[], env?: Readonly<Record<string
   const child = start(args, env)
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
-  const finished = once(child, 'close').then(([code]) => ({
-    code: typeof code === 'number' ? code : null,
-    stdout: stdout(),
-    stderr: stderr(),
-  }))
+  const finished = exitCodeOf(child).then((code) => ({ code, stdout: stdout(), stderr: stderr() }))
   return { stdin: child.stdin, finished, stderr, kill: (signal) => void child.kill(signal) }
 }
 
@@ -59,6 +55,11 @@ export async function runIngot(args: readonly string[], env?: Readonly<Record<st
   const running = startIngot(args, env)
   running.stdin.end()
   return running.finished
+}
+
+/** Null when a signal ended it. */
+function exitCodeOf(child: Child): Promise<number | null> {
+  return new Promise((resolve) => child.once('close', (code) => resolve(code)))
 }
 
 function collect(stream: Readable): () => string {
@@ -80,17 +81,16 @@ export async function startService(data: string, listen = '127.0.0.1:0'): Promis
   const child = start(['serve'], { INGOT_DATA: data, INGOT_LISTEN: listen, INGOT_LOG_LEVEL: 'warn' })
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
-  const ended = once(child, 'close')
+  const ended = exitCodeOf(child)
   while (!/serves (\S+),/.test(stdout())) {
     const event = await Promise.race([once(child.stdout, 'data').then(() => 'output'), ended.then(() => 'end')])
     if (event === 'end') throw new Error(`the service did not start: ${stderr()}`)
   }
   return {
     url: /serves (\S+),/.exec(stdout())?.[1] ?? '',
-    async stop(signal) {
+    stop(signal) {
       child.kill(signal)
-      const [code] = await ended
-      return typeof code === 'number' ? code : null
+      return ended
     },
   }
 }
