@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,4 +27,11 @@ if (!installed()) {
   if (npm?.endsWith('.js')) execFileSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit' })
   else execFileSync('npm', args, { cwd: root, stdio: 'inherit' })
   writeFileSync(stamp, wanted)
+}
+
+// `npx ingot` runs the source: npm links the commands of dependencies, not the project's own
+const command = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'ingot.cmd' : 'ingot')
+if (!existsSync(command)) {
+  if (process.platform === 'win32') writeFileSync(command, '@node "%~dp0\\..\\..\\src\\cli.ts" %*\r\n')
+  else symlinkSync(join('..', '..', 'src', 'cli.ts'), command)
 }

@@ -235,6 +235,14 @@ describe('verify', () => {
   })
 })
 
+test('openapi prints what a running service serves', async () => {
+  const { url } = await serve()
+  const { code, stdout } = await runIngot(['openapi'])
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toEqual(await (await fetch(`${url}/openapi.json`)).json())
+  expect(JSON.parse(stdout)).toMatchObject({ openapi: expect.stringMatching(/^3\.1/) as string })
+})
+
 test('the version is that of the package', async () => {
   const { code, stdout } = await runIngot(['--version'])
   expect(code).toBe(0)

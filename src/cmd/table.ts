@@ -22,4 +22,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'check a data folder: ids match contents, nothing torn',
     load: async () => (await import('./verify.ts')).verify,
   },
+  {
+    name: 'openapi',
+    summary: 'print the OpenAPI document of the HTTP API',
+    load: async () => (await import('./openapi.ts')).openapi,
+  },
 ]
