@@ -12,8 +12,8 @@ import { Fault } from '../std/fault.ts'
 export interface Feed {
   /** The next chunk to send, waiting for the source and for room; undefined at the end. */
   next(signal: AbortSignal): Promise<Buffer | undefined>
-  /** Waits until there is something to send, or the end. */
-  ready(signal: AbortSignal): Promise<void>
+  /** Waits until there is something to send, or the end; says whether it had to ask the source. */
+  ready(signal: AbortSignal): Promise<boolean>
   /**
    * Begins again at the first line that is not answered, and says how many lines lie before it.
    * @throws Fault CONTENT_TOO_LARGE when that line was too long to be kept
@@ -102,14 +102,15 @@ class KeptFeed implements Feed {
     return piece?.bytes
   }
 
-  async ready(signal: AbortSignal): Promise<void> {
-    if (this.#unsent < this.#pieces.length || this.#ended) return
+  async ready(signal: AbortSignal): Promise<boolean> {
+    if (this.#unsent < this.#pieces.length || this.#ended) return false
     await this.#waitForRoom(signal)
     this.#reading ??= this.#chunks.next()
     const result = await abortable(this.#reading, signal)
     this.#reading = undefined
     if (result.done === true) this.#finish()
     else this.#keep(result.value)
+    return true
   }
 
   rewind(): number {

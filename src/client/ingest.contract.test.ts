@@ -240,6 +240,42 @@ describe('an ingest', () => {
     expect(outcome).toMatchObject({ failure: undefined, retries: [], state: { created: 2 } })
   })
 
+  test('a pipe that pauses has its lines sent again at once, not when it goes on', async () => {
+    const { promise: goOn, resolve } = Promise.withResolvers<void>()
+    async function* pausing(): AsyncGenerator<Buffer> {
+      yield Buffer.from('1\n')
+      await goOn
+    }
+    const cutting: Script = async ({ request, response }) => {
+      request.once('data', () => response.destroy())
+    }
+    const answering: Script = async (peer) => {
+      peer.request.once('data', () => resolve())
+      await good(peer)
+    }
+    expect(await ingest(await start(cutting, answering), pausing())).toMatchObject({
+      failure: undefined,
+      state: { created: 1 },
+    })
+  })
+
+  test('a pipe may pause for longer than retries are made: the service hanging up meanwhile is no failure', async () => {
+    async function* pausing(): AsyncGenerator<Buffer> {
+      yield Buffer.from('1\n')
+      await systemClock.sleep(600)
+      yield Buffer.from('2\n')
+    }
+    const impatient: Script = async (peer) => {
+      peer.request.once('data', () => {
+        setTimeout(() => peer.response.end('{"error":{"code":"BODY_STALLED","nextLine":2}}\n'), 50)
+      })
+      await peer.serve()
+    }
+    const outcome = await ingest(await start(impatient, good), pausing(), { retryForMs: 200 })
+    expect(outcome).toMatchObject({ failure: undefined, state: { created: 2 } })
+    expect(outcome.retries.length).toBe(1)
+  })
+
   test.each([
     [401, '{"code":"TOKEN_MISSING","detail":"no token","title":"send one"}', /401 TOKEN_MISSING: no token: send one/],
     [404, '<html>no such page</html>', /404: <html>no such page/],

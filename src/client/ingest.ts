@@ -27,7 +27,7 @@ export interface IngestOptions {
   readonly collection: string
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Gives up after so long without an answer to any line. */
+  /** Gives up when so long after a connection broke no line has been answered. */
   readonly retryForMs: number
   /** Default: 30 s. See ExchangeContext. */
   readonly stallMs?: number
@@ -55,6 +55,8 @@ class Run implements IngestRun {
   readonly #feed: Feed
   readonly #options: IngestOptions
   readonly #counts = { created: 0, duplicate: 0, failed: 0 }
+  /** From the first broken connection to the next answer. */
+  #patience: { readonly untilMs: number; readonly delays: Iterator<number, void> } | undefined
 
   constructor(feed: Feed, options: IngestOptions) {
     this.#feed = feed
@@ -71,23 +73,12 @@ class Run implements IngestRun {
   }
 
   async finish(): Promise<void> {
-    const { clock, signal, retryForMs, random, onRetry } = this.#options
-    let deadlineMs = clock.monotonicMs() + retryForMs
-    let delays = fullJitter(BACKOFF, random)
     for (;;) {
       const before = this.#items
       const fault = await this.#attempt()
       if (fault === undefined) return this.#checkComplete()
-      if (this.#items > before) {
-        deadlineMs = clock.monotonicMs() + retryForMs
-        delays = fullJitter(BACKOFF, random)
-      }
-      const leftMs = deadlineMs - clock.monotonicMs()
-      if (leftMs <= 0) throw fault
-      const wantedMs = Math.max(delays.next().value ?? 0, Number(fault.facts['retryAfterMs'] ?? 0))
-      const delayMs = Math.min(wantedMs, leftMs)
-      onRetry?.(fault, delayMs)
-      await clock.sleep(delayMs, signal)
+      if (this.#items > before) this.#patience = undefined
+      await this.#waitAfter(fault)
     }
   }
 
@@ -95,8 +86,9 @@ class Run implements IngestRun {
   async #attempt(): Promise<Fault | undefined> {
     const { signal } = this.#options
     const before = { ...this.#counts }
-    // a slow pipe is no reason to hold a connection open before there is anything to send
-    await this.#feed.ready(signal)
+    this.#feed.rewind()
+    // a pause of the source is neither a reason to hold a connection open nor the service's doing
+    if (await this.#feed.ready(signal)) this.#patience = undefined
     try {
       checkSummary(await exchange(this.#context(), this.#feed, (answer) => this.#take(answer)), before, this.#counts)
       return undefined
@@ -106,6 +98,19 @@ class Run implements IngestRun {
       if (fault.retryable) return fault
       throw fault
     }
+  }
+
+  /** @throws the fault itself when patience has run out */
+  async #waitAfter(fault: Fault): Promise<void> {
+    const { clock, signal, retryForMs, random, onRetry } = this.#options
+    const now = clock.monotonicMs()
+    this.#patience ??= { untilMs: now + retryForMs, delays: fullJitter(BACKOFF, random) }
+    const leftMs = this.#patience.untilMs - now
+    if (leftMs <= 0) throw fault
+    const wantedMs = Math.max(this.#patience.delays.next().value ?? 0, Number(fault.facts['retryAfterMs'] ?? 0))
+    const delayMs = Math.min(wantedMs, leftMs)
+    onRetry?.(fault, delayMs)
+    await clock.sleep(delayMs, signal)
   }
 
   #context(): ExchangeContext {

@@ -1,4 +1,5 @@
 /** The commands against a service that is killed, stopped and started again under them. */
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -75,7 +76,7 @@ describe('ingest', () => {
     await untilStored(url, 'orders', 1_000)
     await service?.stop('SIGKILL')
     await until('ingest notices', () => running.stderr().includes('going on at line'))
-    service = await startService(data, new URL(url).host)
+    service = await startService(data, { INGOT_LISTEN: new URL(url).host })
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ complete: true, items: count, failed: 0, answeredLines: count })
@@ -90,7 +91,7 @@ describe('ingest', () => {
     expect(await service?.stop('SIGTERM')).toBe(0)
     running.stdin.end(linesOf(5_000, 10_000))
     await until('ingest notices', () => running.stderr().includes('going on at line'))
-    service = await startService(data, new URL(url).host)
+    service = await startService(data, { INGOT_LISTEN: new URL(url).host })
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
     // nothing that the service took before it stopped went unanswered
@@ -155,6 +156,24 @@ describe('ingest', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('answered 422 COLLECTION_NAME_INVALID')
     expect(stderr).not.toContain('going on')
+  })
+
+  test('shows its token, from a file or the environment, and says when there is none', async () => {
+    const token = 'a-token-that-nobody-guesses'
+    const sha256 = createHash('sha256').update(token).digest('hex')
+    const tokens = { tokens: [{ name: 'loader', sha256, collections: { orders: ['read', 'write'] } }] }
+    const data = newFolder()
+    service = await startService(data, { INGOT_TOKENS_FILE: fileOf('tokens.json', JSON.stringify(tokens)) })
+    const args = ['ingest', fileOf('some.ndjson', linesOf(0, 3)), '--to', service.url, '-c', 'orders']
+
+    const refused = await runIngot(args)
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain('401 TOKEN_MISSING')
+    expect((await runIngot(args, { INGOT_TOKEN: token })).stdout).toContain('3 created')
+    expect((await runIngot([...args, '--token-file', fileOf('token', `${token}\n`)])).stdout).toContain('3 duplicate')
+    const odd = await runIngot([...args, '--token-file', fileOf('odd', 'two\nlines')])
+    expect(odd.code).toBe(2)
+    expect(odd.stderr).not.toContain('lines\n')
   })
 
   test('gives up in time where nobody listens, and says so', async () => {

@@ -25,7 +25,7 @@ const OPTIONS = {
   'retry-for': {
     type: 'string',
     value: 'TIME',
-    summary: 'gives up when no line was answered for so long, such as 30s or 5m',
+    summary: 'how long to go on trying after the connection broke, such as 30s or 5m',
     default: '60s',
   },
   quiet: { type: 'boolean', short: 'q', summary: 'no progress, only failed lines and the summary' },

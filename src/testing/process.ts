@@ -76,9 +76,9 @@ export interface Service {
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>
 }
 
-/** `ingot serve` on a data folder; resolves when it takes requests. Without `listen` a free port is used. */
-export async function startService(data: string, listen = '127.0.0.1:0'): Promise<Service> {
-  const child = start(['serve'], { INGOT_DATA: data, INGOT_LISTEN: listen, INGOT_LOG_LEVEL: 'warn' })
+/** `ingot serve` on a data folder; resolves when it takes requests. On a free port, unless `env` says otherwise. */
+export async function startService(data: string, env: Readonly<Record<string, string>> = {}): Promise<Service> {
+  const child = start(['serve'], { INGOT_DATA: data, INGOT_LISTEN: '127.0.0.1:0', INGOT_LOG_LEVEL: 'warn', ...env })
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   const ended = exitCodeOf(child)
