@@ -5,13 +5,16 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { failpoint } from '#failpoint'
+import { syncLeftovers } from './durable.ts'
 import { migrate } from './schema.ts'
 
 export const DATABASE_FILE = 'items.sqlite'
 
 /** Opens for writing; makes the file when missing and brings it to the newest shape. */
 export function openForWriting(folder: string): DatabaseSync {
-  const db = new DatabaseSync(join(folder, DATABASE_FILE))
+  const file = join(folder, DATABASE_FILE)
+  syncLeftovers(`${file}-wal`)
+  const db = new DatabaseSync(file)
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${failpoint('sqlite/no-sync') ? 'OFF' : 'FULL'}`)
   // 24 MiB of pages; what does not fit is read from the system's own cache
   db.exec('PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY')

@@ -2,10 +2,11 @@
  * One process per data folder. The lock is SQLite's own exclusive lock on a file beside the data: the operating
  * system drops it when the process ends, however it ends, so there is no stale lock to clear by hand.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Fault } from '../../std/fault.ts'
+import { makeFolder } from './durable.ts'
 
 export interface FolderLock {
   release(): void
@@ -14,7 +15,7 @@ export interface FolderLock {
 /** Makes the folder when missing. Throws Fault STORE_LOCKED while another process has it. */
 export function lockFolder(folder: string): FolderLock {
   const owner = join(folder, 'owner')
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const db = new DatabaseSync(join(folder, 'lock.sqlite'))
   try {
     db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')

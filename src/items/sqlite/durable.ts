@@ -1,0 +1,29 @@
+/**
+ * What SQLite does not see to itself. It syncs its files and the folder they are in; but not the folders above, when
+ * those were just made, and not what an earlier process wrote into the log and died before syncing: SQLite takes that
+ * up as committed, and a power cut could still take it away after a client was told `duplicate`.
+ */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+
+/** Makes a folder and those above it that are missing; afterwards a power cut leaves them there. */
+export function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true })
+  if (first === undefined) return
+  const top = dirname(resolve(first))
+  for (let at = resolve(folder); at !== top; at = dirname(at)) sync(dirname(at))
+}
+
+/** Makes durable what is in the file, whoever wrote it. Call it before SQLite opens the file: closing drops POSIX locks. */
+export function syncLeftovers(file: string): void {
+  if (existsSync(file)) sync(file)
+}
+
+function sync(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
