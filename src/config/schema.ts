@@ -76,8 +76,6 @@ export const CONFIG_SCHEMA = Type.Object(properties, { additionalProperties: fal
 
 export type Config = Readonly<Static<typeof CONFIG_SCHEMA>>
 
-export type ConfigKey = keyof typeof properties
-
 export const CONFIG_KEYS: readonly string[] = Object.keys(properties)
 
 /** `bodyIdle` is `INGOT_BODY_IDLE`. */

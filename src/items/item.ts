@@ -40,11 +40,5 @@ export type ItemOutcome =
 /** What became of one content of a submission, in the order sent. */
 export type ItemResult = (ItemOutcome & { readonly id: ItemId }) | { readonly kind: 'refused'; readonly fault: Fault }
 
-const COLLECTION_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
-
 /** The form of a collection's name: 1 to 64 of a-z 0-9 . _ - beginning with a letter or digit. */
-export const COLLECTION_NAME_PATTERN: string = COLLECTION_NAME.source
-
-export function isCollectionName(name: string): boolean {
-  return COLLECTION_NAME.test(name)
-}
+export const COLLECTION_NAME_PATTERN = '^[a-z0-9][a-z0-9._-]{0,63}$'

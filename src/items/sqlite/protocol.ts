@@ -79,10 +79,6 @@ export type PackedOutcome =
   | { readonly kind: 'stored'; readonly firstSeen: Float64Array; readonly receipt?: Receipt }
   | Exclude<UnitOutcome, { kind: 'stored' }>
 
-export function packedItemOutcome(outcome: ItemOutcome): number {
-  return outcome.kind === 'created' ? outcome.firstSeenMs : -outcome.firstSeenMs
-}
-
 export function unpackItemOutcome(firstSeen: number): ItemOutcome {
   return firstSeen >= 0
     ? { kind: 'created', firstSeenMs: firstSeen }

@@ -19,7 +19,7 @@ const FIELDS_POLICY: IdentityPolicy = { kind: 'fields', include: ['/n'] }
 function itemOf(policy: IdentityPolicy, text: string, media = 'application/json'): PreparedItem {
   const prepared = prepare(policy, { media, content: Buffer.from(text) }, { maxDepth: 128 })
   if ('refused' in prepared) throw prepared.refused
-  return prepared.item
+  return prepared
 }
 
 const template = join(root, 'template')

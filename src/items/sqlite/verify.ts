@@ -216,7 +216,7 @@ function wrongId(row: Record<string, unknown>, policy: IdentityPolicy): string |
   const stored = itemIdOfKey(id)
   const prepared = prepare(policy, { media: mediaOf(media), content }, { maxDepth: MAX_DEPTH })
   if ('refused' in prepared) return `has id ${stored}, but its content is refused: ${prepared.refused.message}`
-  return prepared.item.id === stored ? undefined : `has id ${stored}, but its content makes ${prepared.item.id}`
+  return prepared.id === stored ? undefined : `has id ${stored}, but its content makes ${prepared.id}`
 }
 
 function mediaOf(media: unknown): string {
