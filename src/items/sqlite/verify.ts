@@ -90,9 +90,9 @@ class FolderCheck {
       db = openForReading(folder)
       await this.#checkFile(db)
     } catch (failure) {
-      this.#options.signal.throwIfAborted()
-      // what SQLite cannot read is a finding, not a failure of ours
-      this.#found(`the file cannot be read: ${failure instanceof Error ? failure.message : String(failure)}`)
+      // what SQLite cannot read is a finding; anything else is a failure of ours
+      if (!isSqliteError(failure)) throw failure
+      this.#found(`the file cannot be read: ${failure.message}`)
     } finally {
       db?.close()
     }
@@ -206,6 +206,11 @@ class FolderCheck {
     this.#options.onProgress?.(this.#checkedItems)
     await this.#options.clock.sleep(0, this.#options.signal)
   }
+}
+
+/** As node:sqlite marks what it throws. */
+function isSqliteError(failure: unknown): failure is Error {
+  return failure instanceof Error && 'code' in failure && failure.code === 'ERR_SQLITE_ERROR'
 }
 
 /** What is wrong with a row's id, if anything. */
