@@ -17,6 +17,8 @@ export interface ServerSpec {
   readonly kind: 'server' | 'sentinel'
   /** Lines of redis.conf. */
   readonly config: readonly string[]
+  /** Its port speaks TLS alone. Default: false. */
+  readonly tls?: boolean
   /** Variables of its environment. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -43,8 +45,9 @@ export async function dockerAbsence(): Promise<string | undefined> {
 
 const folder = (port: number): string => `/tmp/redis-${port}`
 
-function configFile({ port, kind, config }: ServerSpec): string {
-  const base = [`port ${port}`, `dir ${folder(port)}`, `pidfile ${folder(port)}/pid`, 'daemonize yes']
+function configFile({ port, kind, config, tls = false }: ServerSpec): string {
+  const listen = tls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]
+  const base = [...listen, `dir ${folder(port)}`, `pidfile ${folder(port)}/pid`, 'daemonize yes']
   const server = ['save ""', 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'enable-debug-command yes']
   return [...base, ...(kind === 'server' ? server : []), ...config].join('\n')
 }

@@ -74,16 +74,19 @@ export interface StandaloneOptions extends ContainerOptions {
   /** Lines of redis.conf. */
   readonly config?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The port speaks TLS alone; redis-cli needs `cliArgs` then. Default: false. */
+  readonly tls?: boolean
 }
 
 export function startStandalone({
   config = [],
   env = {},
+  tls = false,
   ...options
 }: StandaloneOptions = {}): Promise<RedisServers | Absent> {
   return orAbsent(async () => {
     const [port = 0] = await freePorts(1)
-    const container = await startContainer([{ ...server(port, config), env }], options)
+    const container = await startContainer([{ ...server(port, config), env, tls }], options)
     return guarded(container, async () => {
       await ready(container, [port])
       return { ...container, url: `redis://${HOST}:${port}`, ports: [port], master: async () => port }

@@ -50,6 +50,7 @@ type Fencing = 'always' | 'within-epoch'
 export interface RedisLock<F extends Fencing> extends LockBackend<F> {
   /** Once. Rejects with one clear Fault (see `RedisConnection.connect`), or the signal's reason. */
   connect(signal: AbortSignal): Promise<void>
+  wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
 }
 
 class RedisBackend<F extends Fencing> {

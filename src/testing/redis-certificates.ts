@@ -1,0 +1,50 @@
+/** Certificates for tests: two authorities that do not know each other, and what the first one signed. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface Certificates extends Disposable {
+  /** A file of the folder: ca.pem, other-ca.pem, server.pem, server.key, client.pem, client.key. */
+  path(name: string): string
+  read(name: string): string
+}
+
+/** Made by the openssl program; throws when there is none. */
+export function createCertificates(): Certificates {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-certificates-'))
+  const path = (name: string): string => join(folder, name)
+  const openssl = (...args: readonly string[]): void => {
+    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
+  }
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const authority = (name: string): void =>
+    openssl(
+      'req',
+      '-x509',
+      ...key,
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.pem`,
+    )
+  const signed = (name: string): void => {
+    writeFileSync(path(`${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+    openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`)
+    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial']
+    openssl('x509', '-req', '-days', '2', '-in', `${name}.csr`, ...by, '-extfile', `${name}.ext`, '-out', `${name}.pem`)
+  }
+  authority('ca')
+  authority('other-ca')
+  signed('server')
+  signed('client')
+  return {
+    path,
+    read: (name) => readFileSync(path(name), 'utf8'),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
