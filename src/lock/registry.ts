@@ -1,5 +1,7 @@
 /** From a URL to a backend. A backend is one folder and one line here; its code is loaded when it is first asked for. */
+import { systemClock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
+import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, LockBackend, OpenBackend } from './backend.ts'
 
 const redisLock = async (): Promise<OpenBackend> => (await import('./redis/backend.ts')).openRedisLock
@@ -19,11 +21,18 @@ const SCHEME = /^([a-z][a-z\d+.-]*):/
 export const LOCK_SCHEMES: readonly string[] = Object.keys(BACKENDS)
 
 /**
- * Connects to the lock service that the URL names, verifies that it can serve, and answers its backend. Rejects with
- * `CONFIG_INVALID` for a URL that it cannot read, `LOCK_BACKEND_UNAVAILABLE` for a service that does not answer as it
- * should, and the signal's reason when that aborts first. Errors never show the URL's password.
+ * Connects to the lock service that the URL names, verifies that it can serve, and answers its backend. `context` may be
+ * empty: the clock is then the system's, nothing is logged, and without `fences` the backend promises what it can alone.
+ *
+ * Rejects with `CONFIG_INVALID` for a URL that it cannot read, with `REDIS_UNREACHABLE`, `REDIS_ACCESS_REFUSED`,
+ * `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` for servers, with `FENCE_STORE_UNAVAILABLE`, and with the signal's reason when
+ * that aborts first. Errors never show the URL's password.
  */
-export async function openLockBackend(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
+export async function openLockBackend(
+  url: string,
+  context: Partial<BackendContext>,
+  signal: AbortSignal,
+): Promise<LockBackend> {
   const scheme = SCHEME.exec(url)?.[1] ?? ''
   const load = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined
   if (load === undefined) {
@@ -32,5 +41,5 @@ export async function openLockBackend(url: string, context: BackendContext, sign
   }
   const open = await load()
   signal.throwIfAborted()
-  return open(url, context, signal)
+  return open(url, { clock: systemClock, log: silentLog, ...context }, signal)
 }
