@@ -3,6 +3,7 @@
 -- KEYS, three per lock: the lock, the fence of its tag, the queue of its waiters.
 -- ARGV[1]  "1" when a grant needs an epoch that this very server took ("always"), "0" when counting is enough
 -- ARGV[2]  the name of this client's wake-up channels
+-- ARGV[3]  a name that no other call ever used, for claims
 -- ARGV, three per lock: token, length of the lease in ms, "1" to keep a place in the queue when refused
 --
 -- Returns three values per lock:
@@ -17,7 +18,7 @@
 -- A fence whose id is not the server's own was taken by another master, or by this one before a restart or a role
 -- change, and some of its counts may be lost. Redis makes a new random replication id on every one of these, so
 -- comparing it here, in the same atomic step as the grant, cannot let a stale epoch through.
-local needs_epoch, client = ARGV[1] == '1', ARGV[2]
+local needs_epoch, client, unique = ARGV[1] == '1', ARGV[2], ARGV[3]
 local replid
 if needs_epoch then
   local info = redis.call('INFO', 'replication')
@@ -27,7 +28,7 @@ end
 local out = {}
 for i = 0, #KEYS / 3 - 1 do
   local lock, fence, queue = KEYS[3 * i + 1], KEYS[3 * i + 2], KEYS[3 * i + 3]
-  local token, ttl, waits = ARGV[3 * i + 3], ARGV[3 * i + 4], ARGV[3 * i + 5] == '1'
+  local token, ttl, waits = ARGV[3 * i + 4], ARGV[3 * i + 5], ARGV[3 * i + 6] == '1'
   local held = redis.call('GET', lock)
   local a, b, c
 
@@ -42,7 +43,7 @@ for i = 0, #KEYS / 3 - 1 do
       else
         local claim = seen[3]
         if not claim or string.sub(claim, 1, #replid) ~= replid then
-          claim = replid .. ':' .. token
+          claim = replid .. ':' .. unique
           redis.call('HSET', fence, 'claim', claim)
         end
         a, b, c = 2, claim, tonumber(seen[2] or -1)

@@ -61,7 +61,7 @@ class RedisBackend<F extends Fencing> {
   readonly #names: Names
   readonly #places: Places
   readonly #epochs: Epochs | undefined
-  readonly #client = randomBytes(6).toString('base64url')
+  readonly #client = randomBytes(9).toString('base64url')
   readonly #scripts: Scripts
   readonly #acquisitions: Batcher<Wanted, Answer>
   readonly #releases: Batcher<Given, boolean>

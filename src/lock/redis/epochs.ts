@@ -32,7 +32,7 @@ export interface Epochs {
 
 /** What acquire.lua says instead of granting. */
 export interface Vacancy {
-  /** `replication id:token`. */
+  /** `replication id:unique name`. */
   readonly claim: string
   /** -1 when the fence has none. */
   readonly storedEpoch: number

@@ -48,14 +48,21 @@ function wholeMs(ttlMs: number): number {
   return Math.ceil(ttlMs)
 }
 
+/** Names no two calls share: an epoch fetched for an earlier claim must never fit a later one. */
+function createUnique(client: string): () => string {
+  let calls = 0
+  return () => `${client}.${++calls}`
+}
+
 const allWanted = (batch: readonly Given[]) => (): boolean => batch.every(({ signal }) => !signal.aborted)
 
 export function createScripts(connection: RedisConnection, { client, needsEpoch, keepMs }: ScriptTerms): Scripts {
+  const unique = createUnique(client)
   return {
     async acquire(batch) {
       const keys = batch.flatMap(({ names }) => [names.lock, names.fence, names.queue])
       const each = batch.flatMap(({ token, ttlMs, queue }) => [token, wholeMs(ttlMs), queue ? '1' : '0'])
-      const args = [needsEpoch ? '1' : '0', client, ...each]
+      const args = [needsEpoch ? '1' : '0', client, needsEpoch ? unique() : '', ...each]
       return readAnswers(await connection.run({ script: ACQUIRE, keys, args, wanted: allWanted(batch) }))
     },
     async release(batch) {
