@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { Fault } from '../std/fault.ts'
 import { createFakeClock } from '../testing/clock.ts'
@@ -223,6 +224,31 @@ test('a grant that arrives when its lease is used up is refused and given back',
   backend.trouble = 'none'
   await clock.advance(10_000)
   expect((await other.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('a wake-up that never comes costs no more than the recheck', async () => {
+  const { clock, backend, locker } = setUp({ recheckMs: 700 })
+  const deaf = createLocker(
+    { ...backend, wait: (_, __, signal) => once(signal, 'abort').then(() => undefined) },
+    { clock },
+  )
+  const held = await locker.acquire('k')
+  const waiting = deaf.acquire('k', { waitMs: 5_000 })
+  await clock.advance(100)
+  await held.release()
+  await clock.advance(2_000)
+  expect((await waiting).isHeld()).toBe(true)
+})
+
+test('a backend that wakes for nothing is not asked in a busy loop', async () => {
+  const { clock, backend, locker, other } = setUp({ random: () => 0.5 })
+  const hasty = createLocker({ ...backend, wait: async () => {} }, { clock, random: () => 0.5 })
+  await other.acquire('k')
+  expect(await locker.tryAcquire('k')).toMatchObject({ kind: 'held' })
+  const outcome = failure(hasty.acquire('k', { waitMs: 1_000 }))
+  await clock.advance(1_001)
+  expect(await outcome).toBe('LOCK_TIMEOUT')
+  expect(backend.calls.length).toBeLessThan(25)
 })
 
 test('an outage as long as the wait is an outage, not contention', async () => {
