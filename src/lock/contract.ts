@@ -329,6 +329,19 @@ const WAITING: readonly Case[] = [
     },
   ],
   [
+    'keeps a released key for the first in line',
+    async (bench) => {
+      const first = request(newKey())
+      granted(await ask(bench, first))
+      const next = request(first.key)
+      const woken = waitOf(bench)(first.key, await queueUp(bench, next), soon())
+      await bench.backend.release(first, soon())
+      expect((await ask(bench, request(first.key))).kind).toBe('held')
+      await woken
+      granted(await ask(bench, { ...next, willWait: true }))
+    },
+  ],
+  [
     'serves waiters in order of arrival',
     async (bench) => {
       const first = request(newKey())

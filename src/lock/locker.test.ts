@@ -32,6 +32,8 @@ test('a waiter is granted the key when its holder releases, with a greater fence
   await clock.advance(300)
   expect(await first.release()).toEqual({ kind: 'released' })
   const second = await waiting
+  // a release is no loss
+  expect(first.signal.aborted).toBe(false)
   expect(second.fence).toBeGreaterThan(first.fence)
   expect(second.isHeld()).toBe(true)
   expect(first.isHeld()).toBe(false)
@@ -57,6 +59,20 @@ test('waiting ends with the reason of the signal, at the backend and in the loca
   abort.abort('enough')
   expect(await atBackend).toBe('enough')
   expect(await inLine).toBe('enough')
+})
+
+test('a waiter that gave up in the local line does not hold up those behind it', async () => {
+  const { clock, locker } = setUp()
+  const held = await locker.acquire('k')
+  const abort = new AbortController()
+  const quitter = failure(locker.acquire('k', { signal: abort.signal }))
+  const next = locker.acquire('k')
+  await clock.advance(10)
+  abort.abort('enough')
+  expect(await quitter).toBe('enough')
+  await held.release()
+  await clock.advance(10)
+  expect((await next).isHeld()).toBe(true)
 })
 
 test('of 20 waiters in one process one asks the backend, and all are served once, in order', async () => {
@@ -205,10 +221,10 @@ test('one attempt whose answer was lost leaves no ghost behind', async () => {
 
 test('the release of a lost answer is repeated until the backend is back', async () => {
   const { clock, backend, locker, other } = setUp({ ttlMs: 30_000 })
-  backend.trouble = 'deaf'
+  backend.trouble = 'dying'
   expect((await locker.tryAcquire('k')).kind).toBe('unavailable')
-  backend.trouble = 'down'
   await clock.advance(1)
+  expect(backend.calls).toEqual(['tryAcquire', 'release'])
   backend.trouble = 'none'
   await clock.advance(4_000)
   expect((await other.tryAcquire('k')).kind).toBe('granted')

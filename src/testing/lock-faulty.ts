@@ -5,10 +5,10 @@ import { unavailable } from '../lock/outage.ts'
 import type { Clock } from '../std/clock.ts'
 
 /**
- * `down`: nothing happens, and nobody says so. `deaf`: it happens, the answer is lost. `slow`: it happens at once, the
- * answer takes `slowMs`.
+ * `down`: nothing happens, and nobody says so. `deaf`: it happens, the answer is lost. `dying`: deaf for one call, then
+ * down. `slow`: it happens at once, the answer takes `slowMs`.
  */
-export type Trouble = 'none' | 'down' | 'deaf' | 'slow'
+export type Trouble = 'none' | 'down' | 'deaf' | 'dying' | 'slow'
 
 export interface FaultyBackend<F extends Fencing> extends LockBackend<F> {
   trouble: Trouble
@@ -24,9 +24,10 @@ export function createFaultyBackend<F extends Fencing>(inner: LockBackend<F>, cl
     backend.calls.push(call)
     const trouble = backend.trouble
     if (trouble === 'down') return outage()
+    if (trouble === 'dying') backend.trouble = 'down'
     const answer = await perform()
     if (trouble === 'slow') await clock.sleep(backend.slowMs)
-    return trouble === 'deaf' ? outage() : answer
+    return trouble === 'deaf' || trouble === 'dying' ? outage() : answer
   }
 
   const backend: FaultyBackend<F> = {

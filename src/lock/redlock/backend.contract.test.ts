@@ -15,6 +15,7 @@ const polls: readonly Skip[] = [
   'wakes a waiter when the key is released',
   'ends a wait when its signal aborts',
   'lets the next in line pass a waiter that gave up',
+  'keeps a released key for the first in line',
   'serves waiters in order of arrival',
 ].map((test) => ({ test, reason: 'independent nodes have no common queue: waiters poll' }))
 
