@@ -158,11 +158,30 @@ test('a lease is lost, and its holder told before its end, when a majority freez
     grant.signal.addEventListener('abort', () => resolve(performance.now() - began), { once: true }),
   )
   await signalAll(some(3), 'STOP')
+  // two nodes refuse, but two cannot say that the key is held
+  const rival = { key: grant.key, token: newToken(), ttlMs: 1_000 }
+  expect((await backend.tryAcquire(rival, AbortSignal.timeout(2_000))).kind).toBe('unavailable')
   const lostMs = await lost
   expect(lostMs).toBeLessThan(2_000)
   expect(grant.signal.reason).toBeInstanceOf(Fault)
   await signalAll(some(3), 'CONT')
   reportFault({ fault: 'majority frozen under a holder', on: ON, seen: `told after ${Math.round(lostMs)} of 2000 ms` })
+})
+
+test('a majority frozen for less than the lease takes nothing from its holder', async () => {
+  await using grant = await locker.acquire(newToken(), { ttlMs: 4_000 })
+  const rival = withBreaker(backend, createBreaker(), unmeasured)
+  await sleep(1_000)
+  await signalAll(some(3), 'STOP')
+  // renewals fail meanwhile, and the package would give the lease back on the nodes that answer
+  await sleep(1_500)
+  await signalAll(some(3), 'CONT')
+  for (const end = performance.now() + 4_000; performance.now() < end; await sleep(100)) {
+    expect(grant.isHeld()).toBe(true)
+    const wanted = { key: grant.key, token: newToken(), ttlMs: 1_000 }
+    expect((await rival.tryAcquire(wanted, AbortSignal.timeout(2_000))).kind).not.toBe('granted')
+  }
+  expect(await grant.release()).toEqual({ kind: 'released' })
 })
 
 test('starts with two nodes missing, and says so with three', async () => {
