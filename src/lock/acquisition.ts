@@ -12,7 +12,6 @@ import { createHolding, type Granted, type Holding, type HoldingDeps, type Holdi
 import type { Attempt, Fencing, Key, Token, Unavailable } from './lock.ts'
 import { callTimeUp, unavailable } from './outage.ts'
 import type { Terms } from './policy.ts'
-import { newToken } from './token.ts'
 
 /** One wish for one key. */
 export interface Wish {
@@ -44,15 +43,17 @@ export class Acquisition<F extends Fencing> {
   readonly #deps: HoldingDeps<F>
   readonly #wish: Wish
   readonly #delays: Generator<number, void>
-  #token: Token = newToken()
+  #token: Token
   /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
   #trace = false
-  /** Why the backend has not answered, until it does. */
-  #outage: Fault | undefined = callTimeUp()
+  /** Whether the backend ever said that another holds the key; until then a time-out is an outage. */
+  #heard = false
+  #outage: Fault | undefined
 
   constructor(deps: HoldingDeps<F>, wish: Wish) {
     this.#deps = deps
     this.#wish = wish
+    this.#token = deps.newToken()
     this.#delays = fullJitter(deps.policy.retry, deps.policy.random)
   }
 
@@ -78,15 +79,20 @@ export class Acquisition<F extends Fencing> {
       }
     } catch (thrown) {
       this.#cleanUp()
-      throw this.#outage !== undefined && thrown instanceof Fault && thrown.code === 'LOCK_TIMEOUT'
-        ? this.#outage
-        : thrown
+      throw this.#reasonFor(thrown)
     }
+  }
+
+  /** A time-out is one for want of an answer, or because another had the key. */
+  #reasonFor(thrown: unknown): unknown {
+    if (!(thrown instanceof Fault) || thrown.code !== 'LOCK_TIMEOUT') return thrown
+    return this.#outage ?? (this.#heard ? thrown : callTimeUp())
   }
 
   /** Takes over an answer that came for this token, also by another way. */
   accept(attempt: Attempt<F>, sentMs: number): Outcome<F> {
     if (attempt.kind === 'held') {
+      this.#heard = true
       this.#outage = undefined
       this.#trace ||= attempt.ticket !== undefined
       return attempt
@@ -107,7 +113,7 @@ export class Acquisition<F extends Fencing> {
   decline(attempt: Attempt<F>): void {
     if (attempt.kind !== 'held') this.#trace = true
     this.#cleanUp()
-    this.#token = newToken()
+    this.#token = this.#deps.newToken()
   }
 
   request(willWait: boolean): LeaseRequest {
@@ -127,7 +133,7 @@ export class Acquisition<F extends Fencing> {
   #tooLate(): Unavailable {
     this.#trace = true
     this.#cleanUp()
-    this.#token = newToken()
+    this.#token = this.#deps.newToken()
     return unavailable('the grant came too late to be of use')
   }
 

@@ -17,6 +17,7 @@ import type { FenceStore } from './fence-store.ts'
 import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Token } from './lock.ts'
 
 export interface Capabilities<F extends Fencing = Fencing> {
+  /** How far the fences of its grants can be trusted. */
   readonly fencing: F
   /** Refusals carry tickets, and `wait` returns when the key may have become free. */
   readonly wakes: boolean

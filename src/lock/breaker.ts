@@ -54,6 +54,7 @@ function isOpenRefusal(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && thrown.code === 'EOPENBREAKER'
 }
 
+/** Closed at first. Keeps time by timers of its own, which do not keep the process alive; disposing it stops them. */
 export function createBreaker(options: BreakerOptions = {}): Breaker {
   const circuit = circuitOf(options)
 

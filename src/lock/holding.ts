@@ -33,6 +33,8 @@ export interface HoldingDeps<F extends Fencing> {
   readonly backend: LockBackend<F>
   readonly policy: Policy
   readonly abandoner: Abandoner
+  /** A token that nobody had before. */
+  readonly newToken: () => Token
 }
 
 /** A grant as it arrived. */

@@ -278,6 +278,7 @@ test('an outage as long as the wait is an outage, not contention', async () => {
 test('withLock releases after the work, also when the work fails', async () => {
   const { locker } = setUp()
   expect(await locker.withLock('k', async (grant) => grant.fence)).toBe(1n)
+  expect(await locker.withLock(['b', 'a'], async (claim) => claim.keys)).toEqual(['a', 'b'])
   await expect(locker.withLock('k', () => Promise.reject(new Error('work')))).rejects.toThrow('work')
   expect((await locker.tryAcquire('k')).kind).toBe('granted')
 })

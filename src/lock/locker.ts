@@ -18,7 +18,7 @@ import {
   termsOf,
   type WaitOptions,
 } from './policy.ts'
-import { checkKey } from './token.ts'
+import { checkKey, createTokenSource } from './token.ts'
 import { createTurns } from './turns.ts'
 
 /** For calls that nobody means to cut short; they end by their own time-outs. */
@@ -33,9 +33,10 @@ export type TryOutcome<G> =
 export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
   /**
    * Waits for the key, or for all of the keys; several are taken sorted and each once, so that two callers never block
-   * each other for good. Rejects, holding nothing, with
-   * `LOCK_TIMEOUT` (not granted within `waitMs`), the signal's reason, `LOCK_BACKEND_UNAVAILABLE` (no answer in that
-   * time), `LOCK_BREAKER_OPEN` (at once), `OVERLOADED`, `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID` or `SHUTTING_DOWN`.
+   * each other for good. Rejects, holding nothing, with `LOCK_TIMEOUT` (another held it for all of `waitMs`), the
+   * signal's reason, `LOCK_BACKEND_UNAVAILABLE` or the backend's own code (an outage for all of `waitMs`),
+   * `LOCK_BREAKER_OPEN` (at once), `LOCK_LOST` (of several keys, one was lost while waiting for another), `OVERLOADED`,
+   * `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID` or `SHUTTING_DOWN`.
    */
   acquire(key: Key, options?: WaitOptions): Promise<Grant<F>>
   acquire(keys: readonly Key[], options?: WaitOptions): Promise<Claim<F>>
@@ -47,6 +48,7 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    * ended before the work did: what it wrote without a fence may have overlapped with another holder's work.
    */
   withLock<T>(key: Key, work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
+  withLock<T>(keys: readonly Key[], work: (claim: Claim<F>) => Promise<T>, options?: WaitOptions): Promise<T>
   /** Refuses new acquisitions and waits for the releases under way. Grants stay their holders'; the backend stays open. */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -61,7 +63,8 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   constructor(backend: LockBackend<F>, policy: Policy) {
     const abandoner = createAbandoner(backend, policy.clock, policy.callMs)
-    this.#deps = { backend, policy, abandoner, turns: createTurns(policy.maxWaiting) }
+    const turns = createTurns(policy.maxWaiting)
+    this.#deps = { backend, policy, abandoner, turns, newToken: createTokenSource() }
   }
 
   async acquire(wanted: Key | readonly Key[], options: WaitOptions = {}): Promise<Grant<F>> {
@@ -88,8 +91,12 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     return { kind: 'granted', grant: createGrant(outcome.holdings, outcome.loss) }
   }
 
-  async withLock<T>(key: Key, work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T> {
-    const grant = await this.acquire(key, options)
+  async withLock<T>(
+    wanted: Key | readonly Key[],
+    work: (grant: Grant<F>) => Promise<T>,
+    options?: WaitOptions,
+  ): Promise<T> {
+    const grant = await this.acquire(wanted, options)
     try {
       const result = await work(grant)
       grant.assertHeld()
