@@ -7,14 +7,16 @@
 -- ARGV, three per lock: token, length of the lease in ms, "1" to keep a place in the queue when refused
 --
 -- Returns three values per lock:
---   1, epoch, counter                   granted
---   4, "epoch:counter", remaining ms    held already by this very token; the lease is not prolonged
+--   1, fence, 0                         granted
+--   4, "fence", remaining ms            held already by this very token; the lease is not prolonged
 --   0, remaining ms (-1: unknown), 0    held by another, or kept for the next in line
 --   2, claim, stored epoch (-1: none)   nothing granted: this server must first adopt an epoch (adopt.lua)
 --   3, 0, 0                             nothing granted: this server is no master
+--   5, 0, 0                             nothing granted: the epoch has no number left
 --
--- The lock is "token:epoch:counter" while it is held, "?token" while it is kept for the next in line. The fence is a
--- hash: id (replication id of the master that took the epoch), epoch, n (the counter), claim.
+-- The lock is "token:fence" while it is held, "?token" while it is kept for the next in line. The fence of a tag is a
+-- hash: id (replication id of the master that took the epoch), epoch, n (the last number given: the epoch in its high
+-- bits, a count in the 40 low ones), claim. Lua's numbers are exact up to 2^53 only; above, n is read as text.
 -- A fence whose id is not the server's own was taken by another master, or by this one before a restart or a role
 -- change, and some of its counts may be lost. Redis makes a new random replication id on every one of these, so
 -- comparing it here, in the same atomic step as the grant, cannot let a stale epoch through.
@@ -33,29 +35,32 @@ for i = 0, #KEYS / 3 - 1 do
   local a, b, c
 
   if not held or held == '?' .. token then
-    local epoch
+    local free, last = true, 9007199254740992
     if needs_epoch then
       local seen = redis.call('HMGET', fence, 'id', 'epoch', 'claim')
       if not replid then
-        a, b, c = 3, 0, 0
+        free, a, b, c = false, 3, 0, 0
       elseif seen[1] == replid then
-        epoch = seen[2]
+        last = tonumber(seen[2]) * 1099511627776 + 1099511627775
       else
         local claim = seen[3]
         if not claim or string.sub(claim, 1, #replid) ~= replid then
           claim = replid .. ':' .. unique
           redis.call('HSET', fence, 'claim', claim)
         end
-        a, b, c = 2, claim, tonumber(seen[2] or -1)
+        free, a, b, c = false, 2, claim, tonumber(seen[2] or -1)
       end
-    else
-      epoch = redis.call('HGET', fence, 'epoch') or '0'
     end
-    if epoch then
+    if free then
       local n = redis.call('HINCRBY', fence, 'n', 1)
-      redis.call('SET', lock, token .. ':' .. epoch .. ':' .. string.format('%.0f', n), 'PX', ttl)
-      if waits then redis.call('LREM', queue, 0, token .. '@' .. client) end
-      a, b, c = 1, tonumber(epoch), n
+      local number = n < 9007199254740992 and string.format('%.0f', n) or redis.call('HGET', fence, 'n')
+      if n >= last and needs_epoch then
+        a, b, c = 5, 0, 0
+      else
+        redis.call('SET', lock, token .. ':' .. number, 'PX', ttl)
+        if waits then redis.call('LREM', queue, 0, token .. '@' .. client) end
+        a, b, c = 1, number, 0
+      end
     end
   elseif string.sub(held, 1, #token + 1) == token .. ':' then
     a, b, c = 4, string.sub(held, #token + 2), redis.call('PTTL', lock)

@@ -4,6 +4,7 @@
 -- ARGV[1] replication id for which the epoch was fetched
 -- ARGV[2] the claim it was fetched for, or "" when it was fetched for the replication id alone
 -- ARGV[3] the epoch
+-- ARGV[4] the number from which it counts
 -- Returns 1 when the fence has an epoch of this server now, 0 when the epoch does not fit and another must be fetched.
 --
 -- An epoch only ever rises. One that was fetched for the replication id may have been fetched by anybody at any time
@@ -23,5 +24,5 @@ elseif seen[3] ~= ARGV[2] then
   return 0
 end
 redis.call('HDEL', KEYS[1], 'claim')
-redis.call('HSET', KEYS[1], 'id', replid, 'epoch', ARGV[3], 'n', 0)
+redis.call('HSET', KEYS[1], 'id', replid, 'epoch', ARGV[3], 'n', ARGV[4])
 return 1

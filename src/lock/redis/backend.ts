@@ -14,7 +14,7 @@ import type { Clock } from '../../std/clock.ts'
 import { Fault } from '../../std/fault.ts'
 import { type Log, silentLog } from '../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
-import { composeFence, type FenceStore } from '../fence-store.ts'
+import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket } from '../lock.ts'
 import { aborted, unavailable } from '../outage.ts'
 import { type Batcher, createBatcher } from './batch.ts'
@@ -26,8 +26,11 @@ import { createScripts, type Given, type Scripts, type Wanted } from './scripts.
 
 /** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
 const KEEP_MS = 500
-/** A script of 128 locks keeps the server from everybody else for about half a millisecond. */
-const MAX_BATCH = 128
+/**
+ * While the server works on one batch, the client prepares the next: with 64 keys at once, 32 gave twice the locks of
+ * 128. A script of this size keeps the server from everybody else for an eighth of a millisecond.
+ */
+const MAX_BATCH = 32
 /** How often one attempt may find that a new reign must first adopt an epoch. */
 const MAX_ADOPTIONS = 3
 
@@ -190,10 +193,12 @@ class RedisBackend<F extends Fencing> {
         // the lease began no earlier than the command was sent
         const spentMs = this.#clock.monotonicMs() - sentMs
         const ttlMs = (answer.kind === 'granted' ? askedMs : answer.remainingMs) - spentMs
-        return { kind: 'granted', fence: composeFence(answer.epoch, answer.counter), ttlMs: Math.max(0, ttlMs) }
+        return { kind: 'granted', fence: answer.fence, ttlMs: Math.max(0, ttlMs) }
       }
       case 'demoted':
         return unavailable(`${this.#connection.description}: the server is no master any more`)
+      case 'exhausted':
+        return unavailable('', new Fault('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
       default:
         return answer satisfies never
     }

@@ -17,7 +17,7 @@
 
 import type { RedisConnection } from '../../redis/connection.ts'
 import { loadScript } from '../../redis/script.ts'
-import type { FenceStore } from '../fence-store.ts'
+import { composeFence, type FenceStore } from '../fence-store.ts'
 
 const ADOPT = loadScript('adopt', import.meta.url)
 const REMEMBERED = 64
@@ -56,7 +56,7 @@ export function createEpochs(connection: RedisConnection, fences: FenceStore): E
     const answer = await connection.run({
       script: ADOPT,
       keys: [fence],
-      args: [replid, claim, String(epoch)],
+      args: [replid, claim, String(epoch), String(composeFence(epoch, 0n))],
       wanted: () => !signal.aborted,
     })
     return answer === 1

@@ -178,3 +178,26 @@ test('fences rise when a slot moves to a shard and back', { timeout: 60_000 }, a
   expect(new Set(seen).size).toBe(seen.length)
   expect(await servers.master(Number(slot))).toBe(from)
 })
+
+test('fences stay exact where a double would round them', async ({ skip }) => {
+  const servers = await serve(startStandalone, skip)
+  // 2^13 epochs and more put the number beyond 2^53
+  const fences: FenceStore = { ...createMemoryFences(), epochOf: async () => 8_191n * 64n + 1n }
+  const lock = await open(servers.url, fences)
+  const base = (8_191n * 64n + 1n) << 40n
+  expect([await fenceOf(lock, 'k'), await fenceOf(lock, 'k')]).toEqual([base + 1n, base + 2n])
+  const request = { key: 'k', token: newToken(), ttlMs: 5_000 }
+  expect(await lock.tryAcquire(request, soon())).toMatchObject({ fence: base + 3n })
+  expect(await lock.tryAcquire(request, soon())).toMatchObject({ fence: base + 3n })
+  expect(await lock.inspect('k', soon())).toMatchObject({ fence: base + 3n })
+})
+
+test('an epoch that has given its last number grants no more', async ({ skip }) => {
+  const servers = await serve(startStandalone, skip)
+  const lock = await open(servers.url, createMemoryFences())
+  await fenceOf(lock, 'k')
+  await servers.cli(servers.ports[0] ?? 0, 'hset', names.of('k').fence, 'n', String(2n ** 41n - 3n))
+  expect(await fenceOf(lock, 'k')).toBe(2n ** 41n - 2n)
+  const attempt = await lock.tryAcquire({ key: 'k', token: newToken(), ttlMs: 5_000 }, soon())
+  expect(attempt.kind === 'unavailable' && attempt.fault.code).toBe('FENCE_EXHAUSTED')
+})

@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 
 type Script = (args: readonly string[]) => Reply | Promise<Reply>
-const GRANT = array([integer(1), integer(0), integer(7)])
+const GRANT = array([integer(1), bulk('7'), integer(0)])
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms)
 const request = () => ({ key: 'k', token: newToken(), ttlMs: 5_000 })
 
