@@ -143,10 +143,10 @@ test.each([
     expect(outcomes(await samplesFor(500))).toEqual(['granted'])
     const back = Math.round(first - repairedAt)
     reportFault({
-      fault: `three of five nodes ${how} for ${Math.round(repairedAt - lastBefore)} ms`,
+      fault: `three of five nodes ${how}`,
       on: ON,
       outageMs: first - lastBefore,
-      seen: `refused, breaker open; served again ${back} ms after the repair`,
+      seen: `down for ${Math.round(repairedAt - lastBefore)} ms: refused, breaker open; served ${back} ms after the repair`,
     })
   },
 )
