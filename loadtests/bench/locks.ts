@@ -4,7 +4,7 @@
  * loadtests/bench/locks the first time.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -60,11 +60,17 @@ function targetsOf(results: Readonly<Record<string, Table>>): readonly Target[] 
   return targets
 }
 
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+function text(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+}
+
 function show(title: string, table: Table): string {
   const [first] = Object.values(table)
   const figures = Object.keys(first ?? {})
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  const text = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2))
   const rows = Object.entries(table).map(([name, f]) => row([name, ...figures.map((x) => text(f?.[x] ?? Number.NaN))]))
   return [`## ${title}`, row(['library', ...figures]), row(['---', ...figures.map(() => '---:')]), ...rows, ''].join(
     '\n',
@@ -86,7 +92,6 @@ const scenarios: Readonly<Record<string, () => Promise<Table>>> = {
   oneKey: () => oneKey(Number(values.rounds), Number(values['rival-rounds'])),
   fiveNodes: () => fiveNodes(Number(values['rival-rounds'])),
 }
-const file = new URL('locks.json', OUT)
 const results: Record<string, Table> = {}
 for (const [title, run] of Object.entries(scenarios)) {
   if (values.only !== undefined && values.only !== title) continue
@@ -99,6 +104,5 @@ for (const { what, value, limit, atMost, met } of targets) {
 }
 mkdirSync(OUT, { recursive: true })
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, load: loadavg() }
-const commit = readFileSync(new URL('../../package.json', import.meta.url), 'utf8').match(/"version": "([^"]+)"/)?.[1]
-writeFileSync(file, `${JSON.stringify({ version: commit, machine, results, targets }, undefined, 2)}\n`)
+writeFileSync(new URL('locks.json', OUT), `${JSON.stringify({ machine, results, targets }, undefined, 2)}\n`)
 process.exitCode = targets.every(({ met }) => met) ? 0 : 1

@@ -26,10 +26,10 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
     let due = 0
     from.on('data', (data) => {
       if (swallowed()) return
-      if (delayMs === undefined) return void to.write(data)
       const now = performance.now()
-      due = Math.max(due, now + delayMs())
-      setTimeout(() => to.write(data), due - now)
+      due = Math.max(due, now + (delayMs?.() ?? 0))
+      if (delayMs === undefined) to.write(data)
+      else setTimeout(() => to.write(data), due - now)
     })
   }
 

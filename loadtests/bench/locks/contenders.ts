@@ -120,14 +120,17 @@ const universal: Library = {
   version: '0.8.5',
   plain: ['set'],
   async open(ports) {
-    const { createLock, createRedlock, IoredisAdapter } = require('redlock-universal') as Universal
-    const adapters = (await connected(ports)).map((client) => new IoredisAdapter(client))
+    const library = require('redlock-universal') as Universal
+    const adapters = (await connected(ports)).map((client) => new library.IoredisAdapter(client))
     const [adapter] = adapters
     const tries = ports.length === 1 ? { retryAttempts: 100_000 } : { retryAttempts: 10, retryDelay: 200 }
     return {
       async acquire(key, ttl) {
         const config = { key: `universal:${key}`, ttl, ...tries }
-        const lock = ports.length === 1 ? createLock({ adapter, ...config }) : createRedlock({ adapters, ...config })
+        const lock =
+          ports.length === 1
+            ? library.createLock({ adapter, ...config })
+            : library.createRedlock({ adapters, ...config })
         const handle = await lock.acquire()
         return () => lock.release(handle)
       },

@@ -94,7 +94,7 @@ interface Round {
   readonly refused: number
 }
 
-async function round(workers: readonly Worker[], key: string, contention: Contention): Promise<Round> {
+async function playRound(workers: readonly Worker[], key: string, contention: Contention): Promise<Round> {
   const { processes, waiters, holdMs, ttlMs } = contention
   const results = await Promise.all(
     workers.map((worker) => worker.ask({ kind: 'contend', waiters: waiters / processes, holdMs, ttlMs, key })),
@@ -124,10 +124,10 @@ async function contended(
   await using stack = new AsyncDisposableStack()
   const workers: Worker[] = []
   for (let i = 0; i < contention.processes; i++) workers.push(stack.use(await startWorker(name, ports)))
-  await round(workers, 'warm', { ...contention, waiters: contention.processes })
+  await playRound(workers, 'warm', { ...contention, waiters: contention.processes })
   await resetCommands(servers)
   const played: Round[] = []
-  for (let i = 0; i < rounds; i++) played.push(await round(workers, `hot:${i % 3}`, contention))
+  for (let i = 0; i < rounds; i++) played.push(await playRound(workers, `hot:${i % 3}`, contention))
   const { sent, executed } = await countCommands(servers, name)
   const grants = played.reduce((sum, { holds }) => sum + holds.length, 0)
   const gaps = played.flatMap(handOffs)

@@ -101,7 +101,8 @@ test.for(WRONG)('%s is one clear fault, after one attempt', async ([, access, co
   const before = await connections()
   await using lock = createRedisLock(urlOf(port, access()), { clock: systemClock })
   const fault: unknown = await lock.connect(soon()).catch((error: unknown) => error)
-  expect(fault).toMatchObject({ name: 'Fault', code, message: expect.stringContaining(part) })
+  expect(fault).toMatchObject({ name: 'Fault', code })
+  expect(String(fault)).toContain(part)
   expect(String(fault)).not.toContain(encodeURIComponent(PASSWORD))
   await new Promise((resolve) => setTimeout(resolve, 500))
   // redis-cli's own is one; a retry storm would be many

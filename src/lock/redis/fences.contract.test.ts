@@ -102,19 +102,19 @@ test('an epoch that was fetched before the loss of the data is not taken after i
   const gate = new Promise<void>((resolve) => {
     openGate = resolve
   })
-  let asked = 0
+  const asked: string[] = []
   const slow: FenceStore = {
     ...fences,
     async epochOf(identity, signal) {
       const epoch = await fences.epochOf(identity, signal)
       // only the first: it comes back when its epoch is long out of date
-      if (++asked === 1) await gate
+      if (asked.push(identity) === 1) await gate
       return epoch
     },
   }
   const [late, quick] = [await open(servers.url, slow), await open(servers.url, fences)]
   const lateFence = fenceOf(late, 'k')
-  while (asked === 0) await sleep(1)
+  while (asked.length === 0) await sleep(1)
   await fenceOf(quick, 'k')
   await servers.cli(port, 'flushall')
   const between = await fenceOf(quick, 'k')

@@ -176,10 +176,9 @@ test.each([
 ])('a server with %j is refused at start', async (fields, reason) => {
   const server = await serve(() => GRANT, healthyInfo(fields))
   const lock = createRedisLock(`redis://127.0.0.1:${server.port}`, { clock: systemClock })
-  await expect(lock.connect(soon())).rejects.toMatchObject({
-    code: 'REDIS_UNSUITABLE',
-    message: expect.stringContaining(reason),
-  })
+  const refusal: unknown = await lock.connect(soon()).catch((error: unknown) => error)
+  expect(refusal).toMatchObject({ code: 'REDIS_UNSUITABLE' })
+  expect(String(refusal)).toContain(reason)
 })
 
 test('a start is one attempt, and stops when its signal aborts', async () => {
