@@ -6,7 +6,7 @@ import { cruise } from 'dependency-cruiser'
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config'
 import config from '../.dependency-cruiser.cjs'
 
-const MIN_MODULES = 10
+const MIN_MODULES = 150
 
 const { options, forbidden } = config
 const { output } = await cruise(

@@ -9,7 +9,7 @@ import { ndjson } from './ingest/items.ts'
 import { run, startService } from './ingest/processes.ts'
 
 const quick = process.argv.includes('--quick')
-const ITEMS = quick ? 20_000 : 200_000
+const ITEMS = quick ? 50_000 : 500_000
 const POSTS = quick ? 5_000 : 30_000
 const STREAMED = quick ? 200_000 : 2_000_000
 const ROUNDS = quick ? 1 : 3

@@ -27,8 +27,10 @@ export interface Service {
 const SERVICE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=60']
 
 export async function startService(data: string, failpoints: string[] = []): Promise<Service> {
-  const flags = failpoints.length > 0 ? ['--conditions=failpoints'] : []
-  const child = spawn(process.execPath, [...SERVICE_FLAGS, ...flags, join(root, 'src/cli.ts'), 'serve'], {
+  // the build, as it ships; fail points exist in the source alone
+  const program =
+    failpoints.length > 0 ? ['--conditions=failpoints', join(root, 'src/cli.ts')] : [join(root, 'dist/cli.js')]
+  const child = spawn(process.execPath, [...SERVICE_FLAGS, ...program, 'serve'], {
     env: {
       ...process.env,
       INGOT_LISTEN: '127.0.0.1:0',
