@@ -191,7 +191,8 @@ function sum<T>(of: readonly T[], amount: (one: T) => number): number {
   return total
 }
 
-function waitForRoom(seekers: Set<() => void>, signal: AbortSignal): Promise<void> {
+/** Resolves when one of `seekers` is called; rejects with the signal's reason. */
+export function waitForRoom(seekers: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (): void => {
       seekers.delete(done)

@@ -11,6 +11,11 @@ export function parseDurationMs(text: string): number | undefined {
   return Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? Number.NaN)
 }
 
+/** As `parseDurationMs`, for a text that a schema has checked; 0 for one that it should not have let through. */
+export function durationOf(text: string): number {
+  return parseDurationMs(text) ?? 0
+}
+
 /** The shortest exact way to write a whole number of milliseconds: 90000 is "90s". */
 export function formatDuration(ms: number): string {
   for (const [unit, unitMs] of Object.entries(UNIT_MS)) {

@@ -39,6 +39,8 @@ export const FAULTS = {
   OVERLOADED: passing(429, 'send again after Retry-After'),
   READ_STALLED: passing(408, 'read the answer while sending, or ask with Prefer: return=minimal'),
   BODY_STALLED: passing(408, 'keep sending, or send again'),
+  IN_FLIGHT: passing(409, 'the same content is being saved by somebody else: send again after Retry-After'),
+  UNSUPPORTED: rejected(501, 'use another store, or do without'),
   SHUTTING_DOWN: passing(503, 'send again: another replica, or this one after its restart'),
   STORE_UNAVAILABLE: passing(503, 'send again after Retry-After; see the log for the cause'),
   STORE_LOCKED: rejected(503, 'stop the other process that uses this data folder'),

@@ -1,0 +1,149 @@
+/**
+ * Makes one of a plain store and locks what an arbitrating store is by itself: saved once, whoever sends it.
+ *
+ * For each item, in words:
+ *   lock      by collection and content id; whoever else has it is waited for, up to a deadline.
+ *   look      again, now under the lock, showing the fence: from here on the store refuses earlier holders.
+ *   save      when the look found nothing, with the same fence; never once the lease may have ended.
+ *   release   after the answer. A holder that dies is followed when its lease ends, by one with a greater fence.
+ * A stale fence means that a later holder was here: the item is locked and looked for anew.
+ *
+ * Without fences in the store this is as good as the leases are: a holder that was stopped between its check and its
+ * save can save a second time. GUARANTEES.md says so.
+ */
+import { type IdentityPolicy, samePolicy } from '../identity/policy.ts'
+import type { Grant } from '../lock/grant.ts'
+import type { Locker } from '../lock/locker.ts'
+import type { Clock } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import type { Collection, ItemOutcome, PreparedItem } from './item.ts'
+import type { PlainStore } from './plain-store.ts'
+import type { ItemStore, Unit, UnitOutcome } from './store.ts'
+
+/** A holder is followed at most so often for one item in one call. */
+const MAX_STALE = 5
+
+export interface LockedStoreOptions {
+  /** Policies of collections; every other one goes by JSON. They cannot be kept in the store. */
+  readonly policies: ReadonlyMap<string, IdentityPolicy>
+  /** How long an item waits for its lock, milliseconds. */
+  readonly waitMs: number
+  readonly defaultPolicy: IdentityPolicy
+}
+
+export interface LockedStoreDeps {
+  readonly plain: PlainStore
+  readonly locker: Locker
+  readonly clock: Clock
+}
+
+export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOptions): ItemStore {
+  return new LockedStore(deps, options)
+}
+
+class LockedStore implements ItemStore {
+  // every item waits for itself alone: gathering them would only make them wait for each other
+  readonly capabilities = { arbitrates: false, parallelPuts: Number.POSITIVE_INFINITY }
+  readonly #deps: LockedStoreDeps
+  readonly #options: LockedStoreOptions
+  readonly #closing = new AbortController()
+
+  constructor(deps: LockedStoreDeps, options: LockedStoreOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  async put(units: readonly Unit[]): Promise<readonly UnitOutcome[]> {
+    return Promise.all(units.map((unit) => this.#putUnit(unit)))
+  }
+
+  async collection(name: string): Promise<Collection> {
+    return { name, policy: this.#policy(name) }
+  }
+
+  async define(name: string, policy: IdentityPolicy): Promise<'unchanged'> {
+    if (samePolicy(this.#policy(name), policy)) return 'unchanged'
+    throw new Fault('UNSUPPORTED', 'policies of this store are set in the configuration of the service')
+  }
+
+  get(collection: string, id: string): ReturnType<ItemStore['get']> {
+    return this.#deps.plain.get(collection, id)
+  }
+
+  async list(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store cannot list its items')
+  }
+
+  async delete(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store cannot delete items')
+  }
+
+  check(): Promise<void> {
+    return this.#deps.plain.check()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Fault('SHUTTING_DOWN', 'the store is closed'))
+    await this.#deps.locker[Symbol.asyncDispose]()
+    await this.#deps.plain[Symbol.asyncDispose]()
+  }
+
+  #policy(name: string): IdentityPolicy {
+    return this.#options.policies.get(name) ?? this.#options.defaultPolicy
+  }
+
+  async #putUnit(unit: Unit): Promise<UnitOutcome> {
+    if (unit.claim !== undefined) {
+      throw new Fault(
+        'UNSUPPORTED',
+        'this store cannot keep answers under an Idempotency-Key; the content itself is the key',
+      )
+    }
+    if (!samePolicy(unit.collection.policy, this.#policy(unit.collection.name))) return { kind: 'policy-changed' }
+    // all are given their chance before a failure is told: what was saved is found when the rest is sent again
+    const settled = await Promise.allSettled(unit.items.map((item) => this.#putItem(unit.collection, item)))
+    return { kind: 'stored', outcomes: settled.map(outcomeOf) }
+  }
+
+  async #putItem(collection: Collection, item: PreparedItem): Promise<ItemOutcome> {
+    for (let attempt = 0; attempt < MAX_STALE; attempt++) {
+      const grant = await this.#lock(collection, item)
+      try {
+        const outcome = await this.#lookAndSave(collection, item, grant)
+        if (outcome !== 'stale') return outcome
+      } finally {
+        grant.releaseSoon()
+      }
+    }
+    throw new Fault('IN_FLIGHT', 'later holders kept coming before this one could save')
+  }
+
+  async #lock(collection: Collection, item: PreparedItem): Promise<Grant> {
+    const { waitMs } = this.#options
+    try {
+      return await this.#deps.locker.acquire(`item/${collection.name}/${item.id}`, {
+        waitMs,
+        signal: this.#closing.signal,
+      })
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || thrown.code !== 'LOCK_TIMEOUT') throw thrown
+      throw new Fault('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, { cause: thrown })
+    }
+  }
+
+  async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
+    const { plain, clock } = this.#deps
+    const under = { collection, fence: plain.fences ? grant.fence : undefined, signal: grant.signal }
+    const look = await plain.find(item, under)
+    if (look.kind === 'stale') return 'stale'
+    if (look.kind === 'found') return { kind: 'duplicate', firstSeenMs: look.firstSeenMs, foundBy: 'store' }
+    grant.assertHeld()
+    const save = await plain.save(item, under, clock.wallMs())
+    return save.kind === 'stale' ? 'stale' : { kind: 'created', firstSeenMs: save.firstSeenMs }
+  }
+}
+
+function outcomeOf(settled: PromiseSettledResult<ItemOutcome>): ItemOutcome {
+  if (settled.status === 'rejected') throw settled.reason
+  return settled.value
+}
