@@ -6,10 +6,8 @@ import type { Config } from '../config/schema.ts'
 import { loadTokens } from '../config/tokens.ts'
 import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
-import { createGroupCommit } from '../items/group-commit.ts'
 import { createIngest } from '../items/ingest.ts'
 import { createRecentItems } from '../items/recent.ts'
-import { openStore } from '../items/registry.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
@@ -17,6 +15,7 @@ import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, type Io } from './command.ts'
+import { createCommit, openItems } from './stores.ts'
 
 export const serve = defineCommand({
   help: `
@@ -29,10 +28,10 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     const authenticate = accessOf(config)
     await using scope = createScope()
     const log = createLog({ level: config.logLevel, fd: 2 })
-    const store = await openStore({ url: config.storeUrl, data: config.data })
-    scope.defer(() => store[Symbol.asyncDispose]())
+    const metrics = createProcessMetrics()
+    const store = await openItems({ config, clock: io.clock, log, metrics, scope })
     const draining = new AbortController()
-    const deps = { config, store, authenticate, log, clock: io.clock, draining: draining.signal }
+    const deps = { config, store, authenticate, log, metrics, clock: io.clock, draining: draining.signal }
     const app = await assemble(deps)
     scope.defer(() => app.close())
     const url = await listen(app, config)
@@ -49,15 +48,14 @@ interface Parts {
   readonly store: ItemStore
   readonly authenticate: Authenticate
   readonly log: Log
+  readonly metrics: Metrics
   readonly clock: Clock
   readonly draining: AbortSignal
 }
 
 async function assemble(parts: Parts): Promise<FastifyInstance> {
-  const { config, store, clock } = parts
-  const metrics = createProcessMetrics()
-  const commit = createGroupCommit({
-    store,
+  const { config, store, clock, metrics } = parts
+  const commit = createCommit(store, {
     clock,
     maxPendingItems: config.maxPendingItems,
     maxPendingBytes: config.maxPendingBytes,
@@ -69,7 +67,7 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
   const recent = createRecentItems(config.recentItems)
   const ingest = createIngest({ store, commit, recent }, { maxDepth: config.maxDepth })
   return buildApp(
-    { ...parts, ingest, metrics },
+    { ...parts, ingest },
     {
       maxItemBytes: config.maxItemBytes,
       maxBatchBytes: config.maxBatchBytes,

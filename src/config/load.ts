@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Value } from 'typebox/value'
-import { parseDurationMs } from '../std/duration.ts'
+import { durationOf } from '../std/duration.ts'
 import { Fault } from '../std/fault.ts'
 import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'
 
@@ -28,7 +28,7 @@ export function loadConfig(environment: Environment = process.env): Config {
 
 /** Milliseconds of a duration setting: the schema has let nothing else through. */
 export function durationMs(setting: string): number {
-  return parseDurationMs(setting) ?? 0
+  return durationOf(setting)
 }
 
 function fromFile(file: string | undefined, problems: string[]): Record<string, unknown> {

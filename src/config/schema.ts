@@ -39,11 +39,41 @@ const properties = {
     allowed: 'a folder',
   }),
   storeUrl: Type.String({
-    description: 'Where items live. `sqlite:` is the embedded store in the data folder; `memory:` keeps nothing.',
+    description:
+      'Where items live. `sqlite:` is the embedded store in the data folder; `memory:` keeps nothing; `http://…` is somebody else’s API, see INGOT_STORE_MAPPING.',
     default: 'sqlite:',
-    pattern: '^(sqlite|memory):',
-    allowed: 'sqlite: or memory:',
+    pattern: '^(sqlite|memory|https?):',
+    allowed: 'sqlite:, memory:, http://… or https://…',
   }),
+  storeMapping: Type.Optional(
+    Type.String({
+      description: 'JSON file that says how the API of an http store finds and saves an item.',
+      minLength: 1,
+      allowed: 'a file',
+    }),
+  ),
+  lockUrl: Type.Optional(
+    Type.String({
+      description:
+        'The lock service: redis://, redis+sentinel://, redis+cluster://, redlock:// or memory: (one process).',
+      pattern: '^(memory|rediss?|redis\\+(sentinel|cluster)|redlock):',
+      allowed: 'memory:, redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or redlock://…',
+    }),
+  ),
+  lockFences: Type.Optional(
+    Type.String({
+      description: 'Durable numbers for fences that rise across failovers: sqlite:FILE or postgres://….',
+      pattern: '^(memory|sqlite|postgres|postgresql):',
+      allowed: 'sqlite:FILE or postgres://…',
+    }),
+  ),
+  lockMode: oneOf(
+    'When to lock. `auto`: for a store that cannot refuse duplicates. `always`: in front of any store. `never`: not at all.',
+    'auto',
+    ['auto', 'always', 'never'],
+  ),
+  lockTtl: duration('Length of a lock, renewed while it is held.', '10s'),
+  lockWait: duration('How long an item waits for its lock.', '10s'),
   access: oneOf(
     'Whether requests need a bearer token. `auto`: yes, unless there is no tokens file and the service listens on loopback only. `off`: never.',
     'auto',

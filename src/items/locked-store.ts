@@ -16,6 +16,7 @@ import type { Grant } from '../lock/grant.ts'
 import type { Locker } from '../lock/locker.ts'
 import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
+import { itemLockKey } from './claimed-store.ts'
 import type { Collection, ItemOutcome, PreparedItem } from './item.ts'
 import type { PlainStore } from './plain-store.ts'
 import type { ItemStore, Unit, UnitOutcome } from './store.ts'
@@ -121,7 +122,7 @@ class LockedStore implements ItemStore {
   async #lock(collection: Collection, item: PreparedItem): Promise<Grant> {
     const { waitMs } = this.#options
     try {
-      return await this.#deps.locker.acquire(`item/${collection.name}/${item.id}`, {
+      return await this.#deps.locker.acquire(itemLockKey(collection.name, item.id), {
         waitMs,
         signal: this.#closing.signal,
       })

@@ -1,0 +1,103 @@
+/** Store, locks and commit of the service, put together from its configuration. */
+import { durationMs } from '../config/load.ts'
+import { loadMapping } from '../config/mapping.ts'
+import type { Config } from '../config/schema.ts'
+import { DEFAULT_POLICY, parsePolicy } from '../identity/policy.ts'
+import { withClaims } from '../items/claimed-store.ts'
+import { createDirectCommit } from '../items/direct-commit.ts'
+import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from '../items/group-commit.ts'
+import { createLockedStore } from '../items/locked-store.ts'
+import { openStore } from '../items/registry.ts'
+import type { ItemStore } from '../items/store.ts'
+import { createBreaker } from '../lock/breaker.ts'
+import { withBreaker, withTelemetry } from '../lock/decorate.ts'
+import { openFenceStore } from '../lock/fences/registry.ts'
+import { createLocker, type Locker } from '../lock/locker.ts'
+import { createLockMeasures } from '../lock/measure.ts'
+import { openLockBackend } from '../lock/registry.ts'
+import type { Clock } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import type { Scope } from '../std/scope.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** Longest that a lock service may take to be there at start. */
+const OPEN_MS = 10_000
+
+export interface StoreDeps {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Gets what has to be closed at the end, in reverse order. */
+  readonly scope: Scope
+}
+
+const isHttp = (config: Config): boolean => /^https?:/.test(config.storeUrl)
+
+/** Throws Fault CONFIG_INVALID for a combination that could not keep the promise. */
+export async function openItems(deps: StoreDeps): Promise<ItemStore> {
+  const { config, scope } = deps
+  const store = isHttp(config) ? await openLocked(deps) : await openArbitrating(deps)
+  scope.defer(() => store[Symbol.asyncDispose]())
+  return store
+}
+
+async function openArbitrating(deps: StoreDeps): Promise<ItemStore> {
+  const { config } = deps
+  const store = await openStore({ url: config.storeUrl, data: config.data })
+  if (config.lockMode !== 'always') return store
+  return withClaims(store, await openLocker(deps), durationMs(config.lockWait))
+}
+
+async function openLocked(deps: StoreDeps): Promise<ItemStore> {
+  const { config, clock } = deps
+  if (config.lockMode === 'never') {
+    throw new Fault(
+      'CONFIG_INVALID',
+      'INGOT_LOCK_MODE is "never", but an http store cannot refuse duplicates by itself; use auto',
+    )
+  }
+  if (config.storeMapping === undefined) {
+    throw new Fault(
+      'CONFIG_INVALID',
+      'INGOT_STORE_URL is an http store, and INGOT_STORE_MAPPING does not say how to call it',
+    )
+  }
+  const { createHttpStore } = await import('../items/http/store.ts')
+  const { parseMapping } = await import('../items/http/mapping.ts')
+  const mapping = parseMapping(loadMapping(config.storeMapping))
+  const policies = new Map(Object.entries(mapping.collections).map(([name, policy]) => [name, parsePolicy(policy)]))
+  const plain = createHttpStore({ url: config.storeUrl, mapping })
+  const options = { policies, waitMs: durationMs(config.lockWait), defaultPolicy: DEFAULT_POLICY }
+  return createLockedStore({ plain, locker: await openLocker(deps), clock }, options)
+}
+
+async function openLocker(deps: StoreDeps): Promise<Locker> {
+  const { config, clock, log, metrics, scope } = deps
+  if (config.lockUrl === undefined) {
+    throw new Fault(
+      'CONFIG_INVALID',
+      'INGOT_LOCK_URL is missing: this store, or INGOT_LOCK_MODE=always, needs a lock service',
+    )
+  }
+  const signal = AbortSignal.timeout(OPEN_MS)
+  const fences = config.lockFences === undefined ? undefined : await openFenceStore(config.lockFences, signal)
+  if (fences !== undefined) scope.defer(() => fences[Symbol.asyncDispose]())
+  const context = { clock, log, ...(fences === undefined ? {} : { fences }) }
+  const measures = createLockMeasures(metrics)
+  const backend = withTelemetry(await openLockBackend(config.lockUrl, context, signal), measures, clock)
+  const guarded = withBreaker(backend, createBreaker(), measures)
+  scope.defer(() => guarded[Symbol.asyncDispose]())
+  return createLocker(guarded, { clock, measures, ttlMs: durationMs(config.lockTtl) })
+}
+
+/** Units go side by side where each waits for itself alone, and together where they can share a commit. */
+export function createCommit(
+  store: ItemStore,
+  options: Omit<GroupCommitOptions, 'store'> & { readonly maxPendingItems: number },
+): GroupCommit {
+  return store.capabilities.arbitrates
+    ? createGroupCommit({ ...options, store })
+    : createDirectCommit({ ...options, store })
+}
