@@ -1,0 +1,55 @@
+/**
+ * What the clients of the crash proof send. A content has several spellings that are the same item; which bytes belong
+ * to which content is known by construction, so the proof needs none of the service's own idea of identity.
+ */
+import type { Random } from '../random.ts'
+
+export const JSON_MEDIA = 'application/json'
+export const BYTES_MEDIA = 'application/octet-stream'
+
+export interface Content {
+  /** Number of the content: its identity to the proof. */
+  readonly number: number
+  readonly media: typeof JSON_MEDIA | typeof BYTES_MEDIA
+  /** The same item, spelled in different bytes; none holds a line end when it is JSON. */
+  readonly spellings: readonly Buffer[]
+}
+
+/** What is sent of a content: one of its spellings. */
+export interface Entry {
+  readonly content: Content
+  readonly spelling: number
+}
+
+const LETTERS = ['a', 'b', 'e', 'n', 'r', ' ', '"', '\\', '/', 'ä', '€', '😀']
+
+export function createContent(number: number, random: Random): Content {
+  if (random.chance(0.1)) return { number, media: BYTES_MEDIA, spellings: [randomBytes(number, random)] }
+  const text = randomText(random)
+  const price = random.between(0, 4_000) / 4
+  const compact = JSON.stringify({ number, text, price })
+  const turned = `{ "price":\t${price.toFixed(2)}, "text" : ${JSON.stringify(text)},"number": ${number}.0e0 }`
+  const escaped = `{"text":${escapeAll(text)},"number":${number},"price":${price}}`
+  return { number, media: JSON_MEDIA, spellings: [compact, turned, escaped].map((one) => Buffer.from(one)) }
+}
+
+export function bytesOf(entry: Entry): Buffer {
+  const bytes = entry.content.spellings[entry.spelling]
+  if (bytes === undefined) throw new RangeError(`content ${entry.content.number} has no spelling ${entry.spelling}`)
+  return bytes
+}
+
+function randomText(random: Random): string {
+  const length = random.chance(0.03) ? random.between(2_000, 12_000) : random.between(0, 300)
+  return Array.from({ length }, () => random.pick(LETTERS)).join('')
+}
+
+function randomBytes(number: number, random: Random): Buffer {
+  const tail = Uint8Array.from({ length: random.between(0, 400) }, () => random.between(0, 255))
+  return Buffer.concat([Buffer.from(`${number}:`), tail])
+}
+
+function escapeAll(text: string): string {
+  const units = Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'))
+  return `"${units.map((unit) => `\\u${unit}`).join('')}"`
+}

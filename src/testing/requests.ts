@@ -1,0 +1,73 @@
+/** HTTP as a test needs it: whole answers, and streams whose two directions move on their own. */
+import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+
+export interface Sending {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | string
+  readonly agent?: Agent
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly body: Buffer
+}
+
+/** One request, its whole answer. Rejects when the connection breaks before the answer is complete. */
+export function ask(url: string, sending: Sending = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { method = 'GET', headers = {}, body, agent } = sending
+    const sent = request(url, { method, headers, ...(agent && { agent }) })
+    sent.on('error', reject)
+    sent.on('response', (response) => {
+      readWhole(response).then((bytes) => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes })
+      }, reject)
+    })
+    sent.end(body)
+  })
+}
+
+export async function readWhole(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** JSON of an answer, for a test to look into. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the test says what it expects to find
+export function jsonOf<T = Record<string, unknown>>(answer: { readonly body: Buffer }): T {
+  return JSON.parse(answer.body.toString('utf8')) as T
+}
+
+export interface Duplex {
+  readonly request: ClientRequest
+  /** The head of the answer. Rejects when the connection breaks before. */
+  readonly response: Promise<IncomingMessage>
+}
+
+/** Opens a request whose body is written bit by bit. */
+export function openStream(url: string, headers: Readonly<Record<string, string>> = {}): Duplex {
+  const sent = request(url, { method: 'POST', headers: { 'content-type': 'application/x-ndjson', ...headers } })
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
+    sent.on('response', resolve)
+    sent.on('error', reject)
+  })
+  // a broken connection is met by whoever waits for the answer
+  response.catch(() => {})
+  sent.flushHeaders()
+  return { request: sent, response }
+}
+
+/** The lines of an answer as they come. Throws when the connection breaks. */
+export async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void> {
+  let rest = ''
+  response.setEncoding('utf8')
+  for await (const text of response as AsyncIterable<string>) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}

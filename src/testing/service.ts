@@ -1,0 +1,146 @@
+/**
+ * The real service as a process of its own: what users start, on a free port and a folder of the test's choice.
+ * A service ends with its scope (`await using`), and in any case with the process of the test (leash.ts).
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { FailpointName } from '../std/failpoint.ts'
+
+export interface ServiceOptions {
+  /** Folder of its embedded store. */
+  readonly data: string
+  /** Further settings, such as INGOT_DRAIN. Nothing of the test's own environment reaches the service but PATH. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Faults to build in. Default: none, and then without the means to have any. */
+  readonly failpoints?: readonly FailpointName[]
+  /** A program and its arguments to run the service under, such as strace. */
+  readonly under?: readonly string[]
+  /** How long the start may take, milliseconds. Default: 30000. */
+  readonly readyMs?: number
+}
+
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface ServiceProcess extends AsyncDisposable {
+  readonly pid: number
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<Ending>
+  stdout(): string
+  stderr(): string
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<Ending>
+  /** SIGTERM; rejects when the process is still there after `withinMs`. Default: 10000. */
+  stop(withinMs?: number): Promise<Ending>
+}
+
+export interface Service extends ServiceProcess {
+  /** Such as `http://127.0.0.1:40123`. */
+  readonly url: string
+}
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const READY = /^ingot serves (http:\S+),/m
+
+/** Starts the service and waits until it listens. Rejects with what it printed when it ends before. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const service = spawnService(options)
+  try {
+    const url = await readyUrl(service, options.readyMs ?? 30_000)
+    return Object.assign(service, { url })
+  } catch (failure) {
+    await service.kill()
+    throw failure
+  }
+}
+
+/** Starts the process without waiting for anything. `args` replace the command. Default: `serve`. */
+export function spawnService(options: ServiceOptions, args: readonly string[] = ['serve']): ServiceProcess {
+  const [command = process.execPath, ...rest] = [...(options.under ?? []), ...nodeCommand(options, args)]
+  const child = spawn(command, rest, {
+    cwd: ROOT,
+    env: environment(options),
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  return processOf(child, options.under !== undefined)
+}
+
+function nodeCommand({ failpoints }: ServiceOptions, args: readonly string[]): string[] {
+  const conditions = failpoints === undefined || failpoints.length === 0 ? [] : ['--conditions=failpoints']
+  return [process.execPath, ...conditions, '--import', './src/testing/leash.ts', 'src/cli.ts', ...args]
+}
+
+function environment({ data, env, failpoints }: ServiceOptions): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env['PATH'],
+    INGOT_LISTEN: '127.0.0.1:0',
+    INGOT_DATA: data,
+    INGOT_LOG_LEVEL: 'warn',
+    // it starts in half the time, and is otherwise the same
+    NODE_COMPILE_CACHE: join(ROOT, 'out', 'compile-cache'),
+    ...(failpoints === undefined ? {} : { INGOT_FAILPOINTS: failpoints.join(',') }),
+    ...env,
+  }
+}
+
+function processOf(child: ChildProcess, isWrapped: boolean): ServiceProcess {
+  const printed = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (text: string) => void (printed[name] += text))
+  }
+  const ended = new Promise<Ending>((resolve, reject) => {
+    child.on('error', reject)
+    // `close`, not `exit`: by then everything that it printed has been read
+    child.on('close', (code, signal) => resolve({ code, signal }))
+  })
+  const kill = async (): Promise<Ending> => {
+    if (!isWrapped) child.kill('SIGKILL')
+    // a grandchild ends when we let go of its leash; what it runs under then ends too, and has written all it knows
+    child.stdio[3]?.destroy()
+    const patience = setTimeout(() => child.kill('SIGKILL'), 5_000)
+    return ended.finally(() => clearTimeout(patience))
+  }
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    stdout: () => printed.stdout,
+    stderr: () => printed.stderr,
+    kill,
+    stop(withinMs = 10_000) {
+      child.kill('SIGTERM')
+      return within(ended, withinMs, () => `the service did not end within ${withinMs} ms of SIGTERM`)
+    },
+    async [Symbol.asyncDispose]() {
+      await kill()
+    },
+  }
+}
+
+async function readyUrl(service: ServiceProcess, readyMs: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const poll = setInterval(() => {
+    const [, url] = READY.exec(service.stdout()) ?? []
+    if (url !== undefined) resolve(url)
+  }, 5)
+  service.ended.then(({ code, signal }) => {
+    reject(new Error(`the service ended at its start (${signal ?? `exit ${code}`}): ${service.stderr()}`))
+  }, reject)
+  try {
+    return await within(promise, readyMs, () => `the service was not ready within ${readyMs} ms: ${service.stderr()}`)
+  } finally {
+    clearInterval(poll)
+  }
+}
+
+/** `promise`, or an error with `message` after `ms`. */
+export async function within<T>(promise: Promise<T>, ms: number, message: () => string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(message())), ms)
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
