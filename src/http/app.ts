@@ -19,6 +19,9 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
+    // our own answer, below: fastify's has neither code nor Retry-After
+    return503OnClosing: false,
+    frameworkErrors: (thrown, request, reply) => void failure(context, request, reply, thrown),
   })
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.decorateRequest('caller', null)
@@ -55,22 +58,33 @@ function parseBodies(app: FastifyInstance): void {
   )
 }
 
+const traces = new WeakMap<FastifyRequest, TraceContext>()
+
+function traceOf(request: FastifyRequest): TraceContext {
+  const known = traces.get(request) ?? traceFrom(headerText(request.headers['traceparent']))
+  traces.set(request, known)
+  return known
+}
+
+function failure(context: RouteContext, request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const { traceId } = traceOf(request)
+  const { url: route, bodyLimit } = request.routeOptions
+  const problem = problemOf(thrown, { traceId, bodyLimit })
+  const fields = { traceId, route, status: problem.status, err: thrown }
+  if (problem.status >= 500) context.log.error(fields, 'request failed')
+  else context.log.debug(fields, 'request refused')
+  return reply.code(problem.status).headers(problem.headers).send(problem.body)
+}
+
+/** Routes that speak of the service itself, and go on to the end. */
+const HEALTH: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/metrics'])
+
 function observe(app: FastifyInstance, context: RouteContext): void {
-  const traces = new WeakMap<FastifyRequest, TraceContext>()
-  const traceOf = (request: FastifyRequest): TraceContext => {
-    const known = traces.get(request) ?? traceFrom(headerText(request.headers['traceparent']))
-    traces.set(request, known)
-    return known
-  }
-  const fail = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
-    const { traceId } = traceOf(request)
-    const problem = problemOf(thrown, traceId)
-    const fields = { traceId, route: request.routeOptions.url, status: problem.status, err: thrown }
-    if (problem.status >= 500) context.log.error(fields, 'request failed')
-    else context.log.debug(fields, 'request refused')
-    return reply.code(problem.status).headers(problem.headers).send(problem.body)
-  }
   app.addHook('onRequest', async (request) => {
+    // on a connection that was there before; new ones are not accepted
+    if (context.draining.aborted && !HEALTH.has(request.routeOptions.url)) {
+      throw new Fault('SHUTTING_DOWN', 'the service is shutting down')
+    }
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity')
       throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
@@ -87,9 +101,14 @@ function observe(app: FastifyInstance, context: RouteContext): void {
       'request answered',
     )
   })
-  app.setErrorHandler((thrown, request, reply) => fail(request, reply, thrown))
+  app.setErrorHandler((thrown, request, reply) => failure(context, request, reply, thrown))
   app.setNotFoundHandler((request, reply) =>
-    fail(request, reply, new Fault('NOT_FOUND', `there is no ${request.method} ${request.url.split('?', 1)[0] ?? ''}`)),
+    failure(
+      context,
+      request,
+      reply,
+      new Fault('NOT_FOUND', `there is no ${request.method} ${request.url.split('?', 1)[0] ?? ''}`),
+    ),
   )
 }
 

@@ -12,8 +12,14 @@ export interface Problem {
   readonly body: string
 }
 
-export function problemOf(thrown: unknown, traceId: string): Problem {
-  const fault = fromFramework(thrown) ?? toFault(thrown)
+export interface ProblemContext {
+  readonly traceId: string
+  /** Most bytes that the route takes, named when there were more. */
+  readonly bodyLimit: number
+}
+
+export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContext): Problem {
+  const fault = fromFramework(thrown, bodyLimit) ?? toFault(thrown)
   const { status, remedy, retryable } = FAULTS[fault.code]
   // what went wrong inside is for the log: its words may hold anything
   const detail = fault.code === 'INTERNAL' ? 'something unexpected failed' : fault.message
@@ -33,14 +39,19 @@ export function problemOf(thrown: unknown, traceId: string): Problem {
 }
 
 /** What fastify itself refuses, by its code. Source: fastify's table of FST_ERR codes. */
-function fromFramework(thrown: unknown): Fault | undefined {
+function fromFramework(thrown: unknown, bodyLimit: number): Fault | undefined {
   if (!(thrown instanceof Error) || thrown instanceof Fault || !('code' in thrown)) return undefined
   switch (thrown.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Fault('CONTENT_TOO_LARGE', 'the body is larger than this route takes', { cause: thrown })
+      return new Fault('CONTENT_TOO_LARGE', `the body has more than ${bodyLimit} bytes`, {
+        cause: thrown,
+        facts: { limit: bodyLimit },
+      })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE':
       return new Fault('MEDIA_TYPE_UNSUPPORTED', 'the media type of the body is not taken here', { cause: thrown })
+    case 'FST_ERR_BAD_URL':
+      return new Fault('REQUEST_INVALID', 'the path is not a well-formed URL path', { cause: thrown })
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Fault('REQUEST_INVALID', 'the body is not as long as Content-Length says', { cause: thrown })
     case 'FST_ERR_VALIDATION':
