@@ -10,6 +10,7 @@
  *   cut        the client went away, or stalled beyond a deadline: the connection is closed without a last line.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Submission } from '../items/ingest.ts'
 import type { ItemResult } from '../items/item.ts'
 import type { RawContent } from '../items/prepare.ts'
 import { Fault, toFault } from '../std/fault.ts'
@@ -140,7 +141,21 @@ class StreamExchange {
           ? { refused: new Fault('CONTENT_TOO_LARGE', `the line has more than ${maxItemBytes} bytes (maxItemBytes)`) }
           : { media: 'application/json', content: line.bytes },
     )
-    return this.#context.ingest.submit({ collection: this.#request.params.collection, contents })
+    return this.#submitWhenTaken({ collection: this.#request.params.collection, contents })
+  }
+
+  /** Waits for room as often as it takes: other streams may have been faster to what became free. */
+  async #submitWhenTaken(submission: Submission): Promise<readonly ItemResult[]> {
+    const { ingest, draining } = this.#context
+    const signal = AbortSignal.any([this.#stop.signal, draining])
+    for (;;) {
+      try {
+        return await ingest.submit(submission)
+      } catch (thrown) {
+        if (!(thrown instanceof Fault) || thrown.code !== 'OVERLOADED') throw thrown
+      }
+      await ingest.room(signal)
+    }
   }
 
   async #answer(items: readonly Line[], results: readonly ItemResult[]): Promise<void> {
