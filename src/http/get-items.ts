@@ -131,7 +131,7 @@ function missing(params: ItemRoute['Params']): Fault {
 }
 
 function pageOf(query: ListRoute['Querystring']): PageRequest {
-  const limit = Math.max(1, Number(query.limit ?? PAGE_ITEMS))
+  const limit = Number(query.limit ?? PAGE_ITEMS)
   return query.after === undefined ? { limit } : { limit, after: query.after }
 }
 
