@@ -20,19 +20,16 @@ export function ask(url: string, sending: Sending = {}): Promise<Answer> {
     const { method = 'GET', headers = {}, body, agent } = sending
     const sent = request(url, { method, headers, ...(agent && { agent }) })
     sent.on('error', reject)
-    sent.on('response', (response) => {
-      readWhole(response).then((bytes) => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes })
-      }, reject)
-    })
+    sent.on('response', (response) => void wholeAnswer(response).then(resolve, reject))
     sent.end(body)
   })
 }
 
-export async function readWhole(response: IncomingMessage): Promise<Buffer> {
+/** Rejects when the connection breaks before the answer is complete. */
+export async function wholeAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = []
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
 }
 
 /** JSON of an answer, for a test to look into. */

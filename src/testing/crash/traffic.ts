@@ -4,7 +4,7 @@
  */
 import { Agent } from 'node:http'
 import type { Random } from '../random.ts'
-import { type Answer, linesOf, openStream } from '../requests.ts'
+import { type Answer, linesOf, openStream, wholeAnswer } from '../requests.ts'
 import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from './content.ts'
 import type { Ledger } from './ledger.ts'
 import { COLLECTION_PATH, enter, isAccepted, type PlannedRequest, send, type Told } from './requests.ts'
@@ -126,15 +126,18 @@ async function put(state: ClientState, planned: PlannedRequest, agent: Agent): P
   if (planned.idempotencyKey !== undefined) world.keyed.push(keyed)
   const sentAt = world.ledger.tick()
   const answer = await send(state.url, planned, agent)
-  if (!isAccepted(answer)) return refused(state, planned, answer)
+  if (!isAccepted(answer)) return refused(state, planned.number, answer)
   enter(world.ledger, planned, sentAt, answer)
   keyed.told = { status: answer.status, body: answer.body.toString() }
 }
 
-/** While the service drains it may refuse; nothing is promised then, and the client ends. */
-function refused(state: ClientState, planned: PlannedRequest, answer: Answer): void {
-  const what = `request ${planned.number} was answered ${answer.status}: ${answer.body.toString().slice(0, 300)}`
-  if (!state.ending || answer.status !== 503) state.world.ledger.violate(what)
+/** While the service drains it may refuse, and says so properly; nothing is promised then, and the client ends. */
+function refused(state: ClientState, number: number, answer: Answer): void {
+  const text = answer.body.toString()
+  const what = `request ${number} was answered ${answer.status}: ${text.slice(0, 300)}`
+  const properly =
+    answer.status === 503 && text.includes('"SHUTTING_DOWN"') && answer.headers['retry-after'] !== undefined
+  if (!state.ending || !properly) state.world.ledger.violate(what)
   throw new Error(what)
 }
 
@@ -168,7 +171,9 @@ async function putStream(state: ClientState, random: Random): Promise<void> {
     if (lines.length === total) request.end()
   }
   more()
-  for await (const text of linesOf(await response)) {
+  const head = await response
+  if (head.statusCode !== 200) return refused(state, number, await wholeAnswer(head))
+  for await (const text of linesOf(head)) {
     const answer = JSON.parse(text) as LineAnswer
     if (answer.summary !== undefined) return checkSummary(world.ledger, answer.summary, counts)
     const sentLine = lines[counts.lines]

@@ -1,0 +1,480 @@
+/** Bad input, row by row of the table of promises: a clear answer, and a look into the store afterwards. */
+import { createHash } from 'node:crypto'
+import type { LightMyRequestResponse } from 'fastify'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createMemoryStore } from '../items/memory/store.ts'
+import { openSqliteStore } from '../items/sqlite/store.ts'
+import type { ItemStore } from '../items/store.ts'
+import { FAULTS, Fault, type FaultCode } from '../std/fault.ts'
+import { answerLines, openTestApp, overStore, type TestApp, type TestAppOptions } from '../testing/app.ts'
+import { temporaryFolder } from '../testing/folder.ts'
+import { type Authenticate, tokenAccess } from './access.ts'
+
+const NDJSON = { 'content-type': 'application/x-ndjson' }
+
+let sqlite: ItemStore
+const folder = temporaryFolder()
+beforeAll(async () => {
+  sqlite = await openSqliteStore(folder)
+})
+afterAll(() => sqlite[Symbol.asyncDispose]())
+
+/** A collection of its own for each test, on the one store. */
+let things = ''
+let count = 0
+beforeEach(() => void (things = `things-${++count}`))
+const path = (kind: 'items' | 'batch' = 'items'): string =>
+  `/v1/collections/${things}/items${kind === 'batch' ? ':batch' : ''}`
+
+/** An app on the embedded store. */
+function openApp(options: TestAppOptions = {}): Promise<TestApp> {
+  return openTestApp({ store: overStore(sqlite, { [Symbol.asyncDispose]: async () => {} }), maxDepth: 5, ...options })
+}
+
+/** The answer is a problem body of that code, with a remedy and a trace id. */
+function expectProblem(answer: LightMyRequestResponse, code: FaultCode): Record<string, unknown> {
+  const problem: Record<string, unknown> = answer.json()
+  expect(problem).toMatchObject({ code, status: FAULTS[code].status, title: FAULTS[code].remedy })
+  expect(problem['traceId']).toMatch(/^[0-9a-f]{32}$/)
+  expect(answer.statusCode).toBe(FAULTS[code].status)
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  expect(answer.headers['retry-after'] !== undefined).toBe(FAULTS[code].retryable)
+  return problem
+}
+
+/** It goes on working, and holds nothing but what is named. */
+async function expectAlive(app: TestApp, texts: readonly string[] = []): Promise<void> {
+  expect(await app.stored(things)).toEqual(texts)
+  const next = await app.post(path(), '"alive"')
+  expect(next.statusCode).toBe(201)
+  expect(await app.stored(things)).toEqual([...texts, '"alive"'])
+}
+
+const BAD: readonly [what: string, code: FaultCode, text: string | Buffer, position: number][] = [
+  ['something that is not JSON', 'JSON_INVALID', '{"a": tru}', 6],
+  ['a comma too many', 'JSON_INVALID', '{"a":1,}', 7],
+  ['bytes that are not UTF-8', 'JSON_INVALID', Buffer.from([0x22, 0x61, 0xff, 0x22]), 2],
+  ['a member twice', 'JSON_DUPLICATE_MEMBER', '{"a":1,"b":2,"a":1}', 13],
+  ['a member twice, spelled differently', 'JSON_DUPLICATE_MEMBER', String.raw`{"a":1,"\u0061":1}`, 7],
+  ['a lone surrogate', 'JSON_LONE_SURROGATE', String.raw`{"a":"x\ud800y"}`, 7],
+  ['an integer that a double does not hold', 'NUMBER_PRECISION', '{"a":9007199254740993}', 5],
+  ['a number out of range', 'NUMBER_PRECISION', '[1e999]', 1],
+  ['nesting too deep', 'JSON_TOO_DEEP', '[[[[[[1]]]]]]', 5],
+]
+
+describe('content that is not one item', () => {
+  test.each(BAD)('%s is refused as %s, with its position', async (_what, code, text, position) => {
+    const app = await openApp()
+    const problem = expectProblem(await app.post(path(), text), code)
+    expect(problem['position']).toBe(position)
+    expect(problem['detail']).toContain(String(position))
+    await expectAlive(app)
+  })
+
+  test.each(BAD)('%s fails its line of a stream alone, as %s', async (_what, code, text, position) => {
+    const app = await openApp()
+    const body = Buffer.concat([Buffer.from('1\n'), Buffer.from(text), Buffer.from('\n2\n')])
+    const [first, second, third, last] = answerLines((await app.post(path(), body, NDJSON)).body)
+    expect(first).toMatchObject({ line: 1, status: 'created' })
+    expect(second).toMatchObject({
+      line: 2,
+      error: { code, detail: expect.stringContaining(String(position)) as string },
+    })
+    expect(third).toMatchObject({ line: 3, status: 'created' })
+    expect(last).toEqual({ summary: { lines: 3, created: 2, duplicate: 0, failed: 1 } })
+    await expectAlive(app, ['1', '2'])
+  })
+
+  test.each(BAD.filter(([, code]) => code !== 'JSON_INVALID'))(
+    '%s fails its element of a batch alone, as %s',
+    async (_what, code, text) => {
+      const app = await openApp()
+      const answer = await app.post(
+        path('batch'),
+        Buffer.concat([Buffer.from('[1,'), Buffer.from(text), Buffer.from(',2]')]),
+      )
+      expect(answer.json()).toMatchObject({
+        errors: true,
+        counts: { created: 2, duplicate: 0, failed: 1 },
+        items: [{ index: 0, status: 'created' }, { index: 1, status: 'failed', error: { code } }, { index: 2 }],
+      })
+      await expectAlive(app, ['1', '2'])
+    },
+  )
+
+  test.each(BAD.filter(([, code]) => code === 'JSON_INVALID'))(
+    '%s makes a batch no JSON either: nothing of it is stored',
+    async (_what, code, text) => {
+      const app = await openApp()
+      const body = Buffer.concat([Buffer.from('["half",'), Buffer.from(text), Buffer.from(',2]')])
+      expectProblem(await app.post(path('batch'), body), code)
+      await expectAlive(app)
+    },
+  )
+
+  test.each(['{"a":1}', '[1,', '', 'null', '[1] 2', '[1,,2]'])('%j is no batch', async (text) => {
+    const app = await openApp()
+    const problem = expectProblem(await app.post(path('batch'), text), 'JSON_INVALID')
+    expect(problem['position']).toBeTypeOf('number')
+    await expectAlive(app)
+  })
+
+  test('an empty body is no item', async () => {
+    const app = await openApp()
+    expectProblem(await app.post(path(), ''), 'JSON_INVALID')
+    await expectAlive(app)
+  })
+
+  test('an item without any of the collection’s identity fields is refused', async () => {
+    const app = await openApp()
+    const policy = JSON.stringify({ kind: 'fields', include: ['/a'] })
+    await app.app.inject({
+      method: 'PUT',
+      url: `/v1/collections/${things}`,
+      payload: policy,
+      headers: { 'content-type': 'application/json' },
+    })
+    expectProblem(await app.post(path(), '{"b":1}'), 'FIELDS_MISSING')
+    expect(await app.stored(things)).toEqual([])
+  })
+})
+
+describe('media types and encodings', () => {
+  test.each(['items', 'batch'] as const)('%s: refuses a media type that it does not know', async (kind) => {
+    const app = await openApp()
+    for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'nonsense']) {
+      expectProblem(await app.post(path(kind), '1', { 'content-type': type }), 'MEDIA_TYPE_UNSUPPORTED')
+    }
+    await expectAlive(app)
+  })
+
+  test('refuses a body without a media type', async () => {
+    const app = await openApp()
+    const answer = await app.app.inject({ method: 'POST', url: path(), payload: Buffer.from('1') })
+    expectProblem(answer, 'MEDIA_TYPE_UNSUPPORTED')
+    await expectAlive(app)
+  })
+
+  test('refuses a batch in any form but a JSON array', async () => {
+    const app = await openApp()
+    for (const type of ['application/octet-stream', 'application/x-ndjson']) {
+      expectProblem(await app.post(path('batch'), '[1]', { 'content-type': type }), 'MEDIA_TYPE_UNSUPPORTED')
+    }
+    await expectAlive(app)
+  })
+
+  test.each(['gzip', 'br', 'deflate', 'zstd'])('refuses the content encoding %s', async (encoding) => {
+    const app = await openApp()
+    for (const type of ['application/json', 'application/octet-stream', 'application/x-ndjson']) {
+      const answer = await app.post(path(), '1', { 'content-type': type, 'content-encoding': encoding })
+      expectProblem(answer, 'MEDIA_TYPE_UNSUPPORTED')
+    }
+    await expectAlive(app)
+  })
+})
+
+describe('too large', () => {
+  const http = { maxItemBytes: 20, maxBatchBytes: 100, maxBatchItems: 3 }
+  const long = `"${'x'.repeat(19)}"`
+
+  test.for([
+    ['an item', 'items', long, {}, '20'],
+    ['an item of bytes', 'items', long, { 'content-type': 'application/octet-stream' }, '20'],
+    ['a batch in bytes', 'batch', `[${'1,'.repeat(60)}1]`, {}, '100'],
+    ['a batch in items', 'batch', '[1,2,3,4]', {}, '3'],
+  ] as const)('%s over the limit is refused, and the limit named', async ([, kind, body, headers, limit]) => {
+    const app = await openApp({ http })
+    const problem = expectProblem(await app.post(path(kind), body, headers), 'CONTENT_TOO_LARGE')
+    expect(problem['detail']).toContain(limit)
+    await expectAlive(app)
+  })
+
+  test('what is just at the limit is taken', async () => {
+    const app = await openApp({ http })
+    const most = `"${'x'.repeat(18)}"`
+    expect((await app.post(path(), most)).statusCode).toBe(201)
+    expect((await app.post(path('batch'), '[1,2,3]')).json()).toMatchObject({ counts: { created: 3 } })
+    expect(answerLines((await app.post(path(), `${most}\r\n`, NDJSON)).body)[0]).toMatchObject({ status: 'duplicate' })
+  })
+
+  test('an element of a batch fails alone', async () => {
+    const app = await openApp({ http })
+    expect((await app.post(path('batch'), `[1,${long},2]`)).json()).toMatchObject({
+      counts: { created: 2, failed: 1 },
+      items: [{}, { status: 'failed', error: { code: 'CONTENT_TOO_LARGE' } }, {}],
+    })
+    await expectAlive(app, ['1', '2'])
+  })
+
+  test('a line of a stream fails alone, also the last one without its end', async () => {
+    const app = await openApp({ http })
+    const lines = answerLines((await app.post(path(), `1\n${long}\n2\n${long}`, NDJSON)).body)
+    expect(lines).toMatchObject([
+      { line: 1 },
+      { line: 2, error: { code: 'CONTENT_TOO_LARGE', detail: expect.stringContaining('20') as string } },
+      { line: 3 },
+      { line: 4, error: { code: 'CONTENT_TOO_LARGE' } },
+      { summary: { lines: 4, created: 2, failed: 2 } },
+    ])
+    await expectAlive(app, ['1', '2'])
+  })
+})
+
+describe('collections and policies', () => {
+  const put = (app: TestApp, name: string, payload: string): Promise<LightMyRequestResponse> =>
+    app.app.inject({
+      method: 'PUT',
+      url: `/v1/collections/${name}`,
+      payload,
+      headers: { 'content-type': 'application/json' },
+    })
+
+  test.each([
+    '{"kind":"unheard"}',
+    '{}',
+    '[]',
+    'null',
+    '{"kind":"fields"}',
+    '{"kind":"fields","include":[]}',
+    '{"kind":"fields","include":["a"]}',
+    '{"kind":"fields","include":["/a"],"exclude":["/b"]}',
+    '{"kind":"json","more":1}',
+  ])('the policy %s is refused', async (policy) => {
+    const app = await openApp()
+    expectProblem(await put(app, things, policy), 'POLICY_INVALID')
+    expect(await app.store.collection(things)).toBeUndefined()
+    await expectAlive(app)
+  })
+
+  test('a policy that is no JSON is refused', async () => {
+    const app = await openApp()
+    expectProblem(await put(app, things, '{'), 'JSON_INVALID')
+    expect(await app.store.collection(things)).toBeUndefined()
+  })
+
+  test.each(['Things', '-x', 'a b', 'a%2Fb', 'x'.repeat(65), 'ä'])(
+    'the collection name %j is refused',
+    async (name) => {
+      const app = await openApp()
+      const base = `/v1/collections/${encodeURI(name)}`
+      expectProblem(await put(app, encodeURI(name), '{"kind":"json"}'), 'COLLECTION_NAME_INVALID')
+      for (const [at, headers] of [
+        [`${base}/items`, {}],
+        [`${base}/items:batch`, {}],
+        [`${base}/items`, NDJSON],
+      ] as const) {
+        expectProblem(await app.post(at, '[1]', headers), 'COLLECTION_NAME_INVALID')
+      }
+      expectProblem(await app.get(`${base}/items`), 'COLLECTION_NAME_INVALID')
+      expect(await app.store.collection(name)).toBeUndefined()
+    },
+  )
+})
+
+describe('Idempotency-Key', () => {
+  const key = (): Record<string, string> => ({ 'idempotency-key': `key-${things}` })
+
+  test.each([
+    ['the same path with other content', () => path(), '2', {}],
+    ['the batch path', () => path('batch'), '[1]', {}],
+    ['another collection', () => '/v1/collections/others/items', '1', {}],
+    ['another media type', () => path(), '1', { 'content-type': 'application/octet-stream' }],
+  ])('used again for %s is refused', async (_what, pathOf, body, headers) => {
+    const app = await openApp()
+    expect((await app.post(path(), '1', key())).statusCode).toBe(201)
+    expectProblem(await app.post(pathOf(), body, { ...headers, ...key() }), 'IDEMPOTENCY_KEY_REUSED')
+    expect(await app.stored('others')).toEqual([])
+    await expectAlive(app, ['1'])
+  })
+
+  test.each(['', 'a b', 'ü', 'x'.repeat(256)])('%j is no key', async (bad) => {
+    const app = await openApp()
+    for (const kind of ['items', 'batch'] as const) {
+      expectProblem(await app.post(path(kind), '[1]', { 'idempotency-key': bad }), 'IDEMPOTENCY_KEY_INVALID')
+    }
+    await expectAlive(app)
+  })
+
+  test('has no place on a stream', async () => {
+    const app = await openApp()
+    expectProblem(await app.post(path(), '1\n', { ...NDJSON, ...key() }), 'IDEMPOTENCY_KEY_INVALID')
+    await expectAlive(app)
+  })
+
+  test('is not used up by a request that was refused', async () => {
+    const app = await openApp()
+    expectProblem(await app.post(path(), '{', key()), 'JSON_INVALID')
+    expect((await app.post(path(), '1', key())).statusCode).toBe(201)
+  })
+})
+
+/** A store whose `put` waits until it is let go, or fails. */
+function slowStore(): { store: ItemStore; release: () => void; down: (fault: Fault | undefined) => void } {
+  const inner = createMemoryStore()
+  const gate = Promise.withResolvers<void>()
+  let fault: Fault | undefined
+  const refuse = (): void => {
+    if (fault !== undefined) throw fault
+  }
+  const store = overStore(inner, {
+    async put(units, nowMs) {
+      await gate.promise
+      refuse()
+      return inner.put(units, nowMs)
+    },
+    async collection(name) {
+      refuse()
+      return inner.collection(name)
+    },
+    async check() {
+      refuse()
+    },
+  })
+  return { store, release: gate.resolve, down: (next) => void (fault = next) }
+}
+
+describe('when it cannot be stored now', () => {
+  test('a full queue refuses with 429, and takes again afterwards', async () => {
+    const { store, release } = slowStore()
+    const app = await openTestApp({ store, maxPendingItems: 2 })
+    const waiting = [app.post(path(), '1'), app.post(path(), '2')]
+    for (const [at, body] of [
+      [path(), '3'],
+      [path('batch'), '[4,5]'],
+    ] as const) {
+      expectProblem(await app.post(at, body), 'OVERLOADED')
+      expectProblem(await app.post(at, body, { 'idempotency-key': 'k' }), 'OVERLOADED')
+    }
+    release()
+    expect((await Promise.all(waiting)).map((answer) => answer.statusCode)).toEqual([201, 201])
+    await expectAlive(app, ['1', '2'])
+  })
+
+  test('a full queue makes streams wait, and fails none of them', async () => {
+    const { store, release } = slowStore()
+    const app = await openTestApp({ store, maxPendingItems: 2 })
+    const bodies = Array.from({ length: 5 }, (_, stream) => Array.from({ length: 30 }, (_line, n) => stream * 100 + n))
+    const streams = bodies.map((numbers) => app.post(path(), numbers.join('\n'), NDJSON))
+    release()
+    for (const answer of await Promise.all(streams)) {
+      expect(answerLines(answer.body).at(-1)).toEqual({ summary: { lines: 30, created: 30, duplicate: 0, failed: 0 } })
+    }
+    expect((await app.stored(things)).length).toBe(150)
+  })
+
+  test('a store that is down refuses with 503, half-stores nothing, and is not ready', async () => {
+    const { store, release, down } = slowStore()
+    release()
+    const app = await openTestApp({ store })
+    down(new Fault('STORE_UNAVAILABLE', 'the store is down'))
+    for (const headers of [{}, { 'idempotency-key': 'k' }]) {
+      expectProblem(await app.post(path(), '1', headers), 'STORE_UNAVAILABLE')
+      expectProblem(await app.post(path('batch'), '[1,2]', headers), 'STORE_UNAVAILABLE')
+    }
+    const [last] = answerLines((await app.post(path(), '1\n2\n', NDJSON)).body)
+    expect(last).toMatchObject({ error: { code: 'STORE_UNAVAILABLE', nextLine: 1 } })
+    expectProblem(await app.get('/readyz'), 'STORE_UNAVAILABLE')
+    expect((await app.get('/livez')).statusCode).toBe(200)
+    down(undefined)
+    expect((await app.get('/readyz')).statusCode).toBe(200)
+    await expectAlive(app)
+  })
+})
+
+describe('access', () => {
+  const sha256 = (token: string): string => createHash('sha256').update(token).digest('hex')
+  const access = (): Authenticate =>
+    tokenAccess([
+      { name: 'reader', sha256: sha256('r'), collections: { [things]: ['read'] } },
+      { name: 'writer', sha256: sha256('w'), collections: { [things]: ['write'] } },
+      { name: 'cleaner', sha256: sha256('d'), collections: { '*': ['delete'] } },
+      { name: 'stranger', sha256: sha256('s'), collections: { others: ['read', 'write', 'delete'] } },
+    ])
+  const as = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+  const remove = (app: TestApp, headers: Record<string, string>): Promise<LightMyRequestResponse> =>
+    app.app.inject({ method: 'DELETE', url: `${path()}/j1-${'0'.repeat(64)}`, headers })
+  const define = (app: TestApp, headers: Record<string, string>): Promise<LightMyRequestResponse> =>
+    app.app.inject({
+      method: 'PUT',
+      url: `/v1/collections/${things}`,
+      payload: '{"kind":"json"}',
+      headers: { 'content-type': 'application/json', ...headers },
+    })
+
+  test.each([{}, as('unknown'), { authorization: 'Basic cjpy' }, { authorization: 'Bearer' }, as('r x')])(
+    '%j is nobody',
+    async (headers) => {
+      const app = await openApp({ authenticate: access() })
+      const answers = [
+        await app.post(path(), '1', headers),
+        await app.post(path(), '1\n', { ...NDJSON, ...headers }),
+        await app.post(path('batch'), '[1]', headers),
+        await app.get(path(), headers),
+        await remove(app, headers),
+        await define(app, headers),
+      ]
+      for (const answer of answers) {
+        expectProblem(answer, 'TOKEN_MISSING')
+        expect(answer.headers['www-authenticate']).toContain('Bearer')
+      }
+      expect(await app.stored(things)).toEqual([])
+    },
+  )
+
+  test.each([
+    ['r', { read: true, write: false, delete: false }],
+    ['w', { read: false, write: true, delete: false }],
+    ['d', { read: false, write: false, delete: true }],
+    ['s', { read: false, write: false, delete: false }],
+  ])('token %j may do what it was given, here: %j', async (token, may) => {
+    const app = await openApp({ authenticate: access() })
+    const answers = {
+      read: [await app.get(path(), as(token)), await app.get(path(), { accept: 'application/x-ndjson', ...as(token) })],
+      write: [
+        await define(app, as(token)),
+        await app.post(path(), '1', as(token)),
+        await app.post(path('batch'), '[1]', as(token)),
+        await app.post(path(), '1\n', { ...NDJSON, ...as(token) }),
+      ],
+      delete: [await remove(app, as(token))],
+    }
+    for (const right of ['read', 'write', 'delete'] as const) {
+      for (const answer of answers[right]) {
+        if (may[right]) expect([200, 201, 404]).toContain(answer.statusCode)
+        else expectProblem(answer, 'TOKEN_REFUSED')
+      }
+    }
+    expect(await app.stored(things)).toEqual(may.write ? ['1'] : [])
+  })
+
+  test('a token is never in an answer or in the log', async () => {
+    const app = await openApp({ authenticate: access() })
+    const answer = await app.post(path(), '1', as('very-secret-token'))
+    expect(answer.body).not.toContain('very-secret')
+    expect(JSON.stringify(app.log)).not.toContain('very-secret')
+  })
+})
+
+test.each([
+  ['GET', '/nowhere'],
+  ['GET', '/v1/collections/things/itemz'],
+  ['PATCH', '/v1/collections/things/items'],
+  ['GET', '/v1/collections/things/items/%zz'],
+] as const)('%s %s is not there', async (method, url) => {
+  const app = await openApp()
+  const answer = await app.app.inject({ method, url })
+  expect([400, 404]).toContain(answer.statusCode)
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  await expectAlive(app)
+})
+
+test.each([
+  ['?limit=0', 'REQUEST_INVALID'],
+  ['?limit=1001', 'REQUEST_INVALID'],
+  ['?limit=x', 'REQUEST_INVALID'],
+  ['?after=x', 'REQUEST_INVALID'],
+  ['?colour=red', 'REQUEST_INVALID'],
+] as const)('a list is not to be had with %s', async (query, code) => {
+  const app = await openApp()
+  expectProblem(await app.get(`${path()}${query}`), code)
+})

@@ -1,0 +1,156 @@
+/** The HTTP service in the test's own process, put together as `serve` does, with what the test wants to be different. */
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { onTestFinished } from 'vitest'
+import { type Authenticate, openAccess } from '../http/access.ts'
+import { buildApp } from '../http/app.ts'
+import type { HttpOptions } from '../http/deps.ts'
+import { createGroupCommit } from '../items/group-commit.ts'
+import { createIngest } from '../items/ingest.ts'
+import { createMemoryStore } from '../items/memory/store.ts'
+import { createRecentItems } from '../items/recent.ts'
+import type { ItemStore } from '../items/store.ts'
+import { type Clock, systemClock } from '../std/clock.ts'
+import { Fault } from '../std/fault.ts'
+import { createScope } from '../std/scope.ts'
+import type { Log } from '../telemetry/log.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+
+export interface TestAppOptions {
+  /** Closed with the app. Default: a memory store. */
+  readonly store?: ItemStore
+  readonly http?: Partial<HttpOptions>
+  readonly authenticate?: Authenticate
+  /** For deadlines and times of day. Commits go by the real clock. Default: the real one. */
+  readonly clock?: Clock
+  readonly maxPendingItems?: number
+  readonly maxDepth?: number
+  /** Default: 1000. */
+  readonly recentItems?: number
+}
+
+export interface LogLine {
+  readonly level: keyof Log
+  readonly event: string
+  readonly fields: object
+}
+
+export interface TestApp {
+  readonly app: FastifyInstance
+  readonly store: ItemStore
+  readonly log: readonly LogLine[]
+  /** Begins to drain, as SIGTERM does. */
+  drain(): void
+  /** Listens on a free port; the address begins with `http://`. */
+  listen(): Promise<string>
+  post(
+    path: string,
+    body: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<LightMyRequestResponse>
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<LightMyRequestResponse>
+  /** Texts of the contents that the store holds, in order of creation. */
+  stored(collection: string): Promise<string[]>
+}
+
+const HTTP_OPTIONS: HttpOptions = {
+  maxItemBytes: 1_000,
+  maxBatchBytes: 10_000,
+  maxBatchItems: 100,
+  idempotencyTtlMs: 60_000,
+  bodyIdleMs: 60_000,
+  readStallMs: 60_000,
+}
+
+/** Closes with the test. */
+export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const store = options.store ?? createMemoryStore()
+  const clock = options.clock ?? systemClock
+  const scope = createScope()
+  onTestFinished(() => scope.close())
+  scope.defer(() => store[Symbol.asyncDispose]())
+  const commit = createGroupCommit({
+    store,
+    clock: { ...systemClock, wallMs: () => clock.wallMs() },
+    ...(options.maxPendingItems === undefined ? {} : { maxPendingItems: options.maxPendingItems }),
+  })
+  const recent = createRecentItems(options.recentItems ?? 1_000)
+  const ingest = createIngest({ store, commit, recent }, { maxDepth: options.maxDepth ?? 64 })
+  const draining = new AbortController()
+  const lines: LogLine[] = []
+  const app = await buildApp(
+    {
+      ingest,
+      store,
+      authenticate: options.authenticate ?? openAccess,
+      clock,
+      log: recordingLog(lines),
+      metrics: createMetrics(),
+      draining: draining.signal,
+    },
+    { ...HTTP_OPTIONS, ...options.http },
+  )
+  scope.defer(async () => {
+    app.server.closeAllConnections()
+    await app.close()
+  })
+  return {
+    app,
+    store,
+    log: lines,
+    drain: () => draining.abort(new Fault('SHUTTING_DOWN', 'the service is shutting down')),
+    listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
+    // async, so that it is sent at once: what inject returns is sent when it is first awaited
+    post: async (url, payload, headers = {}) =>
+      app.inject({
+        method: 'POST',
+        url,
+        headers: { 'content-type': 'application/json', ...headers },
+        payload: typeof payload === 'string' ? payload : Buffer.from(payload),
+      }),
+    get: (url, headers = {}) => app.inject({ method: 'GET', url, headers }),
+    stored: (collection) => storedTexts(store, collection),
+  }
+}
+
+function recordingLog(lines: LogLine[]): Log {
+  const level =
+    (name: keyof Log) =>
+    (fields: object, event: string): void =>
+      void lines.push({ level: name, event, fields })
+  return { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') }
+}
+
+/** A store that does some things differently. */
+export function overStore(inner: ItemStore, changes: Partial<ItemStore>): ItemStore {
+  return {
+    capabilities: inner.capabilities,
+    put: (units, nowMs) => inner.put(units, nowMs),
+    collection: (name) => inner.collection(name),
+    define: (name, policy) => inner.define(name, policy),
+    get: (collection, id) => inner.get(collection, id),
+    list: (collection, page) => inner.list(collection, page),
+    delete: (collection, id) => inner.delete(collection, id),
+    check: () => inner.check(),
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+    ...changes,
+  }
+}
+
+async function storedTexts(store: ItemStore, collection: string): Promise<string[]> {
+  const texts: string[] = []
+  let after: string | undefined
+  do {
+    const page = await store.list(collection, { limit: 1_000, ...(after === undefined ? {} : { after }) })
+    texts.push(...page.items.map((item) => Buffer.from(item.content).toString('latin1')))
+    after = page.next
+  } while (after !== undefined)
+  return texts
+}
+
+/** The answer lines of a stream, in order. */
+export function answerLines(body: string): Record<string, unknown>[] {
+  return body
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
