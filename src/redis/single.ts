@@ -15,6 +15,9 @@ class SingleConnection implements RedisConnection {
   readonly #deps: ConnectionDeps
   readonly #phase: Phase = { started: false }
   #link: Link | undefined
+  readonly #fail = (error: unknown): never => {
+    throw commandFault(this.description, error)
+  }
 
   constructor(topology: Standalone | Sentinel, settings: ClientSettings, deps: ConnectionDeps) {
     this.description = describeTopology(topology)
@@ -47,12 +50,8 @@ class SingleConnection implements RedisConnection {
       : createSingleClient(topology, this.#settings, this.#phase)
   }
 
-  async run(call: ScriptCall): Promise<unknown> {
-    try {
-      return await this.#open().run(call)
-    } catch (error) {
-      throw commandFault(this.description, error)
-    }
+  run(call: ScriptCall): Promise<unknown> {
+    return this.#open().run(call).catch(this.#fail)
   }
 
   async subscribe(channel: string): Promise<void> {

@@ -55,7 +55,7 @@ export async function uncontended(rounds: number): Promise<Table> {
   const medians = new Map<Name, number[]>(NAMES.map((name) => [name, []]))
   const all = new Map<Name, number[]>(NAMES.map((name) => [name, []]))
   await withWorkers(servers, async (workers) => {
-    for (const name of NAMES) await workerOf(workers, name).ask({ kind: 'uncontended', count: 2_000 })
+    for (const name of NAMES) await workerOf(workers, name).ask({ kind: 'uncontended', count: 20_000 })
     await inTurns(NAMES, rounds, async (name) => {
       const { us } = await workerOf(workers, name).ask({ kind: 'uncontended', count: 500 })
       medians.get(name)?.push(quantile(us, 0.5))
@@ -73,7 +73,7 @@ export async function parallel(rounds: number): Promise<Table> {
   await using servers = await standalone()
   const rates = new Map<Name, number[]>(NAMES.map((name) => [name, []]))
   await withWorkers(servers, async (workers) => {
-    for (const name of NAMES) await workerOf(workers, name).ask({ kind: 'parallel', keys: 64, ms: 1_000 })
+    for (const name of NAMES) await workerOf(workers, name).ask({ kind: 'parallel', keys: 64, ms: 3_000 })
     await inTurns(NAMES, rounds, async (name) => {
       const { perSecond } = await workerOf(workers, name).ask({ kind: 'parallel', keys: 64, ms: 400 })
       rates.get(name)?.push(perSecond)

@@ -150,12 +150,13 @@ class RedisBackend<F extends Fencing> {
   }
 
   async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<Fencing>> {
-    const names = this.#names.of(request.key)
+    const { key, token, ttlMs, willWait = false } = request
+    const names = this.#names.of(key)
     const channel = names.channels + this.#client
-    const queue = request.willWait === true && this.#connection.subscribed(channel)
-    const wanted = { token: request.token, ttlMs: request.ttlMs, names, queue, signal }
+    const queue = willWait && this.#connection.subscribed(channel)
+    const wanted = { token, ttlMs, names, queue, signal }
     const attempt = await this.#granting(wanted)
-    if (attempt.kind !== 'held' || request.willWait !== true || queue) return attempt
+    if (attempt.kind !== 'held' || !willWait || queue) return attempt
     // a place is only good for one who listens: what is released before the next attempt is free by then
     await this.#connection.subscribe(channel)
     return this.#granting({ ...wanted, queue: true })

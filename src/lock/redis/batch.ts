@@ -5,7 +5,7 @@
 
 export interface Batcher<Q, A> {
   /** Rejects with what the command of its batch rejected with. */
-  submit(question: Q): Promise<A>
+  readonly submit: (question: Q) => Promise<A>
 }
 
 interface Pending<Q, A> {
@@ -32,7 +32,7 @@ export function createBatcher<Q, A>({ run, groupOf, wanted, max }: BatchOptions<
     try {
       const answers = await run(batch.map((p) => p.question))
       if (answers.length !== batch.length) throw new Error(`${answers.length} answers to ${batch.length} questions`)
-      for (const [i, answer] of answers.entries()) batch[i]?.resolve(answer)
+      answers.forEach((answer, i) => batch[i]?.resolve(answer))
     } catch (error) {
       for (const p of batch) p.reject(error)
     }
@@ -41,6 +41,11 @@ export function createBatcher<Q, A>({ run, groupOf, wanted, max }: BatchOptions<
   function flush(): void {
     const asked = pending.filter((p) => wanted(p.question))
     pending = []
+    // most calls are alone: no groups to make
+    if (asked.length === 1) {
+      void send(asked)
+      return
+    }
     const groups = new Map<number, Pending<Q, A>[]>()
     for (const p of asked) {
       const group = groupOf(p.question)

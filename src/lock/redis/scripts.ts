@@ -60,14 +60,21 @@ export function createScripts(connection: RedisConnection, { client, needsEpoch,
   const unique = createUnique(client)
   return {
     async acquire(batch) {
-      const keys = batch.flatMap(({ names }) => [names.lock, names.fence, names.queue])
-      const each = batch.flatMap(({ token, ttlMs, queue }) => [token, wholeMs(ttlMs), queue ? '1' : '0'])
-      const args = [needsEpoch ? '1' : '0', client, needsEpoch ? unique() : '', ...each]
+      const keys: string[] = []
+      const args: (string | number)[] = [needsEpoch ? '1' : '0', client, needsEpoch ? unique() : '']
+      for (const { names, token, ttlMs, queue } of batch) {
+        keys.push(names.lock, names.fence, names.queue)
+        args.push(token, wholeMs(ttlMs), queue ? '1' : '0')
+      }
       return readAnswers(await connection.run({ script: ACQUIRE, keys, args, wanted: allWanted(batch) }))
     },
     async release(batch) {
-      const keys = batch.flatMap(({ names }) => [names.lock, names.queue])
-      const args = [keepMs, client, ...batch.flatMap(({ token, names }) => [token, names.channels])]
+      const keys: string[] = []
+      const args: (string | number)[] = [keepMs, client]
+      for (const { names, token } of batch) {
+        keys.push(names.lock, names.queue)
+        args.push(token, names.channels)
+      }
       const reply = await connection.run({ script: RELEASE, keys, args, wanted: allWanted(batch) })
       return Array.isArray(reply) ? reply.map((own) => own === 1) : []
     },
