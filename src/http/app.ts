@@ -3,19 +3,22 @@ import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { Fault } from '../std/fault.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
+import { bodyDeadline } from './body-idle.ts'
 import { collectionRoutes } from './collections.ts'
 import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
 import { getItemRoutes } from './get-items.ts'
 import { healthRoutes } from './health.ts'
 import { createHttpMetrics } from './http-metrics.ts'
 import { problemOf } from './problem.ts'
-import { putItemRoutes } from './put-items.ts'
+import { mediaOf, putItemRoutes } from './put-items.ts'
 
 export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<FastifyInstance> {
   const context: RouteContext = { ...deps, options, counts: createHttpMetrics(deps.metrics) }
   const app = fastify({
     // streams have no end to wait for; how long a body may pause is seen to where it is read
     requestTimeout: 0,
+    // for what nobody waits for any more, such as the rest of a body that was refused
+    connectionTimeout: options.bodyIdleMs + options.readStallMs,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
@@ -48,14 +51,17 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
 /** Items are opaque bytes to the framework: identity reads them, once. */
 function parseBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    ['application/json', 'application/octet-stream'],
-    { parseAs: 'buffer' },
-    (_request, body, done) => done(null, body),
-  )
+  app.addContentTypeParser([...WHOLE_MEDIA], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.addContentTypeParser(['application/x-ndjson', 'application/jsonl'], (_request, payload, done) =>
     done(null, payload),
   )
+}
+
+/** Bodies that are read to their end before anything is done with them. */
+const WHOLE_MEDIA: ReadonlySet<string> = new Set(['application/json', 'application/octet-stream'])
+
+function isReadWhole(request: FastifyRequest): boolean {
+  return request.method !== 'GET' && request.method !== 'HEAD' && WHOLE_MEDIA.has(mediaOf(request))
 }
 
 const traces = new WeakMap<FastifyRequest, TraceContext>()
@@ -73,6 +79,8 @@ function failure(context: RouteContext, request: FastifyRequest, reply: FastifyR
   const fields = { traceId, route, status: problem.status, err: thrown }
   if (problem.status >= 500) context.log.error(fields, 'request failed')
   else context.log.debug(fields, 'request refused')
+  // the rest of such a body may never come: the connection is of no more use
+  if (problem.status === 408) reply.header('connection', 'close')
   return reply.code(problem.status).headers(problem.headers).send(problem.body)
 }
 
@@ -88,6 +96,11 @@ function observe(app: FastifyInstance, context: RouteContext): void {
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity')
       throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
+  })
+  const deadline = bodyDeadline(context.clock, context.options.bodyIdleMs)
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (isReadWhole(request)) deadline.call(app, request, reply, payload, done)
+    else done()
   })
   app.addHook('onSend', async (_request, reply) => {
     if (context.draining.aborted) reply.header('connection', 'close')

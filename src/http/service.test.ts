@@ -4,6 +4,7 @@ import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { describe, expect, test } from 'vitest'
 import { answerLines, openTestApp } from '../testing/app.ts'
+import { createFakeClock } from '../testing/clock.ts'
 import { ask, openStream, wholeAnswer } from '../testing/requests.ts'
 import {
   BatchAnswer,
@@ -52,6 +53,30 @@ describe('health', () => {
     expect((await wholeAnswer(await response)).status).toBe(201)
     expect(await app.stored('things')).toEqual(['{"a":1}'])
   })
+})
+
+test('a body that does not go on is refused, and its connection closed', async () => {
+  const clock = createFakeClock()
+  const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000 } })
+  const url = await app.listen()
+  const { request, response } = openStream(url + ITEMS, { 'content-type': 'application/json' })
+  const answer = response.then(wholeAnswer)
+  request.write('{"a":')
+  await ask(`${url}/livez`)
+  await clock.advance(4_900)
+  request.write('1')
+  await ask(`${url}/livez`)
+  await clock.advance(4_900)
+  await ask(`${url}/livez`)
+  await clock.advance(200)
+  const { status, headers, body } = await answer
+  expect([status, headers.connection, JSON.parse(body.toString())]).toMatchObject([
+    408,
+    'close',
+    { code: 'BODY_STALLED' },
+  ])
+  expect(await app.stored('things')).toEqual([])
+  expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
 })
 
 describe('metrics', () => {
