@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { Fault } from '../std/fault.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
 import { bodyDeadline } from './body-idle.ts'
+import { answerClientError } from './client-error.ts'
 import { collectionRoutes } from './collections.ts'
 import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
 import { getItemRoutes } from './get-items.ts'
@@ -24,6 +25,7 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     forceCloseConnections: 'idle',
     // our own answer, below: fastify's has neither code nor Retry-After
     return503OnClosing: false,
+    clientErrorHandler: answerClientError,
     frameworkErrors: (thrown, request, reply) => void failure(context, request, reply, thrown),
   })
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))

@@ -1,5 +1,6 @@
 /** Bad input, row by row of the table of promises: a clear answer, and a look into the store afterwards. */
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
 import type { LightMyRequestResponse } from 'fastify'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createMemoryStore } from '../items/memory/store.ts'
@@ -453,6 +454,39 @@ describe('access', () => {
     expect(answer.body).not.toContain('very-secret')
     expect(JSON.stringify(app.log)).not.toContain('very-secret')
   })
+})
+
+test.each([
+  ['not HTTP at all', 'hello\r\n\r\n'],
+  ['a head without an end', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(100_000)}`],
+  ['a length that is none', `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n`],
+])('%s gets a problem body too, and nothing more', async (_what, text) => {
+  const app = await openApp()
+  const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(text)
+  let answer = ''
+  for await (const part of socket.setEncoding('utf8') as AsyncIterable<string>) answer += part
+  const [head = '', body = ''] = answer.split('\r\n\r\n')
+  expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/)
+  expect(JSON.parse(body)).toMatchObject({ code: 'REQUEST_INVALID', status: 400 })
+  await expectAlive(app)
+})
+
+test('chunks that are none end a stream without a false word in its answer', async () => {
+  const app = await openApp()
+  const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
+  socket.on('error', () => {})
+  const head = `POST ${path()} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n`
+  socket.write(`${head}2\r\n1\n\r\n`)
+  let answer = ''
+  for await (const part of socket.setEncoding('utf8') as AsyncIterable<string>) {
+    answer += part
+    if (answer.includes('"line":1')) socket.write('no chunk\r\n')
+  }
+  expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+  expect(answer).not.toContain('summary')
+  await expectAlive(app, ['1'])
 })
 
 test.each([

@@ -1,0 +1,24 @@
+/** What is not HTTP never becomes a request. Its sender gets a problem body all the same, and is then cut off. */
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { Fault } from '../std/fault.ts'
+import { traceFrom } from '../telemetry/trace.ts'
+import { problemOf } from './problem.ts'
+
+export function answerClientError(thrown: Error, socket: Socket): void {
+  // after something was written an answer may be half out: more text would be taken for a part of it
+  if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy()
+  const { status, headers, body } = problemOf(faultOf(thrown), { ...traceFrom(undefined), bodyLimit: 0 })
+  const lines = Object.entries({ ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
+}
+
+/** Source: the codes of Node's `clientError` event. */
+function faultOf(thrown: Error): Fault {
+  const code = 'code' in thrown ? thrown.code : undefined
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Fault('BODY_STALLED', 'the head of the request did not come in time')
+  if (code === 'HPE_HEADER_OVERFLOW') return new Fault('REQUEST_INVALID', 'the head of the request is too large')
+  return new Fault('REQUEST_INVALID', 'this is not well-formed HTTP')
+}
