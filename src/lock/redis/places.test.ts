@@ -12,9 +12,11 @@ function setUp() {
   /** Whether the wait is over. */
   const watch = (token: string, signal = never): { done: boolean } => {
     const state = { done: false }
-    void places.wait(token, signal).then(() => {
+    const end = async (): Promise<void> => {
+      await places.wait(token, signal)
       state.done = true
-    })
+    }
+    void end()
     return state
   }
   return { clock, places, passed, passOn, watch }

@@ -1,0 +1,79 @@
+import { afterEach, expect, test } from 'vitest'
+import { createClusterClient, createSentinelClient, createSingleClient, DEFAULT_SETTINGS } from './client.ts'
+import type { ClusterTopology, Sentinel } from './topology.ts'
+
+const endpoint = { host: '127.0.0.1', port: 1 }
+const opened: { disconnect(): void }[] = []
+afterEach(() => {
+  for (const client of opened.splice(0)) client.disconnect()
+})
+
+/** Nothing is sent twice, nothing is kept for later, every wait has an end. */
+const SAFE = {
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: 500,
+  connectTimeout: 1_000,
+  socketTimeout: 1_000,
+  keepAlive: 5_000,
+  protocol: 3,
+}
+
+test('a client of one server runs with the safe settings', async () => {
+  const client = await createSingleClient({ endpoint, database: 2, credentials: {} }, DEFAULT_SETTINGS, {
+    started: false,
+  })
+  opened.push(client)
+  expect(client.options).toMatchObject({ ...SAFE, enableOfflineQueue: false, db: 2 })
+  expect(client.options.reconnectOnError?.(new Error('READONLY no writes here'))).toBe(1)
+  expect(client.options.reconnectOnError?.(new Error('ERR something else'))).toBe(false)
+})
+
+test('a client gives up at once until it has started, and never after', async () => {
+  const phase = { started: false }
+  const client = await createSingleClient({ endpoint, database: 0, credentials: {} }, DEFAULT_SETTINGS, phase)
+  opened.push(client)
+  expect(client.options.retryStrategy?.(1)).toBeNull()
+  phase.started = true
+  for (const attempt of [1, 5, 1_000]) expect(client.options.retryStrategy?.(attempt)).toBeLessThanOrEqual(1_000)
+})
+
+test('a client of Sentinels hears of failovers and bounds every wait for a Sentinel', async () => {
+  const target: Sentinel = {
+    kind: 'sentinel',
+    sentinels: [endpoint],
+    master: 'm',
+    database: 0,
+    credentials: { user: 'u', password: 'p' },
+    sentinelCredentials: { password: 's' },
+  }
+  const client = await createSentinelClient(target, DEFAULT_SETTINGS, { started: true })
+  opened.push(client)
+  expect(client.options).toMatchObject({
+    ...SAFE,
+    enableOfflineQueue: false,
+    failoverDetector: true,
+    sentinelCommandTimeout: 500,
+    role: 'master',
+    username: 'u',
+    password: 'p',
+    sentinelPassword: 's',
+  })
+  expect(client.options.sentinelRetryStrategy?.(50)).toBeLessThanOrEqual(1_000)
+  expect(client.options.sentinelReconnectStrategy?.(50)).toBeLessThanOrEqual(1_000)
+})
+
+test('a client of a cluster redirects and repeats nothing by itself', async () => {
+  const target: ClusterTopology = { kind: 'cluster', seeds: [endpoint], credentials: {} }
+  const client = await createClusterClient(target, DEFAULT_SETTINGS, { started: false })
+  opened.push(client)
+  expect(client.options).toMatchObject({
+    enableOfflineQueue: false,
+    maxRedirections: 0,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    slotsRefreshInterval: 1_000,
+    slotsRefreshTimeout: 500,
+    redisOptions: SAFE,
+  })
+})
