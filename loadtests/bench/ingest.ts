@@ -9,11 +9,11 @@ import { ndjson } from './ingest/items.ts'
 import { run, startService } from './ingest/processes.ts'
 
 const quick = process.argv.includes('--quick')
-const ITEMS = quick ? 50_000 : 500_000
+const ITEMS = quick ? 50_000 : 1_000_000
 const POSTS = quick ? 5_000 : 30_000
 const STREAMED = quick ? 200_000 : 2_000_000
-const ROUNDS = quick ? 1 : 3
-const BATCHES = quick ? [256, 1_024] : [64, 256, 1_024, 4_096]
+const ROUNDS = quick ? 1 : 2
+const BATCHES = quick ? [256, 1_024] : [256, 1_024, 4_096]
 
 const work = mkdtempSync(join(tmpdir(), 'ingot-bench-'))
 let folders = 0

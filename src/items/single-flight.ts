@@ -46,9 +46,12 @@ class FlightBook implements SingleFlight {
 
   async put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined> {
     const results: ItemResult[] = []
+    let under: Promise<UnitOutcome> | undefined
+    let unit: UnitOutcome | undefined
     for (const one of this.#plan(collection, prepared, results)) {
-      const unit = await one.flight.unit
-      const outcome = unit.kind === 'stored' ? unit.outcomes[one.flight.at] : undefined
+      // most items of a call share a unit: it is awaited once
+      if (one.flight.unit !== under) unit = await (under = one.flight.unit)
+      const outcome = unit?.kind === 'stored' ? unit.outcomes[one.flight.at] : undefined
       if (outcome === undefined) return undefined
       results[one.index] = landed(one, outcome)
     }
@@ -112,11 +115,12 @@ class FlightBook implements SingleFlight {
   }
 }
 
-function landed(one: Pending, outcome: ItemOutcome): ItemResult {
-  const { id, foundBy } = one
-  return foundBy === undefined
-    ? { ...outcome, id }
-    : { kind: 'duplicate', id, firstSeenMs: outcome.firstSeenMs, foundBy }
+function landed({ id, foundBy }: Pending, outcome: ItemOutcome): ItemResult {
+  const { firstSeenMs } = outcome
+  if (foundBy !== undefined) return { kind: 'duplicate', id, firstSeenMs, foundBy }
+  return outcome.kind === 'created'
+    ? { kind: 'created', id, firstSeenMs }
+    : { kind: 'duplicate', id, firstSeenMs, foundBy: outcome.foundBy }
 }
 
 /** Submissions of more items are taken for somebody reading through old ones. */
