@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { formatContentId, identify, identityKind } from '../identity/content-id.ts'
 import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
+import { type Absent, present } from '../testing/present.ts'
 import type { Collection, PreparedItem } from './item.ts'
+import { sameHistory } from './past.ts'
 import type { Claim, ItemStore, Unit } from './store.ts'
 
 export interface Skip {
@@ -28,14 +30,19 @@ function claim(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): Claim
   return { scope: 'tester', key, fingerprint, expiresAtMs, form: { kind: 'single', slots } }
 }
 
-export function storeContract(name: string, open: () => Promise<ItemStore>, skips: readonly Skip[] = []): void {
+/** `open` opens an empty store, or says why there is none here. */
+export function storeContract(
+  name: string,
+  open: () => Promise<ItemStore | Absent>,
+  skips: readonly Skip[] = [],
+): void {
   describe(`store contract: ${name}`, () => {
     const titles = new Set<string>()
     let store: ItemStore
-    beforeEach(async () => {
-      store = await open()
+    beforeEach(async ({ skip }) => {
+      store = present(await open(), skip)
     })
-    afterEach(() => store[Symbol.asyncDispose]())
+    afterEach(() => store?.[Symbol.asyncDispose]())
 
     const it = (title: string, body: () => Promise<void>): void => {
       titles.add(title)
@@ -201,6 +208,34 @@ export function storeContract(name: string, open: () => Promise<ItemStore>, skip
       const outcomes = await store.put(units, NOW)
       expect(outcomes.map((one) => (one.kind === 'stored' ? one.outcomes.length : -1))).toEqual([0, 700, 1])
       expect((await store.list('things', { limit: 1000 })).items).toHaveLength(701)
+    })
+
+    it('counts the deletions of a collection that removed something', async () => {
+      await putOne(unit([1, 2]))
+      await putOne(unit([1], { name: 'others', policy: DEFAULT_POLICY }))
+      const before = await store.past('things')
+      expect(before.deletes).toBe(0)
+      await store.delete('things', item(1).id)
+      await store.delete('things', item(1).id)
+      expect((await store.past('things')).deletes).toBe(1)
+      await putOne(unit([1]))
+      await Promise.all([store.delete('things', item(1).id), store.delete('things', item(2).id)])
+      expect((await store.past('things')).deletes).toBe(3)
+      expect((await store.past('others')).deletes).toBe(0)
+      expect((await store.past('nowhere')).deletes).toBe(0)
+    })
+
+    it('goes on in one history until told of another', async () => {
+      const first = await store.past('things')
+      await putOne(unit([1]))
+      const second = await store.past('things')
+      await store.delete('things', item(1).id)
+      const third = await store.past('others')
+      expect(sameHistory(first, second) && sameHistory(second, third)).toBe(true)
+      expect(second.position > first.position && third.position > second.position).toBe(true)
+      const epoch = await store.startEpoch()
+      expect(epoch).not.toBe(third.epoch)
+      expect((await store.past('things')).epoch).toBe(epoch)
     })
 
     it('is ready for writes', async () => {

@@ -31,6 +31,8 @@ function bound(store: ItemStore): ItemStore {
     get: (name, id) => store.get(name, id),
     list: (name, page) => store.list(name, page),
     delete: (name, id) => store.delete(name, id),
+    past: (collection) => store.past(collection),
+    startEpoch: () => store.startEpoch(),
     check: () => store.check(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }

@@ -10,6 +10,7 @@
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
 import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
+import type { Past } from './past.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
 
 /** A client's Idempotency-Key, to be kept with the answer. */
@@ -63,7 +64,15 @@ export interface StoreCapabilities {
   readonly parallelPuts: number
 }
 
-export interface ItemStore extends AsyncDisposable {
+/** For those who keep knowledge of a store elsewhere. */
+export interface StorePast {
+  /** Of the store and of one collection; an unknown one has no deletions. */
+  past(collection: string): Promise<Past>
+  /** Begins a new epoch, durably, and says which. */
+  startEpoch(): Promise<string>
+}
+
+export interface ItemStore extends StorePast, AsyncDisposable {
   readonly capabilities: StoreCapabilities
   /** Stores units at wall time `nowMs`. A collection not yet known comes to be with its unit's policy. */
   put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]>

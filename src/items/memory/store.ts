@@ -2,8 +2,10 @@
  * The store in words that run: what every other store must do, without durability. Used by tests and to try ingot
  * without leaving anything behind. Every method is one synchronous step, which is what makes it a transaction.
  */
+import { randomUUID } from 'node:crypto'
 import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '../item.ts'
+import type { Past } from '../past.ts'
 import { type Receipt, renderReceipt } from '../receipt.ts'
 import type { Claim, DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../store.ts'
 
@@ -15,6 +17,7 @@ interface Kept {
 interface Shelf {
   policy: IdentityPolicy
   readonly byId: Map<ItemId, Kept>
+  deletes: number
 }
 
 interface KeptReceipt {
@@ -32,6 +35,9 @@ class MemoryStore implements ItemStore {
   readonly #shelves = new Map<string, Shelf>()
   readonly #receipts = new Map<string, KeptReceipt>()
   #places = 0
+  /** What a process keeps ends with it: every store begins an epoch. */
+  #epoch: string = randomUUID()
+  #deletions = 0
 
   async put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
     return units.map((unit) => this.#putUnit(unit, nowMs))
@@ -64,7 +70,20 @@ class MemoryStore implements ItemStore {
   }
 
   async delete(collection: string, id: ItemId): Promise<boolean> {
-    return this.#shelves.get(collection)?.byId.delete(id) ?? false
+    const known = this.#shelves.get(collection)
+    if (known === undefined || !known.byId.delete(id)) return false
+    known.deletes++
+    this.#deletions++
+    return true
+  }
+
+  async past(collection: string): Promise<Past> {
+    const deletes = this.#shelves.get(collection)?.deletes ?? 0
+    return { epoch: this.#epoch, position: BigInt(this.#places + this.#deletions), deletes }
+  }
+
+  async startEpoch(): Promise<string> {
+    return (this.#epoch = randomUUID())
   }
 
   async check(): Promise<void> {}
@@ -72,7 +91,7 @@ class MemoryStore implements ItemStore {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #shelf(name: string, policy: IdentityPolicy): Shelf {
-    const known = this.#shelves.get(name) ?? { policy, byId: new Map() }
+    const known = this.#shelves.get(name) ?? { policy, byId: new Map(), deletes: 0 }
     this.#shelves.set(name, known)
     return known
   }

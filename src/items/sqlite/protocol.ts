@@ -5,6 +5,7 @@
 import type { FaultCode } from '../../std/fault.ts'
 import type { ItemOutcome } from '../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../item-key.ts'
+import type { Past } from '../past.ts'
 import type { Receipt } from '../receipt.ts'
 import type { Claim, DefineOutcome, Unit, UnitOutcome } from '../store.ts'
 
@@ -117,6 +118,8 @@ export interface Methods {
   get: { args: { collection: string; key: Uint8Array }; result: Row | undefined }
   list: { args: { collection: string; after: number; limit: number }; result: RowPage }
   delete: { args: { collection: string; key: Uint8Array }; result: boolean }
+  past: { args: { collection: string }; result: Past }
+  startEpoch: { args: object; result: string }
   check: { args: object; result: undefined }
   close: { args: object; result: undefined }
 }

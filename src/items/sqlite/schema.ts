@@ -43,6 +43,10 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE INDEX receipts_by_expiry ON receipts (expires_ms);
   `,
+  `
+  -- deletions that removed something
+  ALTER TABLE collections ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** "ingt": marks the file as ours, so that another program's database is never migrated. */

@@ -56,6 +56,8 @@ function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, cl
       return last === undefined || !more ? { items } : { items, next: String(last.place) }
     },
     delete: (collection, id) => writer.call('delete', { collection, key: itemKey(id) }),
+    past: (collection) => writer.call('past', { collection }),
+    startEpoch: () => writer.call('startEpoch', {}),
     check: () => writer.call('check', {}),
     [Symbol.asyncDispose]: close,
   }

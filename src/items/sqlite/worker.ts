@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { failpoint } from '#failpoint'
 import { Fault, type FaultCode } from '../../std/fault.ts'
 import { openForReading, openForWriting } from './database.ts'
+import { createHistory } from './history.ts'
 import type { Answer, Method, Methods, Request } from './protocol.ts'
 import { createReader } from './reader.ts'
 import { createWriter } from './writer.ts'
@@ -23,6 +24,7 @@ type Early = (value: unknown) => void
 function writerHandlers(folder: string): Handlers {
   const db = openForWriting(folder)
   const writer = createWriter(db)
+  const history = createHistory(db)
   return {
     put: ({ batch, nowMs }, early) =>
       writer.transaction(
@@ -34,6 +36,8 @@ function writerHandlers(folder: string): Handlers {
     collection: ({ name }) => writer.policy(name),
     define: ({ name, policy }) => writer.transaction(() => writer.define(name, policy)),
     delete: ({ collection, key }) => writer.transaction(() => writer.delete(collection, key)),
+    past: ({ collection }) => history.past(collection),
+    startEpoch: () => history.startEpoch(),
     check: () => done(() => writer.check()),
     close: () => done(() => db.close()),
   }

@@ -42,6 +42,7 @@ export function createWriter(db: DatabaseSync): Writer {
   const collections = createCollections(db)
   const put = createPut(db, collections)
   const remove = db.prepare('DELETE FROM items WHERE collection = ? AND id = ?')
+  const countDeletion = db.prepare('UPDATE collections SET deletes = deletes + 1 WHERE id = ?')
   const anyItem = db.prepare('SELECT 1 FROM items WHERE collection = ? LIMIT 1')
   return {
     transaction(work, beforeCommit) {
@@ -70,7 +71,9 @@ export function createWriter(db: DatabaseSync): Writer {
     },
     delete(collection, key) {
       const known = collections.find(collection)
-      return known !== undefined && remove.run(known.id, key).changes === 1
+      if (known === undefined || remove.run(known.id, key).changes === 0) return false
+      countDeletion.run(known.id)
+      return true
     },
     check: () => db.exec('BEGIN IMMEDIATE; ROLLBACK'),
   }
