@@ -7,7 +7,8 @@ import { loadTokens } from '../config/tokens.ts'
 import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
 import { createIngest } from '../items/ingest.ts'
-import { createRecentItems } from '../items/recent.ts'
+import { createPastLeases } from '../items/past-lease.ts'
+import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/recent.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
@@ -64,7 +65,7 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
   metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
     commit.pendingItems(),
   )
-  const recent = createRecentItems(config.recentItems)
+  const recent = recentItems(parts)
   const ingest = createIngest({ store, commit, recent }, { maxDepth: config.maxDepth })
   return buildApp(
     { ...parts, ingest },
@@ -77,6 +78,13 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
       readStallMs: durationMs(config.readStall),
     },
   )
+}
+
+/** Memory of committed ids, as far as what the store tells of its past lets it be believed. */
+function recentItems({ store, config, clock, log }: Parts): RecentItems {
+  if (store.capabilities.exclusive) return createRecentItems(config.recentItems)
+  if (!store.capabilities.arbitrates) return noRecentItems
+  return createLeasedItems(config.recentItems, createPastLeases({ store, clock, log }), clock)
 }
 
 function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) => void {

@@ -23,6 +23,8 @@ export function withClaims(store: ItemStore, locker: Locker, waitMs: number): It
     list: (collection, page) => store.list(collection, page),
     delete: (collection, id) => store.delete(collection, id),
     check: () => store.check(),
+    past: (collection) => store.past(collection),
+    startEpoch: () => store.startEpoch(),
     async [Symbol.asyncDispose]() {
       await locker[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()

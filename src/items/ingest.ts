@@ -97,10 +97,11 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     const { kind, ...key } = claim
     const { items, slots } = distinct(prepared)
     const form = { kind, slots }
+    const mark = recent.mark(collection.name)
     const outcome = await commit.submit({ collection, items, claim: { ...key, form } })
     if (outcome.kind === 'policy-changed') return undefined
     if (outcome.kind !== 'stored') return outcome
-    rememberAll(recent, collection, items, outcome.outcomes)
+    rememberAll(recent, mark, items, outcome.outcomes)
     const ids = items.map((item) => item.id)
     const receipt = outcome.receipt ?? renderReceipt(form, ids, outcome.outcomes)
     return { kind: 'stored', receipt, entries: entriesOf(form, ids, outcome.outcomes) }
@@ -118,7 +119,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     },
     async remove(collection, id) {
       const removed = await store.delete(collection, id)
-      recent.forget(collection, id)
+      await recent.forget(collection, id)
       return removed
     },
   }

@@ -44,7 +44,7 @@ export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOpt
 
 class LockedStore implements ItemStore {
   // every item waits for itself alone: gathering them would only make them wait for each other
-  readonly capabilities = { arbitrates: false, parallelPuts: Number.POSITIVE_INFINITY }
+  readonly capabilities = { arbitrates: false, exclusive: false, parallelPuts: Number.POSITIVE_INFINITY }
   readonly #deps: LockedStoreDeps
   readonly #options: LockedStoreOptions
   readonly #closing = new AbortController()
@@ -81,6 +81,14 @@ class LockedStore implements ItemStore {
 
   check(): Promise<void> {
     return this.#deps.plain.check()
+  }
+
+  async past(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store tells nothing of its past')
+  }
+
+  async startEpoch(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store tells nothing of its past')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

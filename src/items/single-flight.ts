@@ -6,7 +6,7 @@
 import type { GroupCommit } from './group-commit.ts'
 import type { Collection, FoundBy, ItemId, ItemOutcome, ItemResult, PreparedItem } from './item.ts'
 import type { Prepared } from './prepare.ts'
-import type { RecentItems } from './recent.ts'
+import type { Mark, RecentItems } from './recent.ts'
 import type { UnitOutcome } from './store.ts'
 
 export interface SingleFlight {
@@ -104,9 +104,10 @@ class FlightBook implements SingleFlight {
     items: readonly PreparedItem[],
     flights: Map<ItemId, Flight>,
   ): Promise<UnitOutcome> {
+    const mark = this.#recent.mark(collection.name)
     try {
       const outcome = await this.#commit.submit({ collection, items })
-      if (outcome.kind === 'stored') rememberAll(this.#recent, collection, items, outcome.outcomes)
+      if (outcome.kind === 'stored') rememberAll(this.#recent, mark, items, outcome.outcomes)
       return outcome
     } finally {
       for (const item of items) flights.delete(item.id)
@@ -132,13 +133,14 @@ const SCAN_ITEMS = 16
  */
 export function rememberAll(
   recent: RecentItems,
-  collection: Collection,
+  mark: Mark | undefined,
   items: readonly PreparedItem[],
   outcomes: readonly ItemOutcome[],
 ): void {
+  if (mark === undefined) return
   for (const [at, item] of items.entries()) {
     const outcome = outcomes[at]
     if (outcome === undefined || (outcome.kind === 'duplicate' && items.length > SCAN_ITEMS)) continue
-    recent.remember(collection.name, item.id, outcome.firstSeenMs)
+    recent.remember(mark, item.id, outcome.firstSeenMs)
   }
 }

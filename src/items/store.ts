@@ -60,6 +60,8 @@ export interface Page {
 export interface StoreCapabilities {
   /** Refuses a duplicate by itself, whoever sends it. */
   readonly arbitrates: boolean
+  /** Whether this process alone changes the store, so that it knows of every deletion. */
+  readonly exclusive: boolean
   /** How many `put` calls are worth having under way at once. */
   readonly parallelPuts: number
 }

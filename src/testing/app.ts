@@ -131,6 +131,8 @@ export function overStore(inner: ItemStore, changes: Partial<ItemStore>): ItemSt
     list: (collection, page) => inner.list(collection, page),
     delete: (collection, id) => inner.delete(collection, id),
     check: () => inner.check(),
+    past: (collection) => inner.past(collection),
+    startEpoch: () => inner.startEpoch(),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
     ...changes,
   }

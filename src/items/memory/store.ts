@@ -31,7 +31,7 @@ export function createMemoryStore(): ItemStore {
 }
 
 class MemoryStore implements ItemStore {
-  readonly capabilities = { arbitrates: true, parallelPuts: 1 }
+  readonly capabilities = { arbitrates: true, exclusive: true, parallelPuts: 1 }
   readonly #shelves = new Map<string, Shelf>()
   readonly #receipts = new Map<string, KeptReceipt>()
   #places = 0

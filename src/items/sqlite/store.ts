@@ -33,7 +33,7 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
 function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, close: () => Promise<void>): ItemStore {
   return {
     // the next batch is packed and sent while the last one commits; more would only wait
-    capabilities: { arbitrates: true, parallelPuts: 2 },
+    capabilities: { arbitrates: true, exclusive: true, parallelPuts: 2 },
     async put(units, nowMs) {
       const batch = packBatch(units, (unit) => policyText(unit.collection.policy))
       const packed = await writer.call('put', { batch, nowMs }, [batch.bytes.buffer])
