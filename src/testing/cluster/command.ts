@@ -1,0 +1,80 @@
+/**
+ * `npm run cluster`: three replicas of the service, Postgres and Redis under Sentinel, all on this machine and behind
+ * one address. Postgres and Redis run in Docker. Ctrl-C ends all of it and leaves nothing.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createScope, type Scope } from '../../std/scope.ts'
+import { type PostgresServer, startPostgres } from '../postgres-server.ts'
+import type { Absent } from '../present.ts'
+import { type RedisServers, startSentinel } from '../redis-servers.ts'
+import { type Service, startService } from '../service.ts'
+import { startBalancer } from './balancer.ts'
+
+const REPLICAS = 3
+const PORT = Number(process.env['INGOT_CLUSTER_PORT'] ?? 8080)
+
+// in CI's image stores there is none of the container that removes containers; this program does that itself
+process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+const isAbsent = (server: object): server is Absent => 'absent' in server
+
+async function started<T extends AsyncDisposable>(scope: Scope, what: string, start: Promise<T | Absent>): Promise<T> {
+  const server = await start
+  if (isAbsent(server)) throw new Error(`${what} cannot be started: ${server.absent}`)
+  scope.defer(() => server[Symbol.asyncDispose]())
+  return server
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}
+
+async function startReplicas(scope: Scope, env: Record<string, string>): Promise<readonly Service[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-cluster-'))
+  scope.defer(() => rmSync(folder, { recursive: true, force: true }))
+  // at once: their migrations take turns by themselves
+  return Promise.all(
+    Array.from({ length: REPLICAS }, async (_, n) => {
+      const service = await startService({ data: join(folder, String(n)), env })
+      scope.defer(async () => void (await service.stop()))
+      return service
+    }),
+  )
+}
+
+const stop = interrupted()
+const scope = createScope()
+try {
+  say('starting Postgres and Redis (three Sentinels, a master, two replicas) in Docker')
+  const [postgres, redis] = await Promise.all([
+    started<PostgresServer>(scope, 'Postgres', startPostgres()),
+    started<RedisServers>(scope, 'Redis', startSentinel()),
+  ])
+  const replicas = await startReplicas(scope, {
+    INGOT_STORE_URL: postgres.url,
+    INGOT_LOCK_URL: redis.url,
+    INGOT_LOCK_FENCES: postgres.url,
+    INGOT_LOCK_MODE: process.env['INGOT_LOCK_MODE'] ?? 'auto',
+  })
+  const balancer = await startBalancer(PORT, () => replicas.map((replica) => Number(new URL(replica.url).port)))
+  scope.defer(() => balancer[Symbol.asyncDispose]())
+  say(`\ningot, ${REPLICAS} replicas   ${balancer.url}`)
+  for (const replica of replicas) say(`  replica             ${replica.url}`)
+  say(`  Postgres            ${postgres.url}\n  Redis               ${redis.url}`)
+  say(`\nSend the same item to all of them at once:
+  for i in 1 2 3 4 5 6; do curl -s ${balancer.url}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1}' & done; wait
+
+Ctrl-C ends all.`)
+  await stop
+  say('\nending')
+} finally {
+  await scope.close()
+}
