@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { endProcesses, type Running, runIngot, type Service, startIngot, startService } from '../testing/process.ts'
+import { endProcesses, type Running, runIngot, startIngot } from '../testing/process.ts'
+import { type Service, startService } from '../testing/service.ts'
 
 const root = temporaryFolder()
 endProcesses()
@@ -15,12 +16,12 @@ endProcesses()
 let service: Service | undefined
 
 afterEach(async () => {
-  await service?.stop('SIGKILL')
+  await service?.kill()
   service = undefined
 })
 
 async function serve(data = newFolder()): Promise<Service & { readonly data: string }> {
-  service = await startService(data)
+  service = await startService({ data })
   return { ...service, data }
 }
 
@@ -74,9 +75,9 @@ describe('ingest', () => {
     const count = 150_000
     const running = startIngest(url, fileOf('killed.ndjson', linesOf(0, count)))
     await untilStored(url, 'orders', 1_000)
-    await service?.stop('SIGKILL')
+    await service?.kill()
     await until('ingest notices', () => running.stderr().includes('going on at line'))
-    service = await startService(data, { INGOT_LISTEN: new URL(url).host })
+    service = await startService({ data, env: { INGOT_LISTEN: new URL(url).host } })
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ complete: true, items: count, failed: 0, answeredLines: count })
@@ -88,10 +89,10 @@ describe('ingest', () => {
     const running = startIngest(url)
     running.stdin.write(linesOf(0, 5_000))
     await untilStored(url, 'orders', 1_000)
-    expect(await service?.stop('SIGTERM')).toBe(0)
+    expect((await service?.stop())?.code).toBe(0)
     running.stdin.end(linesOf(5_000, 10_000))
     await until('ingest notices', () => running.stderr().includes('going on at line'))
-    service = await startService(data, { INGOT_LISTEN: new URL(url).host })
+    service = await startService({ data, env: { INGOT_LISTEN: new URL(url).host } })
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
     // nothing that the service took before it stopped went unanswered
@@ -163,7 +164,7 @@ describe('ingest', () => {
     const sha256 = createHash('sha256').update(token).digest('hex')
     const tokens = { tokens: [{ name: 'loader', sha256, collections: { orders: ['read', 'write'] } }] }
     const data = newFolder()
-    service = await startService(data, { INGOT_TOKENS_FILE: fileOf('tokens.json', JSON.stringify(tokens)) })
+    service = await startService({ data, env: { INGOT_TOKENS_FILE: fileOf('tokens.json', JSON.stringify(tokens)) } })
     const args = ['ingest', fileOf('some.ndjson', linesOf(0, 3)), '--to', service.url, '-c', 'orders']
 
     const refused = await runIngot(args)
@@ -178,7 +179,7 @@ describe('ingest', () => {
 
   test('gives up in time where nobody listens, and says so', async () => {
     const { url } = await serve()
-    await service?.stop('SIGKILL')
+    await service?.kill()
     const file = fileOf('few.ndjson', linesOf(0, 3))
     const { code, stderr } = await runIngot(['ingest', file, '--to', url, '-c', 'orders', '--retry-for', '1s'])
     expect(code).toBe(1)
@@ -231,7 +232,7 @@ describe('verify', () => {
     expect(used.stderr).toMatch(/STORE_LOCKED: data folder ".*" is in use by process \d+/)
 
     // killed, so that the newest items are in the log only
-    await service?.stop('SIGKILL')
+    await service?.kill()
     expect(await runIngot(['verify', '--data', data])).toEqual({
       code: 0,
       stdout: 'collection orders: 100 items\nkept answers: 0\nsound\n',

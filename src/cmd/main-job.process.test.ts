@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { endProcesses, runIngot, type Service, startService } from '../testing/process.ts'
+import { endProcesses, runIngot } from '../testing/process.ts'
+import { type Service, startService } from '../testing/service.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/debian-packages/', import.meta.url))
 const folder = temporaryFolder()
@@ -80,7 +81,7 @@ let sources: string
 let packages: string
 
 beforeAll(async () => {
-  service = await startService(join(folder, 'data'))
+  service = await startService({ data: join(folder, 'data') })
   sources = listOf('sources')
   packages = listOf('packages')
 })
@@ -156,7 +157,7 @@ describe('the main job', () => {
   })
 
   test('leaves a data folder that verify finds sound', async () => {
-    expect(await service.stop('SIGTERM')).toBe(0)
+    expect((await service.stop()).code).toBe(0)
     const { code, stdout } = await runIngot(['verify', '--data', join(folder, 'data')])
     expect(stdout).toMatch(/\nsound\n$/)
     expect(code).toBe(0)

@@ -1,6 +1,5 @@
-/** `ingot` as its users run it: processes of their own, with real signals, streams and files. */
+/** Commands of `ingot` as their users run them: processes of their own, with real signals, streams and files. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
@@ -68,29 +67,4 @@ function collect(stream: Readable): () => string {
     text += chunk
   })
   return () => text
-}
-
-export interface Service {
-  readonly url: string
-  /** Resolves with the exit code when it has ended. */
-  stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>
-}
-
-/** `ingot serve` on a data folder; resolves when it takes requests. On a free port, unless `env` says otherwise. */
-export async function startService(data: string, env: Readonly<Record<string, string>> = {}): Promise<Service> {
-  const child = start(['serve'], { INGOT_DATA: data, INGOT_LISTEN: '127.0.0.1:0', INGOT_LOG_LEVEL: 'warn', ...env })
-  const stdout = collect(child.stdout)
-  const stderr = collect(child.stderr)
-  const ended = exitCodeOf(child)
-  while (!/serves (\S+),/.test(stdout())) {
-    const event = await Promise.race([once(child.stdout, 'data').then(() => 'output'), ended.then(() => 'end')])
-    if (event === 'end') throw new Error(`the service did not start: ${stderr()}`)
-  }
-  return {
-    url: /serves (\S+),/.exec(stdout())?.[1] ?? '',
-    stop(signal) {
-      child.kill(signal)
-      return ended
-    },
-  }
 }
