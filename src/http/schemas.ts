@@ -37,7 +37,9 @@ export const ItemParams = Type.Object({
 
 export const ListQuery = Type.Object(
   {
-    after: Type.Optional(Type.String({ pattern: '^\\d{1,19}$', description: '`next` of the page before' })),
+    after: Type.Optional(
+      Type.String({ pattern: '^\\d{1,19}(\\.\\d{1,19})?$', description: '`next` of the page before' }),
+    ),
     limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$', description: '1 to 1000, default 100' })),
   },
   { additionalProperties: false },

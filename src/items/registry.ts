@@ -6,13 +6,19 @@ export interface StoreSettings {
   readonly url: string
   /** Folder of the embedded store. */
   readonly data: string
+  /** Where a store that is reached through a pooler is reached without. Default: `url`. */
+  readonly directUrl?: string
 }
 
 type Open = (settings: StoreSettings) => Promise<ItemStore>
 
+const openPostgres: Open = async (settings) => (await import('./postgres/store.ts')).openPostgresStore(settings)
+
 const STORES: Readonly<Record<string, Open>> = {
   'memory:': async () => (await import('./memory/store.ts')).createMemoryStore(),
   'sqlite:': async ({ data }) => (await import('./sqlite/store.ts')).openSqliteStore(data),
+  'postgres:': openPostgres,
+  'postgresql:': openPostgres,
 }
 
 /** Throws Fault CONFIG_INVALID for a scheme that has no store, and what the store throws that cannot be opened. */

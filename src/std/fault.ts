@@ -44,6 +44,8 @@ export const FAULTS = {
   SHUTTING_DOWN: passing(503, 'send again: another replica, or this one after its restart'),
   STORE_UNAVAILABLE: passing(503, 'send again after Retry-After; see the log for the cause'),
   STORE_LOCKED: rejected(503, 'stop the other process that uses this data folder'),
+  STORE_SHAPE_UNKNOWN: rejected(503, 'start the version of ingot that made this shape, or a newer one'),
+  STORE_UNSUITABLE: rejected(503, 'change the server setting that the message names'),
   STORE_CORRUPT: rejected(500, 'run ingot verify, then restore the data folder from a backup'),
   INTERNAL: rejected(500, 'report it with the trace id'),
   // locks

@@ -1,30 +1,101 @@
-/** A Postgres of its own for a test file, in a container. */
-import { GenericContainer, Wait } from 'testcontainers'
+/** A Postgres of its own for a test file, in a container that can be killed, frozen and started again. */
+import pg from 'pg'
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Absent } from './present.ts'
 import { dockerAbsence } from './redis-container.ts'
+import { freePorts } from './tcp-ports.ts'
 
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string
+  readonly port: number
+  /** Makes an empty database and answers its URL. */
+  database(): Promise<string>
+  /** Runs a command in the container as the server's user; rejects when it fails. */
+  exec(...command: readonly string[]): Promise<string>
+  /** Ends all its processes at once, as a power cut does; what was not synced may be lost. */
+  kill(): Promise<void>
+  /** Starts it again on the files it left. Resolves when it takes connections. */
+  start(): Promise<void>
+  freeze(): Promise<void>
+  thaw(): Promise<void>
+}
+
+export interface PostgresServerOptions {
+  /** Settings of the server, as in `max_connections=20`. Default: none. */
+  readonly settings?: readonly string[]
 }
 
 const PASSWORD = 'test-only'
+const START_MS = 60_000
 
 /** Or why there can be none. */
-export async function startPostgres(): Promise<PostgresServer | Absent> {
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer | Absent> {
   const absent = await dockerAbsence()
-  return absent === undefined ? start() : { absent }
+  return absent === undefined ? start(options) : { absent }
 }
 
-async function start(): Promise<PostgresServer> {
+async function start({ settings = [] }: PostgresServerOptions): Promise<PostgresServer> {
+  const [host = 0] = await freePorts(1)
   const container = await new GenericContainer('postgres:17')
     .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
-    .withCommand(['postgres'])
-    .withExposedPorts(5432)
+    .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
+    .withExposedPorts({ container: 5432, host })
     .withWaitStrategy(Wait.forListeningPorts())
-    .withStartupTimeout(60_000)
+    .withStartupTimeout(START_MS)
     .start()
+  return control(container, host)
+}
+
+function control(container: StartedTestContainer, port: number): PostgresServer {
+  const urlOf = (database: string): string =>
+    `postgres://postgres:${PASSWORD}@${container.getHost()}:${port}/${database}`
+  let databases = 0
+  const engine = async () => (await getContainerRuntimeClient()).container.getById(container.getId())
   return {
-    url: `postgres://postgres:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5432)}/postgres`,
+    url: urlOf('postgres'),
+    port,
+    async database() {
+      const name = `test_${++databases}`
+      await runSql(urlOf('postgres'), `CREATE DATABASE ${name}`)
+      return urlOf(name)
+    },
+    async exec(...command) {
+      const { exitCode, output } = await container.exec([...command])
+      if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
+      return output.trim()
+    },
+    kill: async () => void (await (await engine()).kill()),
+    async start() {
+      await (await engine()).start()
+      await untilReady(urlOf('postgres'))
+    },
+    freeze: async () => void (await (await engine()).pause()),
+    thaw: async () => void (await (await engine()).unpause()),
     [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
+  }
+}
+
+/** Runs statements on a connection of their own and answers the last one's rows. */
+export async function runSql(url: string, sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => {}) // a server that a test kills: the statement says so
+  await client.connect()
+  try {
+    const results = [await client.query(sql)].flat()
+    return (results.at(-1)?.rows ?? []) as readonly Readonly<Record<string, unknown>>[]
+  } finally {
+    await client.end()
+  }
+}
+
+async function untilReady(url: string): Promise<void> {
+  const deadline = performance.now() + START_MS
+  for (;;) {
+    try {
+      return void (await runSql(url, 'SELECT 1'))
+    } catch (failure) {
+      if (performance.now() > deadline) throw failure
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }

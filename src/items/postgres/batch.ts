@@ -1,0 +1,113 @@
+/**
+ * Units as the arguments of the put function, and its answer as outcomes of units. Equal items of one collection
+ * become one row: the first of them in the order of units is created, the others are duplicates of it.
+ */
+import { policyText } from '../../identity/policy.ts'
+import { byteaArray, textArray } from '../../postgres/binary-array.ts'
+import { Fault } from '../../std/fault.ts'
+import type { ItemOutcome, PreparedItem } from '../item.ts'
+import { itemKey } from '../item-key.ts'
+import type { Unit, UnitOutcome } from '../store.ts'
+
+/** A place has 20 bits for the position in the batch. */
+export const MAX_ROWS = 2 ** 20 - 1
+
+export interface Batch {
+  /** The first six arguments of the put function. */
+  readonly values: readonly unknown[]
+  readonly rowCount: number
+  /** One outcome for each unit. */
+  outcomes(answer: PutAnswer, nowMs: number): readonly UnitOutcome[]
+}
+
+export interface PutAnswer {
+  /** By target. */
+  readonly accepted: readonly boolean[]
+  /** First-seen times by row, from 0, of the rows that were there before. */
+  readonly known: ReadonlyMap<number, number>
+}
+
+/** A collection with the policy that ids were made under, and the rows of its items by id. */
+interface Target {
+  readonly index: number
+  readonly name: string
+  readonly policy: string
+  readonly rows: Map<string, number>
+}
+
+/** A unit's items as rows; `fresh` is false for an item that an earlier unit brought. */
+interface Placed {
+  readonly target: Target
+  readonly items: readonly { readonly row: number; readonly fresh: boolean }[]
+}
+
+/** @throws Fault CONTENT_TOO_LARGE for more than MAX_ROWS distinct items */
+export function createBatch(units: readonly Unit[]): Batch {
+  const rows = new BatchRows()
+  const placed = units.map((unit) => rows.place(unit))
+  return {
+    values: rows.values(),
+    rowCount: rows.count,
+    outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
+  }
+}
+
+class BatchRows {
+  readonly #targets = new Map<string, Target>()
+  readonly #rowTargets: number[] = []
+  readonly #items: PreparedItem[] = []
+
+  get count(): number {
+    return this.#items.length
+  }
+
+  place(unit: Unit): Placed {
+    const target = this.#target(unit)
+    return { target, items: unit.items.map((item) => this.#placeItem(target, item)) }
+  }
+
+  values(): readonly unknown[] {
+    const targets = [...this.#targets.values()]
+    const plain = this.#items.every((item) => item.media === JSON_MEDIA)
+    return [
+      textArray(targets.map((target) => target.name)),
+      textArray(targets.map((target) => target.policy)),
+      this.#rowTargets,
+      byteaArray(this.#items.map((item) => itemKey(item.id))),
+      plain ? null : textArray(this.#items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
+      byteaArray(this.#items.map((item) => item.content)),
+    ]
+  }
+
+  #target({ collection }: Unit): Target {
+    const policy = policyText(collection.policy)
+    const key = `${collection.name} ${policy}`
+    const known = this.#targets.get(key)
+    if (known !== undefined) return known
+    const made = { index: this.#targets.size, name: collection.name, policy, rows: new Map<string, number>() }
+    this.#targets.set(key, made)
+    return made
+  }
+
+  #placeItem(target: Target, item: PreparedItem): { row: number; fresh: boolean } {
+    const known = target.rows.get(item.id)
+    if (known !== undefined) return { row: known, fresh: false }
+    if (this.count === MAX_ROWS) throw new Fault('CONTENT_TOO_LARGE', `more than ${MAX_ROWS} items in one transaction`)
+    const row = this.#items.push(item) - 1
+    this.#rowTargets.push(target.index + 1)
+    target.rows.set(item.id, row)
+    return { row, fresh: true }
+  }
+}
+
+const JSON_MEDIA = 'application/json'
+
+function unitOutcome({ target, items }: Placed, answer: PutAnswer, nowMs: number): UnitOutcome {
+  if (answer.accepted[target.index] !== true) return { kind: 'policy-changed' }
+  const outcomes = items.map(({ row, fresh }): ItemOutcome => {
+    const since = answer.known.get(row)
+    if (since === undefined && fresh) return { kind: 'created', firstSeenMs: nowMs }
+    return { kind: 'duplicate', firstSeenMs: since ?? nowMs, foundBy: 'store' }
+  })
+  return { kind: 'stored', outcomes }
+}

@@ -1,0 +1,177 @@
+/**
+ * Transactions on Postgres, sent in as few round trips as can be: statements that do not wait for each other's answers
+ * travel together (the protocol's pipeline).
+ *
+ * - Nothing is kept in a session: every setting is local to its transaction and no statement is prepared under a name,
+ *   so it works through a pooler that gives each transaction another connection.
+ * - Every statement has a deadline twice: the server's own, and one here for a server that no longer answers.
+ * - Only a primary is talked to: what a standby says may be old.
+ * - A commit that returned is on disk, whatever the role's default for synchronous_commit.
+ * - A connection is used again only when its transaction is known to have ended; otherwise it is cut, which rolls back.
+ */
+import pg from 'pg'
+import { type Clock, systemClock } from '../std/clock.ts'
+import { Fault, type FaultCode } from '../std/fault.ts'
+import type { Rows } from './pool.ts'
+
+export interface Statement {
+  readonly text: string
+  readonly values?: readonly unknown[]
+}
+
+/** Sends all before the first answer came, and resolves with all answers. */
+export type Exchange = (statements: readonly Statement[]) => Promise<readonly Rows[]>
+
+export interface Transactions extends AsyncDisposable {
+  /** The statement in a transaction of its own, in one round trip. */
+  once(statement: Statement): Promise<Rows>
+  /** Exchanges on one connection: the first begins with `begin`, the last ends with `COMMIT` or `ROLLBACK`. */
+  session<T>(work: (exchange: Exchange) => Promise<T>): Promise<T>
+  readonly begin: Statement
+}
+
+export const COMMIT: Statement = { text: 'COMMIT' }
+export const ROLLBACK: Statement = { text: 'ROLLBACK' }
+
+export interface TransactionsOptions {
+  /** `postgres://user:password@host:port/database`, with libpq's parameters. */
+  readonly url: string
+  /** The code of the faults that failures become; the fact `sqlstate` tells the server's own code, if it was that. */
+  readonly fault: FaultCode
+  /** Default: 4. */
+  readonly connections?: number
+  /** Longest time for one statement, and to a connection, in milliseconds. Default: 5000. */
+  readonly timeoutMs?: number
+  readonly clock?: Clock
+}
+
+/** How much longer than the server we wait: its own message says more than our silence. */
+const GRACE_MS = 1_000
+
+/** How long idle connections are kept. */
+const IDLE_MS = 60_000
+
+/** How long closing waits for the server's goodbye. */
+const CLOSE_MS = 1_000
+
+/** Connects when first asked. Throws nothing for an address that is wrong: the first statement says so. */
+export function createTransactions(options: TransactionsOptions): Transactions {
+  return new PooledTransactions(options)
+}
+
+class PooledTransactions implements Transactions {
+  readonly begin: Statement
+  readonly #options: TransactionsOptions
+  readonly #pool: pg.Pool
+  readonly #open = new Set<pg.PoolClient>()
+
+  constructor(options: TransactionsOptions) {
+    const timeoutMs = options.timeoutMs ?? 5_000
+    this.#options = options
+    this.begin = { text: beginText(timeoutMs) }
+    this.#pool = new pg.Pool({
+      connectionString: options.url,
+      max: options.connections ?? 4,
+      connectionTimeoutMillis: timeoutMs,
+      query_timeout: timeoutMs + GRACE_MS,
+      idleTimeoutMillis: IDLE_MS,
+      keepAlive: true,
+      allowExitOnIdle: true,
+      pipeline: true,
+      fallback_application_name: 'ingot',
+    })
+    // an idle connection that breaks is replaced by the next transaction, which reports what is still wrong
+    this.#pool.on('error', () => {})
+    this.#pool.on('connect', (client) => void this.#open.add(client))
+    this.#pool.on('remove', (client) => void this.#open.delete(client))
+  }
+
+  once(statement: Statement): Promise<Rows> {
+    return this.session(async (exchange) => {
+      const [, rows] = await exchange([this.begin, statement, COMMIT])
+      return rows ?? NOTHING
+    })
+  }
+
+  async session<T>(work: (exchange: Exchange) => Promise<T>): Promise<T> {
+    const client = await this.#connect()
+    client.on('error', ignore)
+    try {
+      return await work((statements) => this.#exchange(client, statements))
+    } finally {
+      const ended = client.getTransactionStatus() === 'I'
+      if (!ended) client.connection.stream.destroy()
+      client.release(!ended)
+      client.off('error', ignore)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { clock = systemClock } = this.#options
+    const ended = this.#pool.end()
+    const timer = clock.timer(CLOSE_MS, () => {
+      for (const client of this.#open) client.connection.stream.destroy()
+    })
+    await ended
+    timer.cancel()
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect()
+    } catch (cause) {
+      throw this.#fault(cause)
+    }
+  }
+
+  async #exchange(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly Rows[]> {
+    const answers = await Promise.allSettled(statements.map((statement) => client.query<Row>(configOf(statement))))
+    // the first failure is the cause: after it the server refuses what follows, and answers COMMIT with ROLLBACK
+    return answers.map((answer, index): Rows => {
+      if (answer.status === 'rejected') throw this.#fault(answer.reason)
+      const last = lastResult(answer.value)
+      const surprise = last && surpriseIn(last, statements[index])
+      if (surprise !== undefined) throw this.#fault(new Error(surprise))
+      return { rows: last?.rows ?? [], count: last?.rowCount ?? 0 }
+    })
+  }
+
+  #fault(cause: unknown): Fault {
+    const reason = cause instanceof Error ? cause.message || cause.name : String(cause)
+    const sqlstate = cause instanceof pg.DatabaseError ? cause.code : undefined
+    const facts = sqlstate === undefined ? {} : { sqlstate }
+    return new Fault(this.#options.fault, `Postgres did not answer as it should: ${reason}`, { cause, facts })
+  }
+}
+
+function surpriseIn({ command, rows }: pg.QueryResult<Row>, statement: Statement | undefined): string | undefined {
+  if (statement === COMMIT) return command === 'COMMIT' ? undefined : 'it rolled back'
+  return rows[0]?.['standby'] === true ? 'it is a standby, which takes no writes' : undefined
+}
+
+/** A broken connection is reported by the statement under way. */
+function ignore(): void {}
+
+type Row = Readonly<Record<string, unknown>>
+
+const NOTHING: Rows = { rows: [], count: 0 }
+
+function configOf({ text, values }: Statement): pg.QueryConfig {
+  return values === undefined ? { text } : { text, values: [...values] }
+}
+
+/** The driver answers several statements in one text with an array, which its types do not say. */
+function lastResult(result: pg.QueryResult<Row> | readonly pg.QueryResult<Row>[]): pg.QueryResult<Row> | undefined {
+  return isList(result) ? result.at(-1) : result
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value)
+}
+
+function beginText(timeoutMs: number): string {
+  return `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL statement_timeout = ${timeoutMs}; SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs};
+SELECT pg_is_in_recovery() AS standby,
+  set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)`
+}
