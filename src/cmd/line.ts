@@ -62,7 +62,13 @@ function findEntry(name: string, commands: readonly CommandEntry[]): CommandEntr
 }
 
 /** Faults that say that nothing was started because of how we were called. */
-const NOTHING_STARTED: ReadonlySet<string> = new Set(['USAGE_INVALID', 'CONFIG_INVALID', 'STORE_LOCKED'])
+const NOTHING_STARTED: ReadonlySet<string> = new Set([
+  'USAGE_INVALID',
+  'CONFIG_INVALID',
+  'STORE_LOCKED',
+  'STORE_SHAPE_UNKNOWN',
+  'STORE_UNSUITABLE',
+])
 
 function exitCodeOf(fault: Fault): ExitCode {
   return NOTHING_STARTED.has(fault.code) ? EXIT.usage : EXIT.failed

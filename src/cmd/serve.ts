@@ -16,6 +16,7 @@ import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, type Io } from './command.ts'
+import { storePlace } from './store.ts'
 import { createCommit, openItems } from './stores.ts'
 
 export const serve = defineCommand({
@@ -37,7 +38,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     scope.defer(() => app.close())
     const url = await listen(app, config)
     greet(io, config, url)
-    log.info({ url, store: config.storeUrl, pid: process.pid }, 'serving')
+    log.info({ url, store: storePlace(config), pid: process.pid }, 'serving')
     await aborted(io.signal)
     await drain(app, { draining, log, clock: io.clock, deadlineMs: durationMs(config.drain) })
     return EXIT.fine
@@ -141,8 +142,7 @@ function urlOf(address: AddressInfo | string | null): string {
 }
 
 function greet(io: Io, config: Config, url: string): void {
-  const where = config.storeUrl.startsWith('sqlite:') ? `in ${config.data}` : `in ${config.storeUrl}`
-  io.stdout.write(`ingot serves ${url}, items are kept ${where}
+  io.stdout.write(`ingot serves ${url}, items are kept in ${storePlace(config)}
 
 Send a first item, and then the same again:
   curl -i ${url}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1, "total": 9.5}'

@@ -7,7 +7,6 @@ import { withClaims } from '../items/claimed-store.ts'
 import { createDirectCommit } from '../items/direct-commit.ts'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from '../items/group-commit.ts'
 import { createLockedStore } from '../items/locked-store.ts'
-import { openStore } from '../items/registry.ts'
 import type { ItemStore } from '../items/store.ts'
 import { createBreaker } from '../lock/breaker.ts'
 import { withBreaker, withTelemetry } from '../lock/decorate.ts'
@@ -20,6 +19,7 @@ import { Fault } from '../std/fault.ts'
 import type { Scope } from '../std/scope.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { openConfiguredStore } from './store.ts'
 
 /** Longest that a lock service may take to be there at start. */
 const OPEN_MS = 10_000
@@ -45,7 +45,7 @@ export async function openItems(deps: StoreDeps): Promise<ItemStore> {
 
 async function openArbitrating(deps: StoreDeps): Promise<ItemStore> {
   const { config } = deps
-  const store = await openStore({ url: config.storeUrl, data: config.data })
+  const store = await openConfiguredStore(config)
   if (config.lockMode !== 'always') return store
   return withClaims(store, await openLocker(deps), durationMs(config.lockWait))
 }

@@ -27,4 +27,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'print the OpenAPI document of the HTTP API',
     load: async () => (await import('./openapi.ts')).openapi,
   },
+  {
+    name: 'migrate',
+    summary: 'brings the database to the shape of this version',
+    load: async () => (await import('./migrate.ts')).migrate,
+  },
+  {
+    name: 'epoch',
+    summary: "shows the epoch of the store's history, or begins a new one",
+    load: async () => (await import('./epoch.ts')).epoch,
+  },
 ]

@@ -40,11 +40,18 @@ const properties = {
   }),
   storeUrl: Type.String({
     description:
-      'Where items live. `sqlite:` is the embedded store in the data folder; `memory:` keeps nothing; `http://…` is somebody else’s API, see INGOT_STORE_MAPPING.',
+      'Where items live. `sqlite:` is the embedded store in the data folder; `memory:` keeps nothing; `http://…` is somebody else’s API, see INGOT_STORE_MAPPING; `postgres://user:password@host:port/database` is shared by any number of replicas, and may lead to a pooler in transaction mode.',
     default: 'sqlite:',
-    pattern: '^(sqlite|memory|https?):',
-    allowed: 'sqlite:, memory:, http://… or https://…',
+    pattern: '^(sqlite:|memory:|https?://.|postgres(ql)?://.)',
+    allowed: 'sqlite:, memory:, http://…, https://… or postgres://user:password@host:port/database',
   }),
+  storeDirectUrl: Type.Optional(
+    Type.String({
+      description: 'The database of `storeUrl` past its pooler, for migrations. Without it they go through `storeUrl`.',
+      pattern: '^postgres(ql)?://.',
+      allowed: 'postgres://user:password@host:port/database',
+    }),
+  ),
   storeMapping: Type.Optional(
     Type.String({
       description: 'JSON file that says how the API of an http store finds and saves an item.',

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest'
+import { loadConfig } from '../config/load.ts'
+import { storePlace } from './store.ts'
+
+const placeOf = (url: string): string => storePlace(loadConfig({ INGOT_STORE_URL: url, INGOT_DATA: '/var/lib/x' }))
+
+test('says where items are, and keeps passwords to itself', () => {
+  expect(placeOf('sqlite:')).toBe('/var/lib/x')
+  expect(placeOf('postgres://me:secret@db:5432/items?sslmode=verify-full&password=secret')).toBe(
+    'postgres://me@db:5432/items',
+  )
+  expect(placeOf('postgres://me:sec/ret@db:port/items')).not.toContain('sec')
+})
