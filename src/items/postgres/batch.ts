@@ -13,16 +13,20 @@ import type { Unit, UnitOutcome } from '../store.ts'
 export const MAX_ROWS = 2 ** 20 - 1
 
 export interface Batch {
-  /** The first six arguments of the put function. */
-  readonly values: readonly unknown[]
   readonly rowCount: number
+  /** Arguments of the look function. */
+  lookValues(): readonly unknown[]
+  /** The first six arguments of the put function, for these rows. */
+  putValues(rows: readonly number[]): readonly unknown[]
+  /** Whether the acceptance of every target shows when all rows are known. */
+  readonly hasRowsOfAll: boolean
   /** One outcome for each unit. */
   outcomes(answer: PutAnswer, nowMs: number): readonly UnitOutcome[]
 }
 
 export interface PutAnswer {
-  /** By target. */
-  readonly accepted: readonly boolean[]
+  /** By target; undefined: all are. */
+  readonly accepted: readonly boolean[] | undefined
   /** First-seen times by row, from 0, of the rows that were there before. */
   readonly known: ReadonlyMap<number, number>
 }
@@ -46,8 +50,10 @@ export function createBatch(units: readonly Unit[]): Batch {
   const rows = new BatchRows()
   const placed = units.map((unit) => rows.place(unit))
   return {
-    values: rows.values(),
     rowCount: rows.count,
+    hasRowsOfAll: rows.hasRowsOfAll(),
+    lookValues: () => rows.lookValues(),
+    putValues: (of) => rows.putValues(of),
     outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
   }
 }
@@ -66,17 +72,29 @@ class BatchRows {
     return { target, items: unit.items.map((item) => this.#placeItem(target, item)) }
   }
 
-  values(): readonly unknown[] {
-    const targets = [...this.#targets.values()]
-    const plain = this.#items.every((item) => item.media === JSON_MEDIA)
+  hasRowsOfAll(): boolean {
+    return [...this.#targets.values()].every((target) => target.rows.size > 0)
+  }
+
+  lookValues(): readonly unknown[] {
+    return [...this.#targetValues(), this.#rowTargets, byteaArray(this.#items.map((item) => itemKey(item.id)))]
+  }
+
+  putValues(rows: readonly number[]): readonly unknown[] {
+    const items = rows.length === this.count ? this.#items : rows.flatMap((row) => this.#items[row] ?? [])
+    const plain = items.every((item) => item.media === JSON_MEDIA)
     return [
-      textArray(targets.map((target) => target.name)),
-      textArray(targets.map((target) => target.policy)),
-      this.#rowTargets,
-      byteaArray(this.#items.map((item) => itemKey(item.id))),
-      plain ? null : textArray(this.#items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
-      byteaArray(this.#items.map((item) => item.content)),
+      ...this.#targetValues(),
+      rows.map((row) => this.#rowTargets[row]),
+      byteaArray(items.map((item) => itemKey(item.id))),
+      plain ? null : textArray(items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
+      byteaArray(items.map((item) => item.content)),
     ]
+  }
+
+  #targetValues(): readonly unknown[] {
+    const targets = [...this.#targets.values()]
+    return [textArray(targets.map((target) => target.name)), textArray(targets.map((target) => target.policy))]
   }
 
   #target({ collection }: Unit): Target {
@@ -103,7 +121,7 @@ class BatchRows {
 const JSON_MEDIA = 'application/json'
 
 function unitOutcome({ target, items }: Placed, answer: PutAnswer, nowMs: number): UnitOutcome {
-  if (answer.accepted[target.index] !== true) return { kind: 'policy-changed' }
+  if (answer.accepted?.[target.index] === false) return { kind: 'policy-changed' }
   const outcomes = items.map(({ row, fresh }): ItemOutcome => {
     const since = answer.known.get(row)
     if (since === undefined && fresh) return { kind: 'created', firstSeenMs: nowMs }

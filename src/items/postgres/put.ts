@@ -15,7 +15,7 @@ import { fullJitter, retry } from '../../std/retry.ts'
 import type { Unit, UnitOutcome } from '../store.ts'
 import { type Batch, createBatch, type PutAnswer } from './batch.ts'
 import { createClaims } from './claims.ts'
-import { flags, numbers, onlyRow } from './columns.ts'
+import { flags, numbers, onlyRow, type Row } from './columns.ts'
 
 export type Put = (units: readonly Unit[], nowMs: number) => Promise<readonly UnitOutcome[]>
 
@@ -34,25 +34,39 @@ const RETRIES = { baseMs: 10, maxMs: 500, attempts: 8 }
 /** serialization_failure, deadlock_detected: the transaction is rolled back, and may succeed when run again. */
 const ROLLED_BACK: ReadonlySet<unknown> = new Set(['40001', '40P01'])
 
-const PUT = 'SELECT * FROM ingot_put_1($1, $2, $3, $4, $5, $6, $7, $8)'
+const LOOK = 'SELECT * FROM ingot_look_1($1, $2, $3, $4)'
+const PUT = 'SELECT * FROM ingot_put_1($1, $2, $3, $4, $5, $6, $7)'
+
+/** First-seen times by row of a batch. */
+type Known = ReadonlyMap<number, number>
 
 export function createPut({ transactions, clock, closing, onRetry }: PutDeps): Put {
-  /** Whether most rows of the last batch were duplicates: then a look before the insert is the cheaper order. */
+  /** Whether most rows of the last batch were duplicates. */
   let lookFirst = false
 
-  function statementOf(batch: Batch, nowMs: number): Statement {
-    return { text: PUT, values: [...batch.values, nowMs, lookFirst] }
+  /**
+   * Where duplicates abound a look comes first: it sends ids without contents and writes nothing. It only finds what is
+   * committed; what it does not find is still inserted under the unique index.
+   */
+  async function look(batch: Batch): Promise<Known> {
+    if (!lookFirst) return new Map()
+    return knownRows(onlyRow(await transactions.once({ text: LOOK, values: batch.lookValues() })), allRows(batch))
   }
 
-  function outcomesOf(batch: Batch, rows: Rows, nowMs: number): readonly UnitOutcome[] {
-    const answer = putAnswer(rows)
-    if (batch.rowCount > 0) lookFirst = answer.known.size * 2 > batch.rowCount
-    return batch.outcomes(answer, nowMs)
+  function learn(batch: Batch, known: Known): void {
+    if (batch.rowCount > 0) lookFirst = known.size * 2 > batch.rowCount
   }
 
   async function putPlain(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
     const batch = createBatch(units)
-    return outcomesOf(batch, await transactions.once(statementOf(batch, nowMs)), nowMs)
+    const found = await look(batch)
+    const rest = allRows(batch).filter((row) => !found.has(row))
+    const answer =
+      rest.length === 0 && batch.hasRowsOfAll
+        ? { accepted: undefined, known: found }
+        : putAnswer(await transactions.once(putStatement(batch, rest, nowMs)), rest, found)
+    learn(batch, answer.known)
+    return batch.outcomes(answer, nowMs)
   }
 
   function putClaimed(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
@@ -61,8 +75,11 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
       const [, kept = NOTHING] = await exchange([transactions.begin, claims.statement])
       const resolved = claims.resolve(kept.rows)
       const batch = createBatch(resolved.toStore)
-      const [answer = NOTHING] = await exchange([statementOf(batch, nowMs)])
-      const finished = resolved.finish(outcomesOf(batch, answer, nowMs))
+      const rows = allRows(batch)
+      const [answered = NOTHING] = await exchange([putStatement(batch, rows, nowMs)])
+      const answer = putAnswer(answered, rows, new Map())
+      learn(batch, answer.known)
+      const finished = resolved.finish(batch.outcomes(answer, nowMs))
       await exchange([finished.statement, COMMIT])
       return finished.outcomes
     })
@@ -83,9 +100,22 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
 
 const NOTHING: Rows = { rows: [], count: 0 }
 
-function putAnswer(rows: Rows): PutAnswer {
-  const row = onlyRow(rows)
-  const since = numbers(row, 'known_since')
-  const known = numbers(row, 'known').map((at, index): [number, number] => [at - 1, since[index] ?? 0])
-  return { accepted: flags(row, 'accepted'), known: new Map(known) }
+function allRows(batch: Batch): readonly number[] {
+  return Array.from({ length: batch.rowCount }, (_, row) => row)
+}
+
+function putStatement(batch: Batch, rows: readonly number[], nowMs: number): Statement {
+  return { text: PUT, values: [...batch.putValues(rows), nowMs] }
+}
+
+/** The answer for `rows`, with what was found before. */
+function putAnswer(answer: Rows, rows: readonly number[], found: Known): PutAnswer {
+  const row = onlyRow(answer)
+  return { accepted: flags(row, 'accepted'), known: new Map([...found, ...knownRows(row, rows)]) }
+}
+
+/** The server counts from 1, in the rows that were sent. */
+function knownRows(answer: Row, rows: readonly number[]): Known {
+  const since = numbers(answer, 'known_since')
+  return new Map(numbers(answer, 'known').map((at, index) => [rows[at - 1] ?? -1, since[index] ?? 0]))
 }

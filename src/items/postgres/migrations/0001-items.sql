@@ -71,9 +71,34 @@ INSERT INTO ingot_epoch (incarnation, generation, token) VALUES ('', 0, '');
 CREATE FUNCTION ingot_bucket_1(in_name text) RETURNS integer LANGUAGE sql IMMUTABLE
 AS 'SELECT hashtext(in_name) & 63';
 
+-- The ids of collections, null where there is none of that name and policy.
+CREATE FUNCTION ingot_targets_1(in_names text[], in_policies text[]) RETURNS integer[] LANGUAGE sql STABLE
+AS $$
+  SELECT array_agg(c.id ORDER BY t.ord)
+  FROM unnest(in_names, in_policies) WITH ORDINALITY AS t(name, policy, ord)
+  LEFT JOIN ingot_collections c ON c.name = t.name AND c.policy = t.policy
+$$;
+
+-- Finds rows without storing anything, for batches of which most is expected to be known.
+-- In:  targets and rows as in ingot_put_1. Out: the rows (from 1) that are there, and since when.
+-- Atomic: what is found is committed.
+CREATE FUNCTION ingot_look_1(
+  in_names text[], in_policies text[], in_targets integer[], in_ids bytea[],
+  OUT known integer[], OUT known_since bigint[]
+) LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  collections integer[] := ingot_targets_1(in_names, in_policies);
+BEGIN
+  SELECT coalesce(array_agg(r.ord::integer), '{}'), coalesce(array_agg(i.first_seen_ms), '{}') INTO known, known_since
+  FROM unnest(in_targets, in_ids) WITH ORDINALITY AS r(target, id, ord)
+  JOIN ingot_items i ON i.collection = collections[r.target] AND i.id = r.id;
+END $$;
+
 -- Stores a batch.
 -- In:  targets: collections with the policy that the ids were made under; rows: target (from 1), id, media type,
---      content; a row stands once in a target. media may be null: all JSON. Whether to look before inserting.
+--      content; a row stands once in a target. media may be null: all JSON.
 -- Out: accepted: by target, false where the collection has another policy (nothing of it is stored);
 --      known, known_since: the rows (from 1) that were there before, and since when. All others were created.
 -- Atomic: in the caller's transaction, which must be READ COMMITTED: each statement here sees what committed before it.
@@ -82,7 +107,7 @@ AS 'SELECT hashtext(in_name) & 63';
 CREATE FUNCTION ingot_put_1(
   in_names text[], in_policies text[],
   in_targets integer[], in_ids bytea[], in_media text[], in_contents bytea[],
-  in_now_ms bigint, in_look_first boolean,
+  in_now_ms bigint,
   OUT accepted boolean[], OUT known integer[], OUT known_since bigint[]
 ) LANGUAGE plpgsql
 -- with few rows, or before the first ANALYZE, the planner would read whole tables
@@ -107,11 +132,7 @@ BEGIN
   ORDER BY t.name COLLATE "C", t.ord
   ON CONFLICT DO NOTHING;
 
-  collections := ARRAY(
-    SELECT c.id
-    FROM unnest(in_names, in_policies) WITH ORDINALITY AS t(name, policy, ord)
-    LEFT JOIN ingot_collections c ON c.name = t.name AND c.policy = t.policy
-    ORDER BY t.ord);
+  collections := ingot_targets_1(in_names, in_policies);
   accepted := ARRAY(SELECT c IS NOT NULL FROM unnest(collections) WITH ORDINALITY AS t(c, ord) ORDER BY ord);
   known := '{}';
   known_since := '{}';
@@ -121,19 +142,6 @@ BEGIN
   -- A row that refuses the insert and is gone when it is looked for was deleted in between: it is inserted again.
   FOR attempt IN 1..10 LOOP
     EXIT WHEN pending = 0;
-
-    IF attempt > 1 OR in_look_first THEN
-      SELECT coalesce(array_agg(r.ord::integer), '{}'), coalesce(array_agg(i.first_seen_ms), '{}') INTO hits, since
-      FROM unnest(in_targets, in_ids) WITH ORDINALITY AS r(target, id, ord)
-      JOIN ingot_items i ON i.collection = collections[r.target] AND i.id = r.id
-      WHERE NOT settled[r.ord];
-      known := known || hits;
-      known_since := known_since || since;
-      pending := pending - cardinality(hits);
-      EXIT WHEN pending = 0;
-      FOREACH n IN ARRAY hits LOOP settled[n] := true; END LOOP;
-    END IF;
-
     batch := coalesce(batch, nextval('ingot_batches'));
     WITH made AS (
       INSERT INTO ingot_items (collection, id, place, first_seen_ms, media, content)
@@ -145,6 +153,16 @@ BEGIN
       RETURNING place
     )
     SELECT coalesce(array_agg((place & 1048575)::integer), '{}') INTO hits FROM made;
+    pending := pending - cardinality(hits);
+    EXIT WHEN pending = 0;
+    FOREACH n IN ARRAY hits LOOP settled[n] := true; END LOOP;
+
+    SELECT coalesce(array_agg(r.ord::integer), '{}'), coalesce(array_agg(i.first_seen_ms), '{}') INTO hits, since
+    FROM unnest(in_targets, in_ids) WITH ORDINALITY AS r(target, id, ord)
+    JOIN ingot_items i ON i.collection = collections[r.target] AND i.id = r.id
+    WHERE NOT settled[r.ord];
+    known := known || hits;
+    known_since := known_since || since;
     pending := pending - cardinality(hits);
     EXIT WHEN pending = 0;
     FOREACH n IN ARRAY hits LOOP settled[n] := true; END LOOP;
