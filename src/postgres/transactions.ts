@@ -96,10 +96,17 @@ class PooledTransactions implements Transactions {
   async session<T>(work: (exchange: Exchange) => Promise<T>): Promise<T> {
     const client = await this.#connect()
     client.on('error', ignore)
+    // the driver's own status is as old as the last answer: it only counts when all answers came
+    let answered = true
     try {
-      return await work((statements) => this.#exchange(client, statements))
+      return await work(async (statements) => {
+        answered = false
+        const answers = await send(client, statements)
+        answered = answers.every(isAnswer)
+        return this.#rowsOf(answers, statements)
+      })
     } finally {
-      const ended = client.getTransactionStatus() === 'I'
+      const ended = answered && client.getTransactionStatus() === 'I'
       if (!ended) client.connection.stream.destroy()
       client.release(!ended)
       client.off('error', ignore)
@@ -124,8 +131,7 @@ class PooledTransactions implements Transactions {
     }
   }
 
-  async #exchange(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly Rows[]> {
-    const answers = await Promise.allSettled(statements.map((statement) => client.query<Row>(configOf(statement))))
+  #rowsOf(answers: readonly Answer[], statements: readonly Statement[]): readonly Rows[] {
     // the first failure is the cause: after it the server refuses what follows, and answers COMMIT with ROLLBACK
     return answers.map((answer, index): Rows => {
       if (answer.status === 'rejected') throw this.#fault(answer.reason)
@@ -142,6 +148,18 @@ class PooledTransactions implements Transactions {
     const facts = sqlstate === undefined ? {} : { sqlstate }
     return new Fault(this.#options.fault, `Postgres did not answer as it should: ${reason}`, { cause, facts })
   }
+}
+
+type Answer = PromiseSettledResult<pg.QueryResult<Row>>
+
+function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly Answer[]> {
+  return Promise.allSettled(statements.map((statement) => client.query<Row>(configOf(statement))))
+}
+
+/** Whether the server answered and goes on: silence, a broken line and its last words are none. */
+function isAnswer(answer: Answer): boolean {
+  if (answer.status === 'fulfilled') return true
+  return answer.reason instanceof pg.DatabaseError && answer.reason.severity === 'ERROR'
 }
 
 function surpriseIn({ command, rows }: pg.QueryResult<Row>, statement: Statement | undefined): string | undefined {

@@ -121,7 +121,10 @@ class PostgresStore implements ItemStore {
     await this.#transactions.session(async (exchange) => {
       const [, rows] = await exchange([this.#transactions.begin, WRITABLE, ROLLBACK])
       if (rows !== undefined && flag(onlyRow(rows), 'writable')) return
-      throw new Fault('STORE_UNAVAILABLE', 'the Postgres server has default_transaction_read_only on')
+      throw new Fault(
+        'STORE_UNAVAILABLE',
+        'the Postgres database is set read-only: default_transaction_read_only is on',
+      )
     })
   }
 
