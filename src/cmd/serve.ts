@@ -47,6 +47,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
 
 interface Parts {
   readonly config: Config
+  readonly metrics: Metrics
   readonly store: ItemStore
   readonly authenticate: Authenticate
   readonly log: Log

@@ -1,12 +1,14 @@
 /** The store that the configuration names, for the commands that use one. */
 import type { Config } from '../config/schema.ts'
-import { openStore } from '../items/registry.ts'
+import { openStore, type StoreSettings } from '../items/registry.ts'
 import type { ItemStore } from '../items/store.ts'
 
+type Watch = Pick<StoreSettings, 'onRetry'>
+
 /** Throws what the store throws that cannot be opened. */
-export function openConfiguredStore(config: Config): Promise<ItemStore> {
+export function openConfiguredStore(config: Config, watch: Watch = {}): Promise<ItemStore> {
   const { storeUrl: url, data, storeDirectUrl: directUrl } = config
-  return openStore(directUrl === undefined ? { url, data } : { url, data, directUrl })
+  return openStore({ url, data, ...watch, ...(directUrl === undefined ? {} : { directUrl }) })
 }
 
 /** Where items are, for people and logs: never with a password. */

@@ -44,8 +44,8 @@ export async function openItems(deps: StoreDeps): Promise<ItemStore> {
 }
 
 async function openArbitrating(deps: StoreDeps): Promise<ItemStore> {
-  const { config } = deps
-  const store = await openConfiguredStore(config)
+  const { config, metrics } = deps
+  const store = await openConfiguredStore(config, { onRetry: countRetries(metrics) })
   if (config.lockMode !== 'always') return store
   return withClaims(store, await openLocker(deps), durationMs(config.lockWait))
 }
@@ -100,4 +100,13 @@ export function createCommit(
   return store.capabilities.arbitrates
     ? createGroupCommit({ ...options, store })
     : createDirectCommit({ ...options, store })
+}
+
+function countRetries(metrics: Metrics): (sqlstate: string) => void {
+  const retries = metrics.counter({
+    name: 'ingot_store_retries_total',
+    help: 'Transactions that the store gave up (deadlock, serialization) and that were run again',
+    labels: ['sqlstate'],
+  })
+  return (sqlstate) => retries.add({ sqlstate })
 }

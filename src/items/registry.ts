@@ -8,6 +8,8 @@ export interface StoreSettings {
   readonly data: string
   /** Where a store that is reached through a pooler is reached without. Default: `url`. */
   readonly directUrl?: string
+  /** Told, by a store that is shared, of every transaction that the server gave up and that is tried again. */
+  readonly onRetry?: (sqlstate: string) => void
 }
 
 type Open = (settings: StoreSettings) => Promise<ItemStore>

@@ -40,13 +40,16 @@ export interface TransactionsOptions {
   readonly fault: FaultCode
   /** Default: 4. */
   readonly connections?: number
-  /** Longest time for one statement, and to a connection, in milliseconds. Default: 5000. */
+  /** Longest time for one statement, in milliseconds; to a connection it takes at most 5000 of them. Default: 5000. */
   readonly timeoutMs?: number
   readonly clock?: Clock
 }
 
 /** How much longer than the server we wait: its own message says more than our silence. */
 const GRACE_MS = 1_000
+
+/** A server that is there answers sooner, and who waits for it has a deadline too. */
+const CONNECT_MS = 5_000
 
 /** How long idle connections are kept. */
 const IDLE_MS = 60_000
@@ -72,7 +75,7 @@ class PooledTransactions implements Transactions {
     this.#pool = new pg.Pool({
       connectionString: options.url,
       max: options.connections ?? 4,
-      connectionTimeoutMillis: timeoutMs,
+      connectionTimeoutMillis: Math.min(timeoutMs, CONNECT_MS),
       query_timeout: timeoutMs + GRACE_MS,
       idleTimeoutMillis: IDLE_MS,
       keepAlive: true,

@@ -8,6 +8,8 @@ import { freePorts } from './tcp-ports.ts'
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
+  /** Where a second server in the container is reached from here, when a test starts one on its port 5433. */
+  readonly spareUrl: string
   /** Makes an empty database and answers its URL. */
   database(): Promise<string>
   /** Runs a command in the container as the server's user; rejects when it fails. */
@@ -23,6 +25,8 @@ export interface PostgresServer extends AsyncDisposable {
 export interface PostgresServerOptions {
   /** Settings of the server, as in `max_connections=20`. Default: none. */
   readonly settings?: readonly string[]
+  /** A file system of that size in a folder of the server's user. Default: none. */
+  readonly smallDisk?: { readonly folder: string; readonly megabytes: number }
 }
 
 const PASSWORD = 'test-only'
@@ -34,26 +38,32 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   return absent === undefined ? start(options) : { absent }
 }
 
-async function start({ settings = [] }: PostgresServerOptions): Promise<PostgresServer> {
-  const [host = 0] = await freePorts(1)
+async function start({ settings = [], smallDisk }: PostgresServerOptions): Promise<PostgresServer> {
+  const [host = 0, spare = 0] = await freePorts(2)
   const container = await new GenericContainer('postgres:17')
     .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
     .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
-    .withExposedPorts({ container: 5432, host })
-    .withWaitStrategy(Wait.forListeningPorts())
+    .withExposedPorts({ container: 5432, host }, { container: 5433, host: spare })
+    .withTmpFs(
+      smallDisk === undefined
+        ? {}
+        : { [smallDisk.folder]: `rw,size=${smallDisk.megabytes}m,uid=999,gid=999,mode=0700` },
+    )
+    .withWaitStrategy(Wait.forLogMessage('database system is ready to accept connections'))
     .withStartupTimeout(START_MS)
     .start()
-  return control(container, host)
+  return control(container, host, spare)
 }
 
-function control(container: StartedTestContainer, port: number): PostgresServer {
-  const urlOf = (database: string): string =>
-    `postgres://postgres:${PASSWORD}@${container.getHost()}:${port}/${database}`
+function control(container: StartedTestContainer, port: number, spare: number): PostgresServer {
+  const urlOf = (database: string, at = port): string =>
+    `postgres://postgres:${PASSWORD}@${container.getHost()}:${at}/${database}`
   let databases = 0
   const engine = async () => (await getContainerRuntimeClient()).container.getById(container.getId())
   return {
     url: urlOf('postgres'),
     port,
+    spareUrl: urlOf('postgres', spare),
     async database() {
       const name = `test_${++databases}`
       await runSql(urlOf('postgres'), `CREATE DATABASE ${name}`)

@@ -216,10 +216,10 @@ test('no reader misses an item while writers commit in any order', async ({ skip
   const url = await present(server, skip).database()
   const store = await open(url)
   await slowDown(url)
-  let writing = true
+  const stop = new AbortController()
   let written = 0
   async function write(name: number): Promise<void> {
-    for (let n = 0; writing; n++) {
+    for (let n = 0; !stop.signal.aborted; n++) {
       const many = Array.from({ length: 1 + ((name * 7 + n) % 30) }, (_, at) => [name, n, at])
       await store.put([unit(...many)], n)
       written += many.length
@@ -238,7 +238,7 @@ test('no reader misses an item while writers commit in any order', async ({ skip
   }
   const writers = [1, 2, 3, 4].map(write)
   const followers = await Promise.all([follow(), follow()])
-  writing = false
+  stop.abort()
   await Promise.all(writers)
   const all = await drain(store)
   expect(all).toHaveLength(written)
