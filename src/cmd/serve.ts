@@ -51,7 +51,6 @@ interface Parts {
   readonly store: ItemStore
   readonly authenticate: Authenticate
   readonly log: Log
-  readonly metrics: Metrics
   readonly clock: Clock
   readonly draining: AbortSignal
 }

@@ -73,7 +73,7 @@ async function refuseForgetful(transactions: Transactions): Promise<void> {
 }
 
 class PostgresStore implements ItemStore {
-  readonly capabilities = { arbitrates: true, parallelPuts: PARALLEL_PUTS }
+  readonly capabilities = { arbitrates: true, exclusive: false, parallelPuts: PARALLEL_PUTS }
   readonly #put: Put
   readonly #transactions: Transactions
   readonly #close: () => Promise<void>
