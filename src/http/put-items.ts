@@ -7,6 +7,7 @@ import { admit, callerOf } from './access.ts'
 import type { RouteContext } from './deps.ts'
 import { claimOf, idempotencyKey } from './idempotency.ts'
 import { splitArray } from './json-array.ts'
+import { preferredWaitMs, withinWait } from './prefer.ts'
 import { BatchAnswer, CollectionParams, ItemAnswer, ProblemAnswer, StreamAnswer } from './schemas.ts'
 import { answerStream } from './stream.ts'
 
@@ -135,7 +136,8 @@ async function put(context: RouteContext, exchange: Exchange, what: Put): Promis
   const { request } = exchange
   const key = idempotencyKey(request)
   if (key !== undefined) return putUnderKey(context, exchange, what, key)
-  const results = await context.ingest.submit({ collection: request.params.collection, ...what })
+  const submitted = context.ingest.submit({ collection: request.params.collection, ...what })
+  const results = await withinWait(submitted, preferredWaitMs(request), context.clock)
   context.counts.items(what.kind, results)
   return send(exchange, receiptOf(what.kind, results))
 }
