@@ -192,7 +192,8 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
 
 function beginText(timeoutMs: number): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED;
-SET LOCAL statement_timeout = ${timeoutMs}; SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs};
 SELECT pg_is_in_recovery() AS standby,
+  set_config('statement_timeout', '${timeoutMs}', true),
+  set_config('idle_in_transaction_session_timeout', '${timeoutMs}', true),
   set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)`
 }

@@ -52,7 +52,10 @@ async function start({ settings = [], smallDisk }: PostgresServerOptions): Promi
     .withWaitStrategy(Wait.forLogMessage('database system is ready to accept connections'))
     .withStartupTimeout(START_MS)
     .start()
-  return control(container, host, spare)
+  const server = control(container, host, spare)
+  // the message may be that of a server that only sets the files up; connections reach the one that stays
+  await untilReady(server.url)
+  return server
 }
 
 function control(container: StartedTestContainer, port: number, spare: number): PostgresServer {

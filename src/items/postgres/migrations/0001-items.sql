@@ -79,6 +79,34 @@ AS $$
   LEFT JOIN ingot_collections c ON c.name = t.name AND c.policy = t.policy
 $$;
 
+-- Finds ids in collections, given side by side. Out: the positions (from 1) of those that are there, and since when.
+CREATE FUNCTION ingot_find_1(in_collections integer[], in_ids bytea[], OUT hits integer[], OUT since bigint[])
+LANGUAGE plpgsql STABLE
+-- with few rows, or before the first ANALYZE, the planner would read whole tables
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  one bigint;
+BEGIN
+  -- A join opens every partition, which costs as much as finding some 16 ids one by one in the partition of each.
+  IF cardinality(in_ids) > 16 THEN
+    SELECT coalesce(array_agg(w.ord::integer), '{}'), coalesce(array_agg(i.first_seen_ms), '{}') INTO hits, since
+    FROM unnest(in_collections, in_ids) WITH ORDINALITY AS w(collection, id, ord)
+    JOIN ingot_items i ON i.collection = w.collection AND i.id = w.id;
+    RETURN;
+  END IF;
+
+  hits := '{}';
+  since := '{}';
+  FOR n IN 1..cardinality(in_ids) LOOP
+    SELECT i.first_seen_ms INTO one FROM ingot_items i WHERE i.collection = in_collections[n] AND i.id = in_ids[n];
+    IF one IS NOT NULL THEN
+      hits := hits || n;
+      since := since || one;
+    END IF;
+  END LOOP;
+END $$;
+
 -- Finds rows without storing anything, for batches of which most is expected to be known.
 -- In:  targets and rows as in ingot_put_1. Out: the rows (from 1) that are there, and since when.
 -- Atomic: what is found is committed.
@@ -86,14 +114,14 @@ CREATE FUNCTION ingot_look_1(
   in_names text[], in_policies text[], in_targets integer[], in_ids bytea[],
   OUT known integer[], OUT known_since bigint[]
 ) LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
   collections integer[] := ingot_targets_1(in_names, in_policies);
 BEGIN
-  SELECT coalesce(array_agg(r.ord::integer), '{}'), coalesce(array_agg(i.first_seen_ms), '{}') INTO known, known_since
-  FROM unnest(in_targets, in_ids) WITH ORDINALITY AS r(target, id, ord)
-  JOIN ingot_items i ON i.collection = collections[r.target] AND i.id = r.id;
+  SELECT f.hits, f.since INTO known, known_since
+  FROM ingot_find_1(
+    ARRAY(SELECT collections[t.target] FROM unnest(in_targets) WITH ORDINALITY AS t(target, ord) ORDER BY t.ord),
+    in_ids) f;
 END $$;
 
 -- Stores a batch.
@@ -110,7 +138,6 @@ CREATE FUNCTION ingot_put_1(
   in_now_ms bigint,
   OUT accepted boolean[], OUT known integer[], OUT known_since bigint[]
 ) LANGUAGE plpgsql
--- with few rows, or before the first ANALYZE, the planner would read whole tables
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
@@ -120,6 +147,9 @@ DECLARE
   pending integer;
   hits integer[];
   since bigint[];
+  left_collections integer[];
+  left_ids bytea[];
+  left_rows integer[];
   n integer;
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(1768843119, bucket)
@@ -157,10 +187,12 @@ BEGIN
     EXIT WHEN pending = 0;
     FOREACH n IN ARRAY hits LOOP settled[n] := true; END LOOP;
 
-    SELECT coalesce(array_agg(r.ord::integer), '{}'), coalesce(array_agg(i.first_seen_ms), '{}') INTO hits, since
+    SELECT array_agg(collections[r.target]), array_agg(r.id), array_agg(r.ord::integer)
+    INTO left_collections, left_ids, left_rows
     FROM unnest(in_targets, in_ids) WITH ORDINALITY AS r(target, id, ord)
-    JOIN ingot_items i ON i.collection = collections[r.target] AND i.id = r.id
-    WHERE NOT settled[r.ord];
+    WHERE accepted[r.target] AND NOT settled[r.ord];
+    SELECT f.hits, f.since INTO hits, since FROM ingot_find_1(left_collections, left_ids) f;
+    hits := ARRAY(SELECT left_rows[h.at] FROM unnest(hits) WITH ORDINALITY AS h(at, ord) ORDER BY h.ord);
     known := known || hits;
     known_since := known_since || since;
     pending := pending - cardinality(hits);
