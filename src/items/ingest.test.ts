@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../std/clock.ts'
+import { overStore } from '../testing/app.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createIngest, type Ingest } from './ingest.ts'
 import type { ItemResult } from './item.ts'
@@ -10,32 +11,15 @@ import type { ItemStore, Unit } from './store.ts'
 
 function setUp(store: ItemStore = createMemoryStore(), recentItems = 100) {
   const puts: Unit[][] = []
-  const watched: ItemStore = {
-    ...bound(store),
+  const watched = overStore(store, {
     put(units, nowMs) {
       puts.push([...units])
       return store.put(units, nowMs)
     },
-  }
+  })
   const commit = createGroupCommit({ store: watched, clock: systemClock })
   const ingest = createIngest({ store: watched, commit, recent: createRecentItems(recentItems) }, { maxDepth: 10 })
   return { ingest, puts }
-}
-
-function bound(store: ItemStore): ItemStore {
-  return {
-    capabilities: store.capabilities,
-    put: (units, nowMs) => store.put(units, nowMs),
-    collection: (name) => store.collection(name),
-    define: (name, policy) => store.define(name, policy),
-    get: (name, id) => store.get(name, id),
-    list: (name, page) => store.list(name, page),
-    delete: (name, id) => store.delete(name, id),
-    past: (collection) => store.past(collection),
-    startEpoch: () => store.startEpoch(),
-    check: () => store.check(),
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
-  }
 }
 
 const json = (text: string): RawContent => ({ media: 'application/json', content: Buffer.from(text) })
@@ -68,10 +52,10 @@ test('saves content once that comes many times at once, and all get the same id'
 test('fails whoever joined a commit that failed, and remembers nothing of it', async () => {
   const store = createMemoryStore()
   let broken = true
-  const { ingest } = setUp({
-    ...bound(store),
+  const failing = overStore(store, {
     put: (units, nowMs) => (broken ? Promise.reject(new Error('disk full')) : store.put(units, nowMs)),
   })
+  const { ingest } = setUp(failing)
   const both = await Promise.allSettled([submit(ingest, '1'), submit(ingest, '1')])
   expect(both.map((one) => one.status)).toEqual(['rejected', 'rejected'])
   broken = false
