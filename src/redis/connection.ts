@@ -50,12 +50,25 @@ export async function bySignal(start: () => Promise<void>, signal: AbortSignal, 
   signal.throwIfAborted()
 }
 
+/**
+ * A server that was reached by TLS and never answered. With TLS 1.3 the client's part of the handshake is over before the
+ * server has looked at its certificate: a refusal may reach it as nothing but a reset connection. Any error that says
+ * more is told instead.
+ */
+function dismissed(whom: string): Fault {
+  const why = 'the server closed the TLS connection without an answer; it may want a client certificate (cert, key)'
+  return new Fault('REDIS_TLS_FAILED', `cannot use the ${whom}: ${why}`)
+}
+
 /** Connects one client and keeps every error that tells why it could not. Leaves nothing running when it fails. */
 export async function connectClient(client: Redis, whom: string, signal: AbortSignal): Promise<void> {
   const errors: unknown[] = []
   const note = (error: unknown): void => void errors.push(error)
+  let secured = false
+  const noteConnect = (): void => void (secured = client.options.tls !== undefined)
   client.on('error', note)
   client.on('sentinelError', note)
+  client.on('connect', noteConnect)
   try {
     await bySignal(
       () => client.connect(),
@@ -65,8 +78,9 @@ export async function connectClient(client: Redis, whom: string, signal: AbortSi
   } catch (error) {
     client.disconnect()
     if (signal.aborted) throw signal.reason
-    throw connectionFault(whom, [...errors, error])
+    throw connectionFault(whom, secured ? [dismissed(whom), ...errors, error] : [...errors, error])
   } finally {
+    client.off('connect', noteConnect)
     client.off('error', note)
     client.off('sentinelError', note)
   }
