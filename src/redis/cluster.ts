@@ -98,7 +98,7 @@ class ClusterConnection implements RedisConnection {
     await checkServer(client, this.#topology, this.#deps.log)
   }
 
-  async run(call: ScriptCall): Promise<unknown> {
+  async run<T>(call: ScriptCall<T>): Promise<T> {
     try {
       return await this.#follow(call)
     } catch (error) {
@@ -107,8 +107,8 @@ class ClusterConnection implements RedisConnection {
     }
   }
 
-  async #follow(call: ScriptCall): Promise<unknown> {
-    let link = this.#linkOf(this.#owner(call.keys[0] ?? ''))
+  async #follow<T>(call: ScriptCall<T>): Promise<T> {
+    let link = this.#linkOf(this.#owner(call.key))
     let asking = false
     for (let hops = 0; ; hops++) {
       try {

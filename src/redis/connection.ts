@@ -22,7 +22,7 @@ export interface RedisConnection extends AsyncDisposable {
    */
   connect(signal: AbortSignal): Promise<void>
   /** One script, sent at most once per redirection. Rejects with a Fault; the script may have run all the same. */
-  run(call: ScriptCall): Promise<unknown>
+  run<T>(call: ScriptCall<T>): Promise<T>
   /** From when it resolves, what is published to the sharded channel is heard, until `gap` says otherwise. */
   subscribe(channel: string): Promise<void>
   subscribed(channel: string): boolean

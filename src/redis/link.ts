@@ -6,12 +6,19 @@ import type { Redis } from 'ioredis'
 import { Fault } from '../std/fault.ts'
 import { isReply } from './failure.ts'
 import type { Script } from './script.ts'
+import { CommandTimeouts, ScriptCommand } from './script-command.ts'
 
 /** One script on one server. The keys of a call must share a hash tag where the deployment is a cluster. */
-export interface ScriptCall {
+export interface ScriptCall<T> {
   readonly script: Script
-  readonly keys: readonly string[]
-  readonly args: readonly (string | number)[]
+  /** The first of its keys: in a cluster it decides where the call goes. */
+  readonly key: string
+  /** The number of keys, the keys and the arguments, as the protocol's strings: see `bulk`. */
+  readonly body: string
+  /** How many strings that is. */
+  readonly parts: number
+  /** What the reply means; what it throws is the caller's. */
+  readonly read: (reply: unknown) => T
   /** Asked before every write to a socket: false when the caller has given up, and nothing may be sent for it. */
   readonly wanted: () => boolean
 }
@@ -24,29 +31,44 @@ export interface Listeners {
 
 export interface Link {
   readonly client: Redis
-  run(call: ScriptCall, asking?: boolean): Promise<unknown>
+  run<T>(call: ScriptCall<T>, asking?: boolean): Promise<T>
   /** Resolves once the server will send what is published from now on. At once for a channel that stands. */
   subscribe(channel: string): Promise<void>
   subscribed(channel: string): boolean
 }
 
+function rethrow(error: unknown): never {
+  throw error
+}
+
 const GIVEN_UP = 'the caller gave up before the command was sent'
 
-function send(client: Redis, { script, keys, args, wanted }: ScriptCall, whole: boolean): Promise<unknown> {
-  if (!wanted()) throw new Fault('REDIS_UNREACHABLE', GIVEN_UP)
-  if (whole) return client.eval(script.text, keys.length, ...keys, ...args)
-  return client.evalsha(script.sha, keys.length, ...keys, ...args)
-}
-
-/** ASKING covers the next command of the connection alone, so both are written in one go. */
-function sendAsking(client: Redis, call: ScriptCall, whole: boolean): Promise<unknown> {
-  // its failure is the failure of the command behind it
-  void client.asking().catch(() => undefined)
-  return send(client, call, whole)
-}
-
-export function createLink(client: Redis, listeners: Listeners): Link {
+/** `refuse` turns what a call fails with into what its caller is told; it throws. Default: unchanged. */
+export function createLink(client: Redis, listeners: Listeners, refuse = rethrow): Link {
   const channels = new Set<string>()
+  const timeouts = new CommandTimeouts()
+
+  // made while the answer to the one before it is on its way, when there is time
+  let spare = new ScriptCommand(timeouts)
+
+  function send({ script, parts, body, wanted }: ScriptCall<unknown>, whole: boolean): Promise<unknown> {
+    if (!wanted()) return Promise.reject(new Fault('REDIS_UNREACHABLE', GIVEN_UP))
+    const command = spare
+    command.wire = `*${2 + parts}\r\n${whole ? script.whole : script.known}${body}`
+    try {
+      void client.sendCommand(command)
+    } finally {
+      spare = new ScriptCommand(timeouts)
+    }
+    return command.promise
+  }
+
+  /** ASKING covers the next command of the connection alone, so both are written in one go. */
+  function sendAsking(call: ScriptCall<unknown>, whole: boolean): Promise<unknown> {
+    // its failure is the failure of the command behind it
+    void client.asking().catch(() => undefined)
+    return send(call, whole)
+  }
 
   function drop(): void {
     if (channels.size === 0) return
@@ -60,15 +82,12 @@ export function createLink(client: Redis, listeners: Listeners): Link {
 
   return {
     client,
-    async run(call, asking = false) {
+    run(call, asking = false) {
       const once = asking ? sendAsking : send
-      try {
-        return await once(client, call, false)
-      } catch (error) {
+      return once(call, false).then(call.read, (error: unknown) => {
         // the script did not run: the server is new, restarted, or flushed its scripts
-        if (!isReply(error, 'NOSCRIPT')) throw error
-        return once(client, call, true)
-      }
+        return isReply(error, 'NOSCRIPT') ? once(call, true).then(call.read, refuse) : refuse(error)
+      })
     },
     async subscribe(channel) {
       if (channels.has(channel)) return

@@ -38,7 +38,7 @@ class SingleConnection implements RedisConnection {
       throw error
     }
     this.#phase.started = true
-    this.#link = createLink(client, this.#deps.listeners)
+    this.#link = createLink(client, this.#deps.listeners, this.#fail)
     client.on('close', () => this.#deps.log.warn({ server: this.description }, 'redis connection lost'))
     client.on('ready', () => this.#deps.log.info({ server: this.description }, 'redis connection is back'))
   }
@@ -50,8 +50,8 @@ class SingleConnection implements RedisConnection {
       : createSingleClient(topology, this.#settings, this.#phase)
   }
 
-  run(call: ScriptCall): Promise<unknown> {
-    return this.#open().run(call).catch(this.#fail)
+  run<T>(call: ScriptCall<T>): Promise<T> {
+    return this.#open().run(call)
   }
 
   async subscribe(channel: string): Promise<void> {

@@ -1,18 +1,19 @@
 -- Tries to take locks, each for itself, and gives every grant its fence. Atomic, as every script is.
 --
 -- KEYS, three per lock: the lock, the fence of its tag, the queue of its waiters.
--- ARGV[1]  "1" when a grant needs an epoch that this very server took ("always"), "0" when counting is enough
--- ARGV[2]  the name of this client's wake-up channels
--- ARGV[3]  a name that no other call ever used, for claims
--- ARGV, three per lock: token, length of the lease in ms, "1" to keep a place in the queue when refused
+-- ARGV[1]  "" when counting is enough; else a grant needs an epoch that this very server took ("always"), and this is
+--          a name that no other call ever used, for claims
+-- ARGV, three per lock: token, length of the lease in ms, and "token@client" to keep that place in the queue when
+-- refused, or "" to keep none
 --
--- Returns three values per lock:
---   1, fence, 0                         granted
---   4, "fence", remaining ms            held already by this very token; the lease is not prolonged
---   0, remaining ms (-1: unknown), 0    held by another, or kept for the next in line
---   2, claim, stored epoch (-1: none)   nothing granted: this server must first adopt an epoch (adopt.lua)
---   3, 0, 0                             nothing granted: this server is no master
---   5, 0, 0                             nothing granted: the epoch has no number left
+-- Returns one text: a word per lock, separated by spaces, of parts separated by commas. One text is read by clients in
+-- a fraction of the time that an array takes.
+--   1,fence                        granted
+--   4,fence,remaining ms           held already by this very token; the lease is not prolonged
+--   0,remaining ms (-1: unknown)   held by another, or kept for the next in line
+--   2,claim,stored epoch (-1: none) nothing granted: this server must first adopt an epoch (adopt.lua)
+--   3                              nothing granted: this server is no master
+--   5                              nothing granted: the epoch has no number left
 --
 -- The lock is "token:fence" while it is held, "?token" while it is kept for the next in line. The fence of a tag is a
 -- hash: id (replication id of the master that took the epoch), epoch, n (the last number given: the epoch in its high
@@ -20,59 +21,61 @@
 -- A fence whose id is not the server's own was taken by another master, or by this one before a restart or a role
 -- change, and some of its counts may be lost. Redis makes a new random replication id on every one of these, so
 -- comparing it here, in the same atomic step as the grant, cannot let a stale epoch through.
-local needs_epoch, client, unique = ARGV[1] == '1', ARGV[2], ARGV[3]
+local call = redis.call
+local unique = ARGV[1]
+local needs_epoch = unique ~= ''
 local replid
 if needs_epoch then
-  local info = redis.call('INFO', 'replication')
+  local info = call('INFO', 'replication')
   replid = string.find(info, 'role:master', 1, true) and string.match(info, 'master_replid:(%x+)')
 end
 
-local out = {}
-for i = 0, #KEYS / 3 - 1 do
-  local lock, fence, queue = KEYS[3 * i + 1], KEYS[3 * i + 2], KEYS[3 * i + 3]
-  local token, ttl, waits = ARGV[3 * i + 4], ARGV[3 * i + 5], ARGV[3 * i + 6] == '1'
-  local held = redis.call('GET', lock)
-  local a, b, c
+local out
+for i = 1, #KEYS, 3 do
+  local lock, token, place = KEYS[i], ARGV[i + 1], ARGV[i + 3]
+  local held = call('GET', lock)
+  local word
 
   if not held or held == '?' .. token then
-    local free, last = true, 9007199254740992
+    local fence, free, last = KEYS[i + 1], true, 9007199254740992
     if needs_epoch then
-      local seen = redis.call('HMGET', fence, 'id', 'epoch', 'claim')
+      local seen = call('HMGET', fence, 'id', 'epoch', 'claim')
       if not replid then
-        free, a, b, c = false, 3, 0, 0
+        free, word = false, '3'
       elseif seen[1] == replid then
         last = tonumber(seen[2]) * 1099511627776 + 1099511627775
       else
         local claim = seen[3]
         if not claim or string.sub(claim, 1, #replid) ~= replid then
           claim = replid .. ':' .. unique
-          redis.call('HSET', fence, 'claim', claim)
+          call('HSET', fence, 'claim', claim)
         end
-        free, a, b, c = false, 2, claim, tonumber(seen[2] or -1)
+        free, word = false, '2,' .. claim .. ',' .. (seen[2] or '-1')
       end
     end
     if free then
-      local n = redis.call('HINCRBY', fence, 'n', 1)
-      local number = n < 9007199254740992 and string.format('%.0f', n) or redis.call('HGET', fence, 'n')
+      local n = call('HINCRBY', fence, 'n', 1)
+      -- beyond 10^14 Lua writes numbers with an exponent
+      local number = n < 100000000000000 and n or call('HGET', fence, 'n')
       if n >= last and needs_epoch then
-        a, b, c = 5, 0, 0
+        word = '5'
       else
-        redis.call('SET', lock, token .. ':' .. number, 'PX', ttl)
-        if waits then redis.call('LREM', queue, 0, token .. '@' .. client) end
-        a, b, c = 1, number, 0
+        call('SET', lock, token .. ':' .. number, 'PX', ARGV[i + 2])
+        if place ~= '' then call('LREM', KEYS[i + 2], 0, place) end
+        word = '1,' .. number
       end
     end
   elseif string.sub(held, 1, #token + 1) == token .. ':' then
-    a, b, c = 4, string.sub(held, #token + 2), redis.call('PTTL', lock)
+    word = '4,' .. string.sub(held, #token + 2) .. ',' .. call('PTTL', lock)
   else
-    local left = redis.call('PTTL', lock)
-    if waits then
-      local place = token .. '@' .. client
-      if not redis.call('LPOS', queue, place) then redis.call('RPUSH', queue, place) end
-      redis.call('PEXPIRE', queue, math.max(left, 0) + 2000)
+    local left = call('PTTL', lock)
+    if place ~= '' then
+      local queue = KEYS[i + 2]
+      if not call('LPOS', queue, place) then call('RPUSH', queue, place) end
+      call('PEXPIRE', queue, math.max(left, 0) + 2000)
     end
-    a, b, c = 0, left, 0
+    word = '0,' .. left
   end
-  out[3 * i + 1], out[3 * i + 2], out[3 * i + 3] = a, b, c
+  out = out and out .. ' ' .. word or word
 end
 return out

@@ -15,17 +15,17 @@ import { Fault } from '../../std/fault.ts'
 import { type Log, silentLog } from '../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
 import type { FenceStore } from '../fence-store.ts'
-import type { Attempt, Extension, Inspection, Key, Release, Ticket } from '../lock.ts'
+import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../lock.ts'
 import { aborted, unavailable } from '../outage.ts'
-import { type Batcher, createBatcher } from './batch.ts'
-import { createEpochs, type Epochs } from './epochs.ts'
-import { createNames, type Names } from './keys.ts'
+import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
+import { createEpochs, type Epochs, type Vacancy } from './epochs.ts'
+import { createNames, type LockNames, type Names } from './keys.ts'
 import { createPlaces, type Places } from './places.ts'
 import type { Answer } from './reply.ts'
 import { createScripts, type Given, type Scripts, type Wanted } from './scripts.ts'
 
 /** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
-const KEEP_MS = 500
+export const KEEP_MS = 500
 /**
  * While the server works on one batch, the client prepares the next: with 64 keys at once, 32 gave twice the locks of
  * 128. A script of this size keeps the server from everybody else for an eighth of a millisecond.
@@ -49,6 +49,13 @@ export interface RedisLockDeps {
 
 type Fencing = 'always' | 'within-epoch'
 
+/** An attempt under way. */
+interface Asked extends Wanted {
+  readonly willWait: boolean
+  /** How often it has waited for an epoch. */
+  readonly adoptions: number
+}
+
 /** The backend, and how it is started: it does no I/O before `connect`. */
 export interface RedisLock<F extends Fencing> extends LockBackend<F> {
   /** Once. Rejects with one clear Fault (see `RedisConnection.connect`), or the signal's reason. */
@@ -66,8 +73,10 @@ class RedisBackend<F extends Fencing> {
   readonly #epochs: Epochs | undefined
   readonly #client = randomBytes(9).toString('base64url')
   readonly #scripts: Scripts
-  readonly #acquisitions: Batcher<Wanted, Answer>
-  readonly #releases: Batcher<Given, boolean>
+  readonly #acquisitions: Batcher<Asked, Attempt<Fencing>>
+  readonly #releases: Batcher<Given, Release>
+  /** Of this client, by tag. */
+  readonly #channels: string[] = []
 
   constructor(
     url: string,
@@ -89,7 +98,7 @@ class RedisBackend<F extends Fencing> {
     this.#epochs = deps.fences === undefined ? undefined : createEpochs(this.#connection, deps.fences)
     const needsEpoch = this.#epochs !== undefined
     this.#scripts = createScripts(this.#connection, { client: this.#client, needsEpoch, keepMs: KEEP_MS })
-    this.#acquisitions = this.#batcher((batch) => this.#scripts.acquire(batch))
+    this.#acquisitions = this.#batcher((batch) => this.#acquire(batch))
     this.#releases = this.#batcher((batch) => this.#scripts.release(batch))
   }
 
@@ -98,7 +107,10 @@ class RedisBackend<F extends Fencing> {
   }
 
   tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<Fencing>> {
-    return this.#answered(signal, this.#attempt(request, signal))
+    const { key, token, ttlMs, willWait = false } = request
+    const names = this.#names.of(key)
+    const queue = willWait && this.#connection.subscribed(this.#channelOf(names))
+    return this.#submit({ token, ttlMs, names, queue, signal, willWait, adoptions: 0 })
   }
 
   tryAcquireMany(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<Fencing>[]> {
@@ -111,14 +123,9 @@ class RedisBackend<F extends Fencing> {
     return this.#answered(signal, this.#extend(request, lock, signal))
   }
 
-  release(lease: Lease, signal: AbortSignal): Promise<Release> {
-    this.#places.drop(lease.token)
-    const names = this.#names.of(lease.key)
-    const work = this.#releases.submit({ token: lease.token, names, signal })
-    return this.#answered(
-      signal,
-      work.then((own) => ({ kind: own ? 'released' : 'lost' })),
-    )
+  release({ key, token }: Lease, signal: AbortSignal): Promise<Release> {
+    this.#places.drop(token)
+    return this.#releases.submit({ token, names: this.#names.of(key), signal })
   }
 
   inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
@@ -149,53 +156,37 @@ class RedisBackend<F extends Fencing> {
     })
   }
 
-  async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<Fencing>> {
-    const { key, token, ttlMs, willWait = false } = request
-    const names = this.#names.of(key)
-    const channel = names.channels + this.#client
-    const queue = willWait && this.#connection.subscribed(channel)
-    const wanted = { token, ttlMs, names, queue, signal }
-    const attempt = await this.#granting(wanted)
-    if (attempt.kind !== 'held' || !willWait || queue) return attempt
-    // a place is only good for one who listens: what is released before the next attempt is free by then
-    await this.#connection.subscribe(channel)
-    return this.#granting({ ...wanted, queue: true })
+  #channelOf({ tag, channels }: LockNames): string {
+    return (this.#channels[tag] ??= channels + this.#client)
   }
 
-  /** One decisive attempt, and the epoch it may need first. */
-  async #granting(wanted: Wanted): Promise<Attempt<Fencing>> {
-    for (let adoptions = 0; ; adoptions++) {
-      const sentMs = this.#clock.monotonicMs()
-      if (wanted.queue) this.#places.take(wanted.token)
-      const answer = await this.#acquisitions.submit(wanted)
-      if (answer.kind !== 'vacant') return this.#outcome(wanted, answer, sentMs)
-      if (this.#epochs === undefined || adoptions === MAX_ADOPTIONS) {
-        return unavailable(`${this.#connection.description}: the server changed again and again`)
-      }
-      await this.#epochs.adopt(wanted.names.fence, answer, wanted.signal)
-    }
+  #submit(asked: Asked): Promise<Attempt<Fencing>> {
+    if (asked.queue) this.#places.take(asked.token)
+    return this.#acquisitions.submit(asked)
   }
 
-  #outcome(
-    { token, ttlMs: askedMs, queue }: Wanted,
-    answer: Exclude<Answer, { kind: 'vacant' }>,
-    sentMs: number,
-  ): Attempt<Fencing> {
+  #acquire(batch: readonly Asked[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
+    const sentMs = this.#clock.monotonicMs()
+    return this.#scripts.acquire(batch, (answers) => {
+      // the leases began no earlier than the command was sent
+      const spentMs = this.#clock.monotonicMs() - sentMs
+      return batch.map((asked, i) => this.#outcome(asked, answers[i], spentMs))
+    })
+  }
+
+  #outcome(asked: Asked, answer: Answer | undefined, spentMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+    if (answer === undefined) return unavailable(`${this.#connection.description}: an answer is missing`)
     switch (answer.kind) {
-      case 'held': {
-        const remainingMs = answer.remainingMs < 0 ? undefined : answer.remainingMs
-        if (!queue) return { kind: 'held', remainingMs }
-        if (remainingMs !== undefined) this.#places.note(token, remainingMs)
-        return { kind: 'held', remainingMs, ticket: token }
-      }
+      case 'held':
+        return this.#refusal(asked, answer.remainingMs)
       case 'granted':
       case 'repeated': {
-        this.#places.drop(token)
-        // the lease began no earlier than the command was sent
-        const spentMs = this.#clock.monotonicMs() - sentMs
-        const ttlMs = (answer.kind === 'granted' ? askedMs : answer.remainingMs) - spentMs
+        this.#places.drop(asked.token)
+        const ttlMs = (answer.kind === 'granted' ? asked.ttlMs : answer.remainingMs) - spentMs
         return { kind: 'granted', fence: answer.fence, ttlMs: Math.max(0, ttlMs) }
       }
+      case 'vacant':
+        return this.#answered(asked.signal, this.#afterAdoption(asked, answer))
       case 'demoted':
         return unavailable(`${this.#connection.description}: the server is no master any more`)
       case 'exhausted':
@@ -205,15 +196,45 @@ class RedisBackend<F extends Fencing> {
     }
   }
 
+  #refusal(asked: Asked, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+    const remainingMs = leftMs < 0 ? undefined : leftMs
+    if (asked.queue) {
+      if (remainingMs !== undefined) this.#places.note(asked.token, remainingMs)
+      return { kind: 'held', remainingMs, ticket: asked.token }
+    }
+    return asked.willWait ? this.#answered(asked.signal, this.#afterSubscription(asked)) : { kind: 'held', remainingMs }
+  }
+
+  /** A place is only good for one who listens: what is released before the next attempt is free by then. */
+  async #afterSubscription(asked: Asked): Promise<Attempt<Fencing>> {
+    await this.#connection.subscribe(this.#channelOf(asked.names))
+    return this.#submit({ ...asked, queue: true })
+  }
+
+  /** The same attempt, once the fence has an epoch of the server's present reign. */
+  async #afterAdoption(asked: Asked, vacancy: Vacancy): Promise<Attempt<Fencing>> {
+    if (this.#epochs === undefined || asked.adoptions === MAX_ADOPTIONS) {
+      return unavailable(`${this.#connection.description}: the server changed again and again`)
+    }
+    await this.#epochs.adopt(asked.names.fence, vacancy, asked.signal)
+    return this.#submit({ ...asked, adoptions: asked.adoptions + 1 })
+  }
+
   async #extend({ token, ttlMs }: LeaseRequest, lock: string, signal: AbortSignal): Promise<Extension> {
     const sentMs = this.#clock.monotonicMs()
     if (!(await this.#scripts.extend(lock, { token, ttlMs }, signal))) return { kind: 'lost' }
     return { kind: 'extended', ttlMs: Math.max(0, ttlMs - (this.#clock.monotonicMs() - sentMs)) }
   }
 
-  #batcher<Q extends Given, A>(run: (batch: readonly Q[]) => Promise<readonly A[]>): Batcher<Q, A> {
-    const groupOf = ({ names }: Q): number => (this.#connection.clustered ? names.tag : 0)
-    return createBatcher({ run, groupOf, wanted: ({ signal }) => !signal.aborted, max: MAX_BATCH })
+  #batcher<Q extends Given, A>(run: BatchOptions<Q, A | Unavailable>['run']): Batcher<Q, A | Unavailable> {
+    return createBatcher<Q, A | Unavailable>({
+      run,
+      groupOf: ({ names }) => (this.#connection.clustered ? names.tag : 0),
+      signalOf: ({ signal }) => signal,
+      givenUp: aborted,
+      failed: (error) => unavailable(this.#connection.description, error),
+      max: MAX_BATCH,
+    })
   }
 
   /** A message is "token lock": the key was handed to that token, one of ours. */
@@ -226,7 +247,7 @@ class RedisBackend<F extends Fencing> {
     const passOn = (): void => {
       const signal = new AbortController().signal
       // when this fails too, the key is kept for nobody until KEEP_MS is over
-      this.#releases.submit({ token, names, signal }).catch(() => undefined)
+      void this.#releases.submit({ token, names, signal })
     }
     this.#places.wake(token, passOn)
   }

@@ -1,14 +1,30 @@
 import { expect, test } from 'vitest'
 import { createBatcher } from './batch.ts'
 
+const never = new AbortController().signal
+
 interface Question {
   readonly n: number
   readonly group?: number
-  readonly gone?: boolean
+  readonly signal?: AbortSignal
 }
 
+const GIVEN_UP = -1
+const FAILED = -2
+const reasons: unknown[] = []
+
 function batcher(run: (questions: readonly Question[]) => Promise<readonly number[]>, max = 10) {
-  return createBatcher<Question, number>({ run, max, groupOf: (q) => q.group ?? 0, wanted: (q) => q.gone !== true })
+  return createBatcher<Question, number>({
+    run,
+    max,
+    groupOf: (q) => q.group ?? 0,
+    signalOf: (q) => q.signal ?? never,
+    givenUp: () => GIVEN_UP,
+    failed: (reason) => {
+      reasons.push(reason)
+      return FAILED
+    },
+  })
 }
 
 test('calls of one turn share a command and get their own answers', async () => {
@@ -39,9 +55,25 @@ test('a question that is no longer asked is not sent', async () => {
     seen.push(...questions.map(({ n }) => n))
     return questions.map(({ n }) => n)
   })
-  void submit({ n: 1, gone: true })
+  const gone = submit({ n: 1, signal: AbortSignal.abort() })
   await submit({ n: 2 })
+  expect([await gone, ...seen]).toEqual([GIVEN_UP, 2])
+  expect(await submit({ n: 3, signal: AbortSignal.abort() })).toBe(GIVEN_UP)
   expect(seen).toEqual([2])
+})
+
+test('a question that is given up is answered at once, the others of its command when their answers come', async () => {
+  const { promise, resolve } = Promise.withResolvers<readonly number[]>()
+  const { submit } = batcher(() => promise)
+  const [mine, shared] = [new AbortController(), new AbortController()]
+  const asked = [mine, shared, shared].map(({ signal }, n) => submit({ n, signal }))
+  await Promise.resolve()
+  mine.abort()
+  expect(await asked[0]).toBe(GIVEN_UP)
+  resolve([0, 1, 2])
+  expect(await Promise.all(asked)).toEqual([GIVEN_UP, 1, 2])
+  shared.abort()
+  expect(await asked[1]).toBe(1)
 })
 
 test('a command that fails fails all of its batch, and no other', async () => {
@@ -49,11 +81,12 @@ test('a command that fails fails all of its batch, and no other', async () => {
     if (questions[0]?.group === 1) throw new Error('down')
     return questions.map(({ n }) => n)
   })
-  const outcomes = await Promise.allSettled([submit({ n: 1, group: 1 }), submit({ n: 2, group: 1 }), submit({ n: 3 })])
-  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled'])
+  const answers = await Promise.all([submit({ n: 1, group: 1 }), submit({ n: 2, group: 1 }), submit({ n: 3 })])
+  expect(answers).toEqual([FAILED, FAILED, 3])
 })
 
 test('answers that do not fit the questions are an error, not a guess', async () => {
   const { submit } = batcher(async () => [1])
-  await expect(Promise.all([submit({ n: 1 }), submit({ n: 2 })])).rejects.toThrow('1 answers to 2 questions')
+  expect(await Promise.all([submit({ n: 1 }), submit({ n: 2 })])).toEqual([FAILED, FAILED])
+  expect(String(reasons.at(-1))).toContain('1 answers to 2 questions')
 })

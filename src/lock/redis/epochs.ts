@@ -16,7 +16,7 @@
  */
 
 import type { RedisConnection } from '../../redis/connection.ts'
-import { loadScript } from '../../redis/script.ts'
+import { loadScript, scriptBody } from '../../redis/script.ts'
 import { composeFence, type FenceStore } from '../fence-store.ts'
 
 const ADOPT = loadScript('adopt', import.meta.url)
@@ -53,13 +53,12 @@ export function createEpochs(connection: RedisConnection, fences: FenceStore): E
 
   async function write(fence: string, args: readonly [string, string, bigint], signal: AbortSignal): Promise<boolean> {
     const [replid, claim, epoch] = args
-    const answer = await connection.run({
+    return connection.run({
       script: ADOPT,
-      keys: [fence],
-      args: [replid, claim, String(epoch), String(composeFence(epoch, 0n))],
+      read: (reply) => reply === 1,
+      ...scriptBody([fence], [replid, claim, String(epoch), String(composeFence(epoch, 0n))]),
       wanted: () => !signal.aborted,
     })
-    return answer === 1
   }
 
   async function adopt(fence: string, { claim, storedEpoch }: Vacancy, signal: AbortSignal): Promise<void> {

@@ -6,9 +6,12 @@
  * Every process that shares a deployment must compute the same tag for ever: neither the hash nor the number of tags
  * may change without moving the fences.
  */
+import { bulk } from '../../redis/script.ts'
 import type { Key } from '../lock.ts'
 
 export const TAGS = 1_024
+/** The names of so many keys are kept, because a release follows every grant. */
+const RECENT = 4_096
 
 export interface LockNames {
   readonly tag: number
@@ -17,6 +20,10 @@ export interface LockNames {
   readonly queue: string
   /** Begins the name of each client's channel. */
   readonly channels: string
+  /** The protocol's strings for lock, fence and queue. */
+  readonly wire: string
+  /** For lock and queue alone. */
+  readonly shortWire: string
 }
 
 export interface Names {
@@ -55,17 +62,24 @@ export function tagOf(key: Key): number {
 /** Names under `namespace`, which may not contain braces. */
 export function createNames(namespace: string): Names {
   const tags = Array.from({ length: TAGS }, (_, tag) => `${namespace}:{${tag}}:`)
+  const recent = new Map<Key, LockNames>()
+
+  function make(key: Key): LockNames {
+    const tag = tagOf(key)
+    const prefix = tags[tag] ?? ''
+    const [lock, fence, queue] = [`${prefix}lock:${key}`, `${prefix}fence`, `${prefix}queue:${key}`]
+    const wire = bulk(lock) + bulk(fence) + bulk(queue)
+    return { tag, lock, fence, queue, channels: `${prefix}wake:`, wire, shortWire: bulk(lock) + bulk(queue) }
+  }
+
   return {
     of(key) {
-      const tag = tagOf(key)
-      const prefix = tags[tag] ?? ''
-      return {
-        tag,
-        lock: `${prefix}lock:${key}`,
-        fence: `${prefix}fence`,
-        queue: `${prefix}queue:${key}`,
-        channels: `${prefix}wake:`,
-      }
+      const known = recent.get(key)
+      if (known !== undefined) return known
+      if (recent.size >= RECENT) recent.clear()
+      const names = make(key)
+      recent.set(key, names)
+      return names
     },
     keyOf(lock) {
       const end = lock.indexOf(LOCK)

@@ -4,43 +4,38 @@
 -- KEYS, two per lock: the lock, the queue of its waiters.
 -- ARGV[1]  how long the lock is kept for the next in line, in ms
 -- ARGV[2]  the name of this client's wake-up channels
--- ARGV, two per lock: token, prefix of the wake-up channels of its tag
--- Returns 1 (released) or 0 (the lease had ended, or was another's) per lock.
+-- ARGV, one per lock: token
+-- Returns one text with a digit per lock: 1 (released) or 0 (the lease had ended, or was another's).
 --
 -- A place in the queue is "token@client". The next in line is woken by a message on the client's channel ("token lock"),
 -- and the lock is kept for its token ("?token"), so that nobody who comes by can take it first. A client whose channel nobody
--- listens to is gone, and passed over. Channels share the hash tag of the lock.
-local keep, client = ARGV[1], ARGV[2]
+-- listens to is gone, and passed over. Channels share the hash tag of the lock: "namespace:{tag}:wake:client".
+local call = redis.call
 
-local function hand_over(lock, queue, channel)
-  while true do
-    local place = redis.call('LPOP', queue)
-    if not place then break end
-    local token, owner = string.match(place, '^([^@]*)@(.*)$')
-    if token and redis.call('SPUBLISH', channel .. owner, token .. ' ' .. lock) > 0 then
-      local kept = redis.pcall('SET', lock, '?' .. token, 'PX', keep)
+-- whether the lock is kept for somebody now; otherwise it is free
+local function handed_over(place, lock, queue)
+  local channel = string.match(lock, '^[^}]*}:') .. 'wake:'
+  while place do
+    local token, client = string.match(place, '^([^@]*)@(.*)$')
+    if token and call('SPUBLISH', channel .. client, token .. ' ' .. lock) > 0 then
       -- out of memory: then the one just woken has to win the lock like everybody else
-      if kept.ok then return else break end
+      return redis.pcall('SET', lock, '?' .. token, 'PX', ARGV[1]).ok
     end
+    place = call('LPOP', queue)
   end
-  redis.call('DEL', lock)
 end
 
-local out = {}
-for i = 0, #KEYS / 2 - 1 do
-  local lock, queue = KEYS[2 * i + 1], KEYS[2 * i + 2]
-  local token, channel = ARGV[2 * i + 3], ARGV[2 * i + 4]
-  local held = redis.call('GET', lock)
-  if held and string.sub(held, 1, #token + 1) == token .. ':' then
-    hand_over(lock, queue, channel)
-    out[i + 1] = 1
+local out = ''
+for i = 1, #KEYS / 2 do
+  local lock, queue, token = KEYS[2 * i - 1], KEYS[2 * i], ARGV[i + 2]
+  local held = call('GET', lock)
+  local own = held and string.sub(held, 1, #token + 1) == token .. ':'
+  if own or held == '?' .. token then
+    local place = call('LPOP', queue)
+    if not place or not handed_over(place, lock, queue) then call('DEL', lock) end
   else
-    if held == '?' .. token then
-      hand_over(lock, queue, channel)
-    else
-      redis.call('LREM', queue, 0, token .. '@' .. client)
-    end
-    out[i + 1] = 0
+    call('LREM', queue, 0, token .. '@' .. ARGV[2])
   end
+  out = out .. (own and '1' or '0')
 end
 return out

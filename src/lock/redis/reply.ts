@@ -1,6 +1,6 @@
 /** What the scripts answer, from the wire into types. A reply of another form is a broken server or a broken build. */
 import { Fault } from '../../std/fault.ts'
-import type { Inspection } from '../lock.ts'
+import type { Inspection, Release } from '../lock.ts'
 
 /** One lock's part of what acquire.lua returns. */
 export type Answer =
@@ -11,8 +11,6 @@ export type Answer =
   | { readonly kind: 'demoted' }
   | { readonly kind: 'exhausted' }
 
-const FIELDS = 3
-
 function malformed(reply: unknown): Fault {
   return new Fault('INTERNAL', `a lock script answered ${JSON.stringify(reply) ?? 'nothing'}`)
 }
@@ -22,27 +20,50 @@ function readFence(text: string): bigint {
   return BigInt(text)
 }
 
-function readText(kind: unknown, text: string, number: number): Answer {
-  if (kind === 1) return { kind: 'granted', fence: readFence(text) }
-  if (kind === 4) return { kind: 'repeated', fence: readFence(text), remainingMs: number }
-  if (kind === 2) return { kind: 'vacant', claim: text, storedEpoch: number }
-  throw malformed([kind, text, number])
+function readNumber(text: string | undefined): number {
+  const number = Number(text)
+  if (text === undefined || text === '' || !Number.isSafeInteger(number)) throw malformed(text)
+  return number
 }
 
-function readAnswer(kind: unknown, a: unknown, b: unknown): Answer {
-  if (typeof b !== 'number') throw malformed([kind, a, b])
-  if (typeof a === 'string') return readText(kind, a, b)
-  if (kind === 0 && typeof a === 'number') return { kind: 'held', remainingMs: a }
-  if (kind === 3) return { kind: 'demoted' }
-  if (kind === 5) return { kind: 'exhausted' }
-  throw malformed([kind, a, b])
+/** One lock's word. */
+function readAnswer(word: string): Answer {
+  if (word.startsWith('1,')) return { kind: 'granted', fence: readFence(word.slice(2)) }
+  const [kind = '', a = '', b] = word.split(',')
+  switch (kind) {
+    case '4':
+      return { kind: 'repeated', fence: readFence(a), remainingMs: readNumber(b) }
+    case '0':
+      return { kind: 'held', remainingMs: readNumber(a) }
+    case '2':
+      return { kind: 'vacant', claim: a, storedEpoch: readNumber(b) }
+    case '3':
+      return { kind: 'demoted' }
+    case '5':
+      return { kind: 'exhausted' }
+    default:
+      throw malformed(word)
+  }
 }
 
-export function readAnswers(reply: unknown): readonly Answer[] {
-  if (!Array.isArray(reply) || reply.length % FIELDS !== 0) throw malformed(reply)
-  return Array.from({ length: reply.length / FIELDS }, (_, i) =>
-    readAnswer(reply[FIELDS * i], reply[FIELDS * i + 1], reply[FIELDS * i + 2]),
-  )
+/** What acquire.lua returns for `count` locks. */
+export function readAnswers(reply: unknown, count: number): readonly Answer[] {
+  if (typeof reply !== 'string') throw malformed(reply)
+  const words = count === 1 ? [reply] : reply.split(' ')
+  if (words.length !== count) throw malformed(reply)
+  return words.map(readAnswer)
+}
+
+const RELEASED: Release = { kind: 'released' }
+const LOST: Release = { kind: 'lost' }
+const OWN = '1'.charCodeAt(0)
+
+/** What release.lua returns for `count` locks: whether each lease was its token's own. */
+export function readReleases(reply: unknown, count: number): readonly Release[] {
+  if (typeof reply !== 'string' || reply.length !== count) throw malformed(reply)
+  const releases: Release[] = []
+  for (let i = 0; i < count; i++) releases.push(reply.charCodeAt(i) === OWN ? RELEASED : LOST)
+  return releases
 }
 
 /** What inspect.lua returns. */

@@ -1,9 +1,9 @@
 /** The scripts of a lock as functions: what goes to the server, and what its answer means. */
 import type { RedisConnection } from '../../redis/connection.ts'
-import { loadScript } from '../../redis/script.ts'
-import type { Inspection, Token } from '../lock.ts'
+import { bulk, loadScript, scriptBody } from '../../redis/script.ts'
+import type { Inspection, Release, Token } from '../lock.ts'
 import type { LockNames } from './keys.ts'
-import { type Answer, readAnswers, readHolder } from './reply.ts'
+import { type Answer, readAnswers, readHolder, readReleases } from './reply.ts'
 
 const ACQUIRE = loadScript('acquire', import.meta.url)
 const EXTEND = loadScript('extend', import.meta.url)
@@ -27,9 +27,9 @@ export interface Wanted extends Given {
 
 /** Each rejects with the connection's Fault. What takes several is one script, and so atomic. */
 export interface Scripts {
-  acquire(batch: readonly Wanted[]): Promise<readonly Answer[]>
-  /** Whether each lease was its token's own. */
-  release(batch: readonly Given[]): Promise<readonly boolean[]>
+  /** `tell` is given one answer for each. */
+  acquire<T>(batch: readonly Wanted[], tell: (answers: readonly Answer[]) => T): Promise<T>
+  release(batch: readonly Given[]): Promise<readonly Release[]>
   /** Whether the lease was the token's own. */
   extend(lock: string, lease: { readonly token: Token; readonly ttlMs: number }, signal: AbortSignal): Promise<boolean>
   inspect(lock: string, signal: AbortSignal): Promise<Inspection>
@@ -44,8 +44,8 @@ export interface ScriptTerms {
 }
 
 /** Redis takes whole milliseconds; a lease rounded up ends no earlier than its holder believes. */
-function wholeMs(ttlMs: number): number {
-  return Math.ceil(ttlMs)
+function wholeMs(ttlMs: number): string {
+  return String(Math.ceil(ttlMs))
 }
 
 /** Names no two calls share: an epoch fetched for an earlier claim must never fit a later one. */
@@ -54,38 +54,52 @@ function createUnique(client: string): () => string {
   return () => `${client}.${++calls}`
 }
 
-const allWanted = (batch: readonly Given[]) => (): boolean => batch.every(({ signal }) => !signal.aborted)
+const isWanted = ({ signal }: Given): boolean => !signal.aborted
+const allWanted = (batch: readonly Given[]) => (): boolean => batch.every(isWanted)
+
+const isOne = (reply: unknown): boolean => reply === 1
+
+const ACQUIRE_KEYS = 3
+const ACQUIRE_ARGS = 3
+const RELEASE_KEYS = 2
 
 export function createScripts(connection: RedisConnection, { client, needsEpoch, keepMs }: ScriptTerms): Scripts {
   const unique = createUnique(client)
+  const nothing = bulk('')
+  const releaseArgs = bulk(String(keepMs)) + bulk(client)
+
   return {
-    async acquire(batch) {
-      const keys: string[] = []
-      const args: (string | number)[] = [needsEpoch ? '1' : '0', client, needsEpoch ? unique() : '']
+    acquire(batch, tell) {
+      let keys = bulk(String(ACQUIRE_KEYS * batch.length))
+      let args = needsEpoch ? bulk(unique()) : nothing
       for (const { names, token, ttlMs, queue } of batch) {
-        keys.push(names.lock, names.fence, names.queue)
-        args.push(token, wholeMs(ttlMs), queue ? '1' : '0')
+        keys += names.wire
+        args += bulk(token) + bulk(wholeMs(ttlMs)) + (queue ? bulk(`${token}@${client}`) : nothing)
       }
-      return readAnswers(await connection.run({ script: ACQUIRE, keys, args, wanted: allWanted(batch) }))
+      const parts = 2 + (ACQUIRE_KEYS + ACQUIRE_ARGS) * batch.length
+      const key = batch[0]?.names.lock ?? ''
+      const read = (reply: unknown) => tell(readAnswers(reply, batch.length))
+      return connection.run({ script: ACQUIRE, key, body: keys + args, parts, read, wanted: allWanted(batch) })
     },
-    async release(batch) {
-      const keys: string[] = []
-      const args: (string | number)[] = [keepMs, client]
+    release(batch) {
+      let keys = bulk(String(RELEASE_KEYS * batch.length))
+      let args = releaseArgs
       for (const { names, token } of batch) {
-        keys.push(names.lock, names.queue)
-        args.push(token, names.channels)
+        keys += names.shortWire
+        args += bulk(token)
       }
-      const reply = await connection.run({ script: RELEASE, keys, args, wanted: allWanted(batch) })
-      return Array.isArray(reply) ? reply.map((own) => own === 1) : []
+      const parts = 3 + (RELEASE_KEYS + 1) * batch.length
+      const key = batch[0]?.names.lock ?? ''
+      const read = (reply: unknown) => readReleases(reply, batch.length)
+      return connection.run({ script: RELEASE, key, body: keys + args, parts, read, wanted: allWanted(batch) })
     },
-    async extend(lock, { token, ttlMs }, signal) {
-      const args = [token, wholeMs(ttlMs)]
-      return (await connection.run({ script: EXTEND, keys: [lock], args, wanted: () => !signal.aborted })) === 1
+    extend(lock, { token, ttlMs }, signal) {
+      const body = scriptBody([lock], [token, wholeMs(ttlMs)])
+      return connection.run({ script: EXTEND, ...body, read: isOne, wanted: () => !signal.aborted })
     },
-    async inspect(lock, signal) {
-      return readHolder(
-        await connection.run({ script: INSPECT, keys: [lock], args: [], wanted: () => !signal.aborted }),
-      )
+    inspect(lock, signal) {
+      const body = scriptBody([lock], [])
+      return connection.run({ script: INSPECT, ...body, read: readHolder, wanted: () => !signal.aborted })
     },
   }
 }
