@@ -11,8 +11,9 @@ import { callTimeUp } from './outage.ts'
 export interface Abandoner {
   /** Releases in the background until the backend has answered, or `untilMs` (monotonic) makes it pointless. */
   abandon(lease: Lease, untilMs: number): void
-  /** Counts a release that somebody else began among those under way. */
-  follow(release: Promise<unknown>): void
+  /** Counts a release that somebody else begins among those under way, until `end`. */
+  begin(): void
+  end(): void
   /** Resolves when nothing is left to release. */
   settled(): Promise<void>
 }
@@ -22,12 +23,15 @@ const TRIES = { baseMs: 100, maxMs: 2_000, attempts: 4 }
 const MAX_PENDING = 1_000
 
 export function createAbandoner(backend: LockBackend, clock: Clock, callMs: number): Abandoner {
-  const pending = new Set<Promise<unknown>>()
+  let underWay = 0
+  /** Made only for who waits. */
+  let idle: PromiseWithResolvers<void> | undefined
 
-  function follow(release: Promise<unknown>): void {
-    pending.add(release)
-    const forget = (): void => void pending.delete(release)
-    release.then(forget, forget)
+  function end(): void {
+    underWay--
+    if (underWay > 0) return
+    idle?.resolve()
+    idle = undefined
   }
 
   async function releaseOnce(lease: Lease): Promise<boolean> {
@@ -43,13 +47,22 @@ export function createAbandoner(backend: LockBackend, clock: Clock, callMs: numb
     }
   }
 
+  function follow(release: Promise<void>): void {
+    underWay++
+    release.then(end, end)
+  }
+
   return {
     abandon(lease, untilMs) {
-      if (pending.size < MAX_PENDING) follow(releaseUntil(lease, untilMs))
+      if (underWay < MAX_PENDING) follow(releaseUntil(lease, untilMs))
     },
-    follow,
+    begin: () => void underWay++,
+    end,
     async settled() {
-      while (pending.size > 0) await Promise.allSettled(pending)
+      if (underWay === 0) return
+      idle ??= Promise.withResolvers()
+      await idle.promise
+      await this.settled()
     },
   }
 }

@@ -7,10 +7,10 @@
 import { Fault } from '../std/fault.ts'
 import { fullJitter } from '../std/retry.ts'
 import type { LeaseRequest } from './backend.ts'
-import { createDeadline } from './deadline.ts'
 import { createHolding, type Granted, type Holding, type HoldingDeps, type HoldingOwner, safeEndMs } from './holding.ts'
 import type { Attempt, Fencing, Key, Token, Unavailable } from './lock.ts'
 import { callTimeUp, unavailable } from './outage.ts'
+import type { Patience } from './patience.ts'
 import type { Terms } from './policy.ts'
 
 /** One wish for one key. */
@@ -29,7 +29,7 @@ export type Outcome<F extends Fencing> =
   | Refusal
   | Unavailable
 
-/** A wait that ended within this time had not really begun. */
+/** A wait that ended within this time had hardly begun: the key became free just then, or the backend cannot wait. */
 const EARLY_MS = 5
 /** Added to what is left of a lease, so that the look after it finds it ended. */
 const AFTER_END_MS = 2
@@ -42,7 +42,7 @@ function mayHaveLanded(answer: Unavailable): boolean {
 export class Acquisition<F extends Fencing> {
   readonly #deps: HoldingDeps<F>
   readonly #wish: Wish
-  readonly #delays: Generator<number, void>
+  #delays: Generator<number, void> | undefined
   #token: Token
   /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
   #trace = false
@@ -54,7 +54,6 @@ export class Acquisition<F extends Fencing> {
     this.#deps = deps
     this.#wish = wish
     this.#token = deps.newToken()
-    this.#delays = fullJitter(deps.policy.retry, deps.policy.random)
   }
 
   get key(): Key {
@@ -62,20 +61,23 @@ export class Acquisition<F extends Fencing> {
   }
 
   /** One attempt, and nothing left behind unless it was granted. */
-  async once(signal: AbortSignal): Promise<Outcome<F>> {
-    const outcome = await this.#attempt(false, signal)
+  async once(patience: Patience): Promise<Outcome<F>> {
+    const sentMs = this.#deps.policy.clock.monotonicMs()
+    const outcome = this.accept(await this.#ask(false, patience, sentMs), sentMs)
     if (outcome.kind !== 'granted') this.#cleanUp()
     return outcome
   }
 
   /** Attempts until granted. Rejects with the signal's reason, or with the outage that used up the time. */
-  async untilGranted(signal: AbortSignal): Promise<Holding<F>> {
+  async untilGranted(patience: Patience): Promise<Holding<F>> {
+    const { clock } = this.#deps.policy
     try {
       for (;;) {
-        const outcome = await this.#attempt(true, signal)
+        const sentMs = clock.monotonicMs()
+        const outcome = this.accept(await this.#ask(true, patience, sentMs), sentMs)
         if (outcome.kind === 'granted') return outcome.holding
-        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, signal)
-        else await this.#afterRefusal(outcome, signal)
+        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, patience)
+        else await this.#afterRefusal(outcome, patience)
       }
     } catch (thrown) {
       this.#cleanUp()
@@ -121,12 +123,16 @@ export class Acquisition<F extends Fencing> {
     return { key, token: this.#token, ttlMs: terms.ttlMs, willWait }
   }
 
-  async #attempt(willWait: boolean, signal: AbortSignal): Promise<Outcome<F>> {
-    const { backend, policy } = this.#deps
-    const { clock } = policy
-    const sentMs = clock.monotonicMs()
-    using call = createDeadline({ clock, ms: this.#wish.terms.callMs, fault: callTimeUp, parent: signal })
-    return this.accept(await backend.tryAcquire(this.request(willWait), call.signal), sentMs)
+  #ask(willWait: boolean, patience: Patience, nowMs: number): Promise<Attempt<F>> {
+    const { callMs } = this.#wish.terms
+    const signal = patience.shared(callMs, nowMs)
+    if (signal === undefined) return this.#askAlone(willWait, patience)
+    return this.#deps.backend.tryAcquire(this.request(willWait), signal)
+  }
+
+  async #askAlone(willWait: boolean, patience: Patience): Promise<Attempt<F>> {
+    using call = patience.call(this.#wish.terms.callMs)
+    return await this.#deps.backend.tryAcquire(this.request(willWait), call.signal)
   }
 
   /** The answer used up the lease. It is given back, and the next attempt is a new owner's. */
@@ -137,29 +143,33 @@ export class Acquisition<F extends Fencing> {
     return unavailable('the grant came too late to be of use')
   }
 
-  async #afterOutage(outage: Unavailable, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
+  async #afterOutage(outage: Unavailable, patience: Patience): Promise<void> {
+    patience.check()
     this.#outage = outage.fault
     if (outage.fault.code === 'LOCK_BREAKER_OPEN') throw outage.fault
-    await this.#sleep(signal)
+    await this.#sleep(patience.signal)
   }
 
-  async #afterRefusal(refusal: Refusal, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
+  async #afterRefusal(refusal: Refusal, patience: Patience): Promise<void> {
+    patience.check()
     const { backend, policy } = this.#deps
-    if (backend.wait === undefined || refusal.ticket === undefined) return this.#sleep(signal, refusal.remainingMs)
+    if (backend.wait === undefined || refusal.ticket === undefined) {
+      return this.#sleep(patience.signal, refusal.remainingMs)
+    }
     const ms = Math.min(policy.recheckMs, (refusal.remainingMs ?? policy.recheckMs) + AFTER_END_MS)
     const beganMs = policy.clock.monotonicMs()
-    using bound = createDeadline({ clock: policy.clock, ms, fault: callTimeUp, parent: signal })
+    using bound = patience.call(ms)
     await backend.wait(this.#wish.key, refusal.ticket, bound.signal)
     // a backend that cannot wait must not make this a busy loop
-    if (policy.clock.monotonicMs() - beganMs < EARLY_MS) await this.#sleep(signal)
-    signal.throwIfAborted()
+    if (policy.clock.monotonicMs() - beganMs < EARLY_MS) await this.#sleep(patience.signal)
+    patience.check()
   }
 
   async #sleep(signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const { retry, random, clock } = this.#deps.policy
+    this.#delays ??= fullJitter(retry, random)
     const delayMs = this.#delays.next().value ?? 0
-    await this.#deps.policy.clock.sleep(Math.min(delayMs, atMostMs + AFTER_END_MS), signal)
+    await clock.sleep(Math.min(delayMs, atMostMs + AFTER_END_MS), signal)
   }
 
   #cleanUp(): void {

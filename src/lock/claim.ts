@@ -2,12 +2,14 @@
  * One key or several, all or none. Keys are taken in sorted order, in the local lines as at the backend: of two callers
  * that want the same keys, one is first at the first key they share, and the other holds nothing that it needs.
  */
+import type { Fault } from '../std/fault.ts'
 import { Acquisition, type NotGranted, type Wish } from './acquisition.ts'
-import { createDeadline } from './deadline.ts'
 import type { Holdings } from './grant.ts'
 import type { Holding, HoldingDeps } from './holding.ts'
 import type { Attempt, Fencing, Key, Unavailable } from './lock.ts'
-import { callTimeUp, unavailable } from './outage.ts'
+import { Loss } from './loss.ts'
+import { unavailable } from './outage.ts'
+import type { Patience } from './patience.ts'
 import type { Terms } from './policy.ts'
 import type { Turn, Turns } from './turns.ts'
 
@@ -19,7 +21,7 @@ export interface ClaimDeps<F extends Fencing> extends HoldingDeps<F> {
 export interface Claimed<F extends Fencing> {
   readonly kind: 'granted'
   readonly holdings: Holdings<F>
-  readonly loss: AbortController
+  readonly loss: Loss
 }
 
 export type ClaimOutcome<F extends Fencing> =
@@ -37,7 +39,7 @@ const noAnswer = (): Unavailable => unavailable('the lock service answered for f
 class Claiming<F extends Fencing> {
   readonly #deps: ClaimDeps<F>
   readonly #terms: Terms
-  readonly #loss = new AbortController()
+  readonly #loss = new Loss()
   readonly #turns: Turn[] = []
   readonly #holdings: Holding<F>[] = []
 
@@ -46,15 +48,32 @@ class Claiming<F extends Fencing> {
     this.#terms = terms
   }
 
-  async untilGranted(keys: Keys, signal: AbortSignal): Promise<Claimed<F>> {
+  untilGranted(keys: Keys, patience: Patience): Promise<Claimed<F>> {
+    return keys.length === 1 ? this.#one(keys[0], patience) : this.#all(keys, patience)
+  }
+
+  async #one(key: Key, patience: Patience): Promise<Claimed<F>> {
+    patience.check()
+    const { turns } = this.#deps
+    const turn = turns.tryEnter(key) ?? (await turns.enter(key, patience.signal))
+    try {
+      const holding = await this.#acquisition(key, turn).untilGranted(patience)
+      return { kind: 'granted', holdings: [holding], loss: this.#loss }
+    } catch (thrown) {
+      turn.leave()
+      throw thrown
+    }
+  }
+
+  async #all(keys: Keys, patience: Patience): Promise<Claimed<F>> {
     try {
       const acquisitions: Acquisition<F>[] = []
-      for (const key of keys) acquisitions.push(this.#plan(key, await this.#deps.turns.enter(key, signal)))
-      if (keys.length > 1) await this.#together(acquisitions, signal)
+      for (const key of keys) acquisitions.push(this.#plan(key, await this.#deps.turns.enter(key, patience.signal)))
+      await this.#together(acquisitions, patience)
       for (const acquisition of acquisitions.slice(this.#holdings.length)) {
-        this.#holdings.push(await acquisition.untilGranted(signal))
+        this.#holdings.push(await acquisition.untilGranted(patience))
       }
-      this.#loss.signal.throwIfAborted()
+      this.#loss.check()
       return this.#claimed()
     } catch (thrown) {
       this.#giveBack()
@@ -62,21 +81,21 @@ class Claiming<F extends Fencing> {
     }
   }
 
-  async once(keys: Keys, signal: AbortSignal): Promise<ClaimOutcome<F>> {
+  async once(keys: Keys, patience: Patience): Promise<ClaimOutcome<F>> {
     const acquisitions: Acquisition<F>[] = []
     for (const key of keys) {
       const turn = this.#deps.turns.tryEnter(key)
       if (turn === undefined) return this.#refused({ kind: 'held', remainingMs: undefined }, key)
       acquisitions.push(this.#plan(key, turn))
     }
-    const refusal = keys.length > 1 ? await this.#together(acquisitions, signal) : undefined
+    const refusal = keys.length > 1 ? await this.#together(acquisitions, patience) : undefined
     if (refusal !== undefined) return this.#refused(refusal, keys[this.#holdings.length] ?? keys[0])
-    return this.#oneByOne(acquisitions.slice(this.#holdings.length), signal)
+    return this.#oneByOne(acquisitions.slice(this.#holdings.length), patience)
   }
 
-  async #oneByOne(acquisitions: readonly Acquisition<F>[], signal: AbortSignal): Promise<ClaimOutcome<F>> {
+  async #oneByOne(acquisitions: readonly Acquisition<F>[], patience: Patience): Promise<ClaimOutcome<F>> {
     for (const acquisition of acquisitions) {
-      const outcome = await acquisition.once(signal)
+      const outcome = await acquisition.once(patience)
       if (outcome.kind !== 'granted') return this.#refused(outcome, acquisition.key)
       this.#holdings.push(outcome.holding)
     }
@@ -85,7 +104,11 @@ class Claiming<F extends Fencing> {
 
   #plan(key: Key, turn: Turn): Acquisition<F> {
     this.#turns.push(turn)
-    const owner = { turn, onLost: (fault: Error) => this.#loss.abort(fault) }
+    return this.#acquisition(key, turn)
+  }
+
+  #acquisition(key: Key, turn: Turn): Acquisition<F> {
+    const owner = { turn, onLost: (fault: Fault) => this.#loss.report(fault) }
     const wish: Wish = { key, terms: this.#terms, owner }
     return new Acquisition(this.#deps, wish)
   }
@@ -94,12 +117,11 @@ class Claiming<F extends Fencing> {
    * Asks for all keys in one exchange. Kept is what was granted before the first refusal, which is answered: a key held
    * out of order while waiting for an earlier one is how deadlocks are made.
    */
-  async #together(acquisitions: readonly Acquisition<F>[], signal: AbortSignal): Promise<NotGranted | undefined> {
+  async #together(acquisitions: readonly Acquisition<F>[], patience: Patience): Promise<NotGranted | undefined> {
     const { backend, policy } = this.#deps
     if (backend.tryAcquireMany === undefined) return undefined
-    const { clock } = policy
-    const sentMs = clock.monotonicMs()
-    using call = createDeadline({ clock, ms: this.#terms.callMs, fault: callTimeUp, parent: signal })
+    const sentMs = policy.clock.monotonicMs()
+    using call = patience.call(this.#terms.callMs)
     const requests = acquisitions.map((a) => a.request(false))
     const attempts = await backend.tryAcquireMany(requests, call.signal)
     return this.#keepPrefix(acquisitions, attempts, sentMs)
@@ -147,9 +169,9 @@ export function claimAll<F extends Fencing>(
   deps: ClaimDeps<F>,
   terms: Terms,
   keys: Keys,
-  signal: AbortSignal,
+  patience: Patience,
 ): Promise<Claimed<F>> {
-  return new Claiming(deps, terms).untilGranted(keys, signal)
+  return new Claiming(deps, terms).untilGranted(keys, patience)
 }
 
 /** One attempt at all keys. */
@@ -157,7 +179,7 @@ export function claimOnce<F extends Fencing>(
   deps: ClaimDeps<F>,
   terms: Terms,
   keys: Keys,
-  signal: AbortSignal,
+  patience: Patience,
 ): Promise<ClaimOutcome<F>> {
-  return new Claiming(deps, terms).once(keys, signal)
+  return new Claiming(deps, terms).once(keys, patience)
 }

@@ -2,6 +2,7 @@
 import { Fault } from '../std/fault.ts'
 import type { Holding } from './holding.ts'
 import type { FenceOf, Fencing, Key, Release } from './lock.ts'
+import type { Loss } from './loss.ts'
 
 /** Several keys held together. Losing one is losing the claim. `await using` releases it at the end of the block. */
 export interface Claim<F extends Fencing = Fencing> extends AsyncDisposable {
@@ -48,27 +49,27 @@ class Held<F extends Fencing> implements Grant<F> {
   readonly key: Key
   readonly fence: FenceOf<F>
   readonly keys: readonly Key[]
-  readonly #holdings: ReadonlyMap<Key, Holding<F>>
-  readonly #loss: AbortController
+  readonly #holdings: Holdings<F>
+  readonly #loss: Loss
   #releasing: Promise<Release> | undefined
 
-  constructor(holdings: Holdings<F>, loss: AbortController) {
+  constructor(holdings: Holdings<F>, loss: Loss) {
     this.key = holdings[0].key
     this.fence = holdings[0].fence
     this.keys = holdings.map((h) => h.key)
-    this.#holdings = new Map(holdings.map((h) => [h.key, h]))
+    this.#holdings = holdings
     this.#loss = loss
   }
 
   fenceOf(key: Key): FenceOf<F> {
-    const holding = this.#holdings.get(key)
+    const holding = this.#holdings.find((h) => h.key === key)
     if (holding !== undefined) return holding.fence
     throw new Fault('LOCK_KEY_INVALID', 'the key is not one of those held here')
   }
 
   get signal(): AbortSignal {
     // asking is what notices: a loss found here aborts the controller
-    for (const holding of this.#holdings.values()) holding.lost()
+    for (const holding of this.#holdings) holding.lost()
     return this.#loss.signal
   }
 
@@ -78,7 +79,7 @@ class Held<F extends Fencing> implements Grant<F> {
 
   assertHeld(): void {
     if (this.isHeld()) return
-    for (const holding of this.#holdings.values()) {
+    for (const holding of this.#holdings) {
       const fault = holding.lost()
       if (fault !== undefined) throw fault
     }
@@ -87,13 +88,18 @@ class Held<F extends Fencing> implements Grant<F> {
 
   remainingMs(): number {
     let least = Number.POSITIVE_INFINITY
-    for (const holding of this.#holdings.values()) least = Math.min(least, holding.remainingMs())
+    for (const holding of this.#holdings) least = Math.min(least, holding.remainingMs())
     return Math.max(0, least)
   }
 
   release(): Promise<Release> {
-    this.#releasing ??= Promise.all(Array.from(this.#holdings.values(), (h) => h.release())).then(worst)
+    this.#releasing ??= this.#release()
     return this.#releasing
+  }
+
+  #release(): Promise<Release> {
+    const [first, ...rest] = this.#holdings
+    return rest.length === 0 ? first.release() : Promise.all(this.#holdings.map((h) => h.release())).then(worst)
   }
 
   releaseSoon(): void {
@@ -109,6 +115,6 @@ class Held<F extends Fencing> implements Grant<F> {
 export type Holdings<F extends Fencing> = readonly [Holding<F>, ...Holding<F>[]]
 
 /** `loss` is what the holdings' owner aborts when one of them is lost. Key and fence are the first one's. */
-export function createGrant<F extends Fencing>(holdings: Holdings<F>, loss: AbortController): Grant<F> {
+export function createGrant<F extends Fencing>(holdings: Holdings<F>, loss: Loss): Grant<F> {
   return new Held(holdings, loss)
 }

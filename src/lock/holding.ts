@@ -15,6 +15,7 @@ import { createDeadline } from './deadline.ts'
 import type { Extension, FenceOf, Fencing, Key, Release, Token } from './lock.ts'
 import type { LossCause } from './measure.ts'
 import { callTimeUp } from './outage.ts'
+import type { CallSignals } from './patience.ts'
 import { marginMs, type Policy, type Terms } from './policy.ts'
 import type { Turn } from './turns.ts'
 
@@ -33,6 +34,7 @@ export interface HoldingDeps<F extends Fencing> {
   readonly backend: LockBackend<F>
   readonly policy: Policy
   readonly abandoner: Abandoner
+  readonly calls: CallSignals
   /** A token that nobody had before. */
   readonly newToken: () => Token
 }
@@ -81,8 +83,8 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   #endMs: number
   #lost: Fault | undefined
   #releasing: Promise<Release> | undefined
-  #loss: Timer | undefined
-  #renewal: Timer | undefined
+  /** For the renewal, and while that is under way for the loss. */
+  #timer: Timer | undefined
 
   constructor(deps: HoldingDeps<F>, terms: Terms, granted: Granted<F>, owner: HoldingOwner) {
     this.key = granted.key
@@ -112,7 +114,6 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     this.lost()
     if (this.#releasing !== undefined) return this.#releasing
     this.#releasing = this.#release()
-    this.#deps.abandoner.follow(this.#releasing)
     return this.#releasing
   }
 
@@ -125,22 +126,30 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   }
 
   #schedule(): void {
-    const { clock } = this.#deps.policy
-    this.#stopTimers()
-    const leftMs = this.#endMs - clock.monotonicMs()
-    this.#loss = clock.timer(Math.max(0, leftMs), () => void this.lost())
-    this.#renewal = clock.timer(Math.max(MIN_RENEW_MS, leftMs * RENEW_AFTER), () => void this.#renew())
+    const leftMs = this.#endMs - this.#now()
+    const renewalMs = Math.max(MIN_RENEW_MS, leftMs * RENEW_AFTER)
+    if (renewalMs < leftMs) this.#setTimer(renewalMs, () => void this.#renew())
+    else this.#awaitLoss()
   }
 
-  #stopTimers(): void {
-    this.#loss?.cancel()
-    this.#renewal?.cancel()
+  #awaitLoss(): void {
+    const leftMs = this.#endMs - this.#now()
+    this.#setTimer(leftMs, () => {
+      // timers count in whole milliseconds, and ring up to one early
+      if (this.lost() === undefined && this.#releasing === undefined) this.#awaitLoss()
+    })
+  }
+
+  #setTimer(ms: number, ring: () => void): void {
+    this.#timer?.cancel()
+    this.#timer = this.#deps.policy.clock.timer(Math.max(0, ms), ring)
   }
 
   /** Never rejects: backends answer with values. */
   async #renew(): Promise<void> {
     const ttlMs = Math.floor(Math.min(this.#terms.ttlMs, this.#holdLeftMs()))
     if (this.lost() !== undefined || this.#releasing !== undefined) return
+    this.#awaitLoss()
     // nothing to gain: the lease reaches to the end of the maximum hold time
     if (this.#sinceMs + this.#terms.maxHoldMs - this.#endMs <= marginMs(this.#terms.ttlMs)) return
     const sentMs = this.#now()
@@ -159,7 +168,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   }
 
   #lose(cause: LossCause): void {
-    this.#stopTimers()
+    this.#timer?.cancel()
     const { backend, policy } = this.#deps
     this.#lost = new Fault('LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
     policy.measures.lost(backend.name, cause)
@@ -172,14 +181,27 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     this.#owner.turn.leave()
   }
 
-  async #release(): Promise<Release> {
-    if (this.#lost?.facts['cause'] === 'taken') return { kind: 'lost' }
-    this.#stopTimers()
-    const { backend, policy, abandoner } = this.#deps
-    const lease = { key: this.key, token: this.#token }
-    using call = createDeadline({ clock: policy.clock, ms: this.#terms.callMs, fault: callTimeUp })
-    const answer = await backend.release(lease, call.signal)
-    if (answer.kind === 'unavailable') abandoner.abandon(lease, this.#endMs + marginMs(this.#terms.ttlMs))
+  #release(): Promise<Release> {
+    if (this.#lost?.facts['cause'] === 'taken') return Promise.resolve({ kind: 'lost' })
+    this.#timer?.cancel()
+    const { backend, calls, abandoner } = this.#deps
+    const signal = calls(this.#terms.callMs, this.#now())
+    abandoner.begin()
+    return backend.release({ key: this.key, token: this.#token }, signal).then(
+      (answer) => this.#released(answer),
+      (thrown: unknown) => {
+        abandoner.end()
+        throw thrown
+      },
+    )
+  }
+
+  #released(answer: Release): Release {
+    const { abandoner } = this.#deps
+    if (answer.kind === 'unavailable') {
+      abandoner.abandon({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
+    }
+    abandoner.end()
     if (this.#lost === undefined) this.#over()
     return answer
   }

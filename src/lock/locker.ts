@@ -6,23 +6,12 @@ import { Fault } from '../std/fault.ts'
 import { createAbandoner } from './abandon.ts'
 import type { LockBackend } from './backend.ts'
 import { type ClaimDeps, claimAll, claimOnce, type Keys } from './claim.ts'
-import { createDeadline } from './deadline.ts'
 import { type Claim, createGrant, type Grant } from './grant.ts'
 import type { Fencing, Key, Unavailable } from './lock.ts'
-import {
-  type AcquireOptions,
-  type LockerOptions,
-  type Policy,
-  policyOf,
-  type Terms,
-  termsOf,
-  type WaitOptions,
-} from './policy.ts'
+import { createCallSignals, Patience } from './patience.ts'
+import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
 import { checkKey, createTokenSource } from './token.ts'
 import { createTurns } from './turns.ts'
-
-/** For calls that nobody means to cut short; they end by their own time-outs. */
-const NEVER = new AbortController().signal
 
 /** The answer to one attempt. `key` is the one that somebody else holds. */
 export type TryOutcome<G> =
@@ -64,31 +53,41 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   constructor(backend: LockBackend<F>, policy: Policy) {
     const abandoner = createAbandoner(backend, policy.clock, policy.callMs)
     const turns = createTurns(policy.maxWaiting)
-    this.#deps = { backend, policy, abandoner, turns, newToken: createTokenSource() }
+    const calls = createCallSignals(policy.clock)
+    this.#deps = { backend, policy, abandoner, turns, calls, newToken: createTokenSource() }
   }
 
   async acquire(wanted: Key | readonly Key[], options: WaitOptions = {}): Promise<Grant<F>> {
     const { policy, backend } = this.#deps
-    const [keys, terms] = this.#read(wanted, options)
+    const keys = this.#keysOf(wanted)
+    const terms = termsOf(policy, options)
     const { clock, measures } = policy
     const beganMs = clock.monotonicMs()
-    const fault = (): Fault => timeUp(terms.waitMs)
-    using deadline = createDeadline({ clock, ms: terms.waitMs, fault, parent: options.signal })
+    const patience = this.#patience(terms.waitMs, options.signal, beganMs)
     let outcome: 'granted' | 'failed' = 'failed'
     try {
-      const { holdings, loss } = await claimAll(this.#deps, terms, keys, deadline.signal)
+      const { holdings, loss } = await claimAll(this.#deps, terms, keys, patience)
       outcome = 'granted'
       return createGrant(holdings, loss)
     } finally {
+      patience[Symbol.dispose]()
       measures.waited(backend.name, outcome, clock.monotonicMs() - beganMs)
     }
   }
 
   async tryAcquire(wanted: Key | readonly Key[], options: AcquireOptions = {}): Promise<TryOutcome<Grant<F>>> {
-    const [keys, terms] = this.#read(wanted, options)
-    const outcome = await claimOnce(this.#deps, terms, keys, options.signal ?? NEVER)
+    const { policy } = this.#deps
+    const keys = this.#keysOf(wanted)
+    const terms = termsOf(policy, options)
+    using patience = this.#patience(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
+    const outcome = await claimOnce(this.#deps, terms, keys, patience)
     if (outcome.kind !== 'granted') return outcome
     return { kind: 'granted', grant: createGrant(outcome.holdings, outcome.loss) }
+  }
+
+  #patience(waitMs: number, parent: AbortSignal | undefined, nowMs: number): Patience {
+    const { policy, calls } = this.#deps
+    return new Patience({ clock: policy.clock, calls, waitMs, fault: () => timeUp(waitMs), parent }, nowMs)
   }
 
   async withLock<T>(
@@ -112,11 +111,12 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   }
 
   /** What was asked for, checked. */
-  #read(wanted: Key | readonly Key[], options: WaitOptions): readonly [Keys, Terms] {
+  #keysOf(wanted: Key | readonly Key[]): Keys {
     if (this.#closed) throw new Fault('SHUTTING_DOWN', 'the locker is closed')
-    const [first, ...rest] = [...new Set(typeof wanted === 'string' ? [wanted] : wanted)].toSorted()
+    if (typeof wanted === 'string') return [checkKey(wanted)]
+    const [first, ...rest] = [...new Set(wanted)].toSorted()
     if (first === undefined) throw new Fault('LOCK_KEY_INVALID', 'no key was given to lock')
-    return [[checkKey(first), ...rest.map(checkKey)], termsOf(this.#deps.policy, options)]
+    return [checkKey(first), ...rest.map(checkKey)]
   }
 }
 

@@ -1,10 +1,11 @@
 /** Tokens and keys: what may be one, and how it is made. */
 import { randomBytes } from 'node:crypto'
-import { toUSVString } from 'node:util'
 import { Fault } from '../std/fault.ts'
 import type { Key, Token } from './lock.ts'
 
 const MAX_KEY_BYTES = 512
+/** No UTF-16 unit takes more bytes of UTF-8. */
+const MAX_UNIT_BYTES = 3
 const TOKEN_BYTES = 16
 const POOL_TOKENS = 256
 
@@ -29,10 +30,10 @@ export function createTokenSource(): () => Token {
 
 /** Throws `LOCK_KEY_INVALID` unless the key has 1 to 512 bytes of UTF-8 and no unpaired surrogate. */
 export function checkKey(key: Key): Key {
-  const bytes = Buffer.byteLength(key)
+  const bytes = key.length * MAX_UNIT_BYTES <= MAX_KEY_BYTES ? key.length : Buffer.byteLength(key)
   if (bytes < 1 || bytes > MAX_KEY_BYTES) {
     throw new Fault('LOCK_KEY_INVALID', `a lock key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${bytes}`)
   }
-  if (toUSVString(key) !== key) throw new Fault('LOCK_KEY_INVALID', 'the lock key has an unpaired surrogate')
+  if (!key.isWellFormed()) throw new Fault('LOCK_KEY_INVALID', 'the lock key has an unpaired surrogate')
   return key
 }
