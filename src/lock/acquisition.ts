@@ -31,6 +31,8 @@ export type Outcome<F extends Fencing> =
 
 /** A wait that ended within this time had hardly begun: the key became free just then, or the backend cannot wait. */
 const EARLY_MS = 5
+/** So many such waits in a row without a grant are no chance any more. */
+const MAX_HASTY = 3
 /** Added to what is left of a lease, so that the look after it finds it ended. */
 const AFTER_END_MS = 2
 
@@ -49,6 +51,8 @@ export class Acquisition<F extends Fencing> {
   /** Whether the backend ever said that another holds the key; until then a time-out is an outage. */
   #heard = false
   #outage: Fault | undefined
+  /** Waits in a row that ended early. */
+  #hasty = 0
 
   constructor(deps: HoldingDeps<F>, wish: Wish) {
     this.#deps = deps
@@ -160,9 +164,10 @@ export class Acquisition<F extends Fencing> {
     const beganMs = policy.clock.monotonicMs()
     using bound = patience.call(ms)
     await backend.wait(this.#wish.key, refusal.ticket, bound.signal)
-    // a backend that cannot wait must not make this a busy loop
-    if (policy.clock.monotonicMs() - beganMs < EARLY_MS) await this.#sleep(patience.signal)
     patience.check()
+    this.#hasty = policy.clock.monotonicMs() - beganMs < EARLY_MS ? this.#hasty + 1 : 0
+    // a backend that cannot wait must not make this a busy loop
+    if (this.#hasty > MAX_HASTY) await this.#sleep(patience.signal)
   }
 
   async #sleep(signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {

@@ -256,6 +256,21 @@ test('a wake-up that never comes costs no more than the recheck', async () => {
   expect((await waiting).isHeld()).toBe(true)
 })
 
+test('a waiter that is woken as soon as it waits asks again at once', async () => {
+  const { clock, locker, other } = setUp({ random: () => 1 })
+  const held = await other.acquire('k')
+  let granted = false
+  const waiting = locker.acquire('k').then((grant) => {
+    granted = true
+    return grant
+  })
+  await clock.advance(1)
+  await held.release()
+  await clock.advance(0)
+  expect(granted).toBe(true)
+  expect((await waiting).isHeld()).toBe(true)
+})
+
 test('a backend that wakes for nothing is not asked in a busy loop', async () => {
   const { clock, backend, locker, other } = setUp({ random: () => 0.5 })
   const hasty = createLocker({ ...backend, wait: async () => {} }, { clock, random: () => 0.5 })
