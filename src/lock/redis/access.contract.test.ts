@@ -1,4 +1,5 @@
 /** TLS, passwords and rights, against a server that insists on them. */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../std/clock.ts'
 import { type Certificates, createCertificates } from '../../testing/redis-certificates.ts'
@@ -55,6 +56,11 @@ function urlOf(port: number, { user = USER, password = PASSWORD, query, scheme =
 const client = (): Readonly<Record<string, string>> => ({
   cert: certificates.path('client.pem'),
   key: certificates.path('client.key'),
+})
+
+test('the documentation lists these rights', () => {
+  const text = readFileSync(new URL('../../../LOCKS.md', import.meta.url), 'utf8')
+  expect(text.replaceAll(/\s+/g, ' ')).toContain(RIGHTS)
 })
 
 test('a client with the right certificate, user and password has locks, with wake-ups', async ({ skip }) => {
