@@ -6,6 +6,7 @@ import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
 import { reportFault } from '../../testing/fault-report.ts'
 import { createFencedRegister } from '../../testing/fenced-register.ts'
+import { startPeer } from '../../testing/lock-processes.ts'
 import {
   presentOrSkip,
   type RedisServers,
@@ -17,7 +18,7 @@ import type { LeaseRequest, LockBackend } from '../backend.ts'
 import type { Key } from '../lock.ts'
 import { createLocker } from '../locker.ts'
 import { newToken } from '../token.ts'
-import { createRedisLock, type RedisLock } from './backend.ts'
+import { createRedisLock, KEEP_MS, type RedisLock } from './backend.ts'
 import { createNames } from './keys.ts'
 import { FALLBACK_MS } from './places.ts'
 
@@ -168,6 +169,29 @@ test('a subscription that breaks while the key is released costs no more than th
   expect(grant.key).toBe('broken')
   expect(delayMs).toBeLessThan(FALLBACK_MS + 500)
   reportFault({ fault: 'connection cut while waiting', on: ON, outageMs: delayMs, seen: 'the waiter subscribed anew' })
+})
+
+test('a next in line that is stopped when it is woken is passed over', async ({ skip }) => {
+  const servers = await serve(skip)
+  const [holder, waiter] = [await open(servers.url), await open(servers.url)]
+  const stopped = await startPeer(servers.url)
+  scope.defer(async () => stopped[Symbol.asyncDispose]())
+  const wanted = request('frozen')
+  await holder.tryAcquire(wanted, soon())
+  const refused = await stopped.tryAcquire({ ...request('frozen'), willWait: true })
+  if (refused.kind !== 'held' || refused.ticket === undefined) throw new Error(`expected a place: ${refused.kind}`)
+  const waiting = createLocker(waiter).acquire('frozen', { ttlMs: 5_000, waitMs: 10_000 })
+  await sleep(200)
+  stopped.signal('SIGSTOP')
+  expect(await holder.release(wanted, soon())).toEqual({ kind: 'released' })
+  const releasedMs = performance.now()
+  const kept = await servers.cli(servers.ports[0] ?? 0, 'get', createNames('ingot').of('frozen').lock)
+  if (!kept.startsWith('?')) throw new Error('inconclusive: the lock was not kept for the stopped one')
+  await using grant = await waiting
+  const delayMs = performance.now() - releasedMs
+  expect(grant.key).toBe('frozen')
+  expect(delayMs).toBeLessThan(KEEP_MS + FALLBACK_MS + 250)
+  reportFault({ fault: 'SIGSTOP of the next in line', on: ON, outageMs: delayMs, seen: 'the one behind it was served' })
 })
 
 test('a full memory refuses new locks, and still extends and releases old ones', async ({ skip }) => {
