@@ -30,7 +30,10 @@ export interface LockerOptions {
   readonly waitMs?: number
   /** Default: 300000, five minutes. */
   readonly maxHoldMs?: number
-  /** Longest time that one call of the backend may take, in milliseconds. Default: 2000, at most a third of the lease. */
+  /**
+   * Longest time that one call of the backend may take, in milliseconds; it is given up at most a sixteenth earlier,
+   * because calls share their time-outs. Default: 2000, at most a third of the lease.
+   */
   readonly callMs?: number
   /** Bounds of the full jitter between attempts, in milliseconds. Default: 10 to 250. */
   readonly retry?: Backoff
