@@ -55,8 +55,7 @@ for i = 1, #KEYS, 3 do
     end
     if free then
       local n = call('HINCRBY', fence, 'n', 1)
-      -- beyond 10^14 Lua writes numbers with an exponent
-      local number = n < 100000000000000 and n or call('HGET', fence, 'n')
+      local number = n < 9007199254740992 and string.format('%.0f', n) or call('HGET', fence, 'n')
       if n >= last and needs_epoch then
         word = '5'
       else
