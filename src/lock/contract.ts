@@ -504,7 +504,8 @@ const POLICY: readonly Case[] = [
       const abortedAt = performance.now()
       abort.abort(new Error('enough'))
       await expect(waiting).rejects.toThrow('enough')
-      expect(performance.now() - abortedAt).toBeLessThan(100)
+      // its deadline would be ten seconds
+      expect(performance.now() - abortedAt).toBeLessThan(1_000)
       await other[Symbol.asyncDispose]()
       await held.release()
       expect((await locker.tryAcquire(held.key)).kind).toBe('granted')

@@ -120,7 +120,8 @@ test('without a connection an attempt fails at once, and is not sent later', asy
   const before = evaluations(server)
   const began = performance.now()
   expect((await lock.tryAcquire(request(), soon())).kind).toBe('unavailable')
-  expect(performance.now() - began).toBeLessThan(50)
+  // sooner than a command that was sent would have timed out
+  expect(performance.now() - began).toBeLessThan(150)
   while (server.connections < 2) await new Promise((resolve) => setImmediate(resolve))
   expect(evaluations(server)).toBe(before)
 })

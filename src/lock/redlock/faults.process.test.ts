@@ -17,7 +17,7 @@ import { connectRedlock } from './backend.ts'
 const ON = 'redlock, five nodes'
 const COMMAND_MS = 200
 /** What a busy machine may add to a time-out before it is our fault. */
-const SLACK_MS = 150
+const SLACK_MS = 400
 const REST_MS = 500
 const PREFIX = 'ingot:redlock:'
 
@@ -45,8 +45,19 @@ beforeEach(async ({ skip }) => {
   breaker = createBreaker({ volume: 5, windowMs: 2_000, restMs: REST_MS })
   backend = withBreaker(plain, breaker, unmeasured)
   locker = createLocker(backend, { ttlMs: 3_000, waitMs: 3_000 })
-  return async () => backend[Symbol.asyncDispose]()
+  return async () => {
+    await backend[Symbol.asyncDispose]()
+    // a test that failed half way must not fail those behind it
+    await Promise.all(running().ports.map(revive))
+  }
 })
+
+/** Thaws a node that is frozen, starts one that is dead. */
+async function revive(port: number): Promise<void> {
+  await running()
+    .signal(port, 'CONT')
+    .catch(() => running().restart(port))
+}
 
 interface Sample {
   readonly atMs: number
@@ -130,7 +141,8 @@ test.each([
     expect(slowest(during)).toBeLessThan(2 * COMMAND_MS + SLACK_MS)
     const fast = during.filter((s) => s.outcome === 'LOCK_BREAKER_OPEN')
     expect(fast.length).toBeGreaterThan(10)
-    expect(slowest(fast)).toBeLessThan(20)
+    // sooner than any command could have timed out: nobody was asked
+    expect(slowest(fast)).toBeLessThan(COMMAND_MS)
     // the votes of the two that answer were given back
     for (const port of running().ports.slice(3)) expect(await running().cli(port, 'keys', `${PREFIX}*`)).toBe('')
 

