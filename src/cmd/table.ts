@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./verify.ts')).verify,
   },
   {
+    name: 'check',
+    summary: 'judge a history and the store in which it ended',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
     name: 'openapi',
     summary: 'print the OpenAPI document of the HTTP API',
     load: async () => (await import('./openapi.ts')).openapi,

@@ -4,7 +4,17 @@
  */
 
 export type FailpointName =
+  | 'before-commit'
+  | 'after-commit'
+  | 'before-answer'
+  | 'before-release'
+  | 'commit/answer-before-commit'
   | 'commit/one-by-one'
+  | 'lock/answer-before-save'
+  | 'lock/fence-only-save'
+  | 'lock/ignore-fence'
+  | 'lock/release-any-owner'
+  | 'lock/time-out-is-failure'
   | 'sqlite/answer-before-commit'
   | 'sqlite/no-unique-index'
   | 'sqlite/no-sync'

@@ -1,6 +1,6 @@
 /** What was acknowledged against what is there: through the API after each restart, and in the file at the end. */
 import type { Agent } from 'node:http'
-import type { Random } from '../random.ts'
+import type { Random } from '../../std/random.ts'
 import { ask, jsonOf } from '../requests.ts'
 import type { Account, Ledger } from './ledger.ts'
 import { COLLECTION_PATH } from './requests.ts'

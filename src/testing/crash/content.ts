@@ -2,7 +2,7 @@
  * What the clients of the crash proof send. A content has several spellings that are the same item; which bytes belong
  * to which content is known by construction, so the proof needs none of the service's own idea of identity.
  */
-import type { Random } from '../random.ts'
+import type { Random } from '../../std/random.ts'
 
 export const JSON_MEDIA = 'application/json'
 export const BYTES_MEDIA = 'application/octet-stream'

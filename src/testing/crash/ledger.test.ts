@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRandom } from '../random.ts'
+import { createRandom } from '../../std/random.ts'
 import { createContent } from './content.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 

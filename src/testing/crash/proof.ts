@@ -13,7 +13,7 @@
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FailpointName } from '../../std/failpoint.ts'
-import { createRandom, type Random } from '../random.ts'
+import { createRandom, type Random } from '../../std/random.ts'
 import { type Service as RunningService, spawnService, startService } from '../service.ts'
 import { auditAccounts, auditFile, createListing, type Listing, readBack, sampleOf } from './audit.ts'
 import { createLedger, type Ledger } from './ledger.ts'

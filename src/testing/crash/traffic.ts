@@ -3,7 +3,7 @@
  * others have sent or are sending. They go on until told to stop, or until the service dies under them.
  */
 import { Agent } from 'node:http'
-import type { Random } from '../random.ts'
+import type { Random } from '../../std/random.ts'
 import { type Answer, linesOf, openStream, wholeAnswer } from '../requests.ts'
 import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from './content.ts'
 import type { Ledger } from './ledger.ts'

@@ -26,9 +26,9 @@ export function createRandom(seed: number): Random {
     between,
     chance: (probability) => next() < probability,
     pick<T>(from: readonly T[]): T {
-      const index = between(0, from.length - 1)
-      if (index >= from.length || from.length === 0) throw new RangeError('nothing to pick from')
-      return from[index] as T
+      if (from.length === 0) throw new RangeError('nothing to pick from')
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the index lies within the list
+      return from[between(0, from.length - 1)] as T
     },
     fork: () => createRandom(Math.floor(next() * 2 ** 32)),
   }

@@ -1,0 +1,126 @@
+/** `ingot check`: does a history, and the store it ended in, keep the promises? */
+import { checkersOf } from '../drill/check/checkers.ts'
+import type { FinalStore } from '../drill/check/final-store.ts'
+import { type Finding, judge, type Verdict } from '../drill/check/verdict.ts'
+import { readAuditLog } from '../drill/final/audit-log.ts'
+import { readPostgresStore } from '../drill/final/postgres.ts'
+import { readSqliteStore } from '../drill/final/sqlite.ts'
+import { type Event, readHistory } from '../drill/history.ts'
+import { readSqliteRegister } from '../drill/workload/sqlite-register.ts'
+import { createPostgres } from '../postgres/pool.ts'
+import { Fault } from '../std/fault.ts'
+import { defineCommand, durationOption, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
+
+/** Longest time to read a store, milliseconds. */
+const READ_MS = 300_000
+/** Operations of a counter-example that are printed. */
+const MAX_SHOWN = 24
+
+const EXIT_OF: Readonly<Record<Verdict['kind'], ExitCode>> = {
+  valid: EXIT.fine,
+  violated: EXIT.failed,
+  inconclusive: EXIT.inconclusive,
+}
+
+export const check = defineCommand({
+  help: `
+Judges a history of operations and the store in which it ended, which is read directly, not through the service: nothing
+acknowledged is lost, nothing is stored twice, every answer was true, fences rose, the service recovered. Each promise
+is judged by itself; the worst finding is the verdict. A counter-example is shown with its operations.
+
+Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and something could not be judged.`,
+  examples: [
+    'ingot check --history out/torture/7/history.ndjson --store http://127.0.0.1:9090/audit',
+    'ingot check --history history.ndjson --store sqlite:./data --json',
+  ],
+  options: {
+    history: { type: 'string', value: 'FILE', summary: 'the history, NDJSON', required: true },
+    store: {
+      type: 'string',
+      value: 'URL',
+      summary: 'sqlite:FOLDER, postgres://..., audit:FILE, or the http address of an audit log',
+      required: true,
+    },
+    register: { type: 'string', value: 'FILE', summary: 'the register that was written under locks' },
+    fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
+    recovery: { type: 'string', value: 'TIME', summary: 'longest recovery after the last fault', default: '30s' },
+    json: { type: 'boolean', summary: 'the verdict as one JSON object' },
+  },
+  async run({ values }, io) {
+    const { events, torn, final } = await readAll(values).catch(nothingJudged)
+    const recoveryMs = durationOption('recovery', values.recovery)
+    const verdict = judge(checkersOf({ recoveryMs, locks: final.register !== undefined }), events, final)
+    if (values.json) io.stdout.write(`${JSON.stringify({ events: events.length, torn, ...verdict })}\n`)
+    else describe(verdict, io)
+    return EXIT_OF[verdict.kind]
+  },
+})
+
+interface Sources {
+  readonly history: string
+  readonly store: string
+  readonly register: string | undefined
+  readonly fencing: string
+}
+
+async function readAll({ history, store, register, fencing }: Sources) {
+  const { events, torn } = readHistory(history)
+  const final = await readStore(store, fencingOf(fencing))
+  return { events, torn, final: register === undefined ? final : { ...final, register: readSqliteRegister(register) } }
+}
+
+/** What cannot be read is neither kept nor violated: exit 1 is for violations alone. */
+function nothingJudged(thrown: unknown): never {
+  if (thrown instanceof Fault && thrown.code === 'INPUT_UNREADABLE') throw usageFault(thrown.message)
+  throw thrown
+}
+
+function fencingOf(text: string): 'on' | 'off' {
+  if (text === 'on' || text === 'off') return text
+  throw usageFault(`--fencing is "${text}", write on or off`)
+}
+
+async function readStore(url: string, fencing: 'on' | 'off'): Promise<FinalStore> {
+  const [, scheme = '', rest = ''] = /^([a-z]+):(.*)$/s.exec(url) ?? []
+  const signal = AbortSignal.timeout(READ_MS)
+  switch (scheme) {
+    case 'sqlite':
+      return readSqliteStore(rest)
+    case 'audit':
+      return readAuditLog(rest, fencing, signal)
+    case 'http':
+    case 'https':
+      return readAuditLog(url, fencing, signal)
+    case 'postgres':
+    case 'postgresql':
+      return readPostgres(url, signal)
+    default:
+      throw usageFault(`--store is "${url}", write sqlite:FOLDER, postgres://..., audit:FILE or an http address`)
+  }
+}
+
+async function readPostgres(url: string, signal: AbortSignal): Promise<FinalStore> {
+  await using postgres = createPostgres({ url, fault: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
+  return await readPostgresStore(async (sql) => (await postgres.query(sql, [], signal)).rows)
+}
+
+function describe({ kind, checks }: Verdict, io: Io): void {
+  for (const [name, finding] of Object.entries(checks)) io.stdout.write(lineOf(name, finding))
+  for (const [name, { counterExamples }] of Object.entries(checks)) {
+    for (const { says, events } of counterExamples.slice(0, 3)) {
+      io.stdout.write(`\n${name}: ${says}\n${events.slice(-MAX_SHOWN).map(eventLine).join('')}`)
+    }
+  }
+  io.stdout.write(`${kind}\n`)
+}
+
+function lineOf(name: string, { kind, why, counterExamples, figures }: Finding): string {
+  const counted = Object.entries(figures).map(([what, count]) => `${what} ${count}`)
+  const examples = counterExamples.length === 0 ? [] : [`counter-examples ${counterExamples.length}`]
+  return `${name.padEnd(17)}${kind.padEnd(14)}${[why, ...examples, ...counted].filter((text) => text !== '').join(', ')}\n`
+}
+
+function eventLine(event: Event): string {
+  const { seq, process, op, f, type, tMono, to = '', result = '', fence = '', error = '' } = event
+  return `  ${[seq, `${tMono.toFixed(1)} ms`, process, op, f, type, to, result, fence, error].filter((part) => part !== '').join(' ')}\n`
+}

@@ -1,0 +1,166 @@
+/** The promises about items: nothing acknowledged is lost, no content is stored twice, and every answer is true. */
+import type { Event } from '../history.ts'
+import type { FinalStore, StoredRow } from './final-store.ts'
+import { byContent, contentByBytes, contentOf, eventsOf, type Operation, operationsOf } from './operations.ts'
+import { unexplained } from './presence.ts'
+import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
+
+const isOk = ({ outcome }: Operation): boolean => outcome === 'ok'
+
+const NOTHING_TO_JUDGE = 'nothing was acknowledged'
+
+function nothingAcknowledged(history: readonly Event[]): boolean {
+  return !operationsOf(history, 'save').some(isOk)
+}
+
+/**
+ * The answers `created`, `duplicate`, `deleted` and `absent` can be put in an order: a content is created at most once
+ * between deletions, and called a duplicate only when it is there.
+ */
+export function createdOnce(history: readonly Event[]): Finding {
+  if (nothingAcknowledged(history)) return inconclusive(NOTHING_TO_JUDGE)
+  const contents = byContent(history)
+  const examples = [...contents].flatMap(([content, operations]): readonly CounterExample[] => {
+    const stuck = unexplained(operations)
+    if (stuck === undefined) return []
+    const answer = stuck.operation?.completion
+    const says = `content ${content} was ${stuck.state} when operation ${answer?.op} was answered "${answer?.result}"`
+    return [{ says, events: eventsOf(upTo(operations, answer)) }]
+  })
+  return findingOf(examples, { contents: contents.size })
+}
+
+/** What can matter for an answer: operations that began before it came. */
+function upTo(operations: readonly Operation[], answer: Event | undefined): readonly Operation[] {
+  return operations.filter(({ invoke }) => answer === undefined || invoke.seq < answer.seq)
+}
+
+/** What was acknowledged is stored, unless it was deleted after; what was deleted is gone, unless it was saved after. */
+export function nothingLost(history: readonly Event[], store: FinalStore): Finding {
+  if (nothingAcknowledged(history)) return inconclusive(NOTHING_TO_JUDGE)
+  const stored = storedContents(history, store)
+  const contents = byContent(history)
+  let acknowledged = 0
+  const examples = [...contents].flatMap(([content, operations]): readonly CounterExample[] => {
+    if (!operations.some(isOk)) return []
+    acknowledged++
+    // answers that fit no order by themselves are createdOnce's to report
+    if (unexplained(operations) !== undefined) return []
+    const final = stored.has(content) ? 'present' : 'absent'
+    if (unexplained(operations, final) === undefined) return []
+    const says =
+      final === 'absent'
+        ? `content ${content} was acknowledged and is lost`
+        : `content ${content} was deleted and is there`
+    return [{ says, events: eventsOf(operations) }]
+  })
+  return findingOf(examples, { acknowledged, stored: stored.size })
+}
+
+/** Contents in the store, known by their bytes, or by the id that was answered for them. */
+function storedContents(history: readonly Event[], store: FinalStore): ReadonlySet<string> {
+  const byBytes = contentByBytes(history)
+  const byId = contentsById(history)
+  return new Set(
+    store.rows.flatMap((row) =>
+      [byBytes.get(`${row.collection}/${row.bytes}`) ?? [], ...(byId.get(`${row.collection}/${row.id}`) ?? [])].flat(),
+    ),
+  )
+}
+
+/** The contents for which an id was answered: more than one is a collapse. */
+function contentsById(history: readonly Event[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const contents = new Map<string, Set<string>>()
+  for (const op of operationsOf(history, 'save').filter(isOk)) {
+    const key = `${op.invoke.collection ?? ''}/${op.completion?.id}`
+    contents.set(key, (contents.get(key) ?? new Set()).add(contentOf(op)))
+  }
+  return contents
+}
+
+/** All answers for a content name one id, and no other content has it. */
+export function oneId(history: readonly Event[]): Finding {
+  const saves = operationsOf(history, 'save').filter(isOk)
+  if (saves.length === 0) return inconclusive(NOTHING_TO_JUDGE)
+  const byId = contentsById(history)
+  const collapsed = [...byId].filter(([, contents]) => contents.size > 1)
+  const split = [...Map.groupBy(saves, contentOf)].flatMap(([content, operations]): readonly CounterExample[] => {
+    const ids = new Set(operations.map(({ completion }) => completion?.id))
+    if (ids.size === 1) return []
+    return [{ says: `content ${content} has the ids ${[...ids].join(', ')}`, events: eventsOf(operations) }]
+  })
+  const merged = collapsed.map(([id, contents]): CounterExample => {
+    const operations = saves.filter((op) => contents.has(contentOf(op)) && id.endsWith(`/${op.completion?.id}`))
+    return { says: `different contents share the id ${id}`, events: eventsOf(operations) }
+  })
+  return findingOf([...split, ...merged], { ids: byId.size })
+}
+
+/** What is stored was sent, byte by byte. */
+export function noPhantom(history: readonly Event[], store: FinalStore): Finding {
+  const sent = contentByBytes(history)
+  if (sent.size === 0) return inconclusive('nothing was sent')
+  const byId = contentsById(history)
+  const strangers = store.rows.filter((row) => !sent.has(`${row.collection}/${row.bytes}`))
+  const examples = strangers
+    .filter((row) => !byId.has(`${row.collection}/${row.id}`))
+    .map((row): CounterExample => ({ says: `nobody sent what is stored as ${row.collection}/${row.id}`, events: [] }))
+  return findingOf(examples, { rows: store.rows.length })
+}
+
+/** What is stored under an id is a content for which that id was answered, and the spelling that was created. */
+export function sameContent(history: readonly Event[], store: FinalStore): Finding {
+  const saves = operationsOf(history, 'save')
+  const acknowledged = Map.groupBy(saves.filter(isOk), (op) => `${op.invoke.collection ?? ''}/${op.completion?.id}`)
+  if (acknowledged.size === 0) return inconclusive(NOTHING_TO_JUDGE)
+  const sent = contentByBytes(history)
+  const deleted = new Set(operationsOf(history, 'delete').map(contentOf))
+  let compared = 0
+  const examples = store.rows.flatMap((row): readonly CounterExample[] => {
+    const operations = acknowledged.get(`${row.collection}/${row.id}`)
+    if (operations === undefined) return []
+    compared++
+    const why = differs(row, operations, { sent, deleted })
+    return why === undefined ? [] : [{ says: `${row.collection}/${row.id} ${why}`, events: eventsOf(operations) }]
+  })
+  return findingOf(examples, { compared })
+}
+
+interface Known {
+  readonly sent: ReadonlyMap<string, string>
+  readonly deleted: ReadonlySet<string>
+}
+
+function differs(row: StoredRow, operations: readonly Operation[], { sent, deleted }: Known): string | undefined {
+  const content = sent.get(`${row.collection}/${row.bytes}`)
+  if (content === undefined || !operations.some((op) => contentOf(op) === content)) {
+    return 'holds other bytes than were sent for it'
+  }
+  const creators = operations.filter(({ completion }) => completion?.result === 'created')
+  // created more than once: which spelling is left depends on their order
+  if (deleted.has(content) || creators.length !== 1 || creators[0]?.invoke.bytes === row.bytes) return undefined
+  return 'holds another spelling than the one that was answered "created"'
+}
+
+/**
+ * No content is stored twice: in the rows, and in the log of a store that takes whatever it is told. Without fencing in
+ * that store the log is counted only.
+ */
+export function storedOnce(history: readonly Event[], store: FinalStore): Finding {
+  if (store.rows.length === 0) return inconclusive('nothing is stored')
+  const sent = contentByBytes(history)
+  const nameOf = (row: StoredRow): string =>
+    sent.get(`${row.collection}/${row.bytes}`) ?? `${row.collection}/${row.bytes}`
+  const twice = [...Map.groupBy(store.rows, nameOf)].filter(([, rows]) => rows.length > 1)
+  const saved = [...Map.groupBy(store.saves ?? [], nameOf)].filter(([, saves]) => saves.length > 1)
+  const contents = byContent(history)
+  const show = ([content, rows]: readonly [string, readonly StoredRow[]], verb: string): CounterExample => ({
+    says: `content ${content} is ${verb} ${rows.length} times`,
+    events: eventsOf(contents.get(content) ?? []),
+  })
+  const examples = [
+    ...twice.map((entry) => show(entry, 'stored')),
+    ...(store.fencing === 'off' ? [] : saved.map((entry) => show(entry, 'saved'))),
+  ]
+  return findingOf(examples, { rows: store.rows.length, doubleSaves: saved.length })
+}

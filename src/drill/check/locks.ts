@@ -1,0 +1,124 @@
+/** The promises about locks: one holder at a time, and a store that compares fences never takes a stale write. */
+import type { Event } from '../history.ts'
+import type { FinalStore, RegisterRow } from './final-store.ts'
+import { eventsOf, type Operation, operationsOf } from './operations.ts'
+import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
+
+/**
+ * Fences rise in the order of the register's commits, versions rise one by one (no update is lost), every acknowledged
+ * write is there and every one that is there was asked for. A run in which a holder was stopped past its lease and no
+ * stale write was refused says nothing of fences.
+ */
+export function fencesRise(history: readonly Event[], store: FinalStore): Finding {
+  const writes = operationsOf(history, 'write')
+  const rows = store.register ?? []
+  if (rows.length === 0 || writes.length === 0) return inconclusive('nothing was written to the register')
+  const refused = writes.filter(({ outcome }) => outcome === 'fail').length
+  const examples = [
+    ...[...Map.groupBy(rows, (row) => row.key)].flatMap(([, ofKey]) => disorder(ofKey, writes)),
+    ...missing(rows, writes),
+    ...unasked(rows, writes),
+  ]
+  const figures = { writes: rows.length, refused }
+  if (examples.length === 0 && refused === 0 && history.some(isStoppedHolder)) {
+    return inconclusive('a holder was stopped past its lease, and no stale write was refused', figures)
+  }
+  return findingOf(examples, figures)
+}
+
+function isStoppedHolder({ f, type, key }: Event): boolean {
+  return f === 'fault' && type === 'ok' && key === 'holder-stop'
+}
+
+const nameOf = ({
+  key,
+  value,
+  fence,
+}: {
+  key: string
+  value?: string | undefined
+  fence?: string | undefined
+}): string => `${key} version ${value} under fence ${fence}`
+
+/** Neighbours in commit order of which the later has a lower fence, or not the next version. */
+function disorder(rows: readonly RegisterRow[], writes: readonly Operation[]): readonly CounterExample[] {
+  return rows.flatMap((row, index): readonly CounterExample[] => {
+    const before = rows[index - 1] ?? { key: row.key, value: '0', fence: '0' }
+    const rises = BigInt(row.fence) >= BigInt(before.fence) && BigInt(row.value) === BigInt(before.value) + 1n
+    if (rises) return []
+    const both = new Set([nameOf(before), nameOf(row)])
+    const involved = writes.filter(({ invoke }) => both.has(nameOf(invoke)))
+    return [{ says: `the register took ${nameOf(row)} after ${nameOf(before)}`, events: eventsOf(involved) }]
+  })
+}
+
+function missing(rows: readonly RegisterRow[], writes: readonly Operation[]): readonly CounterExample[] {
+  const there = new Set(rows.map(nameOf))
+  return writes
+    .filter(({ invoke, outcome }) => outcome === 'ok' && !there.has(nameOf(invoke)))
+    .map((op) => ({ says: `the acknowledged write of ${nameOf(op.invoke)} is lost`, events: eventsOf([op]) }))
+}
+
+function unasked(rows: readonly RegisterRow[], writes: readonly Operation[]): readonly CounterExample[] {
+  const asked = new Set(writes.filter(({ outcome }) => outcome !== 'fail').map(({ invoke }) => nameOf(invoke)))
+  return rows
+    .filter((row) => !asked.has(nameOf(row)))
+    .map((row) => ({ says: `the register took ${nameOf(row)}, which was refused or never asked`, events: [] }))
+}
+
+interface Hold {
+  readonly operation: Operation
+  readonly release: Event
+  readonly from: number
+  readonly until: number
+}
+
+/**
+ * No two holders of a key at once, by the machine's clock: a hold counts from the grant to the last moment at which its
+ * holder knew that the lease still ran. Around a fault that loses locks two holders are what was to be expected: such
+ * overlaps are counted, and fences must have caught them.
+ */
+export function oneHolder(history: readonly Event[]): Finding {
+  const holds = holdsOf(history)
+  if (holds.length === 0) return inconclusive('no lock was held')
+  const losses = operationsOf(history, 'fault').filter(({ invoke }) => invoke.losesLocks === true)
+  let excused = 0
+  const examples = [...Map.groupBy(holds, ({ operation }) => operation.invoke.key)].flatMap(([key, ofKey]) =>
+    overlaps(ofKey).flatMap(([first, second]): readonly CounterExample[] => {
+      if (losses.some((loss) => mayFallBetween(loss, first.from, second.from))) {
+        excused++
+        return []
+      }
+      const ms = Math.round(Math.min(first.until, second.until) - second.from)
+      const events = [...eventsOf([first.operation, second.operation]), first.release, second.release]
+      return [{ says: `lock ${key} had two holders for ${ms} ms`, events: events.toSorted((a, b) => a.seq - b.seq) }]
+    }),
+  )
+  return findingOf(examples, { holds: holds.length, overlapsAfterLoss: excused })
+}
+
+/** A fault strikes at some moment between its invocation and its completion. */
+function mayFallBetween({ invoke, completion, outcome }: Operation, from: number, until: number): boolean {
+  return outcome !== 'fail' && invoke.tMono <= until && (completion?.tMono ?? Number.POSITIVE_INFINITY) >= from
+}
+
+function holdsOf(history: readonly Event[]): readonly Hold[] {
+  const releases = new Map(history.filter(({ f }) => f === 'release').map((event) => [event.op, event]))
+  return operationsOf(history, 'acquire').flatMap((operation): readonly Hold[] => {
+    const { completion, outcome, invoke } = operation
+    const release = releases.get(invoke.op)
+    if (outcome !== 'ok' || completion === undefined || release?.untilMono === undefined) return []
+    return [{ operation, release, from: completion.tMono, until: release.untilMono }]
+  })
+}
+
+/** Pairs that overlap, each later hold with the earlier one that reaches furthest. */
+function overlaps(holds: readonly Hold[]): readonly (readonly [Hold, Hold])[] {
+  const pairs: [Hold, Hold][] = []
+  let reaching: Hold | undefined
+  for (const hold of holds.toSorted((a, b) => a.from - b.from)) {
+    if (reaching !== undefined && hold.from < Math.min(reaching.until, hold.until)) pairs.push([reaching, hold])
+    if (reaching === undefined || hold.until > reaching.until) reaching = hold
+  }
+  return pairs
+}

@@ -1,0 +1,58 @@
+/** Events paired to operations. */
+import type { Event } from '../history.ts'
+
+export interface Operation {
+  readonly invoke: Event
+  /** Absent when nobody heard of its end, which is as good as info. */
+  readonly completion: Event | undefined
+  readonly outcome: 'ok' | 'fail' | 'info'
+}
+
+/** In the order of their invocation. Throws when a completion has no invocation, or an operation two of either. */
+export function operationsOf(history: readonly Event[], f: Event['f']): readonly Operation[] {
+  const invokes = new Map<string, Event>()
+  const completions = new Map<string, Event>()
+  for (const event of history) {
+    if (event.f !== f) continue
+    const book = event.type === 'invoke' ? invokes : completions
+    if (book.has(event.op)) throw new Error(`operation ${event.op} has two events of its kind (seq ${event.seq})`)
+    if (event.type !== 'invoke' && !invokes.has(event.op)) {
+      throw new Error(`operation ${event.op} ends (seq ${event.seq}) and was never begun`)
+    }
+    book.set(event.op, event)
+  }
+  return Array.from(invokes.values(), (invoke) => operation(invoke, completions.get(invoke.op)))
+}
+
+function operation(invoke: Event, completion: Event | undefined): Operation {
+  const outcome = completion === undefined || completion.type === 'invoke' ? 'info' : completion.type
+  return { invoke, completion, outcome }
+}
+
+export function eventsOf(operations: readonly Operation[]): readonly Event[] {
+  const events = operations.flatMap(({ invoke, completion }) => (completion ? [invoke, completion] : [invoke]))
+  return events.toSorted((a, b) => a.seq - b.seq)
+}
+
+/** Contents are told apart by collection and digest. */
+export function contentOf({ invoke }: Operation): string {
+  return `${invoke.collection ?? ''}/${invoke.key}`
+}
+
+/** Saves and deletes of each content. */
+export function byContent(history: readonly Event[]): ReadonlyMap<string, readonly Operation[]> {
+  const all = [...operationsOf(history, 'save'), ...operationsOf(history, 'delete')]
+  return Map.groupBy(
+    all.toSorted((a, b) => a.invoke.seq - b.invoke.seq),
+    contentOf,
+  )
+}
+
+/** Which content has these bytes: `collection/digest` by `collection/bytes`. */
+export function contentByBytes(history: readonly Event[]): ReadonlyMap<string, string> {
+  const contents = new Map<string, string>()
+  for (const op of operationsOf(history, 'save')) {
+    contents.set(`${op.invoke.collection ?? ''}/${op.invoke.bytes ?? ''}`, contentOf(op))
+  }
+  return contents
+}

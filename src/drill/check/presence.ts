@@ -1,0 +1,157 @@
+/**
+ * Is there an order of the operations on one content that explains every answer? A content is either absent or present:
+ * a save that creates makes it present, a deletion makes it absent, `duplicate` and "there is none" are looks. An
+ * operation takes effect at one moment between its invocation and its completion; one that nobody knows the end of
+ * takes effect at any later moment, or never. This is linearizability (Herlihy, Wing 1990) of a two-state object,
+ * searched as Wing and Gong (1993) do it with visited states remembered (Lowe 2017).
+ *
+ * What keeps the search short: a look that fits now may be taken now, for it changes nothing; and of two open
+ * operations of one kind the one that ends first goes first, for exchanging them harms neither.
+ */
+import type { Operation } from './operations.ts'
+
+type Effect = 'create' | 'see' | 'remove' | 'miss'
+
+interface Step {
+  readonly effect: Effect
+  readonly begin: number
+  readonly end: number
+  readonly operation: Operation | undefined
+}
+
+/** What remains unexplained: the answer that fits no order. */
+export interface Stuck {
+  readonly operation: Operation | undefined
+  readonly state: 'present' | 'absent'
+}
+
+/**
+ * `undefined` when all fits. `final`: what the store shows in the end; without it the end is left open.
+ * Operations of one content, saves and deletes.
+ */
+export function unexplained(operations: readonly Operation[], final?: 'present' | 'absent'): Stuck | undefined {
+  return new Search(operations, final).run()
+}
+
+const EFFECTS: Readonly<Record<string, Effect>> = {
+  created: 'create',
+  duplicate: 'see',
+  deleted: 'remove',
+  absent: 'miss',
+}
+
+interface Node {
+  readonly present: boolean
+  /** Steps that are done, by index. */
+  readonly done: ReadonlySet<number>
+  /** Operations of unknown end that were used. */
+  readonly creates: number
+  readonly removes: number
+}
+
+class Search {
+  /** Sorted by their ends. */
+  readonly #steps: readonly Step[]
+  /** Begins of saves, and of deletions, whose end nobody knows. */
+  readonly #maybeCreate: readonly number[]
+  readonly #maybeRemove: readonly number[]
+  readonly #visited = new Set<string>()
+  /** The deepest failure tells most. */
+  #stuck: (Stuck & { readonly depth: number }) | undefined
+
+  constructor(operations: readonly Operation[], final: 'present' | 'absent' | undefined) {
+    const known = operations.filter(({ outcome }) => outcome === 'ok').map(stepOf)
+    const last: Step = {
+      effect: final === 'present' ? 'see' : 'miss',
+      begin: Number.POSITIVE_INFINITY,
+      end: Number.POSITIVE_INFINITY,
+      operation: undefined,
+    }
+    this.#steps = [...known.toSorted((a, b) => a.end - b.end), ...(final === undefined ? [] : [last])]
+    this.#maybeCreate = begins(operations, 'save')
+    this.#maybeRemove = begins(operations, 'delete')
+  }
+
+  run(): Stuck | undefined {
+    const open: Node[] = [{ present: false, done: new Set(), creates: 0, removes: 0 }]
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      const looked = this.#look(node)
+      const deadline = this.#steps.findIndex((_, index) => !looked.done.has(index))
+      if (deadline === -1) return undefined
+      const key = [looked.present, looked.creates, looked.removes, ...gaps(looked.done)].join()
+      if (this.#visited.has(key)) continue
+      this.#visited.add(key)
+      const next = this.#changes(looked)
+      if (next.length === 0) this.#note(looked, deadline)
+      open.push(...next)
+    }
+    return this.#stuck
+  }
+
+  /** With every look taken that fits. */
+  #look(node: Node): Node {
+    const done = new Set(node.done)
+    const fits = node.present ? 'see' : 'miss'
+    for (;;) {
+      const limit = this.#limit(done)
+      const ready = this.#steps.findIndex((step, i) => !done.has(i) && step.effect === fits && mayBegin(step, limit))
+      if (ready === -1) return { ...node, done }
+      done.add(ready)
+    }
+  }
+
+  /** What may change the state now: one that was answered, or one of which nobody knows. */
+  #changes(node: Node): readonly Node[] {
+    const limit = this.#limit(node.done)
+    const wanted = node.present ? 'remove' : 'create'
+    const answered = this.#steps.findIndex(
+      (step, i) => !node.done.has(i) && step.effect === wanted && mayBegin(step, limit),
+    )
+    const maybe = (node.present ? this.#maybeRemove : this.#maybeCreate)[node.present ? node.removes : node.creates]
+    const next: Node[] = []
+    if (maybe !== undefined && maybe < limit) {
+      const used = node.present ? { removes: node.removes + 1 } : { creates: node.creates + 1 }
+      next.push({ ...node, ...used, present: !node.present })
+    }
+    if (answered !== -1) next.push({ ...node, done: new Set(node.done).add(answered), present: !node.present })
+    return next
+  }
+
+  /** Nothing that begins later may come before what ends first of all that is left. */
+  #limit(done: ReadonlySet<number>): number {
+    return this.#steps.find((_, index) => !done.has(index))?.end ?? Number.POSITIVE_INFINITY
+  }
+
+  #note(node: Node, deadline: number): void {
+    const depth = node.done.size
+    if (this.#stuck !== undefined && this.#stuck.depth >= depth) return
+    const operation = this.#steps[deadline]?.operation
+    this.#stuck = { operation, state: node.present ? 'present' : 'absent', depth }
+  }
+}
+
+/** The look at the end begins when all that ends has ended, and is the only one that does. */
+function mayBegin(step: Step, limit: number): boolean {
+  return step.begin < limit || step.end === limit
+}
+
+function stepOf(operation: Operation): Step {
+  const { invoke, completion } = operation
+  const effect = EFFECTS[completion?.result ?? '']
+  if (effect === undefined || completion === undefined) {
+    throw new Error(`operation ${invoke.op} has the unknown result "${completion?.result}"`)
+  }
+  return { effect, begin: invoke.seq, end: completion.seq, operation }
+}
+
+function begins(operations: readonly Operation[], f: 'save' | 'delete'): readonly number[] {
+  const unknown = operations.filter(({ invoke, outcome }) => outcome === 'info' && invoke.f === f)
+  return unknown.map(({ invoke }) => invoke.seq).toSorted((a, b) => a - b)
+}
+
+/** A set of numbers from 0, short to write down: how far it is whole, and what lies beyond. */
+function gaps(done: ReadonlySet<number>): readonly number[] {
+  let whole = 0
+  while (done.has(whole)) whole++
+  return [whole, ...[...done].filter((index) => index > whole).toSorted((a, b) => a - b)]
+}

@@ -1,0 +1,62 @@
+/** What checkers say: one finding each, and all of them together, where the worst decides. */
+import type { Event } from '../history.ts'
+import type { FinalStore } from './final-store.ts'
+
+export type Kind = 'valid' | 'violated' | 'inconclusive'
+
+export interface CounterExample {
+  readonly says: string
+  /** The operations that cannot all be true, in the order in which they were recorded. */
+  readonly events: readonly Event[]
+}
+
+export interface Finding {
+  readonly kind: Kind
+  /** Why it is inconclusive; empty otherwise. */
+  readonly why: string
+  readonly counterExamples: readonly CounterExample[]
+  readonly figures: Readonly<Record<string, number>>
+}
+
+/** A pure function. It may throw: that is inconclusive. */
+export type Checker = (history: readonly Event[], store: FinalStore) => Finding
+
+export interface Verdict {
+  readonly kind: Kind
+  readonly checks: Readonly<Record<string, Finding>>
+}
+
+type Figures = Readonly<Record<string, number>>
+
+export function inconclusive(why: string, figures: Figures = {}): Finding {
+  return { kind: 'inconclusive', why, counterExamples: [], figures }
+}
+
+/** Violated when there is a counter-example. */
+export function findingOf(counterExamples: readonly CounterExample[], figures: Figures): Finding {
+  return { kind: counterExamples.length === 0 ? 'valid' : 'violated', why: '', counterExamples, figures }
+}
+
+/** Runs all; the worst finding is the verdict: violated, then inconclusive, then valid. */
+export function judge(
+  checkers: Readonly<Record<string, Checker>>,
+  history: readonly Event[],
+  store: FinalStore,
+): Verdict {
+  const entries = Object.entries(checkers).map(([name, check]) => [name, tried(check, history, store)] as const)
+  const checks = Object.fromEntries(entries)
+  return { kind: worst(entries.map(([, finding]) => finding.kind)), checks }
+}
+
+function tried(check: Checker, history: readonly Event[], store: FinalStore): Finding {
+  try {
+    return check(history, store)
+  } catch (thrown) {
+    return inconclusive(`the checker failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+  }
+}
+
+function worst(kinds: readonly Kind[]): Kind {
+  if (kinds.includes('violated')) return 'violated'
+  return kinds.length === 0 || kinds.includes('inconclusive') ? 'inconclusive' : 'valid'
+}

@@ -1,0 +1,52 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { temporaryFolder } from '../testing/folder.ts'
+import { createStory } from '../testing/story.ts'
+import { createRecorder, parseHistory, readHistory } from './history.ts'
+
+const folder = temporaryFolder()
+
+const LINE = '{"seq":1,"process":"p","op":"o1","f":"save","type":"invoke","key":"a","tMono":1,"tWall":2}'
+
+test('what is recorded is read back', () => {
+  const path = join(folder, 'one.ndjson')
+  const story = createStory()
+  story.save('a', 'created')
+  story.write(1, 5, 'ok')
+  using recorder = createRecorder(path, () => 0)
+  for (const event of story.events) recorder.record(event)
+  expect(readHistory(path)).toEqual({ events: story.events, torn: 0 })
+  expect(recorder.count).toBe(4)
+})
+
+test('a recorder adds its own order and time', () => {
+  const path = join(folder, 'two.ndjson')
+  using recorder = createRecorder(path, () => 7)
+  recorder.record({ process: 'p', op: 'o', f: 'phase', type: 'info', key: 'healed' })
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+    seq: 1,
+    tWall: 7,
+    tMono: expect.any(Number) as number,
+  })
+})
+
+test('a last line that was cut short is left out and counted', () => {
+  expect(parseHistory(`${LINE}\n${LINE.slice(0, 20)}`)).toMatchObject({ torn: 1, events: [{ seq: 1 }] })
+  expect(parseHistory('')).toEqual({ events: [], torn: 0 })
+})
+
+test.each([
+  ['{"seq":1,\n', /line 1 of "history" is not JSON/],
+  [`${LINE.replace('save', 'safe')}\n`, /line 1 of "history" is no event of a history: \/f/],
+  [`${LINE.replace('"key":"a",', '')}\n`, /line 1 .* required/],
+  [`${LINE}\n${LINE}\n`, /line 2 of "history" has seq 1: lines are missing or out of order/],
+])('%j is refused', (text, message) => {
+  expect(() => parseHistory(text)).toThrow(message)
+})
+
+test('a file that cannot be read, or not be written, is named', () => {
+  expect(() => readHistory(join(folder, 'none'))).toThrow(/cannot read the history ".*none"/)
+  writeFileSync(join(folder, 'file'), '')
+  expect(() => createRecorder(join(folder, 'file', 'x'), () => 0)).toThrow(/cannot write the history/)
+})

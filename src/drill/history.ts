@@ -1,0 +1,139 @@
+/**
+ * What happened, one line of JSON an event, in the order in which one recorder heard of it. An operation has an
+ * `invoke` and at most one completion with the same `op`:
+ *   ok    it happened, and this is what was answered.
+ *   fail  it certainly did not happen.
+ *   info  nobody knows: a time-out, a reset, a 5xx. It may have happened, or may happen later. So is one without any
+ *         completion.
+ * The checkers (check/) judge from these lines and from the store alone.
+ */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { Fault } from '../std/fault.ts'
+
+/**
+ * save     `key` is the content's digest, `bytes` that of the spelling sent; ok: `result` created or duplicate, `id`.
+ * delete   of the content `key`; ok: `result` deleted or absent.
+ * acquire  of the lock `key`; ok: `fence`. Its `release` says how long it certainly was held (`untilMono`).
+ * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
+ * fault    `key` names it; ok: it happened, `proof` says how that is known; fail: it did not come about.
+ * phase    `key` is healed: from here on nothing is broken.
+ */
+const EVENT = Type.Object({
+  seq: Type.Integer({ minimum: 1 }),
+  process: Type.String({ minLength: 1 }),
+  op: Type.String({ minLength: 1 }),
+  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'write', 'fault', 'phase']),
+  type: Type.Enum(['invoke', 'ok', 'fail', 'info']),
+  key: Type.String({ minLength: 1 }),
+  /** Milliseconds of the machine's monotonic clock: comparable among the processes of one machine. */
+  tMono: Type.Number(),
+  /** Milliseconds since the Unix epoch, for people. */
+  tWall: Type.Number(),
+  collection: Type.Optional(Type.String()),
+  /** Who was asked. */
+  to: Type.Optional(Type.String()),
+  result: Type.Optional(Type.String()),
+  id: Type.Optional(Type.String()),
+  bytes: Type.Optional(Type.String()),
+  /** Decimal digits: a fence may pass 2^53. */
+  fence: Type.Optional(Type.String({ pattern: '^\\d+$' })),
+  value: Type.Optional(Type.String()),
+  untilMono: Type.Optional(Type.Number()),
+  /** Of a fault: locks that are held may be granted again because of it. */
+  losesLocks: Type.Optional(Type.Boolean()),
+  proof: Type.Optional(Type.String()),
+  error: Type.Optional(Type.String()),
+})
+
+export type Event = Readonly<Static<typeof EVENT>>
+
+/** An event without what the recorder adds; `tMono` and `tWall` when they were taken elsewhere. */
+export type Entry = Omit<Event, 'seq' | 'tMono' | 'tWall'> & Partial<Pick<Event, 'tMono' | 'tWall'>>
+
+export interface History {
+  readonly events: readonly Event[]
+  /** The last line was cut short, by a recorder that was killed: 0 or 1. */
+  readonly torn: number
+}
+
+export interface Recorder extends Disposable {
+  record(entry: Entry): Event
+  readonly count: number
+}
+
+/** The system's monotonic clock in milliseconds; not a process's own, so that processes can be compared. */
+export function machineMs(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000
+}
+
+/** Writes a new file, each event at once. Throws Fault OUTPUT_UNWRITABLE. */
+export function createRecorder(path: string, wallMs: () => number): Recorder {
+  const fd = openNew(path)
+  let seq = 0
+  return {
+    record(entry) {
+      const event: Event = { ...entry, seq: ++seq, tMono: entry.tMono ?? machineMs(), tWall: entry.tWall ?? wallMs() }
+      writeSync(fd, `${JSON.stringify(event)}\n`)
+      return event
+    },
+    get count() {
+      return seq
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  }
+}
+
+function openNew(path: string): number {
+  try {
+    return openSync(path, 'w')
+  } catch (cause) {
+    throw new Fault('OUTPUT_UNWRITABLE', `cannot write the history "${path}": ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Throws Fault INPUT_UNREADABLE, naming the line. */
+export function readHistory(path: string): History {
+  try {
+    return parseHistory(readFileSync(path, 'utf8'), path)
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause
+    throw new Fault('INPUT_UNREADABLE', `cannot read the history "${path}": ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** A last line without its line feed was cut short and is left out. Throws Fault INPUT_UNREADABLE, naming the line. */
+export function parseHistory(text: string, name = 'history'): History {
+  const lines = text.split('\n')
+  const torn = lines.pop() === '' ? 0 : 1
+  const events = lines.map((line, index) => parseEvent(line, `line ${index + 1} of "${name}"`))
+  for (const [index, event] of events.entries()) {
+    if (event.seq === index + 1) continue
+    throw unreadable(`line ${index + 1} of "${name}" has seq ${event.seq}: lines are missing or out of order`)
+  }
+  return { events, torn }
+}
+
+function parseEvent(line: string, where: string): Event {
+  const value = parseJson(line, where)
+  if (Value.Check(EVENT, value)) return value
+  const [first] = Value.Errors(EVENT, value)
+  throw unreadable(`${where} is no event of a history: ${first?.instancePath ?? ''} ${first?.message ?? ''}`)
+}
+
+function parseJson(line: string, where: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch (cause) {
+    throw unreadable(`${where} is not JSON: ${messageOf(cause)}`)
+  }
+}
+
+function unreadable(message: string): Fault {
+  return new Fault('INPUT_UNREADABLE', message)
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
