@@ -17,14 +17,15 @@ import { Fault } from '../std/fault.ts'
  * delete   of the content `key`; ok: `result` deleted or absent.
  * acquire  of the lock `key`; ok: `fence`. Its `release` says how long it certainly was held (`untilMono`).
  * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
- * fault    `key` names it; ok: it happened, `proof` says how that is known; fail: it did not come about.
+ * fault    `key` names it; ok: it happened, `proof` says how that is known.
+ * look     into the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
  * phase    `key` is healed: from here on nothing is broken.
  */
 const EVENT = Type.Object({
   seq: Type.Integer({ minimum: 1 }),
   process: Type.String({ minLength: 1 }),
   op: Type.String({ minLength: 1 }),
-  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'write', 'fault', 'phase']),
+  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'look', 'write', 'fault', 'phase']),
   type: Type.Enum(['invoke', 'ok', 'fail', 'info']),
   key: Type.String({ minLength: 1 }),
   /** Milliseconds of the machine's monotonic clock: comparable among the processes of one machine. */

@@ -1,5 +1,7 @@
 /** Items one by one and in batches: the whole body is read, then answered when all of it is durable. */
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { failpoint } from '#failpoint'
 import type { RawContent } from '../items/prepare.ts'
 import { type Receipt, receiptOf } from '../items/receipt.ts'
 import { Fault } from '../std/fault.ts'
@@ -164,6 +166,7 @@ async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put,
 
 function send(exchange: Exchange, receipt: Receipt): FastifyReply {
   const { reply, request } = exchange
+  failpoint('before-answer')
   if (receipt.status === 201) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by renderReceipt
     const { id } = JSON.parse(receipt.body) as { id: string }

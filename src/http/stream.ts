@@ -9,7 +9,9 @@
  *              was answered, nothing from it on was stored or only what a repeated line will find as a duplicate.
  *   cut        the client went away, or stalled beyond a deadline: the connection is closed without a last line.
  */
+
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { failpoint } from '#failpoint'
 import type { Submission } from '../items/ingest.ts'
 import type { ItemResult } from '../items/item.ts'
 import type { RawContent } from '../items/prepare.ts'
@@ -169,6 +171,7 @@ class StreamExchange {
       if (!this.#minimal) text += answerLine(line, result)
     }
     this.#context.counts.items('stream', results)
+    failpoint('before-answer')
     await this.#writer.write(text)
   }
 

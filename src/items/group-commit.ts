@@ -146,7 +146,10 @@ class AdaptiveGroupCommit implements GroupCommit {
     const { store, clock, onBatch } = this.#options
     const startMs = clock.monotonicMs()
     const units = batch.map((waiting) => waiting.unit)
-    const result = await outcomesOf(store.put(units, clock.wallMs()))
+    failpoint('before-commit')
+    const put = outcomesOf(store.put(units, clock.wallMs()))
+    const result = failpoint('commit/answer-before-commit') ? allCreated(units, clock.wallMs()) : await put
+    failpoint('after-commit')
     // before anybody hears of it: who sends its next item at once is not part of this load
     this.#settled(batch, items)
     if ('failure' in result) {
@@ -163,6 +166,12 @@ class AdaptiveGroupCommit implements GroupCommit {
 }
 
 type PutResult = { readonly outcomes: readonly UnitOutcome[] } | { readonly failure: unknown }
+
+/** What is answered by one who does not wait for the store. */
+function allCreated(units: readonly Unit[], firstSeenMs: number): PutResult {
+  const created = { kind: 'created', firstSeenMs } as const
+  return { outcomes: units.map(({ items }) => ({ kind: 'stored', outcomes: items.map(() => created) })) }
+}
 
 async function outcomesOf(put: Promise<readonly UnitOutcome[]>): Promise<PutResult> {
   try {

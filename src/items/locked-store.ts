@@ -11,6 +11,7 @@
  * Without fences in the store this is as good as the leases are: a holder that was stopped between its check and its
  * save can save a second time. GUARANTEES.md says so.
  */
+import { failpoint } from '#failpoint'
 import { type IdentityPolicy, samePolicy } from '../identity/policy.ts'
 import type { Grant } from '../lock/grant.ts'
 import type { Locker } from '../lock/locker.ts'
@@ -18,7 +19,7 @@ import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
 import { itemLockKey } from './claimed-store.ts'
 import type { Collection, ItemOutcome, PreparedItem } from './item.ts'
-import type { PlainStore } from './plain-store.ts'
+import type { PlainStore, Save, Under } from './plain-store.ts'
 import type { ItemStore, Unit, UnitOutcome } from './store.ts'
 
 /** A holder is followed at most so often for one item in one call. */
@@ -121,6 +122,7 @@ class LockedStore implements ItemStore {
         const outcome = await this.#lookAndSave(collection, item, grant)
         if (outcome !== 'stale') return outcome
       } finally {
+        failpoint('before-release')
         grant.releaseSoon()
       }
     }
@@ -142,13 +144,25 @@ class LockedStore implements ItemStore {
 
   async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
     const { plain, clock } = this.#deps
-    const under = { collection, fence: plain.fences ? grant.fence : undefined, signal: grant.signal }
-    const look = await plain.find(item, under)
+    const fenced = plain.fences && !failpoint('lock/ignore-fence')
+    const under = { collection, fence: fenced ? grant.fence : undefined, signal: grant.signal }
+    const look = await plain.find(item, failpoint('lock/fence-only-save') ? { ...under, fence: undefined } : under)
     if (look.kind === 'stale') return 'stale'
     if (look.kind === 'found') return { kind: 'duplicate', firstSeenMs: look.firstSeenMs, foundBy: 'store' }
     grant.assertHeld()
-    const save = await plain.save(item, under, clock.wallMs())
+    failpoint('before-commit')
+    const save = await this.#save(item, under, clock.wallMs())
+    failpoint('after-commit')
     return save.kind === 'stale' ? 'stale' : { kind: 'created', firstSeenMs: save.firstSeenMs }
+  }
+
+  #save(item: PreparedItem, under: Under, nowMs: number): Promise<Save> {
+    const { plain } = this.#deps
+    const save = plain.save(item, under, nowMs)
+    if (failpoint('lock/time-out-is-failure')) return save.catch(() => plain.save(item, under, nowMs))
+    if (!failpoint('lock/answer-before-save')) return save
+    save.catch(() => {})
+    return Promise.resolve({ kind: 'saved', firstSeenMs: nowMs })
   }
 }
 

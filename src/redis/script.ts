@@ -20,7 +20,10 @@ export interface Script {
 
 /** Reads `name.lua` beside the module at `base`. Throws when the file is missing, which only a broken build can cause. */
 export function loadScript(name: string, base: string): Script {
-  const text = readFileSync(new URL(`./${name}.lua`, base), 'utf8')
+  return scriptOf(name, readFileSync(new URL(`./${name}.lua`, base), 'utf8'))
+}
+
+export function scriptOf(name: string, text: string): Script {
   const sha = createHash('sha1').update(text).digest('hex')
   return { name, text, sha, known: bulk('EVALSHA') + bulk(sha), whole: bulk('EVAL') + bulk(text) }
 }

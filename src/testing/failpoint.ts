@@ -1,8 +1,26 @@
-/** The fail points that tests see: on when their name stands in INGOT_FAILPOINTS, separated by commas. */
+/**
+ * The fail points that tests see: on when their name stands in INGOT_FAILPOINTS, separated by commas. And a place to
+ * be struck at: a file of the point's name in INGOT_FAILPOINT_FOLDER holds a signal, which whoever passes the point
+ * first sends to itself, once; `NAME.met` then says so.
+ */
+import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import type { FailpointName } from '../std/failpoint.ts'
 
 const on = new Set((process.env['INGOT_FAILPOINTS'] ?? '').split(',').filter((name) => name !== ''))
+const folder = process.env['INGOT_FAILPOINT_FOLDER']
+
+/** Longest wait for a signal to strike, milliseconds: a thread may run on for a moment. */
+const STRIKE_MS = 500
 
 export function failpoint(name: FailpointName): boolean {
+  if (folder !== undefined) meet(join(folder, name))
   return on.has(name)
+}
+
+function meet(file: string): void {
+  if (!existsSync(file)) return
+  renameSync(file, `${file}.met`)
+  process.kill(process.pid, readFileSync(`${file}.met`, 'utf8'))
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STRIKE_MS)
 }

@@ -25,11 +25,16 @@ export async function reap(child: ChildProcess): Promise<void> {
 }
 
 /** Forks a program of this folder; its messages may carry bigints. */
-export function forkTestProgram(name: string, args: readonly string[], env: Record<string, string> = {}): ChildProcess {
+export function forkTestProgram(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  flags: readonly string[] = [],
+): ChildProcess {
   const program = fileURLToPath(new URL(`./${name}`, import.meta.url))
   return fork(program, [...args], {
     serialization: 'advanced',
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    execArgv: ['--disable-warning=ExperimentalWarning', ...flags],
     env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

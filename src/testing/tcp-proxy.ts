@@ -1,4 +1,4 @@
-/** A line between a client and a server that a test can cut, silence one way, or make slow. */
+/** A line between a client and a server that a test can cut, silence one way, make slow, or take packets from. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -10,6 +10,18 @@ export interface TcpProxy extends AsyncDisposable {
   restore(): void
   /** Breaks every connection. */
   cut(): void
+  /**
+   * Lies in wait for the first piece of data from a client that contains the marker. `hold`: it and all that follows on
+   * its connection wait until the trap is opened, even when the client has gone. `mute`: it passes, and nothing that the
+   * server says on that connection arrives any more.
+   */
+  trap(marker: Uint8Array, kind: 'hold' | 'mute'): PacketTrap
+}
+
+export interface PacketTrap {
+  readonly caught: Promise<void>
+  /** Sends what was held; a trap that has caught nothing is gone. Returns the bytes that were sent. A second call sends none. */
+  open(): number
 }
 
 export interface ProxyOptions {
@@ -17,51 +29,116 @@ export interface ProxyOptions {
   readonly delayMs?: () => number
 }
 
+interface Line {
+  readonly client: Socket
+  readonly upstream: Socket
+  muted: boolean
+  /** What a trap holds back. */
+  held: Buffer[] | undefined
+}
+
+interface Waiting {
+  readonly marker: Buffer
+  take(line: Line): void
+}
+
 /** Forwards to a port of this machine. */
 export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = {}): Promise<TcpProxy> {
-  const pairs = new Set<readonly [Socket, Socket]>()
+  const lines = new Set<Line>()
+  const traps = new Set<Waiting>()
   let swallowing = false
 
-  function forward(from: Socket, to: Socket, swallowed: () => boolean): void {
+  /** Calls `write` with each piece of data, later if there is a delay. */
+  function forward(from: Socket, write: (data: Buffer) => void): void {
     let due = 0
-    from.on('data', (data) => {
-      if (swallowed()) return
+    from.on('data', (data: Buffer) => {
       const now = performance.now()
       due = Math.max(due, now + (delayMs?.() ?? 0))
-      if (delayMs === undefined) to.write(data)
-      else setTimeout(() => to.write(data), due - now)
+      if (delayMs === undefined) write(data)
+      else setTimeout(() => write(data), due - now)
     })
+  }
+
+  function toServer(line: Line, data: Buffer): void {
+    for (const waiting of traps) {
+      if (!data.includes(waiting.marker)) continue
+      traps.delete(waiting)
+      waiting.take(line)
+      break
+    }
+    if (line.held === undefined) line.upstream.write(data)
+    else line.held.push(data)
+  }
+
+  function end(line: Line): void {
+    line.client.destroy()
+    // what is held is still to be delivered
+    if (line.held !== undefined && !line.upstream.destroyed) return
+    lines.delete(line)
+    line.upstream.destroy()
   }
 
   const server = createServer({ noDelay: true }, (client) => {
     const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true })
-    const pair = [client, upstream] as const
-    const silent = swallowing
-    pairs.add(pair)
-    const end = (): void => {
-      pairs.delete(pair)
-      client.destroy()
-      upstream.destroy()
-    }
-    for (const socket of pair) socket.on('close', end).on('error', end)
-    let muted = silent
-    const isMuted = (): boolean => (muted ||= swallowing)
-    forward(client, upstream, () => false)
-    forward(upstream, client, isMuted)
+    const line: Line = { client, upstream, muted: swallowing, held: undefined }
+    lines.add(line)
+    for (const socket of [client, upstream]) socket.on('close', () => end(line)).on('error', () => end(line))
+    forward(client, (data) => toServer(line, data))
+    forward(upstream, (data) => {
+      line.muted ||= swallowing
+      if (!line.muted) client.write(data)
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const cut = (): void => {
-    for (const [client] of pairs) client.destroy()
+    for (const line of lines) line.client.destroy()
   }
+
+  function trap(marker: Uint8Array, kind: 'hold' | 'mute'): PacketTrap {
+    const { promise: caught, resolve } = Promise.withResolvers<void>()
+    let prey: Line | undefined
+    const waiting: Waiting = {
+      marker: Buffer.from(marker),
+      take(line) {
+        prey = line
+        if (kind === 'hold') line.held = []
+        else line.muted = true
+        resolve()
+      },
+    }
+    traps.add(waiting)
+    return {
+      caught,
+      open() {
+        traps.delete(waiting)
+        const bytes = deliver(prey)
+        if (prey?.client.destroyed === true) prey.upstream.end()
+        return bytes
+      },
+    }
+  }
+
   return {
     port: (server.address() as AddressInfo).port,
     swallowReplies: () => void (swallowing = true),
     restore: () => void (swallowing = false),
     cut,
+    trap,
     async [Symbol.asyncDispose]() {
-      cut()
+      for (const line of lines) {
+        line.held = undefined
+        end(line)
+      }
       server.close()
     },
   }
+}
+
+function deliver(line: Line | undefined): number {
+  if (line?.held === undefined) return 0
+  const data = Buffer.concat(line.held)
+  line.held = undefined
+  line.upstream.write(data)
+  return data.length
 }

@@ -13,7 +13,7 @@ export function fencesRise(history: readonly Event[], store: FinalStore): Findin
   const writes = operationsOf(history, 'write')
   const rows = store.register ?? []
   if (rows.length === 0 || writes.length === 0) return inconclusive('nothing was written to the register')
-  const refused = writes.filter(({ outcome }) => outcome === 'fail').length
+  const refused = [...writes, ...operationsOf(history, 'look')].filter(({ outcome }) => outcome === 'fail').length
   const examples = [
     ...[...Map.groupBy(rows, (row) => row.key)].flatMap(([, ofKey]) => disorder(ofKey, writes)),
     ...missing(rows, writes),

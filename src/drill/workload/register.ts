@@ -31,7 +31,7 @@ export interface RegisterWorkload {
 
 /** Longest wait for a lock, and longest time between look and write, in milliseconds. */
 const WAIT_MS = 2_000
-const THINK_MS = 60
+const THINK_MS = 80
 
 /** Runs until the signal aborts. */
 export async function runRegister(workload: RegisterWorkload): Promise<void> {
@@ -65,9 +65,9 @@ async function work(workload: RegisterWorkload, hold: Hold): Promise<void> {
   const { grant, op } = hold
   const { record, random, process } = workload
   try {
-    const version = look(workload, grant)
+    const version = await look(workload, hold)
     noteHeld(hold)
-    await pause(workload, random.between(0, THINK_MS))
+    await pause(workload, random.between(THINK_MS / 4, THINK_MS))
     if (version !== 'stale') await write(workload, hold, version + 1)
   } finally {
     noteHeld(hold)
@@ -77,11 +77,16 @@ async function work(workload: RegisterWorkload, hold: Hold): Promise<void> {
   }
 }
 
-/** A register that does not answer is left alone this time: a look is no operation of the history. */
-function look({ register }: RegisterWorkload, grant: Grant): number | 'stale' {
+async function look({ process, record, register }: RegisterWorkload, { op, grant }: Hold): Promise<number | 'stale'> {
+  const fence = grant.fence ?? 0n
+  const base = { process, op, f: 'look', key: grant.key, fence: String(fence) } as const
+  await record({ ...base, type: 'invoke' })
   try {
-    return register.look(grant.key, grant.fence ?? 0n)
-  } catch {
+    const seen = register.look(grant.key, fence)
+    await record(seen === 'stale' ? { ...base, type: 'fail', result: seen } : { ...base, type: 'ok', value: `${seen}` })
+    return seen
+  } catch (thrown) {
+    await record({ ...base, type: 'info', error: String(thrown) })
     return 'stale'
   }
 }

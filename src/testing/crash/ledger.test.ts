@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { createContent } from '../../drill/workload/content.ts'
 import { createRandom } from '../../std/random.ts'
-import { createContent } from './content.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 
 const content = createContent(1, createRandom(1))

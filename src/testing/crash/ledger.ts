@@ -5,7 +5,7 @@
  * - a content is created by one request at most, for ever (nothing is deleted in this proof);
  * - what was acknowledged before a request was sent is not created by that request.
  */
-import type { Content, Entry } from './content.ts'
+import type { Content, Entry } from '../../drill/workload/content.ts'
 
 export interface Acknowledgement {
   readonly entry: Entry

@@ -1,7 +1,7 @@
 /** Single items and batches: how they are sent, and how their answers are entered into the books. */
 import type { Agent } from 'node:http'
+import { bytesOf, type Entry, JSON_MEDIA } from '../../drill/workload/content.ts'
 import { type Answer, ask, jsonOf } from '../requests.ts'
-import { bytesOf, type Entry, JSON_MEDIA } from './content.ts'
 import type { Ledger } from './ledger.ts'
 
 export const COLLECTION_PATH = '/v1/collections/crash/items'

@@ -3,9 +3,9 @@
  * others have sent or are sending. They go on until told to stop, or until the service dies under them.
  */
 import { Agent } from 'node:http'
+import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from '../../drill/workload/content.ts'
 import type { Random } from '../../std/random.ts'
 import { type Answer, linesOf, openStream, wholeAnswer } from '../requests.ts'
-import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from './content.ts'
 import type { Ledger } from './ledger.ts'
 import { COLLECTION_PATH, enter, isAccepted, type PlannedRequest, send, type Told } from './requests.ts'
 

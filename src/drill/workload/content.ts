@@ -1,5 +1,5 @@
 /**
- * What the clients of the crash proof send. A content has several spellings that are the same item; which bytes belong
+ * What clients send in drills and proofs. A content has several spellings that are the same item; which bytes belong
  * to which content is known by construction, so the proof needs none of the service's own idea of identity.
  */
 import type { Random } from '../../std/random.ts'

@@ -1,0 +1,79 @@
+/**
+ * A run: clients and faults together for a time, then everything is healed, what is open is sent again, and the history
+ * is complete. Faults come one at a time in the order that the seed gives.
+ */
+import type { Clock } from '../std/clock.ts'
+import type { Random } from '../std/random.ts'
+import type { Entry, Event } from './history.ts'
+import type { Fault } from './nemesis/fault.ts'
+import { planOf } from './nemesis/plan.ts'
+import { type ItemWorkload, runItemClient, settle } from './workload/items.ts'
+
+export interface Run {
+  readonly workload: Omit<ItemWorkload, 'signal'>
+  readonly clients: number
+  readonly faults: readonly Fault[]
+  /** Longest quiet between two faults, milliseconds. */
+  readonly quietMs: number
+  readonly trafficMs: number
+  /** How long what is open is sent again before it is given up, milliseconds. */
+  readonly settleMs: number
+  readonly random: Random
+  readonly clock: Clock
+  readonly record: (entry: Entry) => Event
+  /** Resolves when every part serves again. */
+  readonly heal: (signal: AbortSignal) => Promise<void>
+  /** Ends the run early; the history is then complete up to there. */
+  readonly signal: AbortSignal
+}
+
+/** Resolves when the history is complete. Rejects with the signal's reason, and when it cannot be healed. */
+export async function run(drill: Run): Promise<void> {
+  const { signal, clock, random, workload } = drill
+  const ending = new AbortController()
+  const traffic = AbortSignal.any([ending.signal, signal])
+  const draws = Array.from({ length: drill.clients }, () => random.fork())
+  const clients = draws.map((draw, index) =>
+    runItemClient({ ...workload, signal: traffic }, `client-${index + 1}`, draw),
+  )
+  try {
+    await haunt(drill)
+  } finally {
+    ending.abort(new Error('the time for traffic is over'))
+    await Promise.all(clients)
+  }
+  signal.throwIfAborted()
+  await drill.heal(signal)
+  drill.record({ process: 'drill', op: 'healed', f: 'phase', type: 'info', key: 'healed' })
+  const patience = new AbortController()
+  const timer = clock.timer(drill.settleMs, () => patience.abort(new Error('enough')))
+  await settle({ ...workload, signal: AbortSignal.any([patience.signal, signal]) }, random.fork())
+  timer.cancel()
+  signal.throwIfAborted()
+}
+
+/** Faults until the time for traffic is over. */
+async function haunt(drill: Run): Promise<void> {
+  const { clock, random, faults, signal } = drill
+  const draws = random.fork()
+  const endMs = clock.monotonicMs() + drill.trafficMs
+  let count = 0
+  for (const fault of planOf(faults, random.fork())) {
+    await clock.sleep(draws.between(drill.quietMs / 4, drill.quietMs), signal)
+    if (clock.monotonicMs() >= endMs) return
+    await strike(drill, fault, { op: `fault-${++count}`, random: draws.fork() })
+  }
+  await clock.sleep(Math.max(0, endMs - clock.monotonicMs()), signal)
+}
+
+async function strike(drill: Run, fault: Fault, { op, random }: { op: string; random: Random }): Promise<void> {
+  const { record, signal } = drill
+  const base = { process: 'nemesis', op, f: 'fault', key: fault.name, losesLocks: fault.losesLocks === true } as const
+  record({ ...base, type: 'invoke' })
+  try {
+    record({ ...base, type: 'ok', proof: await fault.strike(random, signal) })
+  } catch (thrown) {
+    // it may have struck and not been healed, or seen
+    record({ ...base, type: 'info', error: thrown instanceof Error ? thrown.message : String(thrown) })
+  }
+}

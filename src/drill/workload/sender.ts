@@ -1,0 +1,197 @@
+/**
+ * Sends contents and records what is heard of them: each content is an operation of its own, whatever it is sent in.
+ * What is certain is recorded so; everything else is info.
+ */
+import { createHash } from 'node:crypto'
+import { createLineSplitter } from '../../std/lines.ts'
+import type { Entry, Event } from '../history.ts'
+import { bytesOf, type Content, JSON_MEDIA, type Entry as Sent } from './content.ts'
+
+export interface SenderOptions {
+  readonly record: (entry: Entry) => Event
+  readonly collection: string
+  /** Without a whole answer for so long the outcome is unknown, milliseconds. */
+  readonly timeoutMs: number
+}
+
+export type Form = 'single' | 'batch' | 'stream'
+
+/** What is known of a content after an operation. */
+export type Outcome = 'ok' | 'fail' | 'info'
+
+export interface Sender {
+  /** `to` is a replica's address; `process` names the client. One outcome per content. */
+  save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]>
+  remove(process: string, to: string, content: Content, id: string): Promise<Outcome>
+  /** The id that was answered for a content. */
+  idOf(content: Content): string | undefined
+}
+
+/** What the history calls a content: a digest of it, however it was spelled. */
+export function keyOf(content: Content): string {
+  return sha256(bytesOf({ content, spelling: 0 }))
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** What is heard of one content. */
+type Heard = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
+
+const MAX_LINE_BYTES = 65_536
+
+export function createSender(options: SenderOptions): Sender {
+  return new HttpSender(options)
+}
+
+class HttpSender implements Sender {
+  readonly #options: SenderOptions
+  readonly #ids = new Map<Content, string>()
+  #ops = 0
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+  }
+
+  idOf(content: Content): string | undefined {
+    return this.#ids.get(content)
+  }
+
+  async save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]> {
+    const pending = new Map(sent.map((one, index) => [index, this.#begin(process, to, one)]))
+    const outcomes: Outcome[] = sent.map(() => 'info')
+    const hear = (index: number, heard: Heard): void => {
+      const base = pending.get(index)
+      if (base === undefined) return
+      pending.delete(index)
+      outcomes[index] = this.#end(base, sent[index]?.content, heard)
+    }
+    const failure = await this.#exchange(to, sent, form, hear)
+    for (const index of pending.keys()) hear(index, failure)
+    return outcomes
+  }
+
+  async remove(process: string, to: string, content: Content, id: string): Promise<Outcome> {
+    const { collection, record, timeoutMs } = this.#options
+    const base = { process, op: `d${++this.#ops}`, f: 'delete', key: keyOf(content), collection, to } as const
+    record({ ...base, type: 'invoke' })
+    const url = `${this.#path(to)}/${id}`
+    const heard = await fetch(url, { method: 'DELETE', signal: AbortSignal.timeout(timeoutMs) }).then(
+      async (response) => removed(response.status, await response.text()),
+      unheard,
+    )
+    record({ ...base, ...heard })
+    return heard.type === 'invoke' ? 'info' : heard.type
+  }
+
+  #path(to: string): string {
+    return `${to}/v1/collections/${this.#options.collection}/items`
+  }
+
+  #begin(process: string, to: string, one: Sent): Omit<Entry, 'type'> {
+    const { collection, record } = this.#options
+    const op = `s${++this.#ops}`
+    const base = { process, op, f: 'save', key: keyOf(one.content), collection, to } as const
+    record({ ...base, type: 'invoke', bytes: sha256(bytesOf(one)) })
+    return base
+  }
+
+  #end(base: Omit<Entry, 'type'>, content: Content | undefined, heard: Heard): Outcome {
+    this.#options.record({ ...base, ...heard })
+    if (content !== undefined && heard.id !== undefined) this.#ids.set(content, heard.id)
+    return heard.type === 'invoke' ? 'info' : heard.type
+  }
+
+  /** Calls back for each content that is answered for; what comes back goes for the others. */
+  async #exchange(to: string, sent: readonly Sent[], form: Form, hear: Hear): Promise<Heard> {
+    try {
+      const response = await fetch(`${this.#path(to)}${form === 'batch' ? ':batch' : ''}`, {
+        method: 'POST',
+        headers: { 'content-type': mediaOf(sent, form) },
+        body: bodyOf(sent, form),
+        signal: AbortSignal.timeout(this.#options.timeoutMs),
+      })
+      if (!response.ok) return refused(response.status, await response.text())
+      if (form === 'stream') return await hearLines(response, hear)
+      hearItems(await response.json(), hear)
+      return { type: 'info', error: 'the answer leaves it out' }
+    } catch (thrown) {
+      return unheard(thrown)
+    }
+  }
+}
+
+type Hear = (index: number, heard: Heard) => void
+
+function mediaOf(sent: readonly Sent[], form: Form): string {
+  if (form === 'stream') return 'application/x-ndjson'
+  return form === 'batch' ? JSON_MEDIA : (sent[0]?.content.media ?? JSON_MEDIA)
+}
+
+function bodyOf(sent: readonly Sent[], form: Form): Uint8Array<ArrayBuffer> {
+  const parts = sent.map(bytesOf)
+  if (form === 'single') return new Uint8Array(parts[0] ?? [])
+  const texts = parts.map((part) => part.toString('utf8'))
+  return new Uint8Array(Buffer.from(form === 'batch' ? `[${texts.join(',')}]` : `${texts.join('\n')}\n`))
+}
+
+/** Statuses by which nothing of the request was stored: it was refused before. */
+const REFUSED = new Set([400, 401, 403, 404, 413, 415, 422, 429])
+
+function refused(status: number, body: string): Heard {
+  return { type: REFUSED.has(status) ? 'fail' : 'info', error: `${status} ${body.slice(0, 200)}` }
+}
+
+/** A connection that never was is the one failure that is certain. */
+function unheard(thrown: unknown): Heard {
+  const cause: unknown = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
+  return { type: code === 'ECONNREFUSED' ? 'fail' : 'info', error: code === '' ? String(cause) : code }
+}
+
+function removed(status: number, body: string): Heard {
+  if (status === 204) return { type: 'ok', result: 'deleted' }
+  return status === 404 ? { type: 'ok', result: 'absent' } : refused(status, body)
+}
+
+function hearItems(body: unknown, hear: Hear): void {
+  const list = field(body, 'items')
+  const items = Array.isArray(list) ? list : [body]
+  for (const [index, item] of items.entries()) hear(index, heardOf(item))
+}
+
+/** Every line is heard as it comes, so that what was answered before a break counts. */
+async function hearLines(response: Response, hear: Hear): Promise<Heard> {
+  const splitter = createLineSplitter(MAX_LINE_BYTES)
+  let last: Heard = { type: 'info', error: 'the stream ended early' }
+  try {
+    for await (const chunk of response.body ?? []) {
+      for (const { bytes } of splitter.push(chunk)) last = hearLine(JSON.parse(bytes.toString('utf8')), hear) ?? last
+    }
+    return last
+  } catch (thrown) {
+    return { ...unheard(thrown), type: 'info' }
+  }
+}
+
+/** What it says of all lines that follow, if anything. */
+function hearLine(answer: unknown, hear: Hear): Heard | undefined {
+  const line = field(answer, 'line')
+  const error = field(answer, 'error')
+  if (typeof line === 'number') hear(line - 1, heardOf(answer))
+  return typeof line === 'number' || error === undefined ? undefined : { type: 'info', error: JSON.stringify(error) }
+}
+
+/** An item that is refused in a batch or a stream was not stored; by a failure of the service it may have been. */
+function heardOf(item: unknown): Heard {
+  const [status, id] = [field(item, 'status'), field(item, 'id')]
+  if ((status === 'created' || status === 'duplicate') && typeof id === 'string') {
+    return { type: 'ok', result: status, id }
+  }
+  return { type: 'info', error: JSON.stringify(item).slice(0, 200) }
+}
+
+function field(of: unknown, name: string): unknown {
+  return typeof of === 'object' && of !== null ? Object.entries(of).find(([key]) => key === name)?.[1] : undefined
+}

@@ -1,0 +1,128 @@
+/** Processes that can be killed, stopped and ambushed, with the proof that it happened. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Ambush, Replica, Wire } from '../../drill/nemesis/fault.ts'
+import type { FailpointName } from '../../std/failpoint.ts'
+import { type Service, startService, within } from '../service.ts'
+import { startTcpProxy } from '../tcp-proxy.ts'
+
+export interface ReplicaOptions {
+  readonly name: string
+  readonly port: number
+  /** For its fail points and whatever it keeps. */
+  readonly folder: string
+  /** Port of the store, which is reached through a wire of its own. */
+  readonly storePort: number
+  /** Its settings, given the port of that wire. */
+  readonly env: (wirePort: number) => Readonly<Record<string, string>>
+  readonly failpoints: readonly FailpointName[]
+}
+
+export interface RunningReplica extends Replica, AsyncDisposable {
+  /** What it logged since its last start. */
+  stderr(): string
+}
+
+/** A point whose name never comes up: with it the service is started under the condition that has fail points. */
+const NO_FAULT: FailpointName = 'before-answer'
+
+export async function startReplica(options: ReplicaOptions, signal: AbortSignal): Promise<RunningReplica> {
+  const proxy = await startTcpProxy(options.storePort)
+  const points = join(options.folder, 'points')
+  mkdirSync(points, { recursive: true })
+  const url = `http://127.0.0.1:${options.port}`
+  let service: Service | undefined
+
+  async function start(): Promise<void> {
+    signal.throwIfAborted()
+    service = await startService({
+      data: options.folder,
+      failpoints: options.failpoints.length === 0 ? [NO_FAULT] : options.failpoints,
+      env: {
+        INGOT_LISTEN: `127.0.0.1:${options.port}`,
+        INGOT_FAILPOINT_FOLDER: points,
+        ...options.env(proxy.port),
+      },
+    })
+  }
+  const running = (): Service => {
+    if (service === undefined) throw new Error(`${options.name} does not run`)
+    return service
+  }
+  const wire: Wire = { hold: (marker) => proxy.trap(marker, 'hold'), mute: (marker) => proxy.trap(marker, 'mute') }
+  await start()
+  return {
+    name: options.name,
+    url,
+    wire,
+    stderr: () => running().stderr(),
+    start,
+    async kill() {
+      const { signal: by } = await running().kill()
+      return `process ${running().pid} ended by ${by}`
+    },
+    freeze: () => freeze(running().pid),
+    thaw: () => thaw(running().pid),
+    arm: (point, strike) => arm(points, { point, strike, service: running() }),
+    async [Symbol.asyncDispose]() {
+      await service?.kill()
+      await proxy[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** SIGSTOP, and the kernel's word for it. */
+export async function freeze(pid: number): Promise<string> {
+  process.kill(pid, 'SIGSTOP')
+  return stopped(pid, 1_000)
+}
+
+export function thaw(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch {
+    // it is gone: there is nothing to go on
+  }
+}
+
+async function stopped(pid: number, withinMs: number): Promise<string> {
+  const endMs = performance.now() + withinMs
+  while (performance.now() < endMs) {
+    const state = stateOf(pid)
+    if (state?.startsWith('T') === true) return `process ${pid} is in state ${state}`
+    await sleep(2)
+  }
+  throw new Error(`process ${pid} did not stop`)
+}
+
+function stateOf(pid: number): string | undefined {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return /^State:\s+(.+)$/m.exec(status)?.[1]
+}
+
+interface Armed {
+  readonly point: string
+  readonly strike: 'SIGKILL' | 'SIGSTOP'
+  readonly service: Service
+}
+
+function arm(folder: string, { point, strike, service }: Armed): Ambush {
+  const file = join(folder, point)
+  rmSync(`${file}.met`, { force: true })
+  writeFileSync(file, strike)
+  return {
+    async met(withinMs, signal) {
+      const endMs = performance.now() + withinMs
+      while (!existsSync(`${file}.met`)) {
+        signal.throwIfAborted()
+        if (performance.now() > endMs) throw new Error(`nobody came by ${point} within ${withinMs} ms`)
+        await sleep(5)
+      }
+      if (strike === 'SIGSTOP') return `at ${point}: ${await stopped(service.pid, 2_000)}`
+      const ending = await within(service.ended, 5_000, () => `${point} was met, and the process lives`)
+      return `at ${point}: process ${service.pid} ended by ${ending.signal}`
+    },
+    disarm: () => rmSync(file, { force: true }),
+  }
+}
