@@ -1,20 +1,19 @@
 /** `ingot check`: does a history, and the store it ended in, keep the promises? */
 import { checkersOf } from '../drill/check/checkers.ts'
 import type { FinalStore } from '../drill/check/final-store.ts'
-import { type Finding, judge, type Verdict } from '../drill/check/verdict.ts'
+import { judge, type Verdict } from '../drill/check/verdict.ts'
 import { readAuditLog } from '../drill/final/audit-log.ts'
 import { readPostgresStore } from '../drill/final/postgres.ts'
 import { readSqliteStore } from '../drill/final/sqlite.ts'
-import { type Event, readHistory } from '../drill/history.ts'
+import { readHistory } from '../drill/history.ts'
+import { reportOf } from '../drill/report.ts'
 import { readSqliteRegister } from '../drill/workload/sqlite-register.ts'
 import { createPostgres } from '../postgres/pool.ts'
 import { Fault } from '../std/fault.ts'
-import { defineCommand, durationOption, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
+import { defineCommand, durationOption, EXIT, type ExitCode, usageFault } from './command.ts'
 
 /** Longest time to read a store, milliseconds. */
 const READ_MS = 300_000
-/** Operations of a counter-example that are printed. */
-const MAX_SHOWN = 24
 
 const EXIT_OF: Readonly<Record<Verdict['kind'], ExitCode>> = {
   valid: EXIT.fine,
@@ -51,7 +50,7 @@ Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and somethi
     const recoveryMs = durationOption('recovery', values.recovery)
     const verdict = judge(checkersOf({ recoveryMs, locks: final.register !== undefined }), events, final)
     if (values.json) io.stdout.write(`${JSON.stringify({ events: events.length, torn, ...verdict })}\n`)
-    else describe(verdict, io)
+    else io.stdout.write(reportOf(verdict))
     return EXIT_OF[verdict.kind]
   },
 })
@@ -102,25 +101,4 @@ async function readStore(url: string, fencing: 'on' | 'off'): Promise<FinalStore
 async function readPostgres(url: string, signal: AbortSignal): Promise<FinalStore> {
   await using postgres = createPostgres({ url, fault: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
   return await readPostgresStore(async (sql) => (await postgres.query(sql, [], signal)).rows)
-}
-
-function describe({ kind, checks }: Verdict, io: Io): void {
-  for (const [name, finding] of Object.entries(checks)) io.stdout.write(lineOf(name, finding))
-  for (const [name, { counterExamples }] of Object.entries(checks)) {
-    for (const { says, events } of counterExamples.slice(0, 3)) {
-      io.stdout.write(`\n${name}: ${says}\n${events.slice(-MAX_SHOWN).map(eventLine).join('')}`)
-    }
-  }
-  io.stdout.write(`${kind}\n`)
-}
-
-function lineOf(name: string, { kind, why, counterExamples, figures }: Finding): string {
-  const counted = Object.entries(figures).map(([what, count]) => `${what} ${count}`)
-  const examples = counterExamples.length === 0 ? [] : [`counter-examples ${counterExamples.length}`]
-  return `${name.padEnd(17)}${kind.padEnd(14)}${[why, ...examples, ...counted].filter((text) => text !== '').join(', ')}\n`
-}
-
-function eventLine(event: Event): string {
-  const { seq, process, op, f, type, tMono, to = '', result = '', fence = '', error = '' } = event
-  return `  ${[seq, `${tMono.toFixed(1)} ms`, process, op, f, type, to, result, fence, error].filter((part) => part !== '').join(' ')}\n`
 }

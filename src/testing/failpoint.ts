@@ -1,14 +1,14 @@
 /**
- * The fail points that tests see: on when their name stands in INGOT_FAILPOINTS, separated by commas. And a place to
- * be struck at: a file of the point's name in INGOT_FAILPOINT_FOLDER holds a signal, which whoever passes the point
- * first sends to itself, once; `NAME.met` then says so.
+ * The fail points that tests see: on when their name stands in INGOT_FAILPOINTS, separated by commas. And places to be
+ * struck at, when a folder (an absolute path) stands there too: a file of a point's name in it holds a signal, which
+ * whoever passes the point next sends to itself, once; `NAME.met` then says so.
  */
 import { existsSync, readFileSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { FailpointName } from '../std/failpoint.ts'
 
 const on = new Set((process.env['INGOT_FAILPOINTS'] ?? '').split(',').filter((name) => name !== ''))
-const folder = process.env['INGOT_FAILPOINT_FOLDER']
+const folder = [...on].find((name) => isAbsolute(name))
 
 /** Longest wait for a signal to strike, milliseconds: a thread may run on for a moment. */
 const STRIKE_MS = 500

@@ -24,24 +24,23 @@ export interface RunningReplica extends Replica, AsyncDisposable {
   stderr(): string
 }
 
-/** A point whose name never comes up: with it the service is started under the condition that has fail points. */
-const NO_FAULT: FailpointName = 'before-answer'
-
-export async function startReplica(options: ReplicaOptions, signal: AbortSignal): Promise<RunningReplica> {
+/** Starts nothing but the wire to the store: `start` does. */
+export async function createReplica(options: ReplicaOptions): Promise<RunningReplica> {
   const proxy = await startTcpProxy(options.storePort)
   const points = join(options.folder, 'points')
   mkdirSync(points, { recursive: true })
   const url = `http://127.0.0.1:${options.port}`
   let service: Service | undefined
 
-  async function start(): Promise<void> {
+  async function start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     service = await startService({
       data: options.folder,
-      failpoints: options.failpoints.length === 0 ? [NO_FAULT] : options.failpoints,
+      // the condition under which there are fail points; which are on is told by the setting
+      failpoints: ['before-answer'],
       env: {
         INGOT_LISTEN: `127.0.0.1:${options.port}`,
-        INGOT_FAILPOINT_FOLDER: points,
+        INGOT_FAILPOINTS: [...options.failpoints, points].join(','),
         ...options.env(proxy.port),
       },
     })
@@ -51,7 +50,6 @@ export async function startReplica(options: ReplicaOptions, signal: AbortSignal)
     return service
   }
   const wire: Wire = { hold: (marker) => proxy.trap(marker, 'hold'), mute: (marker) => proxy.trap(marker, 'mute') }
-  await start()
   return {
     name: options.name,
     url,

@@ -1,0 +1,93 @@
+/** A Postgres server of its own, in a container in which it can be killed and started again. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
+import { readPostgresStore } from '../../drill/final/postgres.ts'
+import type { Fault } from '../../drill/nemesis/fault.ts'
+import { createPostgres } from '../../postgres/pool.ts'
+import type { Absent } from '../present.ts'
+import { dockerAbsence } from '../redis-container.ts'
+import type { TortureStore } from './store.ts'
+
+export interface PostgresStoreOptions {
+  readonly port: number
+  /** Run once the service has made its tables. */
+  readonly sql: string | undefined
+}
+
+const PASSWORD = 'test-only'
+const READY_MS = 30_000
+const MAX_LIFE_SECONDS = 1_200
+
+/** Starts the server again whenever it is gone, unless it is held; ends by itself at last. */
+const LOOP = `
+end=$(( $(date +%s) + ${MAX_LIFE_SECONDS} ))
+while [ $(date +%s) -lt $end ]; do
+  if [ -e /tmp/held ]; then sleep 0.05; else docker-entrypoint.sh postgres; sleep 0.1; fi
+done`
+
+export async function startPostgresStore({ port, sql }: PostgresStoreOptions): Promise<TortureStore | Absent> {
+  const absent = await dockerAbsence()
+  if (absent !== undefined) return { absent }
+  const container = await new GenericContainer('postgres:17')
+    .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
+    .withEntrypoint(['bash', '-c', LOOP])
+    .withExposedPorts({ container: 5432, host: port })
+    .withWaitStrategy(Wait.forListeningPorts())
+    .withStartupTimeout(READY_MS)
+    .start()
+  const urlAt = (at: number): string => `postgres://postgres:${PASSWORD}@127.0.0.1:${at}/postgres`
+
+  async function query(text: string, signal: AbortSignal) {
+    await using postgres = createPostgres({ url: urlAt(port), fault: 'STORE_UNAVAILABLE', connections: 1 })
+    return (await postgres.query(text, [], signal)).rows
+  }
+  async function start(signal: AbortSignal): Promise<void> {
+    await shell(container, 'rm -f /tmp/held')
+    const endMs = performance.now() + READY_MS
+    for (;;) {
+      signal.throwIfAborted()
+      if ((await query('SELECT 1', signal).catch(() => undefined)) !== undefined) return
+      if (performance.now() > endMs) throw new Error(`Postgres did not answer within ${READY_MS} ms`)
+      await sleep(50)
+    }
+  }
+  await start(AbortSignal.timeout(READY_MS))
+  const cut: Fault = {
+    name: 'store-cut',
+    async strike(_random, signal) {
+      const rows = await query(
+        "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        signal,
+      )
+      const count = Number(rows[0]?.['cut'])
+      if (count === 0) throw new Error('there was no connection to cut')
+      return `${count} connections were cut by the server`
+    },
+  }
+  return {
+    port,
+    async kill() {
+      await shell(container, 'touch /tmp/held && kill -9 $(head -n 1 "$PGDATA/postmaster.pid")')
+      const answer = await query('SELECT 1', AbortSignal.timeout(2_000)).catch((failure: unknown) => String(failure))
+      if (typeof answer !== 'string') throw new Error('Postgres answers after SIGKILL')
+      return `Postgres after SIGKILL: ${answer}`
+    },
+    start,
+    env: (wirePort) => ({ INGOT_STORE_URL: urlAt(wirePort) }),
+    marker: (bytes) => Buffer.from(Buffer.from(bytes).toString('hex')),
+    deletes: true,
+    faults: [cut],
+    async read(signal) {
+      await using postgres = createPostgres({ url: urlAt(port), fault: 'STORE_UNAVAILABLE', connections: 1 })
+      return await readPostgresStore(async (text) => (await postgres.query(text, [], signal)).rows)
+    },
+    checkUrl: urlAt(port),
+    [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
+    ...(sql === undefined ? {} : { prepare: (signal: AbortSignal) => query(sql, signal) }),
+  }
+}
+
+async function shell(container: StartedTestContainer, command: string): Promise<void> {
+  const { exitCode, output } = await container.exec(['bash', '-c', command], { user: 'root' })
+  if (exitCode !== 0) throw new Error(`${command} failed: ${output}`)
+}

@@ -1,0 +1,118 @@
+/**
+ * `npm run torture:teeth`: is the proof able to fail? Each run meets the faults that should expose its sabotage; the
+ * service as it is must stand them, and every sabotaged one must be found out, by the promise that it breaks.
+ * Exit: 0 so it is, 1 not so.
+ */
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { FailpointName } from '../../std/failpoint.ts'
+import { type TortureOptions, type TortureResult, torture } from './torture.ts'
+
+process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
+
+interface Tooth extends Partial<Pick<TortureOptions, 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
+  readonly name: string
+  readonly store: TortureOptions['store']
+  readonly failpoints?: readonly FailpointName[]
+  readonly faults: readonly string[]
+  /** The promise that must be found broken. Without: the control, which must be valid. */
+  readonly breaks?: string
+}
+
+/** Slow enough that a packet can be delivered between a look and the save that follows it. */
+const BETWEEN_LOOK_AND_SAVE = { latencyMs: 300, lateMs: [80, 220] } as const
+
+const TEETH: readonly Tooth[] = [
+  {
+    name: 'none',
+    store: 'http',
+    faults: ['late-packet', 'lost-answer', 'holder-stop', 'store-kill'],
+    trafficMs: 16_000,
+    ...BETWEEN_LOOK_AND_SAVE,
+  },
+  {
+    name: 'ignore the fence',
+    store: 'http',
+    failpoints: ['lock/ignore-fence'],
+    faults: ['late-packet', 'holder-stop'],
+    breaks: 'stored-once',
+  },
+  {
+    name: 'ignore the fence (register)',
+    store: 'http',
+    failpoints: ['lock/ignore-fence'],
+    faults: ['holder-stop'],
+    breaks: 'fences-rise',
+  },
+  {
+    name: 'fence only the save',
+    store: 'http',
+    failpoints: ['lock/fence-only-save'],
+    faults: ['late-packet'],
+    breaks: 'stored-once',
+    ...BETWEEN_LOOK_AND_SAVE,
+  },
+  {
+    name: 'release without owner check',
+    store: 'http',
+    failpoints: ['lock/release-any-owner'],
+    faults: ['holder-stop'],
+    trafficMs: 15_000,
+    breaks: 'one-holder',
+  },
+  {
+    name: 'treat a time-out as failure',
+    store: 'http',
+    failpoints: ['lock/time-out-is-failure'],
+    faults: ['lost-answer'],
+    breaks: 'stored-once',
+  },
+  {
+    name: 'answer before the save',
+    store: 'http',
+    failpoints: ['lock/answer-before-save'],
+    faults: ['store-kill'],
+    breaks: 'nothing-lost',
+  },
+]
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string', default: '1' } } })
+const ending = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => ending.abort(new Error(`ended by ${name}`)))
+}
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const OUT = join(import.meta.dirname, '..', '..', '..', 'out', 'torture', 'teeth')
+
+function bite(tooth: Tooth): Promise<TortureResult> {
+  const { name, breaks: _breaks, ...rest } = tooth
+  const folder = join(OUT, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
+  const common = { seed: Number(values.seed), trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
+  return torture({ ...common, ...rest, folder, signal: ending.signal })
+}
+
+/** Whether it came out as it must, and what was seen. */
+async function tried(tooth: Tooth): Promise<readonly [boolean, string]> {
+  const { verdict } = await bite(tooth)
+  const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
+  const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
+  const fine = tooth.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === tooth.breaks)
+  const seen = violated.map(([name, { counterExamples }]) => `${name} ${counterExamples.length}`)
+  const first = violated.find(([name]) => name === tooth.breaks)?.[1].counterExamples[0]?.says
+  const rest = [...seen, ...unsure.map(([name, { why }]) => `${name}: ${why}`), ...(first === undefined ? [] : [first])]
+  return [fine, `${verdict.kind.padEnd(14)}${rest.join('; ')}`]
+}
+
+let failed = 0
+const chosen = TEETH.filter(({ name }) => values.only === undefined || name.includes(values.only))
+say('store     mutation                      verdict       seen')
+for (const tooth of chosen) {
+  const startMs = performance.now()
+  const [fine, seen] = await tried(tooth)
+  if (!fine) failed++
+  const seconds = Math.round((performance.now() - startMs) / 1_000)
+  say(`${tooth.store.padEnd(10)}${tooth.name.padEnd(30)}${seen} (${seconds} s)${fine ? '' : '  NOT AS IT MUST BE'}`)
+}
+say(failed === 0 ? 'the proof bites' : `${failed} of ${chosen.length} not as they must be`)
+process.exitCode = failed === 0 ? 0 : 1

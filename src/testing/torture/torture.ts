@@ -1,0 +1,258 @@
+/**
+ * A torture run: three replicas of the service, a store and a lock service, all real processes; clients, faults, and a
+ * verdict from the history and the store alone. The seed decides what is sent and which faults come in which order.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkersOf } from '../../drill/check/checkers.ts'
+import { judge, type Verdict } from '../../drill/check/verdict.ts'
+import { createRecorder, type Entry, type Event, readHistory } from '../../drill/history.ts'
+import type { Fault } from '../../drill/nemesis/fault.ts'
+import {
+  latePacket,
+  lockFaults,
+  lostAnswer,
+  POINTS,
+  type Probe,
+  replicaKill,
+  replicaKillAt,
+  replicaStop,
+  replicaStopAt,
+  type Stage,
+  serverRestart,
+} from '../../drill/nemesis/faults.ts'
+import { run } from '../../drill/runner.ts'
+import { bytesOf } from '../../drill/workload/content.ts'
+import { type ContentBook, createContentBook } from '../../drill/workload/items.ts'
+import { createSender, type Sender } from '../../drill/workload/sender.ts'
+import { readSqliteRegister } from '../../drill/workload/sqlite-register.ts'
+import { systemClock } from '../../std/clock.ts'
+import type { FailpointName } from '../../std/failpoint.ts'
+import { createRandom } from '../../std/random.ts'
+import { createScope, type Scope } from '../../std/scope.ts'
+import type { Absent } from '../present.ts'
+import { startSentinel, startStandalone } from '../redis-servers.ts'
+import { freePorts } from '../tcp-ports.ts'
+import { startLegacyStore } from './legacy-store.ts'
+import { lockServerOf } from './lock-server.ts'
+import { startPostgresStore } from './postgres-store.ts'
+import { createReplica, type RunningReplica } from './processes.ts'
+import type { TortureStore } from './store.ts'
+import { startWriters, type Writers } from './writers.ts'
+
+export interface TortureOptions {
+  readonly seed: number
+  readonly trafficMs: number
+  readonly store: 'http' | 'postgres'
+  readonly lock: 'redis' | 'sentinel'
+  /** A folder for history, verdict and what the processes keep. It is emptied first. */
+  readonly folder: string
+  readonly signal: AbortSignal
+  readonly say?: (line: string) => void
+  /** How the service is sabotaged. Default: not at all. */
+  readonly failpoints?: readonly FailpointName[]
+  /** Names of faults. Default: all. */
+  readonly faults?: readonly string[]
+  /** Of the legacy backend. Default: 20 and on. */
+  readonly latencyMs?: number
+  readonly fencing?: 'on' | 'off'
+  /** Bounds of what lies between a second save and the late delivery of the first, in ms. Default: 0 to 100. */
+  readonly lateMs?: readonly [number, number]
+  /** Longest quiet between faults, milliseconds. Default: 1000. */
+  readonly quietMs?: number
+  /** Statement to run in the Postgres store once the service is up. */
+  readonly sql?: string
+}
+
+export interface TortureResult {
+  readonly verdict: Verdict
+  /** Events by kind and outcome. */
+  readonly counts: Readonly<Record<string, number>>
+  readonly historyFile: string
+}
+
+const REPLICAS = 3
+const CLIENTS = 4
+const WRITERS = 4
+const LOCK_TTL_MS = 1_500
+const WRITER_TTL_MS = 1_000
+const REQUEST_MS = 6_000
+const PAUSE_MS = 120
+const RECOVERY_MS = 20_000
+const COLLECTION = 'torture'
+
+/** Rejects with the signal's reason when it was ended early, and with why there can be no run. */
+export async function torture(options: TortureOptions): Promise<TortureResult> {
+  const { folder } = options
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const historyFile = join(folder, 'history.ndjson')
+  await using scope = createScope()
+  using recorder = createRecorder(historyFile, () => systemClock.wallMs())
+  const record = (entry: Entry): Event => recorder.record(entry)
+  const set = await raise(options, scope, record)
+  await perform(options, set, record)
+  await set.writers.end()
+  for (const replica of set.replicas) await replica[Symbol.asyncDispose]()
+  const items = await set.store.read(AbortSignal.timeout(60_000))
+  const final = { ...items, register: readSqliteRegister(set.registerFile) }
+  const { events } = readHistory(historyFile)
+  const verdict = judge(checkersOf({ recoveryMs: RECOVERY_MS, locks: true }), events, final)
+  const { seed, trafficMs, store, lock, failpoints = [] } = options
+  const head = { seed, trafficMs, store, lock, failpoints, check: set.store.checkUrl }
+  writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...head, ...verdict }, null, 2)}\n`)
+  return { verdict, counts: countsOf(events), historyFile }
+}
+
+function countsOf(events: readonly Event[]): Readonly<Record<string, number>> {
+  const ended = events.filter(({ type, f }) => type !== 'invoke' && f !== 'phase' && f !== 'release')
+  const groups = Object.entries(Object.groupBy(ended, ({ f, type }) => `${f} ${type}`))
+  return Object.fromEntries(groups.map(([name, group]) => [name, group?.length ?? 0]))
+}
+
+/** All that runs. */
+interface Scenery {
+  readonly store: TortureStore
+  readonly replicas: readonly RunningReplica[]
+  readonly writers: Writers
+  readonly registerFile: string
+  readonly faults: (probe: Probe) => readonly Fault[]
+}
+
+async function present<T extends AsyncDisposable>(scope: Scope, start: Promise<T | Absent>): Promise<T> {
+  const server = await start
+  if ('absent' in server) throw new Error(server.absent)
+  scope.defer(() => server[Symbol.asyncDispose]())
+  return server
+}
+
+async function raise(options: TortureOptions, scope: Scope, record: (entry: Entry) => Event): Promise<Scenery> {
+  const { folder, signal, failpoints = [], seed } = options
+  const [storePort = 0, ...ports] = await freePorts(REPLICAS + 1)
+  const [redis, store] = await Promise.all([
+    present(scope, options.lock === 'sentinel' ? startSentinel() : startStandalone()),
+    present(scope, startStore(options, storePort)),
+  ])
+  signal.throwIfAborted()
+  const fencesUrl = `sqlite:${join(folder, 'fences.sqlite')}`
+  const create = async (port: number, index: number): Promise<RunningReplica> => {
+    const name = `replica-${index + 1}`
+    const env = (wire: number) => ({ ...replicaEnv(redis.url, fencesUrl), ...store.env(wire) })
+    const own = { name, port, folder: join(folder, name), storePort, env, failpoints }
+    const replica = await createReplica(own)
+    scope.defer(() => replica[Symbol.asyncDispose]())
+    return replica
+  }
+  const replicas = await Promise.all(ports.map(create))
+  await Promise.all(replicas.map((replica) => replica.start(signal)))
+  await store.prepare?.(signal)
+  const registerFile = join(folder, 'register.sqlite')
+  const writers = startWriters({
+    count: WRITERS,
+    lockUrl: redis.url,
+    fencesUrl,
+    registerFile,
+    ttlMs: WRITER_TTL_MS,
+    random: createRandom(seed ^ 0x5eed),
+    record,
+    failpoints,
+  })
+  scope.defer(() => writers[Symbol.asyncDispose]())
+  const stage: Stage = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
+  const points = options.store === 'http' ? POINTS : POINTS.filter((point) => point !== 'before-release')
+  const faults = (probe: Probe): readonly Fault[] => [
+    replicaKill(stage),
+    replicaStop(stage),
+    ...points.flatMap((point) => [replicaKillAt(stage, point), replicaStopAt(stage, point)]),
+    latePacket(stage, probe, { afterMs: options.lateMs ?? [0, 100] }),
+    lostAnswer(stage, probe),
+    writers.holderStop,
+    serverRestart('store-kill', store, systemClock),
+    ...store.faults,
+    ...lockFaults(lockServerOf(redis), stage),
+  ]
+  return { store, replicas, writers, registerFile, faults }
+}
+
+function startStore(options: TortureOptions, port: number): Promise<TortureStore | Absent> {
+  const { folder, latencyMs = 20, fencing = 'on' } = options
+  return options.store === 'http'
+    ? startLegacyStore({ folder, port, latencyMs, fencing })
+    : startPostgresStore({ port, sql: options.sql })
+}
+
+function replicaEnv(lockUrl: string, fencesUrl: string): Readonly<Record<string, string>> {
+  return {
+    INGOT_LOCK_URL: lockUrl,
+    INGOT_LOCK_FENCES: fencesUrl,
+    INGOT_LOCK_TTL: `${LOCK_TTL_MS}ms`,
+    INGOT_LOCK_WAIT: '4s',
+  }
+}
+
+async function perform(options: TortureOptions, set: Scenery, record: (entry: Entry) => Event): Promise<void> {
+  const { trafficMs, signal, say = () => {}, quietMs = 1_000 } = options
+  const { store, replicas } = set
+  const random = createRandom(options.seed)
+  const sender = createSender({ record, collection: COLLECTION, timeoutMs: REQUEST_MS })
+  const contents = createContentBook()
+  const faults = chosen(set.faults(probeOf(sender, contents, store)), options.faults)
+  const told = (entry: Entry): Event => {
+    if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
+    return record(entry)
+  }
+  const targets = replicas.map(({ url }) => url)
+  const workload = { sender, targets, contents, clock: systemClock, deletes: store.deletes, pauseMs: PAUSE_MS }
+  await run({
+    workload,
+    clients: CLIENTS,
+    faults,
+    quietMs,
+    trafficMs,
+    settleMs: RECOVERY_MS,
+    random,
+    clock: systemClock,
+    record: told,
+    heal: (until) => untilReady(targets, until),
+    signal,
+  })
+}
+
+/** In the order given, so that a run of few faults is steered. */
+function chosen(faults: readonly Fault[], names: readonly string[] | undefined): readonly Fault[] {
+  if (names === undefined) return faults
+  return names.map((name) => {
+    const fault = faults.find((one) => one.name === name)
+    if (fault !== undefined) return fault
+    throw new Error(`there is no fault "${name}", only ${faults.map((one) => one.name).join(', ')}`)
+  })
+}
+
+function probeOf(sender: Sender, contents: ContentBook, store: TortureStore): Probe {
+  return {
+    fresh: (random) => contents.fresh(random),
+    marker: (content) => store.marker(bytesOf({ content, spelling: 0 })),
+    async save(replica, content) {
+      const [outcome = 'info'] = await sender.save('probe', replica.url, [{ content, spelling: 0 }], 'single')
+      contents.note(content, outcome)
+      return outcome
+    },
+  }
+}
+
+async function untilReady(urls: readonly string[], signal: AbortSignal): Promise<void> {
+  const endMs = performance.now() + RECOVERY_MS
+  for (const url of urls) {
+    while (!(await isReady(url))) {
+      signal.throwIfAborted()
+      if (performance.now() > endMs) throw new Error(`${url} was not ready within ${RECOVERY_MS} ms`)
+      await sleep(50)
+    }
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined)
+  return answer?.ok === true
+}
