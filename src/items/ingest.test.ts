@@ -62,6 +62,19 @@ test('fails whoever joined a commit that failed, and remembers nothing of it', a
   expect(brief(await submit(ingest, '1'))).toEqual(['created'])
 })
 
+test('a failure that nobody waits for any more, because an earlier one was told, does not end the process', async () => {
+  const unheard: unknown[] = []
+  const listen = (reason: unknown): void => void unheard.push(reason)
+  process.on('unhandledRejection', listen)
+  const store = overStore(createMemoryStore(), { put: () => Promise.reject(new Error('disk full')) })
+  const { ingest } = setUp(store)
+  const both = await Promise.allSettled([submit(ingest, '1'), submit(ingest, '1', '2')])
+  expect(both.map((one) => one.status)).toEqual(['rejected', 'rejected'])
+  await new Promise(setImmediate)
+  process.off('unhandledRejection', listen)
+  expect(unheard).toEqual([])
+})
+
 test('refuses an item alone, unless the refusal is fatal to all', async () => {
   const { ingest, puts } = setUp()
   expect(brief(await submit(ingest, '1', '{"a":1,"a":1}', '2'))).toEqual([

@@ -82,6 +82,8 @@ class FlightBook implements SingleFlight {
       else if (!('refused' in content)) pending.push(join(index, content))
     }
     if (fresh.length > 0) resolve(this.#launch(collection, fresh, flights))
+    // who brought these may have been told an earlier failure and be gone; a rejection unheard would end the process
+    unit.catch(() => {})
     return pending
   }
 
