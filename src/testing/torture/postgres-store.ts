@@ -74,7 +74,7 @@ export async function startPostgresStore({ port, sql }: PostgresStoreOptions): P
     },
     start,
     env: (wirePort) => ({ INGOT_STORE_URL: urlAt(wirePort) }),
-    marker: (bytes) => Buffer.from(Buffer.from(bytes).toString('hex')),
+    marker: (bytes) => bytes,
     deletes: true,
     faults: [cut],
     async read(signal) {

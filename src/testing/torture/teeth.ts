@@ -74,9 +74,31 @@ const TEETH: readonly Tooth[] = [
     faults: ['store-kill'],
     breaks: 'nothing-lost',
   },
+  {
+    name: 'none',
+    store: 'postgres',
+    faults: ['replica-stop', 'store-kill', 'late-packet', 'store-cut'],
+    trafficMs: 16_000,
+  },
+  {
+    name: 'drop the unique index',
+    store: 'postgres',
+    faults: ['replica-stop', 'store-cut'],
+    sql: 'ALTER TABLE ingot_items DROP CONSTRAINT ingot_items_pkey',
+    breaks: 'stored-once',
+  },
+  {
+    name: 'answer before commit',
+    store: 'postgres',
+    failpoints: ['commit/answer-before-commit'],
+    faults: ['store-kill', 'store-cut'],
+    breaks: 'nothing-lost',
+  },
 ]
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string', default: '1' } } })
+const { values } = parseArgs({
+  options: { verbose: { type: 'boolean' }, only: { type: 'string' }, seed: { type: 'string', default: '1' } },
+})
 const ending = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => ending.abort(new Error(`ended by ${name}`)))
@@ -89,7 +111,7 @@ function bite(tooth: Tooth): Promise<TortureResult> {
   const { name, breaks: _breaks, ...rest } = tooth
   const folder = join(OUT, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
   const common = { seed: Number(values.seed), trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
-  return torture({ ...common, ...rest, folder, signal: ending.signal })
+  return torture({ ...common, ...rest, folder, signal: ending.signal, ...(values.verbose === true ? { say } : {}) })
 }
 
 /** Whether it came out as it must, and what was seen. */

@@ -81,6 +81,8 @@ const REQUEST_MS = 6_000
 const PAUSE_MS = 120
 const RECOVERY_MS = 20_000
 const COLLECTION = 'torture'
+/** A multiple of three, so that it is a beginning in base64 too. */
+const MARKER_BYTES = 240
 
 /** Rejects with the signal's reason when it was ended early, and with why there can be no run. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
@@ -214,7 +216,7 @@ async function perform(options: TortureOptions, set: Scenery, record: (entry: En
     random,
     clock: systemClock,
     record: told,
-    heal: (until) => untilReady(targets, until),
+    heal: (until) => untilReady(replicas, say, until),
     signal,
   })
 }
@@ -232,7 +234,8 @@ function chosen(faults: readonly Fault[], names: readonly string[] | undefined):
 function probeOf(sender: Sender, contents: ContentBook, store: TortureStore): Probe {
   return {
     fresh: (random) => contents.fresh(random),
-    marker: (content) => store.marker(bytesOf({ content, spelling: 0 })),
+    // a beginning is enough, and less likely to come in two pieces
+    marker: (content) => store.marker(bytesOf({ content, spelling: 0 }).subarray(0, MARKER_BYTES)),
     async save(replica, content) {
       const [outcome = 'info'] = await sender.save('probe', replica.url, [{ content, spelling: 0 }], 'single')
       contents.note(content, outcome)
@@ -241,12 +244,18 @@ function probeOf(sender: Sender, contents: ContentBook, store: TortureStore): Pr
   }
 }
 
-async function untilReady(urls: readonly string[], signal: AbortSignal): Promise<void> {
+/** One that does not come back is said so, and left to the checker of recoveries. */
+async function untilReady(
+  replicas: readonly RunningReplica[],
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const endMs = performance.now() + RECOVERY_MS
-  for (const url of urls) {
+  for (const { url, name, stderr } of replicas) {
     while (!(await isReady(url))) {
       signal.throwIfAborted()
-      if (performance.now() > endMs) throw new Error(`${url} was not ready within ${RECOVERY_MS} ms`)
+      if (performance.now() > endMs)
+        return say(`${name} was not ready within ${RECOVERY_MS} ms: ${stderr().slice(-2_000)}`)
       await sleep(50)
     }
   }
