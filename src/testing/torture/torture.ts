@@ -251,11 +251,12 @@ async function untilReady(
   signal: AbortSignal,
 ): Promise<void> {
   const endMs = performance.now() + RECOVERY_MS
-  for (const { url, name, stderr } of replicas) {
-    while (!(await isReady(url))) {
+  for (const replica of replicas) {
+    while (!(await isReady(replica.url))) {
       signal.throwIfAborted()
-      if (performance.now() > endMs)
-        return say(`${name} was not ready within ${RECOVERY_MS} ms: ${stderr().slice(-2_000)}`)
+      if (performance.now() > endMs) {
+        return say(`${replica.name} was not ready within ${RECOVERY_MS} ms: ${replica.stderr().slice(-2_000)}`)
+      }
       await sleep(50)
     }
   }
