@@ -23,7 +23,7 @@ describe('three replicas under faults', () => {
     await dockerOrSkip(skip)
     const { verdict, counts } = await torture({
       seed,
-      trafficMs: 8_000,
+      trafficMs: 5_000,
       store,
       lock: 'redis',
       folder: join(folder, store),
@@ -45,7 +45,7 @@ describe('three replicas under faults', () => {
     await dockerOrSkip(skip)
     const { verdict } = await torture({
       seed,
-      trafficMs: 6_000,
+      trafficMs: 4_000,
       store: 'http',
       lock: 'redis',
       folder: join(folder, 'sabotaged'),
