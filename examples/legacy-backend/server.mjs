@@ -13,7 +13,7 @@
  * With `--fencing on` both calls may carry `Fencing-Token: N`. From then on a lower one for the same key is refused with
  * 412, looks included: a look promises its caller that no older holder's save comes after it.
  */
-import { appendFileSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,8 +46,11 @@ function raiseFence(key, fence) {
 }
 
 if (existsSync(auditFile)) {
-  const lines = readFileSync(auditFile, 'utf8').split('\n')
-  for (const line of lines) if (line !== '') remember(JSON.parse(line))
+  const text = readFileSync(auditFile, 'utf8')
+  const end = text.lastIndexOf('\n') + 1
+  for (const line of text.slice(0, end).split('\n')) if (line !== '') remember(JSON.parse(line))
+  // a line that was cut short by a crash was never answered
+  truncateSync(auditFile, Buffer.byteLength(text.slice(0, end)))
 }
 const audit = openSync(auditFile, 'a')
 

@@ -23,7 +23,9 @@ export async function readAuditLog(where: string, fencing: 'on' | 'off', signal:
 }
 
 export function parseAuditLog(text: string, fencing: 'on' | 'off'): FinalStore {
-  const saves = text.split('\n').flatMap((line, index) => (line === '' ? [] : savesOf(line, index + 1)))
+  // what stands after the last line feed was cut short by a crash: a save that was never answered
+  const lines = text.split('\n').slice(0, -1)
+  const saves = lines.flatMap((line, index) => (line === '' ? [] : savesOf(line, index + 1)))
   const rows = new Map<string, LoggedSave>()
   for (const save of saves) {
     const key = JSON.stringify([save.collection, save.id])

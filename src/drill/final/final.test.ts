@@ -22,6 +22,11 @@ test('an audit log is its saves in order, and its rows are the first of each', (
   expect(fencing).toBe('on')
 })
 
+test('the last line of an audit log may have been cut short by a crash', () => {
+  const { saves } = parseAuditLog(`${save('a', 'x')}\n${save('b', 'y').slice(0, 30)}`, 'on')
+  expect(saves?.map(({ id }) => id)).toEqual(['a'])
+})
+
 test('an audit log that is none is refused, with its line', async () => {
   expect(() => parseAuditLog(`${save('a', 'x')}\n{"type":"save"}\n`, 'on')).toThrow(/line 2 of the audit log/)
   await expect(readAuditLog(join(folder, 'none'), 'on', AbortSignal.timeout(1_000))).rejects.toThrow(/cannot read/)

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readAuditLog } from '../../drill/final/audit-log.ts'
+import { reap } from '../lock-processes.ts'
 import { within } from '../service.ts'
 import type { TortureStore } from './store.ts'
 
@@ -42,10 +43,8 @@ export async function startLegacyStore(options: LegacyOptions): Promise<TortureS
   async function kill(): Promise<string> {
     const running = child
     child = undefined
-    if (running === undefined) return 'it did not run'
-    const gone = once(running, 'exit')
-    running.kill('SIGKILL')
-    await gone
+    if (running === undefined) throw new Error('the legacy backend did not run')
+    await reap(running)
     return `process ${running.pid} ended by ${running.signalCode}`
   }
 
@@ -60,7 +59,9 @@ export async function startLegacyStore(options: LegacyOptions): Promise<TortureS
     faults: [],
     read: (signal) => readAuditLog(join(data, 'audit.ndjson'), fencing, signal),
     checkUrl: `audit:${join(data, 'audit.ndjson')}`,
-    [Symbol.asyncDispose]: async () => void (await kill()),
+    async [Symbol.asyncDispose]() {
+      if (child !== undefined) await reap(child)
+    },
   }
 }
 

@@ -33,6 +33,7 @@ import { createRandom } from '../../std/random.ts'
 import { createScope, type Scope } from '../../std/scope.ts'
 import type { Absent } from '../present.ts'
 import { startSentinel, startStandalone } from '../redis-servers.ts'
+import { within } from '../service.ts'
 import { freePorts } from '../tcp-ports.ts'
 import { startLegacyStore } from './legacy-store.ts'
 import { lockServerOf } from './lock-server.ts'
@@ -80,6 +81,8 @@ const WRITER_TTL_MS = 1_000
 const REQUEST_MS = 6_000
 const PAUSE_MS = 120
 const RECOVERY_MS = 20_000
+/** Longest time from the end of traffic to the end of the run: a fault under way, healing, sending again. */
+const END_MS = 90_000
 const COLLECTION = 'torture'
 /** A multiple of three, so that it is a beginning in base64 too. */
 const MARKER_BYTES = 240
@@ -94,7 +97,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   using recorder = createRecorder(historyFile, () => systemClock.wallMs())
   const record = (entry: Entry): Event => recorder.record(entry)
   const set = await raise(options, scope, record)
-  await perform(options, set, record)
+  const boundMs = options.trafficMs + END_MS
+  await within(perform(options, set, record), boundMs, () => `the run did not end within ${boundMs} ms`)
   await set.writers.end()
   for (const replica of set.replicas) await replica[Symbol.asyncDispose]()
   const items = await set.store.read(AbortSignal.timeout(60_000))
