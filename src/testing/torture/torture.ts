@@ -93,8 +93,9 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const historyFile = join(folder, 'history.ndjson')
-  await using scope = createScope()
+  // closed after all that may still tell it something
   using recorder = createRecorder(historyFile, () => systemClock.wallMs())
+  await using scope = createScope()
   const record = (entry: Entry): Event => recorder.record(entry)
   const set = await raise(options, scope, record)
   const boundMs = options.trafficMs + END_MS
@@ -165,6 +166,7 @@ async function raise(options: TortureOptions, scope: Scope, record: (entry: Entr
     failpoints,
   })
   scope.defer(() => writers[Symbol.asyncDispose]())
+  await writers.ready
   const stage: Stage = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
   const points = options.store === 'http' ? POINTS : POINTS.filter((point) => point !== 'before-release')
   const faults = (probe: Probe): readonly Fault[] => [

@@ -21,12 +21,15 @@ export interface WritersOptions {
 }
 
 export interface Writers extends AsyncDisposable {
+  /** Resolves when every process has begun its work; rejects when one cannot. */
+  readonly ready: Promise<void>
   /** Stops a holder between its look and its write until another holds the key. */
   readonly holderStop: Fault
   /** Ends the workload; resolves when every process has told all. */
   end(): Promise<void>
 }
 
+const READY_MS = 20_000
 const END_MS = 8_000
 
 export function startWriters(options: WritersOptions): Writers {
@@ -62,6 +65,7 @@ export function startWriters(options: WritersOptions): Writers {
   }
 
   return {
+    ready: Promise.all(children.map(begun)).then(() => {}),
     holderStop: { name: 'holder-stop', strike: stopHolder },
     async end() {
       for (const child of children) {
@@ -92,6 +96,15 @@ function startWriter(
     for (const listener of listeners) listener(event, child)
   })
   return child
+}
+
+async function begun(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`writer ${child.pid} ended at its start`)
+  })
+  // who ends later ends as it should
+  ended.catch(() => {})
+  await within(Promise.race([once(child, 'message'), ended]), READY_MS, () => `writer ${child.pid} did not begin`)
 }
 
 async function gone(child: ChildProcess): Promise<void> {
