@@ -4,14 +4,13 @@ import { parsePolicy } from '../identity/policy.ts'
 import { Fault } from '../std/fault.ts'
 import { admit } from './access.ts'
 import type { RouteContext } from './deps.ts'
-import { CollectionAnswer, CollectionParams, Policy, ProblemAnswer } from './schemas.ts'
+import { CollectionAnswer, CollectionParams, Policy, REFUSED } from './schemas.ts'
 
 interface Route {
   Params: { collection: string }
   Body: unknown
 }
 
-const problem = { description: 'refused', content: { 'application/problem+json': { schema: ProblemAnswer } } }
 const answer = { description: 'the collection', content: { 'application/json': { schema: CollectionAnswer } } }
 
 export function collectionRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -27,7 +26,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
         summary: 'Set the identity policy of a collection, as long as it holds no items',
         params: CollectionParams,
         body: { content: { 'application/json': { schema: Policy } } },
-        response: { 200: answer, 201: answer, '4xx': problem },
+        response: { 200: answer, 201: answer, '4xx': REFUSED },
       },
     },
     async (request, reply) => {
@@ -49,7 +48,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
         operationId: 'getCollection',
         summary: 'The identity policy of a collection',
         params: CollectionParams,
-        response: { 200: answer, '4xx': problem },
+        response: { 200: answer, '4xx': REFUSED },
       },
     },
     async (request) => {

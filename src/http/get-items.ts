@@ -12,7 +12,7 @@ import {
   ItemParams,
   ListQuery,
   PageAnswer,
-  ProblemAnswer,
+  REFUSED,
   StoredItem as StoredItemAnswer,
 } from './schemas.ts'
 
@@ -30,8 +30,6 @@ const PAGE_ITEMS = 100
 /** Items that an export reads at a time. */
 const EXPORT_ITEMS = 500
 
-const problem = { description: 'refused', content: { 'application/problem+json': { schema: ProblemAnswer } } }
-
 export function getItemRoutes(app: FastifyInstance, context: RouteContext): void {
   getRoute(app, context)
   deleteRoute(app, context)
@@ -47,7 +45,7 @@ function getRoute(app: FastifyInstance, context: RouteContext): void {
         operationId: 'getItem',
         summary: 'The content as it came, with its media type',
         params: ItemParams,
-        response: { 200: { description: 'the content', content: { '*/*': { schema: {} } } }, '4xx': problem },
+        response: { 200: { description: 'the content', content: { '*/*': { schema: {} } } }, '4xx': REFUSED },
       },
     },
     async (request, reply) => {
@@ -74,7 +72,7 @@ function deleteRoute(app: FastifyInstance, context: RouteContext): void {
         operationId: 'deleteItem',
         summary: 'Delete an item for good; the same content sent later is created anew',
         params: ItemParams,
-        response: { 204: { description: 'deleted', type: 'null' }, '4xx': problem },
+        response: { 204: { description: 'deleted', type: 'null' }, '4xx': REFUSED },
       },
     },
     async (request, reply) => {
@@ -104,7 +102,7 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
               'application/x-ndjson': { schema: StoredItemAnswer },
             },
           },
-          '4xx': problem,
+          '4xx': REFUSED,
         },
       },
     },

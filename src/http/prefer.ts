@@ -13,6 +13,13 @@ export function preferredWaitMs(request: Pick<FastifyRequest, 'headers'>): numbe
   return seconds === undefined ? undefined : Math.min(Number(seconds), MAX_WAIT_S) * 1_000
 }
 
+/** Whether the client wants the shortest answer: `Prefer: return=minimal`. */
+export function prefersMinimal(request: Pick<FastifyRequest, 'headers'>): boolean {
+  return [request.headers['prefer']]
+    .flat()
+    .some((value) => value !== undefined && /(^|[,;\s])return\s*=\s*"?minimal"?\s*($|[,;])/i.test(value))
+}
+
 /**
  * The work's result, or Fault IN_FLIGHT when that takes longer than the client wants to wait. The work goes on: the
  * same content sent later gets what became of it.

@@ -10,7 +10,7 @@ import type { RouteContext } from './deps.ts'
 import { claimOf, idempotencyKey } from './idempotency.ts'
 import { splitArray } from './json-array.ts'
 import { preferredWaitMs, withinWait } from './prefer.ts'
-import { BatchAnswer, CollectionParams, ItemAnswer, ProblemAnswer, StreamAnswer } from './schemas.ts'
+import { BatchAnswer, CollectionParams, ItemAnswer, PROBLEM_CONTENT, StreamAnswer } from './schemas.ts'
 import { answerStream } from './stream.ts'
 
 interface Route {
@@ -21,8 +21,6 @@ interface Route {
 type ItemsRequest = FastifyRequest<Route>
 
 const anything = { schema: {} }
-
-const problem = { 'application/problem+json': { schema: ProblemAnswer } }
 
 export function putItemRoutes(app: FastifyInstance, context: RouteContext): void {
   itemsRoute(app, context)
@@ -53,8 +51,8 @@ function itemsRoute(app: FastifyInstance, context: RouteContext): void {
             content: { 'application/json': { schema: ItemAnswer }, 'application/x-ndjson': { schema: StreamAnswer } },
           },
           201: { description: 'created', content: { 'application/json': { schema: ItemAnswer } } },
-          '4xx': { description: 'refused', content: problem },
-          '5xx': { description: 'failed', content: problem },
+          '4xx': { description: 'refused', content: PROBLEM_CONTENT },
+          '5xx': { description: 'failed', content: PROBLEM_CONTENT },
         },
       },
     },
@@ -79,8 +77,8 @@ function batchRoute(app: FastifyInstance, context: RouteContext): void {
         body: { content: { 'application/json': anything } },
         response: {
           200: { description: 'an answer per item', content: { 'application/json': { schema: BatchAnswer } } },
-          '4xx': { description: 'refused', content: problem },
-          '5xx': { description: 'failed', content: problem },
+          '4xx': { description: 'refused', content: PROBLEM_CONTENT },
+          '5xx': { description: 'failed', content: PROBLEM_CONTENT },
         },
       },
     },

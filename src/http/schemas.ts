@@ -133,3 +133,8 @@ export const ProblemAnswer = Type.Object(
   },
   { title: 'Problem', description: 'RFC 9457; further members name positions and limits' },
 )
+
+/** How a route documents the problem bodies of its refusals. */
+export const PROBLEM_CONTENT = { 'application/problem+json': { schema: ProblemAnswer } }
+
+export const REFUSED = { description: 'refused', content: PROBLEM_CONTENT }

@@ -20,6 +20,7 @@ import { createLineSplitter, type Line } from '../std/lines.ts'
 import { createAnswerWriter } from './answer-writer.ts'
 import { createChunkReader } from './chunk-reader.ts'
 import type { RouteContext } from './deps.ts'
+import { prefersMinimal } from './prefer.ts'
 
 /** Enough to keep batches full while the last ones commit. */
 const MAX_OPEN_LINES = 3_072
@@ -211,12 +212,4 @@ function isBlank(bytes: Buffer): boolean {
   // most lines begin with a brace
   if ((bytes[0] ?? 0) > 0x20) return false
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
-}
-
-/** Source: RFC 7240. */
-function prefersMinimal(request: FastifyRequest): boolean {
-  const prefer = request.headers['prefer']
-  return [prefer]
-    .flat()
-    .some((value) => value !== undefined && /(^|[,;\s])return\s*=\s*"?minimal"?\s*($|[,;])/i.test(value))
 }
