@@ -1,7 +1,7 @@
 /** The service: configuration, store, ingest, HTTP, and an end that answers what it took. */
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { durationMs, loadConfig } from '../config/load.ts'
+import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { loadTokens } from '../config/tokens.ts'
 import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
@@ -11,6 +11,7 @@ import { createPastLeases } from '../items/past-lease.ts'
 import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/recent.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
+import { durationOf } from '../std/duration.ts'
 import { Fault } from '../std/fault.ts'
 import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
@@ -40,7 +41,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     greet(io, config, url)
     log.info({ url, store: storePlace(config), pid: process.pid }, 'serving')
     await aborted(io.signal)
-    await drain(app, { draining, log, clock: io.clock, deadlineMs: durationMs(config.drain) })
+    await drain(app, { draining, log, clock: io.clock, deadlineMs: durationOf(config.drain) })
     return EXIT.fine
   },
 })
@@ -74,9 +75,9 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
       maxItemBytes: config.maxItemBytes,
       maxBatchBytes: config.maxBatchBytes,
       maxBatchItems: config.maxBatchItems,
-      idempotencyTtlMs: durationMs(config.idempotencyTtl),
-      bodyIdleMs: durationMs(config.bodyIdle),
-      readStallMs: durationMs(config.readStall),
+      idempotencyTtlMs: durationOf(config.idempotencyTtl),
+      bodyIdleMs: durationOf(config.bodyIdle),
+      readStallMs: durationOf(config.readStall),
     },
   )
 }

@@ -1,5 +1,4 @@
 /** Store, locks and commit of the service, put together from its configuration. */
-import { durationMs } from '../config/load.ts'
 import { loadMapping } from '../config/mapping.ts'
 import type { Config } from '../config/schema.ts'
 import { DEFAULT_POLICY, parsePolicy } from '../identity/policy.ts'
@@ -15,6 +14,7 @@ import { createLocker, type Locker } from '../lock/locker.ts'
 import { createLockMeasures } from '../lock/measure.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import type { Clock } from '../std/clock.ts'
+import { durationOf } from '../std/duration.ts'
 import { Fault } from '../std/fault.ts'
 import type { Scope } from '../std/scope.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -47,7 +47,7 @@ async function openArbitrating(deps: StoreDeps): Promise<ItemStore> {
   const { config, metrics } = deps
   const store = await openConfiguredStore(config, { onRetry: countRetries(metrics) })
   if (config.lockMode !== 'always') return store
-  return withClaims(store, await openLocker(deps), durationMs(config.lockWait))
+  return withClaims(store, await openLocker(deps), durationOf(config.lockWait))
 }
 
 async function openLocked(deps: StoreDeps): Promise<ItemStore> {
@@ -69,7 +69,7 @@ async function openLocked(deps: StoreDeps): Promise<ItemStore> {
   const mapping = parseMapping(loadMapping(config.storeMapping))
   const policies = new Map(Object.entries(mapping.collections).map(([name, policy]) => [name, parsePolicy(policy)]))
   const plain = createHttpStore({ url: config.storeUrl, mapping })
-  const options = { policies, waitMs: durationMs(config.lockWait), defaultPolicy: DEFAULT_POLICY }
+  const options = { policies, waitMs: durationOf(config.lockWait), defaultPolicy: DEFAULT_POLICY }
   return createLockedStore({ plain, locker: await openLocker(deps), clock }, options)
 }
 
@@ -89,7 +89,7 @@ async function openLocker(deps: StoreDeps): Promise<Locker> {
   const backend = withTelemetry(await openLockBackend(config.lockUrl, context, signal), measures, clock)
   const guarded = withBreaker(backend, createBreaker(), measures)
   scope.defer(() => guarded[Symbol.asyncDispose]())
-  return createLocker(guarded, { clock, measures, ttlMs: durationMs(config.lockTtl) })
+  return createLocker(guarded, { clock, measures, ttlMs: durationOf(config.lockTtl) })
 }
 
 /** Units go side by side where each waits for itself alone, and together where they can share a commit. */

@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs'
 import { Value } from 'typebox/value'
-import { durationOf } from '../std/duration.ts'
 import { Fault } from '../std/fault.ts'
 import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'
 
@@ -24,11 +23,6 @@ export function loadConfig(environment: Environment = process.env): Config {
   for (const key of invalidKeys(config)) problems.push(describe(key, settings[key]))
   if (problems.length > 0) throw new Fault('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
   return Object.freeze(Value.Parse(CONFIG_SCHEMA, config))
-}
-
-/** Milliseconds of a duration setting: the schema has let nothing else through. */
-export function durationMs(setting: string): number {
-  return durationOf(setting)
 }
 
 function fromFile(file: string | undefined, problems: string[]): Record<string, unknown> {
