@@ -42,6 +42,7 @@ function idleApp({ clock, signal }: Io) {
       authenticate: openAccess,
       log: silentLog,
       metrics: createMetrics(),
+      leaving: signal,
       draining: signal,
     },
     { maxItemBytes: 1, maxBatchBytes: 1, maxBatchItems: 1, idempotencyTtlMs: 1, bodyIdleMs: 1, readStallMs: 1 },

@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { answerLines } from '../testing/app.ts'
 import { readStoredFile } from '../testing/crash/stored-file.ts'
 import { temporaryFolder } from '../testing/folder.ts'
@@ -134,6 +136,26 @@ describe('at its end', () => {
       expect(contentsOf(data)).toEqual(['1', '2', '{"under":"way"}'])
     },
   )
+
+  test('SIGTERM with a delay: goes on answering, on old connections and new ones, until the delay is over', async () => {
+    await using service = await startService({ data: newFolder(), env: { INGOT_DRAIN_DELAY: '1500ms' } })
+    const agent = new Agent({ keepAlive: true })
+    onTestFinished(() => agent.destroy())
+    await ask(`${service.url}/livez`, { agent })
+    process.kill(service.pid, 'SIGTERM')
+    while ((await ask(`${service.url}/readyz`)).status === 200) await setImmediate()
+    const sending = { method: 'POST', headers: JSON_TYPE }
+    const answers = [
+      await ask(service.url + ITEMS, { ...sending, body: '"old connection"', agent }),
+      await ask(service.url + ITEMS, { ...sending, body: '"new connection"' }),
+    ]
+    expect(answers.map(({ status, headers }) => [status, headers.connection])).toEqual([
+      [201, 'close'],
+      [201, 'close'],
+    ])
+    expect(await within(service.ended, 10_000, () => 'it does not end')).toEqual({ code: 0, signal: null })
+    await expect(ask(`${service.url}/livez`)).rejects.toThrow('ECONNREFUSED')
+  })
 
   test('cuts what does not end in time', async () => {
     await using service = await startService({ data: newFolder(), env: { INGOT_DRAIN: '300ms' } })

@@ -32,15 +32,20 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     await using scope = createScope()
     const log = createLog({ level: config.logLevel, fd: 2 })
     const metrics = createProcessMetrics()
-    const store = await openItems({ config, clock: io.clock, log, metrics, scope })
+    const store = await openItems({ config, clock: io.clock, log, metrics, scope, signal: io.signal })
+    const leaving = new AbortController()
     const draining = new AbortController()
-    const deps = { config, store, authenticate, log, metrics, clock: io.clock, draining: draining.signal }
+    const signals = { leaving: leaving.signal, draining: draining.signal }
+    const deps = { config, store, authenticate, log, metrics, clock: io.clock, ...signals }
     const app = await assemble(deps)
     scope.defer(() => app.close())
     const url = await listen(app, config)
     greet(io, config, url)
     log.info({ url, store: storePlace(config), pid: process.pid }, 'serving')
     await aborted(io.signal)
+    leaving.abort()
+    log.info({ delay: config.drainDelay }, 'leaving')
+    await io.clock.sleep(durationOf(config.drainDelay))
     await drain(app, { draining, log, clock: io.clock, deadlineMs: durationOf(config.drain) })
     return EXIT.fine
   },
@@ -53,6 +58,7 @@ interface Parts {
   readonly authenticate: Authenticate
   readonly log: Log
   readonly clock: Clock
+  readonly leaving: AbortSignal
   readonly draining: AbortSignal
 }
 

@@ -7,8 +7,10 @@ import { createDirectCommit } from '../items/direct-commit.ts'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from '../items/group-commit.ts'
 import { createLockedStore } from '../items/locked-store.ts'
 import type { ItemStore } from '../items/store.ts'
+import type { LockBackend } from '../lock/backend.ts'
 import { createBreaker } from '../lock/breaker.ts'
 import { withBreaker, withTelemetry } from '../lock/decorate.ts'
+import type { FenceStore } from '../lock/fence-store.ts'
 import { openFenceStore } from '../lock/fences/registry.ts'
 import { createLocker, type Locker } from '../lock/locker.ts'
 import { createLockMeasures } from '../lock/measure.ts'
@@ -19,6 +21,7 @@ import { Fault } from '../std/fault.ts'
 import type { Scope } from '../std/scope.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { createStartWait, type Open } from './start-wait.ts'
 import { openConfiguredStore } from './store.ts'
 
 /** Longest that a lock service may take to be there at start. */
@@ -31,6 +34,12 @@ export interface StoreDeps {
   readonly metrics: Metrics
   /** Gets what has to be closed at the end, in reverse order. */
   readonly scope: Scope
+  /** Ends the start. */
+  readonly signal: AbortSignal
+}
+
+interface Opening extends StoreDeps {
+  readonly open: Open
 }
 
 const isHttp = (config: Config): boolean => /^https?:/.test(config.storeUrl)
@@ -38,19 +47,21 @@ const isHttp = (config: Config): boolean => /^https?:/.test(config.storeUrl)
 /** Throws Fault CONFIG_INVALID for a combination that could not keep the promise. */
 export async function openItems(deps: StoreDeps): Promise<ItemStore> {
   const { config, scope } = deps
-  const store = isHttp(config) ? await openLocked(deps) : await openArbitrating(deps)
+  const opening = { ...deps, open: createStartWait(deps, durationOf(config.startWait)) }
+  const store = isHttp(config) ? await openLocked(opening) : await openArbitrating(opening)
   scope.defer(() => store[Symbol.asyncDispose]())
   return store
 }
 
-async function openArbitrating(deps: StoreDeps): Promise<ItemStore> {
+async function openArbitrating(deps: Opening): Promise<ItemStore> {
   const { config, metrics } = deps
-  const store = await openConfiguredStore(config, { onRetry: countRetries(metrics) })
+  const onRetry = countRetries(metrics)
+  const store = await deps.open('store', () => openConfiguredStore(config, { onRetry }))
   if (config.lockMode !== 'always') return store
   return withClaims(store, await openLocker(deps), durationOf(config.lockWait))
 }
 
-async function openLocked(deps: StoreDeps): Promise<ItemStore> {
+async function openLocked(deps: Opening): Promise<ItemStore> {
   const { config, clock } = deps
   if (config.lockMode === 'never') {
     throw new Fault(
@@ -73,23 +84,34 @@ async function openLocked(deps: StoreDeps): Promise<ItemStore> {
   return createLockedStore({ plain, locker: await openLocker(deps), clock }, options)
 }
 
-async function openLocker(deps: StoreDeps): Promise<Locker> {
-  const { config, clock, log, metrics, scope } = deps
+async function openLocker(deps: Opening): Promise<Locker> {
+  const { config, clock, metrics, scope } = deps
   if (config.lockUrl === undefined) {
     throw new Fault(
       'CONFIG_INVALID',
       'INGOT_LOCK_URL is missing: this store, or INGOT_LOCK_MODE=always, needs a lock service',
     )
   }
-  const signal = AbortSignal.timeout(OPEN_MS)
-  const fences = config.lockFences === undefined ? undefined : await openFenceStore(config.lockFences, signal)
-  if (fences !== undefined) scope.defer(() => fences[Symbol.asyncDispose]())
-  const context = { clock, log, ...(fences === undefined ? {} : { fences }) }
   const measures = createLockMeasures(metrics)
-  const backend = withTelemetry(await openLockBackend(config.lockUrl, context, signal), measures, clock)
+  const backend = withTelemetry(await openBackend(deps, config.lockUrl), measures, clock)
   const guarded = withBreaker(backend, createBreaker(), measures)
   scope.defer(() => guarded[Symbol.asyncDispose]())
   return createLocker(guarded, { clock, measures, ttlMs: durationOf(config.lockTtl) })
+}
+
+async function openBackend(deps: Opening, url: string): Promise<LockBackend> {
+  const { clock, log, open } = deps
+  const fences = await openFences(deps)
+  const context = { clock, log, ...(fences === undefined ? {} : { fences }) }
+  return open('lock service', () => openLockBackend(url, context, AbortSignal.timeout(OPEN_MS)))
+}
+
+async function openFences({ config, scope, open }: Opening): Promise<FenceStore | undefined> {
+  const url = config.lockFences
+  if (url === undefined) return undefined
+  const fences = await open('store of fences', () => openFenceStore(url, AbortSignal.timeout(OPEN_MS)))
+  scope.defer(() => fences[Symbol.asyncDispose]())
+  return fences
 }
 
 /** Units go side by side where each waits for itself alone, and together where they can share a commit. */

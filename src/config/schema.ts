@@ -106,6 +106,11 @@ const properties = {
   idempotencyTtl: duration('How long the answer to an Idempotency-Key is kept.', '24h'),
   bodyIdle: duration('How long a client may pause while sending a body.', '2m'),
   readStall: duration('How long a client may leave answers of a stream unread.', '30s'),
+  startWait: duration('How long the start waits for a store or a lock service that is not there yet.', '0s'),
+  drainDelay: duration(
+    'How long after SIGTERM everything is still answered, each answer closing its connection, before requests are refused.',
+    '0s',
+  ),
   drain: duration('How long requests under way may take to finish after SIGTERM.', '25s'),
 } satisfies TProperties
 

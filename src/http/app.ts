@@ -105,7 +105,7 @@ function observe(app: FastifyInstance, context: RouteContext): void {
     else done()
   })
   app.addHook('onSend', async (_request, reply) => {
-    if (context.draining.aborted) reply.header('connection', 'close')
+    if (context.leaving.aborted) reply.header('connection', 'close')
   })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown'

@@ -23,7 +23,12 @@ export interface HttpDeps {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** Aborts when the service begins to drain: open streams end, readiness is lost. */
+  /**
+   * Aborts when the service is told to end: readiness is lost, and every answer closes its connection. Requests are
+   * answered all the same, so that clients have gone elsewhere before the first one is refused.
+   */
+  readonly leaving: AbortSignal
+  /** Aborts when the service begins to drain, after that: open streams end, new requests are refused. */
   readonly draining: AbortSignal
 }
 

@@ -16,7 +16,7 @@ export function healthRoutes(app: FastifyInstance, context: RouteContext): void 
   // answers as long as the event loop turns; whatever stands behind the service is no reason to kill it
   app.get('/livez', plain, () => 'ok\n')
   app.get('/readyz', plain, async () => {
-    if (context.draining.aborted) throw new Fault('SHUTTING_DOWN', 'the service is draining')
+    if (context.leaving.aborted) throw new Fault('SHUTTING_DOWN', 'the service is about to end')
     await checkStore(context)
     return 'ok\n'
   })

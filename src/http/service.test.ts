@@ -1,8 +1,9 @@
 /** What the service says of itself: health, metrics, traces, the OpenAPI document. */
+import { Agent } from 'node:http'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { answerLines, openTestApp } from '../testing/app.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { ask, openStream, wholeAnswer } from '../testing/requests.ts'
@@ -17,6 +18,7 @@ import {
 } from './schemas.ts'
 
 const ITEMS = '/v1/collections/things/items'
+const JSON_TYPE = { 'content-type': 'application/json' }
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 
 describe('health', () => {
@@ -40,6 +42,26 @@ describe('health', () => {
       expect(answer.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })
     }
     expect(await app.stored('things')).toEqual([])
+  })
+
+  test('is not ready and answers all the same while it is about to end, closing each connection', async () => {
+    const app = await openTestApp()
+    const url = await app.listen()
+    const agent = new Agent({ keepAlive: true })
+    onTestFinished(() => agent.destroy())
+    const before = await ask(url + ITEMS, { method: 'POST', headers: JSON_TYPE, body: '1', agent })
+    expect([before.status, before.headers.connection]).toEqual([201, 'keep-alive'])
+    app.leave()
+    expect((await app.get('/readyz')).statusCode).toBe(503)
+    expect((await app.get('/livez')).statusCode).toBe(200)
+    for (const [body, headers, status] of [
+      ['2', JSON_TYPE, 201],
+      ['3\n', NDJSON, 200],
+    ] as const) {
+      const answer = await ask(url + ITEMS, { method: 'POST', headers, body, agent })
+      expect([answer.status, answer.headers.connection]).toEqual([status, 'close'])
+    }
+    expect(await app.stored('things')).toEqual(['1', '2', '3'])
   })
 
   test('answers what is under way when it begins to drain', async () => {

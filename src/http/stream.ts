@@ -81,6 +81,7 @@ class StreamExchange {
       'content-type': 'application/x-ndjson',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
+      ...(this.#context.leaving.aborted ? { connection: 'close' } : {}),
     })
     raw.flushHeaders()
     const signal = AbortSignal.any([this.#stop.signal, this.#context.draining])

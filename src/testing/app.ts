@@ -38,7 +38,9 @@ export interface TestApp {
   readonly app: FastifyInstance
   readonly store: ItemStore
   readonly log: readonly LogLine[]
-  /** Begins to drain, as SIGTERM does. */
+  /** Is about to end, as after SIGTERM. */
+  leave(): void
+  /** Begins to drain, as some time after SIGTERM. */
   drain(): void
   /** Listens on a free port; the address begins with `http://`. */
   listen(): Promise<string>
@@ -75,6 +77,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   })
   const recent = createRecentItems(options.recentItems ?? 1_000)
   const ingest = createIngest({ store, commit, recent }, { maxDepth: options.maxDepth ?? 64 })
+  const leaving = new AbortController()
   const draining = new AbortController()
   const lines: LogLine[] = []
   const app = await buildApp(
@@ -85,6 +88,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
       clock,
       log: recordingLog(lines),
       metrics: createMetrics(),
+      leaving: leaving.signal,
       draining: draining.signal,
     },
     { ...HTTP_OPTIONS, ...options.http },
@@ -97,7 +101,11 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     app,
     store,
     log: lines,
-    drain: () => draining.abort(new Fault('SHUTTING_DOWN', 'the service is shutting down')),
+    leave: () => leaving.abort(),
+    drain() {
+      leaving.abort()
+      draining.abort(new Fault('SHUTTING_DOWN', 'the service is shutting down'))
+    },
     listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
     // async, so that it is sent at once: what inject returns is sent when it is first awaited
     post: async (url, payload, headers = {}) =>

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../std/fault.ts'
+import { silentLog } from '../telemetry/log.ts'
+import { createFakeClock } from '../testing/clock.ts'
+import { createStartWait } from './start-wait.ts'
+
+const absent = new Fault('STORE_UNAVAILABLE', 'not there yet')
+
+function failing(times: number, fault: Fault): { open: () => Promise<string>; calls: () => number } {
+  let calls = 0
+  const open = async (): Promise<string> => {
+    if (++calls <= times) throw fault
+    return 'open'
+  }
+  return { open, calls: () => calls }
+}
+
+function starting(waitMs: number, signal = new AbortController().signal) {
+  const clock = createFakeClock()
+  return { clock, wait: createStartWait({ clock, log: silentLog, signal }, waitMs) }
+}
+
+test('waits for what comes up later', async () => {
+  const { clock, wait } = starting(60_000)
+  const opened = wait('store', failing(5, absent).open)
+  await clock.advance(30_000)
+  expect(await opened).toBe('open')
+})
+
+test('gives up at its deadline, with the last failure', async () => {
+  const { clock, wait } = starting(5_000)
+  const { open, calls } = failing(Number.POSITIVE_INFINITY, absent)
+  const refused = expect(wait('store', open)).rejects.toBe(absent)
+  await clock.advance(20_000)
+  await refused
+  expect(calls()).toBeGreaterThan(2)
+})
+
+test.each([
+  ['without patience', 0, absent],
+  ['what does not pass by itself', 60_000, new Fault('REDIS_ACCESS_REFUSED', 'wrong password')],
+])('tries once %s', async (_what, waitMs, fault) => {
+  const { open, calls } = failing(1, fault)
+  await expect(starting(waitMs).wait('store', open)).rejects.toBe(fault)
+  expect(calls()).toBe(1)
+})
+
+test('ends with the process', async () => {
+  const controller = new AbortController()
+  const { clock, wait } = starting(60_000, controller.signal)
+  const refused = expect(wait('store', failing(100, absent).open)).rejects.toThrow('SIGTERM')
+  await clock.advance(3_000)
+  controller.abort(new Error('ended by SIGTERM'))
+  await clock.advance(3_000)
+  await refused
+})
