@@ -1,0 +1,45 @@
+# The image of ingot: one program, and the legacy backend of the drills. It runs as a stranger on a read-only root.
+#
+#   docker build -t ingot:dev .
+#
+# Another base or a mirror of it: --build-arg NODE_IMAGE=registry.example/node:24-trixie-slim
+ARG NODE_IMAGE=node:24-trixie-slim
+
+# what runs: production dependencies alone. No package may run a script of its own here; none of ours needs one
+FROM ${NODE_IMAGE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts --loglevel=error \
+  && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
+
+# what builds: everything but Node, which the base has (the npm package of that name fetches it in a script)
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --loglevel=error
+COPY tsconfig.json tsconfig.build.json ./
+COPY tools/finish-build.mjs tools/
+COPY src src
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node tools/finish-build.mjs \
+  && find dist -type f \( -name '*.d.ts' -o -name '*.map' \) -delete
+
+FROM ${NODE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="ingot" \
+  org.opencontainers.image.description="Items in, once: an ingestion service that saves every distinct item exactly once." \
+  org.opencontainers.image.licenses="Apache-2.0" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json ./
+COPY examples/legacy-backend examples/legacy-backend
+# by number, so that Kubernetes can tell that it is not root
+USER 1000:1000
+EXPOSE 8080
+# node itself is process 1: it hears SIGTERM and drains. The two options are those of `npm start`
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=60", "dist/cli.js"]
+CMD ["serve"]

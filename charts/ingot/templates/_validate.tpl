@@ -1,0 +1,31 @@
+{{/* Values that are each allowed and contradict each other. One sentence each, which says what to do. */}}
+{{- define "ingot.validate" -}}
+{{- $v := .Values -}}
+{{- if and (eq $v.store.mode "external") (not $v.store.external.existingSecret) -}}
+{{- fail "store.mode is external: name the Secret that holds the DSN in store.external.existingSecret" -}}
+{{- end -}}
+{{- if and (eq $v.store.mode "http") (not $v.store.http.url) (not $v.legacyBackend.enabled) -}}
+{{- fail "store.mode is http: give the address of your API in store.http.url, or set legacyBackend.enabled=true for a drill" -}}
+{{- end -}}
+{{- if and $v.store.http.url (not $v.store.http.mapping) -}}
+{{- fail "store.http.url has an address, and store.http.mapping does not say how to call it; begin with examples/legacy-backend/mapping.json" -}}
+{{- end -}}
+{{- if and $v.legacyBackend.enabled (or (ne $v.store.mode "http") $v.store.http.url) -}}
+{{- fail "legacyBackend.enabled=true has no effect with this store: set store.mode=http and leave store.http.url empty, or disable it" -}}
+{{- end -}}
+{{- if and (eq $v.store.mode "http") (eq $v.lock.mode "never") -}}
+{{- fail "lock.mode is never, but an http store cannot refuse duplicates by itself: set lock.mode=auto" -}}
+{{- end -}}
+{{- if and (eq $v.lock.fences.mode "external") (not $v.lock.fences.existingSecret) -}}
+{{- fail "lock.fences.mode is external: name the Secret that holds the DSN in lock.fences.existingSecret" -}}
+{{- end -}}
+{{- if and (include "ingot.needsLock" .) (eq $v.redis.mode "external") (not $v.redis.external.url) -}}
+{{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give redis.external.url" -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if and $v.service.nodePort (eq $v.service.type "LoadBalancer") -}}
+{{- fail "service.nodePort is for a Service without load balancer: leave it 0, or service.type ClusterIP" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,12 @@
+{{- define "ingot.postgres.name" -}}
+{{ include "ingot.fullname" . }}-postgres
+{{- end -}}
+
+{{- define "ingot.postgres.secret" -}}
+{{ .Values.postgres.existingSecret | default (include "ingot.postgres.name" .) }}
+{{- end -}}
+
+{{/* Needs POSTGRES_PASSWORD before it in the environment. A password of one's own must not need percent-encoding. */}}
+{{- define "ingot.postgres.url" -}}
+postgres://ingot:$(POSTGRES_PASSWORD)@{{ include "ingot.postgres.name" . }}:5432/ingot
+{{- end -}}

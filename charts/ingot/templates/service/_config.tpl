@@ -1,0 +1,63 @@
+{{/* The configuration file: the values of `config`, and what this chart decides. What is secret comes by environment. */}}
+{{- define "ingot.config" -}}
+{{- $decided := dict "listen" "0.0.0.0:8080" "lockMode" .Values.lock.mode -}}
+{{- if eq .Values.access.mode "off" -}}
+{{- $_ := set $decided "access" "off" -}}
+{{- else -}}
+{{- $_ := set $decided "tokensFile" "/etc/ingot/tokens/tokens.json" -}}
+{{- end -}}
+{{- if eq .Values.store.mode "http" -}}
+{{- $legacy := printf "http://%s-legacy:9090" (include "ingot.fullname" .) -}}
+{{- $_ := set $decided "storeUrl" (.Values.store.http.url | default $legacy) -}}
+{{- $_ := set $decided "storeMapping" "/etc/ingot/config/mapping.json" -}}
+{{- end -}}
+{{- merge $decided .Values.config | toPrettyJson -}}
+{{- end -}}
+
+{{/* How the API of an http store is called. */}}
+{{- define "ingot.mapping" -}}
+{{- if .Values.store.http.mapping -}}
+{{- .Values.store.http.mapping | toPrettyJson -}}
+{{- else -}}
+{{- .Files.Get "files/legacy-backend/mapping.json" | trim -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Environment out of Secrets: where the store is, who we are there, and the lock service. */}}
+{{- define "ingot.env" -}}
+{{- if include "ingot.hasPostgres" . }}
+- name: POSTGRES_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "ingot.postgres.secret" . }}
+      key: password
+{{- end }}
+{{- if eq .Values.store.mode "postgres" }}
+- name: INGOT_STORE_URL
+  value: {{ include "ingot.postgres.url" . }}
+{{- else if eq .Values.store.mode "external" }}
+{{- with .Values.store.external }}
+{{ include "ingot.fromSecret" (dict "name" "INGOT_STORE_URL" "secret" .existingSecret "key" .key) }}
+{{- if .directKey }}
+{{ include "ingot.fromSecret" (dict "name" "INGOT_STORE_DIRECT_URL" "secret" .existingSecret "key" .directKey) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if eq .Values.lock.fences.mode "postgres" }}
+- name: INGOT_LOCK_FENCES
+  value: {{ include "ingot.postgres.url" . }}
+{{- else if eq .Values.lock.fences.mode "external" }}
+{{- with .Values.lock.fences }}
+{{ include "ingot.fromSecret" (dict "name" "INGOT_LOCK_FENCES" "secret" .existingSecret "key" .key) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Of (dict "name" VARIABLE "secret" NAME "key" KEY). */}}
+{{- define "ingot.fromSecret" -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secret }}
+      key: {{ .key }}
+{{- end -}}
