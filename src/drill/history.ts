@@ -13,7 +13,8 @@ import { Value } from 'typebox/value'
 import { Fault } from '../std/fault.ts'
 
 /**
- * save     `key` is the content's digest, `bytes` that of the spelling sent; ok: `result` created or duplicate, `id`.
+ * save     `key` is the content's digest, `bytes` that of the spelling sent, `form` what it was sent in; ok: `result` created
+ *          or duplicate, `id`.
  * delete   of the content `key`; ok: `result` deleted or absent.
  * acquire  of the lock `key`; ok: `fence`. Its `release` says how long it certainly was held (`untilMono`).
  * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
@@ -38,6 +39,7 @@ const EVENT = Type.Object({
   result: Type.Optional(Type.String()),
   id: Type.Optional(Type.String()),
   bytes: Type.Optional(Type.String()),
+  form: Type.Optional(Type.Enum(['single', 'batch', 'stream'])),
   /** Decimal digits: a fence may pass 2^53. */
   fence: Type.Optional(Type.String({ pattern: '^\\d+$' })),
   value: Type.Optional(Type.String()),

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../std/clock.ts'
 import type { Random } from '../std/random.ts'
+import { type Coverage, faultKind } from './coverage.ts'
 import type { Entry, Event } from './history.ts'
 import type { Fault } from './nemesis/fault.ts'
 import { planOf } from './nemesis/plan.ts'
@@ -16,6 +17,8 @@ export interface Run {
   /** Longest quiet between two faults, milliseconds. */
   readonly quietMs: number
   readonly trafficMs: number
+  /** With it traffic ends as soon as all that is wanted was seen, and a fault that was seen is not repeated. */
+  readonly until?: { readonly seen: Coverage; readonly wanted: readonly string[] }
   /** How long what is open is sent again before it is given up, milliseconds. */
   readonly settleMs: number
   readonly random: Random
@@ -52,15 +55,16 @@ export async function run(drill: Run): Promise<void> {
   signal.throwIfAborted()
 }
 
-/** Faults until the time for traffic is over. */
+/** Faults until the time for traffic is over, or all has happened. */
 async function haunt(drill: Run): Promise<void> {
-  const { clock, random, faults, signal } = drill
+  const { clock, random, faults, signal, until } = drill
   const draws = random.fork()
   const endMs = clock.monotonicMs() + drill.trafficMs
   let count = 0
   for (const fault of planOf(faults, random.fork())) {
     await clock.sleep(draws.between(drill.quietMs / 4, drill.quietMs), signal)
-    if (clock.monotonicMs() >= endMs) return
+    if (clock.monotonicMs() >= endMs || until?.seen.missing(until.wanted).length === 0) return
+    if (until?.seen.has(faultKind(fault.name)) === true) continue
     await strike(drill, fault, { op: `fault-${++count}`, random: draws.fork() })
   }
   await clock.sleep(Math.max(0, endMs - clock.monotonicMs()), signal)

@@ -3,6 +3,7 @@
  * exchange before it is put. The store stays the judge; what the locks add is that two replicas do not bring it the
  * same content at once. While the lock service is away nothing is put: whoever wants that asks for mode `auto`.
  */
+import { failpoint } from '#failpoint'
 import type { Locker } from '../lock/locker.ts'
 import { Fault } from '../std/fault.ts'
 import type { ItemStore, Unit } from './store.ts'
@@ -15,7 +16,9 @@ export function withClaims(store: ItemStore, locker: Locker, waitMs: number): It
       if (keys.length === 0) return store.put(units, nowMs)
       await using claim = await acquire(locker, keys, waitMs)
       claim.assertHeld()
-      return await store.put(units, nowMs)
+      const outcomes = await store.put(units, nowMs)
+      failpoint('before-release')
+      return outcomes
     },
     collection: (name) => store.collection(name),
     define: (name, policy) => store.define(name, policy),

@@ -59,7 +59,7 @@ class HttpSender implements Sender {
   }
 
   async save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]> {
-    const pending = new Map(sent.map((one, index) => [index, this.#begin(process, to, one)]))
+    const pending = new Map(sent.map((one, index) => [index, this.#begin({ process, to, form }, one)]))
     const outcomes: Outcome[] = sent.map(() => 'info')
     const hear = (index: number, heard: Heard): void => {
       const base = pending.get(index)
@@ -89,10 +89,10 @@ class HttpSender implements Sender {
     return `${to}/v1/collections/${this.#options.collection}/items`
   }
 
-  #begin(process: string, to: string, one: Sent): Omit<Entry, 'type'> {
+  #begin(how: Pick<Entry, 'process' | 'to' | 'form'>, one: Sent): Omit<Entry, 'type'> {
     const { collection, record } = this.#options
     const op = `s${++this.#ops}`
-    const base = { process, op, f: 'save', key: keyOf(one.content), collection, to } as const
+    const base = { ...how, op, f: 'save', key: keyOf(one.content), collection } as const
     record({ ...base, type: 'invoke', bytes: sha256(bytesOf(one)) })
     return base
   }

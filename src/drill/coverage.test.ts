@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { createStory } from '../testing/story.ts'
+import { createCoverage, faultKind } from './coverage.ts'
+
+test('what was answered or proven is seen, what failed or nobody knows is not', () => {
+  const story = createStory()
+  story.save('a', 'created', { form: 'batch' })
+  story.save('b', 'info', { form: 'stream' })
+  story.remove('a', 'info')
+  story.fault('kill')
+  story.add({ op: 'f', f: 'fault', type: 'info', key: 'freeze' })
+  const coverage = createCoverage()
+  for (const event of story.events) coverage.note(event)
+  const wanted = ['save batch', 'save stream', 'delete', faultKind('kill'), faultKind('freeze')]
+  expect(coverage.missing(wanted)).toEqual(['save stream', 'delete', 'fault freeze'])
+  expect(coverage.has(faultKind('kill'))).toBe(true)
+})
