@@ -4,10 +4,8 @@ import { defineConfig } from 'vitest/config'
  * unit      pure and in-process, faked time; parallel
  * contract  one suite per port, against real stores and servers
  * process   the service as a real process: kills, signals, system calls
- *
- * What takes a new seed each time and minutes of real faults is apart, in vitest.soak.config.ts.
  */
-const SLOW = ['src/**/*.contract.test.ts', 'src/**/*.process.test.ts', 'src/**/*.soak.test.ts']
+const SLOW = ['src/**/*.contract.test.ts', 'src/**/*.process.test.ts']
 
 export default defineConfig({
   test: {

@@ -18,6 +18,8 @@ const { values } = parseArgs({
     lock: { type: 'string', default: 'sentinel' },
     fencing: { type: 'string', default: 'on' },
     faults: { type: 'string' },
+    mode: { type: 'string', default: 'auto' },
+    cover: { type: 'boolean', default: false },
   },
 })
 
@@ -40,6 +42,8 @@ function optionsOf() {
     store: oneOf('store', values.store, ['http', 'postgres']),
     lock: oneOf('lock', values.lock, ['redis', 'sentinel']),
     fencing: oneOf('fencing', values.fencing, ['on', 'off']),
+    mode: oneOf('mode', values.mode, ['auto', 'always']),
+    cover: values.cover,
     ...(values.faults === undefined ? {} : { faults: values.faults.split(',') }),
   }
 }
@@ -54,12 +58,13 @@ async function main(): Promise<number> {
   const options = optionsOf()
   say(`torture: --seed ${options.seed} --store ${options.store} --lock ${options.lock}`)
   const folder = join(import.meta.dirname, '..', '..', '..', 'out', 'torture', String(options.seed))
-  const { verdict, counts } = await torture({ ...options, folder, signal: ending.signal, say })
+  const { verdict, counts, missing } = await torture({ ...options, folder, signal: ending.signal, say })
   say(
     `\n${Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')}\n`,
   )
+  if (missing.length > 0) say(`did not happen in this time: ${missing.join(', ')}\n`)
   process.stdout.write(reportOf(verdict))
   say(`history and verdict: ${folder}; the same again: --seed ${options.seed}`)
   return { valid: 0, violated: 1, inconclusive: 3 }[verdict.kind]

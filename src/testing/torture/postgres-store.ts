@@ -82,6 +82,7 @@ export async function startPostgresStore({ port, sql }: PostgresStoreOptions): P
       return await readPostgresStore(async (text) => (await postgres.query(text, [], signal)).rows)
     },
     checkUrl: urlAt(port),
+    fencesUrl: urlAt(port),
     [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
     ...(sql === undefined ? {} : { prepare: (signal: AbortSignal) => query(sql, signal) }),
   }

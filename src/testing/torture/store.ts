@@ -17,6 +17,8 @@ export interface TortureStore extends Server, AsyncDisposable {
   read(signal: AbortSignal): Promise<FinalStore>
   /** Runs what a run was asked to do once the service is up. */
   readonly prepare?: (signal: AbortSignal) => Promise<unknown>
+  /** Where fences are kept that outlive the lock service, if it has a place for them. */
+  readonly fencesUrl?: string
   /** Where `ingot check` reads the same. */
   readonly checkUrl: string
 }

@@ -4,9 +4,16 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { checkersOf } from '../../drill/check/checkers.ts'
 import { judge, type Verdict } from '../../drill/check/verdict.ts'
+import {
+  type Coverage,
+  createCoverage,
+  DELETE_KIND,
+  faultKind,
+  ITEM_KINDS,
+  REGISTER_KINDS,
+} from '../../drill/coverage.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../drill/history.ts'
 import type { Fault } from '../../drill/nemesis/fault.ts'
 import {
@@ -39,6 +46,7 @@ import { startLegacyStore } from './legacy-store.ts'
 import { lockServerOf } from './lock-server.ts'
 import { startPostgresStore } from './postgres-store.ts'
 import { createReplica, type RunningReplica } from './processes.ts'
+import { untilReady } from './readiness.ts'
 import type { TortureStore } from './store.ts'
 import { startWriters, type Writers } from './writers.ts'
 
@@ -47,6 +55,10 @@ export interface TortureOptions {
   readonly trafficMs: number
   readonly store: 'http' | 'postgres'
   readonly lock: 'redis' | 'sentinel'
+  /** INGOT_LOCK_MODE of the replicas. Default: auto. */
+  readonly mode?: 'auto' | 'always'
+  /** Ends as soon as every fault and every kind of operation has happened; `trafficMs` is then the longest time. */
+  readonly cover?: boolean
   /** A folder for history, verdict and what the processes keep. It is emptied first. */
   readonly folder: string
   readonly signal: AbortSignal
@@ -70,6 +82,8 @@ export interface TortureResult {
   readonly verdict: Verdict
   /** Events by kind and outcome. */
   readonly counts: Readonly<Record<string, number>>
+  /** Kinds of faults and operations that did not happen. */
+  readonly missing: readonly string[]
   readonly historyFile: string
 }
 
@@ -96,10 +110,16 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   // closed after all that may still tell it something
   using recorder = createRecorder(historyFile, () => systemClock.wallMs())
   await using scope = createScope()
-  const record = (entry: Entry): Event => recorder.record(entry)
+  const seen = createCoverage()
+  const record = (entry: Entry): Event => {
+    const event = recorder.record(entry)
+    seen.note(event)
+    return event
+  }
   const set = await raise(options, scope, record)
   const boundMs = options.trafficMs + END_MS
-  await within(perform(options, set, record), boundMs, () => `the run did not end within ${boundMs} ms`)
+  const performed = perform(options, set, { record, seen })
+  const missing = await within(performed, boundMs, () => `the run did not end within ${boundMs} ms`)
   await set.writers.end()
   for (const replica of set.replicas) await replica[Symbol.asyncDispose]()
   const items = await set.store.read(AbortSignal.timeout(60_000))
@@ -109,7 +129,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { seed, trafficMs, store, lock, failpoints = [] } = options
   const head = { seed, trafficMs, store, lock, failpoints, check: set.store.checkUrl }
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...head, ...verdict }, null, 2)}\n`)
-  return { verdict, counts: countsOf(events), historyFile }
+  return { verdict, counts: countsOf(events), missing, historyFile }
 }
 
 function countsOf(events: readonly Event[]): Readonly<Record<string, number>> {
@@ -142,10 +162,10 @@ async function raise(options: TortureOptions, scope: Scope, record: (entry: Entr
     present(scope, startStore(options, storePort)),
   ])
   signal.throwIfAborted()
-  const fencesUrl = `sqlite:${join(folder, 'fences.sqlite')}`
+  const fencesUrl = store.fencesUrl ?? `sqlite:${join(folder, 'fences.sqlite')}`
   const create = async (port: number, index: number): Promise<RunningReplica> => {
     const name = `replica-${index + 1}`
-    const env = (wire: number) => ({ ...replicaEnv(redis.url, fencesUrl), ...store.env(wire) })
+    const env = (wire: number) => ({ ...replicaEnv(redis.url, fencesUrl, options.mode), ...store.env(wire) })
     const own = { name, port, folder: join(folder, name), storePort, env, failpoints }
     const replica = await createReplica(own)
     scope.defer(() => replica[Symbol.asyncDispose]())
@@ -168,7 +188,8 @@ async function raise(options: TortureOptions, scope: Scope, record: (entry: Entr
   scope.defer(() => writers[Symbol.asyncDispose]())
   await writers.ready
   const stage: Stage = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
-  const points = options.store === 'http' ? POINTS : POINTS.filter((point) => point !== 'before-release')
+  const locks = options.store === 'http' || options.mode === 'always'
+  const points = locks ? POINTS : POINTS.filter((point) => point !== 'before-release')
   const faults = (probe: Probe): readonly Fault[] => [
     replicaKill(stage),
     replicaStop(stage),
@@ -190,8 +211,13 @@ function startStore(options: TortureOptions, port: number): Promise<TortureStore
     : startPostgresStore({ port, sql: options.sql })
 }
 
-function replicaEnv(lockUrl: string, fencesUrl: string): Readonly<Record<string, string>> {
+function replicaEnv(
+  lockUrl: string,
+  fencesUrl: string,
+  mode: TortureOptions['mode'] = 'auto',
+): Readonly<Record<string, string>> {
   return {
+    INGOT_LOCK_MODE: mode,
     INGOT_LOCK_URL: lockUrl,
     INGOT_LOCK_FENCES: fencesUrl,
     INGOT_LOCK_TTL: `${LOCK_TTL_MS}ms`,
@@ -199,7 +225,13 @@ function replicaEnv(lockUrl: string, fencesUrl: string): Readonly<Record<string,
   }
 }
 
-async function perform(options: TortureOptions, set: Scenery, record: (entry: Entry) => Event): Promise<void> {
+interface Ledger {
+  readonly record: (entry: Entry) => Event
+  readonly seen: Coverage
+}
+
+/** Resolves with what did not happen. */
+async function perform(options: TortureOptions, set: Scenery, { record, seen }: Ledger): Promise<readonly string[]> {
   const { trafficMs, signal, say = () => {}, quietMs = 1_000 } = options
   const { store, replicas } = set
   const random = createRandom(options.seed)
@@ -210,6 +242,8 @@ async function perform(options: TortureOptions, set: Scenery, record: (entry: En
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
   }
+  const kinds = [...ITEM_KINDS, ...(store.deletes ? [DELETE_KIND] : []), ...REGISTER_KINDS]
+  const wanted = [...faults.map(({ name }) => faultKind(name)), ...kinds]
   const targets = replicas.map(({ url }) => url)
   const workload = { sender, targets, contents, clock: systemClock, deletes: store.deletes, pauseMs: PAUSE_MS }
   await run({
@@ -222,9 +256,11 @@ async function perform(options: TortureOptions, set: Scenery, record: (entry: En
     random,
     clock: systemClock,
     record: told,
-    heal: (until) => untilReady(replicas, say, until),
+    heal: (until) => untilReady(replicas, { ms: RECOVERY_MS, say, signal: until }),
     signal,
+    ...(options.cover === true ? { until: { seen, wanted } } : {}),
   })
+  return seen.missing(wanted)
 }
 
 /** In the order given, so that a run of few faults is steered. */
@@ -248,27 +284,4 @@ function probeOf(sender: Sender, contents: ContentBook, store: TortureStore): Pr
       return outcome
     },
   }
-}
-
-/** One that does not come back is said so, and left to the checker of recoveries. */
-async function untilReady(
-  replicas: readonly RunningReplica[],
-  say: (line: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const endMs = performance.now() + RECOVERY_MS
-  for (const replica of replicas) {
-    while (!(await isReady(replica.url))) {
-      signal.throwIfAborted()
-      if (performance.now() > endMs) {
-        return say(`${replica.name} was not ready within ${RECOVERY_MS} ms: ${replica.stderr().slice(-2_000)}`)
-      }
-      await sleep(50)
-    }
-  }
-}
-
-async function isReady(url: string): Promise<boolean> {
-  const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined)
-  return answer?.ok === true
 }

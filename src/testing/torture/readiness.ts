@@ -1,0 +1,29 @@
+/** When the replicas serve again. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunningReplica } from './processes.ts'
+
+export interface Patience {
+  /** For all of them together, milliseconds. */
+  readonly ms: number
+  readonly say: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+/** One that does not come back is said so, and left to the checker of recoveries. */
+export async function untilReady(replicas: readonly RunningReplica[], { ms, say, signal }: Patience): Promise<void> {
+  const endMs = performance.now() + ms
+  for (const replica of replicas) {
+    while (!(await isReady(replica.url))) {
+      signal.throwIfAborted()
+      if (performance.now() > endMs) {
+        return say(`${replica.name} was not ready within ${ms} ms: ${replica.stderr().slice(-2_000)}`)
+      }
+      await sleep(50)
+    }
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined)
+  return answer?.ok === true
+}
