@@ -1,11 +1,20 @@
 {{/* Values that are each allowed and contradict each other. One sentence each, which says what to do. */}}
 {{- define "ingot.validate" -}}
 {{- $v := .Values -}}
+{{- range $key, $rule := .Files.Get "files/config-rules.json" | fromJson -}}
+{{- $given := index $v.config $key -}}
+{{- if and $given (not (regexMatch $rule.pattern $given)) -}}
+{{- fail (printf "config.%s: %q is not %s" $key $given $rule.allowed) -}}
+{{- end -}}
+{{- end -}}
 {{- if and (eq $v.store.mode "external") (not $v.store.external.existingSecret) -}}
 {{- fail "store.mode is external: name the Secret that holds the DSN in store.external.existingSecret" -}}
 {{- end -}}
 {{- if and (eq $v.store.mode "http") (not $v.store.http.url) (not $v.legacyBackend.enabled) -}}
 {{- fail "store.mode is http: give the address of your API in store.http.url, or set legacyBackend.enabled=true for a drill" -}}
+{{- end -}}
+{{- if and $v.store.http.url (not (regexMatch "^https?://." $v.store.http.url)) -}}
+{{- fail (printf "store.http.url: %q is not http://… or https://…" $v.store.http.url) -}}
 {{- end -}}
 {{- if and $v.store.http.url (not $v.store.http.mapping) -}}
 {{- fail "store.http.url has an address, and store.http.mapping does not say how to call it; begin with examples/legacy-backend/mapping.json" -}}

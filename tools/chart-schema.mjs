@@ -1,0 +1,71 @@
+/**
+ * Makes charts/ingot/values.schema.json and charts/ingot/files/config-rules.json. With --check it only says whether they
+ * are what they should be. Run it after a change of src/config/schema.ts or of charts/ingot/schema/.
+ *
+ * charts/ingot/schema/values.json is the frame; every other file there, NAME.json, is the schema of the value NAME. The
+ * value `config` comes from the schema of the service's own configuration, without what the chart decides by itself.
+ * What a text has to look like goes into config-rules.json, for templates/_validate.tpl: JSON Schema would print the
+ * pattern where a sentence is wanted.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CONFIG_SCHEMA } from '../src/config/schema.ts'
+
+const CHART = join(import.meta.dirname, '..', 'charts', 'ingot')
+
+/** Set by the templates, from values that say more. */
+const DECIDED = [
+  'listen',
+  'data',
+  'storeUrl',
+  'storeDirectUrl',
+  'storeMapping',
+  'lockUrl',
+  'lockFences',
+  'lockMode',
+  'access',
+  'tokensFile',
+]
+
+const settings = Object.entries(CONFIG_SCHEMA.properties).filter(([key]) => !DECIDED.includes(key))
+for (const key of DECIDED) {
+  if (CONFIG_SCHEMA.properties[key] === undefined) throw new Error(`there is no setting ${key} any more`)
+}
+
+function schemaOf({ type, enum: values, minimum, maximum, description, default: byDefault }) {
+  const limits = { ...(minimum === undefined ? {} : { minimum }), ...(maximum === undefined ? {} : { maximum }) }
+  return { description, default: byDefault, type, ...(values === undefined ? limits : { enum: [...values] }) }
+}
+
+function configSchema() {
+  const properties = Object.fromEntries(settings.map(([key, property]) => [key, schemaOf(property)]))
+  return { description: 'Settings of the service.', type: 'object', additionalProperties: false, properties }
+}
+
+function configRules() {
+  const rules = settings.flatMap(([key, { pattern, allowed }]) =>
+    pattern === undefined ? [] : [[key, { pattern, allowed }]],
+  )
+  return Object.fromEntries(rules)
+}
+
+function valuesSchema() {
+  const folder = join(CHART, 'schema')
+  const read = (file) => JSON.parse(readFileSync(join(folder, file), 'utf8'))
+  const { properties, ...frame } = read('values.json')
+  const parts = readdirSync(folder).filter((file) => file.endsWith('.json') && file !== 'values.json')
+  const others = Object.fromEntries(parts.toSorted().map((file) => [file.slice(0, -'.json'.length), read(file)]))
+  return { ...frame, properties: { ...properties, config: configSchema(), ...others } }
+}
+
+const isCheck = process.argv.includes('--check')
+const outputs = { 'values.schema.json': valuesSchema(), 'files/config-rules.json': configRules() }
+for (const [file, content] of Object.entries(outputs)) {
+  const path = join(CHART, file)
+  const text = `${JSON.stringify(content, null, 2)}\n`
+  if (!isCheck) writeFileSync(path, text)
+  else if (readFileSync(path, 'utf8') !== text) {
+    console.error(`charts/ingot/${file} is not current: run "npm run chart:schema"`)
+    process.exitCode = 1
+  }
+}
