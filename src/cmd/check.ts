@@ -1,6 +1,7 @@
 /** `ingot check`: does a history, and the store it ended in, keep the promises? */
 import { checkersOf } from '../drill/check/checkers.ts'
 import type { FinalStore } from '../drill/check/final-store.ts'
+import { hasLoad } from '../drill/check/load.ts'
 import { judge, type Verdict } from '../drill/check/verdict.ts'
 import { readAuditLog } from '../drill/final/audit-log.ts'
 import { readPostgresStore } from '../drill/final/postgres.ts'
@@ -43,12 +44,15 @@ Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and somethi
     register: { type: 'string', value: 'FILE', summary: 'the register that was written under locks' },
     fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
     recovery: { type: 'string', value: 'TIME', summary: 'longest recovery after the last fault', default: '30s' },
+    faults: { type: 'string', value: 'on|off', summary: 'off: there were to be none', default: 'on' },
     json: { type: 'boolean', summary: 'the verdict as one JSON object' },
   },
   async run({ values }, io) {
     const { events, torn, final } = await readAll(values).catch(nothingJudged)
     const recoveryMs = durationOption('recovery', values.recovery)
-    const verdict = judge(checkersOf({ recoveryMs, locks: final.register !== undefined }), events, final)
+    const faults = onOrOff('faults', values.faults) === 'on'
+    const locks = final.register !== undefined
+    const verdict = judge(checkersOf({ recoveryMs, locks, load: hasLoad(events), faults }), events, final)
     if (values.json) io.stdout.write(`${JSON.stringify({ events: events.length, torn, ...verdict })}\n`)
     else io.stdout.write(reportOf(verdict))
     return EXIT_OF[verdict.kind]
@@ -64,7 +68,7 @@ interface Sources {
 
 async function readAll({ history, store, register, fencing }: Sources) {
   const { events, torn } = readHistory(history)
-  const final = await readStore(store, fencingOf(fencing))
+  const final = await readStore(store, onOrOff('fencing', fencing))
   return { events, torn, final: register === undefined ? final : { ...final, register: readSqliteRegister(register) } }
 }
 
@@ -74,9 +78,9 @@ function nothingJudged(thrown: unknown): never {
   throw thrown
 }
 
-function fencingOf(text: string): 'on' | 'off' {
+function onOrOff(name: string, text: string): 'on' | 'off' {
   if (text === 'on' || text === 'off') return text
-  throw usageFault(`--fencing is "${text}", write on or off`)
+  throw usageFault(`--${name} is "${text}", write on or off`)
 }
 
 async function readStore(url: string, fencing: 'on' | 'off'): Promise<FinalStore> {

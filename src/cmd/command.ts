@@ -84,6 +84,7 @@ export type Command = Definition<Options>
 
 /** One line of the table of commands. Loading is late, so that `--help` does not load a web server. */
 export interface CommandEntry {
+  /** One word, or two of which the first is shared by a family, such as `drill history`. */
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string

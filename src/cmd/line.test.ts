@@ -64,6 +64,18 @@ describe('a command line', () => {
     expect(seen.positionals).toEqual(['--odd'])
   })
 
+  test('a command of two words is found by both, and what follows them is its own', async () => {
+    const seen: Seen = {}
+    const files = commandsThat(async () => {}, seen).map((entry) => ({ ...entry, name: 'file copy' }))
+    const commands = [...files, ...files.map((entry) => ({ ...entry, name: 'file link' }))]
+    expect(await run(['file', 'copy', 'a', '--into', 'b'], { commands })).toMatchObject({ code: 0, err: '' })
+    expect(seen).toMatchObject({ positionals: ['a'], values: { into: 'b' } })
+    expect((await run(['help', 'file', 'copy'], { commands })).out).toContain('ingot file copy FILE --into FILE')
+    expect((await run(['file'], { commands })).err).toContain('"file" is several commands: file copy, file link')
+    expect((await run(['file', 'cpoy'], { commands })).err).toContain('unknown command "file cpoy", did you mean')
+    expect((await run(['copy'], { commands })).err).toContain('unknown command "copy"')
+  })
+
   test.each([
     [['cpoy'], 'unknown command "cpoy", did you mean "copy"?'],
     [['--verison'], 'unknown option "--verison"'],
@@ -156,7 +168,7 @@ describe('help', () => {
     '%s says what it does, shows an example and explains each option within 120 columns',
     async (name, entry) => {
       const command = await entry.load()
-      const { out } = await run([name, '--help'], { commands: COMMANDS })
+      const { out } = await run([...name.split(' '), '--help'], { commands: COMMANDS })
       expect(out).toContain(`ingot ${name}: ${entry.summary}`)
       expect(command.help.trim().length).toBeGreaterThan(80)
       expect(command.examples.length).toBeGreaterThan(0)

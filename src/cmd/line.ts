@@ -30,16 +30,16 @@ async function dispatch(argv: readonly string[], io: Io, options: LineOptions): 
   }
   if (first === '--version' || first === '-V') return show(`${options.version}\n`, io)
   if (first === '--help' || first === '-h' || first === 'help') return help(rest, io, options)
-  const entry = findEntry(first, options.commands)
+  const entry = findEntry(argv, options.commands)
   const command = await entry.load()
-  const parsed = parseArguments(rest, command)
+  const parsed = parseArguments(rest.slice(wordsOf(entry) - 1), command)
   if (parsed.kind === 'help') return show(explanation(entry, command), io)
   return command.run(parsed.args, io)
 }
 
-async function help([name]: readonly string[], io: Io, { commands }: LineOptions): Promise<ExitCode> {
-  if (name === undefined) return show(overview(commands), io)
-  const entry = findEntry(name, commands)
+async function help(words: readonly string[], io: Io, { commands }: LineOptions): Promise<ExitCode> {
+  if (words.length === 0) return show(overview(commands), io)
+  const entry = findEntry(words, commands)
   return show(explanation(entry, await entry.load()), io)
 }
 
@@ -48,17 +48,29 @@ function show(text: string, io: Io): ExitCode {
   return EXIT.fine
 }
 
-function findEntry(name: string, commands: readonly CommandEntry[]): CommandEntry {
-  const entry = commands.find((candidate) => candidate.name === name)
+const wordsOf = ({ name }: CommandEntry): number => name.split(' ').length
+
+/** A command has one word, or two of which the first is a family's. */
+function findEntry([first = '', second = '']: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
+  const entry =
+    commands.find(({ name }) => name === first) ?? commands.find(({ name }) => name === `${first} ${second}`)
   if (entry !== undefined) return entry
-  const kind = name.startsWith('-') ? 'option' : 'command'
+  const family = commands.map(({ name }) => name).filter((name) => name.startsWith(`${first} `))
+  if (family.length > 0) throw usageFault(oneOf(family, first, second))
+  const kind = first.startsWith('-') ? 'option' : 'command'
   throw usageFault(
     unknown(
       kind,
-      name,
+      first,
       commands.map((candidate) => candidate.name),
     ),
   )
+}
+
+function oneOf(family: readonly string[], first: string, second: string): string {
+  const isWord = /^\w/.test(second)
+  const said = isWord ? unknown('command', `${first} ${second}`, family) : `"${first}" is several commands`
+  return `${said}: ${family.join(', ')}`
 }
 
 /** Faults that say that nothing was started because of how we were called. */

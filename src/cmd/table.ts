@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./check.ts')).check,
   },
   {
+    name: 'drill history',
+    summary: "turn k6's JSON output, and other histories, into one history",
+    load: async () => (await import('./drill-history.ts')).drillHistory,
+  },
+  {
     name: 'openapi',
     summary: 'print the OpenAPI document of the HTTP API',
     load: async () => (await import('./openapi.ts')).openapi,

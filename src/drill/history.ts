@@ -18,18 +18,25 @@ import { Fault } from '../std/fault.ts'
  * delete   of the content `key`; ok: `result` deleted or absent.
  * acquire  of the lock `key`; ok: `fence`. Its `release` says how long it certainly was held (`untilMono`).
  * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
+ * set      of the number `value` into the Redis set `key`, by the canary.
+ * members  of the Redis set `key`; ok: `value` lists them, such as `1-40,42`.
  * fault    `key` names it; ok: it happened, `proof` says how that is known.
  * look     into the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
- * phase    `key` is healed: from here on nothing is broken.
+ * phase    `key` is healed: from here on nothing is broken. load-began, load-ended and load-cut (nobody heard of its
+ *          end), canary-began and canary-ended say how much of a run its recorder has seen; the `value` of load-ended
+ *          and load-cut is the number of arrivals that the generator could not make.
  */
 const EVENT = Type.Object({
   seq: Type.Integer({ minimum: 1 }),
   process: Type.String({ minLength: 1 }),
   op: Type.String({ minLength: 1 }),
-  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'look', 'write', 'fault', 'phase']),
+  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'look', 'write', 'set', 'members', 'fault', 'phase']),
   type: Type.Enum(['invoke', 'ok', 'fail', 'info']),
   key: Type.String({ minLength: 1 }),
-  /** Milliseconds of the machine's monotonic clock: comparable among the processes of one machine. */
+  /**
+   * Milliseconds of the machine's monotonic clock: comparable among the processes of one machine. In a history of
+   * several containers: of its wall clock.
+   */
   tMono: Type.Number(),
   /** Milliseconds since the Unix epoch, for people. */
   tWall: Type.Number(),
@@ -71,13 +78,13 @@ export function machineMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000
 }
 
-/** Writes a new file, each event at once. Throws Fault OUTPUT_UNWRITABLE. */
-export function createRecorder(path: string, wallMs: () => number): Recorder {
+/** Writes a new file, each event at once. `monoMs` gives `tMono`; default: `machineMs`. Throws Fault OUTPUT_UNWRITABLE. */
+export function createRecorder(path: string, wallMs: () => number, monoMs = machineMs): Recorder {
   const fd = openNew(path)
   let seq = 0
   return {
     record(entry) {
-      const event: Event = { ...entry, seq: ++seq, tMono: entry.tMono ?? machineMs(), tWall: entry.tWall ?? wallMs() }
+      const event: Event = { ...entry, seq: ++seq, tMono: entry.tMono ?? monoMs(), tWall: entry.tWall ?? wallMs() }
       writeSync(fd, `${JSON.stringify(event)}\n`)
       return event
     },

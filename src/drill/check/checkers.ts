@@ -1,5 +1,6 @@
 /** All checkers by the names under which verdicts show them. */
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
+import { loadWhole, recoveryUnderLoad } from './load.ts'
 import { fencesRise, oneHolder } from './locks.ts'
 import { faultsHappened, recovery } from './run.ts'
 import type { Checker } from './verdict.ts'
@@ -9,18 +10,31 @@ export interface CheckOptions {
   readonly recoveryMs: number
   /** Whether there was a register workload to judge. */
   readonly locks: boolean
+  /** Whether the load came from a generator at an open rate, which goes on after the faults. Default: false. */
+  readonly load?: boolean
+  /** Whether there were to be faults. Default: true. */
+  readonly faults?: boolean
 }
 
-export function checkersOf({ recoveryMs, locks }: CheckOptions): Readonly<Record<string, Checker>> {
-  const items: Readonly<Record<string, Checker>> = {
+type Checkers = Readonly<Record<string, Checker>>
+
+export function checkersOf({ recoveryMs, locks, load = false, faults = true }: CheckOptions): Checkers {
+  return {
     'nothing-lost': nothingLost,
     'stored-once': storedOnce,
     'created-once': createdOnce,
     'same-content': sameContent,
     'no-phantom': noPhantom,
     'one-id': oneId,
-    recovery: recovery(recoveryMs),
+    ...(load ? { 'load-whole': loadWhole } : {}),
+    ...(faults ? faultCheckers(recoveryMs, load) : {}),
+    ...(locks ? { 'fences-rise': fencesRise, 'one-holder': oneHolder } : {}),
+  }
+}
+
+function faultCheckers(recoveryMs: number, load: boolean): Checkers {
+  return {
+    recovery: load ? recoveryUnderLoad(recoveryMs) : recovery(recoveryMs),
     'faults-happened': faultsHappened,
   }
-  return locks ? { ...items, 'fences-rise': fencesRise, 'one-holder': oneHolder } : items
 }

@@ -32,7 +32,7 @@ export function recovery(boundMs: number): Checker {
 }
 
 /** For each content whose save nobody ever answered, its last attempt. */
-function unsettled(history: readonly Event[]): readonly Operation[] {
+export function unsettled(history: readonly Event[]): readonly Operation[] {
   return [...byContent(history).values()].flatMap((operations) => {
     const saves = operations.filter(({ invoke }) => invoke.f === 'save')
     const isOpen = saves.some(({ outcome }) => outcome === 'info') && !saves.some(({ outcome }) => outcome === 'ok')

@@ -1,0 +1,29 @@
+/** Several recorders' histories as one: what the clients heard, what the nemesis did, what the canary saw. */
+import type { Event } from './history.ts'
+
+/**
+ * In the order of `tMono`, which must be of one clock. Of events at the same moment the begins come first: operations
+ * then overlap, and nothing is concluded from an order that nobody saw. Throws an Error when two histories name an
+ * operation of one kind alike.
+ */
+export function mergeHistories(histories: readonly (readonly Event[])[]): readonly Event[] {
+  checkNames(histories)
+  const inOrder = histories.flat().toSorted((a, b) => a.tMono - b.tMono || beginsFirst(a) - beginsFirst(b))
+  return inOrder.map((event, index) => ({ ...event, seq: index + 1 }))
+}
+
+function beginsFirst({ type }: Event): number {
+  return type === 'invoke' ? 0 : 1
+}
+
+function checkNames(histories: readonly (readonly Event[])[]): void {
+  const owners = new Map<string, number>()
+  for (const [index, history] of histories.entries()) {
+    for (const { f, op } of history) {
+      const owner = owners.get(`${f} ${op}`) ?? index
+      if (owner !== index)
+        throw new Error(`two histories have an operation "${op}" (${f}): is one of them there twice?`)
+      owners.set(`${f} ${op}`, index)
+    }
+  }
+}
