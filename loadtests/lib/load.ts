@@ -1,0 +1,146 @@
+/**
+ * The load and its end, for the scripts beside this folder. Two scenarios of equal rate start their iterations at the
+ * same moments, so that different virtual users send the same content at once. Arrivals are open: a service that stalls
+ * does not slow them, and an iteration that could not begin fails the run.
+ */
+import { sleep } from 'k6'
+import exec from 'k6/execution'
+import http from 'k6/http'
+import type { Options, Scenario } from 'k6/options'
+import { type PlannedItem, shotAt } from '../../src/drill/k6/plan.ts'
+import { record } from './record.ts'
+import { send } from './send.ts'
+import type { Settings } from './settings.ts'
+
+/** Virtual users beyond those that a total stall occupies. */
+const SPARE_VUS = 10
+/** Of a VU for a request that timed out, milliseconds: its answer is judged before the next can begin. */
+const AFTERWARDS_MS = 500
+/** Between the end of the load and its being sent again, milliseconds beyond one time-out. */
+const QUIET_MS = 1_000
+/** How many iterations' items are sent again in one batch, by how many users, and how long that may take. */
+const CHUNK = 25
+const SETTLERS = 4
+const SETTLE_MS = 60_000
+const AGAIN_S = 0.5
+/** How long the service may take to be ready at the beginning, milliseconds. */
+const READY_MS = 60_000
+
+/** Iterations that the two scenarios begin at most: an arrival at the very end counts to either side. */
+function iterationsOf({ rate, durationMs }: Settings): number {
+  return 2 * (Math.ceil(((rate / 2) * durationMs) / 1_000) + 1)
+}
+
+export function optionsOf(settings: Settings): Options {
+  const { parts, durationMs, timeoutMs } = settings
+  const settleAt = parts.includes('load') ? durationMs + timeoutMs + QUIET_MS : 0
+  return {
+    scenarios: {
+      ...(parts.includes('load') ? { even: arrivals(settings, 'even'), odd: arrivals(settings, 'odd') } : {}),
+      ...(parts.includes('settle') ? { settle: settling(settings, settleAt) } : {}),
+    },
+    thresholds: thresholdsOf(settings),
+    summaryTrendStats: ['med', 'p(95)', 'p(99)', 'max'],
+    systemTags: ['status', 'error_code', 'name', 'scenario', 'expected_response'],
+    setupTimeout: '90s',
+  }
+}
+
+function arrivals({ rate, durationMs, timeoutMs }: Settings, name: string): Scenario {
+  const users = Math.ceil((rate / 2) * ((timeoutMs + AFTERWARDS_MS) / 1_000)) + SPARE_VUS
+  return {
+    executor: 'constant-arrival-rate',
+    exec: name,
+    rate,
+    timeUnit: '2s',
+    duration: `${durationMs}ms`,
+    preAllocatedVUs: users,
+    maxVUs: users,
+    gracefulStop: `${timeoutMs + AFTERWARDS_MS}ms`,
+  }
+}
+
+function settling(settings: Settings, startMs: number): Scenario {
+  return {
+    executor: 'shared-iterations',
+    exec: 'settle',
+    vus: SETTLERS,
+    iterations: Math.ceil(iterationsOf(settings) / CHUNK),
+    startTime: `${startMs}ms`,
+    maxDuration: `${SETTLE_MS}ms`,
+  }
+}
+
+/** In the phase `fault` failures are what is measured: they are shown, and fail nothing. */
+function thresholdsOf({ phases, p99Ms, errors }: Settings): Record<string, string[]> {
+  const all: Record<string, string[]> = { dropped_iterations: ['count==0'] }
+  for (const { name } of phases) {
+    const strict = name !== 'fault'
+    all[`http_req_failed{phase:${name}}`] = [strict ? `rate<=${errors}` : 'rate<=1']
+    all[`http_req_duration{phase:${name}}`] = [strict ? `p(99)<${p99Ms}` : 'p(99)>=0']
+  }
+  return all
+}
+
+/** What setup hands to every virtual user. */
+export interface Start {
+  readonly beganMs: number
+}
+
+/** Waits until the service is ready: a run that begins before says nothing of the service. */
+export function begin(settings: Settings): Start {
+  const { run, collection } = settings
+  const endMs = Date.now() + READY_MS
+  const ready = `${settings.baseUrl}/readyz`
+  const tags = { name: 'ready', phase: 'setup' }
+  while (http.get(ready, { timeout: settings.timeoutMs, tags }).status !== 200) {
+    if (Date.now() > endMs) throw new Error(`${ready} did not answer 200 within ${READY_MS} ms`)
+    sleep(1)
+  }
+  record({ event: 'began', run, collection, iterations: String(iterationsOf(settings)) })
+  return { beganMs: Date.now() }
+}
+
+export function finish(): void {
+  record({ event: 'ended' })
+}
+
+/** One arrival of the scenario of even (0) or odd (1) iterations. */
+export function arrive(settings: Settings, { beganMs }: Start, parity: 0 | 1): void {
+  exec.vu.metrics.tags['phase'] = phaseAt(settings, Date.now() - beganMs)
+  const iteration = 2 * exec.scenario.iterationInTest + parity
+  send(settings, shotAt(settings.run, iteration), { op: `${settings.run}.${iteration}`, iteration })
+}
+
+function phaseAt({ phases }: Settings, atMs: number): string {
+  let leftMs = atMs
+  for (const { name, lengthMs } of phases) {
+    if (leftMs < lengthMs) return name
+    leftMs -= lengthMs
+  }
+  return phases[phases.length - 1]?.name ?? ''
+}
+
+/**
+ * Sends everything of some iterations again until it is answered for. It is no load, and the only thing that is tried
+ * more than once: what nobody knew the outcome of must be settled before the store is looked into.
+ */
+export function settleChunk(settings: Settings): void {
+  exec.vu.metrics.tags['phase'] = 'settle'
+  const chunk = exec.scenario.iterationInTest
+  const items = itemsOf(settings.run, chunk * CHUNK, iterationsOf(settings))
+  for (let attempt = 1; ; attempt++) {
+    const op = `${settings.run}.settle-${chunk}.${attempt}`
+    const answer = send(settings, { form: 'batch', items }, { op })
+    if (answer.items.every(([kind]) => kind === 'created' || kind === 'duplicate')) return
+    sleep(AGAIN_S)
+  }
+}
+
+function itemsOf(run: string, from: number, end: number): readonly PlannedItem[] {
+  const items = new Map<string, PlannedItem>()
+  for (let iteration = from; iteration < Math.min(from + CHUNK, end); iteration++) {
+    for (const item of shotAt(run, iteration).items) items.set(item.key, item)
+  }
+  return Array.from(items.values())
+}
