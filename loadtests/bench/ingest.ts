@@ -1,116 +1,66 @@
 /**
  * `npm run bench:ingest`: how fast items come in, as ratios measured in one run. Each contender is a process of its
- * own on a fresh folder; rounds are interleaved and the median counts. `--quick` takes a tenth of the items.
+ * own, on a fresh folder or an empty database; rounds are interleaved and the median counts. `-- --quick` takes a
+ * tenth of the items; `-- --only streams,replicas` runs these sections alone. All but the first three need Docker.
+ * Prints a table and writes out/bench/ingest.json; exit code 1 when a target was missed.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ndjson } from './ingest/items.ts'
-import { run, startService } from './ingest/processes.ts'
+import { parseArgs } from 'node:util'
+import { type Section, writeParts } from './ingest/bench.ts'
+import { memory, posts, streams } from './ingest/embedded.ts'
+import { growth } from './ingest/growth.ts'
+import { latency } from './ingest/latency.ts'
+import { locked } from './ingest/locked.ts'
+import { duplicates, naive, replicas } from './ingest/replicas.ts'
+import { createReport } from './ingest/report.ts'
+import { createServers } from './ingest/servers.ts'
 
-const quick = process.argv.includes('--quick')
-const ITEMS = quick ? 50_000 : 1_000_000
-const POSTS = quick ? 5_000 : 30_000
-const STREAMED = quick ? 200_000 : 2_000_000
-const ROUNDS = quick ? 1 : 2
-const BATCHES = quick ? [256, 1_024] : [256, 1_024, 4_096]
+const SECTIONS: Readonly<Record<string, Section>> = {
+  streams,
+  posts,
+  memory,
+  replicas,
+  naive,
+  duplicates,
+  latency,
+  locked,
+  growth,
+}
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const chosen = values.only?.split(',') ?? Object.keys(SECTIONS)
+const unknown = chosen.filter((name) => SECTIONS[name] === undefined)
+if (unknown.length > 0) {
+  console.error(`no section ${unknown.join(', ')}; there are ${Object.keys(SECTIONS).join(', ')}`)
+  process.exit(2)
+}
 
 const work = mkdtempSync(join(tmpdir(), 'ingot-bench-'))
 let folders = 0
-const folder = (): string => join(work, `data-${++folders}`)
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-const rate = (result: Record<string, number>, what: string): number =>
-  (result[what] ?? 0) / (result['seconds'] ?? Number.NaN)
-
-interface Row {
-  readonly measured: string
-  readonly value: number
-  readonly unit: string
-  readonly target?: string
-  readonly met?: boolean
+const report = createReport()
+const servers = createServers()
+const bench = {
+  report,
+  servers,
+  quick: values.quick,
+  folder: () => join(work, `data-${++folders}`),
+  files: (series: string, count: number, parts: number) => writeParts(work, series, { count, parts }),
 }
 
-const rows: Row[] = []
-const add = (row: Row): void => {
-  rows.push(row)
-  const verdict = row.met === undefined ? '' : row.met ? '  met' : '  MISSED'
-  console.log(
-    `${row.measured.padEnd(62)} ${row.value.toFixed(2).padStart(12)} ${row.unit.padEnd(10)} ${row.target ?? ''}${verdict}`,
-  )
+/** Also when it is interrupted nothing is left behind. */
+async function cleanUp(): Promise<void> {
+  await servers[Symbol.asyncDispose]()
+  rmSync(work, { recursive: true, force: true })
 }
-
-async function streams(file: string): Promise<void> {
-  const bare = new Map<number, number[]>(BATCHES.map((size) => [size, []]))
-  const created: number[] = []
-  const duplicates: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const size of BATCHES)
-      bare.get(size)?.push(rate(await run('bare.ts', [folder(), file, String(size)]), 'items'))
-    const data = folder()
-    const first = await startService(data)
-    created.push(rate(await run('stream-client.ts', [first.url, file]), 'created'))
-    await first.stop()
-    const second = await startService(data)
-    duplicates.push(rate(await run('stream-client.ts', [second.url, file]), 'duplicate'))
-    await second.stop()
-  }
-  const best = Math.max(...[...bare.values()].map(median))
-  for (const [size, rates] of bare)
-    add({ measured: `bare loop, batches of ${size}`, value: median(rates), unit: 'rows/s' })
-  add({ measured: 'NDJSON over HTTP, all new', value: median(created), unit: 'rows/s' })
-  add({ measured: 'NDJSON over HTTP, all duplicates, after a restart', value: median(duplicates), unit: 'rows/s' })
-  const ratio = median(created) / best
-  add({ measured: 'all new / best bare loop', value: ratio, unit: 'x', target: '>= 0.6', met: ratio >= 0.6 })
-  const gain = median(duplicates) / median(created)
-  add({ measured: 'all duplicates / all new', value: gain, unit: 'x', target: '>= 3', met: gain >= 3 })
-}
-
-async function posts(): Promise<void> {
-  const grouped: number[] = []
-  const alone: number[] = []
-  const perCommit: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const together = await startService(folder())
-    grouped.push(rate(await run('post-client.ts', [together.url, `post-${round}`, '64', String(POSTS)]), 'items'))
-    perCommit.push(
-      (await together.metric('ingot_commit_items_sum')) / (await together.metric('ingot_commit_items_count')),
-    )
-    await together.stop()
-    const single = await startService(folder(), ['commit/one-by-one'])
-    alone.push(rate(await run('post-client.ts', [single.url, `post-${round}`, '64', String(POSTS)]), 'items'))
-    await single.stop()
-  }
-  add({ measured: 'single POSTs, 64 connections, group commit', value: median(grouped), unit: 'items/s' })
-  add({ measured: 'single POSTs, 64 connections, a commit per item', value: median(alone), unit: 'items/s' })
-  add({
-    measured: 'items per commit (one fsync each)',
-    value: median(perCommit),
-    unit: 'items',
-    target: '>= 8',
-    met: median(perCommit) >= 8,
-  })
-  const gain = median(grouped) / median(alone)
-  add({ measured: 'group commit / a commit per item', value: gain, unit: 'x', target: '>= 2', met: gain >= 2 })
-}
-
-async function memory(): Promise<void> {
-  const service = await startService(folder())
-  const result = await run('stream-client.ts', [service.url, 'generate', 'memory', String(STREAMED)])
-  const peak = service.peakMemory() / 1e6
-  await service.stop()
-  add({ measured: `NDJSON over HTTP, one stream of ${STREAMED} items`, value: rate(result, 'created'), unit: 'rows/s' })
-  add({ measured: 'its peak resident memory', value: peak, unit: 'MB', target: '< 250', met: peak < 250 })
-}
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cleanUp().finally(() => process.exit(4)))
 
 try {
-  const file = join(work, 'items.ndjson')
-  writeFileSync(file, ndjson('stream', 0, ITEMS))
-  await streams(file)
-  await posts()
-  await memory()
-  mkdirSync('out/bench', { recursive: true })
-  writeFileSync('out/bench/ingest.json', `${JSON.stringify({ node: process.version, quick, rows }, null, 2)}\n`)
-  if (rows.some((row) => row.met === false)) process.exitCode = 1
+  for (const name of chosen) await report.section(name, async () => SECTIONS[name]?.(bench))
+  report.write({ quick: values.quick, postgres: await servers.facts() })
+  if (report.missed) process.exitCode = 1
 } finally {
-  rmSync(work, { recursive: true, force: true })
+  await cleanUp()
 }

@@ -8,48 +8,77 @@ const here = import.meta.dirname
 const root = join(here, '../../..')
 
 /** Runs a script of this folder to its end; its last line of output is its result. */
-export async function run(script: string, args: readonly string[]): Promise<Record<string, number>> {
+export async function run(script: string, args: readonly string[]): Promise<Readonly<Record<string, number>>> {
   const { stdout } = await promisify(execFile)(process.execPath, [join(here, script), ...args], { maxBuffer: 1 << 26 })
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the scripts of this folder print numbers alone
+  // the scripts of this folder print numbers alone
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, number>
 }
 
-export interface Service {
+/** `what` per second. */
+export const rate = (result: Readonly<Record<string, number>>, what: string): number =>
+  (result[what] ?? Number.NaN) / (result['seconds'] ?? Number.NaN)
+
+export interface Server {
   readonly url: string
-  /** Value of a metric without labels. */
-  metric(name: string): Promise<number>
   /** Highest resident memory so far, bytes (Linux: VmHWM). */
   peakMemory(): number
   stop(): Promise<void>
 }
 
+export interface Service extends Server {
+  /** Value of a metric without labels. */
+  metric(name: string): Promise<number>
+}
+
 /** As `npm start` has them: they keep the heap from growing where collecting a little sooner would do. */
 const SERVICE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=60']
 
-export async function startService(data: string, failpoints: string[] = []): Promise<Service> {
+export type Env = Readonly<Record<string, string>>
+
+export interface ServiceOptions {
+  readonly env?: Env
+  readonly failpoints?: readonly string[]
+}
+
+export async function startService(data: string, { env = {}, failpoints = [] }: ServiceOptions = {}): Promise<Service> {
   // the build, as it ships; fail points exist in the source alone
   const program =
     failpoints.length > 0 ? ['--conditions=failpoints', join(root, 'src/cli.ts')] : [join(root, 'dist/cli.js')]
-  const child = spawn(process.execPath, [...SERVICE_FLAGS, ...program, 'serve'], {
-    env: {
-      ...process.env,
-      INGOT_LISTEN: '127.0.0.1:0',
-      INGOT_DATA: data,
-      INGOT_LOG_LEVEL: 'warn',
-      INGOT_FAILPOINTS: failpoints.join(','),
+  const server = await startServer([...SERVICE_FLAGS, ...profiling(), ...program, 'serve'], {
+    INGOT_LISTEN: '127.0.0.1:0',
+    INGOT_DATA: data,
+    INGOT_LOG_LEVEL: 'warn',
+    INGOT_FAILPOINTS: failpoints.join(','),
+    ...env,
+  })
+  return {
+    ...server,
+    async metric(name) {
+      const text = await (await fetch(`${server.url}/metrics`)).text()
+      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  }
+}
+
+/** With BENCH_PROFILE every service writes a profile into that folder when it ends. */
+function profiling(): readonly string[] {
+  const folder = process.env['BENCH_PROFILE']
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+}
+
+/** A program that prints its address when it listens. It ends when told to, and in any case with this process. */
+export async function startServer(args: readonly string[], env: Env = {}): Promise<Server> {
+  const child = spawn(process.execPath, ['--import', join(root, 'src/testing/leash.ts'), ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
   })
   const url = await firstUrl(child)
   return {
     url,
-    async metric(name) {
-      const text = await (await fetch(`${url}/metrics`)).text()
-      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
-    },
     peakMemory: () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1_024,
     stop: () =>
       new Promise((resolve) => {
+        if (child.exitCode !== null || child.signalCode !== null) return resolve()
         child.once('exit', () => resolve())
         child.kill('SIGTERM')
       }),
@@ -64,6 +93,6 @@ function firstUrl(child: ChildProcess): Promise<string> {
       const url = /http:\/\/\S+?(?=[,\s])/.exec(text)?.[0]
       if (url !== undefined) resolve(url)
     })
-    child.once('exit', (code) => reject(new Error(`the service ended with ${code}`)))
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
   })
 }

@@ -1,42 +1,73 @@
 /**
- * Sends NDJSON to the service over one connection, reading the answer meanwhile.
- * Arguments: url, then a file, or `generate SERIES COUNT`. Prints {"lines", "created", "duplicate", "seconds"}.
+ * Sends NDJSON over one connection to each of some addresses, reading the answers meanwhile.
+ * Arguments: addresses, then as many files, or `generate SERIES COUNT` (for one address); lists have commas.
+ * Prints {"lines", "created", "duplicate", "failed", "seconds"}, summed over the streams.
  */
 import { createReadStream } from 'node:fs'
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createLineSplitter } from '../../../src/std/lines.ts'
 import { ndjson } from './items.ts'
 
 const CHUNK_ITEMS = 1_000
+/** Longer than any summary. */
+const TAIL_BYTES = 1_024
 
-const [url = '', source = '', series = '', count = '0'] = process.argv.slice(2)
+const [urls = '', source = '', series = '', count = '0'] = process.argv.slice(2)
 
 function* generated(): Generator<Buffer> {
   for (let at = 0; at < Number(count); at += CHUNK_ITEMS)
     yield ndjson(series, at, Math.min(at + CHUNK_ITEMS, Number(count)))
 }
 
-const body = source === 'generate' ? Readable.from(generated()) : createReadStream(source, { highWaterMark: 1 << 18 })
-const start = performance.now()
-const exchange = request(`${url}/v1/collections/bench/items`, {
-  method: 'POST',
-  headers: { 'content-type': 'application/x-ndjson' },
-})
-const answered = new Promise<string>((resolve, reject) => {
-  exchange.on('error', reject)
-  exchange.on('response', (response) => {
-    const splitter = createLineSplitter(1 << 20)
-    let last = ''
-    response.on('data', (chunk: Buffer) => (last = splitter.push(chunk).at(-1)?.bytes.toString() ?? last))
-    response.on('end', () => resolve(last))
-    response.on('error', reject)
+function bodies(): readonly Readable[] {
+  if (source === 'generate') return [Readable.from(generated())]
+  return source.split(',').map((file) => createReadStream(file, { highWaterMark: 1 << 18 }))
+}
+
+interface Summary {
+  readonly lines: number
+  readonly created: number
+  readonly duplicate: number
+  readonly failed: number
+}
+
+async function send(url: string, body: Readable): Promise<Summary> {
+  const exchange = request(`${url}/v1/collections/bench/items`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    agent: false,
   })
-})
-await pipeline(body, exchange)
-const last = await answered
+  const answered = new Promise<string>((resolve, reject) => {
+    exchange.on('error', reject)
+    exchange.on('response', (response) => {
+      // everything is taken in; only the last line is looked at, so that the client costs little
+      let tail: Buffer = Buffer.alloc(0)
+      response.on('data', (chunk: Buffer) => {
+        tail = chunk.length < TAIL_BYTES ? Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES) : chunk
+      })
+      response.on('end', () => resolve(tail.toString().trimEnd().split('\n').at(-1) ?? ''))
+      response.on('error', reject)
+    })
+  })
+  await pipeline(body, exchange)
+  const last = await answered
+  const parsed: unknown = JSON.parse(last)
+  if (typeof parsed !== 'object' || parsed === null || !('summary' in parsed)) throw new Error(`no summary: ${last}`)
+  return parsed.summary as Summary // the service's own last line
+}
+
+const start = performance.now()
+const addresses = urls.split(',')
+const summaries = await Promise.all(bodies().map((body, at) => send(addresses[at % addresses.length] ?? '', body)))
 const seconds = (performance.now() - start) / 1_000
-const summary: unknown = JSON.parse(last)
-if (typeof summary !== 'object' || summary === null || !('summary' in summary)) throw new Error(`no summary: ${last}`)
-console.log(JSON.stringify({ ...Object(summary.summary), seconds }))
+const total = (what: keyof Summary): number => summaries.reduce((sum, one) => sum + one[what], 0)
+console.log(
+  JSON.stringify({
+    lines: total('lines'),
+    created: total('created'),
+    duplicate: total('duplicate'),
+    failed: total('failed'),
+    seconds,
+  }),
+)

@@ -1,0 +1,139 @@
+/**
+ * Section `locked`: the http store in front of a backend that takes 50 ms a call and cannot refuse duplicates. The limit
+ * is the backend's own: the same look and save, with a fence as ingot shows it, called by a client that knows that
+ * nobody else does. Bursts on kept connections, from this process for both sides.
+ */
+import { Agent, request } from 'node:http'
+import { join } from 'node:path'
+import { type Bench, createFigures, withReplicas } from './bench.ts'
+import { itemText } from './items.ts'
+import { startServer } from './processes.ts'
+import { median } from './report.ts'
+
+const LATENCY_MS = 50
+const ITEMS = 200
+const EXAMPLE = join(import.meta.dirname, '../../../examples/legacy-backend')
+
+const agent = new Agent({ keepAlive: true })
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+interface Call {
+  readonly method: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+function call(url: string, { method, headers = {}, body }: Call): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const exchange = request(url, { agent, method, headers: { 'content-type': 'application/json', ...headers } })
+    exchange.on('error', reject)
+    exchange.on('response', (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }))
+      response.on('error', reject)
+    })
+    exchange.end(body)
+  })
+}
+
+async function expectStatus(answer: Promise<Answer>, ...allowed: readonly number[]): Promise<Answer> {
+  const { status, body } = await answer
+  if (!allowed.includes(status)) throw new Error(`answered ${status}: ${body}`)
+  return { status, body }
+}
+
+async function lookAndSave(backend: string, key: string, text: string): Promise<void> {
+  const headers = { 'fencing-token': '1' }
+  await expectStatus(call(`${backend}/items?collection=bench&key=${key}`, { method: 'GET', headers }), 404)
+  const content = Buffer.from(text).toString('base64')
+  const body = JSON.stringify({ collection: 'bench', key, media: 'application/json', content })
+  await expectStatus(call(`${backend}/items`, { method: 'POST', headers, body }), 201)
+}
+
+const put = (url: string, text: string): Promise<Answer> =>
+  expectStatus(call(`${url}/v1/collections/bench/items`, { method: 'POST', body: text }), 200, 201)
+
+/** Milliseconds until all of `ITEMS` calls at once were answered. */
+async function burst(one: (index: number) => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await Promise.all(Array.from({ length: ITEMS }, (_, index) => one(index)))
+  return performance.now() - start
+}
+
+async function withBackend<T>(bench: Bench, use: (url: string) => Promise<T>): Promise<T> {
+  const args = ['--listen', '127.0.0.1:0', '--latency', String(LATENCY_MS), '--data', bench.folder()]
+  const backend = await startServer([join(EXAMPLE, 'server.mjs'), ...args])
+  try {
+    return await use(backend.url)
+  } finally {
+    // it ends when the last connection does
+    agent.destroy()
+    await backend.stop()
+  }
+}
+
+async function envFor(bench: Bench, backend: string): Promise<Record<string, string>> {
+  return {
+    INGOT_STORE_URL: backend,
+    INGOT_STORE_MAPPING: join(EXAMPLE, 'mapping.json'),
+    INGOT_LOCK_URL: await bench.servers.emptyRedis(),
+  }
+}
+
+async function distinct(bench: Bench): Promise<void> {
+  const rounds = bench.quick ? 3 : 9
+  const figures = createFigures()
+  await withBackend(bench, (bare) =>
+    withBackend(bench, async (backend) =>
+      withReplicas(bench, { replicas: 1, env: await envFor(bench, backend) }, async (_, url) => {
+        // the first two rounds warm up both sides: connections, compiled code
+        for (let round = -2; round < rounds; round++) {
+          const item = (index: number): string => itemText(`burst-${round}`, index)
+          const limit = await burst((index) => lookAndSave(bare, `${round}-${index}`, item(index)))
+          const ours = await burst((index) => put(url, item(index)))
+          if (round < 0) continue
+          figures.add('limit', limit)
+          figures.add('ours', ours)
+        }
+      }),
+    ),
+  )
+  const limit = median(figures.of('limit'))
+  const ours = median(figures.of('ours'))
+  bench.report.add({ measured: `backend's own limit, ${ITEMS} distinct items at once`, value: limit, unit: 'ms' })
+  bench.report.add({ measured: `locked path, ${ITEMS} distinct items at once`, value: ours, unit: 'ms' })
+  bench.report.atMost('locked path / backend’s own limit', ours / limit, 1.3)
+}
+
+async function copies(bench: Bench): Promise<void> {
+  const replicas = 3
+  const text = itemText('copies', 0)
+  await withBackend(bench, async (backend) =>
+    withReplicas(bench, { replicas, env: await envFor(bench, backend) }, async (services) => {
+      const answers: Answer[] = []
+      const ms = await burst(async (index) => {
+        const answer = await put(services[index % replicas]?.url ?? '', text)
+        answers.push(answer)
+      })
+      const audit = (await call(`${backend}/audit`, { method: 'GET' })).body
+      const saves = audit.split('\n').filter((line) => line.includes('"type":"save"')).length
+      const created = answers.filter((answer) => answer.status === 201).length
+      const measured = `${ITEMS} copies of one item over ${replicas} replicas`
+      bench.report.add({ measured: `${measured}: until all were answered`, value: ms, unit: 'ms' })
+      const one = { target: '= 1', met: saves === 1 }
+      bench.report.add({ measured: `${measured}: saves in the audit log`, value: saves, unit: 'saves', ...one })
+      const told = { target: '= 1', met: created === 1 }
+      bench.report.add({ measured: `${measured}: answered "created"`, value: created, unit: 'answers', ...told })
+    }),
+  )
+}
+
+export async function locked(bench: Bench): Promise<void> {
+  await distinct(bench)
+  await copies(bench)
+}

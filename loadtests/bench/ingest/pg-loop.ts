@@ -1,0 +1,84 @@
+/**
+ * The limit to compare with on Postgres: a loop that reads the same NDJSON, makes the same ids and inserts them with one
+ * sorted statement and one commit per batch, without HTTP and without answering anybody. Binary arrays and a prepared
+ * statement, which is the fastest that we know from Node.
+ * Arguments: url, file, batch size, batches in flight, `shape` (`store`: the store's own table, migrated before;
+ * `plain`: one table with a primary key and nothing else). Prints {"items", "seconds"}.
+ */
+import { readFileSync } from 'node:fs'
+import pg from 'pg'
+import { DEFAULT_POLICY } from '../../../src/identity/policy.ts'
+import type { PreparedItem } from '../../../src/items/item.ts'
+import { itemKey } from '../../../src/items/item-key.ts'
+import { prepare } from '../../../src/items/prepare.ts'
+import { byteaArray } from '../../../src/postgres/binary-array.ts'
+import { createLineSplitter } from '../../../src/std/lines.ts'
+
+const CHUNK = 65_536
+
+const [url = '', file = '', size = '512', inFlight = '1', shape = 'store'] = process.argv.slice(2)
+const batchSize = Number(size)
+
+const SHAPES: Readonly<Record<string, { readonly setUp: string; readonly insert: string }>> = {
+  store: {
+    setUp: "INSERT INTO ingot_collections (name, policy) VALUES ('bench', '{}')",
+    insert: `INSERT INTO ingot_items (collection, id, place, first_seen_ms, media, content)
+      SELECT 1, r.id, ($4::bigint << 20) | r.ord, $3::bigint, NULL, r.content
+      FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS r(id, content, ord)
+      ORDER BY r.id ON CONFLICT DO NOTHING RETURNING id`,
+  },
+  plain: {
+    setUp: `CREATE TABLE bare_items (id bytea PRIMARY KEY, place bigint NOT NULL, first_seen_ms bigint NOT NULL,
+      content bytea NOT NULL)`,
+    insert: `INSERT INTO bare_items (id, place, first_seen_ms, content)
+      SELECT r.id, ($4::bigint << 20) | r.ord, $3::bigint, r.content
+      FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS r(id, content, ord)
+      ORDER BY r.id ON CONFLICT DO NOTHING RETURNING id`,
+  },
+}
+
+function* batches(): Generator<readonly PreparedItem[]> {
+  const input = readFileSync(file)
+  const splitter = createLineSplitter(1 << 20)
+  let batch: PreparedItem[] = []
+  for (let at = 0; at < input.length; at += CHUNK) {
+    for (const line of splitter.push(input.subarray(at, at + CHUNK))) {
+      const prepared = prepare(DEFAULT_POLICY, { media: 'application/json', content: line.bytes }, { maxDepth: 128 })
+      if ('refused' in prepared) throw prepared.refused
+      if (batch.push(prepared) < batchSize) continue
+      yield batch
+      batch = []
+    }
+  }
+  if (batch.length > 0) yield batch
+}
+
+const { setUp = '', insert = '' } = SHAPES[shape] ?? {}
+const clients = await Promise.all(
+  Array.from({ length: Number(inFlight) }, async () => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    return client
+  }),
+)
+await clients[0]?.query(setUp)
+const work = batches()
+let number = 0
+let items = 0
+
+/** Takes batch after batch; several of these overlap reading with the server's work. */
+async function save(client: pg.Client): Promise<void> {
+  for (const batch of work) {
+    const ids = byteaArray(batch.map((item) => itemKey(item.id)))
+    const contents = byteaArray(batch.map((item) => item.content))
+    const values = [ids, contents, Date.now(), number++]
+    const { rowCount } = await client.query({ name: 'insert', text: insert, values, rowMode: 'array' })
+    items += rowCount ?? 0
+  }
+}
+
+const start = performance.now()
+await Promise.all(clients.map(save))
+const seconds = (performance.now() - start) / 1_000
+await Promise.all(clients.map((client) => client.end()))
+console.log(JSON.stringify({ items, seconds }))

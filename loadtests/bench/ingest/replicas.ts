@@ -1,0 +1,147 @@
+/** Replicas on one Postgres beside a bare loop and the naive service: sections `replicas`, `naive`, `duplicates`. */
+import { join } from 'node:path'
+import { migrate } from '../../../src/items/postgres/migrate.ts'
+import { type Bench, createFigures, withReplicas } from './bench.ts'
+import { CACHE_SETTING } from './cache.ts'
+import { type Env, rate, run, startServer } from './processes.ts'
+import { median, type Report } from './report.ts'
+
+/** As many streams as replicas at most, and the same for all sides. */
+const STREAMS = 3
+
+const NAIVE = join(import.meta.dirname, '../naive/server.ts')
+
+/** Items per second of the streams, all of which must be new. */
+async function allNew(bench: Bench, files: readonly string[], shape: { replicas: number; env?: Env }): Promise<number> {
+  return bench.servers.withDatabase((url) =>
+    withReplicas(bench, { replicas: shape.replicas, env: { INGOT_STORE_URL: url, ...shape.env } }, async (_, urls) =>
+      rate(await run('stream-client.ts', [urls, files.join(',')]), 'created'),
+    ),
+  )
+}
+
+interface Loop {
+  readonly size: number
+  readonly inFlight: number
+}
+
+async function bareLoop(bench: Bench, file: string, { size, inFlight }: Loop): Promise<number> {
+  return bench.servers.withDatabase(async (url) => {
+    await migrate({ url })
+    return rate(await run('pg-loop.ts', [url, file, String(size), String(inFlight)]), 'items')
+  })
+}
+
+const loopName = ({ size, inFlight }: Loop): string =>
+  inFlight === 1 ? `bare loop, batches of ${size}` : `bare loop, batches of ${size}, ${inFlight} in flight`
+
+const SERIAL: readonly Loop[] = [512, 1_024, 2_048, 4_096].map((size) => ({ size, inFlight: 1 }))
+const OVERLAPPED: readonly Loop[] = [1_024, 4_096].map((size) => ({ size, inFlight: 3 }))
+
+export async function replicas(bench: Bench): Promise<void> {
+  const { quick, files } = bench
+  const count = quick ? 60_000 : 400_000
+  const [whole = ''] = files('replicas', count, 1)
+  const parts = files('replicas', count, STREAMS)
+  const figures = createFigures()
+  for (let round = 0; round < (quick ? 1 : 3); round++) {
+    for (const loop of [...SERIAL, ...OVERLAPPED]) figures.add(loopName(loop), await bareLoop(bench, whole, loop))
+    for (const some of [1, 3]) figures.add(nameOf(some), await allNew(bench, parts, { replicas: some }))
+  }
+  reportReplicas(bench.report, (name) => median(figures.of(name)))
+}
+
+function reportReplicas(report: Report, of: (name: string) => number): void {
+  const loops = [...SERIAL, ...OVERLAPPED].map(loopName)
+  for (const name of [...loops, nameOf(1), nameOf(3)]) report.add({ measured: name, value: of(name), unit: 'rows/s' })
+  const best = (some: readonly Loop[]): number => Math.max(...some.map((loop) => of(loopName(loop))))
+  for (const some of [1, 3]) {
+    report.atLeast(`${nameOf(some)} / best bare loop`, of(nameOf(some)) / best(SERIAL), 0.7)
+    // the loop that waits for nothing has no equal in what people write, and is the machine's own limit
+    const value = of(nameOf(some)) / best(OVERLAPPED)
+    report.add({ measured: `${nameOf(some)} / best loop with 3 in flight`, value, unit: 'x' })
+  }
+}
+
+const nameOf = (some: number): string => `NDJSON through ${some} ${some === 1 ? 'replica' : 'replicas'}`
+
+async function naiveRate(
+  bench: Bench,
+  files: readonly string[],
+  shape: { some: number; concurrency: number },
+): Promise<number> {
+  const redis = await bench.servers.emptyRedis()
+  return bench.servers.withDatabase(async (url) => {
+    const env = { DATABASE_URL: url, REDIS_URL: redis, CONCURRENCY: String(shape.concurrency) }
+    // one after the other: two that create the table at once would fail
+    const servers = []
+    for (let n = 0; n < shape.some; n++) servers.push(await startServer([NAIVE], env))
+    try {
+      const urls = servers.map((server) => server.url).join(',')
+      return rate(await run('stream-client.ts', [urls, files.join(',')]), 'created')
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()))
+    }
+  })
+}
+
+export async function naive(bench: Bench): Promise<void> {
+  const { report, quick, files } = bench
+  const widths = quick ? [32] : [8, 32, 128]
+  const few = files('naive', quick ? 1_500 : 9_000, STREAMS)
+  const many = files('naive', quick ? 30_000 : 200_000, STREAMS)
+  const figures = createFigures()
+  for (let round = 0; round < (quick ? 1 : 3); round++) {
+    for (const some of [1, 3]) {
+      for (const concurrency of widths)
+        figures.add(`naive ${some} ${concurrency}`, await naiveRate(bench, few, { some, concurrency }))
+      figures.add(`ingot ${some}`, await allNew(bench, many, { replicas: some }))
+    }
+  }
+  for (const some of [1, 3]) {
+    const rates = widths.map((concurrency) => median(figures.of(`naive ${some} ${concurrency}`)))
+    const through = median(figures.of(`ingot ${some}`))
+    for (const [at, concurrency] of widths.entries()) {
+      const measured = `naive, processes: ${some}, items at once: ${concurrency} a stream`
+      report.add({ measured, value: rates[at] ?? Number.NaN, unit: 'rows/s' })
+    }
+    report.add({ measured: nameOf(some), value: through, unit: 'rows/s' })
+    report.atLeast(`${nameOf(some)} / best naive`, through / Math.max(...rates), 10)
+  }
+}
+
+export async function duplicates(bench: Bench): Promise<void> {
+  const { report, quick, files } = bench
+  const parts = files('duplicates', quick ? 60_000 : 400_000, STREAMS)
+  const figures = createFigures()
+  /** All new, then, after a restart, all of it again. */
+  async function twice(name: string, extra: Env): Promise<void> {
+    await bench.servers.withDatabase(async (url) => {
+      for (const what of ['created', 'duplicate']) {
+        await withReplicas(bench, { replicas: 1, env: { INGOT_STORE_URL: url, ...extra } }, async (_, urls) =>
+          figures.add(`${name} ${what}`, rate(await run('stream-client.ts', [urls, parts.join(',')]), what)),
+        )
+      }
+    })
+  }
+  for (let round = 0; round < (quick ? 1 : 3); round++) {
+    await twice('plain', {})
+    if (CACHE_SETTING !== undefined) await twice('cached', { [CACHE_SETTING]: await bench.servers.emptyRedis() })
+  }
+  const of = (name: string): number => median(figures.of(name))
+  report.add({ measured: 'all new', value: of('plain created'), unit: 'rows/s' })
+  report.add({ measured: 'all duplicates, after a restart', value: of('plain duplicate'), unit: 'rows/s' })
+  report.atLeast('all duplicates / all new', of('plain duplicate') / of('plain created'), 2)
+  if (CACHE_SETTING === undefined) return report.skip('all duplicates, warm Redis cache', 'there is no cache setting')
+  report.add({ measured: 'all new, writing a Redis cache', value: of('cached created'), unit: 'rows/s' })
+  report.add({
+    measured: 'all duplicates, after a restart, warm Redis cache',
+    value: of('cached duplicate'),
+    unit: 'rows/s',
+  })
+  report.add({
+    measured: 'all duplicates, warm Redis cache / without',
+    value: of('cached duplicate') / of('plain duplicate'),
+    unit: 'x',
+  })
+}

@@ -1,0 +1,96 @@
+/** What was measured: printed as it comes, and written as JSON at the end, with the state of the machine. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, totalmem } from 'node:os'
+
+export interface Row {
+  readonly measured: string
+  readonly value: number
+  readonly unit: string
+  /** What it should be; without one the row is there to be compared with. */
+  readonly target?: string
+  readonly met?: boolean
+}
+
+export interface Report {
+  add(row: Row): void
+  /** A ratio that should be at least `least`. */
+  atLeast(measured: string, ratio: number, least: number): void
+  atMost(measured: string, ratio: number, most: number): void
+  /** Something that could not be measured, and why. */
+  skip(measured: string, why: string): void
+  /** Runs the part under a heading of its own. */
+  section(name: string, run: () => Promise<void>): Promise<void>
+  write(facts: Readonly<Record<string, unknown>>): void
+  readonly missed: boolean
+}
+
+interface Entry extends Row {
+  readonly section: string
+}
+
+interface SectionRun {
+  readonly section: string
+  readonly seconds: number
+  /** One-minute load average before and after: who else used the machine. */
+  readonly load: readonly [number, number]
+}
+
+const OUT = new URL('../../../out/bench/', import.meta.url)
+
+const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem() }
+
+/** One-minute load average. */
+const load = (): number => loadavg()[0] ?? Number.NaN
+
+export function createReport(): Report {
+  const rows: Entry[] = []
+  const skipped: { readonly measured: string; readonly why: string }[] = []
+  const sections: SectionRun[] = []
+  let current = ''
+
+  function add(row: Row): void {
+    rows.push({ section: current, ...row })
+    console.log(line(row))
+  }
+
+  return {
+    add,
+    atLeast: (measured, value, least) =>
+      add({ measured, value, unit: 'x', target: `>= ${least}`, met: value >= least }),
+    atMost: (measured, value, most) => add({ measured, value, unit: 'x', target: `<= ${most}`, met: value <= most }),
+    skip(measured, why) {
+      skipped.push({ measured, why })
+      console.log(`${measured.padEnd(WIDTH)} not measured: ${why}`)
+    },
+    async section(name, run) {
+      current = name
+      const before = load()
+      const start = performance.now()
+      console.log(`\n## ${name} (load ${before.toFixed(1)})`)
+      await run()
+      sections.push({ section: name, seconds: (performance.now() - start) / 1_000, load: [before, load()] })
+    },
+    write(facts) {
+      mkdirSync(OUT, { recursive: true })
+      const text = JSON.stringify({ machine, ...facts, sections, rows, skipped }, null, 2)
+      writeFileSync(new URL('ingest.json', OUT), `${text}\n`)
+    },
+    get missed() {
+      return rows.some((row) => row.met === false)
+    },
+  }
+}
+
+const WIDTH = 72
+
+function line({ measured, value, unit, target = '', met }: Row): string {
+  const verdict = met === undefined ? '' : met ? '  met' : '  MISSED'
+  const figure = Math.abs(value) >= 1_000 ? value.toFixed(0) : value.toFixed(2)
+  return `${measured.padEnd(WIDTH)} ${figure.padStart(10)} ${unit.padEnd(8)} ${target}${verdict}`
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[sorted.length >> 1] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[(sorted.length >> 1) - 1] ?? Number.NaN)) / 2
+}
