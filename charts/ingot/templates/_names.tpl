@@ -69,5 +69,5 @@ http://{{ include "ingot.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.
 {{/* "true" when the service needs an address that is not of this release. */}}
 {{- define "ingot.goesOutside" -}}
 {{- $v := .Values -}}
-{{- if or (eq $v.store.mode "external") (and (eq $v.store.mode "http") $v.store.http.url) (eq $v.lock.fences.mode "external") (and (eq $v.redis.mode "external") $v.redis.external.url) -}}true{{- end -}}
+{{- if or (eq $v.store.mode "external") (and (eq $v.store.mode "http") $v.store.http.url) (eq $v.lock.fences.mode "external") (and (eq $v.redis.mode "external") (or $v.redis.external.url $v.redis.external.existingSecret)) -}}true{{- end -}}
 {{- end -}}

@@ -28,8 +28,8 @@
 {{- if and (eq $v.lock.fences.mode "external") (not $v.lock.fences.existingSecret) -}}
 {{- fail "lock.fences.mode is external: name the Secret that holds the DSN in lock.fences.existingSecret" -}}
 {{- end -}}
-{{- if and (include "ingot.needsLock" .) (eq $v.redis.mode "external") (not $v.redis.external.url) -}}
-{{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give redis.external.url" -}}
+{{- if and (include "ingot.needsLock" .) (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
+{{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
 {{- end -}}
 {{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}

@@ -1,16 +1,152 @@
-{{/* Where the lock service is: for the service, the test and the canary. */}}
+{{/*
+Names and small computations of the Redis part. For the other templates:
+  ingot.redis.lockUrl       URL of the lock service without credentials; empty for an external one whose Secret holds it
+  ingot.redis.env           env entries: INGOT_LOCK_URL, and what it expands
+  ingot.redis.cacheUrl      URL of the cache without credentials; empty without a cache
+  ingot.redis.volumes, ingot.redis.volumeMounts   the CA, when TLS is on; else empty
+*/}}
+{{- define "ingot.redis.name" -}}
+{{- printf "%s-redis" (include "ingot.fullname" .) }}
+{{- end }}
 
-{{/* URL without credentials; empty when there is no lock service. */}}
+{{- define "ingot.redis.sentinelName" -}}
+{{- printf "%s-sentinel" (include "ingot.fullname" .) }}
+{{- end }}
+
+{{- define "ingot.redis.cacheName" -}}
+{{- printf "%s-cache" (include "ingot.fullname" .) }}
+{{- end }}
+
+{{- define "ingot.redis.own" -}}
+{{- if ne .Values.redis.mode "external" }}true{{ end }}
+{{- end }}
+
+{{/* The DNS domain of a headless service: (dict "context" $ "set" NAME) */}}
+{{- define "ingot.redis.domain" -}}
+{{- printf "%s-headless.%s.svc.%s" .set .context.Release.Namespace .context.Values.clusterDomain }}
+{{- end }}
+
+{{- define "ingot.redis.count" -}}
+{{- if eq .Values.redis.mode "cluster" }}
+{{- mul .Values.redis.cluster.masters (add 1 .Values.redis.cluster.replicasPerMaster) }}
+{{- else if eq .Values.redis.mode "sentinel" }}
+{{- .Values.redis.replicas }}
+{{- else }}1{{ end }}
+{{- end }}
+
+{{/* A write waits for nobody, but is refused while no replica follows; only where one may be missing. */}}
+{{- define "ingot.redis.minReplicas" -}}
+{{- $replicas := 0 }}
+{{- if eq .Values.redis.mode "cluster" }}{{ $replicas = .Values.redis.cluster.replicasPerMaster }}{{ end }}
+{{- if eq .Values.redis.mode "sentinel" }}{{ $replicas = sub .Values.redis.replicas 1 }}{{ end }}
+{{- if ge (int $replicas) 2 }}1{{ else }}0{{ end }}
+{{- end }}
+
+{{/* 70 % of the memory limit in bytes: (dict "limit" QUANTITY "given" OVERRIDE). The rest is for buffers and rewrites. */}}
+{{- define "ingot.redis.maxmemory" -}}
+{{- if .given }}{{ .given }}{{ else }}
+{{- $limit := toString .limit }}
+{{- $units := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "" 1 }}
+{{- $number := regexFind "^[0-9]+" $limit }}
+{{- $unit := trimPrefix $number $limit }}
+{{- if or (eq $number "") (not (hasKey $units $unit)) }}
+{{- fail (printf "redis.resources.limits.memory is %q: write a whole number with Ki, Mi or Gi, or set redis.maxmemory" $limit) }}
+{{- end }}
+{{- div (mul (int64 $number) (int64 (get $units $unit)) 7) 10 }}
+{{- end }}
+{{- end }}
+
+{{- define "ingot.redis.secretName" -}}
+{{- if eq .Values.redis.mode "external" }}{{ .Values.redis.external.existingSecret }}
+{{- else }}{{ default (include "ingot.redis.name" .) .Values.redis.auth.existingSecret }}{{ end }}
+{{- end }}
+
+{{- define "ingot.redis.tlsSecretName" -}}
+{{- default (printf "%s-tls" (include "ingot.redis.name" .)) .Values.redis.tls.existingSecret }}
+{{- end }}
+
+{{/* Comma-separated host:port of all pods of a set: (dict "context" $ "set" NAME "count" N "port" P) */}}
+{{- define "ingot.redis.hosts" -}}
+{{- $hosts := list }}
+{{- $domain := include "ingot.redis.domain" . }}
+{{- range $i := until (int .count) }}
+{{- $hosts = append $hosts (printf "%s-%d.%s:%d" $.set $i $domain (int $.port)) }}
+{{- end }}
+{{- join "," $hosts }}
+{{- end }}
+
+{{- define "ingot.redis.tlsQuery" -}}
+{{- if .Values.redis.tls.enabled }}tls=true&ca=/etc/ingot/redis-tls/ca.crt{{ end }}
+{{- end }}
+
+{{/* (dict "context" $ "login" "user:password@" or "" "sentinelLogin" "sentinel-user=...&sentinel-password=..." or "") */}}
+{{- define "ingot.redis.url" -}}
+{{- $mode := .context.Values.redis.mode }}
+{{- $name := include "ingot.redis.name" .context }}
+{{- $tls := include "ingot.redis.tlsQuery" .context }}
+{{- if eq $mode "standalone" }}
+{{- printf "redis://%s%s-0.%s:6379" .login $name (include "ingot.redis.domain" (dict "context" .context "set" $name)) }}
+{{- with $tls }}?{{ . }}{{ end }}
+{{- else if eq $mode "cluster" }}
+{{- printf "redis+cluster://%s%s" .login (include "ingot.redis.hosts" (dict "context" .context "set" $name "count" (include "ingot.redis.count" .context) "port" 6379)) }}
+{{- with $tls }}?{{ . }}{{ end }}
+{{- else if eq $mode "sentinel" }}
+{{- $sentinels := include "ingot.redis.hosts" (dict "context" .context "set" (include "ingot.redis.sentinelName" .context) "count" .context.Values.redis.sentinel.replicas "port" 26379) }}
+{{- printf "redis+sentinel://%s%s/%s" .login $sentinels .context.Values.redis.sentinel.masterName }}
+{{- with join "&" (compact (list .sentinelLogin $tls)) }}?{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "ingot.redis.lockUrl" -}}
-{{ .Values.redis.external.url }}
-{{- end -}}
+{{- if eq .Values.redis.mode "external" }}{{ .Values.redis.external.url }}
+{{- else }}{{ include "ingot.redis.url" (dict "context" . "login" "" "sentinelLogin" "") }}{{ end }}
+{{- end }}
 
 {{- define "ingot.redis.env" -}}
-{{- with include "ingot.redis.lockUrl" . }}
+{{- if eq .Values.redis.mode "external" }}
+{{- if .Values.redis.external.existingSecret }}
 - name: INGOT_LOCK_URL
-  value: {{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.redis.external.existingSecret }}
+      key: {{ .Values.redis.external.urlKey }}
+{{- else if .Values.redis.external.url }}
+- name: INGOT_LOCK_URL
+  value: {{ .Values.redis.external.url | quote }}
 {{- end }}
-{{- end -}}
+{{- else }}
+- name: LOCK_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "ingot.redis.secretName" . }}
+      key: password
+- name: INGOT_LOCK_URL
+  value: {{ include "ingot.redis.url" (dict "context" . "login" "ingot:$(LOCK_PASSWORD)@" "sentinelLogin" "sentinel-user=ingot&sentinel-password=$(LOCK_PASSWORD)") | quote }}
+{{- end }}
+{{- end }}
 
-{{- define "ingot.redis.volumes" -}}{{- end -}}
-{{- define "ingot.redis.volumeMounts" -}}{{- end -}}
+{{- define "ingot.redis.cacheUrl" -}}
+{{- if .Values.cache.enabled }}
+{{- printf "redis://%s:6379" (include "ingot.redis.cacheName" .) }}
+{{- with include "ingot.redis.tlsQuery" . }}?{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "ingot.redis.volumes" -}}
+{{- if .Values.redis.tls.enabled }}
+- name: redis-tls
+  secret:
+    secretName: {{ include "ingot.redis.tlsSecretName" . }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "ingot.redis.volumeMounts" -}}
+{{- if .Values.redis.tls.enabled }}
+- name: redis-tls
+  mountPath: /etc/ingot/redis-tls
+  readOnly: true
+{{- end }}
+{{- end }}

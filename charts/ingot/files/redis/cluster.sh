@@ -1,0 +1,3 @@
+#!/bin/sh
+# Beside every Redis server of a cluster. Written next.
+exit 0

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Beside a starting Redis server under Sentinels, until it has found its place.
+#
+# Sentinels that know no master leave the servers orphaned: each follows 127.0.0.1, port 1 ("I was no master") or
+# port 2 ("I was"). Then exactly one becomes master, and only when all servers answer, so that no data are overlooked:
+#   all are empty and none was master          -> ordinal 0, the first start of all
+#   one was master and all others followed it  -> that one: the Sentinels have lost their volumes
+# Anything else is left to a person (see RUNBOOK): guessing would throw acknowledged writes away.
+set -eu
+. "${0%/*}/lib.sh"
+
+# host, master_host, master_port, keys, and whom it last followed, of every server; fewer lines than servers: no answer
+census() {
+  redis_hosts | while read -r host; do
+    info=$(redis_at "$host" INFO replication)
+    keys=$(redis_at "$host" DBSIZE)
+    [ -z "$info" ] || [ -z "$keys" ] || echo "$host $(echo "$info" | field role) \
+$(echo "$info" | field master_host) $(echo "$info" | field master_port) $keys"
+  done
+}
+
+# elect: who may become master, from a census on standard input
+elect() {
+  awk -v all="$REDIS_COUNT" -v first="$REDIS_SET-0.$REDIS_DOMAIN" '
+    $2 != "slave" || $3 != "127.0.0.1" { placed++ }
+    $4 == 2 { was = $1; masters++ }
+    $5 > 0 { full++ }
+    END {
+      if (NR < all || placed > 0) exit
+      if (masters == 1) print was
+      else if (masters == 0 && full == 0) print first
+    }'
+}
+
+orphaned() { me INFO replication | grep -q '^master_host:127.0.0.1'; }
+
+# adopt MASTER: what the Sentinels know now
+adopt() {
+  [ "$1" != "$SELF" ] || return 0
+  log "following $1"
+  me REPLICAOF "$1" "$REDIS_PORT" >/dev/null
+}
+
+lead_if_elected() {
+  elected=$(census | elect)
+  if [ "$elected" = "$SELF" ]; then
+    log 'no Sentinel knows a master and all servers agree: this pod becomes the master'
+    me REPLICAOF NO ONE >/dev/null
+  elif [ -z "$elected" ]; then
+    log 'no Sentinel knows a master; waiting until all servers answer and their memories agree (see RUNBOOK)'
+  fi
+}
+
+in_place() {
+  info=$(me INFO replication)
+  case $(echo "$info" | field role) in
+    master) return 0 ;;
+    slave) [ "$(echo "$info" | field master_link_status)" = up ] &&
+      [ "$(echo "$info" | field master_sync_in_progress)" = 0 ] ;;
+    *) return 1 ;;
+  esac
+}
+
+until [ "$(me PING)" = PONG ]; do sleep 1; done
+while orphaned; do
+  master=$(opinions | agreed)
+  case $master in
+    '') ;;
+    -) lead_if_elected ;;
+    *) adopt "$master" ;;
+  esac
+  sleep 1
+done
+until in_place; do sleep 1; done
+me CONFIG SET replica-priority 100 >/dev/null

@@ -1,0 +1,85 @@
+{{/* What the Redis and the Sentinel pods have in common. All take (dict "context" $ "component" redis|sentinel). */}}
+
+{{- define "ingot.redis.set" -}}
+{{- if eq .component "sentinel" }}{{ include "ingot.redis.sentinelName" .context }}{{ else }}{{ include "ingot.redis.name" .context }}{{ end }}
+{{- end }}
+
+{{/* Hosts that cannot be told apart from a dead one must not stop a Sentinel that looks a name up. */}}
+{{- define "ingot.redis.dns" -}}
+dnsConfig:
+  options:
+    - { name: ndots, value: "1" }
+    - { name: timeout, value: "1" }
+    - { name: attempts, value: "2" }
+{{- end }}
+
+{{- define "ingot.redis.podEnv" -}}
+{{- $redis := .context.Values.redis }}
+{{- $set := include "ingot.redis.set" . }}
+- name: POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- name: POD_IP
+  valueFrom: { fieldRef: { fieldPath: status.podIP } }
+- name: NODE_NAME
+  valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
+- { name: SELF, value: {{ printf "$(POD_NAME).%s" (include "ingot.redis.domain" (dict "context" .context "set" $set)) | quote }} }
+- { name: MODE, value: {{ $redis.mode }} }
+- { name: REDIS_SERVER, value: {{ $redis.commands.server }} }
+- { name: REDIS_CLI, value: {{ $redis.commands.cli }} }
+- { name: TLS, value: {{ $redis.tls.enabled | quote }} }
+- { name: PERSISTENT, value: {{ $redis.persistence.enabled | quote }} }
+- { name: REDIS_SET, value: {{ include "ingot.redis.name" .context }} }
+- { name: REDIS_DOMAIN, value: {{ include "ingot.redis.domain" (dict "context" .context "set" (include "ingot.redis.name" .context)) }} }
+- { name: REDIS_COUNT, value: {{ include "ingot.redis.count" .context | quote }} }
+- { name: REDIS_PORT, value: "6379" }
+- { name: MIN_REPLICAS, value: {{ include "ingot.redis.minReplicas" .context | quote }} }
+{{- if eq $redis.mode "sentinel" }}
+- { name: SENTINEL_SET, value: {{ include "ingot.redis.sentinelName" .context }} }
+- { name: SENTINEL_DOMAIN, value: {{ include "ingot.redis.domain" (dict "context" .context "set" (include "ingot.redis.sentinelName" .context)) }} }
+- { name: SENTINEL_COUNT, value: {{ $redis.sentinel.replicas | quote }} }
+- { name: SENTINEL_PORT, value: "26379" }
+- { name: MASTER_NAME, value: {{ $redis.sentinel.masterName }} }
+{{- end }}
+{{- if eq $redis.mode "cluster" }}
+- { name: CLUSTER_MASTERS, value: {{ $redis.cluster.masters | quote }} }
+{{- end }}
+{{- end }}
+
+{{- define "ingot.redis.mounts" -}}
+- { name: data, mountPath: /data }
+- { name: run, mountPath: /run/redis }
+- { name: scripts, mountPath: /etc/ingot/redis, readOnly: true }
+- { name: auth, mountPath: /etc/ingot/redis-auth, readOnly: true }
+{{- if .context.Values.redis.tls.enabled }}
+- { name: tls, mountPath: /etc/ingot/redis-tls, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "ingot.redis.podVolumes" -}}
+- name: run
+  emptyDir: { medium: Memory, sizeLimit: 8Mi }
+- name: scripts
+  configMap:
+    name: {{ include "ingot.redis.name" .context }}
+    defaultMode: 0555
+- name: auth
+  secret:
+    secretName: {{ include "ingot.redis.secretName" .context }}
+    defaultMode: 0440
+    items:
+      - { key: password, path: ingot-password }
+      - { key: replication-password, path: replication-password }
+      - { key: sentinel-password, path: sentinel-password }
+      - { key: admin-password, path: admin-password }
+{{- if .context.Values.redis.tls.enabled }}
+- name: tls
+  secret:
+    secretName: {{ include "ingot.redis.tlsSecretName" .context }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+
+{{/* A changed setting, script or password is a new pod. A certificate is not: see RUNBOOK. */}}
+{{- define "ingot.redis.checksums" -}}
+checksum/redis: {{ include (print .context.Template.BasePath "/redis/scripts.yaml") .context | sha256sum }}
+{{- end }}
