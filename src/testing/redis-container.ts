@@ -9,7 +9,7 @@ import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer,
 
 const IMAGE = 'redis:8.0'
 /** A container that nobody removes, because its test was killed, ends by itself. */
-const MAX_LIFE_SECONDS = 1_200
+const LIFE_SECONDS = 1_200
 
 /** One server process: `sentinel` runs from a configuration file that it rewrites. */
 export interface ServerSpec {
@@ -57,13 +57,11 @@ function startLine({ port, kind, env = {} }: ServerSpec): string {
   return `${variables.join('')}redis-server ${folder(port)}/conf${kind === 'sentinel' ? ' --sentinel' : ''} >/dev/null`
 }
 
-function bootScript(specs: readonly ServerSpec[], prepare: string): string {
+function bootScript(specs: readonly ServerSpec[], prepare: string, lifeSeconds: number): string {
   const files = specs.map(
     (s) => `mkdir -p ${folder(s.port)}; cat > ${folder(s.port)}/conf <<'END'\n${configFile(s)}\nEND`,
   )
-  return [...files, prepare, ...specs.map(startLine), 'echo servers started', `exec sleep ${MAX_LIFE_SECONDS}`].join(
-    '\n',
-  )
+  return [...files, prepare, ...specs.map(startLine), 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')
 }
 
 async function run(container: StartedTestContainer, command: readonly string[]): Promise<string> {
@@ -79,15 +77,17 @@ export interface ContainerOptions {
   readonly prepare?: string
   /** Arguments that redis-cli needs for every call: TLS, password. Default: none. */
   readonly cliArgs?: readonly string[]
+  /** After that long the container ends by itself. Default: 1200. */
+  readonly lifeSeconds?: number
 }
 
 export async function startContainer(
   specs: readonly ServerSpec[],
-  { files = {}, prepare = '', cliArgs = [] }: ContainerOptions = {},
+  { files = {}, prepare = '', cliArgs = [], lifeSeconds = LIFE_SECONDS }: ContainerOptions = {},
 ): Promise<RedisContainer> {
   const base = new GenericContainer(IMAGE)
     .withUser('root')
-    .withCommand(['sh', '-c', bootScript(specs, prepare)])
+    .withCommand(['sh', '-c', bootScript(specs, prepare, lifeSeconds)])
     .withCopyContentToContainer(Object.entries(files).map(([target, content]) => ({ target, content, mode: 0o644 })))
     .withWaitStrategy(Wait.forLogMessage('servers started'))
     .withStartupTimeout(120_000)

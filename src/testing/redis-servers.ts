@@ -119,17 +119,18 @@ const sentinel = (port: number, master: number): ServerSpec => ({
 })
 
 /** Three Sentinels, a master and two replicas; a silent master is replaced after about two seconds. */
-export function startSentinel(): Promise<RedisServers | Absent> {
+export function startSentinel(options: ContainerOptions = {}): Promise<RedisServers | Absent> {
   return orAbsent(async () => {
     const [master = 0, ...others] = await freePorts(6)
     const replicas = others.slice(0, 2)
     const sentinels = others.slice(2)
     const follow = [`replicaof ${HOST} ${master}`, 'repl-timeout 5']
-    const container = await startContainer([
+    const specs = [
       server(master, ['min-replicas-to-write 0']),
       ...replicas.map((port) => server(port, follow)),
       ...sentinels.map((port) => sentinel(port, master)),
-    ])
+    ]
+    const container = await startContainer(specs, options)
     return guarded(container, async () => {
       await until('two replicas and three Sentinels', async () => {
         const seen = await Promise.all(sentinels.map((port) => container.cli(port, 'info', 'sentinel')))

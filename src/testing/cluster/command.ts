@@ -13,7 +13,9 @@ import { type Service, startService } from '../service.ts'
 import { startBalancer } from './balancer.ts'
 
 const REPLICAS = 3
-const PORT = Number(process.env['INGOT_CLUSTER_PORT'] ?? 8080)
+/** Longest life of the Redis servers, should this program be killed: a week. */
+const LIFE_SECONDS = 7 * 24 * 3_600
+const PORT = process.env['INGOT_CLUSTER_PORT'] ?? '8080'
 
 // in CI's image stores there is none of the container that removes containers; this program does that itself
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
@@ -50,31 +52,46 @@ async function startReplicas(scope: Scope, env: Record<string, string>): Promise
   )
 }
 
-const stop = interrupted()
-const scope = createScope()
-try {
+/** Throws before anything is started when the address is taken. */
+async function startAddress(scope: Scope, replicas: readonly Service[]): Promise<string> {
+  if (!/^\d{1,5}$/.test(PORT)) throw new Error(`INGOT_CLUSTER_PORT is "${PORT}", write a port`)
+  const balancer = await startBalancer(Number(PORT), () => replicas.map(({ url }) => Number(new URL(url).port)))
+  scope.defer(() => balancer[Symbol.asyncDispose]())
+  return balancer.url
+}
+
+async function main(stop: Promise<void>): Promise<void> {
+  await using scope = createScope()
+  const replicas: Service[] = []
+  const address = await startAddress(scope, replicas)
   say('starting Postgres and Redis (three Sentinels, a master, two replicas) in Docker')
   const [postgres, redis] = await Promise.all([
     started<PostgresServer>(scope, 'Postgres', startPostgres()),
-    started<RedisServers>(scope, 'Redis', startSentinel()),
+    started<RedisServers>(scope, 'Redis', startSentinel({ lifeSeconds: LIFE_SECONDS })),
   ])
-  const replicas = await startReplicas(scope, {
+  const env = {
     INGOT_STORE_URL: postgres.url,
     INGOT_LOCK_URL: redis.url,
     INGOT_LOCK_FENCES: postgres.url,
     INGOT_LOCK_MODE: process.env['INGOT_LOCK_MODE'] ?? 'auto',
-  })
-  const balancer = await startBalancer(PORT, () => replicas.map((replica) => Number(new URL(replica.url).port)))
-  scope.defer(() => balancer[Symbol.asyncDispose]())
-  say(`\ningot, ${REPLICAS} replicas   ${balancer.url}`)
+  }
+  replicas.push(...(await startReplicas(scope, env)))
+  say(`\ningot, ${REPLICAS} replicas   ${address}`)
   for (const replica of replicas) say(`  replica             ${replica.url}`)
   say(`  Postgres            ${postgres.url}\n  Redis               ${redis.url}`)
   say(`\nSend the same item to all of them at once:
-  for i in 1 2 3 4 5 6; do curl -s ${balancer.url}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1}' & done; wait
+  for i in 1 2 3 4 5 6; do curl -s ${address}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1}' & done; wait
 
 Ctrl-C ends all.`)
   await stop
   say('\nending')
-} finally {
-  await scope.close()
+}
+
+try {
+  await main(interrupted())
+} catch (thrown) {
+  const why = thrown instanceof Error ? thrown.message : String(thrown)
+  const remedy = why.includes(`:${PORT}`) ? '; name another port with INGOT_CLUSTER_PORT' : ''
+  process.stderr.write(`the cluster cannot run: ${why}${remedy}\n`)
+  process.exitCode = 1
 }
