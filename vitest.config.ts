@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 /**
  * unit      pure and in-process, faked time; parallel
  * contract  one suite per port, against real stores and servers
+ * chart     what helm makes of values, and which it refuses; needs helm
  * process   the service as a real process: kills, signals, system calls
  */
 const SLOW = ['src/**/*.contract.test.ts', 'src/**/*.process.test.ts']
@@ -12,6 +13,15 @@ export default defineConfig({
     reporters: ['default', ['json', { outputFile: 'out/test/report.json' }]],
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW } },
+      {
+        test: {
+          name: 'chart',
+          include: ['charts/ingot/tests/*.test.ts'],
+          globalSetup: 'charts/ingot/tests/need-helm.ts',
+          setupFiles: 'charts/ingot/tests/skip-without-helm.ts',
+          testTimeout: 30_000,
+        },
+      },
       { test: { name: 'contract', include: ['src/**/*.contract.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 } },
       {
         test: {

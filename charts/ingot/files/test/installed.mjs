@@ -48,7 +48,9 @@ const { Redis } = createRequire(`${process.cwd()}/package.json`)('ioredis')
 function tlsOf({ tls }) {
   if (tls === undefined) return {}
   const file = (name) => (tls[name] === undefined ? {} : { [name]: readFileSync(tls[name]) })
-  return { tls: { ...file('ca'), ...file('cert'), ...file('key'), ...(tls.servername && { servername: tls.servername }) } }
+  return {
+    tls: { ...file('ca'), ...file('cert'), ...file('key'), ...(tls.servername && { servername: tls.servername }) },
+  }
 }
 
 /** One command to one server, on a connection of its own. */

@@ -1,0 +1,159 @@
+/** helm as the tests need it: a set of values rendered into objects, or refused with a sentence. */
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+
+export const CHART = join(import.meta.dirname, '..')
+const VALUES = join(import.meta.dirname, 'values')
+
+export interface Meta {
+  readonly name: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+/** What the tests look into; a part that an object lacks is undefined, and fails the test that wants it. */
+export interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: Meta
+  readonly spec: Record<string, unknown>
+  readonly data: Readonly<Record<string, string>>
+  readonly stringData: Readonly<Record<string, string>>
+}
+
+export interface EnvVar {
+  readonly name: string
+  readonly value?: string
+  readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string } }
+}
+
+export interface Container {
+  readonly name: string
+  readonly image: string
+  readonly imagePullPolicy: string
+  readonly command?: readonly string[]
+  readonly env?: readonly EnvVar[]
+  readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
+  readonly resources: {
+    readonly requests: Readonly<Record<string, unknown>>
+    readonly limits: Readonly<Record<string, unknown>>
+  }
+  readonly securityContext: Readonly<Record<string, unknown>>
+}
+
+export interface PodSpec {
+  readonly automountServiceAccountToken: boolean
+  readonly enableServiceLinks: boolean
+  readonly terminationGracePeriodSeconds: number
+  readonly securityContext: Readonly<Record<string, unknown>>
+  readonly containers: readonly Container[]
+  readonly initContainers?: readonly Container[]
+  readonly topologySpreadConstraints?: readonly { readonly topologyKey: string }[]
+}
+
+export interface Pod {
+  /** Such as Deployment/ingot. */
+  readonly owner: string
+  readonly meta: Meta
+  readonly spec: PodSpec
+}
+
+function helm(args: readonly string[]): { readonly status: number | null; readonly out: string; readonly err: string } {
+  const { status, stdout, stderr, error } = spawnSync('helm', args, { encoding: 'utf8', maxBuffer: 64 * 2 ** 20 })
+  if (error !== undefined) throw error
+  return { status, out: stdout, err: stderr }
+}
+
+let isThere: boolean | undefined
+
+/** Whether helm can be started. */
+export function hasHelm(): boolean {
+  isThere ??= spawnSync('helm', ['version']).status === 0
+  return isThere
+}
+
+/** The sets of values beside this file, by name. */
+export const MODES: readonly string[] = readdirSync(VALUES).map((file) => file.replace(/\.yaml$/, ''))
+
+export const valuesFile = (mode: string): string => join(VALUES, `${mode}.yaml`)
+
+function valueArgs(mode: string, changes: readonly string[]): string[] {
+  return ['--values', valuesFile(mode), ...changes.flatMap((change) => ['--set-json', change])]
+}
+
+const rendered = new Map<string, readonly Manifest[]>()
+
+/** `changes` are `path=JSON`. A rendering is made once. */
+export function render(mode: string, changes: readonly string[] = [], release = 'ingot'): readonly Manifest[] {
+  const key = JSON.stringify([mode, changes, release])
+  const manifests = rendered.get(key) ?? template(mode, changes, release)
+  rendered.set(key, manifests)
+  return manifests
+}
+
+function template(mode: string, changes: readonly string[], release: string): readonly Manifest[] {
+  const { status, out, err } = helm(['template', release, CHART, '--namespace', 'shop', ...valueArgs(mode, changes)])
+  if (status !== 0) throw new Error(err)
+  return parseAllDocuments(out)
+    .map((document) => {
+      if (document.errors[0] !== undefined) throw document.errors[0]
+      return document.toJS() as Manifest | null
+    })
+    .filter((manifest) => manifest !== null)
+}
+
+/** What helm says against values; throws when it takes them. */
+export function refusal(mode: string, changes: readonly string[]): string {
+  const { status, err } = helm(['template', 'ingot', CHART, ...valueArgs(mode, changes)])
+  if (status === 0) throw new Error(`helm takes ${changes.join(' ')}`)
+  return err
+}
+
+export function lint(mode: string): string {
+  const { status, out, err } = helm(['lint', '--strict', CHART, ...valueArgs(mode, [])])
+  return status === 0 ? 'fine' : out + err
+}
+
+/** The one object of that kind and name. */
+export function find(manifests: readonly Manifest[], kind: string, name: string): Manifest {
+  const found = manifests.filter((manifest) => manifest.kind === kind && manifest.metadata.name === name)
+  if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} of ${kind}/${name}`)
+  return found[0]
+}
+
+export const kinds = (manifests: readonly Manifest[], kind: string): string[] =>
+  manifests.filter((manifest) => manifest.kind === kind).map((manifest) => manifest.metadata.name)
+
+/** Every pod that the objects lead to. */
+export function pods(manifests: readonly Manifest[]): readonly Pod[] {
+  return manifests.flatMap(({ kind, metadata, spec }): Pod[] => {
+    const owner = `${kind}/${metadata.name}`
+    if (kind === 'Pod') return [{ owner, meta: metadata, spec: spec as unknown as PodSpec }]
+    const { template: pod } = (spec ?? {}) as { template?: { metadata: Meta; spec: PodSpec } }
+    return pod === undefined ? [] : [{ owner, meta: pod.metadata, spec: pod.spec }]
+  })
+}
+
+/** Containers of a pod, those that only begin included. */
+export const containers = ({ spec }: Pod): readonly Container[] => [...(spec.initContainers ?? []), ...spec.containers]
+
+/** The one pod template of an owner such as Deployment/ingot. */
+export function podOf(manifests: readonly Manifest[], owner: string): Pod {
+  const found = pods(manifests).find((pod) => pod.owner === owner)
+  if (found === undefined) throw new Error(`no pod of ${owner}`)
+  return found
+}
+
+/** The environment of the service's container, by name. */
+export function serviceEnv(manifests: readonly Manifest[]): ReadonlyMap<string, EnvVar> {
+  const [container] = podOf(manifests, 'Deployment/ingot').spec.containers
+  return new Map((container?.env ?? []).map((entry) => [entry.name, entry]))
+}
+
+/** The configuration file that the service reads. */
+export function serviceConfig(manifests: readonly Manifest[]): Record<string, unknown> {
+  const text = find(manifests, 'ConfigMap', 'ingot').data['config.json'] ?? ''
+  return JSON.parse(text) as Record<string, unknown>
+}

@@ -1,0 +1,58 @@
+/** What the policies say; that a network enforces them is shown on a real cluster (npm run test:kind). */
+import { describe, expect, test } from 'vitest'
+import { find, kinds, render } from './helm.ts'
+
+const OURS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': 'ingot' }
+
+const policy = (mode: string, name: string): Record<string, unknown> => find(render(mode), 'NetworkPolicy', name).spec
+
+describe('network policies', () => {
+  test('begin with nothing but names, for all pods of the release', () => {
+    expect(policy('postgres', 'ingot-default')).toMatchObject({
+      podSelector: { matchLabels: OURS },
+      policyTypes: ['Ingress', 'Egress'],
+      egress: [
+        {
+          ports: [
+            { port: 53, protocol: 'UDP' },
+            { port: 53, protocol: 'TCP' },
+          ],
+        },
+      ],
+    })
+    expect(policy('postgres', 'ingot-default')).not.toHaveProperty('ingress')
+  })
+
+  test('let the service and the canary reach Postgres, and nobody else', () => {
+    expect(policy('postgres', 'ingot-postgres')['ingress']).toEqual([
+      {
+        ports: [{ port: 'postgres' }],
+        from: [
+          {
+            podSelector: {
+              matchLabels: OURS,
+              matchExpressions: [{ key: 'app.kubernetes.io/component', operator: 'In', values: ['service', 'canary'] }],
+            },
+          },
+        ],
+      },
+    ])
+  })
+
+  test('keep the service inside unless something of it is outside', () => {
+    const inside = [{ to: [{ podSelector: { matchLabels: OURS } }] }]
+    expect(policy('postgres', 'ingot')['egress']).toEqual(inside)
+    expect(policy('external', 'ingot')['egress']).toEqual([...inside, {}])
+  })
+
+  test('are as narrow as one says', () => {
+    const { ingress, egress } = policy('http', 'ingot') as { ingress: [{ from: unknown[] }]; egress: unknown[] }
+    expect(ingress[0].from).toContainEqual({ namespaceSelector: { matchLabels: { team: 'loaders' } } })
+    expect(egress.at(-1)).toMatchObject({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443 }] })
+    expect(egress).not.toContainEqual({})
+  })
+
+  test('can be left out', () => {
+    expect(kinds(render('legacy'), 'NetworkPolicy')).toEqual([])
+  })
+})

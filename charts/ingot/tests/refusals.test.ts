@@ -1,0 +1,113 @@
+/** Every rule on values, once broken. What helm prints has to say what is wrong, and where. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { CONFIG_SCHEMA } from '../../../src/config/schema.ts'
+import { CHART, refusal, render } from './helm.ts'
+
+/** Values, their change, what helm answers. */
+type Case = readonly [mode: string, changes: readonly string[], answer: string]
+
+const CONTRADICTIONS: readonly Case[] = [
+  ['postgres', ['store.mode="external"'], 'name the Secret that holds the DSN in store.external.existingSecret'],
+  ['postgres', ['store.mode="http"'], 'give the address of your API in store.http.url'],
+  ['http', ['store.http.url="ftp://backend"'], 'store.http.url: "ftp://backend" is not http://… or https://…'],
+  ['http', ['store.http.mapping=null'], 'store.http.mapping does not say how to call it'],
+  ['postgres', ['legacyBackend.enabled=true'], 'legacyBackend.enabled=true has no effect with this store'],
+  ['http', ['legacyBackend.enabled=true'], 'legacyBackend.enabled=true has no effect with this store'],
+  ['http', ['lock.mode="never"'], 'an http store cannot refuse duplicates by itself: set lock.mode=auto'],
+  ['postgres', ['lock.fences.mode="external"'], 'name the Secret that holds the DSN in lock.fences.existingSecret'],
+  ['http', ['redis.external.url=""'], 'needs a lock service: set redis.mode'],
+  ['external', ['redis.external.url=""'], 'needs a lock service: set redis.mode'],
+  ['external', ['autoscaling.minReplicas=5'], 'autoscaling.minReplicas is above autoscaling.maxReplicas'],
+  ['external', ['service.nodePort=30080'], 'leave it 0, or service.type ClusterIP'],
+]
+
+describe('values that contradict each other', () => {
+  test.each(CONTRADICTIONS)('%s with %j', (mode, changes, answer) => {
+    expect(refusal(mode, changes)).toContain(answer)
+  })
+})
+
+const IMPOSSIBLE: readonly Case[] = [
+  ['postgres', ['replicaCount=0'], "at '/replicaCount': minimum: got 0, want 1"],
+  ['postgres', ['replicaCount="many"'], "at '/replicaCount': got string, want integer"],
+  ['postgres', ['store.mode="mongo"'], "at '/store/mode': value must be one of 'postgres', 'external', 'http'"],
+  ['postgres', ['lock.mode="often"'], "at '/lock/mode': value must be one of 'auto', 'always', 'never'"],
+  ['postgres', ['lock.fences.mode="some"'], "at '/lock/fences/mode': value must be one of"],
+  ['postgres', ['access.mode="anyone"'], "at '/access/mode': value must be one of 'token', 'off'"],
+  ['postgres', ['access.existingSecret="A B"'], "at '/access/existingSecret'"],
+  ['postgres', ['service.nodePort=80'], "at '/service/nodePort'"],
+  ['postgres', ['service.port=0'], "at '/service/port': minimum"],
+  ['postgres', ['service.type="ExternalName"'], "at '/service/type': value must be one of"],
+  ['postgres', ['service.preStopSeconds=-1'], "at '/service/preStopSeconds': minimum"],
+  ['postgres', ['podDisruptionBudget.maxUnavailable=0'], "at '/podDisruptionBudget/maxUnavailable': minimum"],
+  ['postgres', ['image.repository=""'], "at '/image/repository'"],
+  ['postgres', ['image.pullPolicy="Sometimes"'], "at '/image/pullPolicy': value must be one of"],
+  ['postgres', ['resources.limits=null'], "at '/resources': missing property 'limits'"],
+  ['postgres', ['resources.requests={"cpu":"1","memory":"lots"}'], "at '/resources/requests/memory'"],
+  ['postgres', ['postgres.resources.requests.memory=null'], "missing property 'memory'"],
+  ['postgres', ['postgres.userId=0'], "at '/postgres/userId': minimum: got 0, want 1"],
+  ['postgres', ['postgres.image.tag=""'], "at '/postgres/image/tag'"],
+  ['postgres', ['postgres.storage.size="big"'], "at '/postgres/storage/size'"],
+  ['postgres', ['store.external.key=""'], "at '/store/external/key'"],
+  ['postgres', ['topologySpread.whenUnsatisfiable="Perhaps"'], "at '/topologySpread/whenUnsatisfiable': value must"],
+  ['postgres', ['autoscaling.targetCPUUtilizationPercentage=200'], 'maximum: got 200, want 100'],
+  ['postgres', ['legacyBackend.latencyMs=-1'], "at '/legacyBackend/latencyMs': minimum"],
+  ['postgres', ['extraEnv=[{"value":"x"}]'], "missing property 'name'"],
+  ['postgres', ['networkPolicy.serviceFrom=["all"]'], 'got string, want object'],
+  ['postgres', ['service.nodeSelector={"disk":1}'], 'got number, want string'],
+]
+
+describe('values that cannot be', () => {
+  test.each(IMPOSSIBLE)('%s with %j', (mode, changes, answer) => {
+    expect(refusal(mode, changes)).toContain(answer)
+  })
+})
+
+/** Every object of the schema that names its members, by its path in the values. */
+function closedObjects(schema: Record<string, unknown>, path: readonly string[] = []): string[] {
+  const { properties } = schema as { properties?: Record<string, Record<string, unknown>> }
+  if (properties === undefined) return []
+  const inner = Object.entries(properties).flatMap(([name, part]) => closedObjects(part, [...path, name]))
+  return [path.join('.'), ...inner]
+}
+
+const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Record<string, unknown>
+
+describe('values that do not exist', () => {
+  test.each(closedObjects(schema))('in "%s"', (path) => {
+    const at = path === '' ? 'colour' : `${path}.colour`
+    expect(refusal('postgres', [`${at}="red"`])).toContain("additional properties 'colour' not allowed")
+  })
+})
+
+describe('settings of the service', () => {
+  const given = Object.entries<object>(CONFIG_SCHEMA.properties).filter(([key]) => key in configProperties())
+
+  test.each(given)('%s is refused with the sentence that the service would say', (key, property) => {
+    const { allowed, pattern } = property as { allowed: string; pattern?: string }
+    const answer = refusal('postgres', [`config.${key}=${pattern === undefined ? '-1.5' : '"nonsense"'}`])
+    expect(answer).toContain(pattern === undefined ? `at '/config/${key}'` : `"nonsense" is not ${allowed}`)
+  })
+
+  test.each(['listen', 'storeUrl', 'lockUrl', 'lockMode', 'tokensFile', 'access', 'data'])(
+    '%s is decided by values of its own',
+    (key) => {
+      expect(refusal('postgres', [`config.${key}="x"`])).toContain(`additional properties '${key}' not allowed`)
+    },
+  )
+
+  test('all others can be set', () => {
+    const defaults = given.flatMap(([key, property]) =>
+      'default' in property ? [`config.${key}=${JSON.stringify(property.default)}`] : [],
+    )
+    expect(defaults.length).toBeGreaterThan(10)
+    expect(() => render('postgres', defaults)).not.toThrow()
+  })
+})
+
+function configProperties(): Record<string, unknown> {
+  const { properties } = schema as { properties: { config: { properties: Record<string, unknown> } } }
+  return properties.config.properties
+}

@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/load.ts'
+import { CHART, find, kinds, podOf, render, serviceConfig, serviceEnv } from './helm.ts'
+
+const graceOf = (mode: string, changes: readonly string[] = []): number =>
+  podOf(render(mode, changes), 'Deployment/ingot').spec.terminationGracePeriodSeconds
+
+describe('the deployment', () => {
+  test('never has fewer ready pods than wanted while it rolls', () => {
+    const { spec } = find(render('postgres'), 'Deployment', 'ingot')
+    expect(spec).toMatchObject({ replicas: 3, strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } })
+  })
+
+  test('leaves the number of pods to the autoscaler when there is one', () => {
+    const manifests = render('external')
+    expect(find(manifests, 'Deployment', 'ingot').spec).not.toHaveProperty('replicas')
+    expect(find(manifests, 'HorizontalPodAutoscaler', 'ingot').spec).toMatchObject({ minReplicas: 2, maxReplicas: 4 })
+  })
+
+  test('waits with SIGTERM until no node sends it new connections', () => {
+    const [container] = podOf(render('postgres'), 'Deployment/ingot').spec.containers
+    expect(container?.lifecycle?.preStop?.sleep).toEqual({ seconds: 5 })
+  })
+
+  test.each([
+    ['postgres', [], 5 + 5 + 25 + 10],
+    ['legacy', [], 5 + 3 + 60 + 10],
+    ['postgres', ['service.preStopSeconds=0', 'config.drain="0.5h"'], 5 + 1_800 + 10],
+  ] as const)('gives the pod the time to drain: %s %j', (mode, changes, seconds) => {
+    expect(graceOf(mode, changes)).toBe(seconds)
+  })
+
+  test('rolls when its configuration changes, and only then', () => {
+    const checksum = (changes: readonly string[]): string | undefined =>
+      podOf(render('postgres', changes), 'Deployment/ingot').meta.annotations?.['checksum/config']
+    expect(checksum(['config.maxDepth=7'])).not.toBe(checksum([]))
+    expect(checksum(['service.port=81'])).toBe(checksum([]))
+  })
+
+  test('is spread over zones and nodes', () => {
+    const { topologySpreadConstraints } = podOf(render('postgres'), 'Deployment/ingot').spec
+    expect(topologySpreadConstraints?.map(({ topologyKey }) => topologyKey)).toEqual([
+      'topology.kubernetes.io/zone',
+      'kubernetes.io/hostname',
+    ])
+  })
+
+  test('has a disruption budget unless it is one pod', () => {
+    expect(find(render('postgres'), 'PodDisruptionBudget', 'ingot').spec).toMatchObject({ maxUnavailable: 1 })
+    expect(kinds(render('legacy'), 'PodDisruptionBudget')).not.toContain('ingot')
+  })
+})
+
+describe('the configuration', () => {
+  test.each(['postgres', 'external', 'http', 'legacy'])('is one that the service takes: %s', (mode) => {
+    // the only mode in which a Secret, and not the file, says where the store is, gets a stand-in for it
+    const secrets = { INGOT_STORE_URL: 'postgres://user:password@host/database' }
+    const file = serviceConfig(render(mode))
+    const environment = Object.entries(file).map(([key, value]) => [settingName(key), String(value)])
+    const config = loadConfig({ ...secrets, ...(Object.fromEntries(environment) as Record<string, string>) })
+    expect(config).toMatchObject({ listen: '0.0.0.0:8080', ...file })
+  })
+
+  test('takes settings by their own names', () => {
+    expect(serviceConfig(render('legacy'))).toMatchObject({ drain: '1m', maxPendingBytes: 134_217_728 })
+  })
+})
+
+function settingName(key: string): string {
+  return `INGOT_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+describe('who may come in', () => {
+  test('by default the holder of a token that the install makes; the service sees its hash alone', () => {
+    const manifests = render('postgres')
+    const { token = '', 'tokens.json': tokens = '' } = find(manifests, 'Secret', 'ingot-token').stringData
+    expect(token).toMatch(/^[A-Za-z0-9]{40}$/)
+    expect(JSON.parse(tokens)).toMatchObject({ tokens: [{ collections: { '*': ['read', 'write', 'delete'] } }] })
+    expect(tokens).not.toContain(token)
+    const { spec } = podOf(manifests, 'Deployment/ingot')
+    expect(spec).toMatchObject({
+      volumes: expect.arrayContaining([
+        expect.objectContaining({
+          secret: { secretName: 'ingot-token', items: [{ key: 'tokens.json', path: 'tokens.json' }] },
+        }),
+      ]) as unknown[],
+    })
+    expect(serviceConfig(manifests)).toMatchObject({ tokensFile: '/etc/ingot/tokens/tokens.json' })
+  })
+
+  test('the holders of your own tokens', () => {
+    expect(kinds(render('external'), 'Secret')).not.toContain('ingot-token')
+    expect(JSON.stringify(podOf(render('external'), 'Deployment/ingot'))).toContain('"secretName":"ingot-tokens"')
+  })
+
+  test('everybody, when access is off', () => {
+    const manifests = render('legacy')
+    expect(serviceConfig(manifests)).toMatchObject({ access: 'off' })
+    expect(serviceConfig(manifests)).not.toHaveProperty('tokensFile')
+    expect(kinds(manifests, 'Secret')).not.toContain('ingot-token')
+  })
+})
+
+describe('the store', () => {
+  test('postgres: one pod with a volume, its password in a Secret that outlives the release', () => {
+    const manifests = render('postgres')
+    expect(find(manifests, 'StatefulSet', 'ingot-postgres').spec).toMatchObject({ replicas: 1 })
+    expect(find(manifests, 'Secret', 'ingot-postgres').metadata.annotations).toEqual({
+      'helm.sh/resource-policy': 'keep',
+    })
+    const env = serviceEnv(manifests)
+    expect(env.get('INGOT_STORE_URL')?.value).toBe('postgres://ingot:$(POSTGRES_PASSWORD)@ingot-postgres:5432/ingot')
+    // $(NAME) is replaced only where NAME comes before
+    const names = [...env.keys()]
+    expect(names.indexOf('POSTGRES_PASSWORD')).toBeLessThan(names.indexOf('INGOT_STORE_URL'))
+  })
+
+  test('external: a DSN from a Secret, and another past the pooler', () => {
+    const manifests = render('external')
+    const env = serviceEnv(manifests)
+    const ref = (name: string) => env.get(name)?.valueFrom?.secretKeyRef
+    expect(ref('INGOT_STORE_URL')).toEqual({ name: 'ingot-database', key: 'dsn' })
+    expect(ref('INGOT_STORE_DIRECT_URL')).toEqual({ name: 'ingot-database', key: 'direct-dsn' })
+    expect(ref('INGOT_LOCK_FENCES')).toEqual({ name: 'ingot-database', key: 'dsn' })
+    expect(kinds(manifests, 'StatefulSet')).not.toContain('ingot-postgres')
+  })
+
+  test('http: an address, a mapping, and who we are there from a Secret', () => {
+    const manifests = render('http')
+    expect(serviceConfig(manifests)).toMatchObject({
+      storeUrl: 'https://backend.example/api',
+      storeMapping: '/etc/ingot/config/mapping.json',
+    })
+    const mapping = find(manifests, 'ConfigMap', 'ingot').data['mapping.json'] ?? ''
+    expect(JSON.parse(mapping)).toMatchObject({ save: { method: 'PUT' } })
+    const [container] = podOf(manifests, 'Deployment/ingot').spec.containers
+    expect(container).toMatchObject({ envFrom: [{ secretRef: { name: 'backend-login' } }] })
+    expect(serviceEnv(manifests).get('INGOT_LOCK_URL')?.value).toBe('redis://redis.example')
+  })
+
+  test('http without an address: the legacy backend, called as its example says', () => {
+    const manifests = render('legacy')
+    expect(serviceConfig(manifests)).toMatchObject({ storeUrl: 'http://ingot-legacy:9090' })
+    const example = readFileSync(join(CHART, '..', '..', 'examples', 'legacy-backend', 'mapping.json'), 'utf8')
+    expect(JSON.parse(find(manifests, 'ConfigMap', 'ingot').data['mapping.json'] ?? '')).toEqual(JSON.parse(example))
+    expect(find(manifests, 'Deployment', 'ingot-legacy').spec).toMatchObject({
+      replicas: 1,
+      strategy: { type: 'Recreate' },
+    })
+    expect(serviceEnv(manifests).get('INGOT_LOCK_FENCES')?.value).toContain('@ingot-postgres:5432/')
+  })
+})
+
+describe('the service', () => {
+  test('is inside, at a port of the nodes, or behind a load balancer', () => {
+    const of = (mode: string): unknown => find(render(mode), 'Service', 'ingot').spec
+    expect(of('postgres')).toMatchObject({ type: 'ClusterIP', ports: [{ port: 80, targetPort: 'http' }] })
+    expect(of('legacy')).toMatchObject({ type: 'NodePort', ports: [{ nodePort: 30_080 }] })
+    expect(of('external')).toMatchObject({ type: 'LoadBalancer' })
+  })
+
+  test('is named after the release', () => {
+    expect(kinds(render('postgres', [], 'shop'), 'Deployment')).toEqual(['shop-ingot'])
+    expect(kinds(render('postgres', [], 'my-ingot'), 'Deployment')).toEqual(['my-ingot'])
+  })
+
+  test('runs the image of this version, unless told otherwise', () => {
+    const imageOf = (changes: readonly string[]): string | undefined =>
+      podOf(render('postgres', changes), 'Deployment/ingot').spec.containers[0]?.image
+    const { version } = JSON.parse(readFileSync(join(CHART, '..', '..', 'package.json'), 'utf8')) as { version: string }
+    expect(imageOf([])).toBe(`ingot:${version}`)
+    expect(imageOf(['image.repository="r.example/ingot"', 'image.tag="dev"'])).toBe('r.example/ingot:dev')
+  })
+})

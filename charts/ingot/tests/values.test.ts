@@ -1,0 +1,60 @@
+/** values.yaml is also the documentation: it has every value that the schema knows, and a comment on each section. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { isMap, parseDocument, type YAMLMap } from 'yaml'
+import { CHART } from './helm.ts'
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+const document = parseDocument(readFileSync(join(CHART, 'values.yaml'), 'utf8'))
+const { properties = {} } = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Schema
+/** Set by Helm; settings that have a default of the service; what a user adds. */
+const UNLISTED = /^(global|config\..*)$/
+
+function paths({ properties: parts }: Schema, path: readonly string[] = []): string[] {
+  return Object.entries(parts ?? {}).flatMap(([name, part]) => [
+    [...path, name].join('.'),
+    ...paths(part, [...path, name]),
+  ])
+}
+
+test.each(paths({ properties }).filter((path) => !UNLISTED.test(path)))('values.yaml has %s', (path) => {
+  expect(document.hasIn(path.split('.'))).toBe(true)
+})
+
+/** What everybody who writes values knows, or what its section explains. */
+const OF_COURSE = new Set(
+  'enabled repository tag pullPolicy existingSecret key size className storage requests limits cpu memory resources image annotations podAnnotations nodeSelector tolerations affinity priorityClassName port minReplicas maxReplicas'.split(
+    ' ',
+  ),
+)
+
+interface Value {
+  readonly path: string
+  readonly comment: string | undefined
+}
+
+/** The comment above the first key of a map belongs to the map. */
+function values({ items, commentBefore }: YAMLMap, path: readonly string[] = []): Value[] {
+  return items.flatMap(({ key, value }, n) => {
+    const { value: name, commentBefore: own } = key as { value: string; commentBefore?: string }
+    const here = [...path, name]
+    const inner = isMap(value) ? values(value, here) : []
+    return [{ path: here.join('.'), comment: own ?? (n === 0 ? (commentBefore ?? undefined) : undefined) }, ...inner]
+  })
+}
+
+const documented = values(document.contents as YAMLMap).filter(
+  ({ path }) => !OF_COURSE.has(path.split('.').at(-1) ?? '') || !path.includes('.'),
+)
+
+test.each(documented.map((value) => [value.path, value.comment] as const))(
+  'a comment says what %s is',
+  (path, comment) => {
+    // the first section's comment stands at the head of the document
+    expect(comment ?? (path === 'clusterDomain' ? document.commentBefore : undefined)).toMatch(/\w+ \w+/)
+  },
+)
