@@ -111,6 +111,15 @@ export function refusal(mode: string, changes: readonly string[]): string {
   return err
 }
 
+/** The same for a whole object of values. */
+export function refusalOf(mode: string, values: object): string {
+  const input = JSON.stringify(values)
+  const args = ['template', 'ingot', CHART, '--values', valuesFile(mode), '--values', '-']
+  const { status, stderr } = spawnSync('helm', args, { encoding: 'utf8', input })
+  if (status === 0) throw new Error(`helm takes ${input}`)
+  return stderr
+}
+
 export function lint(mode: string): string {
   const { status, out, err } = helm(['lint', '--strict', CHART, ...valueArgs(mode, [])])
   return status === 0 ? 'fine' : out + err

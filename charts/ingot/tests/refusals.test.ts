@@ -1,9 +1,10 @@
-/** Every rule on values, once broken. What helm prints has to say what is wrong, and where. */
+/** Every rule on values, broken once. What helm prints has to say what is wrong, and where. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { CONFIG_SCHEMA } from '../../../src/config/schema.ts'
-import { CHART, refusal, render } from './helm.ts'
+import { CHART, refusal, refusalOf, render } from './helm.ts'
+import { brokenRules, KEYWORDS, nested, type Schema } from './schema-rules.ts'
 
 /** Values, their change, what helm answers. */
 type Case = readonly [mode: string, changes: readonly string[], answer: string]
@@ -65,25 +66,23 @@ describe('values that cannot be', () => {
   })
 })
 
-/** Every object of the schema that names its members, by its path in the values. */
-function closedObjects(schema: Record<string, unknown>, path: readonly string[] = []): string[] {
-  const { properties } = schema as { properties?: Record<string, Record<string, unknown>> }
-  if (properties === undefined) return []
-  const inner = Object.entries(properties).flatMap(([name, part]) => closedObjects(part, [...path, name]))
-  return [path.join('.'), ...inner]
-}
+const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Schema
 
-const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Record<string, unknown>
-
-describe('values that do not exist', () => {
-  test.each(closedObjects(schema))('in "%s"', (path) => {
-    const at = path === '' ? 'colour' : `${path}.colour`
-    expect(refusal('postgres', [`${at}="red"`])).toContain("additional properties 'colour' not allowed")
+/** So that no rule is without a test: each one of the schema is broken on its own place, all of a kind at once. */
+describe('every rule of the schema', () => {
+  test.each(KEYWORDS)('%s', (keyword) => {
+    const broken = brokenRules(schema).filter((rule) => rule.keyword === keyword)
+    expect(broken.length).toBeGreaterThan(0)
+    for (const layer of Map.groupBy(broken, ({ path }) => path.length).values()) {
+      const answer = refusalOf('postgres', nested(layer))
+      expect(layer.map(({ where }) => where).filter((where) => !answer.includes(`at '${where}'`))).toEqual([])
+    }
   })
 })
 
 describe('settings of the service', () => {
-  const given = Object.entries<object>(CONFIG_SCHEMA.properties).filter(([key]) => key in configProperties())
+  const { properties: settings = {} } = schema.properties?.['config'] ?? {}
+  const given = Object.entries<object>(CONFIG_SCHEMA.properties).filter(([key]) => key in settings)
 
   test.each(given)('%s is refused with the sentence that the service would say', (key, property) => {
     const { allowed, pattern } = property as { allowed: string; pattern?: string }
@@ -106,8 +105,3 @@ describe('settings of the service', () => {
     expect(() => render('postgres', defaults)).not.toThrow()
   })
 })
-
-function configProperties(): Record<string, unknown> {
-  const { properties } = schema as { properties: { config: { properties: Record<string, unknown> } } }
-  return properties.config.properties
-}

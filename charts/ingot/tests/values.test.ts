@@ -27,7 +27,7 @@ test.each(paths({ properties }).filter((path) => !UNLISTED.test(path)))('values.
 
 /** What everybody who writes values knows, or what its section explains. */
 const OF_COURSE = new Set(
-  'enabled repository tag pullPolicy existingSecret key size className storage requests limits cpu memory resources image annotations podAnnotations nodeSelector tolerations affinity priorityClassName port minReplicas maxReplicas'.split(
+  'enabled minReplicas maxReplicas repository tag pullPolicy existingSecret key size className storage requests limits cpu memory resources image annotations podAnnotations nodeSelector tolerations affinity priorityClassName port server cli'.split(
     ' ',
   ),
 )
@@ -43,7 +43,9 @@ function values({ items, commentBefore }: YAMLMap, path: readonly string[] = [])
     const { value: name, commentBefore: own } = key as { value: string; commentBefore?: string }
     const here = [...path, name]
     const inner = isMap(value) ? values(value, here) : []
-    return [{ path: here.join('.'), comment: own ?? (n === 0 ? (commentBefore ?? undefined) : undefined) }, ...inner]
+    const comment = own ?? (n === 0 ? (commentBefore ?? undefined) : undefined)
+    // a map within a map is explained by what it holds
+    return inner.length > 0 && path.length > 0 ? inner : [{ path: here.join('.'), comment }, ...inner]
   })
 }
 
