@@ -26,7 +26,7 @@ const MAY = {
   http: ['std', 'telemetry', 'identity', 'items', 'lock'],
   client: ['std'],
   operator: ['std', 'telemetry', 'kube'],
-  drill: ['std', 'telemetry', 'kube', 'lock', 'items', 'identity', 'client'],
+  drill: ['std', 'telemetry', 'redis', 'kube', 'lock', 'items', 'identity', 'client'],
 }
 const CONNECTIONS = 'redis|postgres|kube'
 const esc = (s) => s.replace(/[/@.-]/g, '\\$&')

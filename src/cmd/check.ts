@@ -1,4 +1,5 @@
 /** `ingot check`: does a history, and the store it ended in, keep the promises? */
+import { hasCanary } from '../drill/check/canary.ts'
 import { checkersOf } from '../drill/check/checkers.ts'
 import type { FinalStore } from '../drill/check/final-store.ts'
 import { hasLoad } from '../drill/check/load.ts'
@@ -45,6 +46,7 @@ Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and somethi
     fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
     recovery: { type: 'string', value: 'TIME', summary: 'longest recovery after the last fault', default: '30s' },
     faults: { type: 'string', value: 'on|off', summary: 'off: there were to be none', default: 'on' },
+    'redis-loss': { type: 'string', value: 'allow|forbid', summary: 'of what Redis acknowledged', default: 'allow' },
     json: { type: 'boolean', summary: 'the verdict as one JSON object' },
   },
   async run({ values }, io) {
@@ -52,7 +54,9 @@ Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and somethi
     const recoveryMs = durationOption('recovery', values.recovery)
     const faults = onOrOff('faults', values.faults) === 'on'
     const locks = final.register !== undefined
-    const verdict = judge(checkersOf({ recoveryMs, locks, load: hasLoad(events), faults }), events, final)
+    const parts = { load: hasLoad(events), canary: hasCanary(events), locks }
+    const redisLoss = redisLossOf(values['redis-loss'])
+    const verdict = judge(checkersOf({ recoveryMs, ...parts, faults, redisLoss }), events, final)
     if (values.json) io.stdout.write(`${JSON.stringify({ events: events.length, torn, ...verdict })}\n`)
     else io.stdout.write(reportOf(verdict))
     return EXIT_OF[verdict.kind]
@@ -81,6 +85,11 @@ function nothingJudged(thrown: unknown): never {
 function onOrOff(name: string, text: string): 'on' | 'off' {
   if (text === 'on' || text === 'off') return text
   throw usageFault(`--${name} is "${text}", write on or off`)
+}
+
+function redisLossOf(text: string): 'allow' | 'forbid' {
+  if (text === 'allow' || text === 'forbid') return text
+  throw usageFault(`--redis-loss is "${text}", write allow or forbid`)
 }
 
 async function readStore(url: string, fencing: 'on' | 'off'): Promise<FinalStore> {

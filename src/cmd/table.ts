@@ -33,6 +33,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./drill-history.ts')).drillHistory,
   },
   {
+    name: 'drill job',
+    summary: 'print the load test as a Job for kubectl',
+    load: async () => (await import('./drill-job.ts')).drillJob,
+  },
+  {
+    name: 'drill canary',
+    summary: 'note what Redis acknowledges and grants during faults',
+    load: async () => (await import('./drill-canary.ts')).drillCanary,
+  },
+  {
     name: 'openapi',
     summary: 'print the OpenAPI document of the HTTP API',
     load: async () => (await import('./openapi.ts')).openapi,

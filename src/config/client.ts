@@ -5,9 +5,21 @@ export interface ClientSettings {
   readonly token: string | undefined
   /** INGOT_LOG_LEVEL=debug: failures are shown with their stack. */
   readonly debug: boolean
+  /** INGOT_LOCK_URL and INGOT_LOCK_FENCES, as the service reads them. */
+  readonly lockUrl: string | undefined
+  readonly lockFences: string | undefined
 }
 
 export function clientSettings(env: Readonly<Record<string, string | undefined>> = process.env): ClientSettings {
-  const token = env['INGOT_TOKEN']?.trim()
-  return { token: token === '' ? undefined : token, debug: env['INGOT_LOG_LEVEL'] === 'debug' }
+  return {
+    token: textOf(env['INGOT_TOKEN']),
+    debug: env['INGOT_LOG_LEVEL'] === 'debug',
+    lockUrl: textOf(env['INGOT_LOCK_URL']),
+    lockFences: textOf(env['INGOT_LOCK_FENCES']),
+  }
+}
+
+function textOf(value: string | undefined): string | undefined {
+  const text = value?.trim()
+  return text === '' ? undefined : text
 }

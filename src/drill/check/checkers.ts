@@ -1,4 +1,5 @@
 /** All checkers by the names under which verdicts show them. */
+import { canaryGrants, canaryWhole, canaryWrites, type RedisLoss } from './canary.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
 import { loadWhole, recoveryUnderLoad } from './load.ts'
 import { fencesRise, oneHolder } from './locks.ts'
@@ -12,13 +13,18 @@ export interface CheckOptions {
   readonly locks: boolean
   /** Whether the load came from a generator at an open rate, which goes on after the faults. Default: false. */
   readonly load?: boolean
+  /** Whether a canary took part. Default: false. */
+  readonly canary?: boolean
+  /** Whether Redis may lose what it acknowledged. Default: allow. */
+  readonly redisLoss?: RedisLoss
   /** Whether there were to be faults. Default: true. */
   readonly faults?: boolean
 }
 
 type Checkers = Readonly<Record<string, Checker>>
 
-export function checkersOf({ recoveryMs, locks, load = false, faults = true }: CheckOptions): Checkers {
+export function checkersOf(options: CheckOptions): Checkers {
+  const { recoveryMs, locks, load = false, canary = false, redisLoss = 'allow', faults = true } = options
   return {
     'nothing-lost': nothingLost,
     'stored-once': storedOnce,
@@ -28,6 +34,7 @@ export function checkersOf({ recoveryMs, locks, load = false, faults = true }: C
     'one-id': oneId,
     ...(load ? { 'load-whole': loadWhole } : {}),
     ...(faults ? faultCheckers(recoveryMs, load) : {}),
+    ...(canary ? canaryCheckers(redisLoss) : {}),
     ...(locks ? { 'fences-rise': fencesRise, 'one-holder': oneHolder } : {}),
   }
 }
@@ -37,4 +44,8 @@ function faultCheckers(recoveryMs: number, load: boolean): Checkers {
     recovery: load ? recoveryUnderLoad(recoveryMs) : recovery(recoveryMs),
     'faults-happened': faultsHappened,
   }
+}
+
+function canaryCheckers(loss: RedisLoss): Checkers {
+  return { 'canary-whole': canaryWhole, 'canary-writes': canaryWrites(loss), 'canary-grants': canaryGrants(loss) }
 }

@@ -66,7 +66,7 @@ function unasked(rows: readonly RegisterRow[], writes: readonly Operation[]): re
     .map((row) => ({ says: `the register took ${nameOf(row)}, which was refused or never asked`, events: [] }))
 }
 
-interface Hold {
+export interface Hold {
   readonly operation: Operation
   readonly release: Event
   readonly from: number
@@ -102,7 +102,7 @@ function mayFallBetween({ invoke, completion, outcome }: Operation, from: number
   return outcome !== 'fail' && invoke.tMono <= until && (completion?.tMono ?? Number.POSITIVE_INFINITY) >= from
 }
 
-function holdsOf(history: readonly Event[]): readonly Hold[] {
+export function holdsOf(history: readonly Event[]): readonly Hold[] {
   const releases = new Map(history.filter(({ f }) => f === 'release').map((event) => [event.op, event]))
   return operationsOf(history, 'acquire').flatMap((operation): readonly Hold[] => {
     const { completion, outcome, invoke } = operation
@@ -113,7 +113,7 @@ function holdsOf(history: readonly Event[]): readonly Hold[] {
 }
 
 /** Pairs that overlap, each later hold with the earlier one that reaches furthest. */
-function overlaps(holds: readonly Hold[]): readonly (readonly [Hold, Hold])[] {
+export function overlaps(holds: readonly Hold[]): readonly (readonly [Hold, Hold])[] {
   const pairs: [Hold, Hold][] = []
   let reaching: Hold | undefined
   for (const hold of holds.toSorted((a, b) => a.from - b.from)) {

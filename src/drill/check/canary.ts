@@ -1,0 +1,118 @@
+/**
+ * What the canary saw of Redis itself. A store with a unique index hides what Redis loses; numbered writes and grants
+ * that the canary notes for itself show it. Redis replicates asynchronously: what an unplanned failover loses is a
+ * figure. `forbid` is for faults that must lose nothing: a hand-over before the master goes.
+ */
+import type { Event } from '../history.ts'
+import { holdsOf, overlaps } from './locks.ts'
+import { eventsOf, type Operation, operationsOf } from './operations.ts'
+import { type Checker, type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
+
+export type RedisLoss = 'allow' | 'forbid'
+
+/** Begins the keys of the canary's locks. */
+export const CANARY_LOCKS = 'canary/'
+
+/** Whether a canary took part. */
+export function hasCanary(history: readonly Event[]): boolean {
+  return history.some(({ f, key }) => f === 'phase' && key === 'canary-began')
+}
+
+/** Every write that Redis acknowledged is there at the end. */
+export function canaryWrites(loss: RedisLoss): Checker {
+  return (history) => {
+    const writes = operationsOf(history, 'set')
+    const acknowledged = writes.filter(({ outcome }) => outcome === 'ok')
+    if (acknowledged.length === 0) return inconclusive('Redis acknowledged no write of the canary')
+    const looks = lastLooks(history)
+    const unread = acknowledged.filter((write) => !isReadAfter(write, looks.get(write.invoke.key)))
+    if (unread.length > 0) return inconclusive(`${unread.length} writes were not looked for at the end`)
+    const there = new Map(
+      [...looks].map(([key, { completion }]) => [key, new Set((completion?.value ?? '').split(','))]),
+    )
+    const isThere = ({ invoke }: Operation): boolean => there.get(invoke.key)?.has(invoke.value ?? '') ?? false
+    const lost = acknowledged.filter((write) => !isThere(write))
+    const figures = {
+      acknowledged: acknowledged.length,
+      unknown: writes.filter(({ outcome }) => outcome !== 'ok').length,
+      lost: lost.length,
+    }
+    return judged(lost.map(lossOf), loss, figures)
+  }
+}
+
+function lossOf(write: Operation): CounterExample {
+  const { key, value } = write.invoke
+  return { says: `number ${value} of ${key} was acknowledged by Redis and is lost`, events: eventsOf([write]) }
+}
+
+/** Of each key, the last one that was answered. */
+function lastLooks(history: readonly Event[]): ReadonlyMap<string, Operation> {
+  const looks = operationsOf(history, 'members').filter(({ outcome }) => outcome === 'ok')
+  return new Map(looks.map((look) => [look.invoke.key, look]))
+}
+
+function isReadAfter({ completion }: Operation, look: Operation | undefined): boolean {
+  return look !== undefined && completion !== undefined && completion.seq < look.invoke.seq
+}
+
+/** No two grants of a lock at once, and a grant that was asked for after another one had come has the higher fence. */
+export function canaryGrants(loss: RedisLoss): Checker {
+  return (history) => {
+    const holds = holdsOf(history).filter(({ operation }) => operation.invoke.key.startsWith(CANARY_LOCKS))
+    if (holds.length === 0) return inconclusive('the canary held no lock')
+    const byKey = [...Map.groupBy(holds, ({ operation }) => operation.invoke.key)]
+    const overlapping = byKey.flatMap(([key, ofKey]) =>
+      overlaps(ofKey).map(([first, second]): CounterExample => {
+        const ms = Math.round(Math.min(first.until, second.until) - second.from)
+        const events = [...eventsOf([first.operation, second.operation]), first.release, second.release]
+        return { says: `lock ${key} was granted twice at once, for ${ms} ms`, events }
+      }),
+    )
+    const granted = operationsOf(history, 'acquire').filter(
+      ({ invoke, outcome }) => outcome === 'ok' && invoke.key.startsWith(CANARY_LOCKS),
+    )
+    const stale = [...Map.groupBy(granted, ({ invoke }) => invoke.key).values()].flatMap(fallen)
+    const figures = { grants: granted.length, overlapping: overlapping.length, fencesFallen: stale.length }
+    return judged([...overlapping, ...stale], loss, figures)
+  }
+}
+
+/** Grants of one key whose fence does not pass that of a grant that had come before they were asked for. */
+function fallen(grants: readonly Operation[]): readonly CounterExample[] {
+  const byEnd = grants.toSorted((a, b) => endOf(a) - endOf(b))
+  const examples: CounterExample[] = []
+  let highest: Operation | undefined
+  let next = 0
+  for (const grant of grants.toSorted((a, b) => a.invoke.seq - b.invoke.seq)) {
+    for (; next < byEnd.length; next++) {
+      const ended = byEnd[next]
+      if (ended === undefined || endOf(ended) > grant.invoke.seq) break
+      if (highest === undefined || fenceOf(ended) > fenceOf(highest)) highest = ended
+    }
+    if (highest === undefined || fenceOf(grant) > fenceOf(highest)) continue
+    const says = `lock ${grant.invoke.key} was granted under fence ${fenceOf(grant)} after ${fenceOf(highest)}`
+    examples.push({ says, events: eventsOf([highest, grant]) })
+  }
+  return examples
+}
+
+const endOf = ({ completion }: Operation): number => completion?.seq ?? Number.POSITIVE_INFINITY
+const fenceOf = ({ completion }: Operation): bigint => BigInt(completion?.fence ?? '0')
+
+function judged(
+  examples: readonly CounterExample[],
+  loss: RedisLoss,
+  figures: Readonly<Record<string, number>>,
+): Finding {
+  return findingOf(loss === 'forbid' ? examples : [], figures)
+}
+
+/** The canary was heard to its end: what it would have seen afterwards nobody knows. */
+export function canaryWhole(history: readonly Event[]): Finding {
+  const count = (key: string): number => history.filter((event) => event.f === 'phase' && event.key === key).length
+  const [began, ended] = [count('canary-began'), count('canary-ended')]
+  return ended < began
+    ? inconclusive('the record of the canary was cut before its end')
+    : findingOf([], { runs: began })
+}
