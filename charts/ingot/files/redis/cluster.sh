@@ -1,3 +1,178 @@
 #!/bin/sh
-# Beside every Redis server of a cluster. Written next.
-exit 0
+# Beside every server of a cluster, for as long as it runs.
+#
+# Every pod meets its peers where their names lead now: nodes.conf holds addresses, and after the loss of all pods none
+# of them is right (redis#6128). The first pod that answers does besides what is to be done once: it forms the cluster
+# when nobody has a slot or a key, gives empty newcomers a master to copy, and keeps masters on different nodes.
+set -eu
+. "${0%/*}/lib.sh"
+SLOTS=16384
+# healthy rounds, of 5 s each, before masters are moved: not while anything else is going on
+CALM_ROUNDS=12
+
+nodes() { me CLUSTER NODES; }
+
+address_of() { getent hosts "$1" | awk 'NR == 1 { print $1 }'; }
+
+# connected HOST ADDRESS: whether CLUSTER NODES (standard input) shows a live link to the node of that name, and there.
+# The address matters: a link that is still being made, to where the node was, is called connected too.
+connected() {
+  awk -v host="$1" -v now="$2" '
+    { split($2, address, ","); where = address[1]; sub(/:[0-9]+@[0-9]+$/, "", where) }
+    address[2] == host && where == now && $3 !~ /fail|handshake|noaddr/ && $8 == "connected" { found = 1 }
+    END { exit !found }'
+}
+
+# The address comes from the peer itself, by its name and with our password: an address from elsewhere may belong to
+# another cluster by now, and to meet that would merge the two.
+meet() {
+  address=$(redis_at "$1" CONFIG GET cluster-announce-ip | tail -n 1)
+  [ -z "$address" ] || me CLUSTER MEET "$address" "$REDIS_PORT" >/dev/null
+}
+
+# 0 when all peers are there
+meet_peers() {
+  view=$(nodes)
+  complete=0
+  for peer in $(redis_hosts); do
+    [ "$peer" != "$SELF" ] || continue
+    echo "$view" | connected "$peer" "$(address_of "$peer")" || { meet "$peer" && complete=1; }
+  done
+  return "$complete"
+}
+
+# Nodes that failed and whose name another one has now: their volume was lost. They own nothing and never come back.
+forget_replaced() {
+  nodes | awk '{ split($2, address, ","); name = address[2] }
+    $3 ~ /fail/ && NF == 8 && name != "" { dead[$1] = name }
+    $3 !~ /fail|handshake/ { alive[name] = 1 }
+    END { for (id in dead) if (alive[dead[id]]) print id }' |
+    while read -r id; do me CLUSTER FORGET "$id" >/dev/null && log "forgot $id, which was replaced"; done
+}
+
+# --- what one pod does for all ----------------------------------------------------------------------------------------
+
+is_first() {
+  for host in $(redis_hosts); do
+    [ "$host" != "$SELF" ] || return 0
+    [ -z "$(redis_at "$host" PING)" ] || return 1
+  done
+}
+
+# A line for each server that answers: host, machine, id, id of its master or "-", number of slots, of keys, of nodes it
+# knows.
+census() {
+  redis_hosts | while read -r host; do
+    own=$(redis_at "$host" CLUSTER NODES) || continue
+    machine=$(redis_at "$host" CONFIG GET cluster-announce-human-nodename | tail -n 1)
+    keys=$(redis_at "$host" DBSIZE)
+    [ -z "$own" ] || [ -z "$keys" ] || echo "$own" | awk -v host="$host" -v machine="${machine:--}" -v keys="$keys" '
+      $3 !~ /handshake|fail/ { known++ }
+      $3 ~ /myself/ {
+        id = $1; master = $4; slots = 0
+        for (i = 9; i <= NF; i++) if ($i !~ /^\[/) { n = split($i, r, "-"); slots += n > 1 ? r[2] - r[1] + 1 : 1 }
+      }
+      END { print host, machine, id, master, slots, keys, known }'
+  done
+}
+
+# plan_masters: hosts that become masters, from a census: another machine for each, as long as there are any
+plan_masters() {
+  awk -v all="$REDIS_COUNT" -v want="$CLUSTER_MASTERS" '
+    { host[NR] = $1; machine[NR] = $2 }
+    $5 > 0 || $6 > 0 || $4 != "-" || $7 < all { wait = 1 }
+    END {
+      if (NR < all || wait) exit
+      for (round = 0; chosen < want; round++)
+        for (i = 1; i <= NR && chosen < want; i++)
+          if (!(i in taken) && on[machine[i]] <= round) { taken[i] = 1; on[machine[i]]++; chosen++; print host[i] }
+    }'
+}
+
+form() {
+  masters=$(echo "$1" | plan_masters)
+  [ -n "$masters" ] || return 0
+  log "nobody owns a slot or a key: forming the cluster"
+  number=0
+  for host in $masters; do
+    redis_at "$host" CLUSTER ADDSLOTSRANGE "$((number * SLOTS / CLUSTER_MASTERS))" \
+      "$(((number + 1) * SLOTS / CLUSTER_MASTERS - 1))" >/dev/null
+    number=$((number + 1))
+  done
+}
+
+# plan_replicas: "host id" of empty servers without a role, and of the master with the fewest replicas that each should
+# copy, on another machine if there is one
+plan_replicas() {
+  awk '
+    { machine[$3] = $2 }
+    $5 > 0 { masters[++m] = $3 }
+    $4 != "-" { replicas[$4]++; covered[$4 " " $2] = 1 }
+    $5 == 0 && $4 == "-" && $6 == 0 { idle[++n] = $1; where[n] = $2 }
+    function cost(master, place) { return 4 * replicas[master] + 2 * (machine[master] == place) }
+    END {
+      if (m == 0) exit
+      for (i = 1; i <= n; i++) {
+        best = masters[1]
+        for (j = 2; j <= m; j++) if (cost(masters[j], where[i]) < cost(best, where[i])) best = masters[j]
+        replicas[best]++
+        print idle[i], best
+      }
+    }'
+}
+
+place_newcomers() {
+  echo "$1" | plan_replicas | while read -r host master; do
+    log "$host copies $master"
+    redis_at "$host" CLUSTER REPLICATE "$master" >/dev/null
+  done
+}
+
+# plan_move: the replica that should become master so that the fullest machine has one master fewer
+plan_move() {
+  awk '
+    { host[$3] = $1; machine[$3] = $2; seen[$2] = 1; master[$3] = $4 }
+    $5 > 0 { load[$2]++ }
+    END {
+      for (id in master) {
+        if (master[id] == "-" || !(master[id] in machine)) continue
+        gain = load[machine[master[id]]] - load[machine[id]]
+        if (gain > 1 && (gain > most || (gain == most && host[id] < name))) { most = gain; name = host[id] }
+      }
+      if (most) print name
+    }'
+}
+
+move_a_master() {
+  replica=$(echo "$1" | plan_move)
+  [ -n "$replica" ] || return 0
+  log "two masters on one machine: $replica takes over"
+  redis_at "$replica" CLUSTER FAILOVER >/dev/null
+}
+
+healthy() { me CLUSTER INFO | grep -q '^cluster_state:ok' && [ "$(echo "$1" | grep -c .)" = "$REDIS_COUNT" ]; }
+
+# lead: 0 when there was nothing to do
+lead() {
+  people=$(census)
+  if ! echo "$people" | awk '$5 > 0 { found = 1 } END { exit !found }'; then form "$people" && return 1; fi
+  if [ -n "$(echo "$people" | plan_replicas)" ]; then place_newcomers "$people" && return 1; fi
+  healthy "$people" || return 1
+  roles=$(echo "$people" | awk '{ print $1, $3, $4, $5 }')
+  if [ "$roles" = "$last_roles" ]; then calm=$((calm + 1)); else calm=0 last_roles=$roles; fi
+  [ "$calm" -ge "$CALM_ROUNDS" ] || return 0
+  calm=0
+  move_a_master "$people"
+}
+
+round() {
+  forget_replaced
+  meet_peers || { calm=0 && return 1; }
+  ! is_first || lead
+}
+
+calm=0 last_roles=
+until [ "$(me PING)" = PONG ]; do sleep 1; done
+while :; do
+  if round; then sleep 5; else sleep 1; fi
+done

@@ -23,7 +23,7 @@ dir /data
 appendonly yes
 appendfsync {{ $redis.persistence.appendfsync }}
 save ""
-maxmemory {{ include "ingot.redis.maxmemory" (dict "limit" $redis.resources.limits.memory "given" $redis.maxmemory) }}
+maxmemory {{ include "ingot.redis.maxmemory" (dict "what" "redis.resources.limits.memory" "limit" $redis.resources.limits.memory "given" $redis.maxmemory) }}
 # a lock that is evicted is a lock that two hold
 maxmemory-policy noeviction
 min-replicas-to-write {{ include "ingot.redis.minReplicas" . }}

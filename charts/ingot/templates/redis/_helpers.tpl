@@ -42,7 +42,7 @@ Names and small computations of the Redis part. For the other templates:
 {{- if ge (int $replicas) 2 }}1{{ else }}0{{ end }}
 {{- end }}
 
-{{/* 70 % of the memory limit in bytes: (dict "limit" QUANTITY "given" OVERRIDE). The rest is for buffers and rewrites. */}}
+{{/* 70 % of the memory limit in bytes: (dict "what" NAME "limit" QUANTITY "given" OVERRIDE). The rest is for buffers and rewrites. */}}
 {{- define "ingot.redis.maxmemory" -}}
 {{- if .given }}{{ .given }}{{ else }}
 {{- $limit := toString .limit }}
@@ -50,7 +50,7 @@ Names and small computations of the Redis part. For the other templates:
 {{- $number := regexFind "^[0-9]+" $limit }}
 {{- $unit := trimPrefix $number $limit }}
 {{- if or (eq $number "") (not (hasKey $units $unit)) }}
-{{- fail (printf "redis.resources.limits.memory is %q: write a whole number with Ki, Mi or Gi, or set redis.maxmemory" $limit) }}
+{{- fail (printf "%s is %q: write a whole number with Ki, Mi or Gi, such as 256Mi" .what $limit) }}
 {{- end }}
 {{- div (mul (int64 $number) (int64 (get $units $unit)) 7) 10 }}
 {{- end }}
