@@ -95,7 +95,7 @@ class ClusterConnection implements RedisConnection {
 
   async #admit(client: Redis): Promise<void> {
     await untilReady(client)
-    await checkServer(client, this.#topology, this.#deps.log)
+    await checkServer(client, this.#topology, this.#deps)
   }
 
   async run<T>(call: ScriptCall<T>): Promise<T> {

@@ -1,14 +1,14 @@
 /**
- * A connection to Redis, whatever the shape of the deployment: `connect` reaches the servers, proves that they may
- * keep locks, and either succeeds or rejects with one Fault. After that it reconnects by itself; what is asked of it
- * meanwhile fails at once.
+ * A connection to Redis, whatever the shape of the deployment: `connect` reaches the servers, proves that they
+ * suit their purpose, and either succeeds or rejects with one Fault. After that it reconnects by itself; what is asked of
+ * it meanwhile fails at once.
  */
 import type { Redis } from 'ioredis'
 import { Fault } from '../std/fault.ts'
 import type { Log } from '../telemetry/log.ts'
 import { commandFault, connectionFault } from './failure.ts'
 import type { Listeners, ScriptCall } from './link.ts'
-import { judgeServer } from './suitability.ts'
+import { judgeServer, type Purpose } from './suitability.ts'
 import { describeTopology, type RedisTopology } from './topology.ts'
 
 export interface RedisConnection extends AsyncDisposable {
@@ -31,7 +31,12 @@ export interface RedisConnection extends AsyncDisposable {
 export interface ConnectionDeps {
   readonly log: Log
   readonly listeners: Listeners
+  /** What its servers must be fit for. Default: locks. */
+  readonly purpose?: Purpose
 }
+
+/** What a check needs to know of a connection. */
+type CheckDeps = Pick<ConnectionDeps, 'log' | 'purpose'>
 
 /** Resolves when the work is done or the signal aborts, whichever is first; rejects when the work does. */
 async function orAbort(work: Promise<void>, signal: AbortSignal): Promise<void> {
@@ -86,17 +91,21 @@ export async function connectClient(client: Redis, whom: string, signal: AbortSi
   }
 }
 
-/** Refuses a server that may not keep locks; logs what is only unwise. */
-export async function checkServer(client: Redis, topology: RedisTopology, log: Log): Promise<void> {
+/** Refuses a server that does not suit its purpose; logs what is only unwise. */
+export async function checkServer(client: Redis, topology: RedisTopology, deps: CheckDeps): Promise<void> {
+  const { log, purpose = 'locks' } = deps
   const where = `${client.options.host ?? ''}:${client.options.port ?? ''}`
   const info = await client
     .info('server', 'replication', 'memory', 'cluster', 'persistence')
     .catch((error: unknown) => {
       throw commandFault(where, error)
     })
-  const { refusals, warnings } = judgeServer(info, topology.kind)
+  const { refusals, warnings } = judgeServer(info, topology.kind, purpose)
   if (refusals.length > 0) {
-    throw new Fault('REDIS_UNSUITABLE', `the ${describeTopology(topology)} must not keep locks: ${refusals.join('; ')}`)
+    throw new Fault(
+      'REDIS_UNSUITABLE',
+      `the ${describeTopology(topology)} must not keep ${purpose === 'locks' ? 'locks' : 'a cache'}: ${refusals.join('; ')}`,
+    )
   }
   for (const warning of warnings) log.warn({ server: where, warning }, 'redis setting is unwise')
 }

@@ -32,7 +32,7 @@ class SingleConnection implements RedisConnection {
     client.on('error', (error: Error) => this.#deps.log.debug({ err: error }, 'redis connection error'))
     await connectClient(client, this.description, signal)
     try {
-      await checkServer(client, this.#topology, this.#deps.log)
+      await checkServer(client, this.#topology, this.#deps)
     } catch (error) {
       client.disconnect()
       throw error

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judgeServer } from './suitability.ts'
+import { judgeServer, type Purpose } from './suitability.ts'
 import type { RedisTopology } from './topology.ts'
 
 const GOOD = {
@@ -12,9 +12,9 @@ const GOOD = {
   min_slaves_good_slaves: '2',
 }
 
-function judge(kind: RedisTopology['kind'], fields: Readonly<Record<string, string>> = {}) {
+function judge(kind: RedisTopology['kind'], fields: Readonly<Record<string, string>> = {}, purpose?: Purpose) {
   const info = Object.entries({ ...GOOD, ...fields }).map(([name, value]) => `${name}:${value}\r\n`)
-  return judgeServer(`# Server\r\n${info.join('')}`, kind)
+  return judgeServer(`# Server\r\n${info.join('')}`, kind, purpose)
 }
 
 test('a server that is set up for locks is taken without a word', () => {
@@ -26,7 +26,7 @@ test('a server that is set up for locks is taken without a word', () => {
 
 test.each([
   ['an old version', 'standalone', { redis_version: '6.2.1' }, 'needs Redis 7'],
-  ['a replica', 'standalone', { role: 'slave' }, 'need a master'],
+  ['a replica', 'standalone', { role: 'slave' }, 'a master is needed'],
   ['eviction under a memory limit', 'standalone', { maxmemory: '1', maxmemory_policy: 'volatile-lru' }, 'evict'],
   ['a cluster node by itself', 'standalone', { cluster_enabled: '1' }, 'redis+cluster://'],
   ['a single server as a cluster', 'cluster', {}, 'no cluster'],
@@ -47,4 +47,15 @@ test('a master that may write without its replicas is a warning', () => {
   const { min_slaves_good_slaves: _, ...without } = GOOD
   const info = Object.entries(without).map(([name, value]) => `${name}:${value}\r\n`)
   expect(judgeServer(info.join(''), 'sentinel').warnings.join()).toContain('min-replicas-to-write')
+})
+
+test('a cache is taken by a server that evicts, and warned of one that cannot make room', () => {
+  const limit = { maxmemory: '100000000' }
+  expect(judge('standalone', { ...limit, maxmemory_policy: 'allkeys-lru' }, 'cache')).toEqual({
+    refusals: [],
+    warnings: [],
+  })
+  expect(judge('standalone', limit, 'cache').warnings.join()).toContain('allkeys-lru')
+  expect(judge('standalone', {}, 'cache').warnings.join()).toContain('maxmemory is 0')
+  expect(judge('standalone', { role: 'slave' }, 'cache').refusals.join()).toContain('a master is needed')
 })

@@ -1,6 +1,7 @@
 /**
- * Whether a server may keep locks, judged by what it says of itself (INFO). A setting that would lose a lock in
- * ordinary service refuses the start; one that only widens what a failover may lose is a warning.
+ * Whether a server may keep locks, or a cache, judged by what it says of itself (INFO). A setting that would lose a lock
+ * in ordinary service refuses the start; one that only widens what a failover may lose is a warning. What a cache keeps
+ * may be lost at any time; a server for one should make room by itself.
  */
 import type { RedisTopology } from './topology.ts'
 
@@ -8,6 +9,9 @@ export interface Judgement {
   readonly refusals: readonly string[]
   readonly warnings: readonly string[]
 }
+
+/** What the server is for. */
+export type Purpose = 'locks' | 'cache'
 
 type Facts = ReadonlyMap<string, string>
 type Rule = (facts: Facts, kind: RedisTopology['kind']) => string | undefined
@@ -26,12 +30,7 @@ const REFUSE: readonly Rule[] = [
     if (Number.parseInt(version, 10) >= MIN_MAJOR) return undefined
     return `its version is ${version}; sharded pub/sub needs Redis ${MIN_MAJOR} or later`
   },
-  (facts) => (facts.get('role') === 'master' ? undefined : `its role is ${facts.get('role')}, locks need a master`),
-  (facts) => {
-    const policy = facts.get('maxmemory_policy') ?? 'noeviction'
-    if (policy === 'noeviction' || (facts.get('maxmemory') ?? '0') === '0') return undefined
-    return `maxmemory-policy is ${policy}: it would evict locks. Set noeviction, and keep caches elsewhere`
-  },
+  (facts) => (facts.get('role') === 'master' ? undefined : `its role is ${facts.get('role')}, a master is needed`),
   (facts, kind) => {
     const clustered = facts.get('cluster_enabled') === '1'
     if (clustered === (kind === 'cluster')) return undefined
@@ -39,7 +38,22 @@ const REFUSE: readonly Rule[] = [
   },
 ]
 
-const WARN: readonly Rule[] = [
+const REFUSE_LOCKS: Rule = (facts) => {
+  const policy = facts.get('maxmemory_policy') ?? 'noeviction'
+  if (policy === 'noeviction' || (facts.get('maxmemory') ?? '0') === '0') return undefined
+  return `maxmemory-policy is ${policy}: it would evict locks. Set noeviction, and keep caches elsewhere`
+}
+
+const WARN_CACHE: Rule = (facts) => {
+  if ((facts.get('maxmemory') ?? '0') === '0') {
+    return 'maxmemory is 0: the cache grows by every item that is met within INGOT_CACHE_TTL'
+  }
+  return (facts.get('maxmemory_policy') ?? 'noeviction') === 'noeviction'
+    ? 'maxmemory-policy is noeviction: once full it takes no more; set allkeys-lru'
+    : undefined
+}
+
+const WARN_LOCKS: readonly Rule[] = [
   (facts) => {
     const policy = facts.get('maxmemory_policy') ?? 'noeviction'
     return policy === 'noeviction' || (facts.get('maxmemory') ?? '0') !== '0'
@@ -56,8 +70,13 @@ const WARN: readonly Rule[] = [
       : undefined,
 ]
 
-export function judgeServer(info: string, kind: RedisTopology['kind']): Judgement {
+const RULES: Readonly<Record<Purpose, { readonly refuse: readonly Rule[]; readonly warn: readonly Rule[] }>> = {
+  locks: { refuse: [...REFUSE, REFUSE_LOCKS], warn: WARN_LOCKS },
+  cache: { refuse: REFUSE, warn: [WARN_CACHE] },
+}
+
+export function judgeServer(info: string, kind: RedisTopology['kind'], purpose: Purpose = 'locks'): Judgement {
   const facts = parseInfo(info)
   const apply = (rules: readonly Rule[]): string[] => rules.flatMap((rule) => rule(facts, kind) ?? [])
-  return { refusals: apply(REFUSE), warnings: apply(WARN) }
+  return { refusals: apply(RULES[purpose].refuse), warnings: apply(RULES[purpose].warn) }
 }

@@ -183,7 +183,7 @@ test('a redirection that comes after the caller gave up is not followed', async 
 
 test.each([
   [{ redis_version: '6.2.14' }, 'needs Redis 7'],
-  [{ role: 'slave' }, 'need a master'],
+  [{ role: 'slave' }, 'a master is needed'],
   [{ maxmemory: '1000000', maxmemory_policy: 'allkeys-lru' }, 'would evict locks'],
   [{ cluster_enabled: '1' }, 'use redis+cluster://'],
 ])('a server with %j is refused at start', async (fields, reason) => {

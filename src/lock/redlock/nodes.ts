@@ -37,7 +37,7 @@ async function join(deps: Deps, endpoint: Endpoint, signal: AbortSignal): Promis
   const { client, phase } = await createClient(deps, endpoint, false)
   await connectClient(client, `redlock node ${endpoint.host}:${endpoint.port}`, signal)
   try {
-    await checkServer(client, deps.topology, deps.log)
+    await checkServer(client, deps.topology, deps)
   } catch (error) {
     client.disconnect()
     throw error
