@@ -1,0 +1,49 @@
+/** A cache in memory that a test can take away, freeze and look into. cache.contract.test.ts holds it to the real one. */
+import type { CacheKey, Fact, ItemCache } from '../items/cache.ts'
+import type { Noted } from '../items/past.ts'
+
+export interface FakeCache extends ItemCache {
+  readonly facts: Map<string, Fact>
+  readonly notes: Map<string, bigint>
+  /** `away`: every call fails. `frozen`: no call answers. */
+  state: 'there' | 'away' | 'frozen'
+  /** Calls so far. */
+  readonly calls: ('read' | 'write' | 'note')[]
+}
+
+const nameOf = ({ collection, id }: CacheKey): string => `${collection}/${id}`
+
+export function createFakeCache(): FakeCache {
+  const facts = new Map<string, Fact>()
+  const notes = new Map<string, bigint>()
+
+  async function called(name: FakeCache['calls'][number]): Promise<void> {
+    cache.calls.push(name)
+    if (cache.state === 'away') throw new Error('the cache is away')
+    if (cache.state === 'frozen') await new Promise<never>(() => {})
+  }
+
+  const cache: FakeCache = {
+    facts,
+    notes,
+    state: 'there',
+    calls: [],
+    async read(keys) {
+      await called('read')
+      return keys.map((key) => facts.get(nameOf(key)))
+    },
+    async write(entries) {
+      await called('write')
+      for (const { collection, id, ...fact } of entries) facts.set(nameOf({ collection, id }), fact)
+    },
+    async note({ epoch, position }): Promise<Noted> {
+      await called('note')
+      const noted = notes.get(epoch)
+      const furthest = noted !== undefined && noted > position ? noted : position
+      notes.set(epoch, furthest)
+      return { epoch, position: furthest }
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+  return cache
+}
