@@ -7,8 +7,6 @@ import { loadTokens } from '../config/tokens.ts'
 import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
 import { createIngest } from '../items/ingest.ts'
-import { createPastLeases } from '../items/past-lease.ts'
-import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/recent.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
@@ -17,6 +15,7 @@ import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, type Io } from './command.ts'
+import { type Known, openKnown } from './known.ts'
 import { storePlace } from './store.ts'
 import { createCommit, openItems } from './stores.ts'
 
@@ -32,11 +31,13 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     await using scope = createScope()
     const log = createLog({ level: config.logLevel, fd: 2 })
     const metrics = createProcessMetrics()
-    const store = await openItems({ config, clock: io.clock, log, metrics, scope, signal: io.signal })
+    const parts = { config, clock: io.clock, log, metrics, scope, signal: io.signal }
+    const store = await openItems(parts)
+    const known = await openKnown(parts, store)
     const leaving = new AbortController()
     const draining = new AbortController()
     const signals = { leaving: leaving.signal, draining: draining.signal }
-    const deps = { config, store, authenticate, log, metrics, clock: io.clock, ...signals }
+    const deps = { config, store, known, authenticate, log, metrics, clock: io.clock, ...signals }
     const app = await assemble(deps)
     scope.defer(() => app.close())
     const url = await listen(app, config)
@@ -55,6 +56,7 @@ interface Parts {
   readonly config: Config
   readonly metrics: Metrics
   readonly store: ItemStore
+  readonly known: Known
   readonly authenticate: Authenticate
   readonly log: Log
   readonly clock: Clock
@@ -63,8 +65,8 @@ interface Parts {
 }
 
 async function assemble(parts: Parts): Promise<FastifyInstance> {
-  const { config, store, clock, metrics } = parts
-  const commit = createCommit(store, {
+  const { config, store, known, clock, metrics } = parts
+  const commit = createCommit(known.commits, {
     clock,
     maxPendingItems: config.maxPendingItems,
     maxPendingBytes: config.maxPendingBytes,
@@ -73,8 +75,7 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
   metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
     commit.pendingItems(),
   )
-  const recent = recentItems(parts)
-  const ingest = createIngest({ store, commit, recent }, { maxDepth: config.maxDepth })
+  const ingest = createIngest({ store, commit, recent: known.recent }, { maxDepth: config.maxDepth })
   return buildApp(
     { ...parts, ingest },
     {
@@ -86,13 +87,6 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
       readStallMs: durationOf(config.readStall),
     },
   )
-}
-
-/** Memory of committed ids, as far as what the store tells of its past lets it be believed. */
-function recentItems({ store, config, clock, log }: Parts): RecentItems {
-  if (store.capabilities.exclusive) return createRecentItems(config.recentItems)
-  if (!store.capabilities.arbitrates) return noRecentItems
-  return createLeasedItems(config.recentItems, createPastLeases({ store, clock, log }), clock)
 }
 
 function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) => void {

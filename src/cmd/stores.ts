@@ -116,7 +116,7 @@ async function openFences({ config, scope, open }: Opening): Promise<FenceStore 
 
 /** Units go side by side where each waits for itself alone, and together where they can share a commit. */
 export function createCommit(
-  store: ItemStore,
+  store: Pick<ItemStore, 'put' | 'capabilities'>,
   options: Omit<GroupCommitOptions, 'store'> & { readonly maxPendingItems: number },
 ): GroupCommit {
   return store.capabilities.arbitrates

@@ -81,6 +81,15 @@ const properties = {
   ),
   lockTtl: duration('Length of a lock, renewed while it is held.', '10s'),
   lockWait: duration('How long an item waits for its lock.', '10s'),
+  cacheUrl: Type.Optional(
+    Type.String({
+      description:
+        'A cache of committed ids that replicas of a postgres store share: redis://, rediss://, redis+sentinel:// or redis+cluster://. `?timeout=` bounds what it may cost a request, 100ms by default.',
+      pattern: '^(rediss?|redis\\+(sentinel|cluster)):',
+      allowed: 'redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
+    }),
+  ),
+  cacheTtl: duration('How long the cache keeps an id.', '24h'),
   access: oneOf(
     'Whether requests need a bearer token. `auto`: yes, unless there is no tokens file and the service listens on loopback only. `off`: never.',
     'auto',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, runSql, startPostgres } from '../../testing/postgres-server.ts'
+import { spareServer } from '../../testing/postgres-spare.ts'
 import { type Absent, present } from '../../testing/present.ts'
 import { item } from '../contract.ts'
 import { type Past, sameHistory } from '../past.ts'
@@ -59,28 +60,10 @@ test('every start of the server begins an epoch', async ({ skip }) => {
   expect((await pastOf(url)).epoch).not.toBe(before.epoch)
 })
 
-/** A second server, whose files a test moves about as an operator would. */
-async function spare(postgres: PostgresServer, folder: string) {
-  const run = (...command: readonly string[]): Promise<string> => postgres.exec(...command)
-  await run('sh', '-c', `rm -rf ${folder}*`)
-  await run('initdb', '-D', folder, '-U', 'postgres', '--auth=trust')
-  await run('sh', '-c', `echo 'host all all all trust' >> ${folder}/pg_hba.conf`)
-  return {
-    url: postgres.spareUrl,
-    run,
-    start: (of = folder) =>
-      run('pg_ctl', '-D', of, '-o', '-p 5433 -c listen_addresses=*', '-w', '-l', '/tmp/log', 'start'),
-    stop: (of = folder) => run('pg_ctl', '-D', of, '-m', 'fast', '-w', 'stop'),
-    promote: (of = folder) => run('pg_ctl', '-D', of, '-w', 'promote'),
-    /** A replica's files, as they are now. */
-    replica: (to: string) => run('pg_basebackup', '-p', '5433', '-U', 'postgres', '-D', to, '-R', '-c', 'fast'),
-  }
-}
-
 test('a copy of the files that is put back is another past, also when its log has overtaken the lost one', async ({
   skip,
 }) => {
-  const { url, run, ...server2 } = await spare(present(server, skip), '/tmp/restored')
+  const { url, run, ...server2 } = await spareServer(present(server, skip), '/tmp/restored')
   await server2.start()
   await pastAfter(url, 'in the copy')
   await server2.stop()
@@ -98,7 +81,7 @@ test('a copy of the files that is put back is another past, also when its log ha
 })
 
 test('an older replica that is promoted is another past, and a second one is a third', async ({ skip }) => {
-  const { url, ...server2 } = await spare(present(server, skip), '/tmp/primary')
+  const { url, ...server2 } = await spareServer(present(server, skip), '/tmp/primary')
   await server2.start()
   await pastAfter(url, 'on all')
   await server2.replica('/tmp/primary-one')

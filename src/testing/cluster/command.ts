@@ -73,6 +73,7 @@ async function main(stop: Promise<void>): Promise<void> {
     INGOT_STORE_URL: postgres.url,
     INGOT_LOCK_URL: redis.url,
     INGOT_LOCK_FENCES: postgres.url,
+    INGOT_CACHE_URL: redis.url,
     INGOT_LOCK_MODE: process.env['INGOT_LOCK_MODE'] ?? 'auto',
   }
   replicas.push(...(await startReplicas(scope, env)))

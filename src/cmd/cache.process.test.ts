@@ -1,0 +1,222 @@
+/** Replicas with a shared cache, as processes: what the cache may not do to them when the store goes back in time. */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { temporaryFolder } from '../testing/folder.ts'
+import { type PostgresServer, runSql, startPostgres } from '../testing/postgres-server.ts'
+import { spareServer } from '../testing/postgres-spare.ts'
+import { type Absent, present } from '../testing/present.ts'
+import { type RedisServers, startStandalone } from '../testing/redis-servers.ts'
+import { ask, jsonOf } from '../testing/requests.ts'
+import { type Service, spawnService, startService, within } from '../testing/service.ts'
+
+const root = temporaryFolder()
+let folders = 0
+
+let servers: { readonly postgres: PostgresServer | Absent; readonly redis: RedisServers | Absent }
+beforeAll(async () => {
+  const [postgres, redis] = await Promise.all([startPostgres(), startStandalone()])
+  servers = { postgres, redis }
+})
+afterAll(async () => {
+  for (const server of Object.values(servers)) if (!('absent' in server)) await server[Symbol.asyncDispose]()
+})
+beforeEach(async () => {
+  if (!('absent' in servers.redis)) await servers.redis.cli(servers.redis.ports[0] ?? 0, 'flushall')
+})
+
+type Env = Readonly<Record<string, string>>
+
+/** Nothing is kept in its own memory, so that it asks the cache whenever it may. */
+async function replica(env: Env): Promise<Service> {
+  const service = await startService({
+    data: join(root, String(++folders)),
+    env: { INGOT_RECENT_ITEMS: '0', ...env },
+  })
+  onTestFinished(async () => void (await service.kill()))
+  return service
+}
+
+interface Result {
+  readonly status: string
+  readonly foundBy?: string
+}
+
+/** What became of each value, in one batch. Fails the test for any answer that is none. */
+async function send({ url }: Service, values: readonly string[]): Promise<readonly string[]> {
+  const answer = await ask(`${url}/v1/collections/things/items:batch`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(values),
+  })
+  expect(answer.status, answer.body.toString()).toBeLessThan(300)
+  const { items } = jsonOf<{ items: Result[] }>(answer)
+  return items.map(({ status, foundBy }) => foundBy ?? status)
+}
+
+async function until(what: string, check: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 20_000
+  while (!(await check())) {
+    if (performance.now() > endMs) throw new Error(`${what} did not come about`)
+    await sleep(100)
+  }
+}
+
+/** Until the replica finds all of them in the cache. */
+const cached = (service: Service, values: readonly string[]): Promise<void> =>
+  until('that the cache tells all', async () => (await send(service, values)).every((one) => one === 'cache'))
+
+const ready = ({ url }: Service): Promise<void> =>
+  until('a ready store', async () => (await ask(`${url}/readyz`)).status === 200)
+
+const KEPT = ['kept 1', 'kept 2']
+const LOST = Array.from({ length: 30 }, (_, n) => `lost ${n}`)
+/** Longer than any lease. */
+const LEASE_OVER_MS = 2_100
+
+interface Scene {
+  readonly url: string
+  readonly redis: RedisServers
+  /** Everything from here on will be lost. */
+  readonly keep: () => Promise<void>
+  /** Makes it so. */
+  readonly goBack: () => Promise<void>
+}
+
+/** Whoever is asked, whatever the cache still says: what was lost is created again, once. */
+async function lostIsCreatedAgain({ url, redis, keep, goBack }: Scene): Promise<void> {
+  const env = { INGOT_STORE_URL: url, INGOT_CACHE_URL: redis.url }
+  const [one, other] = await Promise.all([replica(env), replica(env)])
+  expect(await send(one, KEPT)).toEqual(['created', 'created'])
+  await keep()
+  await Promise.all([one, other].map(ready))
+  expect(await send(one, LOST)).toEqual(LOST.map(() => 'created'))
+  await cached(other, LOST)
+  await goBack()
+  expect(Number(await redis.cli(redis.ports[0] ?? 0, 'dbsize'))).toBeGreaterThan(LOST.length)
+  await sleep(LEASE_OVER_MS)
+  const late = await replica(env)
+  for (const [index, service] of [one, other, late].entries()) {
+    await ready(service)
+    const own = LOST.filter((_, n) => n % 3 === index)
+    expect(await send(service, own)).toEqual(own.map(() => 'created'))
+  }
+  for (const service of [one, other, late]) {
+    const found = await send(service, [...LOST, ...KEPT])
+    expect(found.filter((how) => how !== 'store' && how !== 'cache')).toEqual([])
+  }
+  // and the cache serves the new past as it did the old one
+  await cached(late, LOST)
+}
+
+const both = (skip: (reason: string) => never) => ({
+  postgres: present(servers.postgres, skip),
+  redis: present(servers.redis, skip),
+})
+
+describe('with a cache that keeps its entries, every item is created again that was lost', () => {
+  test('when an older replica is promoted', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    const { url, ...server } = await spareServer(postgres, '/tmp/promoted')
+    await server.start()
+    const older = '/tmp/promoted-older'
+    await lostIsCreatedAgain({
+      url,
+      redis,
+      async keep() {
+        await server.replica(older)
+      },
+      async goBack() {
+        await server.stop()
+        await server.start(older)
+        await server.promote(older)
+      },
+    })
+    await server.stop(older)
+  })
+
+  test('when a copy of the files is restored', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    const { url, run, ...server } = await spareServer(postgres, '/tmp/copied')
+    await server.start()
+    await lostIsCreatedAgain({
+      url,
+      redis,
+      async keep() {
+        await server.stop()
+        await run('cp', '-r', '/tmp/copied', '/tmp/copied-then')
+        await server.start()
+      },
+      async goBack() {
+        await server.stop()
+        await server.start('/tmp/copied-then')
+      },
+    })
+    await server.stop('/tmp/copied-then')
+  })
+
+  test('when a dump is restored', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    const url = await postgres.database()
+    const name = new URL(url).pathname.slice(1)
+    await lostIsCreatedAgain({
+      url,
+      redis,
+      async keep() {
+        await postgres.exec('pg_dump', '-U', 'postgres', '-Fc', '-f', '/tmp/whole', name)
+      },
+      async goBack() {
+        await runSql(url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+        await postgres.exec('pg_restore', '-U', 'postgres', '-d', name, '/tmp/whole')
+      },
+    })
+  })
+
+  test('when rows alone are restored, and `ingot epoch new` says so', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    const url = await postgres.database()
+    const name = new URL(url).pathname.slice(1)
+    const tables = ['ingot_collections', 'ingot_items', 'ingot_receipts', 'ingot_epoch', 'ingot_migrations']
+    await lostIsCreatedAgain({
+      url,
+      redis,
+      async keep() {
+        await postgres.exec('pg_dump', '-U', 'postgres', '-Fc', '--data-only', '-f', '/tmp/rows', name)
+      },
+      async goBack() {
+        await runSql(url, `DELETE FROM ${tables.join('; DELETE FROM ')}`)
+        await postgres.exec('pg_restore', '-U', 'postgres', '--data-only', '-d', name, '/tmp/rows')
+        const command = spawnService({ data: root, env: { INGOT_STORE_URL: url } }, ['epoch', 'new'])
+        const { code } = await within(command.ended, 20_000, () => 'ingot epoch new did not end')
+        expect(code, command.stderr()).toBe(0)
+      },
+    })
+  })
+})
+
+test('an item that one replica deleted is new to all of them once that was answered', async ({ skip }) => {
+  const { postgres, redis } = both(skip)
+  const env = { INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url }
+  const [one, other] = await Promise.all([replica(env), replica(env)])
+  await send(one, ['gone', 'stays'])
+  await cached(other, ['gone', 'stays'])
+  const answer = await ask(`${one.url}/v1/collections/things/items`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '"gone"',
+  })
+  const { id } = jsonOf<{ id: string }>(answer)
+  const gone = await ask(`${one.url}/v1/collections/things/items/${id}`, { method: 'DELETE' })
+  expect(gone.status).toBe(204)
+  expect(await send(other, ['gone', 'stays'])).toEqual(['created', 'store'])
+})
+
+test.each([
+  ['with a store of its own', { INGOT_CACHE_URL: 'redis://127.0.0.1:6379' }, 'INGOT_CACHE_URL is set, and this store'],
+  ['of another kind', { INGOT_CACHE_URL: 'memcached://127.0.0.1' }, 'INGOT_CACHE_URL ("cacheUrl" in a file)'],
+])('a cache %s is refused at the start', async (_what, env, reason) => {
+  const service = spawnService({ data: join(root, String(++folders)), env })
+  const { code } = await within(service.ended, 20_000, () => `it goes on: ${service.stdout()}`)
+  expect(code).toBe(2)
+  expect(service.stderr()).toContain(reason)
+})

@@ -1,0 +1,77 @@
+/** What is known of committed items outside the store, put together: memory of this process, and the shared cache. */
+import type { ItemCache } from '../items/cache.ts'
+import { createCacheMeasures } from '../items/cache-measure.ts'
+import { createCacheWrites } from '../items/cache-writes.ts'
+import { withCache } from '../items/cached-store.ts'
+import { CACHE_TIMEOUT_MS, guardCache } from '../items/guarded-cache.ts'
+import { openLateCache } from '../items/late-cache.ts'
+import { createPastLeases } from '../items/past-lease.ts'
+import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/recent.ts'
+import type { ItemStore } from '../items/store.ts'
+import { createBreaker } from '../lock/breaker.ts'
+import { durationOf } from '../std/duration.ts'
+import { Fault } from '../std/fault.ts'
+import type { StoreDeps } from './stores.ts'
+
+export interface Known {
+  readonly recent: RecentItems
+  /** Where commits go: the store itself, or the store behind the cache. */
+  readonly commits: Pick<ItemStore, 'put' | 'capabilities'>
+}
+
+/**
+ * It is left alone sooner than a lock service, for nothing depends on it: after five failures within ten seconds, each of
+ * which kept a batch waiting.
+ */
+const BREAKER = { volume: 5, windowMs: 10_000, restMs: 2_000 }
+
+/** As far as what the store tells of its past lets it be believed. Throws Fault CONFIG_INVALID, REDIS_*. */
+export async function openKnown(deps: StoreDeps, store: ItemStore): Promise<Known> {
+  const { config, clock, log } = deps
+  const { arbitrates, exclusive } = store.capabilities
+  if (config.cacheUrl !== undefined) return openCached(deps, store, config.cacheUrl)
+  if (exclusive) return { recent: createRecentItems(config.recentItems), commits: store }
+  if (!arbitrates) return { recent: noRecentItems, commits: store }
+  return {
+    recent: createLeasedItems(config.recentItems, createPastLeases({ store, clock, log }), clock),
+    commits: store,
+  }
+}
+
+async function openCached(deps: StoreDeps, store: ItemStore, url: string): Promise<Known> {
+  const { config, clock, log, metrics, scope } = deps
+  if (store.capabilities.exclusive || !store.capabilities.arbitrates) {
+    throw new Fault(
+      'CONFIG_INVALID',
+      'INGOT_CACHE_URL is set, and this store has no use for it: a cache is for replicas that share a postgres store',
+    )
+  }
+  const measures = createCacheMeasures(metrics)
+  const [cache, timeoutMs] = await openCache(deps, url)
+  scope.defer(() => cache[Symbol.asyncDispose]())
+  const breaker = createBreaker(BREAKER)
+  scope.defer(() => breaker[Symbol.dispose]())
+  const guarded = guardCache({ cache, breaker, clock, measures, log }, timeoutMs)
+  const leases = createPastLeases({ store, clock, log, notes: guarded })
+  const writes = createCacheWrites({ cache: guarded, leases, clock, measures })
+  scope.defer(() => writes[Symbol.dispose]())
+  return {
+    recent: createLeasedItems(config.recentItems, leases, clock),
+    commits: withCache({ store, cache: guarded, leases, writes, measures }),
+  }
+}
+
+async function openCache({ config, clock, log }: StoreDeps, url: string): Promise<readonly [ItemCache, number]> {
+  const { createRedisCache } = await import('../items/redis/cache.ts')
+  const { createRedisConnection } = await import('../redis/deployment.ts')
+  const { parseRedisUrl } = await import('../redis/topology.ts')
+  const topology = parseRedisUrl(url)
+  const listeners = { message: () => {}, gap: () => {} }
+  const open = async (signal: AbortSignal): Promise<ItemCache> => {
+    const settings = { connectionName: 'ingot-cache' }
+    const connection = createRedisConnection(topology, { log, listeners, purpose: 'cache' }, settings)
+    await connection.connect(signal)
+    return createRedisCache(connection, { ttlMs: durationOf(config.cacheTtl) })
+  }
+  return [await openLateCache({ open, clock, log }), topology.timeoutMs ?? CACHE_TIMEOUT_MS]
+}
