@@ -11,6 +11,7 @@
  * Without fences in the store this is as good as the leases are: a holder that was stopped between its check and its
  * save can save a second time. GUARANTEES.md says so.
  */
+import { randomUUID } from 'node:crypto'
 import { failpoint } from '#failpoint'
 import { type IdentityPolicy, samePolicy } from '../identity/policy.ts'
 import type { Grant } from '../lock/grant.ts'
@@ -131,8 +132,10 @@ class LockedStore implements ItemStore {
 
   async #lock(collection: Collection, item: PreparedItem): Promise<Grant> {
     const { waitMs } = this.#options
+    const key = itemLockKey(collection.name, item.id)
     try {
-      return await this.#deps.locker.acquire(itemLockKey(collection.name, item.id), {
+      // a lock that nobody else asks for is none
+      return await this.#deps.locker.acquire(failpoint('lock/none') ? `${key}/${randomUUID()}` : key, {
         waitMs,
         signal: this.#closing.signal,
       })

@@ -16,6 +16,7 @@ export type FailpointName =
   | 'lock/answer-before-save'
   | 'lock/fence-only-save'
   | 'lock/ignore-fence'
+  | 'lock/none'
   | 'lock/release-any-owner'
   | 'lock/time-out-is-failure'
   | 'sqlite/answer-before-commit'

@@ -1,0 +1,73 @@
+/**
+ * One run of the load carries several faults, one after the other; each is judged by itself. A content belongs to the
+ * fault in whose time it was first sent, with all that ever happened to it: so every piece is a history of its own, and
+ * together they are the whole. What is stored and was never sent belongs to every piece: nobody can say whose it is. Pure.
+ */
+import type { FinalStore, StoredRow } from '../../drill/check/final-store.ts'
+import type { Event } from '../../drill/history.ts'
+
+export interface Window {
+  readonly name: string
+  /** Milliseconds of the history's clock; the first begins before everything. */
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+export interface Piece {
+  readonly events: readonly Event[]
+  readonly store: FinalStore
+}
+
+const contentOf = ({ collection = '', key }: Event): string => `${collection}/${key}`
+
+/** The pieces by the windows' order. Throws when a window is empty or they overlap. */
+export function cut(events: readonly Event[], store: FinalStore, windows: readonly Window[]): readonly Piece[] {
+  for (const [index, { name, fromMs, untilMs }] of windows.entries()) {
+    const before = windows[index - 1]
+    if (untilMs <= fromMs || (before !== undefined && fromMs < before.untilMs))
+      throw new Error(`window ${name} is out of order`)
+  }
+  const homes = homesOf(events, windows)
+  const contents = new Map(events.flatMap((event) => spelling(event)))
+  return windows.map((window, index) => {
+    const own = events.filter((event) =>
+      isOfContent(event) ? homes.get(contentOf(event)) === index : isOfAll(event) || isWithin(event.tMono, window),
+    )
+    const isOwn = (row: StoredRow): boolean => {
+      const content = contents.get(`${row.collection}/${row.bytes}`)
+      return content === undefined || homes.get(content) === index
+    }
+    return {
+      events: own.map((event, at) => ({ ...event, seq: at + 1 })),
+      store: {
+        ...store,
+        rows: store.rows.filter(isOwn),
+        ...(store.saves === undefined ? {} : { saves: store.saves.filter(isOwn) }),
+      },
+    }
+  })
+}
+
+const isOfContent = ({ f }: Event): boolean => f === 'save' || f === 'delete'
+
+/** How much of the load was recorded matters to every piece. */
+const isOfAll = ({ f, key }: Event): boolean => f === 'phase' && key.startsWith('load-')
+
+const isWithin = (ms: number, { fromMs, untilMs }: Window): boolean => ms >= fromMs && ms < untilMs
+
+/** `collection/bytes` to `collection/digest`, of what was sent. */
+function spelling(event: Event): readonly (readonly [string, string])[] {
+  if (event.f !== 'save' || event.bytes === undefined) return []
+  return [[`${event.collection ?? ''}/${event.bytes}`, contentOf(event)]]
+}
+
+/** Which window each content was first sent in; before the first belongs to the first, after the last to the last. */
+function homesOf(events: readonly Event[], windows: readonly Window[]): ReadonlyMap<string, number> {
+  const homes = new Map<string, number>()
+  for (const event of events) {
+    if (!isOfContent(event) || homes.has(contentOf(event))) continue
+    const after = windows.findIndex(({ untilMs }) => event.tMono < untilMs)
+    homes.set(contentOf(event), after === -1 ? windows.length - 1 : after)
+  }
+  return homes
+}

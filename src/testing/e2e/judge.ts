@@ -1,0 +1,78 @@
+/** From what was recorded to a verdict on one drill. Pure. */
+import { checkersOf } from '../../drill/check/checkers.ts'
+import type { FinalStore } from '../../drill/check/final-store.ts'
+import { nothingLost } from '../../drill/check/items.ts'
+import { type Checker, findingOf, inconclusive, judge, type Verdict } from '../../drill/check/verdict.ts'
+import type { Event } from '../../drill/history.ts'
+import { cut, type Window } from './cut.ts'
+import { type Outage, outageOf } from './outage.ts'
+
+export interface DrillWindow extends Window {
+  /** When the harm began, milliseconds. */
+  readonly struckMs: number
+  /** What was still missing long after the fault; absent when all was whole again. */
+  readonly missing?: string
+}
+
+/** All that is known when the load has ended. */
+export interface Record {
+  /** What the load sent and heard. */
+  readonly load: readonly Event[]
+  /** Faults and healings. */
+  readonly nemesis: readonly Event[]
+  /** The sending again. */
+  readonly settle: readonly Event[]
+  /** The store when the load had ended, and when everything had been sent again. */
+  readonly before: FinalStore
+  readonly after: FinalStore
+}
+
+export interface Judged {
+  readonly window: DrillWindow
+  readonly verdict: Verdict
+  readonly outage: Outage
+  readonly events: readonly Event[]
+}
+
+/** From the end of all faults to the first good answer. */
+const RECOVERY_MS = 10_000
+/** What must have been written well before a strike, for what follows to mean anything. */
+const LEAST_WRITES = 20
+
+/** A verdict for each window. */
+export function judgeAll(record: Record, windows: readonly DrillWindow[]): readonly Judged[] {
+  const spans = windows.map((window) => window)
+  const whole = inOrder([...record.load, ...record.nemesis, ...record.settle])
+  const finished = cut(whole, record.after, spans)
+  const unsettled = cut(inOrder([...record.load, ...record.nemesis]), record.before, spans)
+  return windows.map((window, index) => {
+    const piece = finished[index] ?? { events: [], store: record.after }
+    const early = unsettled[index] ?? piece
+    const outage = outageOf(record.load, window)
+    const checkers = {
+      ...checkersOf({ recoveryMs: RECOVERY_MS, locks: false, load: true }),
+      // what was lost must not be saved by being sent again
+      'nothing-lost': (): ReturnType<Checker> => nothingLost(early.events, early.store),
+      'steady-before': (): ReturnType<Checker> => steady(outage),
+      'whole-again': (): ReturnType<Checker> => wholeAgain(window),
+    }
+    return { window, outage, events: piece.events, verdict: judge(checkers, piece.events, piece.store) }
+  })
+}
+
+function steady({ writesBefore, failedBefore }: Outage): ReturnType<Checker> {
+  const figures = { writesBefore, failedBefore }
+  if (writesBefore < LEAST_WRITES) return inconclusive(`only ${writesBefore} writes before the fault`, figures)
+  return failedBefore > 0 ? inconclusive('writes failed before the fault', figures) : findingOf([], figures)
+}
+
+function wholeAgain({ missing }: DrillWindow): ReturnType<Checker> {
+  return findingOf(missing === undefined ? [] : [{ says: missing, events: [] }], {})
+}
+
+/** Of events of one moment the begins come first: operations then overlap, and no order is made up. */
+function inOrder(events: readonly Event[]): readonly Event[] {
+  const rank = ({ type }: Event): number => (type === 'invoke' ? 0 : 1)
+  const sorted = events.toSorted((a, b) => a.tMono - b.tMono || rank(a) - rank(b))
+  return sorted.map((event, index) => ({ ...event, seq: index + 1 }))
+}

@@ -1,0 +1,102 @@
+/** What a drill came to. */
+import type { Kind, Verdict } from '../../drill/check/verdict.ts'
+import { floorOf } from './floor.ts'
+import { type CanaryFigures, type Goal, goalsOf } from './goals.ts'
+import type { Judged } from './judge.ts'
+import type { Outage } from './outage.ts'
+import type { Control, FaultName, Setup } from './plan.ts'
+
+export interface CaseResult {
+  readonly setup: Setup
+  /** Of its fault; of a control its own. */
+  readonly name: string
+  readonly isControl: boolean
+  readonly verdict: Verdict
+  readonly expected: Kind
+  /** Of a control: the promise that had to be found broken. */
+  readonly breaks?: string
+  readonly proof: string
+  readonly outage: Outage
+  readonly canary?: CanaryFigures
+  readonly floorMs: number
+  readonly goals: readonly Goal[]
+  readonly tookMs: number
+}
+
+/** As it must be: the verdict, and for a drill that is no control every goal. */
+export function isPassed({ verdict, expected, breaks, goals }: CaseResult): boolean {
+  if (verdict.kind !== expected) return false
+  if (breaks !== undefined) return verdict.checks[breaks]?.kind === 'violated'
+  return goals.every(({ met }) => met)
+}
+
+/** Why not, in a line each. */
+export function complaintsOf({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
+  const findings = Object.entries(verdict.checks).filter(([, { kind }]) => kind !== 'valid')
+  const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, and had to be ${expected}`]
+  const bite =
+    breaks === undefined || verdict.checks[breaks]?.kind === 'violated' ? [] : [`"${breaks}" was not found broken`]
+  const said = findings.map(
+    ([name, { why, counterExamples }]) =>
+      `${name}: ${[why, ...counterExamples.slice(0, 3).map(({ says }) => says)].filter((text) => text !== '').join('; ')}`,
+  )
+  const missed = goals.filter(({ met }) => !met).map(({ says, seen }) => `missed: ${says} (${seen})`)
+  return [...kind, ...bite, ...(isControl ? [] : [...said, ...missed])]
+}
+
+interface Finished {
+  readonly setup: Setup
+  readonly judged: Judged
+  readonly proof: string
+  readonly tookMs: number
+}
+
+export function drillResult({
+  setup,
+  fault,
+  judged,
+  proof,
+  tookMs,
+}: Finished & { readonly fault: FaultName }): CaseResult {
+  const { verdict, outage } = judged
+  const floorMs = floorOf(setup, fault)
+  const goals = goalsOf({ setup, fault, outage, floorMs })
+  const { mode, store, lock } = setup
+  return {
+    setup: { mode, store, lock },
+    name: fault,
+    isControl: false,
+    verdict,
+    expected: 'valid',
+    proof,
+    outage,
+    floorMs,
+    goals,
+    tookMs,
+  }
+}
+
+export function controlResult({
+  setup,
+  control,
+  judged,
+  proof,
+  tookMs,
+}: Finished & { readonly control: Control }): CaseResult {
+  const { verdict, outage } = judged
+  const { name, expected, breaks } = control
+  const { mode, store, lock } = setup
+  return {
+    setup: { mode, store, lock },
+    name,
+    isControl: true,
+    verdict,
+    expected,
+    ...(breaks === undefined ? {} : { breaks }),
+    proof,
+    outage,
+    floorMs: 0,
+    goals: [],
+    tookMs,
+  }
+}

@@ -1,0 +1,155 @@
+/** One setup from its installation to its verdicts: its drills under one load, and its controls, each under its own. */
+import { createScope } from '../../std/scope.ts'
+import type { Docker } from './docker.ts'
+import { createNemesis, type Enacted, enact, type Nemesis, type Plot } from './drill.ts'
+import { needsLocks } from './goals.ts'
+import { sabotagedTag, TAGS } from './images.ts'
+import { install, RELEASE, uninstall } from './installation.ts'
+import { type Judged, judgeAll } from './judge.ts'
+import type { Kubectl } from './kubectl.ts'
+import { type Load, startLoad } from './load.ts'
+import { type Control, FAULTS, type FaultName, type Run, setupName } from './plan.ts'
+import { type CaseResult, controlResult, drillResult, isPassed } from './results.ts'
+import type { Stage } from './stage.ts'
+import { readStore } from './store-read.ts'
+import { killPostgres, STRIKES } from './strikes.ts'
+import { ANCHOR } from './values.ts'
+
+export interface RunDeps {
+  readonly kubectl: Kubectl
+  readonly docker: Docker
+  /** Of kind. */
+  readonly cluster: string
+  readonly say: (line: string) => void
+  /** Keeps what a drill left: its history and its verdict. */
+  readonly keep: (judged: Judged, result: CaseResult) => void
+  /** Keeps what pods said and what the cluster did. */
+  readonly keepEvidence: (run: Run) => Promise<void>
+  /** Iterations a second. */
+  readonly rate: number
+}
+
+/** Longest load: k6 ends by itself when nobody stops it. */
+const MAX_LOAD_S = 1_800
+/** Of one request. Long for a drill: two cores run a whole cluster, and a pod that is only slow is not what is looked for. */
+const TIMEOUT_MS = 4_000
+
+/** Rejects when there was nothing to judge: what pods said is then kept. Leaves nothing in the cluster. */
+export async function perform(run: Run, deps: RunDeps, signal: AbortSignal): Promise<readonly CaseResult[]> {
+  const { kubectl } = deps
+  try {
+    const results = await installed(run, deps, signal)
+    if (!results.every(isPassed)) await deps.keepEvidence(run)
+    return results
+  } catch (failure) {
+    if (!signal.aborted) await deps.keepEvidence(run)
+    throw failure
+  } finally {
+    await uninstall(kubectl)
+  }
+}
+
+async function installed(run: Run, deps: RunDeps, signal: AbortSignal): Promise<readonly CaseResult[]> {
+  const { kubectl, docker, cluster } = deps
+  const say = (line: string): void => deps.say(`${setupName(run)}: ${line}`)
+  say('installing')
+  const installation = await install({ kubectl, setup: run, cluster }, signal)
+  const stage: Stage = { setup: run, kubectl, docker, installation, say }
+  const results = await drills(run, stage, deps, signal)
+  for (const control of run.controls) results.push(await performControl(control, stage, deps, signal))
+  return results
+}
+
+async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
+  if (run.faults.length === 0) return []
+  const plots = run.faults.map((name) => ({ name, strike: STRIKES[name], losesLocks: losesLocks(name) }))
+  const { enacted, judged } = await underLoad(stage, { name: 'drills', tag: TAGS.shipped, plots }, deps, signal)
+  return judged.map((one, index) => {
+    const { proof, tookMs } = enacted[index] ?? { proof: '', tookMs: 0 }
+    const name = run.faults[index] ?? 'master-kill'
+    const result = drillResult({ setup: run, fault: name, judged: one, proof, tookMs })
+    deps.keep(one, result)
+    return result
+  })
+}
+
+function losesLocks(name: FaultName): boolean {
+  const { nature } = FAULTS[name]
+  return nature === 'redis-forced' || nature === 'both-forced' || nature === 'node'
+}
+
+async function performControl(control: Control, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult> {
+  const { name, sabotage } = control
+  const tag = sabotage === undefined ? TAGS.shipped : sabotagedTag(sabotage)
+  stage.say(`control ${name}`)
+  await stage.installation.upgrade({ tag }, signal)
+  const plot: Plot = { name, strike: strikeOf(control), losesLocks: false }
+  const { enacted, judged } = await underLoad(stage, { name, tag, plots: [plot] }, deps, signal)
+  const [one] = judged
+  const [act] = enacted
+  if (one === undefined || act === undefined) throw new Error(`control ${name} has no verdict`)
+  const result = controlResult({ setup: stage.setup, control, judged: one, proof: act.proof, tookMs: act.tookMs })
+  deps.keep(one, result)
+  return result
+}
+
+function strikeOf({ fault }: Control): Plot['strike'] {
+  if (fault === 'skipped') return undefined
+  return fault === 'postgres-kill' ? killPostgres : STRIKES[fault]
+}
+
+interface Act {
+  /** Names the load, and its collection: those of other acts are left out of the judgement. */
+  readonly name: string
+  /** Of the image that converts the load's record. */
+  readonly tag: string
+  readonly plots: readonly Plot[]
+}
+
+interface Outcome {
+  readonly enacted: readonly Enacted[]
+  readonly judged: readonly Judged[]
+}
+
+async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSignal): Promise<Outcome> {
+  const { kubectl, setup } = stage
+  await using scope = createScope()
+  const options = {
+    run: act.name,
+    collection: act.name,
+    rate: deps.rate,
+    maxSeconds: MAX_LOAD_S,
+    timeoutMs: TIMEOUT_MS,
+    baseUrl: `http://${RELEASE}`,
+    tag: TAGS.shipped,
+    node: `${deps.cluster}-${ANCHOR}`,
+  }
+  const load = await startLoad(kubectl, options, signal)
+  scope.defer(() => load[Symbol.asyncDispose]())
+  stage.say(`k6 sends ${deps.rate} a second`)
+  const nemesis = createNemesis(() => Date.now())
+  const enacted: Enacted[] = []
+  for (const plot of act.plots) enacted.push(await enact(stage, plot, nemesis, signal))
+  const record = await recordOf(stage, { load, nemesis, collection: act.name }, signal)
+  const judged = judgeAll(
+    record,
+    enacted.map(({ window }) => window),
+  )
+  stage.say(`${record.load.length} events judged, locks ${needsLocks(setup) ? '' : 'not '}needed`)
+  return { enacted, judged }
+}
+
+interface Running {
+  readonly load: Load
+  readonly nemesis: Nemesis
+  readonly collection: string
+}
+
+async function recordOf(stage: Stage, { load, nemesis, collection }: Running, signal: AbortSignal) {
+  const { kubectl, setup } = stage
+  const sent = await load.stop(signal)
+  const before = await readStore(kubectl, setup, collection, signal)
+  const again = await load.settle(signal)
+  const after = await readStore(kubectl, setup, collection, signal)
+  return { load: sent, nemesis: nemesis.events, settle: again, before, after }
+}

@@ -1,0 +1,55 @@
+/** The chart's values for a setup. Pure. */
+import { TAGS } from './images.ts'
+import type { Setup } from './plan.ts'
+
+/** The node that is never frozen: it holds the store and the load. */
+export const ANCHOR = 'worker3'
+
+export interface Choices {
+  readonly setup: Setup
+  /** Of kind. */
+  readonly cluster: string
+  readonly tag?: string
+  readonly replicas?: number
+}
+
+export const REPLICAS = 3
+
+export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLICAS }: Choices): object {
+  const { mode, store, lock } = setup
+  const anchored = { nodeSelector: { 'kubernetes.io/hostname': `${cluster}-${ANCHOR}` } }
+  return {
+    image: { repository: 'ingot', tag },
+    replicaCount: replicas,
+    access: { mode: 'off' },
+    // a drill wants one pod on each node, not mostly so
+    topologySpread: { whenUnsatisfiable: 'ScheduleAnyway' },
+    store: { mode: store },
+    lock: { mode: lock, fences: { mode: 'postgres' } },
+    redis: { mode },
+    postgres: anchored,
+    legacyBackend: { enabled: store === 'http', ...anchored },
+  }
+}
+
+/** Redis servers and Sentinels that the chart installs. */
+export function redisPods({ mode }: Setup): { readonly redis: number; readonly sentinel: number } {
+  switch (mode) {
+    case 'sentinel':
+      return { redis: 3, sentinel: 3 }
+    case 'cluster':
+      return { redis: 6, sentinel: 0 }
+    case 'standalone':
+      return { redis: 1, sentinel: 0 }
+    case 'external':
+      return { redis: 0, sentinel: 0 }
+    default:
+      return mode satisfies never
+  }
+}
+
+/** Pods of each component when all is well. */
+export function wantedPods(setup: Setup, replicas = REPLICAS): Readonly<Record<string, number>> {
+  const { redis, sentinel } = redisPods(setup)
+  return { service: replicas, redis, sentinel }
+}
