@@ -17,7 +17,7 @@ import { createLockMeasures } from '../lock/measure.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import type { Clock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
-import { Fault } from '../std/fault.ts'
+import { Fault, type FaultCode } from '../std/fault.ts'
 import type { Scope } from '../std/scope.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -58,7 +58,13 @@ async function openArbitrating(deps: Opening): Promise<ItemStore> {
   const onRetry = countRetries(metrics)
   const store = await deps.open('store', () => openConfiguredStore(config, { onRetry }))
   if (config.lockMode !== 'always') return store
-  return withClaims(store, await openLocker(deps), durationOf(config.lockWait))
+  const unlocked = metrics.counter({
+    name: 'ingot_unlocked_batches_total',
+    help: 'Batches that were put without their locks, because the lock service did not serve',
+    labels: ['reason'],
+  })
+  const onUnlocked = (reason: FaultCode): void => unlocked.add({ reason })
+  return withClaims(store, await openLocker(deps), { waitMs: durationOf(config.lockWait), onUnlocked })
 }
 
 async function openLocked(deps: Opening): Promise<ItemStore> {
