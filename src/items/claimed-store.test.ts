@@ -43,7 +43,8 @@ test('a batch is put under the locks of all its items', async () => {
 test('content that another holds is waited for, then refused as in flight', async () => {
   const { clock, store, backend, reasons } = setUp('none')
   const key = itemLockKey('things', item(2).id)
-  await using _held = await createLocker(backend, { clock, ttlMs: 10_000 }).acquire(key)
+  await using other = await createLocker(backend, { clock, ttlMs: 10_000 }).acquire(key)
+  other.assertHeld()
   const put = expect(store.put([unit], 1)).rejects.toMatchObject({ code: 'IN_FLIGHT' })
   await whileTimePasses(clock, put)
   expect(reasons).toEqual([])
