@@ -59,14 +59,16 @@ opinions() {
 # agreed WHAT: the line of `opinions` (standard input) that a majority of all Sentinels holds
 agreed() { sort | uniq -c | awk -v all="$SENTINEL_COUNT" '$1 > all / 2 && $2 != "?" { print $2 }'; }
 
-# write_acl: the users of this pod's server. The default user is off, so nobody comes in without a name.
+# write_acl: the users of this pod's server. The default user is off, so nobody comes in without a name. It may do
+# everything all the same: as that user a server reads its own append-only file, and without rights it drops from it,
+# with no more than a line in the log, whatever a script or a transaction wrote.
 write_acl() {
   umask 077
   digest() { printf %s "$(secret "$1")" | sha256sum | cut -d ' ' -f 1; }
   while read -r name of rules; do
     [ -z "$name" ] || echo "user $name on #$(digest "$of") sanitize-payload $rules"
   done <"/etc/ingot/redis/$1" >"$RUN/users.acl"
-  echo 'user default off sanitize-payload resetkeys resetchannels -@all' >>"$RUN/users.acl"
+  echo 'user default off sanitize-payload allkeys allchannels +@all' >>"$RUN/users.acl"
 }
 
 holds_data() { [ -s "$DATA/appendonlydir/appendonly.aof.manifest" ]; }
