@@ -31,6 +31,9 @@
 {{- if and (include "ingot.needsLock" .) (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
 {{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
 {{- end -}}
+{{- if and $v.canary.enabled (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
+{{- fail "canary.enabled=true needs a Redis to watch: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
+{{- end -}}
 {{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
 {{- end -}}

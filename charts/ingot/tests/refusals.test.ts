@@ -20,6 +20,11 @@ const CONTRADICTIONS: readonly Case[] = [
   ['postgres', ['lock.fences.mode="external"'], 'name the Secret that holds the DSN in lock.fences.existingSecret'],
   ['http', ['redis.external.url=""'], 'needs a lock service: set redis.mode'],
   ['external', ['redis.external.url=""'], 'needs a lock service: set redis.mode'],
+  [
+    'postgres',
+    ['redis.mode="external"', 'canary.enabled=true'],
+    'canary.enabled=true needs a Redis to watch: set redis.mode',
+  ],
   ['external', ['autoscaling.minReplicas=5'], 'autoscaling.minReplicas is above autoscaling.maxReplicas'],
   ['external', ['service.nodePort=30080'], 'leave it 0, or service.type ClusterIP'],
 ]
