@@ -48,6 +48,14 @@ test('an acknowledged item that is gone is a violation, shown with its operation
   expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'violated', torn: 0 })
 })
 
+test('of a store that others use too, one collection can be judged alone', async () => {
+  const history = historyFile((story, bytes) => story.save('a', 'created', { bytes }))
+  const other = JSON.stringify({ type: 'save', collection: 'd', key: 'id-b', content: btoa('y') })
+  const args = ['check', '--history', history, '--store', `audit:${fileOf(`${AUDIT}${other}\n`)}`]
+  expect(await runIngot(args)).toMatchObject({ code: 1 })
+  expect(await runIngot([...args, '--collection', 'c'])).toMatchObject({ code: 0 })
+})
+
 test('a history that says too little is inconclusive: exit 3', async () => {
   const { code, stdout } = await runIngot(['check', '--history', fileOf(''), '--store', `audit:${fileOf('')}`])
   expect(code).toBe(3)

@@ -45,6 +45,12 @@ Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and somethi
     register: { type: 'string', value: 'FILE', summary: 'the register that was written under locks' },
     fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
     recovery: { type: 'string', value: 'TIME', summary: 'longest recovery after the last fault', default: '30s' },
+    collection: {
+      type: 'string',
+      short: 'c',
+      value: 'NAME',
+      summary: 'judge this one alone of all that the store holds',
+    },
     faults: { type: 'string', value: 'on|off', summary: 'off: there were to be none', default: 'on' },
     'redis-loss': { type: 'string', value: 'allow|forbid', summary: 'of what Redis acknowledged', default: 'allow' },
     json: { type: 'boolean', summary: 'the verdict as one JSON object' },
@@ -68,12 +74,24 @@ interface Sources {
   readonly store: string
   readonly register: string | undefined
   readonly fencing: string
+  readonly collection: string | undefined
 }
 
-async function readAll({ history, store, register, fencing }: Sources) {
+async function readAll({ history, store, register, fencing, collection }: Sources) {
   const { events, torn } = readHistory(history)
-  const final = await readStore(store, onOrOff('fencing', fencing))
+  const final = only(collection, await readStore(store, onOrOff('fencing', fencing)))
   return { events, torn, final: register === undefined ? final : { ...final, register: readSqliteRegister(register) } }
+}
+
+/** The history must be of that collection: what it says of another would look lost. */
+function only(collection: string | undefined, final: FinalStore): FinalStore {
+  if (collection === undefined) return final
+  const isOf = (row: { readonly collection: string }): boolean => row.collection === collection
+  return {
+    ...final,
+    rows: final.rows.filter(isOf),
+    ...(final.saves === undefined ? {} : { saves: final.saves.filter(isOf) }),
+  }
 }
 
 /** What cannot be read is neither kept nor violated: exit 1 is for violations alone. */
