@@ -25,9 +25,9 @@ describe('the deployment', () => {
   })
 
   test.each([
-    ['postgres', [], 5 + 5 + 25 + 10],
+    ['postgres', [], 5 + 15 + 25 + 10],
     ['legacy', [], 5 + 3 + 60 + 10],
-    ['postgres', ['service.preStopSeconds=0', 'config.drain="0.5h"'], 5 + 1_800 + 10],
+    ['postgres', ['service.preStopSeconds=0', 'config.drain="0.5h"'], 15 + 1_800 + 10],
   ] as const)('gives the pod the time to drain: %s %j', (mode, changes, seconds) => {
     expect(graceOf(mode, changes)).toBe(seconds)
   })

@@ -28,10 +28,12 @@ export function cut(events: readonly Event[], store: FinalStore, windows: readon
       throw new Error(`window ${name} is out of order`)
   }
   const homes = homesOf(events, windows)
+  const begins = new Map(events.flatMap((event) => (event.type === 'invoke' ? [[opOf(event), event.tMono]] : [])))
+  const timeOf = (event: Event): number => begins.get(opOf(event)) ?? event.tMono
   const contents = new Map(events.flatMap((event) => spelling(event)))
   return windows.map((window, index) => {
     const own = events.filter((event) =>
-      isOfContent(event) ? homes.get(contentOf(event)) === index : isOfAll(event) || isWithin(event.tMono, window),
+      isOfContent(event) ? homes.get(contentOf(event)) === index : isOfAll(event) || isWithin(timeOf(event), window),
     )
     const isOwn = (row: StoredRow): boolean => {
       const content = contents.get(`${row.collection}/${row.bytes}`)
@@ -48,10 +50,13 @@ export function cut(events: readonly Event[], store: FinalStore, windows: readon
   })
 }
 
+/** A release belongs to the operation that acquired. */
+const opOf = ({ f, op }: Event): string => `${f === 'release' ? 'acquire' : f} ${op}`
+
 const isOfContent = ({ f }: Event): boolean => f === 'save' || f === 'delete'
 
-/** How much of the load was recorded matters to every piece. */
-const isOfAll = ({ f, key }: Event): boolean => f === 'phase' && key.startsWith('load-')
+/** How much was recorded matters to every piece, and so does what the canary found at its end. */
+const isOfAll = ({ f, key }: Event): boolean => f === 'members' || (f === 'phase' && /^(load|canary)-/.test(key))
 
 const isWithin = (ms: number, { fromMs, untilMs }: Window): boolean => ms >= fromMs && ms < untilMs
 

@@ -1,5 +1,6 @@
 /** One installation under one load: faults one after the other, each between a steady state and its return. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { RedisLoss } from '../../drill/check/canary.ts'
 import type { Entry, Event } from '../../drill/history.ts'
 import type { Strike } from './fault.ts'
 import type { DrillWindow } from './judge.ts'
@@ -15,8 +16,8 @@ export interface Plot {
   readonly name: string
   /** Undefined: it is skipped, as a control. */
   readonly strike: Strike | undefined
-  /** Whether locks that are held may be granted again because of it. */
-  readonly losesLocks: boolean
+  /** Whether Redis may lose by it what it acknowledged, locks among it. */
+  readonly redisLoss: RedisLoss
 }
 
 export interface Enacted {
@@ -59,7 +60,14 @@ export async function enact(stage: Stage, plot: Plot, nemesis: Nemesis, signal: 
   stage.say(`${name}: ${proof}; ${missing ?? 'whole again'} after ${seconds} s`)
   await sleep(QUIET_MS, undefined, { signal })
   const untilMs = Date.now()
-  const window = { name, fromMs, struckMs, untilMs, ...(missing === undefined ? {} : { missing }) }
+  const window = {
+    name,
+    fromMs,
+    struckMs,
+    untilMs,
+    redisLoss: plot.redisLoss,
+    ...(missing === undefined ? {} : { missing }),
+  }
   return { window, proof, tookMs: untilMs - fromMs }
 }
 
@@ -73,7 +81,8 @@ async function missingAfter(stage: Stage, signal: AbortSignal): Promise<string |
   }
 }
 
-function faultOf({ name, losesLocks }: Plot): Omit<Entry, 'type'> {
+function faultOf({ name, redisLoss }: Plot): Omit<Entry, 'type'> {
+  const losesLocks = redisLoss === 'allow'
   return { process: 'nemesis', op: `fault-${name}`, f: 'fault', key: name, losesLocks }
 }
 

@@ -55,15 +55,15 @@ function fault(name: string, at: number, isProven = true): readonly Event[] {
 }
 
 const WINDOWS = [
-  { name: 'one', fromMs: 0, struckMs: 3_000, untilMs: 9_000 },
-  { name: 'two', fromMs: 9_000, struckMs: 13_000, untilMs: 20_000 },
-]
+  { name: 'one', fromMs: 0, struckMs: 3_000, untilMs: 9_000, redisLoss: 'allow' },
+  { name: 'two', fromMs: 9_000, struckMs: 13_000, untilMs: 20_000, redisLoss: 'forbid' },
+] as const
 
 function recordOf(saves: readonly Save[], more: Partial<Record> = {}): Record {
   const load = numbered([phase('load-began', 0), ...saves.flatMap(save), phase('load-ended', 21_000)])
   const store: FinalStore = { rows: [...new Set(saves.map(({ at, key = `k${at}` }) => key))].map(row) }
   const nemesis = [...fault('one', 3_000), phase('healed', 5_000), ...fault('two', 13_000), phase('healed', 15_000)]
-  return { load, nemesis, settle: [], before: store, after: store, ...more }
+  return { load, nemesis, canary: [], settle: [], before: store, after: store, ...more }
 }
 
 const kinds = (record: Record): readonly string[] => judgeAll(record, WINDOWS).map(({ verdict }) => verdict.kind)
@@ -119,6 +119,61 @@ test('a stored item that nobody sent is in every piece, and a repeat in the piec
   expect(one?.store.rows.map(({ id }) => id)).toEqual(['j1-a', 'j1-stranger'])
   expect(two?.store.rows.map(({ id }) => id)).toEqual(['j1-b', 'j1-stranger'])
   expect(two?.events.map(({ seq }) => seq)).toEqual([1, 2])
+})
+
+/** A write of the canary, acknowledged. */
+function set(number: number, at: number): readonly Event[] {
+  const base = { process: 'canary', op: `set-${number}`, f: 'set', key: 'numbers', seq: 1 } as const
+  return [
+    { ...base, type: 'invoke', value: String(number), tMono: at, tWall: at },
+    { ...base, type: 'ok', tMono: at + 2, tWall: at + 2 },
+  ]
+}
+
+function found(value: string, at: number): readonly Event[] {
+  const base = {
+    process: 'canary',
+    op: `look-${at}`,
+    f: 'members',
+    key: 'numbers',
+    seq: 1,
+    tMono: at,
+    tWall: at,
+  } as const
+  return [
+    { ...base, type: 'invoke' },
+    { ...base, type: 'ok', value },
+  ]
+}
+
+/** Long enough to be seen: a lock held by one. */
+function held(name: string, at: number, forMs: number): readonly Event[] {
+  const base = { process: name, op: `${name}-${at}`, f: 'acquire', key: 'canary/0', seq: 1 } as const
+  return [
+    { ...base, type: 'invoke', tMono: at - 1, tWall: at },
+    { ...base, type: 'ok', fence: String(at), tMono: at, tWall: at },
+    { ...base, f: 'release', type: 'info', tMono: at + forMs, tWall: at, untilMono: at + forMs },
+  ]
+}
+
+test('what the canary lost is a figure of a kill, and breaks the promise of a hand-over', () => {
+  const canary = numbered([
+    phase('canary-began', 50),
+    ...set(1, 2_990),
+    ...set(2, 4_000),
+    ...set(3, 14_000),
+    ...held('one', 3_500, 1_000),
+    ...held('two', 4_000, 100),
+    ...held('one', 13_500, 100),
+    ...found('2', 22_000),
+    phase('canary-ended', 23_000),
+  ])
+  const [kill, handover] = judgeAll(recordOf(every(100, 19_900), { canary }), WINDOWS)
+  expect(kill?.verdict.kind).toBe('valid')
+  expect(kill?.verdict.checks['canary-writes']?.figures).toMatchObject({ acknowledged: 2, lost: 1 })
+  expect(kill?.verdict.checks['canary-grants']?.figures).toMatchObject({ overlapping: 1 })
+  expect(handover?.verdict.checks['canary-writes']?.kind).toBe('violated')
+  expect(handover?.verdict.checks['canary-grants']?.kind).toBe('valid')
 })
 
 test('windows that overlap cannot be cut', () => {

@@ -1,4 +1,5 @@
 /** From what was recorded to a verdict on one drill. Pure. */
+import type { RedisLoss } from '../../drill/check/canary.ts'
 import { checkersOf } from '../../drill/check/checkers.ts'
 import type { FinalStore } from '../../drill/check/final-store.ts'
 import { nothingLost } from '../../drill/check/items.ts'
@@ -10,6 +11,8 @@ import { type Outage, outageOf } from './outage.ts'
 export interface DrillWindow extends Window {
   /** When the harm began, milliseconds. */
   readonly struckMs: number
+  /** Whether Redis may lose what it acknowledged: a forced kill may, a hand-over must not. */
+  readonly redisLoss: RedisLoss
   /** What was still missing long after the fault; absent when all was whole again. */
   readonly missing?: string
 }
@@ -20,6 +23,8 @@ export interface Record {
   readonly load: readonly Event[]
   /** Faults and healings. */
   readonly nemesis: readonly Event[]
+  /** What the canary saw; empty where there was none. */
+  readonly canary: readonly Event[]
   /** The sending again. */
   readonly settle: readonly Event[]
   /** The store when the load had ended, and when everything had been sent again. */
@@ -41,16 +46,21 @@ const LEAST_WRITES = 20
 
 /** A verdict for each window. */
 export function judgeAll(record: Record, windows: readonly DrillWindow[]): readonly Judged[] {
-  const spans = windows.map((window) => window)
-  const whole = inOrder([...record.load, ...record.nemesis, ...record.settle])
-  const finished = cut(whole, record.after, spans)
-  const unsettled = cut(inOrder([...record.load, ...record.nemesis]), record.before, spans)
+  const whole = inOrder([...record.load, ...record.nemesis, ...record.canary, ...record.settle])
+  const finished = cut(whole, record.after, windows)
+  const unsettled = cut(inOrder([...record.load, ...record.nemesis]), record.before, windows)
   return windows.map((window, index) => {
     const piece = finished[index] ?? { events: [], store: record.after }
     const early = unsettled[index] ?? piece
     const outage = outageOf(record.load, window)
     const checkers = {
-      ...checkersOf({ recoveryMs: RECOVERY_MS, locks: false, load: true }),
+      ...checkersOf({
+        recoveryMs: RECOVERY_MS,
+        locks: false,
+        load: true,
+        canary: record.canary.length > 0,
+        redisLoss: window.redisLoss,
+      }),
       // what was lost must not be saved by being sent again
       'nothing-lost': (): ReturnType<Checker> => nothingLost(early.events, early.store),
       'steady-before': (): ReturnType<Checker> => steady(outage),

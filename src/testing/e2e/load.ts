@@ -1,10 +1,23 @@
-/** The load in the cluster: begun, stopped, sent again, and its histories brought here. */
-import { readFileSync } from 'node:fs'
+/** The load in the cluster: begun, stopped, and sent again. */
 import { join } from 'node:path'
-import { type Event, parseHistory } from '../../drill/history.ts'
+import type { Event } from '../../drill/history.ts'
+import { loadManifests } from '../../drill/k6/job.ts'
+import { readScripts } from '../../drill/k6/scripts.ts'
+import { type Beside, startBeside } from './beside.ts'
+import { TAGS } from './images.ts'
+import { RELEASE } from './installation.ts'
 import type { Kubectl } from './kubectl.ts'
-import { type LoadOptions, loadManifest, scriptsOf } from './load-job.ts'
 import { until } from './stage.ts'
+
+export interface LoadOptions {
+  /** Names the run, and with it every content and the collection. */
+  readonly run: string
+  /** Iterations a second. */
+  readonly rate: number
+  /** Of one request, milliseconds. */
+  readonly timeoutMs: number
+  readonly node: string
+}
 
 export interface Load extends AsyncDisposable {
   /** Ends the sending; resolves with what was sent and heard. */
@@ -14,85 +27,69 @@ export interface Load extends AsyncDisposable {
 }
 
 const ROOT = join(import.meta.dirname, '..', '..', '..')
+const K6_IMAGE = 'grafana/k6:1.8.1'
+/** Longest load: k6 ends by itself when nobody stops it. */
+const MAX_S = 1_800
 const BEGIN_MS = 120_000
-const CONVERT_MS = 180_000
-const REMOVE_MS = 60_000
 /** The settling sends what would have been sent within so much more time. */
 const MARGIN_S = 5
 
 /** Resolves when k6 sends. */
 export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: AbortSignal): Promise<Load> {
-  const name = `load-${options.run}`
-  const scripts = scriptsOf((path) => readFileSync(join(ROOT, path), 'utf8'))
-  const manifest = JSON.stringify(loadManifest(name, scripts, options))
-  await kubectl.run(['apply', '--filename', '-'], { signal, input: manifest })
-  const pod = await podOf(kubectl, name, signal)
-  const shell = (script: string, inner: AbortSignal, container = 'k6'): Promise<string> =>
-    kubectl.exec(`${pod}/${container}`, ['sh', '-c', script], { signal: inner })
+  const load = await startPart(kubectl, options, { part: 'load', seconds: MAX_S }, signal)
+  let settling: Beside | undefined
   await until(
     async (inner) => {
-      const begun = await shell('grep -c ingot_load /out/load.json; cat /out/load.exit; true', inner)
-      if (/^\d+\n\d+/.test(begun)) throw new Error(`k6 ended: ${await shell('cat /out/load.log', inner)}`)
-      return Number(begun) > 1 ? { value: true } : { missing: await shell('tail -c 500 /out/load.log', inner) }
+      const began = await load.shell('k6', 'grep -c \'"began"\' /out/k6.json; true', inner)
+      return Number(began) > 0 ? { value: true } : { missing: 'k6 has not begun' }
     },
     BEGIN_MS,
     signal,
   )
   const beganMs = Date.now()
-
-  async function history(part: 'load' | 'settle', inner: AbortSignal): Promise<readonly Event[]> {
-    const bytes = await until(
-      async (now) => {
-        const said = await shell(`wc -c </out/${part}.ndjson; cat /out/${part}.failed; true`, now, 'history')
-        const [size] = /^\d+/.exec(said) ?? []
-        return size === undefined ? { missing: said.trim() || `no history of the ${part}` } : { value: Number(size) }
-      },
-      CONVERT_MS,
-      inner,
-    )
-    const text = await kubectl.exec(`${pod}/history`, ['cat', `/out/${part}.ndjson`], {
-      signal: inner,
-      timeoutMs: 120_000,
-    })
-    if (Buffer.byteLength(text) !== bytes)
-      throw new Error(`the history of the ${part} came incomplete: ${Buffer.byteLength(text)} of ${bytes} bytes`)
-    return parseHistory(text, `${part} of ${options.run}`).events
-  }
-
   return {
     async stop(inner) {
-      await shell('touch /out/load.stop', inner)
-      return history('load', inner)
+      await load.shell('k6', 'kill -TERM 1', inner)
+      return load.fetch(inner)
     },
     async settle(inner) {
       const sent = Math.ceil((Date.now() - beganMs) / 1_000) + MARGIN_S
-      await shell(
-        `echo ${Math.min(sent, options.maxSeconds)}s >/out/settle.part && mv /out/settle.part /out/settle.begin`,
-        inner,
-      )
-      return history('settle', inner)
+      settling = await startPart(kubectl, options, { part: 'settle', seconds: Math.min(sent, MAX_S) }, inner)
+      return settling.fetch(inner)
     },
     async [Symbol.asyncDispose]() {
-      const args = ['delete', 'job,configmap', name, '--ignore-not-found', '--cascade=foreground', '--wait']
-      const ending = AbortSignal.timeout(REMOVE_MS)
-      await shell('touch /out/end', ending).catch(() => {})
-      await kubectl.run(args, { signal: ending, timeoutMs: REMOVE_MS })
+      await settling?.[Symbol.asyncDispose]()
+      await load[Symbol.asyncDispose]()
     },
   }
 }
 
-async function podOf(kubectl: Kubectl, job: string, signal: AbortSignal): Promise<string> {
-  const args = ['wait', 'pod', '--selector', `job-name=${job}`, '--for=condition=Ready', '--timeout=90s']
-  return until(
-    async (inner) => {
-      await kubectl.run(args, { signal: inner, timeoutMs: BEGIN_MS })
-      const names = await kubectl.run(
-        ['get', 'pods', '--selector', `job-name=${job}`, '--output', 'jsonpath={.items[*].metadata.name}'],
-        { signal: inner },
-      )
-      return { value: names.trim() }
+interface Part {
+  readonly part: 'load' | 'settle'
+  readonly seconds: number
+}
+
+function startPart(kubectl: Kubectl, options: LoadOptions, part: Part, signal: AbortSignal): Promise<Beside> {
+  const { run, rate, timeoutMs, node } = options
+  const name = `${part.part}-${run}`
+  const manifests = loadManifests({
+    name,
+    namespace: kubectl.namespace,
+    release: RELEASE,
+    image: `ingot:${TAGS.shipped}`,
+    k6Image: K6_IMAGE,
+    script: 'ingest',
+    env: {
+      RUN: run,
+      COLLECTION: run,
+      RATE: String(rate),
+      DURATION: `${part.seconds}s`,
+      TIMEOUT: `${timeoutMs}ms`,
+      PARTS: part.part,
+      BASE_URL: `http://${RELEASE}`,
     },
-    BEGIN_MS,
-    signal,
-  )
+    files: readScripts(ROOT),
+    nodeSelector: { 'kubernetes.io/hostname': node },
+  })
+  return startBeside(kubectl, name, manifests, signal)
 }

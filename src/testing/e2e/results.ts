@@ -44,6 +44,13 @@ export function complaintsOf({ verdict, expected, breaks, goals, isControl }: Ca
   return [...kind, ...bite, ...(isControl ? [] : [...said, ...missed])]
 }
 
+function canaryOf({ checks }: Verdict): { readonly canary?: CanaryFigures } {
+  const writesLost = checks['canary-writes']?.figures['lost']
+  const overlappingGrants = checks['canary-grants']?.figures['overlapping']
+  if (writesLost === undefined || overlappingGrants === undefined) return {}
+  return { canary: { writesLost, overlappingGrants } }
+}
+
 interface Finished {
   readonly setup: Setup
   readonly judged: Judged
@@ -60,7 +67,8 @@ export function drillResult({
 }: Finished & { readonly fault: FaultName }): CaseResult {
   const { verdict, outage } = judged
   const floorMs = floorOf(setup, fault)
-  const goals = goalsOf({ setup, fault, outage, floorMs })
+  const canary = canaryOf(verdict)
+  const goals = goalsOf({ setup, fault, outage, floorMs, ...canary })
   const { mode, store, lock } = setup
   return {
     setup: { mode, store, lock },
@@ -70,6 +78,7 @@ export function drillResult({
     expected: 'valid',
     proof,
     outage,
+    ...canary,
     floorMs,
     goals,
     tookMs,

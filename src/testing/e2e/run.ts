@@ -1,10 +1,11 @@
 /** One setup from its installation to its verdicts: its drills under one load, and its controls, each under its own. */
+import type { RedisLoss } from '../../drill/check/canary.ts'
 import { createScope } from '../../std/scope.ts'
+import { type Canary, startCanary } from './canary.ts'
 import type { Docker } from './docker.ts'
 import { createNemesis, type Enacted, enact, type Nemesis, type Plot } from './drill.ts'
-import { needsLocks } from './goals.ts'
 import { sabotagedTag, TAGS } from './images.ts'
-import { install, RELEASE, uninstall } from './installation.ts'
+import { install, uninstall } from './installation.ts'
 import { type Judged, judgeAll } from './judge.ts'
 import type { Kubectl } from './kubectl.ts'
 import { type Load, startLoad } from './load.ts'
@@ -29,8 +30,6 @@ export interface RunDeps {
   readonly rate: number
 }
 
-/** Longest load: k6 ends by itself when nobody stops it. */
-const MAX_LOAD_S = 1_800
 /** Of one request. Long for a drill: two cores run a whole cluster, and a pod that is only slow is not what is looked for. */
 const TIMEOUT_MS = 4_000
 
@@ -62,8 +61,8 @@ async function installed(run: Run, deps: RunDeps, signal: AbortSignal): Promise<
 
 async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
   if (run.faults.length === 0) return []
-  const plots = run.faults.map((name) => ({ name, strike: STRIKES[name], losesLocks: losesLocks(name) }))
-  const { enacted, judged } = await underLoad(stage, { name: 'drills', tag: TAGS.shipped, plots }, deps, signal)
+  const plots = run.faults.map((name) => ({ name, strike: STRIKES[name], redisLoss: redisLossOf(name) }))
+  const { enacted, judged } = await underLoad(stage, { name: 'drills', plots }, deps, signal)
   return judged.map((one, index) => {
     const { proof, tookMs } = enacted[index] ?? { proof: '', tookMs: 0 }
     const name = run.faults[index] ?? 'master-kill'
@@ -73,9 +72,10 @@ async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal
   })
 }
 
-function losesLocks(name: FaultName): boolean {
+/** Replication is asynchronous: a master that dies without a hand-over may take its last writes along. */
+function redisLossOf(name: FaultName): RedisLoss {
   const { nature } = FAULTS[name]
-  return nature === 'redis-forced' || nature === 'both-forced' || nature === 'node'
+  return nature === 'redis-forced' || nature === 'both-forced' || nature === 'node' ? 'allow' : 'forbid'
 }
 
 async function performControl(control: Control, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult> {
@@ -83,8 +83,8 @@ async function performControl(control: Control, stage: Stage, deps: RunDeps, sig
   const tag = sabotage === undefined ? TAGS.shipped : sabotagedTag(sabotage)
   stage.say(`control ${name}`)
   await stage.installation.upgrade({ tag }, signal)
-  const plot: Plot = { name, strike: strikeOf(control), losesLocks: false }
-  const { enacted, judged } = await underLoad(stage, { name, tag, plots: [plot] }, deps, signal)
+  const plot: Plot = { name, strike: strikeOf(control), redisLoss: 'forbid' }
+  const { enacted, judged } = await underLoad(stage, { name, plots: [plot] }, deps, signal)
   const [one] = judged
   const [act] = enacted
   if (one === undefined || act === undefined) throw new Error(`control ${name} has no verdict`)
@@ -101,8 +101,6 @@ function strikeOf({ fault }: Control): Plot['strike'] {
 interface Act {
   /** Names the load, and its collection: those of other acts are left out of the judgement. */
   readonly name: string
-  /** Of the image that converts the load's record. */
-  readonly tag: string
   readonly plots: readonly Plot[]
 }
 
@@ -114,42 +112,37 @@ interface Outcome {
 async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSignal): Promise<Outcome> {
   const { kubectl, setup } = stage
   await using scope = createScope()
-  const options = {
-    run: act.name,
-    collection: act.name,
-    rate: deps.rate,
-    maxSeconds: MAX_LOAD_S,
-    timeoutMs: TIMEOUT_MS,
-    baseUrl: `http://${RELEASE}`,
-    tag: TAGS.shipped,
-    node: `${deps.cluster}-${ANCHOR}`,
-  }
-  const load = await startLoad(kubectl, options, signal)
+  const node = `${deps.cluster}-${ANCHOR}`
+  const load = await startLoad(kubectl, { run: act.name, rate: deps.rate, timeoutMs: TIMEOUT_MS, node }, signal)
   scope.defer(() => load[Symbol.asyncDispose]())
+  const canary = setup.mode === 'external' ? undefined : await startCanary(kubectl, node, signal)
+  scope.defer(() => canary?.[Symbol.asyncDispose]())
   stage.say(`k6 sends ${deps.rate} a second`)
   const nemesis = createNemesis(() => Date.now())
   const enacted: Enacted[] = []
   for (const plot of act.plots) enacted.push(await enact(stage, plot, nemesis, signal))
-  const record = await recordOf(stage, { load, nemesis, collection: act.name }, signal)
+  const record = await recordOf(stage, { load, canary, nemesis, collection: act.name }, signal)
   const judged = judgeAll(
     record,
     enacted.map(({ window }) => window),
   )
-  stage.say(`${record.load.length} events judged, locks ${needsLocks(setup) ? '' : 'not '}needed`)
+  stage.say(`${record.load.length} events of the load judged, ${record.canary.length} of the canary`)
   return { enacted, judged }
 }
 
 interface Running {
   readonly load: Load
+  readonly canary: Canary | undefined
   readonly nemesis: Nemesis
   readonly collection: string
 }
 
-async function recordOf(stage: Stage, { load, nemesis, collection }: Running, signal: AbortSignal) {
+async function recordOf(stage: Stage, { load, canary, nemesis, collection }: Running, signal: AbortSignal) {
   const { kubectl, setup } = stage
   const sent = await load.stop(signal)
+  const seen = (await canary?.stop(signal)) ?? []
   const before = await readStore(kubectl, setup, collection, signal)
   const again = await load.settle(signal)
   const after = await readStore(kubectl, setup, collection, signal)
-  return { load: sent, nemesis: nemesis.events, settle: again, before, after }
+  return { load: sent, nemesis: nemesis.events, canary: seen, settle: again, before, after }
 }
