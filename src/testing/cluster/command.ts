@@ -43,13 +43,14 @@ async function startReplicas(scope: Scope, env: Record<string, string>): Promise
   const folder = mkdtempSync(join(tmpdir(), 'ingot-cluster-'))
   scope.defer(() => rmSync(folder, { recursive: true, force: true }))
   // at once: their migrations take turns by themselves
-  return Promise.all(
-    Array.from({ length: REPLICAS }, async (_, n) => {
-      const service = await startService({ data: join(folder, String(n)), env })
-      scope.defer(async () => void (await service.stop()))
-      return service
-    }),
-  )
+  const starts = Array.from({ length: REPLICAS }, async (_, n) => {
+    const service = await startService({ data: join(folder, String(n)), env })
+    scope.defer(async () => void (await service.stop()))
+    return service
+  })
+  // when one fails, the others are still to be ended
+  await Promise.allSettled(starts)
+  return Promise.all(starts)
 }
 
 /** Throws before anything is started when the address is taken. */

@@ -31,10 +31,12 @@ export async function createReplica(options: ReplicaOptions): Promise<RunningRep
   mkdirSync(points, { recursive: true })
   const url = `http://127.0.0.1:${options.port}`
   let service: Service | undefined
+  /** The last start, under way or over: what is closed meanwhile must end what comes of it. */
+  let starting: Promise<Service> | undefined
 
   async function start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    service = await startService({
+    starting = startService({
       data: options.folder,
       // the condition under which there are fail points; which are on is told by the setting
       failpoints: ['before-answer'],
@@ -44,6 +46,7 @@ export async function createReplica(options: ReplicaOptions): Promise<RunningRep
         ...options.env(proxy.port),
       },
     })
+    service = await starting
   }
   const running = (): Service => {
     if (service === undefined) throw new Error(`${options.name} does not run`)
@@ -64,7 +67,9 @@ export async function createReplica(options: ReplicaOptions): Promise<RunningRep
     thaw: () => thaw(running().pid),
     arm: (point, strike) => arm(points, { point, strike, service: running() }),
     async [Symbol.asyncDispose]() {
-      await service?.kill()
+      // one that failed has ended by itself
+      const started = await starting?.catch(() => undefined)
+      await started?.kill()
       await proxy[Symbol.asyncDispose]()
     },
   }
