@@ -1,12 +1,22 @@
-/** Adds the steps of CI to the tests that the last `npm test` counted, and prints the closing line. */
+/** Adds the steps of CI and the drills of `npm run e2e` to the tests that `npm test` counted; prints the closing line. */
 import { readFileSync } from 'node:fs'
 
-const [, , report, passed, failed] = process.argv
+const [, , report, drills, passed, failed] = process.argv
 let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 }
 try {
   counts = JSON.parse(readFileSync(report, 'utf8'))
 } catch {
   // without a report the step of the tests has failed, and is counted as that
 }
-const total = [counts.numPassedTests + Number(passed), counts.numFailedTests + Number(failed)]
+let suite = { tests: 0, failures: 0 }
+try {
+  const found = /<testsuite [^>]*tests="(\d+)" failures="(\d+)"/.exec(readFileSync(drills, 'utf8'))
+  if (found !== null) suite = { tests: Number(found[1]), failures: Number(found[2]) }
+} catch {
+  // as above
+}
+const total = [
+  counts.numPassedTests + suite.tests - suite.failures + Number(passed),
+  counts.numFailedTests + suite.failures + Number(failed),
+]
 console.log(`${total[0]} passed, ${total[1]} failed, ${counts.numPendingTests} skipped`)

@@ -14,7 +14,7 @@ import { createKubectl, currentContext, kindClusterOf } from './kubectl.ts'
 import { ciPlan, fullPlan, planOf, type Run, type Sabotage, setupName } from './plan.ts'
 import { readNodes } from './pods.ts'
 import { reportOf, titleOf } from './report.ts'
-import { type CaseResult, isPassed } from './results.ts'
+import { type Broken, type CaseResult, isPassed } from './results.ts'
 import { perform, type RunDeps } from './run.ts'
 
 const OUT = join(import.meta.dirname, '..', '..', '..', 'out', 'e2e')
@@ -64,7 +64,12 @@ function sabotagesOf(runs: readonly Run[]): readonly Sabotage[] {
   return [...new Set(runs.flatMap(({ controls }) => controls.flatMap(({ sabotage }) => sabotage ?? [])))]
 }
 
-async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promise<readonly CaseResult[]> {
+interface Done {
+  readonly results: readonly CaseResult[]
+  readonly broken: readonly Broken[]
+}
+
+async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promise<Done> {
   const { signal } = ending
   const context = await currentContext(signal)
   const cluster = kindClusterOf(context)
@@ -75,8 +80,18 @@ async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promis
   const keepEvidence = (run: Run): Promise<void> => saveEvidence(kubectl, join(OUT, `${setupName(run)}-evidence`), say)
   const deps = { kubectl, docker, cluster, say, keep, keepEvidence, rate }
   const results: CaseResult[] = []
-  for (const run of runs) results.push(...(await perform(run, deps, signal)))
-  return results
+  const broken: Broken[] = []
+  for (const run of runs) {
+    try {
+      results.push(...(await perform(run, deps, signal)))
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const why = thrown instanceof Error ? thrown.message : String(thrown)
+      say(`${setupName(run)}: ${why}`)
+      broken.push({ setup: setupName(run), why })
+    }
+  }
+  return { results, broken }
 }
 
 const keep: RunDeps['keep'] = ({ events, window }, result) => {
@@ -91,12 +106,12 @@ async function main(): Promise<number> {
   const flags = flagsOf()
   rmSync(OUT, { recursive: true, force: true })
   mkdirSync(OUT, { recursive: true })
-  const results = await drills(flags)
-  const report = reportOf(results)
+  const { results, broken } = await drills(flags)
+  const report = reportOf(results, broken)
   writeFileSync(join(OUT, 'report.md'), report)
-  writeFileSync(join(OUT, 'junit.xml'), junitOf(results))
+  writeFileSync(join(OUT, 'junit.xml'), junitOf(results, broken))
   process.stdout.write(`\n${report}\n${join(OUT, 'report.md')}\n`)
-  return results.length > 0 && results.every(isPassed) ? 0 : 1
+  return results.length > 0 && broken.length === 0 && results.every(isPassed) ? 0 : 1
 }
 
 async function exitCode(): Promise<number> {

@@ -1,11 +1,9 @@
-/** The least that a failover of Redis can take, from its settings in the chart: what no client can be faster than. Pure. */
+/** The least that a failover of Redis can take, from its settings: what no client can be faster than. Pure. */
 
 import { needsLocks } from './goals.ts'
 import { FAULTS, type FaultName, type Setup } from './plan.ts'
+import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from './values.ts'
 
-/** Of the chart, milliseconds: down-after-milliseconds of the Sentinels, cluster-node-timeout of the cluster. */
-const DOWN_AFTER_MS = 5_000
-const NODE_TIMEOUT_MS = 5_000
 /** An election among Sentinels takes up to a second, one in the cluster half of one to one. */
 const ELECTION_MS = 1_000
 

@@ -1,12 +1,13 @@
 /** Results as JUnit XML, which every CI shows. Pure. */
 import { setupName } from './plan.ts'
-import { type CaseResult, complaintsOf, isPassed } from './results.ts'
+import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
 
-export function junitOf(results: readonly CaseResult[]): string {
-  const failed = results.filter((result) => !isPassed(result)).length
+export function junitOf(results: readonly CaseResult[], broken: readonly Broken[] = []): string {
+  const failed = results.filter((result) => !isPassed(result)).length + broken.length
+  const tests = results.length + broken.length
   const seconds = results.reduce((sum, { tookMs }) => sum + tookMs, 0) / 1_000
-  const head = `<testsuite name="e2e" tests="${results.length}" failures="${failed}" time="${seconds.toFixed(1)}">`
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${head}\n${results.map(testcase).join('')}</testsuite>\n`
+  const head = `<testsuite name="e2e" tests="${tests}" failures="${failed}" time="${seconds.toFixed(1)}">`
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${head}\n${results.map(testcase).join('')}${broken.map(stopped).join('')}</testsuite>\n`
 }
 
 function testcase(result: CaseResult): string {
@@ -15,6 +16,10 @@ function testcase(result: CaseResult): string {
   if (isPassed(result)) return `${head}/>\n`
   const [first = 'failed', ...rest] = complaintsOf(result)
   return `${head}>\n    <failure message="${escape(first)}">${escape([first, ...rest].join('\n'))}</failure>\n  </testcase>\n`
+}
+
+function stopped({ setup, why }: Broken): string {
+  return `  <testcase classname="${escape(setup)}" name="whole">\n    <failure message="${escape(why)}"/>\n  </testcase>\n`
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' }

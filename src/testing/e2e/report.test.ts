@@ -53,6 +53,11 @@ test('a drill passes when it is valid and every goal is met', () => {
   expect(isPassed({ ...RESULT, verdict: { kind: 'inconclusive', checks: {} } })).toBe(false)
   const missed = { ...RESULT, goals: [{ says: 'no write fails', met: false, seen: 'timeout 3' }] }
   expect(isPassed(missed)).toBe(false)
+  const slow = { says: 'at most 5 s', met: false, seen: '6 s', isTime: true } as const
+  expect(isPassed({ ...RESULT, goals: [slow] })).toBe(true)
+  expect(reportOf([{ ...RESULT, goals: [slow] }])).toContain(
+    '**missed**: sentinel-postgres-auto-master-kill: at most 5 s',
+  )
   expect(complaintsOf(missed)).toEqual(['missed: no write fails (timeout 3)'])
 })
 
@@ -70,7 +75,9 @@ test('the report names every drill, its figures and its goals', () => {
     { ...CONTROL, verdict: LOST },
   ])
   expect(report).toContain('2 of 2 as they must be')
-  expect(report).toContain('| sentinel-postgres-auto-master-kill | valid | 0 | 0 | 0.3 s | 0.1 s | none failed |')
+  expect(report).toContain(
+    '| sentinel-postgres-auto-master-kill | valid | 0 | 0 | 0.3 s | 0.1 s | none failed | 0.0 s |',
+  )
   expect(report).toContain('- met: sentinel-postgres-auto-master-kill: no Redis fault fails a write (none failed)')
   expect(report).toContain('violated (wanted: violated)')
 })
@@ -79,6 +86,12 @@ test('JUnit counts the failed and escapes what XML cannot hold', () => {
   const xml = junitOf([RESULT, { ...RESULT, verdict: LOST }])
   expect(xml).toContain('tests="2" failures="1"')
   expect(xml).toContain('content &lt;a&gt; &amp; &quot;b&quot; is lost')
+})
+
+test('a setup that could not be judged is a failure of its own', () => {
+  const broken = [{ setup: 'cluster-postgres-auto', why: 'helm cannot be run' }]
+  expect(junitOf([RESULT], broken)).toContain('tests="2" failures="1"')
+  expect(reportOf([RESULT], broken)).toContain('**cluster-postgres-auto was not judged**: helm cannot be run')
 })
 
 const measured = (more: Partial<Measured>): Measured => ({

@@ -1,7 +1,7 @@
 /** Results as Markdown: a line a drill, then its goals, then what went wrong. Pure. */
 import { failuresOf, seconds } from './goals.ts'
 import { FAULTS, type FaultName, setupName } from './plan.ts'
-import { type CaseResult, complaintsOf, isPassed } from './results.ts'
+import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
 
 const COLUMNS = [
   'drill',
@@ -11,23 +11,26 @@ const COLUMNS = [
   'no good write for',
   'first good write after',
   'failed writes',
+  'failing for',
   'floor',
   'canary: lost, overlaps',
 ]
 
-export function reportOf(results: readonly CaseResult[]): string {
+export function reportOf(results: readonly CaseResult[], broken: readonly Broken[] = []): string {
   const passed = results.filter(isPassed).length
   return [
     '# Drills on Kubernetes',
     '',
     `${passed} of ${results.length} as they must be.`,
+    ...broken.map(({ setup, why }) => `\n**${setup} was not judged**: ${why}`),
     '',
     row(COLUMNS),
     row(COLUMNS.map(() => '---')),
     ...results.map((result) => row(cellsOf(result))),
     '',
     '"No good write for": the longest time between two good answers after the fault. "Failed writes": refused, or of',
-    'unknown outcome, by class; all of them were sent again and settled. Floor: what the settings of Redis take at best.',
+    'unknown outcome, by class; all of them were sent again and settled. "Failing for": from the fault to the beginning of',
+    'the last of them. Floor: what the settings of Redis take at best.',
     '',
     '## Goals',
     '',
@@ -64,6 +67,7 @@ function cellsOf(result: CaseResult): readonly string[] {
     seconds(outage.withoutGoodMs),
     outage.firstGoodMs === undefined ? 'never' : seconds(outage.firstGoodMs),
     failuresOf(outage),
+    seconds(outage.failingMs),
     floorMs === 0 ? '–' : seconds(floorMs),
     canary === undefined ? '–' : `${canary.writesLost}, ${canary.overlappingGrants}`,
   ]

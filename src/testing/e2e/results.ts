@@ -23,11 +23,17 @@ export interface CaseResult {
   readonly tookMs: number
 }
 
-/** As it must be: the verdict, and for a drill that is no control every goal. */
+/** A setup of which nothing could be judged. */
+export interface Broken {
+  readonly setup: string
+  readonly why: string
+}
+
+/** As it must be: the verdict, and for a drill that is no control every goal but times. */
 export function isPassed({ verdict, expected, breaks, goals }: CaseResult): boolean {
   if (verdict.kind !== expected) return false
   if (breaks !== undefined) return verdict.checks[breaks]?.kind === 'violated'
-  return goals.every(({ met }) => met)
+  return goals.every(({ met, isTime }) => met || isTime === true)
 }
 
 /** Why not, in a line each. */
@@ -40,7 +46,9 @@ export function complaintsOf({ verdict, expected, breaks, goals, isControl }: Ca
     ([name, { why, counterExamples }]) =>
       `${name}: ${[why, ...counterExamples.slice(0, 3).map(({ says }) => says)].filter((text) => text !== '').join('; ')}`,
   )
-  const missed = goals.filter(({ met }) => !met).map(({ says, seen }) => `missed: ${says} (${seen})`)
+  const missed = goals
+    .filter(({ met, isTime }) => !met && isTime !== true)
+    .map(({ says, seen }) => `missed: ${says} (${seen})`)
   return [...kind, ...bite, ...(isControl ? [] : [...said, ...missed])]
 }
 

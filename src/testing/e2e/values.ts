@@ -15,6 +15,10 @@ export interface Choices {
 
 export const REPLICAS = 3
 
+/** What decides how fast a failover can be at best, milliseconds. */
+export const DOWN_AFTER_MS = 3_000
+export const NODE_TIMEOUT_MS = 5_000
+
 export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLICAS }: Choices): object {
   const { mode, store, lock } = setup
   const anchored = { nodeSelector: { 'kubernetes.io/hostname': `${cluster}-${ANCHOR}` } }
@@ -26,7 +30,7 @@ export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLIC
     topologySpread: { whenUnsatisfiable: 'ScheduleAnyway' },
     store: { mode: store },
     lock: { mode: lock, fences: { mode: 'postgres' } },
-    redis: { mode },
+    redis: { mode, sentinel: { downAfterMs: DOWN_AFTER_MS }, cluster: { nodeTimeoutMs: NODE_TIMEOUT_MS } },
     postgres: anchored,
     legacyBackend: { enabled: store === 'http', ...anchored },
   }
