@@ -50,6 +50,25 @@ forget_replaced() {
     while read -r id; do me CLUSTER FORGET "$id" >/dev/null && log "forgot $id, which was replaced"; done
 }
 
+# moved_master FOLLOWED: the id of this pod's master when it lives and is not where the pod looks for it
+moved_master() {
+  awk -v followed="$1" '
+    { split($2, address, ","); where = address[1]; sub(/:[0-9]+@[0-9]+$/, "", where); at[$1] = where; flags[$1] = $3 }
+    $3 ~ /myself/ { master = $4 }
+    END { if (master in at && at[master] != "" && at[master] != followed && flags[master] !~ /fail|noaddr|handshake/) print master }'
+}
+
+# Redis moves the link of a replica when its master itself tells a new address. One that it learns from a third node
+# it only writes down, and goes on knocking where nobody is.
+follow_moved_master() {
+  info=$(me INFO replication)
+  [ "$(echo "$info" | field master_link_status)" = down ] || return 0
+  id=$(nodes | moved_master "$(echo "$info" | field master_host)")
+  [ -n "$id" ] || return 0
+  log 'the master has another address now: following it there'
+  me CLUSTER REPLICATE "$id" >/dev/null
+}
+
 # --- what one pod does for all ----------------------------------------------------------------------------------------
 
 is_first() {
@@ -146,6 +165,8 @@ plan_move() {
 move_a_master() {
   replica=$(echo "$1" | plan_move)
   [ -n "$replica" ] || return 0
+  # one that is not in step could not take over, and its master would hold back writes for ten seconds
+  [ "$(redis_at "$replica" INFO replication | field master_link_status)" = up ] || return 0
   log "two masters on one machine: $replica takes over"
   redis_at "$replica" CLUSTER FAILOVER >/dev/null
 }
@@ -166,6 +187,7 @@ lead() {
 }
 
 round() {
+  follow_moved_master
   forget_replaced
   meet_peers || { calm=0 && return 1; }
   ! is_first || lead
