@@ -1,4 +1,5 @@
 /** All checkers by the names under which verdicts show them. */
+import { availability } from './availability.ts'
 import { canaryGrants, canaryWhole, canaryWrites, type RedisLoss } from './canary.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
 import { loadWhole, recoveryUnderLoad } from './load.ts'
@@ -32,7 +33,7 @@ export function checkersOf(options: CheckOptions): Checkers {
     'same-content': sameContent,
     'no-phantom': noPhantom,
     'one-id': oneId,
-    ...(load ? { 'load-whole': loadWhole } : {}),
+    ...(load ? { 'load-whole': loadWhole, availability } : {}),
     ...(faults ? faultCheckers(recoveryMs, load) : {}),
     ...(canary ? canaryCheckers(redisLoss) : {}),
     ...(locks ? { 'fences-rise': fencesRise, 'one-holder': oneHolder } : {}),
