@@ -7,32 +7,9 @@
  *
  * Settings (lib/settings.ts): BASE_URL, RATE, DURATION, RUN, COLLECTION, TOKEN, TIMEOUT, PHASES, P99, ERRORS, PARTS.
  */
-import { arrive, begin, finish, optionsOf, type Start, settleChunk } from './lib/load.ts'
+import { loadTest } from './lib/load.ts'
 import { settingsOf } from './lib/settings.ts'
 
-const settings = settingsOf(__ENV, { rate: 50, durationMs: 60_000 })
+const test = loadTest(settingsOf(__ENV, { rate: 50, durationMs: 60_000 }))
 
-export const options = optionsOf(settings)
-
-// one name for all virtual users: where none is given each would make its own
-export function setup(): Start & { readonly run: string } {
-  return { ...begin(settings), run: settings.run }
-}
-
-type Shared = ReturnType<typeof setup>
-
-export function even(shared: Shared): void {
-  arrive({ ...settings, run: shared.run }, shared, 0)
-}
-
-export function odd(shared: Shared): void {
-  arrive({ ...settings, run: shared.run }, shared, 1)
-}
-
-export function settle(shared: Shared): void {
-  settleChunk({ ...settings, run: shared.run })
-}
-
-export function teardown(): void {
-  finish()
-}
+export const { options, setup, even, odd, settle, teardown } = test

@@ -31,7 +31,7 @@ function iterationsOf({ rate, durationMs }: Settings): number {
   return 2 * (Math.ceil(((rate / 2) * durationMs) / 1_000) + 1)
 }
 
-export function optionsOf(settings: Settings): Options {
+function optionsOf(settings: Settings): Options {
   const { parts, durationMs, timeoutMs } = settings
   const settleAt = parts.includes('load') ? durationMs + timeoutMs + QUIET_MS : 0
   return {
@@ -61,11 +61,12 @@ function arrivals({ rate, durationMs, timeoutMs }: Settings, name: string): Scen
 }
 
 function settling(settings: Settings, startMs: number): Scenario {
+  const chunks = Math.ceil(iterationsOf(settings) / CHUNK)
   return {
     executor: 'shared-iterations',
     exec: 'settle',
-    vus: SETTLERS,
-    iterations: Math.ceil(iterationsOf(settings) / CHUNK),
+    vus: Math.min(SETTLERS, chunks),
+    iterations: chunks,
     startTime: `${startMs}ms`,
     maxDuration: `${SETTLE_MS}ms`,
   }
@@ -82,9 +83,31 @@ function thresholdsOf({ phases, p99Ms, errors }: Settings): Record<string, strin
   return all
 }
 
-/** What setup hands to every virtual user. */
+/** What setup hands to every virtual user: also the name of the run, where each would make its own. */
 export interface Start {
   readonly beganMs: number
+  readonly run: string
+}
+
+/** What a script exports. */
+export interface LoadTest {
+  readonly options: Options
+  setup(this: void): Start
+  even(this: void, start: Start): void
+  odd(this: void, start: Start): void
+  settle(this: void, start: Start): void
+  teardown(this: void): void
+}
+
+export function loadTest(settings: Settings): LoadTest {
+  return {
+    options: optionsOf(settings),
+    setup: () => begin(settings),
+    even: (start) => arrive({ ...settings, run: start.run }, start, 0),
+    odd: (start) => arrive({ ...settings, run: start.run }, start, 1),
+    settle: ({ run }) => settleChunk({ ...settings, run }),
+    teardown: finish,
+  }
 }
 
 /** Waits until the service is ready: a run that begins before says nothing of the service. */
@@ -98,15 +121,15 @@ export function begin(settings: Settings): Start {
     sleep(1)
   }
   record({ event: 'began', run, collection, iterations: String(iterationsOf(settings)) })
-  return { beganMs: Date.now() }
+  return { beganMs: Date.now(), run }
 }
 
-export function finish(): void {
+function finish(): void {
   record({ event: 'ended' })
 }
 
 /** One arrival of the scenario of even (0) or odd (1) iterations. */
-export function arrive(settings: Settings, { beganMs }: Start, parity: 0 | 1): void {
+function arrive(settings: Settings, { beganMs }: Start, parity: 0 | 1): void {
   exec.vu.metrics.tags['phase'] = phaseAt(settings, Date.now() - beganMs)
   const iteration = 2 * exec.scenario.iterationInTest + parity
   send(settings, shotAt(settings.run, iteration), { op: `${settings.run}.${iteration}`, iteration })
@@ -125,7 +148,7 @@ function phaseAt({ phases }: Settings, atMs: number): string {
  * Sends everything of some iterations again until it is answered for. It is no load, and the only thing that is tried
  * more than once: what nobody knew the outcome of must be settled before the store is looked into.
  */
-export function settleChunk(settings: Settings): void {
+function settleChunk(settings: Settings): void {
   exec.vu.metrics.tags['phase'] = 'settle'
   const chunk = exec.scenario.iterationInTest
   const items = itemsOf(settings.run, chunk * CHUNK, iterationsOf(settings))
