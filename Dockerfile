@@ -19,7 +19,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --loglevel=error
 COPY tsconfig.json tsconfig.build.json ./
 COPY tools/finish-build.mjs tools/
-COPY src src
+# owned by the number that pods run as: the Tiltfile runs this stage and puts changed files there
+COPY --chown=1000:1000 src src
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node tools/finish-build.mjs \
   && find dist -type f \( -name '*.d.ts' -o -name '*.map' \) -delete
 

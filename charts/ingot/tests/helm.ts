@@ -96,7 +96,8 @@ export function render(mode: string, changes: readonly string[] = [], release = 
 function template(mode: string, changes: readonly string[], release: string): readonly Manifest[] {
   const { status, out, err } = helm(['template', release, CHART, '--namespace', 'shop', ...valueArgs(mode, changes)])
   if (status !== 0) throw new Error(err)
-  return parseAllDocuments(out)
+  // YAML as Kubernetes reads it: 0555 is octal
+  return parseAllDocuments(out, { version: '1.1' })
     .map((document) => {
       if (document.errors[0] !== undefined) throw document.errors[0]
       return document.toJS() as Manifest | null

@@ -1,0 +1,89 @@
+/**
+ * Has the API server of the current context judge every set of values in charts/ingot/tests/values, and the manifests of
+ * k8s/, without making any of it (but for a namespace of its own, for as long as that takes): unknown fields, wrong types, fields that are set twice, and pods that the `restricted`
+ * pod security would refuse. Kinds that the cluster does not know are named and left out; the chart may have none.
+ */
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+
+const ROOT = join(import.meta.dirname, '..')
+const CHART = join(ROOT, 'charts', 'ingot')
+const VALUES = join(CHART, 'tests', 'values')
+const PLAIN = join(ROOT, 'k8s')
+const NAMESPACE = `ingot-dry-run-${process.pid}`
+const PATIENCE_MS = 60_000
+
+function run(command, args, input) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, timeout: PATIENCE_MS })
+  if (error !== undefined) throw new Error(`${command} cannot be run: ${error.message}`)
+  return { status, stdout, stderr }
+}
+
+function need(command, args, input) {
+  const { status, stdout, stderr } = run(command, args, input)
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+/** What the cluster knows, as apiVersion/kind. */
+function knownKinds() {
+  const rows = need('kubectl', ['api-resources', '--no-headers']).trim().split('\n')
+  return new Set(rows.map((row) => row.trim().split(/ +/).slice(-3)).map(([version, , kind]) => `${version}/${kind}`))
+}
+
+function objectsOf(text) {
+  // YAML as Kubernetes reads it: 0555 is octal
+  const documents = parseAllDocuments(text, { version: '1.1' })
+  for (const { errors } of documents) if (errors[0] !== undefined) throw errors[0]
+  return documents.map((document) => document.toJS()).filter((object) => object !== null)
+}
+
+/** What the server says against the objects; a warning counts. Empty when it has nothing to say. */
+function judge(objects) {
+  const args = ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-n', NAMESPACE, '-f', '-']
+  const { status, stderr } = run('kubectl', args, objects.map((object) => JSON.stringify(object)).join('\n---\n'))
+  return stderr.trim() || (status === 0 ? '' : `kubectl ended with ${status}`)
+}
+
+function chartSets() {
+  return readdirSync(VALUES).map((file) => {
+    const args = ['template', 'ingot', CHART, '--namespace', NAMESPACE, '--values', join(VALUES, file)]
+    return { name: `values/${file}`, objects: objectsOf(need('helm', args)), isChart: true }
+  })
+}
+
+function plainSets() {
+  const files = readdirSync(PLAIN, { recursive: true }).filter((file) => /\.yaml$/.test(file) && !/values/.test(file))
+  return files.map((file) => {
+    return { name: `k8s/${file}`, objects: objectsOf(readFileSync(join(PLAIN, file), 'utf8')), isChart: false }
+  })
+}
+
+function report({ name, objects, isChart }, kinds) {
+  const isKnown = ({ apiVersion, kind }) => kinds.has(`${apiVersion}/${kind}`)
+  const unknown = objects.filter((object) => !isKnown(object)).map(({ kind }) => kind)
+  const problem =
+    isChart && unknown.length > 0 ? `the cluster does not know ${unknown}` : judge(objects.filter(isKnown))
+  const left = unknown.length > 0 ? `, not known here: ${unknown.join(', ')}` : ''
+  console.log(
+    `${problem === '' ? 'fine' : 'WRONG'}: ${name}, ${objects.length} objects${left}${problem && `\n${problem}`}`,
+  )
+  return problem === ''
+}
+
+const context = need('kubectl', ['config', 'current-context']).trim()
+console.log(`dry run on ${context}`)
+need('kubectl', ['create', 'namespace', NAMESPACE])
+try {
+  const label = (mode) => `pod-security.kubernetes.io/${mode}=restricted`
+  need('kubectl', ['label', 'namespace', NAMESPACE, label('enforce'), label('warn')])
+  // the one thing that a pod needs to be there, even for a dry run
+  need('kubectl', ['create', 'serviceaccount', 'ingot', '-n', NAMESPACE])
+  const kinds = knownKinds()
+  const results = [...chartSets(), ...plainSets()].map((set) => report(set, kinds))
+  process.exitCode = results.every(Boolean) ? 0 : 1
+} finally {
+  need('kubectl', ['delete', 'namespace', NAMESPACE, '--wait=false'])
+}
