@@ -55,7 +55,9 @@ function chartSets() {
 }
 
 function plainSets() {
-  const files = readdirSync(PLAIN, { recursive: true }).filter((file) => /\.yaml$/.test(file) && !/values/.test(file))
+  const files = readdirSync(PLAIN, { recursive: true }).filter(
+    (file) => file.endsWith('.yaml') && !file.includes('values'),
+  )
   return files.map((file) => {
     return { name: `k8s/${file}`, objects: objectsOf(readFileSync(join(PLAIN, file), 'utf8')), isChart: false }
   })
@@ -73,11 +75,11 @@ function report({ name, objects, isChart }, kinds) {
   return problem === ''
 }
 
+const label = (mode) => `pod-security.kubernetes.io/${mode}=restricted`
 const context = need('kubectl', ['config', 'current-context']).trim()
 console.log(`dry run on ${context}`)
 need('kubectl', ['create', 'namespace', NAMESPACE])
 try {
-  const label = (mode) => `pod-security.kubernetes.io/${mode}=restricted`
   need('kubectl', ['label', 'namespace', NAMESPACE, label('enforce'), label('warn')])
   // the one thing that a pod needs to be there, even for a dry run
   need('kubectl', ['create', 'serviceaccount', 'ingot', '-n', NAMESPACE])

@@ -94,10 +94,23 @@ export function render(mode: string, changes: readonly string[] = [], release = 
 }
 
 function template(mode: string, changes: readonly string[], release: string): readonly Manifest[] {
-  const { status, out, err } = helm(['template', release, CHART, '--namespace', 'shop', ...valueArgs(mode, changes)])
+  return manifestsOf(release, valueArgs(mode, changes))
+}
+
+/** With the values of a file of one's own. */
+export function renderFile(file: string): readonly Manifest[] {
+  return manifestsOf('ingot', ['--values', file])
+}
+
+function manifestsOf(release: string, args: readonly string[]): readonly Manifest[] {
+  const { status, out, err } = helm(['template', release, CHART, '--namespace', 'shop', ...args])
   if (status !== 0) throw new Error(err)
-  // YAML as Kubernetes reads it: 0555 is octal
-  return parseAllDocuments(out, { version: '1.1' })
+  return readManifests(out)
+}
+
+/** YAML as Kubernetes reads it: 0555 is octal. */
+export function readManifests(text: string): readonly Manifest[] {
+  return parseAllDocuments(text, { version: '1.1' })
     .map((document) => {
       if (document.errors[0] !== undefined) throw document.errors[0]
       return document.toJS() as Manifest | null

@@ -1,0 +1,56 @@
+/** The manifests of k8s/ say of the service what the chart says; a change of one without the other is found here. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { CHART, find, type Manifest, podOf, readManifests, render, serviceConfig } from './helm.ts'
+
+const FOLDER = join(CHART, '..', '..', 'k8s')
+
+const read = (file: string): readonly Manifest[] => readManifests(readFileSync(join(FOLDER, file), 'utf8'))
+
+const service = read('ingot.yaml')
+
+describe('k8s/ingot.yaml', () => {
+  test('has the pod of the chart', () => {
+    const ours = podOf(service, 'Deployment/ingot').spec
+    const [container] = ours.containers
+    const charts = podOf(render('external'), 'Deployment/ingot').spec
+    const [wanted] = charts.containers
+    // Secrets have other names there, and whoever mounts nothing of his own needs no group for it
+    const { env: _ours, ...mine } = { ...container }
+    const { env: _charts, imagePullPolicy: _policy, ...theirs } = { ...wanted }
+    expect(mine).toEqual(theirs)
+    const { fsGroup: _group, fsGroupChangePolicy: _change, ...security } = charts.securityContext
+    expect(ours.securityContext).toEqual(security)
+    expect(ours.terminationGracePeriodSeconds).toBe(charts.terminationGracePeriodSeconds)
+    expect(find(service, 'Deployment', 'ingot').spec['strategy']).toMatchObject({
+      rollingUpdate: { maxUnavailable: 0, maxSurge: 1 },
+    })
+  })
+
+  test('has the settings of the chart', () => {
+    const { drain = '25s', ...config } = serviceConfig(render('postgres'))
+    expect(serviceConfig(service)).toEqual({ ...config, drain })
+  })
+
+  test.each(['external.yaml', 'cloudnative-pg.yaml'])('%s gives it the Secret of its store', (file) => {
+    const [container] = podOf(service, 'Deployment/ingot').spec.containers
+    const ref = (name: string) => container?.env?.find((entry) => entry.name === name)?.valueFrom?.secretKeyRef
+    expect(ref('INGOT_STORE_URL')).toEqual({ name: 'ingot-store-app', key: 'uri' })
+    const manifests = read(file)
+    if (file === 'external.yaml') {
+      expect(find(manifests, 'Secret', 'ingot-store-app').stringData['uri']).toMatch(/^postgres:/)
+      expect(find(manifests, 'Secret', 'ingot-lock').stringData['url']).toMatch(/^redis\+sentinel:/)
+      expect(JSON.parse(find(manifests, 'Secret', 'ingot-tokens').stringData['tokens.json'] ?? '')).toMatchObject({
+        tokens: [{ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string }],
+      })
+    } else {
+      // the operator calls the Secret of a cluster's owner CLUSTER-app
+      expect(find(manifests, 'Cluster', 'ingot-store').spec).toMatchObject({
+        instances: 3,
+        bootstrap: { initdb: { database: 'ingot', owner: 'ingot' } },
+        postgresql: { synchronous: { method: 'any', number: 1, dataDurability: 'required' } },
+      })
+    }
+  })
+})

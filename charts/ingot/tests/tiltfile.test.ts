@@ -1,0 +1,79 @@
+/**
+ * The Tiltfile without Tilt: Starlark is near enough to Python for this small one, so Python runs it with stand-ins that
+ * write down their calls. Which of its options Tilt knows is not tested here.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { CHART, kinds, renderFile } from './helm.ts'
+
+const ROOT = join(CHART, '..', '..')
+const hasPython = spawnSync('python3', ['--version']).status === 0
+
+const RECORDER = `
+import json, sys
+calls = []
+class Stop(Exception): pass
+def recorder(name):
+    def call(*args, **options):
+        calls.append({'name': name, 'args': list(args), 'options': options})
+        return name + '()'
+    return call
+def fail(text): raise Stop(text)
+names = ['allow_k8s_contexts', 'docker_build', 'fall_back_on', 'sync', 'k8s_yaml', 'helm', 'blob', 'k8s_resource', 'local_resource']
+scope = {name: recorder(name) for name in names}
+scope.update(fail=fail, k8s_context=lambda: sys.argv[2], TRIGGER_MODE_MANUAL='manual')
+try:
+    exec(compile(open(sys.argv[1]).read(), 'Tiltfile', 'exec'), scope)
+    print(json.dumps(calls))
+except Stop as stop:
+    sys.exit(str(stop))
+`
+
+interface Call {
+  readonly name: string
+  readonly args: readonly unknown[]
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+function run(context: string): { readonly calls: readonly Call[]; readonly refusal: string } {
+  const { stdout, stderr } = spawnSync('python3', ['-c', RECORDER, join(ROOT, 'Tiltfile'), context], {
+    encoding: 'utf8',
+  })
+  return { calls: stdout === '' ? [] : (JSON.parse(stdout) as Call[]), refusal: stderr }
+}
+
+describe.skipIf(!hasPython)('the Tiltfile', () => {
+  const { calls, refusal } = run('kind-ingot')
+  const of = (name: string) => calls.filter((call) => call.name === name)
+
+  test('runs', () => {
+    expect(refusal).toBe('')
+    expect(calls.length).toBeGreaterThan(10)
+  })
+
+  test('refuses every context that is not of kind', () => {
+    expect(run('production')).toEqual({ calls: [], refusal: expect.stringContaining('no kind cluster') as string })
+  })
+
+  test('names files that are there', () => {
+    const files = [
+      ...of('sync').map(({ args }) => args[0]),
+      ...of('fall_back_on').flatMap(({ args }) => args[0]),
+      ...of('helm').flatMap(({ args, options }) => [args[0], ...(options['values'] as string[])]),
+      'k8s/tilt/secrets.yaml',
+    ]
+    expect(files.length).toBeGreaterThan(5)
+    expect(files.filter((file) => !existsSync(join(ROOT, String(file))))).toEqual([])
+  })
+
+  test('forwards and groups what the chart makes of its values', () => {
+    const manifests = renderFile(join(ROOT, 'k8s', 'tilt', 'values.yaml'))
+    const made = [...kinds(manifests, 'Deployment'), ...kinds(manifests, 'StatefulSet')]
+    const named = of('k8s_resource').map(({ args }) => args[0])
+    expect(new Set(named)).toEqual(new Set(made))
+    // a password that is made at each rendering would be another one each time
+    expect(kinds(manifests, 'Secret')).toEqual([])
+  })
+})
