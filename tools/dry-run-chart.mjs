@@ -55,7 +55,7 @@ function chartSets() {
 }
 
 function plainSets() {
-  const files = readdirSync(PLAIN, { recursive: true }).filter(
+  const files = readdirSync(PLAIN, { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.yaml') && !file.includes('values'),
   )
   return files.map((file) => {

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { FAULT_NAMES } from '../../../src/testing/e2e/plan.ts'
 import { CHART, kinds, renderFile } from './helm.ts'
 
 const ROOT = join(CHART, '..', '..')
@@ -75,5 +76,11 @@ describe.skipIf(!hasPython)('the Tiltfile', () => {
     expect(new Set(named)).toEqual(new Set(made))
     // a password that is made at each rendering would be another one each time
     expect(kinds(manifests, 'Secret')).toEqual([])
+  })
+
+  test('has buttons for drills that there are', () => {
+    const faults = of('local_resource').map(({ args }) => / --fault (\S+)$/.exec(String(args[1]))?.[1])
+    expect(faults.length).toBeGreaterThan(3)
+    for (const fault of faults) expect(FAULT_NAMES).toContain(fault)
   })
 })
