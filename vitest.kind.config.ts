@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
-/** The chart on a real cluster: the current context, which has to be one of kind. Minutes, and an image to build. */
+/** What needs the kind cluster: pods die, one file and one test at a time. */
 export default defineConfig({
   test: {
-    include: ['charts/ingot/tests/kind/*.test.ts'],
+    include: ['charts/ingot/tests/kind/*.kind.test.ts'],
     fileParallelism: false,
-    testTimeout: 300_000,
-    hookTimeout: 900_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 })

@@ -23,6 +23,7 @@ const DECIDED = [
   'lockUrl',
   'lockFences',
   'lockMode',
+  'cacheUrl',
   'access',
   'tokensFile',
 ]

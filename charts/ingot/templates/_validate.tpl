@@ -34,6 +34,12 @@
 {{- if and $v.canary.enabled (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
 {{- fail "canary.enabled=true needs a Redis to watch: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
 {{- end -}}
+{{- if and $v.cache.enabled (eq $v.store.mode "http") -}}
+{{- fail "cache.enabled=true is for replicas that share a Postgres, and an http store has no use for it: disable it" -}}
+{{- end -}}
+{{- if and $v.cache.enabled (eq $v.redis.mode "external") -}}
+{{- fail "cache.enabled=true comes with a Redis of this chart: set redis.mode, or name a cache of your own in extraEnv (INGOT_CACHE_URL)" -}}
+{{- end -}}
 {{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-/** What the policies say; that a network enforces them is shown on a real cluster (npm run test:kind). */
+/** What the policies say; that a network enforces them is shown on a real cluster (npm run test:chart-kind). */
 import { describe, expect, test } from 'vitest'
 import { find, kinds, render } from './helm.ts'
 
@@ -37,6 +37,16 @@ describe('network policies', () => {
         ],
       },
     ])
+  })
+
+  test('let who uses Redis reach it, its Sentinels and the cache, and nobody else', () => {
+    const { podSelector, ingress } = policy('cluster', 'ingot-redis') as { podSelector: unknown; ingress: unknown }
+    const among = (values: string[]) => ({
+      matchLabels: OURS,
+      matchExpressions: [{ key: 'app.kubernetes.io/component', operator: 'In', values }],
+    })
+    expect(podSelector).toEqual(among(['redis', 'sentinel', 'cache']))
+    expect(ingress).toEqual([{ from: [{ podSelector: among(['service', 'redis', 'sentinel', 'canary', 'test']) }] }])
   })
 
   test('keep the service inside unless something of it is outside', () => {

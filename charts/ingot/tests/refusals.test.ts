@@ -25,6 +25,8 @@ const CONTRADICTIONS: readonly Case[] = [
     ['redis.mode="external"', 'canary.enabled=true'],
     'canary.enabled=true needs a Redis to watch: set redis.mode',
   ],
+  ['http', ['cache.enabled=true'], 'an http store has no use for it: disable it'],
+  ['external', ['cache.enabled=true'], 'set redis.mode, or name a cache of your own in extraEnv'],
   ['external', ['autoscaling.minReplicas=5'], 'autoscaling.minReplicas is above autoscaling.maxReplicas'],
   ['external', ['service.nodePort=30080'], 'leave it 0, or service.type ClusterIP'],
 ]

@@ -153,6 +153,14 @@ describe('the store', () => {
   })
 })
 
+test('the cache, when there is one, is known to the service with its password', () => {
+  const env = serviceEnv(render('cluster'))
+  expect(env.get('INGOT_CACHE_URL')?.value).toBe('redis://ingot:$(LOCK_PASSWORD)@ingot-cache:6379')
+  const names = [...env.keys()]
+  expect(names.indexOf('LOCK_PASSWORD')).toBeLessThan(names.indexOf('INGOT_CACHE_URL'))
+  expect(serviceEnv(render('postgres')).has('INGOT_CACHE_URL')).toBe(false)
+})
+
 describe('the service', () => {
   test('is inside, at a port of the nodes, or behind a load balancer', () => {
     const of = (mode: string): unknown => find(render(mode), 'Service', 'ingot').spec

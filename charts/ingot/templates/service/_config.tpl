@@ -53,6 +53,14 @@
 {{- end }}
 {{- end -}}
 
+{{/* After ingot.redis.env, whose password it uses: the cache knows the same user. */}}
+{{- define "ingot.cacheEnv" -}}
+{{- with include "ingot.redis.cacheUrl" . -}}
+- name: INGOT_CACHE_URL
+  value: {{ . | replace "redis://" "redis://ingot:$(LOCK_PASSWORD)@" }}
+{{- end -}}
+{{- end -}}
+
 {{/* Of (dict "name" VARIABLE "secret" NAME "key" KEY). */}}
 {{- define "ingot.fromSecret" -}}
 - name: {{ .name }}

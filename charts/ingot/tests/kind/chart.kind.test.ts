@@ -1,6 +1,6 @@
 /** The chart as its users meet it: dry run, install, `helm test`, upgrade, and what a stranger's pod can reach. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createNamespace, kindCluster, need, provideImage, reachAsStranger, reachFrom, run } from './cluster.ts'
+import { createNamespace, kindCluster, need, provideImage, reachAsStranger, reachFrom, run } from './machine.ts'
 
 const NAMESPACE = 'ingot-chart-test'
 const OTHER = 'ingot-chart-test-other'
