@@ -7,9 +7,7 @@ import { Fault } from '../../std/fault.ts'
 import type { ItemId, PreparedItem, StoredItem } from '../item.ts'
 import type { Look, PlainStore, Save, Under } from '../plain-store.ts'
 import { fill, fillValue, type Mapping } from './mapping.ts'
-
-/** Longest answer that is read, bytes. */
-const MAX_ANSWER_BYTES = 16 * 1_024 * 1_024
+import { createWire, type Wire, type WireAnswer } from './wire.ts'
 
 export interface HttpStoreOptions {
   /** `http://host:port/base`; the mapping's addresses are relative to it. */
@@ -25,12 +23,6 @@ interface Call {
   readonly signal?: AbortSignal
 }
 
-interface Answer {
-  readonly status: number
-  readonly media: string
-  readonly body: Buffer
-}
-
 export function createHttpStore(options: HttpStoreOptions): PlainStore {
   return new HttpStore(options)
 }
@@ -38,12 +30,15 @@ export function createHttpStore(options: HttpStoreOptions): PlainStore {
 class HttpStore implements PlainStore {
   readonly fences: boolean
   readonly #options: HttpStoreOptions
-  readonly #timeoutMs: number
+  readonly #wire: Wire
+  readonly #base: string
 
   constructor(options: HttpStoreOptions) {
     this.#options = options
     this.fences = options.mapping.fencing
-    this.#timeoutMs = durationOf(options.mapping.timeout)
+    this.#base = options.url.endsWith('/') ? options.url : `${options.url}/`
+    const secure = options.url.startsWith('https:')
+    this.#wire = createWire({ secure, timeoutMs: durationOf(options.mapping.timeout) })
   }
 
   async find(item: PreparedItem, under: Under): Promise<Look> {
@@ -88,26 +83,21 @@ class HttpStore implements PlainStore {
     if (answer.status >= 400) throw unexpected('health', answer)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#wire.close()
+  }
 
-  async #call(call: Call): Promise<Answer> {
-    const deadline = AbortSignal.timeout(this.#timeoutMs)
-    const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal])
+  async #call(call: Call): Promise<WireAnswer> {
+    const { method, body, signal } = call
     try {
-      const response = await fetch(new URL(call.url.replace(/^\//, ''), baseOf(this.#options.url)), {
-        method: call.method,
+      return await this.#wire.exchange({
+        method,
+        url: new URL(call.url.replace(/^\//, ''), this.#base),
         headers: this.#headers(call),
-        ...(call.body === undefined ? {} : { body: call.body }),
-        redirect: 'error',
-        signal,
+        ...(body === undefined ? {} : { body }),
+        ...(signal === undefined ? {} : { signal }),
       })
-      return {
-        status: response.status,
-        media: response.headers.get('content-type') ?? '',
-        body: await readBody(response),
-      }
     } catch (cause) {
-      if (cause instanceof Fault) throw cause
       const why = cause instanceof Error ? cause.message : String(cause)
       throw new Fault('STORE_UNAVAILABLE', `the http store did not answer as it should: ${why}`, { cause })
     }
@@ -118,16 +108,6 @@ class HttpStore implements PlainStore {
     const fence = call.fence === undefined ? {} : { 'fencing-token': String(call.fence) }
     return { ...this.#options.mapping.headers, ...json, ...fence }
   }
-}
-
-function baseOf(url: string): string {
-  return url.endsWith('/') ? url : `${url}/`
-}
-
-async function readBody(response: Response): Promise<Buffer> {
-  const body = Buffer.from(await response.arrayBuffer())
-  if (body.length <= MAX_ANSWER_BYTES) return body
-  throw new Fault('STORE_UNAVAILABLE', `the http store answered more than ${MAX_ANSWER_BYTES} bytes`)
 }
 
 function places(item: PreparedItem, collection: string): Record<string, string> {
@@ -147,7 +127,7 @@ function digestOf(id: ItemId): string {
 }
 
 /** A time is a courtesy: undefined when the answer has none where it should. */
-function firstSeen(answer: Answer, pointer: string | undefined): number | undefined {
+function firstSeen(answer: WireAnswer, pointer: string | undefined): number | undefined {
   if (pointer === undefined) return undefined
   const found = valueAt(answer.body, pointer)
   const ms = typeof found === 'number' ? found : Date.parse(String(found))
@@ -172,7 +152,7 @@ function unescapeName(name: string): string {
   return name.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-function unexpected(what: string, answer: Answer): Fault {
+function unexpected(what: string, answer: WireAnswer): Fault {
   return new Fault(
     'STORE_UNAVAILABLE',
     `the http store answered ${answer.status} to "${what}", which its mapping does not know`,
