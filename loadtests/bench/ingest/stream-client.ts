@@ -1,7 +1,8 @@
 /**
  * Sends NDJSON over one connection to each of some addresses, reading the answers meanwhile.
  * Arguments: addresses, then as many files, or `generate SERIES COUNT` (for one address); lists have commas.
- * Prints {"lines", "created", "duplicate", "failed", "seconds"}, summed over the streams.
+ * Prints {"lines", "created", "duplicate", "failed", "seconds", "cpu"} over all streams; cpu in microseconds of this
+ * process.
  */
 import { createReadStream } from 'node:fs'
 import { request } from 'node:http'
@@ -57,10 +58,12 @@ async function send(url: string, body: Readable): Promise<Summary> {
   return parsed.summary as Summary // the service's own last line
 }
 
+const cpuBefore = process.cpuUsage()
 const start = performance.now()
 const addresses = urls.split(',')
 const summaries = await Promise.all(bodies().map((body, at) => send(addresses[at % addresses.length] ?? '', body)))
 const seconds = (performance.now() - start) / 1_000
+const cpu = process.cpuUsage(cpuBefore)
 const total = (what: keyof Summary): number => summaries.reduce((sum, one) => sum + one[what], 0)
 console.log(
   JSON.stringify({
@@ -69,5 +72,6 @@ console.log(
     duplicate: total('duplicate'),
     failed: total('failed'),
     seconds,
+    cpu: cpu.user + cpu.system,
   }),
 )
