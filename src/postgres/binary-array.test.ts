@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { byteaArray, textArray } from './binary-array.ts'
+import { BYTEA, byteaArray, fixedArray, integerArray, textArray } from './binary-array.ts'
 
 // the expected bytes are what Postgres 17 answers to SELECT array_send(...)
 test('writes arrays as Postgres does', () => {
@@ -8,4 +8,16 @@ test('writes arrays as Postgres does', () => {
   )
   expect(textArray(['a', null]).toString('hex')).toBe('00000001000000010000001900000002000000010000000161ffffffff')
   expect(byteaArray([]).toString('hex')).toBe('000000000000000000000011')
+  expect(integerArray([1, -2]).toString('hex')).toBe(
+    '0000000100000000000000170000000200000001000000040000000100000004fffffffe',
+  )
+  expect(integerArray([]).toString('hex')).toBe('000000000000000000000017')
+})
+
+test('elements of one length make the same array as each by itself', () => {
+  const elements = [Buffer.from('abc'), Buffer.from('xyz')]
+  const whole = fixedArray({ type: BYTEA, count: 2, bytes: 3 }, (into, index, offset) => {
+    into.set(elements[index] ?? [], offset)
+  })
+  expect(whole).toEqual(byteaArray(elements))
 })

@@ -5,8 +5,9 @@
  */
 
 /** Type numbers (pg_type.oid), the same on every server. */
-const BYTEA = 17
+export const BYTEA = 17
 const TEXT = 25
+const INTEGER = 23
 
 const HEAD_BYTES = 20
 const ELEMENT_HEAD_BYTES = 4
@@ -24,14 +25,53 @@ export function textArray(elements: readonly (string | null)[]): Buffer {
   )
 }
 
+/** A value for a parameter of type `integer[]`. */
+export function integerArray(elements: readonly number[]): Buffer {
+  return fixedArray({ type: INTEGER, count: elements.length, bytes: 4 }, (into, index, offset) => {
+    into.writeInt32BE(elements[index] ?? 0, offset)
+  })
+}
+
+export interface FixedElements {
+  readonly type: number
+  readonly count: number
+  /** Of each element. */
+  readonly bytes: number
+}
+
+/** Elements of one length, each written where it goes, without a Buffer of its own. */
+export function fixedArray(
+  { type, count, bytes }: FixedElements,
+  write: (into: Buffer, index: number, offset: number) => void,
+): Buffer {
+  const into = Buffer.allocUnsafe(count === 0 ? HEAD_BYTES - 8 : HEAD_BYTES + count * (ELEMENT_HEAD_BYTES + bytes))
+  let offset = writeHead(into, { type, count, nulls: false })
+  for (let index = 0; index < count; index++) {
+    offset = into.writeInt32BE(bytes, offset)
+    write(into, index, offset)
+    offset += bytes
+  }
+  return into
+}
+
+interface Head {
+  readonly type: number
+  readonly count: number
+  readonly nulls: boolean
+}
+
+function writeHead(into: Buffer, { type, count, nulls }: Head): number {
+  let offset = into.writeInt32BE(count === 0 ? 0 : 1, 0)
+  offset = into.writeInt32BE(nulls ? 1 : 0, offset)
+  offset = into.writeInt32BE(type, offset)
+  if (count === 0) return offset
+  offset = into.writeInt32BE(count, offset)
+  return into.writeInt32BE(1, offset) // subscripts begin at 1
+}
+
 function encode(type: number, elements: readonly (Uint8Array | null)[]): Buffer {
   const into = Buffer.allocUnsafe(sizeOf(elements))
-  let offset = into.writeInt32BE(elements.length === 0 ? 0 : 1, 0)
-  offset = into.writeInt32BE(elements.includes(null) ? 1 : 0, offset)
-  offset = into.writeInt32BE(type, offset)
-  if (elements.length === 0) return into
-  offset = into.writeInt32BE(elements.length, offset)
-  offset = into.writeInt32BE(1, offset) // subscripts begin at 1
+  let offset = writeHead(into, { type, count: elements.length, nulls: elements.includes(null) })
   for (const element of elements) {
     offset = into.writeInt32BE(element === null ? -1 : element.length, offset)
     if (element === null) continue

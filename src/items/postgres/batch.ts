@@ -3,10 +3,10 @@
  * become one row: the first of them in the order of units is created, the others are duplicates of it.
  */
 import { policyText } from '../../identity/policy.ts'
-import { byteaArray, textArray } from '../../postgres/binary-array.ts'
+import { BYTEA, byteaArray, fixedArray, integerArray, textArray } from '../../postgres/binary-array.ts'
 import { Fault } from '../../std/fault.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'
-import { itemKey } from '../item-key.ts'
+import { ITEM_KEY_BYTES, writeItemKey } from '../item-key.ts'
 import type { Unit, UnitOutcome } from '../store.ts'
 
 /** A place has 20 bits for the position in the batch. */
@@ -77,7 +77,7 @@ class BatchRows {
   }
 
   lookValues(): readonly unknown[] {
-    return [...this.#targetValues(), this.#rowTargets, byteaArray(this.#items.map((item) => itemKey(item.id)))]
+    return [...this.#targetValues(), integerArray(this.#rowTargets), keyArray(this.#items)]
   }
 
   putValues(rows: readonly number[]): readonly unknown[] {
@@ -85,8 +85,8 @@ class BatchRows {
     const plain = items.every((item) => item.media === JSON_MEDIA)
     return [
       ...this.#targetValues(),
-      rows.map((row) => this.#rowTargets[row]),
-      byteaArray(items.map((item) => itemKey(item.id))),
+      integerArray(rows.map((row) => this.#rowTargets[row] ?? 0)),
+      keyArray(items),
       plain ? null : textArray(items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
       byteaArray(items.map((item) => item.content)),
     ]
@@ -118,13 +118,22 @@ class BatchRows {
   }
 }
 
+function keyArray(items: readonly PreparedItem[]): Buffer {
+  return fixedArray({ type: BYTEA, count: items.length, bytes: ITEM_KEY_BYTES }, (into, index, offset) => {
+    const item = items[index]
+    if (item !== undefined) writeItemKey(item.id, into, offset)
+  })
+}
+
 const JSON_MEDIA = 'application/json'
 
 function unitOutcome({ target, items }: Placed, answer: PutAnswer, nowMs: number): UnitOutcome {
   if (answer.accepted?.[target.index] === false) return { kind: 'policy-changed' }
+  // one for all: they are many and say the same
+  const created: ItemOutcome = { kind: 'created', firstSeenMs: nowMs }
   const outcomes = items.map(({ row, fresh }): ItemOutcome => {
     const since = answer.known.get(row)
-    if (since === undefined && fresh) return { kind: 'created', firstSeenMs: nowMs }
+    if (since === undefined && fresh) return created
     return { kind: 'duplicate', firstSeenMs: since ?? nowMs, foundBy: 'store' }
   })
   return { kind: 'stored', outcomes }
