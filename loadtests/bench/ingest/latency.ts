@@ -1,9 +1,9 @@
 /** Section `latency`: single POSTs on Postgres at a fixed open rate, beside the naive service. */
 import { join } from 'node:path'
 import { type Bench, createFigures, withReplicas } from './bench.ts'
-import { CACHE_SETTING } from './cache.ts'
 import { type Env, run, startServer } from './processes.ts'
 import { median } from './report.ts'
+import type { Servers } from './servers.ts'
 
 /** Arrivals a second: what all contenders can bear, and what only some can. */
 const RATES = [200, 1_000]
@@ -13,17 +13,17 @@ const NAIVE = join(import.meta.dirname, '../naive/server.ts')
 type Contender = (bench: Bench, use: (url: string) => Promise<void>) => Promise<void>
 
 /** One replica with these settings beside those of its store. */
-function ingot(settings: (redis: string) => Env): Contender {
+function ingot(settings: (servers: Servers) => Promise<Env>): Contender {
   return async (bench, use) => {
-    const redis = await bench.servers.emptyRedis()
+    const env = await settings(bench.servers)
     await bench.servers.withDatabase((url) =>
-      withReplicas(bench, { replicas: 1, env: { INGOT_STORE_URL: url, ...settings(redis) } }, (_, urls) => use(urls)),
+      withReplicas(bench, { replicas: 1, env: { INGOT_STORE_URL: url, ...env } }, (_, urls) => use(urls)),
     )
   }
 }
 
 const naive: Contender = async (bench, use) => {
-  const redis = await bench.servers.emptyRedis()
+  const redis = await bench.servers.emptyRedis('locks')
   await bench.servers.withDatabase(async (url) => {
     const server = await startServer([NAIVE], { DATABASE_URL: url, REDIS_URL: redis })
     try {
@@ -34,23 +34,21 @@ const naive: Contender = async (bench, use) => {
   })
 }
 
-function contenders(): Readonly<Record<string, Contender>> {
-  const setting = CACHE_SETTING
-  const cached = setting === undefined ? {} : { 'with Redis': ingot((redis) => ({ [setting]: redis })) }
-  return {
-    'without Redis': ingot(() => ({})),
-    ...cached,
-    'lock mode always': ingot((redis) => ({ INGOT_LOCK_MODE: 'always', INGOT_LOCK_URL: redis })),
-    naive,
-  }
+const CONTENDERS: Readonly<Record<string, Contender>> = {
+  'without Redis': ingot(async () => ({})),
+  'with Redis': ingot(async (servers) => ({ INGOT_CACHE_URL: await servers.emptyRedis('cache') })),
+  'lock mode always': ingot(async (servers) => ({
+    INGOT_LOCK_MODE: 'always',
+    INGOT_LOCK_URL: await servers.emptyRedis('locks'),
+  })),
+  naive,
 }
 
 export async function latency(bench: Bench): Promise<void> {
   const { report, quick } = bench
   const figures = createFigures()
-  const all = contenders()
   for (let round = 0; round < (quick ? 1 : 3); round++) {
-    for (const [name, contender] of Object.entries(all)) {
+    for (const [name, contender] of Object.entries(CONTENDERS)) {
       await contender(bench, async (url) => {
         for (const rate of RATES) {
           const result = await run('open-client.ts', [url, `open-${rate}`, String(rate), quick ? '3' : '10'])
@@ -59,16 +57,15 @@ export async function latency(bench: Bench): Promise<void> {
       })
     }
   }
-  if (CACHE_SETTING === undefined) report.skip('with Redis', 'there is no cache setting')
   for (const rate of RATES) {
-    for (const name of Object.keys(all)) {
+    for (const name of Object.keys(CONTENDERS)) {
       const of = (what: string): number => median(figures.of(`${name} ${rate} ${what}`))
       for (const what of ['p50', 'p99'])
         report.add({ measured: `${rate} POSTs/s, ${name}: ${what}`, value: of(what), unit: 'ms' })
       if (of('failed') > 0)
         report.add({ measured: `${rate} POSTs/s, ${name}: failed`, value: of('failed'), unit: 'items' })
     }
-    const late = Object.keys(all).map((name) => median(figures.of(`${name} ${rate} sentLate50`)))
+    const late = Object.keys(CONTENDERS).map((name) => median(figures.of(`${name} ${rate} sentLate50`)))
     report.add({ measured: `${rate} POSTs/s, of that the client's own lateness: p50`, value: median(late), unit: 'ms' })
   }
 }

@@ -81,7 +81,7 @@ async function envFor(bench: Bench, backend: string): Promise<Record<string, str
   return {
     INGOT_STORE_URL: backend,
     INGOT_STORE_MAPPING: join(EXAMPLE, 'mapping.json'),
-    INGOT_LOCK_URL: await bench.servers.emptyRedis(),
+    INGOT_LOCK_URL: await bench.servers.emptyRedis('locks'),
   }
 }
 

@@ -2,8 +2,7 @@
  * The limit to compare with on Postgres: a loop that reads the same NDJSON, makes the same ids and inserts them with one
  * sorted statement and one commit per batch, without HTTP and without answering anybody. Binary arrays and a prepared
  * statement, which is the fastest that we know from Node.
- * Arguments: url, file, batch size, batches in flight, `shape` (`store`: the store's own table, migrated before;
- * `plain`: one table with a primary key and nothing else). Prints {"items", "seconds", "cpu"}; cpu in microseconds of this process.
+ * Arguments: url of a migrated database, file, batch size, batches in flight, a file to warm up with. Prints {"items", "seconds", "cpu"}; cpu in microseconds of this process.
  */
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
@@ -16,29 +15,16 @@ import { createLineSplitter } from '../../../src/std/lines.ts'
 
 const CHUNK = 65_536
 
-const [url = '', file = '', size = '512', inFlight = '1', shape = 'store'] = process.argv.slice(2)
+const [url = '', file = '', size = '512', inFlight = '1', warm = ''] = process.argv.slice(2)
 const batchSize = Number(size)
 
-const SHAPES: Readonly<Record<string, { readonly setUp: string; readonly insert: string }>> = {
-  store: {
-    setUp: "INSERT INTO ingot_collections (name, policy) VALUES ('bench', '{}')",
-    insert: `INSERT INTO ingot_items (collection, id, place, first_seen_ms, media, content)
-      SELECT 1, r.id, ($4::bigint << 20) | r.ord, $3::bigint, NULL, r.content
-      FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS r(id, content, ord)
-      ORDER BY r.id ON CONFLICT DO NOTHING RETURNING id`,
-  },
-  plain: {
-    setUp: `CREATE TABLE bare_items (id bytea PRIMARY KEY, place bigint NOT NULL, first_seen_ms bigint NOT NULL,
-      content bytea NOT NULL)`,
-    insert: `INSERT INTO bare_items (id, place, first_seen_ms, content)
-      SELECT r.id, ($4::bigint << 20) | r.ord, $3::bigint, r.content
-      FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS r(id, content, ord)
-      ORDER BY r.id ON CONFLICT DO NOTHING RETURNING id`,
-  },
-}
+const SET_UP = "INSERT INTO ingot_collections (name, policy) VALUES ('bench', '{}')"
+const INSERT = `INSERT INTO ingot_items (collection, id, place, first_seen_ms, media, content)
+  SELECT 1, r.id, ($4::bigint << 20) | r.ord, $3::bigint, NULL, r.content
+  FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS r(id, content, ord)
+  ORDER BY r.id ON CONFLICT DO NOTHING RETURNING id`
 
-function* batches(): Generator<readonly PreparedItem[]> {
-  const input = readFileSync(file)
+function* batches(input: Buffer): Generator<readonly PreparedItem[]> {
   const splitter = createLineSplitter(1 << 20)
   let batch: PreparedItem[] = []
   for (let at = 0; at < input.length; at += CHUNK) {
@@ -53,7 +39,6 @@ function* batches(): Generator<readonly PreparedItem[]> {
   if (batch.length > 0) yield batch
 }
 
-const { setUp = '', insert = '' } = SHAPES[shape] ?? {}
 const clients = await Promise.all(
   Array.from({ length: Number(inFlight) }, async () => {
     const client = new pg.Client({ connectionString: url })
@@ -61,30 +46,34 @@ const clients = await Promise.all(
     return client
   }),
 )
-await clients[0]?.query(setUp)
-const work = batches()
+await clients[0]?.query(SET_UP)
 let number = 0
-let items = 0
 
-/** Takes batch after batch; several of these overlap reading with the server's work. */
-async function save(client: pg.Client): Promise<void> {
+/** Several of these overlap reading with the server's work. Returns how many items were new. */
+async function save(client: pg.Client, work: Iterable<readonly PreparedItem[]>): Promise<number> {
+  let items = 0
   for (const batch of work) {
     const ids = byteaArray(batch.map((item) => itemKey(item.id)))
     const contents = byteaArray(batch.map((item) => item.content))
     const values = [ids, contents, Date.now(), number++]
-    const { rowCount } = await client.query({ name: 'insert', text: insert, values, rowMode: 'array' })
+    const { rowCount } = await client.query({ name: 'insert', text: INSERT, values, rowMode: 'array' })
     items += rowCount ?? 0
   }
+  return items
 }
 
-function cpuMicroseconds(): number {
-  const { user, system } = process.cpuUsage(cpuBefore)
-  return user + system
+async function saveAll(input: Buffer): Promise<number> {
+  const work = batches(input)
+  const counts = await Promise.all(clients.map((client) => save(client, work)))
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
+await saveAll(readFileSync(warm))
+const input = readFileSync(file)
 const cpuBefore = process.cpuUsage()
 const start = performance.now()
-await Promise.all(clients.map(save))
+const items = await saveAll(input)
 const seconds = (performance.now() - start) / 1_000
+const { user, system } = process.cpuUsage(cpuBefore)
 await Promise.all(clients.map((client) => client.end()))
-console.log(JSON.stringify({ items, seconds, cpu: cpuMicroseconds() }))
+console.log(JSON.stringify({ items, seconds, cpu: user + system }))

@@ -16,8 +16,6 @@ export interface Report {
   /** A ratio that should be at least `least`. */
   atLeast(measured: string, ratio: number, least: number): void
   atMost(measured: string, ratio: number, most: number): void
-  /** Something that could not be measured, and why. */
-  skip(measured: string, why: string): void
   /** Runs the part under a heading of its own. */
   section(name: string, run: () => Promise<void>): Promise<void>
   write(facts: Readonly<Record<string, unknown>>): void
@@ -44,7 +42,6 @@ const load = (): number => loadavg()[0] ?? Number.NaN
 
 export function createReport(): Report {
   const rows: Entry[] = []
-  const skipped: { readonly measured: string; readonly why: string }[] = []
   const sections: SectionRun[] = []
   let current = ''
 
@@ -58,10 +55,6 @@ export function createReport(): Report {
     atLeast: (measured, value, least) =>
       add({ measured, value, unit: 'x', target: `>= ${least}`, met: value >= least }),
     atMost: (measured, value, most) => add({ measured, value, unit: 'x', target: `<= ${most}`, met: value <= most }),
-    skip(measured, why) {
-      skipped.push({ measured, why })
-      console.log(`${measured.padEnd(WIDTH)} not measured: ${why}`)
-    },
     async section(name, run) {
       current = name
       const before = load()
@@ -72,7 +65,7 @@ export function createReport(): Report {
     },
     write(facts) {
       mkdirSync(OUT, { recursive: true })
-      const text = JSON.stringify({ machine, ...facts, sections, rows, skipped }, null, 2)
+      const text = JSON.stringify({ machine, ...facts, sections, rows }, null, 2)
       writeFileSync(new URL('ingest.json', OUT), `${text}\n`)
     },
     get missed() {

@@ -14,11 +14,20 @@ const POSTGRES_SETTINGS = [
   'max_parallel_maintenance_workers=0',
 ]
 
+export type RedisUse = 'locks' | 'cache'
+
+const REDIS_SETTINGS: Readonly<Record<RedisUse, readonly string[]>> = {
+  locks: [],
+  cache: ['maxmemory 1gb', 'maxmemory-policy allkeys-lru'],
+}
+
 export interface Servers extends AsyncDisposable {
   /** Runs with an empty database, which is dropped afterwards, after a checkpoint, so that no side begins better off. */
   withDatabase<T>(run: (url: string) => Promise<T>): Promise<T>
-  /** The address of an empty Redis. */
-  emptyRedis(): Promise<string>
+  /** Processor time of all its processes so far, microseconds. */
+  postgresCpu(): Promise<number>
+  /** The address of an empty Redis, set up for locks or for a cache. */
+  emptyRedis(use: RedisUse): Promise<string>
   /** Which servers they were, for the report. */
   facts(): Promise<Env>
 }
@@ -28,10 +37,14 @@ process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
 
 export function createServers(): Servers {
   let postgres: Promise<PostgresServer> | undefined
-  let redis: Promise<RedisServers> | undefined
+  const redis = new Map<RedisUse, Promise<RedisServers>>()
   const startedPostgres = (): Promise<PostgresServer> =>
     (postgres ??= startPostgres({ settings: POSTGRES_SETTINGS }).then(need))
-  const startedRedis = (): Promise<RedisServers> => (redis ??= startStandalone().then(need))
+  function startedRedis(use: RedisUse): Promise<RedisServers> {
+    const started = redis.get(use) ?? startStandalone({ config: REDIS_SETTINGS[use] }).then(need)
+    redis.set(use, started)
+    return started
+  }
 
   return {
     async withDatabase(run) {
@@ -44,8 +57,17 @@ export function createServers(): Servers {
         await runSql(server.url, `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)
       }
     },
-    async emptyRedis() {
-      const servers = await startedRedis()
+    async postgresCpu() {
+      // control groups of version 1 count nanoseconds, those of version 2 microseconds
+      const text = await (await startedPostgres()).exec(
+        'sh',
+        '-c',
+        'cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || grep usage_usec /sys/fs/cgroup/cpu.stat',
+      )
+      return text.startsWith('usage_usec') ? Number(text.split(' ')[1]) : Number(text) / 1_000
+    },
+    async emptyRedis(use) {
+      const servers = await startedRedis(use)
       const [port = 0] = servers.ports
       await servers.cli(port, 'flushall')
       return servers.url
@@ -59,7 +81,7 @@ export function createServers(): Servers {
     },
     async [Symbol.asyncDispose]() {
       // also one that is still being started is waited for and ended
-      for (const server of [postgres, redis]) {
+      for (const server of [postgres, ...redis.values()]) {
         const started = await server?.catch(() => undefined)
         await started?.[Symbol.asyncDispose]()
       }
