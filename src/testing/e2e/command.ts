@@ -76,6 +76,10 @@ async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promis
   const kubectl = createKubectl(context, NAMESPACE)
   const docker = createDocker()
   const nodes = (await readNodes(kubectl, { signal })).map(({ name }) => name).filter((name) => /worker/.test(name))
+  for (const node of nodes) {
+    if (await docker.isPaused(node, { signal }))
+      throw new Error(`${node} is frozen, by a drill that was cut: docker unpause ${node}`)
+  }
   if (build) await provideImages({ docker, cluster, nodes, say }, sabotagesOf(runs), signal)
   const keepEvidence = (run: Run): Promise<void> => saveEvidence(kubectl, join(OUT, `${setupName(run)}-evidence`), say)
   const deps = { kubectl, docker, cluster, say, keep, keepEvidence, rate }

@@ -7,9 +7,9 @@ import type { DrillWindow } from './judge.ts'
 import { type Stage, type View, whole } from './stage.ts'
 
 /** Steady before each fault, milliseconds. */
-const BASELINE_MS = 8_000
+const BASELINE_MS = 6_000
 /** Whole again, and watched for so long. */
-const QUIET_MS = 8_000
+const QUIET_MS = 5_000
 
 export interface Plot {
   /** Unique in the run. */

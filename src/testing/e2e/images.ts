@@ -2,8 +2,7 @@
  * The images of a drill, built here and loaded into the cluster: the service as it ships; the same under another name
  * for upgrades; and sabotaged ones, which are the shipped code with fail points switched on.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FailpointName } from '../../std/failpoint.ts'
@@ -63,9 +62,9 @@ export async function provideImages(
 async function buildSabotaged(docker: Docker, sabotage: Sabotage, signal: AbortSignal): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-sabotage-'))
   try {
-    const source = readFileSync(join(ROOT, 'src', 'testing', 'failpoint.ts'), 'utf8')
-    writeFileSync(join(folder, 'failpoint.js'), stripTypeScriptTypes(source))
-    const imports = { '#failpoint': { failpoints: './failpoint-on.js', default: './std/failpoint.js' } }
+    cpSync(join(ROOT, 'src', 'testing', 'failpoint.ts'), join(folder, 'failpoint.ts'))
+    // the image's Node runs TypeScript as it is
+    const imports = { '#failpoint': { failpoints: './failpoint-on.ts', default: './std/failpoint.js' } }
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports }))
     writeFileSync(join(folder, 'Dockerfile'), dockerfile(SABOTAGES[sabotage]))
     const tag = `${REPOSITORY}:${sabotagedTag(sabotage)}`
@@ -77,7 +76,7 @@ async function buildSabotaged(docker: Docker, sabotage: Sabotage, signal: AbortS
 
 function dockerfile(failpoints: readonly FailpointName[]): string {
   return `FROM ${REPOSITORY}:${TAGS.shipped}
-COPY failpoint.js /app/dist/failpoint-on.js
+COPY failpoint.ts /app/dist/failpoint-on.ts
 COPY package.json /app/dist/package.json
 ENV NODE_OPTIONS=--conditions=failpoints INGOT_FAILPOINTS=${failpoints.join(',')}
 `
