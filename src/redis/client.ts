@@ -100,9 +100,24 @@ function verifyOptions(actual: object, wanted: object): void {
   throw new Fault('INTERNAL', `ioredis ignores its settings ${wrong.map(([name]) => `"${name}"`).join(', ')}`)
 }
 
-function single(options: RedisOptions): Redis {
+/**
+ * ioredis ends a client for good when it is told to reconnect (a failover is announced, a time-out) while it is still
+ * asking the Sentinels where to: SentinelConnector takes that for the caller's wish. One that has started goes on.
+ */
+function outliveEnd(client: Redis, phase: Phase): void {
+  const again = (): void => {
+    // its failure is one more `end`
+    if (phase.started && client.status === 'end') client.connect().catch(() => undefined)
+  }
+  client.on('end', () => {
+    if (phase.started) setTimeout(again, backoffMs(1))
+  })
+}
+
+function single(options: RedisOptions, phase: Phase): Redis {
   const client = new Redis({ ...options, replyMapping: 'legacy' })
   verifyOptions(client.options, options)
+  outliveEnd(client, phase)
   return client
 }
 
@@ -111,7 +126,7 @@ export type Single = Pick<Standalone, 'endpoint' | 'database' | 'credentials' | 
 
 /** A client of one server, not connected yet. */
 export async function createSingleClient(target: Single, settings: ClientSettings, phase: Phase): Promise<Redis> {
-  return single({
+  const options = {
     ...safeOptions(settings),
     ...target.endpoint,
     ...loginOf(target.credentials),
@@ -119,14 +134,15 @@ export async function createSingleClient(target: Single, settings: ClientSetting
     db: target.database,
     retryStrategy: retryOf(phase),
     reconnectOnError: reconnectOnDemotion,
-  })
+  } satisfies RedisOptions
+  return single(options, phase)
 }
 
 /** A client of whichever server the Sentinels call master, not connected yet. */
 export async function createSentinelClient(target: Sentinel, settings: ClientSettings, phase: Phase): Promise<Redis> {
   const { tls } = await tlsPart(target.tls)
   const { user, password } = target.sentinelCredentials
-  return single({
+  const options = {
     ...safeOptions(settings),
     sentinels: [...target.sentinels],
     name: target.master,
@@ -145,7 +161,8 @@ export async function createSentinelClient(target: Sentinel, settings: ClientSet
     sentinelReconnectStrategy: backoffMs,
     retryStrategy: retryOf(phase),
     reconnectOnError: reconnectOnDemotion,
-  })
+  } satisfies RedisOptions
+  return single(options, phase)
 }
 
 function clusterOptions(settings: ClientSettings, phase: Phase): ClusterOptions {
