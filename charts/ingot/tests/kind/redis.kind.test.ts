@@ -1,0 +1,275 @@
+/**
+ * Redis as the chart runs it, on a real cluster: what each fault costs, and that nothing acknowledged is lost. Needs kind
+ * with the images ingot:dev, redis:8.0 and postgres:17: `npm run test:chart-kind`. What was measured is printed and
+ * written to out/chart-kind/redis.json.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  deleteAll,
+  deletePod,
+  eventually,
+  everythingReady,
+  inPod,
+  install,
+  kubectl,
+  podsOf,
+  prepareNamespace,
+  remove,
+  reportSince,
+  roleOf,
+  signal,
+  startWriter,
+  theMaster,
+  upgrade,
+  type Values,
+  verifySince,
+} from './cluster.ts'
+
+interface Figure {
+  readonly mode: string
+  readonly fault: string
+  readonly stallMs: number
+  readonly failed: number
+  readonly sent: number
+  readonly lost: number
+}
+
+const figures: Figure[] = []
+
+/** Does it under the writes, waits until they go on, and reads everything acknowledged so far back. */
+async function suffer(mode: string, fault: string, hurt: () => Promise<void>, quietMs = 5_000): Promise<Figure> {
+  const since = Date.now()
+  await hurt()
+  await eventually('writes go on', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
+  await sleep(quietMs)
+  await eventually('writes still go on', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
+  const { sent, acknowledged, stallMs, failed, writable } = await reportSince(since)
+  const { lost } = await verifySince(since)
+  const figure = { mode, fault, stallMs, failed: sent - acknowledged, sent, lost: lost.length }
+  figures.push(figure)
+  process.stdout.write(`${JSON.stringify({ ...figure, writable, failed })}\n`)
+  expect(sent).toBeGreaterThan(0)
+  expect(writable).toBe(1)
+  expect(lost).toEqual([])
+  return figure
+}
+
+function release(mode: string, values: Values): void {
+  beforeAll(async () => {
+    await prepareNamespace()
+    await remove()
+    await install({ 'redis.mode': mode, ...values })
+    await startWriter()
+  }, 600_000)
+  afterAll(process.env['KIND_KEEP'] === undefined ? remove : () => undefined, 300_000)
+}
+
+afterAll(() => {
+  mkdirSync('out/chart-kind', { recursive: true })
+  writeFileSync('out/chart-kind/redis.json', `${JSON.stringify(figures, null, 2)}\n`)
+})
+
+/** Every Sentinel names the one pod that says that it is master, and all the others follow it. */
+async function allAgree(): Promise<boolean> {
+  const master = await theMaster()
+  const named = await Promise.all((await podsOf('sentinel')).map((pod) => inPod(pod, 'master_of localhost')))
+  const replicas = (await podsOf('redis')).filter((pod) => pod !== master)
+  const roles = await Promise.all(replicas.map((pod) => roleOf(pod)))
+  return named.length === 3 && named.every((name) => name.startsWith(`${master}.`)) && roles.every((r) => r === 'slave')
+}
+
+describe('sentinel', () => {
+  release('sentinel', {})
+
+  test('a master that is deleted hands over: no acknowledged write is lost', async () => {
+    const master = await theMaster()
+    await suffer('sentinel', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
+    expect(await theMaster()).not.toBe(master)
+    await eventually('all agree', 30, allAgree)
+  })
+
+  test('a master that is deleted by force', async () => {
+    const master = await theMaster()
+    await suffer('sentinel', 'forced delete of the master', () => deletePod(master, 'by force'))
+    await eventually('all agree', 30, allAgree)
+  })
+
+  test('a master that freezes is replaced, and follows when it thaws', async () => {
+    const master = await theMaster()
+    await suffer('sentinel', 'master frozen for 15 s', async () => {
+      await signal(master, 'STOP')
+      await sleep(15_000)
+      await signal(master, 'CONT')
+    })
+    await eventually('all agree', 40, allAgree)
+    expect(await theMaster()).not.toBe(master)
+  })
+
+  test('a server that is killed where it is comes back with its data', async () => {
+    await suffer('sentinel', 'SIGKILL of the master', async () => signal(await theMaster(), 'KILL'), 15_000)
+    await eventually('all agree', 60, allAgree)
+  })
+
+  test('the new master dies too, once the first has another address (D1)', async () => {
+    const first = await theMaster()
+    await suffer('sentinel', 'two masters, one after the other', async () => {
+      await deletePod(first, 'by force')
+      await eventually('all agree on another', 60, async () => (await allAgree()) && (await theMaster()) !== first)
+      await deletePod(await theMaster(), 'by force')
+    })
+    await eventually('all agree', 60, allAgree)
+  })
+
+  test('all pods of Redis and of the Sentinels at once', async () => {
+    await suffer('sentinel', 'all pods deleted by force', () => deleteAll(['redis', 'sentinel']), 10_000)
+    await everythingReady(180)
+    await eventually('all agree', 60, allAgree)
+  })
+
+  test('a master whose volume is lost does not lead, and copies the others', async () => {
+    const master = await theMaster()
+    await suffer('sentinel', 'master without its volume', async () => {
+      await kubectl(['delete', 'pvc', `data-${master}`, '--wait=false'])
+      await deletePod(master, 'by force')
+    })
+    await everythingReady(180)
+    await eventually('all agree', 60, allAgree)
+    expect(await theMaster()).not.toBe(master)
+  })
+
+  test('Sentinels that lost everything, and all servers deleted: the last master leads again', async () => {
+    const master = await theMaster()
+    await sleep(8_000) // so that the readiness probes have noted whom they follow
+    await suffer('sentinel', 'all pods deleted, Sentinels without volumes', async () => {
+      for (const pod of await podsOf('sentinel')) await kubectl(['delete', 'pvc', `data-${pod}`, '--wait=false'])
+      await deleteAll(['redis', 'sentinel'])
+    })
+    await everythingReady(180)
+    await eventually('all agree', 60, allAgree)
+    expect(await theMaster()).toBe(master)
+  })
+
+  test('an upgrade that replaces every pod', async () => {
+    await everythingReady(180)
+    const { failed } = await suffer('sentinel', 'helm upgrade of all pods', async () => {
+      await upgrade({ 'redis.mode': 'sentinel', 'redis.extraConfig': 'hz 11' })
+      await everythingReady(400)
+    })
+    expect(failed).toBeLessThan(400)
+    await eventually('all agree', 60, allAgree)
+  })
+})
+
+/** 16384 slots with an owner, and every pod sees all others. */
+async function clusterIsWhole(): Promise<boolean> {
+  const pods = await podsOf('redis')
+  const infos = await Promise.all(pods.map((pod) => inPod(pod, 'me CLUSTER INFO')))
+  return (
+    pods.length === 6 &&
+    infos.every((info) => info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) &&
+    infos.every((info) => info.includes('cluster_known_nodes:6'))
+  )
+}
+
+const firstMaster = async (): Promise<string> => {
+  const pods = await podsOf('redis')
+  const roles = await Promise.all(pods.map((pod) => roleOf(pod)))
+  const master = pods.find((_, index) => roles[index] === 'master')
+  if (master === undefined) throw new Error('no master')
+  return master
+}
+
+describe('cluster', () => {
+  release('cluster', {})
+
+  test('it forms, each master on a node of its own', async () => {
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+    const pods = await podsOf('redis')
+    const roles = await Promise.all(pods.map((pod) => roleOf(pod)))
+    const nodes = await Promise.all(
+      pods
+        .filter((_, index) => roles[index] === 'master')
+        .map((pod) => kubectl(['get', 'pod', pod, '--output=jsonpath={.spec.nodeName}'])),
+    )
+    expect(nodes).toHaveLength(3)
+    expect(new Set(nodes).size).toBe(3)
+  })
+
+  test('a master that is deleted hands over', async () => {
+    await suffer('cluster', 'graceful delete of a master', async () => deletePod(await firstMaster(), 'gracefully'))
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+  })
+
+  test('a master that is deleted by force', async () => {
+    await suffer('cluster', 'forced delete of a master', async () => deletePod(await firstMaster(), 'by force'))
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+  })
+
+  test('a master that freezes is replaced, and follows when it thaws', async () => {
+    await suffer('cluster', 'master frozen for 20 s', async () => {
+      const master = await firstMaster()
+      await signal(master, 'STOP')
+      await sleep(20_000)
+      await signal(master, 'CONT')
+    })
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+  })
+
+  test('all pods at once (D4)', async () => {
+    await suffer('cluster', 'all pods deleted by force', () => deleteAll(['redis']), 10_000)
+    await everythingReady(180)
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+  })
+
+  test('a master whose volume is lost comes back as a replica, under a new name', async () => {
+    const master = await firstMaster()
+    await suffer('cluster', 'master without its volume', async () => {
+      await kubectl(['delete', 'pvc', `data-${master}`, '--wait=false'])
+      await deletePod(master, 'by force')
+    })
+    await everythingReady(180)
+    await eventually('the cluster is whole', 90, clusterIsWhole)
+    expect(await roleOf(master)).toBe('slave')
+  })
+
+  test('a rollout of every pod', async () => {
+    await suffer('cluster', 'rollout restart of all pods', async () => {
+      await kubectl(['rollout', 'restart', 'statefulset/ingot-redis'])
+      await everythingReady(500)
+    })
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+  })
+})
+
+describe('standalone', () => {
+  release('standalone', {})
+
+  test('its pod comes back with its data', async () => {
+    await suffer('standalone', 'forced delete', () => deletePod('ingot-redis-0', 'by force'))
+  })
+})
+
+describe('with TLS', () => {
+  release('sentinel', { 'redis.tls.enabled': true })
+
+  test('a master that is deleted hands over, and an upgrade keeps the certificate', async () => {
+    const certificate = () => kubectl(['get', 'secret', 'ingot-redis-tls', '--output=jsonpath={.data}'])
+    const before = await certificate()
+    await upgrade({ 'redis.mode': 'sentinel', 'redis.tls.enabled': true })
+    expect(await certificate()).toBe(before)
+    const master = await theMaster()
+    await suffer('sentinel, TLS', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
+    expect(await inPod(master, 'TLS=false; me PING')).not.toBe('PONG')
+  })
+})
+
+describe('a cluster with TLS', () => {
+  release('cluster', { 'redis.tls.enabled': true })
+
+  test('all pods at once', async () => {
+    await suffer('cluster, TLS', 'all pods deleted by force', () => deleteAll(['redis']))
+    await eventually('the cluster is whole', 60, clusterIsWhole)
+  })
+})
