@@ -53,6 +53,8 @@ const EVENT = Type.Object({
   untilMono: Type.Optional(Type.Number()),
   /** Of a fault: locks that are held may be granted again because of it. */
   losesLocks: Type.Optional(Type.Boolean()),
+  /** Of a fault: what the store did between its two events may be undone. */
+  losesItems: Type.Optional(Type.Boolean()),
   proof: Type.Optional(Type.String()),
   error: Type.Optional(Type.String()),
 })

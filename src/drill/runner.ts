@@ -72,7 +72,8 @@ async function haunt(drill: Run): Promise<void> {
 
 async function strike(drill: Run, fault: Fault, { op, random }: { op: string; random: Random }): Promise<void> {
   const { record, signal } = drill
-  const base = { process: 'nemesis', op, f: 'fault', key: fault.name, losesLocks: fault.losesLocks === true } as const
+  const { name: key, losesLocks = false, losesItems = false } = fault
+  const base = { process: 'nemesis', op, f: 'fault', key, losesLocks, ...(losesItems && { losesItems }) } as const
   record({ ...base, type: 'invoke' })
   try {
     record({ ...base, type: 'ok', proof: await fault.strike(random, signal) })

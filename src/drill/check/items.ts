@@ -2,7 +2,7 @@
 import type { Event } from '../history.ts'
 import type { FinalStore, StoredRow } from './final-store.ts'
 import { byContent, contentByBytes, contentOf, eventsOf, type Operation, operationsOf } from './operations.ts'
-import { unexplained } from './presence.ts'
+import { type Rewind, unexplained } from './presence.ts'
 import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
 const isOk = ({ outcome }: Operation): boolean => outcome === 'ok'
@@ -20,14 +20,22 @@ function nothingAcknowledged(history: readonly Event[]): boolean {
 export function createdOnce(history: readonly Event[]): Finding {
   if (nothingAcknowledged(history)) return inconclusive(NOTHING_TO_JUDGE)
   const contents = byContent(history)
+  const rewinds = rewindsOf(history)
   const examples = [...contents].flatMap(([content, operations]): readonly CounterExample[] => {
-    const stuck = unexplained(operations)
+    const stuck = unexplained(operations, undefined, rewinds)
     if (stuck === undefined) return []
     const answer = stuck.operation?.completion
     const says = `content ${content} was ${stuck.state} when operation ${answer?.op} was answered "${answer?.result}"`
     return [{ says, events: eventsOf(upTo(operations, answer)) }]
   })
   return findingOf(examples, { contents: contents.size })
+}
+
+/** When the store may have been put back to what it was. */
+function rewindsOf(history: readonly Event[]): readonly Rewind[] {
+  return operationsOf(history, 'fault')
+    .filter(({ invoke }) => invoke.losesItems === true)
+    .map(({ invoke, completion }) => ({ begin: invoke.seq, end: completion?.seq ?? Number.POSITIVE_INFINITY }))
 }
 
 /** What can matter for an answer: operations that began before it came. */
@@ -40,14 +48,15 @@ export function nothingLost(history: readonly Event[], store: FinalStore): Findi
   if (nothingAcknowledged(history)) return inconclusive(NOTHING_TO_JUDGE)
   const stored = storedContents(history, store)
   const contents = byContent(history)
+  const rewinds = rewindsOf(history)
   let acknowledged = 0
   const examples = [...contents].flatMap(([content, operations]): readonly CounterExample[] => {
     if (!operations.some(isOk)) return []
     acknowledged++
     // answers that fit no order by themselves are createdOnce's to report
-    if (unexplained(operations) !== undefined) return []
+    if (unexplained(operations, undefined, rewinds) !== undefined) return []
     const final = stored.has(content) ? 'present' : 'absent'
-    if (unexplained(operations, final) === undefined) return []
+    if (unexplained(operations, final, rewinds) === undefined) return []
     const says =
       final === 'absent'
         ? `content ${content} was acknowledged and is lost`

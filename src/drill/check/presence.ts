@@ -5,6 +5,9 @@
  * takes effect at any later moment, or never. This is linearizability (Herlihy, Wing 1990) of a two-state object,
  * searched as Wing and Gong (1993) do it with visited states remembered (Lowe 2017).
  *
+ * A store that was put back to an earlier state undoes what it did since: at one moment of that fault the content may
+ * change its state without an operation (a `Rewind`), once.
+ *
  * What keeps the search short: a look that fits now may be taken now, for it changes nothing; and of two open
  * operations of one kind the one that ends first goes first, for exchanging them harms neither.
  */
@@ -19,6 +22,12 @@ interface Step {
   readonly operation: Operation | undefined
 }
 
+/** When the store may have been put back, as of the history's order. */
+export interface Rewind {
+  readonly begin: number
+  readonly end: number
+}
+
 /** What remains unexplained: the answer that fits no order. */
 export interface Stuck {
   readonly operation: Operation | undefined
@@ -27,10 +36,26 @@ export interface Stuck {
 
 /**
  * `undefined` when all fits. `final`: what the store shows in the end; without it the end is left open.
- * Operations of one content, saves and deletes.
+ * Operations of one content, saves and deletes. `rewinds` in their order. Default: none.
  */
-export function unexplained(operations: readonly Operation[], final?: 'present' | 'absent'): Stuck | undefined {
-  return new Search(operations, final).run()
+export function unexplained(
+  operations: readonly Operation[],
+  final?: 'present' | 'absent',
+  rewinds: readonly Rewind[] = [],
+): Stuck | undefined {
+  return new Search(
+    operations,
+    final,
+    rewinds.filter((rewind) => isTouched(operations, rewind)),
+  ).run()
+}
+
+/** Nothing is undone for a content that nobody was busy with. */
+function isTouched(operations: readonly Operation[], { begin, end }: Rewind): boolean {
+  return operations.some(({ invoke, completion, outcome }) => {
+    const isOver = outcome === 'ok' && completion !== undefined && completion.seq < begin
+    return invoke.seq < end && !isOver
+  })
 }
 
 const EFFECTS: Readonly<Record<string, Effect>> = {
@@ -47,6 +72,8 @@ interface Node {
   /** Operations of unknown end that were used. */
   readonly creates: number
   readonly removes: number
+  /** Rewinds of which it is settled whether they changed the state. */
+  readonly settled: number
 }
 
 class Search {
@@ -55,11 +82,13 @@ class Search {
   /** Begins of saves, and of deletions, whose end nobody knows. */
   readonly #maybeCreate: readonly number[]
   readonly #maybeRemove: readonly number[]
+  readonly #rewinds: readonly Rewind[]
   readonly #visited = new Set<string>()
   /** The deepest failure tells most. */
   #stuck: (Stuck & { readonly depth: number }) | undefined
 
-  constructor(operations: readonly Operation[], final: 'present' | 'absent' | undefined) {
+  constructor(operations: readonly Operation[], final: 'present' | 'absent' | undefined, rewinds: readonly Rewind[]) {
+    this.#rewinds = rewinds
     const known = operations.filter(({ outcome }) => outcome === 'ok').map(stepOf)
     const last: Step = {
       effect: final === 'present' ? 'see' : 'miss',
@@ -73,12 +102,12 @@ class Search {
   }
 
   run(): Stuck | undefined {
-    const open: Node[] = [{ present: false, done: new Set(), creates: 0, removes: 0 }]
+    const open: Node[] = [{ present: false, done: new Set(), creates: 0, removes: 0, settled: 0 }]
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       const looked = this.#look(node)
       const deadline = this.#steps.findIndex((_, index) => !looked.done.has(index))
       if (deadline === -1) return undefined
-      const key = [looked.present, looked.creates, looked.removes, ...gaps(looked.done)].join()
+      const key = [looked.present, looked.creates, looked.removes, looked.settled, ...gaps(looked.done)].join()
       if (this.#visited.has(key)) continue
       this.#visited.add(key)
       const next = this.#changes(looked)
@@ -93,7 +122,7 @@ class Search {
     const done = new Set(node.done)
     const fits = node.present ? 'see' : 'miss'
     for (;;) {
-      const limit = this.#limit(done)
+      const limit = this.#limit(done, node.settled)
       const ready = this.#steps.findIndex((step, i) => !done.has(i) && step.effect === fits && mayBegin(step, limit))
       if (ready === -1) return { ...node, done }
       done.add(ready)
@@ -102,13 +131,13 @@ class Search {
 
   /** What may change the state now: one that was answered, or one of which nobody knows. */
   #changes(node: Node): readonly Node[] {
-    const limit = this.#limit(node.done)
+    const limit = this.#limit(node.done, node.settled)
     const wanted = node.present ? 'remove' : 'create'
     const answered = this.#steps.findIndex(
       (step, i) => !node.done.has(i) && step.effect === wanted && mayBegin(step, limit),
     )
     const maybe = (node.present ? this.#maybeRemove : this.#maybeCreate)[node.present ? node.removes : node.creates]
-    const next: Node[] = []
+    const next: Node[] = [...this.#rewound(node, limit)]
     if (maybe !== undefined && maybe < limit) {
       const used = node.present ? { removes: node.removes + 1 } : { creates: node.creates + 1 }
       next.push({ ...node, ...used, present: !node.present })
@@ -117,9 +146,21 @@ class Search {
     return next
   }
 
+  /** With the next rewind behind it: it undid something, or not. */
+  #rewound(node: Node, limit: number): readonly Node[] {
+    const rewind = this.#rewinds[node.settled]
+    if (rewind === undefined || rewind.begin >= limit) return []
+    const settled = node.settled + 1
+    return [
+      { ...node, settled, present: !node.present },
+      { ...node, settled },
+    ]
+  }
+
   /** Nothing that begins later may come before what ends first of all that is left. */
-  #limit(done: ReadonlySet<number>): number {
-    return this.#steps.find((_, index) => !done.has(index))?.end ?? Number.POSITIVE_INFINITY
+  #limit(done: ReadonlySet<number>, settled: number): number {
+    const first = this.#steps.find((_, index) => !done.has(index))?.end ?? Number.POSITIVE_INFINITY
+    return Math.min(first, this.#rewinds[settled]?.end ?? Number.POSITIVE_INFINITY)
   }
 
   #note(node: Node, deadline: number): void {

@@ -6,6 +6,8 @@ export interface Fault {
   readonly name: string
   /** Locks that are held may be granted again because of it. Default: false. */
   readonly losesLocks?: boolean
+  /** Of what the store did meanwhile some may be undone, all of it by the time the fault is over. Default: false. */
+  readonly losesItems?: boolean
   /**
    * Strikes and heals; resolves with how it is known to have happened. Rejects when it did not come about, and with
    * the signal's reason; heals in any case.

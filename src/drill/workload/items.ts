@@ -29,6 +29,8 @@ export interface ContentBook {
   note(content: Content, outcome: Outcome): void
   /** Contents that were sent and never acknowledged, refusals aside. */
   unsettled(): readonly Content[]
+  /** Contents that were acknowledged, at most so many, from all times. */
+  acknowledged(most: number): readonly Content[]
   readonly size: number
 }
 
@@ -64,6 +66,11 @@ export function createContentBook(): ContentBook {
     note(content, outcome) {
       if (outcome === 'ok') settled.add(content)
       if (outcome === 'info') open.add(content)
+    },
+    acknowledged(most) {
+      const all = [...settled]
+      const every = Math.max(1, Math.ceil(all.length / most))
+      return all.filter((_, index) => index % every === 0)
     },
     unsettled: () => [...open].filter((content) => !settled.has(content)),
     get size() {
@@ -119,23 +126,33 @@ async function sendEverywhere({ contents, sender, targets }: ItemWorkload, proce
   )
 }
 
+/** Often the content is sent again at once: nobody may take it for a duplicate of what is gone. */
 async function removeOne({ contents, sender, targets }: ItemWorkload, process: string, random: Random): Promise<void> {
   const content = contents.old(random)
   const id = content === undefined ? undefined : sender.idOf(content)
-  if (content !== undefined && id !== undefined) await sender.remove(process, random.pick(targets), content, id)
+  if (content === undefined || id === undefined) return
+  await sender.remove(process, random.pick(targets), content, id)
+  if (random.chance(0.5)) return
+  const [outcome] = await sender.save(process, random.pick(targets), [{ content, spelling: 0 }], 'single')
+  contents.note(content, outcome ?? 'info')
 }
 
 /** How many are sent again at once, and the pause before the next try of one, milliseconds. */
 const AGAIN_AT_ONCE = 8
 const AGAIN_MS = 100
 
+/** Of what was acknowledged so many are sent again at the end. */
+const AGAIN_ACKNOWLEDGED = 60
+
 /**
- * After all is healed: what nobody ever answered is sent again until it is answered, or the signal aborts; and a few new
- * contents, so that there is something to see when nothing was left open.
+ * After all is healed: what nobody ever answered is sent again until it is answered, or the signal aborts; some of what
+ * was answered, for whoever still tells it must have it; and a few new contents, so that there is something to see when
+ * nothing was left open.
  */
 export async function settle(workload: ItemWorkload, random: Random): Promise<void> {
   const { contents, targets } = workload
-  const queue = [...contents.unsettled(), ...targets.map(() => contents.fresh(random))]
+  const told = contents.acknowledged(AGAIN_ACKNOWLEDGED)
+  const queue = [...told, ...contents.unsettled(), ...targets.map(() => contents.fresh(random))]
   const senders = Array.from({ length: AGAIN_AT_ONCE }, async (_, index) => {
     for (let content = queue.pop(); content !== undefined; content = queue.pop()) {
       await sendUntilAnswered(workload, `settle-${index}`, content, random)
