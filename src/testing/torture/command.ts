@@ -19,6 +19,7 @@ const { values } = parseArgs({
     fencing: { type: 'string', default: 'on' },
     faults: { type: 'string' },
     mode: { type: 'string', default: 'auto' },
+    cache: { type: 'string', default: 'on' },
     cover: { type: 'boolean', default: false },
   },
 })
@@ -44,6 +45,7 @@ function optionsOf() {
     fencing: oneOf('fencing', values.fencing, ['on', 'off']),
     mode: oneOf('mode', values.mode, ['auto', 'always']),
     cover: values.cover,
+    cache: oneOf('cache', values.cache, ['on', 'off']) === 'on',
     ...(values.faults === undefined ? {} : { faults: values.faults.split(',') }),
   }
 }

@@ -25,6 +25,20 @@ while [ $(date +%s) -lt $end ]; do
   if [ -e /tmp/held ]; then sleep 0.05; else docker-entrypoint.sh postgres; sleep 0.1; fi
 done`
 
+const COPY = 'rm -rf /tmp/then && pg_basebackup -U postgres -D /tmp/then -c fast && chown -R postgres: /tmp/then'
+
+/** The server is ended so that none of its processes is left to write. */
+const PUT_BACK = `
+touch /tmp/held
+server=$(head -n 1 "$PGDATA/postmaster.pid")
+kill -QUIT $server
+while kill -0 $server 2>/dev/null; do sleep 0.05; done
+find "$PGDATA" -mindepth 1 -delete
+cp -a /tmp/then/. "$PGDATA"`
+
+/** Longer than a lease on the store's past. */
+const LEASE_OVER_MS = 2_200
+
 export async function startPostgresStore({ port, sql }: PostgresStoreOptions): Promise<TortureStore | Absent> {
   const absent = await dockerAbsence()
   if (absent !== undefined) return { absent }
@@ -64,8 +78,26 @@ export async function startPostgresStore({ port, sql }: PostgresStoreOptions): P
       return `${count} connections were cut by the server`
     },
   }
+  const restore: Fault = {
+    name: 'store-restore',
+    losesItems: true,
+    async strike(random, signal) {
+      const count = async () => Number((await query('SELECT count(*) AS n FROM ingot_items', signal))[0]?.['n'])
+      await shell(container, COPY)
+      await sleep(random.between(1_500, 2_500))
+      const before = await count()
+      await shell(container, PUT_BACK)
+      await start(signal)
+      const after = await count()
+      // for so long a replica may rely on what it heard before
+      await sleep(LEASE_OVER_MS)
+      if (after >= before) throw new Error(`nothing was lost: ${before} items were there, ${after} are`)
+      return `of ${before} items ${after} are in the copy that was put back`
+    },
+  }
   return {
     port,
+    restore,
     async kill() {
       await shell(container, 'touch /tmp/held && kill -9 $(head -n 1 "$PGDATA/postmaster.pid")')
       const answer = await query('SELECT 1', AbortSignal.timeout(2_000)).catch((failure: unknown) => String(failure))

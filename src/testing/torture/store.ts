@@ -13,6 +13,8 @@ export interface TortureStore extends Server, AsyncDisposable {
   readonly deletes: boolean
   /** Faults of its own, besides being killed. */
   readonly faults: readonly Fault[]
+  /** Puts it back to what it was a moment before; only struck when it is asked for by name. */
+  readonly restore?: Fault
   /** What it holds, read directly. */
   read(signal: AbortSignal): Promise<FinalStore>
   /** Runs what a run was asked to do once the service is up. */

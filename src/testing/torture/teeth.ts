@@ -10,7 +10,7 @@ import { type TortureOptions, type TortureResult, torture } from './torture.ts'
 
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
 
-interface Tooth extends Partial<Pick<TortureOptions, 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
+interface Tooth extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
   readonly name: string
   readonly store: TortureOptions['store']
   readonly failpoints?: readonly FailpointName[]
@@ -98,6 +98,36 @@ const TEETH: readonly Tooth[] = [
     faults: ['store-kill', 'store-cut'],
     breaks: 'nothing-lost',
   },
+  {
+    name: 'none (put back)',
+    store: 'postgres',
+    faults: ['store-restore', 'store-cut'],
+    trafficMs: 20_000,
+  },
+  {
+    name: 'write the cache early',
+    store: 'postgres',
+    failpoints: ['cache/write-before-commit'],
+    faults: ['store-cut'],
+    breaks: 'nothing-lost',
+  },
+  {
+    name: 'ignore the epoch',
+    store: 'postgres',
+    failpoints: ['cache/ignore-epoch'],
+    faults: ['store-restore'],
+    deletes: false,
+    trafficMs: 16_000,
+    breaks: 'nothing-lost',
+  },
+  {
+    name: 'ignore the deletions',
+    store: 'postgres',
+    failpoints: ['cache/ignore-deletes'],
+    faults: ['replica-kill'],
+    trafficMs: 20_000,
+    breaks: 'created-once',
+  },
 ]
 
 const { values } = parseArgs({
@@ -120,7 +150,8 @@ function bite(tooth: Tooth): Promise<TortureResult> {
 
 /** Whether it came out as it must, and what was seen. */
 async function tried(tooth: Tooth): Promise<readonly [boolean, string]> {
-  const { verdict } = await bite(tooth)
+  const { verdict, counts } = await bite(tooth)
+  if (values.verbose === true) say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
   const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
   const fine = tooth.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === tooth.breaks)

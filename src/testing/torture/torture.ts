@@ -42,6 +42,7 @@ import type { Absent } from '../present.ts'
 import { startSentinel, startStandalone } from '../redis-servers.ts'
 import { within } from '../service.ts'
 import { freePorts } from '../tcp-ports.ts'
+import { cacheCounts } from './cache-hits.ts'
 import { startLegacyStore } from './legacy-store.ts'
 import { lockServerOf } from './lock-server.ts'
 import { startPostgresStore } from './postgres-store.ts'
@@ -74,6 +75,10 @@ export interface TortureOptions {
   readonly lateMs?: readonly [number, number]
   /** Longest quiet between faults, milliseconds. Default: 1000. */
   readonly quietMs?: number
+  /** Whether replicas of a store that allows it share a cache, in the Redis of the locks. Default: true. */
+  readonly cache?: boolean
+  /** Whether clients delete items where the store can. Default: true. */
+  readonly deletes?: boolean
   /** Statement to run in the Postgres store once the service is up. */
   readonly sql?: string
 }
@@ -121,6 +126,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const performed = perform(options, set, { record, seen })
   const missing = await within(performed, boundMs, () => `the run did not end within ${boundMs} ms`)
   await set.writers.end()
+  const cache = await cacheCounts(set.replicas.map(({ url }) => url))
   for (const replica of set.replicas) await replica[Symbol.asyncDispose]()
   const items = await set.store.read(AbortSignal.timeout(60_000))
   const final = { ...items, register: readSqliteRegister(set.registerFile) }
@@ -129,7 +135,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { seed, trafficMs, store, lock, failpoints = [] } = options
   const head = { seed, trafficMs, store, lock, failpoints, check: set.store.checkUrl }
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...head, ...verdict }, null, 2)}\n`)
-  return { verdict, counts: countsOf(events), missing, historyFile }
+  return { verdict, counts: { ...countsOf(events), ...cache }, missing, historyFile }
 }
 
 function countsOf(events: readonly Event[]): Readonly<Record<string, number>> {
@@ -165,7 +171,9 @@ async function raise(options: TortureOptions, scope: Scope, record: (entry: Entr
   const fencesUrl = store.fencesUrl ?? `sqlite:${join(folder, 'fences.sqlite')}`
   const create = async (port: number, index: number): Promise<RunningReplica> => {
     const name = `replica-${index + 1}`
-    const env = (wire: number) => ({ ...replicaEnv(redis.url, fencesUrl, options.mode), ...store.env(wire) })
+    const cache =
+      options.store === 'postgres' && options.cache !== false ? { INGOT_CACHE_URL: `${redis.url}?timeout=1s` } : {}
+    const env = (wire: number) => ({ ...replicaEnv(redis.url, fencesUrl, options.mode), ...cache, ...store.env(wire) })
     const own = { name, port, folder: join(folder, name), storePort, env, failpoints }
     const replica = await createReplica(own)
     scope.defer(() => replica[Symbol.asyncDispose]())
@@ -199,6 +207,7 @@ async function raise(options: TortureOptions, scope: Scope, record: (entry: Entr
     writers.holderStop,
     serverRestart('store-kill', store, systemClock),
     ...store.faults,
+    ...(options.faults?.includes('store-restore') === true ? [store.restore ?? []].flat() : []),
     ...lockFaults(lockServerOf(redis), stage),
   ]
   return { store, replicas, writers, registerFile, faults }
@@ -242,10 +251,11 @@ async function perform(options: TortureOptions, set: Scenery, { record, seen }: 
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
   }
-  const kinds = [...ITEM_KINDS, ...(store.deletes ? [DELETE_KIND] : []), ...REGISTER_KINDS]
+  const deletes = store.deletes && options.deletes !== false
+  const kinds = [...ITEM_KINDS, ...(deletes ? [DELETE_KIND] : []), ...REGISTER_KINDS]
   const wanted = [...faults.map(({ name }) => faultKind(name)), ...kinds]
   const targets = replicas.map(({ url }) => url)
-  const workload = { sender, targets, contents, clock: systemClock, deletes: store.deletes, pauseMs: PAUSE_MS }
+  const workload = { sender, targets, contents, clock: systemClock, deletes, pauseMs: PAUSE_MS }
   await run({
     workload,
     clients: CLIENTS,

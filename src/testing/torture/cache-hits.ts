@@ -1,0 +1,16 @@
+/** Whether the shared cache took part in a run: a proof about one that nobody asked would be none. */
+
+/** Duplicates that replicas told by the cache since each was last started, and entries that they did not believe. */
+export async function cacheCounts(urls: readonly string[]): Promise<Readonly<Record<string, number>>> {
+  const pages = await Promise.all(urls.map(metricsOf))
+  const sum = (result: string): number => {
+    const line = new RegExp(`^ingot_cache_lookups_total\\{result="${result}"\\} (\\d+)$`, 'm')
+    return pages.reduce((total, page) => total + Number(line.exec(page)?.[1] ?? 0), 0)
+  }
+  return { 'cache hit': sum('hit'), 'cache disbelieved': sum('disbelieved') }
+}
+
+async function metricsOf(url: string): Promise<string> {
+  const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+  return (await answer?.text().catch(() => undefined)) ?? ''
+}
