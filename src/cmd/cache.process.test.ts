@@ -1,4 +1,4 @@
-/** Replicas with a shared cache, as processes: what the cache may not do to them when the store goes back in time. */
+/** Replicas with a shared cache, as processes: what the cache may not do to them when the store goes back in time, or it fails. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -9,6 +9,7 @@ import { type Absent, present } from '../testing/present.ts'
 import { type RedisServers, startStandalone } from '../testing/redis-servers.ts'
 import { ask, jsonOf } from '../testing/requests.ts'
 import { type Service, spawnService, startService, within } from '../testing/service.ts'
+import { startTcpProxy } from '../testing/tcp-proxy.ts'
 
 const root = temporaryFolder()
 let folders = 0
@@ -68,6 +69,15 @@ const cached = (service: Service, values: readonly string[]): Promise<void> =>
 
 const ready = ({ url }: Service): Promise<void> =>
   until('a ready store', async () => (await ask(`${url}/readyz`)).status === 200)
+
+async function metric({ url }: Service, name: string): Promise<number> {
+  const { body } = await ask(`${url}/metrics`)
+  const line = body
+    .toString()
+    .split('\n')
+    .find((one) => one.startsWith(`${name} `))
+  return Number(line?.slice(name.length) ?? 0)
+}
 
 const KEPT = ['kept 1', 'kept 2']
 const LOST = Array.from({ length: 30 }, (_, n) => `lost ${n}`)
@@ -209,6 +219,88 @@ test('an item that one replica deleted is new to all of them once that was answe
   const gone = await ask(`${one.url}/v1/collections/things/items/${id}`, { method: 'DELETE' })
   expect(gone.status).toBe(204)
   expect(await send(other, ['gone', 'stays'])).toEqual(['created', 'store'])
+})
+
+/** Strikes, works, heals. */
+async function meanwhile<T>(
+  redis: RedisServers,
+  [strike, heal]: readonly ['STOP' | 'KILL', 'CONT' | 'restart'],
+  work: () => Promise<T>,
+): Promise<T> {
+  const port = redis.ports[0] ?? 0
+  await redis.signal(port, strike)
+  try {
+    return await work()
+  } finally {
+    await (heal === 'restart' ? redis.restart(port) : redis.signal(port, heal))
+  }
+}
+
+/** For people: times are no test, on a machine that others share. */
+function figures(times: Readonly<Record<string, { readonly p50Ms: number; readonly p99Ms: number }>>): void {
+  for (const [name, { p50Ms, p99Ms }] of Object.entries(times)) {
+    process.stderr.write(`a cache that is ${name}: p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms\n`)
+  }
+}
+
+describe('no client hears of a cache', () => {
+  /** Clients that send singles, some again, while something happens to the cache; the slowest answers. */
+  async function traffic(service: Service, count: number): Promise<{ readonly p50Ms: number; readonly p99Ms: number }> {
+    const times: number[] = []
+    const client = async (name: number): Promise<void> => {
+      for (let n = 0; n < count; n++) {
+        const begunMs = performance.now()
+        const { status, body } = await ask(`${service.url}/v1/collections/things/items`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(`${name} ${Math.floor(n / 2)}`),
+        })
+        expect([200, 201], body.toString()).toContain(status)
+        times.push(performance.now() - begunMs)
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, (_, name) => client(name)))
+    times.sort((a, b) => a - b)
+    const at = (share: number): number => times[Math.floor(times.length * share)] ?? 0
+    return { p50Ms: at(0.5), p99Ms: at(0.99) }
+  }
+
+  const CLOSED = 'ingot_cache_breaker_state{state="closed"}'
+  const FAILED = 'ingot_cache_errors_total{call="read",why="error"}'
+
+  test('that is frozen, killed and started again', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    const service = await replica({ INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url })
+    await send(service, KEPT)
+    await cached(service, KEPT)
+    const calm = await traffic(service, 100)
+    const frozen = await meanwhile(redis, ['STOP', 'CONT'], () => traffic(service, 200))
+    expect(await metric(service, CLOSED)).toBe(0)
+    // each of them kept one batch waiting for the time-out, and no other
+    expect(await metric(service, FAILED)).toBeLessThan(30)
+    const away = await meanwhile(redis, ['KILL', 'restart'], () => traffic(service, 100))
+    await send(service, KEPT)
+    await cached(service, KEPT)
+    figures({ calm, frozen, away })
+  })
+
+  test('that answers too late', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    await using slow = await startTcpProxy(redis.ports[0] ?? 0, { delayMs: () => 150 })
+    const url = `redis://127.0.0.1:${slow.port}`
+    const service = await replica({ INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: url })
+    const late = await traffic(service, 200)
+    expect(await metric(service, FAILED)).toBeLessThan(30)
+    figures({ late })
+  })
+
+  test('that is not there when the service starts, and comes later', async ({ skip }) => {
+    const { postgres, redis } = both(skip)
+    const env = { INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url }
+    const service = await meanwhile(redis, ['KILL', 'restart'], () => replica(env))
+    await send(service, KEPT)
+    await cached(service, KEPT)
+  })
 })
 
 test.each([

@@ -1,17 +1,20 @@
 /**
  * Whether the cache is worth its question. Where hardly anything is found there (new items, or duplicates that this
- * process knows itself) most batches go straight to the store, and every SAMPLE-th still asks, to see whether that has
- * changed. A batch that does not ask costs nothing but the store's own look.
+ * process knows itself) most large batches go straight to the store, which tells duplicates in bulk quickly too; every
+ * SAMPLE-th still asks, to see whether that has changed. A small batch always asks: a commit costs it more.
  */
 
-/** Below this share of ids found a question costs more than it saves: the store tells duplicates in bulk quickly too. */
+/** From here on a batch is large. */
+const BULK_IDS = 64
+
+/** Below this share of ids found a question costs more than it saves. */
 const WORTH = 1 / 32
 const SAMPLE = 8
 /** The share is that of about so many of the last ids. */
 const MEMORY_IDS = 256
 
 export interface CacheYield {
-  isWorthAsking(): boolean
+  isWorthAsking(ids: number): boolean
   note(found: number, asked: number): void
 }
 
@@ -20,8 +23,8 @@ export function createCacheYield(): CacheYield {
   let share = 1
   let skipped = 0
   return {
-    isWorthAsking() {
-      if (share >= WORTH || ++skipped >= SAMPLE) {
+    isWorthAsking(ids) {
+      if (ids < BULK_IDS || share >= WORTH || ++skipped >= SAMPLE) {
         skipped = 0
         return true
       }

@@ -77,8 +77,9 @@ class CachedStore implements PutStore {
 
   async #lookUp(units: readonly Unit[]): Promise<ReadonlyMap<Unit, Known>> {
     const asked = units.filter((unit) => unit.claim === undefined && this.#leaseOf(unit) !== undefined)
-    if (asked.length === 0 || !this.#yield.isWorthAsking()) return new Map()
-    const facts = await this.#deps.cache.read(asked.flatMap(keysOf))
+    const keys = asked.flatMap(keysOf)
+    if (keys.length === 0 || !this.#yield.isWorthAsking(keys.length)) return new Map()
+    const facts = await this.#deps.cache.read(keys)
     return facts === undefined ? new Map() : this.#judge(asked, facts)
   }
 
