@@ -6,6 +6,7 @@
 # when nobody has a slot or a key, gives empty newcomers a master to copy, and keeps masters on different nodes.
 set -eu
 . "${0%/*}/lib.sh"
+. "${0%/*}/plans.sh"
 SLOTS=16384
 # healthy rounds, of 5 s each, before masters are moved: not while anything else is going on
 CALM_ROUNDS=12
@@ -78,8 +79,7 @@ is_first() {
   done
 }
 
-# A line for each server that answers: host, machine, id, id of its master or "-", number of slots, of keys, of nodes it
-# knows.
+# A line for each server that answers; see plans.sh.
 census() {
   redis_hosts | while read -r host; do
     own=$(redis_at "$host" CLUSTER NODES) || continue
@@ -95,19 +95,6 @@ census() {
   done
 }
 
-# plan_masters: hosts that become masters, from a census: another machine for each, as long as there are any
-plan_masters() {
-  awk -v all="$REDIS_COUNT" -v want="$CLUSTER_MASTERS" '
-    { host[NR] = $1; machine[NR] = $2 }
-    $5 > 0 || $6 > 0 || $4 != "-" || $7 < all { wait = 1 }
-    END {
-      if (NR < all || wait) exit
-      for (round = 0; chosen < want; round++)
-        for (i = 1; i <= NR && chosen < want; i++)
-          if (!(i in taken) && on[machine[i]] <= round) { taken[i] = 1; on[machine[i]]++; chosen++; print host[i] }
-    }'
-}
-
 form() {
   masters=$(echo "$1" | plan_masters)
   [ -n "$masters" ] || return 0
@@ -120,46 +107,11 @@ form() {
   done
 }
 
-# plan_replicas: "host id" of empty servers without a role, and of the master with the fewest replicas that each should
-# copy, on another machine if there is one
-plan_replicas() {
-  awk '
-    { machine[$3] = $2 }
-    $5 > 0 { masters[++m] = $3 }
-    $4 != "-" { replicas[$4]++; covered[$4 " " $2] = 1 }
-    $5 == 0 && $4 == "-" && $6 == 0 { idle[++n] = $1; where[n] = $2 }
-    function cost(master, place) { return 4 * replicas[master] + 2 * (machine[master] == place) }
-    END {
-      if (m == 0) exit
-      for (i = 1; i <= n; i++) {
-        best = masters[1]
-        for (j = 2; j <= m; j++) if (cost(masters[j], where[i]) < cost(best, where[i])) best = masters[j]
-        replicas[best]++
-        print idle[i], best
-      }
-    }'
-}
-
 place_newcomers() {
   echo "$1" | plan_replicas | while read -r host master; do
     log "$host copies $master"
     redis_at "$host" CLUSTER REPLICATE "$master" >/dev/null
   done
-}
-
-# plan_move: the replica that should become master so that the fullest machine has one master fewer
-plan_move() {
-  awk '
-    { host[$3] = $1; machine[$3] = $2; seen[$2] = 1; master[$3] = $4 }
-    $5 > 0 { load[$2]++ }
-    END {
-      for (id in master) {
-        if (master[id] == "-" || !(master[id] in machine)) continue
-        gain = load[machine[master[id]]] - load[machine[id]]
-        if (gain > 1 && (gain > most || (gain == most && host[id] < name))) { most = gain; name = host[id] }
-      }
-      if (most) print name
-    }'
 }
 
 move_a_master() {

@@ -8,8 +8,9 @@
 # Anything else is left to a person (see RUNBOOK): guessing would throw acknowledged writes away.
 set -eu
 . "${0%/*}/lib.sh"
+. "${0%/*}/plans.sh"
 
-# host, master_host, master_port, keys, and whom it last followed, of every server; fewer lines than servers: no answer
+# A line for each server that answers; see plans.sh.
 census() {
   redis_hosts | while read -r host; do
     info=$(redis_at "$host" INFO replication)
@@ -17,19 +18,6 @@ census() {
     [ -z "$info" ] || [ -z "$keys" ] || echo "$host $(echo "$info" | field role) \
 $(echo "$info" | field master_host) $(echo "$info" | field master_port) $keys"
   done
-}
-
-# elect: who may become master, from a census on standard input
-elect() {
-  awk -v all="$REDIS_COUNT" -v first="$REDIS_SET-0.$REDIS_DOMAIN" '
-    $2 != "slave" || $3 != "127.0.0.1" { placed++ }
-    $4 == 2 { was = $1; masters++ }
-    $5 > 0 { full++ }
-    END {
-      if (NR < all || placed > 0) exit
-      if (masters == 1) print was
-      else if (masters == 0 && full == 0) print first
-    }'
 }
 
 orphaned() { me INFO replication | grep -q '^master_host:127.0.0.1'; }

@@ -4,13 +4,16 @@
 {{- if eq .component "sentinel" }}{{ include "ingot.redis.sentinelName" .context }}{{ else }}{{ include "ingot.redis.name" .context }}{{ end }}
 {{- end }}
 
-{{/* Hosts that cannot be told apart from a dead one must not stop a Sentinel that looks a name up. */}}
+{{/*
+Sentinel looks names up in its only thread. After two seconds without it (TILT) it judges nobody for thirty more, so one
+lookup must end sooner than that; whoever asked asks again.
+*/}}
 {{- define "ingot.redis.dns" -}}
 dnsConfig:
   options:
     - { name: ndots, value: "1" }
     - { name: timeout, value: "1" }
-    - { name: attempts, value: "2" }
+    - { name: attempts, value: "1" }
 {{- end }}
 
 {{- define "ingot.redis.podEnv" -}}

@@ -44,7 +44,8 @@ export async function eventually(what: string, seconds: number, holds: () => Pro
 
 export type Values = Readonly<Record<string, string | number | boolean>>
 
-const FIXED: Values = { 'image.tag': 'dev', replicaCount: 1, 'lock.mode': 'always' }
+const IMAGE_TAG = process.env['KIND_IMAGE_TAG'] ?? 'dev'
+const FIXED: Values = { 'image.tag': IMAGE_TAG, replicaCount: 1, 'lock.mode': 'always' }
 
 function valueArgs(values: Values): string[] {
   return Object.entries({ ...FIXED, ...values }).flatMap(([name, value]) => ['--set', `${name}=${value}`])
@@ -189,7 +190,7 @@ export async function startWriter(): Promise<void> {
       containers: [
         {
           name: 'writer',
-          image: 'ingot:dev',
+          image: `ingot:${IMAGE_TAG}`,
           imagePullPolicy: 'IfNotPresent',
           command: ['node', '/writer/writer.ts'],
           env: [...env, { name: 'REDIS_HOSTS', value: hosts.join(',') }],

@@ -1,0 +1,68 @@
+# shellcheck shell=sh
+# Decisions, apart from what carries them out: each reads a census, a line for each server, and prints who should do what.
+# Sourced by guide.sh and cluster.sh; charts/ingot/tests/redis-plans.test.ts says what they must answer.
+
+# --- under Sentinels: host, role, master_host, master_port, keys -------------------------------------------------------
+
+# elect: who may become master, from a census on standard input
+elect() {
+  awk -v all="$REDIS_COUNT" -v first="$REDIS_SET-0.$REDIS_DOMAIN" '
+    $2 != "slave" || $3 != "127.0.0.1" { placed++ }
+    $4 == 2 { was = $1; masters++ }
+    $5 > 0 { full++ }
+    END {
+      if (NR < all || placed > 0) exit
+      if (masters == 1) print was
+      else if (masters == 0 && full == 0) print first
+    }'
+}
+
+# --- in a cluster: host, machine, id, id of its master or "-", number of slots, of keys, of nodes it knows ---------------
+
+# plan_masters: hosts that become masters, from a census: another machine for each, as long as there are any
+plan_masters() {
+  awk -v all="$REDIS_COUNT" -v want="$CLUSTER_MASTERS" '
+    { host[NR] = $1; machine[NR] = $2 }
+    $5 > 0 || $6 > 0 || $4 != "-" || $7 < all { wait = 1 }
+    END {
+      if (NR < all || wait) exit
+      for (round = 0; chosen < want; round++)
+        for (i = 1; i <= NR && chosen < want; i++)
+          if (!(i in taken) && on[machine[i]] <= round) { taken[i] = 1; on[machine[i]]++; chosen++; print host[i] }
+    }'
+}
+
+# plan_replicas: "host id" of empty servers without a role, and of the master with the fewest replicas that each should
+# copy, on another machine if there is one
+plan_replicas() {
+  awk '
+    { machine[$3] = $2 }
+    $5 > 0 { masters[++m] = $3 }
+    $4 != "-" { replicas[$4]++; covered[$4 " " $2] = 1 }
+    $5 == 0 && $4 == "-" && $6 == 0 { idle[++n] = $1; where[n] = $2 }
+    function cost(master, place) { return 4 * replicas[master] + 2 * (machine[master] == place) }
+    END {
+      if (m == 0) exit
+      for (i = 1; i <= n; i++) {
+        best = masters[1]
+        for (j = 2; j <= m; j++) if (cost(masters[j], where[i]) < cost(best, where[i])) best = masters[j]
+        replicas[best]++
+        print idle[i], best
+      }
+    }'
+}
+
+# plan_move: the replica that should become master so that the fullest machine has one master fewer
+plan_move() {
+  awk '
+    { host[$3] = $1; machine[$3] = $2; seen[$2] = 1; master[$3] = $4 }
+    $5 > 0 { load[$2]++ }
+    END {
+      for (id in master) {
+        if (master[id] == "-" || !(master[id] in machine)) continue
+        gain = load[machine[master[id]]] - load[machine[id]]
+        if (gain > 1 && (gain > most || (gain == most && host[id] < name))) { most = gain; name = host[id] }
+      }
+      if (most) print name
+    }'
+}

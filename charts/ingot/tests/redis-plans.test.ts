@@ -1,0 +1,83 @@
+/** Who may become master, and who copies whom: the decisions of files/redis/plans.sh, by the shell that makes them. */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { CHART } from './helm.ts'
+
+const PLANS = join(CHART, 'files', 'redis', 'plans.sh')
+
+function plan(name: string, census: readonly string[], env: Readonly<Record<string, string>>): string[] {
+  const input = census.map((line) => `${line}\n`).join('')
+  const { status, stdout, stderr } = spawnSync('sh', ['-euc', `. ${PLANS}; ${name}`], { input, env, encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return stdout.split('\n').filter((line) => line !== '')
+}
+
+describe('the master that Sentinels who know none are given', () => {
+  const elect = (...census: string[]): string[] =>
+    plan('elect', census, { REDIS_COUNT: '3', REDIS_SET: 'r', REDIS_DOMAIN: 'd', PATH: process.env['PATH'] ?? '' })
+  const NEW = '127.0.0.1 1'
+  const WAS = '127.0.0.1 2'
+
+  test('is ordinal 0 when all are empty', () => {
+    expect(elect(`r-0.d slave ${NEW} 0`, `r-1.d slave ${NEW} 0`, `r-2.d slave ${NEW} 0`)).toEqual(['r-0.d'])
+  })
+
+  test('is the one that was master, whatever its ordinal and although another has more keys', () => {
+    expect(elect(`r-0.d slave ${NEW} 9`, `r-1.d slave ${NEW} 0`, `r-2.d slave ${WAS} 5`)).toEqual(['r-2.d'])
+  })
+
+  test('is nobody while a server does not answer', () => {
+    expect(elect(`r-0.d slave ${NEW} 0`, `r-1.d slave ${NEW} 0`)).toEqual([])
+    expect(elect(`r-0.d slave ${NEW} 0`, `r-2.d slave ${WAS} 5`)).toEqual([])
+    expect(elect()).toEqual([])
+  })
+
+  test('is nobody when two remember that they were master', () => {
+    expect(elect(`r-0.d slave ${WAS} 5`, `r-1.d slave ${NEW} 5`, `r-2.d slave ${WAS} 5`)).toEqual([])
+  })
+
+  test('is nobody when there are keys and no memory of a master', () => {
+    expect(elect(`r-0.d slave ${NEW} 0`, `r-1.d slave ${NEW} 5`, `r-2.d slave ${NEW} 0`)).toEqual([])
+  })
+
+  test('is nobody when there is a master already, or a server that follows one', () => {
+    expect(elect(`r-0.d slave ${NEW} 0`, 'r-1.d master   0', `r-2.d slave ${NEW} 0`)).toEqual([])
+    expect(elect(`r-0.d slave ${NEW} 0`, 'r-1.d slave r-2.d 6379 0', `r-2.d slave ${NEW} 0`)).toEqual([])
+  })
+})
+
+describe('in a cluster', () => {
+  const env = { REDIS_COUNT: '6', CLUSTER_MASTERS: '3', PATH: process.env['PATH'] ?? '' }
+  const fresh = (machines: string): string[] => Array.from(machines, (m, n) => `h${n} ${m} id${n} - 0 0 6`)
+
+  test('masters are formed on machines of their own', () => {
+    expect(plan('plan_masters', fresh('aabbcc'), env)).toEqual(['h0', 'h2', 'h4'])
+    expect(plan('plan_masters', fresh('aaaabb'), env)).toEqual(['h0', 'h4', 'h1'])
+  })
+
+  test('nothing is formed while a server is missing, or has slots, keys, a master, or not met everybody', () => {
+    const [, ...others] = fresh('aabbcc')
+    expect(plan('plan_masters', others, env)).toEqual([])
+    for (const first of ['h0 a id0 - 9 0 6', 'h0 a id0 - 0 1 6', 'h0 a id0 id1 0 0 6', 'h0 a id0 - 0 0 5']) {
+      expect(plan('plan_masters', [first, ...others], env)).toEqual([])
+    }
+  })
+
+  test('newcomers copy the master with the fewest replicas, from another machine', () => {
+    const masters = ['h0 a m0 - 9 5 6', 'h1 b m1 - 9 5 6', 'h2 c m2 - 9 5 6']
+    const empty = ['h3 a e3 - 0 0 6', 'h4 b e4 - 0 0 6', 'h5 c e5 - 0 0 6']
+    const copies = plan('plan_replicas', [...masters, ...empty], env).map((line) => line.split(' '))
+    expect(copies.map(([host]) => host)).toEqual(['h3', 'h4', 'h5'])
+    expect(new Set(copies.map(([, master]) => master)).size).toBe(3)
+    expect(copies).not.toContainEqual(['h3', 'm0'])
+    expect(plan('plan_replicas', ['h0 a m0 - 9 5 6', 'h3 a e3 - 0 7 6'], env)).toEqual([]) // it has keys: leave it
+  })
+
+  test('a master moves only when the fullest machine gains by it', () => {
+    const balanced = ['h0 a m0 - 9 5 6', 'h1 b m1 - 9 5 6', 'h2 c m2 - 9 5 6', 'h3 b r0 m0 0 5 6', 'h4 c r1 m1 0 5 6']
+    expect(plan('plan_move', balanced, env)).toEqual([])
+    const crowded = ['h0 a m0 - 9 5 6', 'h1 a m1 - 9 5 6', 'h2 c m2 - 9 5 6', 'h3 c r0 m0 0 5 6', 'h4 b r1 m1 0 5 6']
+    expect(plan('plan_move', crowded, env)).toEqual(['h4'])
+  })
+})
