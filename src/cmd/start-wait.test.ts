@@ -2,7 +2,14 @@ import { expect, test } from 'vitest'
 import { Fault } from '../std/fault.ts'
 import { silentLog } from '../telemetry/log.ts'
 import { createFakeClock } from '../testing/clock.ts'
-import { createStartWait } from './start-wait.ts'
+import { createStartWait, type Opening } from './start-wait.ts'
+
+const opening = <T>(attempt: (signal: AbortSignal) => Promise<T>): Opening<T> => ({
+  what: 'store',
+  attemptMs: 10_000,
+  late: 'STORE_UNAVAILABLE',
+  attempt,
+})
 
 const absent = new Fault('STORE_UNAVAILABLE', 'not there yet')
 
@@ -22,7 +29,7 @@ function starting(waitMs: number, signal = new AbortController().signal) {
 
 test('waits for what comes up later', async () => {
   const { clock, wait } = starting(60_000)
-  const opened = wait('store', failing(5, absent).open)
+  const opened = wait(opening(failing(5, absent).open))
   await clock.advance(30_000)
   expect(await opened).toBe('open')
 })
@@ -30,7 +37,7 @@ test('waits for what comes up later', async () => {
 test('gives up at its deadline, with the last failure', async () => {
   const { clock, wait } = starting(5_000)
   const { open, calls } = failing(Number.POSITIVE_INFINITY, absent)
-  const refused = expect(wait('store', open)).rejects.toBe(absent)
+  const refused = expect(wait(opening(open))).rejects.toBe(absent)
   await clock.advance(20_000)
   await refused
   expect(calls()).toBeGreaterThan(2)
@@ -41,16 +48,41 @@ test.each([
   ['what does not pass by itself', 60_000, new Fault('REDIS_ACCESS_REFUSED', 'wrong password')],
 ])('tries once %s', async (_what, waitMs, fault) => {
   const { open, calls } = failing(1, fault)
-  await expect(starting(waitMs).wait('store', open)).rejects.toBe(fault)
+  await expect(starting(waitMs).wait(opening(open))).rejects.toBe(fault)
   expect(calls()).toBe(1)
 })
 
 test('ends with the process', async () => {
   const controller = new AbortController()
   const { clock, wait } = starting(60_000, controller.signal)
-  const refused = expect(wait('store', failing(100, absent).open)).rejects.toThrow('SIGTERM')
+  const refused = expect(wait(opening(failing(100, absent).open))).rejects.toThrow('SIGTERM')
   await clock.advance(3_000)
   controller.abort(new Error('ended by SIGTERM'))
   await clock.advance(3_000)
+  await refused
+})
+
+test('an attempt that takes too long is given up, and another one begins', async () => {
+  const { clock, wait } = starting(60_000)
+  const signals: AbortSignal[] = []
+  const attempt = (signal: AbortSignal): Promise<string> => {
+    signals.push(signal)
+    if (signals.length > 1) return Promise.resolve('open')
+    return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  }
+  const opened = wait(opening(attempt))
+  await clock.advance(9_900)
+  expect(signals).toHaveLength(1)
+  await clock.advance(3_000)
+  expect(await opened).toBe('open')
+  expect(signals[0]?.reason).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
+
+test('the last attempt ends within its time too', async () => {
+  const { clock, wait } = starting(0)
+  const never = (signal: AbortSignal): Promise<never> =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  const refused = expect(wait(opening(never))).rejects.toThrow('the store did not answer within 10000 ms')
+  await clock.advance(10_000)
   await refused
 })

@@ -27,6 +27,9 @@ import { openConfiguredStore } from './store.ts'
 /** Longest that a lock service may take to be there at start. */
 const OPEN_MS = 10_000
 
+/** Longest that the store may take: it has deadlines of its own below that, the longest for a migration. */
+const STORE_MS = 120_000
+
 export interface StoreDeps {
   readonly config: Config
   readonly clock: Clock
@@ -56,7 +59,12 @@ export async function openItems(deps: StoreDeps): Promise<ItemStore> {
 async function openArbitrating(deps: Opening): Promise<ItemStore> {
   const { config, metrics } = deps
   const onRetry = countRetries(metrics)
-  const store = await deps.open('store', () => openConfiguredStore(config, { onRetry }))
+  const store = await deps.open({
+    what: 'store',
+    attemptMs: STORE_MS,
+    late: 'STORE_UNAVAILABLE',
+    attempt: () => openConfiguredStore(config, { onRetry }),
+  })
   if (config.lockMode !== 'always') return store
   const unlocked = metrics.counter({
     name: 'ingot_unlocked_batches_total',
@@ -109,13 +117,23 @@ async function openBackend(deps: Opening, url: string): Promise<LockBackend> {
   const { clock, log, open } = deps
   const fences = await openFences(deps)
   const context = { clock, log, ...(fences === undefined ? {} : { fences }) }
-  return open('lock service', () => openLockBackend(url, context, AbortSignal.timeout(OPEN_MS)))
+  return open({
+    what: 'lock service',
+    attemptMs: OPEN_MS,
+    late: 'LOCK_BACKEND_UNAVAILABLE',
+    attempt: (signal) => openLockBackend(url, context, signal),
+  })
 }
 
 async function openFences({ config, scope, open }: Opening): Promise<FenceStore | undefined> {
   const url = config.lockFences
   if (url === undefined) return undefined
-  const fences = await open('store of fences', () => openFenceStore(url, AbortSignal.timeout(OPEN_MS)))
+  const fences = await open({
+    what: 'store of fences',
+    attemptMs: OPEN_MS,
+    late: 'FENCE_STORE_UNAVAILABLE',
+    attempt: (signal) => openFenceStore(url, signal),
+  })
   scope.defer(() => fences[Symbol.asyncDispose]())
   return fences
 }
