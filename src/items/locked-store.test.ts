@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../identity/policy.ts'
-import { createLocker } from '../lock/locker.ts'
+import { createLocker, type Locker } from '../lock/locker.ts'
 import { createMemoryBackend } from '../lock/memory/backend.ts'
 import { Fault } from '../std/fault.ts'
 import { createFakeClock, type FakeClock } from '../testing/clock.ts'
@@ -126,6 +126,43 @@ test('says so when somebody else takes too long', async () => {
   await second
   finish()
   expect(kinds((await first) ?? [])).toEqual(['created'])
+})
+
+/** A locker that the breaker keeps from its service until it is let through. */
+function keptAway(clock: FakeClock) {
+  const locker = createLocker(createMemoryBackend({ clock }), { ttlMs: 1_000, clock })
+  let open = true
+  const away: Locker = new Proxy(locker, {
+    get(of, name) {
+      if (name !== 'acquire') return Reflect.get(of, name)
+      return open ? () => Promise.reject(new Fault('LOCK_BREAKER_OPEN', 'left alone')) : of.acquire.bind(of)
+    },
+  })
+  return { locker: away, letThrough: () => void (open = false) }
+}
+
+test('a lock service that is away for a moment fails no item', async () => {
+  const clock = createFakeClock()
+  const { locker, letThrough } = keptAway(clock)
+  const options = { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY }
+  const store = createLockedStore({ plain: naiveBackend().plain, locker, clock }, options)
+  const put = store.put([{ collection, items: [item(1)] }], 1)
+  await clock.advance(2_500)
+  letThrough()
+  await clock.advance(500)
+  expect(kinds(await put)).toEqual(['created'])
+})
+
+test('one that stays away is said to be so', async () => {
+  const clock = createFakeClock()
+  const { locker } = keptAway(clock)
+  const options = { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY }
+  const store = createLockedStore({ plain: naiveBackend().plain, locker, clock }, options)
+  const put = expect(store.put([{ collection, items: [item(1)] }], 1)).rejects.toMatchObject({
+    code: 'LOCK_BREAKER_OPEN',
+  })
+  await clock.advance(6_000)
+  await put
 })
 
 test('tells of a failure after every item had its chance', async () => {

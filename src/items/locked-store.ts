@@ -18,6 +18,7 @@ import type { Grant } from '../lock/grant.ts'
 import type { Locker } from '../lock/locker.ts'
 import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
+import { fullJitter, retry } from '../std/retry.ts'
 import { itemLockKey } from './claimed-store.ts'
 import type { Collection, ItemOutcome, PreparedItem } from './item.ts'
 import type { PlainStore, Save, Under } from './plain-store.ts'
@@ -25,6 +26,15 @@ import type { ItemStore, Unit, UnitOutcome } from './store.ts'
 
 /** A holder is followed at most so often for one item in one call. */
 const MAX_STALE = 5
+
+/**
+ * The breaker refuses at once; an item that is refused is a request that fails, so it is asked again for so long, in
+ * milliseconds: a hand-over and the breaker's rest fit in. It asks nobody who is away: the breaker stands between.
+ */
+const AWAY_MS = 5_000
+const AGAIN = { baseMs: 200, maxMs: 400 }
+
+const isAway = (thrown: unknown): boolean => thrown instanceof Fault && thrown.code === 'LOCK_BREAKER_OPEN'
 
 export interface LockedStoreOptions {
   /** Policies of collections; every other one goes by JSON. They cannot be kept in the store. */
@@ -130,19 +140,28 @@ class LockedStore implements ItemStore {
     throw new Fault('IN_FLIGHT', 'later holders kept coming before this one could save')
   }
 
+  /** A lock service that is away for a moment, as while a master hands over, is waited for. */
   async #lock(collection: Collection, item: PreparedItem): Promise<Grant> {
+    const { clock } = this.#deps
     const { waitMs } = this.#options
-    const key = itemLockKey(collection.name, item.id)
+    const endMs = clock.monotonicMs() + Math.min(waitMs, AWAY_MS)
     try {
-      // a lock that nobody else asks for is none
-      return await this.#deps.locker.acquire(failpoint('lock/none') ? `${key}/${randomUUID()}` : key, {
-        waitMs,
+      return await retry(() => this.#acquire(itemLockKey(collection.name, item.id)), {
+        delays: fullJitter(AGAIN),
+        clock,
         signal: this.#closing.signal,
+        retryable: (thrown) => isAway(thrown) && clock.monotonicMs() < endMs,
       })
     } catch (thrown) {
       if (!(thrown instanceof Fault) || thrown.code !== 'LOCK_TIMEOUT') throw thrown
       throw new Fault('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, { cause: thrown })
     }
+  }
+
+  #acquire(key: string): Promise<Grant> {
+    // a lock that nobody else asks for is none
+    const wanted = failpoint('lock/none') ? `${key}/${randomUUID()}` : key
+    return this.#deps.locker.acquire(wanted, { waitMs: this.#options.waitMs, signal: this.#closing.signal })
   }
 
   async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {

@@ -18,7 +18,6 @@ import { type Broken, type CaseResult, isPassed } from './results.ts'
 import { perform, type RunDeps } from './run.ts'
 
 const OUT = join(import.meta.dirname, '..', '..', '..', 'out', 'e2e')
-const RATE = 20
 
 const startMs = performance.now()
 const say = (line: string): void => {
@@ -43,14 +42,14 @@ function flagsOf() {
       lock: text,
       fault: text,
       control: text,
-      rate: { type: 'string', default: String(RATE) },
+      rate: text,
       full: { type: 'boolean' },
       'no-build': { type: 'boolean' },
     },
   })
   const { mode, store, lock, fault, control, full = false } = values
-  const rate = Number(values.rate)
-  if (!Number.isInteger(rate) || rate < 2 || rate % 2 !== 0) {
+  const rate = values.rate === undefined ? undefined : Number(values.rate)
+  if (rate !== undefined && !(Number.isInteger(rate) && rate >= 2 && rate % 2 === 0)) {
     throw new RangeError(`--rate is "${values.rate}", write an even number from 2`)
   }
   return {

@@ -9,7 +9,7 @@ import { install, uninstall } from './installation.ts'
 import { type Judged, judgeAll } from './judge.ts'
 import type { Kubectl } from './kubectl.ts'
 import { type Load, startLoad } from './load.ts'
-import { type Control, FAULTS, type FaultName, type Run, setupName } from './plan.ts'
+import { type Control, FAULTS, type FaultName, type Run, type Store, setupName } from './plan.ts'
 import { type CaseResult, controlResult, drillResult, isPassed } from './results.ts'
 import type { Stage } from './stage.ts'
 import { readStore } from './store-read.ts'
@@ -26,10 +26,12 @@ export interface RunDeps {
   readonly keep: (judged: Judged, result: CaseResult) => void
   /** Keeps what pods said and what the cluster did. */
   readonly keepEvidence: (run: Run) => Promise<void>
-  /** Iterations a second. */
-  readonly rate: number
+  /** Iterations a second. Default: what two cores can take with this store. */
+  readonly rate: number | undefined
 }
 
+/** Iterations a second, two to three items each, that two cores carry which run the whole cluster as well. */
+const RATES: Readonly<Record<Store, number>> = { postgres: 20, http: 8 }
 /** Of one request. Long for a drill: two cores run a whole cluster, and a pod that is only slow is not what is looked for. */
 const TIMEOUT_MS = 4_000
 
@@ -83,7 +85,7 @@ async function performControl(control: Control, stage: Stage, deps: RunDeps, sig
   const tag = sabotage === undefined ? TAGS.shipped : sabotagedTag(sabotage)
   stage.say(`control ${name}`)
   await stage.installation.upgrade({ tag }, signal)
-  const plot: Plot = { name, strike: strikeOf(control), redisLoss: 'forbid' }
+  const plot: Plot = { name, strike: strikeOf(control), redisLoss: 'allow' }
   const { enacted, judged } = await underLoad(stage, { name, plots: [plot] }, deps, signal)
   const [one] = judged
   const [act] = enacted
@@ -113,11 +115,12 @@ async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSig
   const { kubectl, setup } = stage
   await using scope = createScope()
   const node = `${deps.cluster}-${ANCHOR}`
-  const load = await startLoad(kubectl, { run: act.name, rate: deps.rate, timeoutMs: TIMEOUT_MS, node }, signal)
+  const rate = deps.rate ?? RATES[setup.store]
+  const load = await startLoad(kubectl, { run: act.name, rate, timeoutMs: TIMEOUT_MS, node }, signal)
   scope.defer(() => load[Symbol.asyncDispose]())
   const canary = setup.mode === 'external' ? undefined : await startCanary(kubectl, node, signal)
   scope.defer(() => canary?.[Symbol.asyncDispose]())
-  stage.say(`k6 sends ${deps.rate} a second`)
+  stage.say(`k6 sends ${rate} a second`)
   const nemesis = createNemesis(() => Date.now())
   const enacted: Enacted[] = []
   for (const plot of act.plots) enacted.push(await enact(stage, plot, nemesis, signal))
