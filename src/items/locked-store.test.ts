@@ -133,7 +133,7 @@ function keptAway(clock: FakeClock) {
   const locker = createLocker(createMemoryBackend({ clock }), { ttlMs: 1_000, clock })
   let open = true
   const away: Locker = new Proxy(locker, {
-    get(of, name) {
+    get(of, name): unknown {
       if (name !== 'acquire') return Reflect.get(of, name)
       return open ? () => Promise.reject(new Fault('LOCK_BREAKER_OPEN', 'left alone')) : of.acquire.bind(of)
     },
