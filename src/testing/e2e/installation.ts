@@ -63,6 +63,10 @@ async function apply(helm: Program, choices: Parameters<typeof valuesOf>[0], sig
 /** With the release's Secrets and volumes in it. Bounded by itself: it cleans up also when all else was interrupted. */
 export async function uninstall(kubectl: Kubectl): Promise<void> {
   const signal = AbortSignal.timeout(REMOVE_MS)
-  const args = ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait', '--timeout', `${REMOVE_MS / 1_000}s`]
-  await kubectl.run(args, { signal, timeoutMs: REMOVE_MS + 10_000 })
+  const options = { signal, timeoutMs: REMOVE_MS + 10_000 }
+  const args = ['delete', 'namespace', NAMESPACE, '--ignore-not-found']
+  await kubectl.run([...args, '--wait=false'], options)
+  // nothing is left to be handed over or answered; and in a namespace that goes no pod is made anew
+  await kubectl.run(['delete', 'pods', '--all', '--grace-period=0', '--force'], { ...options, allow: [1] })
+  await kubectl.run([...args, '--wait', `--timeout=${REMOVE_MS / 1_000}s`], options)
 }

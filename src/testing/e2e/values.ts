@@ -55,5 +55,6 @@ export function redisPods({ mode }: Setup): { readonly redis: number; readonly s
 /** Pods of each component when all is well. */
 export function wantedPods(setup: Setup, replicas = REPLICAS): Readonly<Record<string, number>> {
   const { redis, sentinel } = redisPods(setup)
-  return { service: replicas, redis, sentinel }
+  const legacy = setup.store === 'http' ? 1 : 0
+  return { service: replicas, redis, sentinel, postgres: 1, 'legacy-backend': legacy }
 }
