@@ -1,6 +1,6 @@
 /**
  * Redis as the chart runs it, on a real cluster: what each fault costs, and that nothing acknowledged is lost. Needs kind
- * with the images ingot:dev, redis:8.0 and postgres:17: `npm run test:chart-kind`. What was measured is printed and
+ * with the images ingot:dev, redis:8.0, valkey/valkey:8.1 and postgres:17: `npm run test:chart-kind`. What was measured is printed and
  * written to out/chart-kind/redis.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -115,9 +115,10 @@ describe('sentinel', () => {
   test('the new master dies too, once the first has another address (D1)', async () => {
     const first = await theMaster()
     await suffer('sentinel', 'two masters, one after the other', async () => {
-      await deletePod(first, 'by force')
+      // by force it might be back, with another address, before anybody took it for dead
+      await deletePod(first, 'gracefully')
       await eventually('all agree on another', 60, async () => (await allAgree()) && (await theMaster()) !== first)
-      await deletePod(await theMaster(), 'by force')
+      await deletePod(await theMaster(), 'gracefully')
     })
     await eventually('all agree', 60, allAgree)
   })
@@ -262,6 +263,22 @@ describe('with TLS', () => {
     const master = await theMaster()
     await suffer('sentinel, TLS', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
     expect(await inPod(master, 'TLS=false; me PING')).not.toBe('PONG')
+  })
+})
+
+describe('Valkey', () => {
+  const valkey: Values = {
+    'redis.image.repository': 'valkey/valkey',
+    'redis.image.tag': '8.1',
+    'redis.commands.server': 'valkey-server',
+    'redis.commands.cli': 'valkey-cli',
+  }
+  release('sentinel', valkey)
+
+  test('a master that is deleted hands over', async () => {
+    const master = await theMaster()
+    await suffer('sentinel, Valkey', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
+    await eventually('all agree', 30, allAgree)
   })
 })
 
