@@ -58,9 +58,25 @@ fail_over() {
   case $(sentinel_at "$sentinel" SENTINEL FAILOVER "$MASTER_NAME") in OK* | INPROG*) ;; *) return 1 ;; esac
 }
 
+# A Sentinel that is gone is replaced, and an attempt that it gave up is asked for again: writes are waiting.
 successor_known() {
   successor=$(master_of "$sentinel")
-  case $successor in '' | '?' | "$SELF") return 1 ;; esac
+  case $successor in
+    '' | '?') choose_sentinel || : ;;
+    "$SELF") under_way || fail_over || : ;;
+    *) return 0 ;;
+  esac
+  return 1
+}
+
+under_way() { sentinel_at "$sentinel" SENTINEL MASTER "$MASTER_NAME" | grep -q failover_in_progress; }
+
+# Sentinel sends those that it knows; one that has just joined would go on following this pod, and the successor, without
+# a replica, would refuse writes until this pod is back.
+send_others() {
+  for replica in $others; do
+    [ "$replica" = "$successor" ] || redis_at "$replica" REPLICAOF "$successor" "$REDIS_PORT" >/dev/null
+  done
 }
 
 # Sentinel leaves a live master alone for 8 s more: this is what keeps it from acknowledging in vain (redis#6062).
@@ -81,10 +97,12 @@ succeeded() {
 hand_over_to_sentinel_choice() {
   within_time choose_sentinel || give_up 'no Sentinel has a majority and a replica to promote'
   me CLIENT PAUSE "$((HANDOVER_S + 5))000" WRITE >/dev/null
+  others=$(me INFO replication | online_replicas)
   within_time caught_up || { me CLIENT UNPAUSE >/dev/null; give_up 'no replica caught up'; }
   within_time fail_over || { me CLIENT UNPAUSE >/dev/null; give_up 'the Sentinels refused'; }
   # from here on writes stay paused: a successor may exist already
   within_time successor_known || give_up 'the failover did not end'
+  send_others
   step_down
   log "handed over to $successor"
   within_time succeeded || log "$successor has no other replica yet"
