@@ -20,10 +20,10 @@ export interface Known {
 }
 
 /**
- * It is left alone sooner than a lock service, for nothing depends on it: after five failures within ten seconds, each of
- * which kept a batch waiting.
+ * It is left alone sooner than a lock service, for nothing depends on it: when a tenth of a second's calls failed, each of
+ * which kept a batch waiting. A longer window would first have to forget all the quick answers before a server froze.
  */
-const BREAKER = { volume: 5, windowMs: 10_000, restMs: 2_000 }
+const BREAKER = { volume: 5, thresholdPercent: 10, windowMs: 1_000, restMs: 2_000 }
 
 /** As far as what the store tells of its past lets it be believed. Throws Fault CONFIG_INVALID, REDIS_*. */
 export async function openKnown(deps: StoreDeps, store: ItemStore): Promise<Known> {

@@ -169,12 +169,14 @@ test('a lease is lost, and its holder told before its end, when a majority freez
   const lost = new Promise<number>((resolve) =>
     grant.signal.addEventListener('abort', () => resolve(performance.now() - began), { once: true }),
   )
+  // a busy machine is late with every timer: what is asked is which of the two comes first
+  const end = new Promise<'the end'>((resolve) => setTimeout(() => resolve('the end'), 2_000))
   await signalAll(some(3), 'STOP')
   // two nodes refuse, but two cannot say that the key is held
   const rival = { key: grant.key, token: newToken(), ttlMs: 1_000 }
   expect((await backend.tryAcquire(rival, AbortSignal.timeout(2_000))).kind).toBe('unavailable')
+  expect(await Promise.race([lost.then(() => 'told'), end])).toBe('told')
   const lostMs = await lost
-  expect(lostMs).toBeLessThan(2_000)
   expect(grant.signal.reason).toBeInstanceOf(Fault)
   await signalAll(some(3), 'CONT')
   reportFault({ fault: 'majority frozen under a holder', on: ON, seen: `told after ${Math.round(lostMs)} of 2000 ms` })
