@@ -236,6 +236,24 @@ test('a frozen cache keeps a batch waiting for its time-out, and only until the 
   expect(waits.slice(-2)).toEqual([0, 0])
 })
 
+test('what waited behind a batch that a frozen cache kept does not wait for it again', async () => {
+  const { clock, cache, replica } = setUp()
+  const one = replica()
+  await one.put('before')
+  cache.state = 'frozen'
+  const kept = one.putNow('a')
+  await clock.advance(CACHE_TIMEOUT_MS)
+  expect(await kept).toEqual(['created'])
+  // no time passes here: it would never be answered if it asked
+  expect(await one.putNow('b')).toEqual(['created'])
+  cache.calls.length = 0
+  await clock.advance(CACHE_TIMEOUT_MS)
+  const asked = one.putNow('c')
+  await clock.advance(CACHE_TIMEOUT_MS)
+  expect(await asked).toEqual(['created'])
+  expect(cache.calls.filter((call) => call === 'read')).toHaveLength(1)
+})
+
 test('what a frozen cache would take is dropped beyond a bound, and written when it is back', async () => {
   const { replica, cache, clock } = setUp()
   const one = replica()

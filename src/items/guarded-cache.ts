@@ -1,6 +1,7 @@
 /**
  * A cache that nobody has to wait for: every call has a deadline and goes through a breaker, and whatever fails is as if
- * the cache knew nothing. No call rejects.
+ * the cache knew nothing. No call rejects. After a question that ran out of time none is asked for as long again:
+ * what waited behind a batch that waited for the cache must not wait a second time.
  */
 import type { Breaker } from '../lock/breaker.ts'
 import type { Clock } from '../std/clock.ts'
@@ -51,8 +52,22 @@ export function guardCache(deps: GuardDeps, timeoutMs = CACHE_TIMEOUT_MS): Guard
     }
   }
 
+  let askedAgainMs = 0
+
+  async function read(keys: readonly CacheKey[]): Promise<readonly (Fact | undefined)[] | undefined> {
+    if (clock.monotonicMs() < askedAgainMs) {
+      measures.failed('read', 'left-alone')
+      return undefined
+    }
+    const begunMs = clock.monotonicMs()
+    const facts = await guarded('read', () => cache.read(keys))
+    const nowMs = clock.monotonicMs()
+    if (facts === undefined && nowMs - begunMs >= timeoutMs) askedAgainMs = nowMs + timeoutMs
+    return facts
+  }
+
   return {
-    read: (keys) => guarded('read', () => cache.read(keys)),
+    read,
     write: async (entries) => (await guarded('write', () => cache.write(entries).then(() => true))) ?? false,
     note: (now) => guarded<Noted>('note', () => cache.note(now)),
   }
