@@ -1,9 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../identity/policy.ts'
 import { createLocker } from '../lock/locker.ts'
 import { createMemoryBackend } from '../lock/memory/backend.ts'
-import { createFakeClock } from '../testing/clock.ts'
+import { createFakeClock, whileTimePasses } from '../testing/clock.ts'
 import { createFaultyBackend, type Trouble } from '../testing/lock-faulty.ts'
 import { itemLockKey, withClaims } from './claimed-store.ts'
 import { item } from './contract.ts'
@@ -19,17 +18,6 @@ function setUp(trouble: Trouble) {
   const locker = createLocker(backend, { clock, ttlMs: 1_000 })
   const store = withClaims(createMemoryStore(), locker, { waitMs: 50, onUnlocked: (why) => reasons.push(why) })
   return { clock, backend, store, reasons }
-}
-
-/** Lets faked time pass until the work is done. */
-async function whileTimePasses<T>(clock: ReturnType<typeof createFakeClock>, work: Promise<T>): Promise<T> {
-  const state = { done: false }
-  const finished = work.finally(() => (state.done = true))
-  while (!state.done) {
-    await turn()
-    await clock.advance(5)
-  }
-  return finished
 }
 
 test('a batch is put under the locks of all its items', async () => {

@@ -4,7 +4,7 @@ import { DEFAULT_POLICY } from '../identity/policy.ts'
 import { createLocker, type Locker } from '../lock/locker.ts'
 import { createMemoryBackend } from '../lock/memory/backend.ts'
 import { Fault } from '../std/fault.ts'
-import { createFakeClock, type FakeClock } from '../testing/clock.ts'
+import { createFakeClock, type FakeClock, whileTimePasses } from '../testing/clock.ts'
 import { item } from './contract.ts'
 import { createLockedStore } from './locked-store.ts'
 import type { PlainStore } from './plain-store.ts'
@@ -65,17 +65,6 @@ test('saves an item once, however many replicas get it at once', async () => {
   expect(kinds(all.flat()).filter((kind) => kind === 'created')).toHaveLength(1)
   expect(kinds(all.flat()).filter((kind) => kind === 'duplicate')).toHaveLength(19)
 })
-
-/** Waiters of another process look again after a while: faked time has to pass for them. */
-async function whileTimePasses<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
-  const state = { done: false }
-  const finished = work.finally(() => (state.done = true))
-  while (!state.done) {
-    await turn()
-    await clock.advance(5)
-  }
-  return finished
-}
 
 test('without the lock the same backend would save it twice', async () => {
   const { plain, saves } = naiveBackend()

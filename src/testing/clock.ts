@@ -1,4 +1,5 @@
 /** A clock that moves only when told. Timers due are fired in order of their due time. */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock, Timer } from '../std/clock.ts'
 
 export interface FakeClock extends Clock {
@@ -68,4 +69,15 @@ export function createFakeClock(startMs = 1_000): FakeClock {
       await settle()
     },
   }
+}
+
+/** Lets faked time pass until the work is done: those who look again after a while need it. */
+export async function whileTimePasses<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+  const state = { done: false }
+  const finished = work.finally(() => (state.done = true))
+  while (!state.done) {
+    await turn()
+    await clock.advance(5)
+  }
+  return finished
 }
