@@ -11,6 +11,8 @@ export interface Story {
   save(key: string, result: 'created' | 'duplicate' | 'info' | 'fail', more?: Partial<Entry>): void
   remove(key: string, result: 'deleted' | 'absent' | 'info'): void
   fault(key: string, more?: Partial<Entry>): void
+  /** What a recorder says of the run itself. */
+  phase(key: string, value?: string): void
   write(version: number, fence: number, outcome: 'ok' | 'fail' | 'info'): void
   hold(fence: number, from: number, until: number): void
 }
@@ -49,6 +51,8 @@ export function createStory(): Story {
     },
     fault: (key, more = {}) =>
       completed(`o${++ops}`, { f: 'fault', key, ...more }, { type: 'ok', proof: 'seen', ...more }),
+    phase: (key, value) =>
+      add({ op: `o${++ops}`, f: 'phase', type: 'info', key, ...(value === undefined ? {} : { value }) }),
     write: (version, fence, type) =>
       completed(`o${++ops}`, { f: 'write', key: 'r', value: `${version}`, fence: `${fence}` }, { type }),
     hold(fence, from, until) {
@@ -57,6 +61,13 @@ export function createStory(): Story {
       add({ op, f: 'release', type: 'info', key: 'r', untilMono: until })
     },
   }
+}
+
+/** The events of a story. */
+export function told(tell: (story: Story) => void): readonly Event[] {
+  const story = createStory()
+  tell(story)
+  return story.events
 }
 
 /** What a store holds that took each of these contents once. */

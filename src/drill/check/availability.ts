@@ -4,22 +4,23 @@
  * count.
  */
 import type { Event } from '../history.ts'
-import { type Operation, operationsOf } from './operations.ts'
+import { byFailure, type Edges, endMs, greatest, least, longestGapMs } from './answers.ts'
+import { type Operation, operationsOf, phasesOf } from './operations.ts'
 import { type Finding, findingOf, inconclusive } from './verdict.ts'
 
 const SECOND_MS = 1_000
 
+/** The load lasts from its first save to its last answer; a save that was never answered ended as it began. */
 export function availability(history: readonly Event[]): Finding {
   const saves = operationsOf(history, 'save').filter(isLoad)
   if (saves.length === 0) return inconclusive('the load sent nothing')
-  const good = saves.filter(({ outcome }) => outcome === 'ok')
-  const beganMs = edge(saves, Math.min, ({ invoke }) => invoke.tMono)
-  const endMs = edge(saves, Math.max, endOf)
+  const goodMs = saves.filter(({ outcome }) => outcome === 'ok').map(endOf)
+  const load = { fromMs: least(saves.map(({ invoke }) => invoke.tMono)), untilMs: greatest(saves.map(endOf)) }
   return findingOf([], {
     sent: saves.length,
-    failed: saves.length - good.length,
-    secondsWithoutGood: darkSeconds(good.map(endOf), beganMs, endMs),
-    longestGapMs: Math.round(longestGap([beganMs, ...good.map(endOf), endMs])),
+    failed: saves.length - goodMs.length,
+    secondsWithoutGood: darkSeconds(goodMs, load),
+    longestGapMs: Math.round(longestGapMs(goodMs, load)),
     ...failures(saves),
     ...latencies(history, saves),
   })
@@ -30,31 +31,19 @@ function isLoad({ invoke }: Operation): boolean {
   return !/^(settle|unknown)/.test(invoke.process)
 }
 
-const endOf = ({ invoke, completion }: Operation): number => completion?.tMono ?? invoke.tMono
-
-/** As a loop: there may be more operations than a call takes arguments. */
-function edge(operations: readonly Operation[], pick: (a: number, b: number) => number, of: (op: Operation) => number) {
-  return operations.map(of).reduce((best, value) => pick(best, value))
-}
+const endOf = (operation: Operation): number => endMs(operation, operation.invoke.tMono)
 
 /** Whole seconds of the load in which no save was acknowledged. */
-function darkSeconds(goodMs: readonly number[], beganMs: number, endMs: number): number {
-  const light = new Set(goodMs.map((ms) => Math.floor((ms - beganMs) / SECOND_MS)))
-  const seconds = Math.floor((endMs - beganMs) / SECOND_MS)
+function darkSeconds(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
+  const light = new Set(goodMs.map((ms) => Math.floor((ms - fromMs) / SECOND_MS)))
+  const seconds = Math.floor((untilMs - fromMs) / SECOND_MS)
   return Array.from({ length: seconds }, (_, second) => second).filter((second) => !light.has(second)).length
-}
-
-function longestGap(marks: readonly number[]): number {
-  const sorted = marks.toSorted((a, b) => a - b)
-  return sorted.reduce((longest, mark, index) => Math.max(longest, mark - (sorted[index - 1] ?? mark)), 0)
 }
 
 /** By the class of what came back, for each how many, and in how many seconds. */
 function failures(saves: readonly Operation[]): Readonly<Record<string, number>> {
-  const failed = saves.filter(({ outcome }) => outcome !== 'ok')
-  const classes = Map.groupBy(failed, ({ completion }) => completion?.error ?? 'unanswered')
   return Object.fromEntries(
-    [...classes].flatMap(([name, operations]) => [
+    [...byFailure(saves)].flatMap(([name, operations]) => [
       [`failed by ${name}`, operations.length],
       [`seconds with ${name}`, new Set(operations.map((op) => Math.floor(endOf(op) / SECOND_MS))).size],
     ]),
@@ -66,7 +55,7 @@ type Phase = 'baseline' | 'fault' | 'recovery'
 /** Before the first fault, until everything is healed, and after. */
 function latencies(history: readonly Event[], saves: readonly Operation[]): Readonly<Record<string, number>> {
   const struck = history.find(({ f, type }) => f === 'fault' && type === 'invoke')?.seq ?? Number.POSITIVE_INFINITY
-  const healed = history.findLast(({ f, key }) => f === 'phase' && key === 'healed')?.seq ?? Number.POSITIVE_INFINITY
+  const healed = phasesOf(history, 'healed').at(-1)?.seq ?? Number.POSITIVE_INFINITY
   const phaseOf = ({ invoke }: Operation): Phase => {
     if (invoke.seq < struck) return 'baseline'
     return invoke.seq < healed ? 'fault' : 'recovery'

@@ -1,16 +1,10 @@
 import { expect, test } from 'vitest'
-import { createStory, type Story } from '../../testing/story.ts'
+import { type Story, told } from '../../testing/story.ts'
 import type { Event } from '../history.ts'
 import { CANARY_LOCKS, canaryGrants, canaryWhole, canaryWrites, hasCanary } from './canary.ts'
 
 const NOTHING = { rows: [] }
 const KEY = `${CANARY_LOCKS}run/0`
-
-function told(tell: (tale: Story) => void): readonly Event[] {
-  const tale = createStory()
-  tell(tale)
-  return tale.events
-}
 
 function set(tale: Story, number: number, type: 'ok' | 'info', key = 'k'): void {
   const base = { op: `set-${number}`, f: 'set', key } as const
@@ -117,11 +111,11 @@ test('without a lock of the canary nothing is said', () => {
 })
 
 test('a canary that nobody heard the end of proves nothing', () => {
-  const events = told((tale) => tale.add({ op: 'p', f: 'phase', type: 'info', key: 'canary-began' }))
+  const events = told((tale) => tale.phase('canary-began'))
   expect(hasCanary(events)).toBe(true)
   expect(canaryWhole(events)).toMatchObject({ kind: 'inconclusive' })
   const whole = told((tale) => {
-    for (const key of ['canary-began', 'canary-ended']) tale.add({ op: key, f: 'phase', type: 'info', key })
+    for (const key of ['canary-began', 'canary-ended']) tale.phase(key)
   })
   expect(canaryWhole(whole)).toMatchObject({ kind: 'valid' })
 })

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom, type Random } from '../../std/random.ts'
-import { createStory, type Story } from '../../testing/story.ts'
+import { createStory, holding, type Story } from '../../testing/story.ts'
 import { checkersOf } from './checkers.ts'
 import type { FinalStore, StoredRow } from './final-store.ts'
 import { judge, type Verdict } from './verdict.ts'
@@ -30,7 +30,7 @@ function simulate(random: Random, deletes: boolean): { story: Story; store: Fina
   world.story.fault('kill')
   for (let step = 0; step < 120; step++) act(world, random, deletes)
   for (const one of world.underWay) finish(world, one, random)
-  world.story.add({ op: 'healed', f: 'phase', type: 'info', key: 'healed' })
+  world.story.phase('healed')
   for (const key of KEYS) {
     const one = begin(world, { key, bytes: `${key}0`, f: 'save' })
     take(world, one)
@@ -155,11 +155,12 @@ describe('each broken promise is found', () => {
     const story = createStory()
     story.save('a', 'created')
     story.remove('a', 'deleted')
-    const { checks } = verdictOn(story, { rows: [{ collection: 'c', id: 'id-a', bytes: 'bytes-a' }] })
+    const { checks } = verdictOn(story, holding('a'))
     expect(checks['nothing-lost']?.kind).toBe('violated')
   })
 
-  test('a long history of one hot content is judged in time', () => {
+  // a search that branched at every operation would not end within the test's time
+  test('a long history of one hot content is judged to its end', () => {
     const story = createStory()
     story.save('a', 'created')
     const ends = Array.from({ length: 2_000 }, () => story.beginSave('a'))
@@ -167,10 +168,6 @@ describe('each broken promise is found', () => {
       if (at % 10 === 0) end({ type: 'info' })
       else end({ type: 'ok', result: 'duplicate', id: 'id-a' })
     }
-    const startMs = performance.now()
-    expect(
-      verdictOn(story, { rows: [{ collection: 'c', id: 'id-a', bytes: 'bytes-a' }] }).checks['created-once']?.kind,
-    ).toBe('valid')
-    expect(performance.now() - startMs).toBeLessThan(5_000)
+    expect(verdictOn(story, holding('a')).checks['created-once']?.kind).toBe('valid')
   })
 })

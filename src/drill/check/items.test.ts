@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { createStory, holding, rowsOf, type Story } from '../../testing/story.ts'
+import { holding, rowsOf, type Story, told } from '../../testing/story.ts'
 import type { FinalStore } from './final-store.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
 import type { Checker, Finding } from './verdict.ts'
-
-function told(tell: (story: Story) => void) {
-  const story = createStory()
-  tell(story)
-  return story.events
-}
 
 function check(checker: Checker, tell: (story: Story) => void, store: FinalStore = holding('a')): Finding {
   return checker(told(tell), store)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createStory, holding, type Story } from '../../testing/story.ts'
+import { createStory, holding, type Story, told } from '../../testing/story.ts'
 import type { FinalStore } from './final-store.ts'
 import { fencesRise, oneHolder } from './locks.ts'
 import type { Finding } from './verdict.ts'
@@ -9,17 +9,8 @@ function register(...rows: readonly (readonly [number, number])[]): FinalStore {
   return { rows: [], register: rows.map(([version, fence]) => ({ key: 'r', value: `${version}`, fence: `${fence}` })) }
 }
 
-function fences(tell: (story: Story) => void, store: FinalStore): Finding {
-  const story = createStory()
-  tell(story)
-  return fencesRise(story.events, store)
-}
-
-function holders(tell: (story: Story) => void): Finding {
-  const story = createStory()
-  tell(story)
-  return oneHolder(story.events)
-}
+const fences = (tell: (story: Story) => void, store: FinalStore): Finding => fencesRise(told(tell), store)
+const holders = (tell: (story: Story) => void): Finding => oneHolder(told(tell))
 
 describe('fencesRise', () => {
   const two = (s: Story): void => {

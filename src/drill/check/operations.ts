@@ -34,6 +34,11 @@ export function eventsOf(operations: readonly Operation[]): readonly Event[] {
   return events.toSorted((a, b) => a.seq - b.seq)
 }
 
+/** What a recorder said of the run itself, such as `load-began`. */
+export function phasesOf(history: readonly Event[], key: string): readonly Event[] {
+  return history.filter((event) => event.f === 'phase' && event.key === key)
+}
+
 /** Contents are told apart by collection and digest. */
 export function contentOf({ invoke }: Operation): string {
   return `${invoke.collection ?? ''}/${invoke.key}`

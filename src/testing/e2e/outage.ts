@@ -2,6 +2,7 @@
  * What a fault cost those who send: seconds without a good write, failed writes by class, and the first good write
  * after. From the history alone. Pure.
  */
+import { byFailure, type Edges, endMs, greatest, least, longestGapMs } from '../../drill/check/answers.ts'
 import { type Operation, operationsOf } from '../../drill/check/operations.ts'
 import type { Event } from '../../drill/history.ts'
 
@@ -21,51 +22,32 @@ export interface Outage {
   readonly failedBefore: number
 }
 
-export interface Times {
-  readonly fromMs: number
+export interface Times extends Edges {
   readonly struckMs: number
-  readonly untilMs: number
 }
 
-/** `events` may be more than the window's. */
+/** Of the writes that began in the time; `events` may be more. One that was never answered ended after everything. */
 export function outageOf(events: readonly Event[], { fromMs, struckMs, untilMs }: Times): Outage {
   const all = operationsOf(events, 'save').filter(({ invoke }) => invoke.tMono >= fromMs && invoke.tMono < untilMs)
   const good = all.filter(({ outcome }) => outcome === 'ok')
-  const failed = all.filter(({ outcome }) => outcome !== 'ok')
-  const hurt = failed.filter((operation) => endOf(operation) >= struckMs)
-  const first = good
-    .filter(({ invoke }) => invoke.tMono >= struckMs)
-    .reduce((least, operation) => Math.min(least, endOf(operation)), Number.POSITIVE_INFINITY)
+  const before = all.filter((operation) => endOf(operation) < struckMs)
+  const hurt = all.filter((operation) => operation.outcome !== 'ok' && endOf(operation) >= struckMs)
+  const firstGoodMs = least(good.filter(({ invoke }) => invoke.tMono >= struckMs).map(endOf))
   return {
     writes: all.length,
-    withoutGoodMs: longestGap(good.map(endOf), { struckMs, untilMs }),
-    ...(Number.isFinite(first) ? { firstGoodMs: first - struckMs } : {}),
-    failingMs: Math.max(0, ...hurt.map(({ invoke }) => invoke.tMono - struckMs)),
-    failures: countBy(hurt.map(classOf)),
-    writesBefore: all.filter((operation) => endOf(operation) < struckMs).length,
-    failedBefore: failed.length - hurt.length,
+    withoutGoodMs: withoutGoodMs(good.map(endOf), { struckMs, untilMs }),
+    ...(Number.isFinite(firstGoodMs) ? { firstGoodMs: firstGoodMs - struckMs } : {}),
+    failingMs: Math.max(0, greatest(hurt.map(({ invoke }) => invoke.tMono)) - struckMs),
+    failures: Object.fromEntries(Array.from(byFailure(hurt), ([name, operations]) => [name, operations.length])),
+    writesBefore: before.length,
+    failedBefore: before.filter(({ outcome }) => outcome !== 'ok').length,
   }
 }
 
-/** One without an end was never answered: it ended after everything. */
-function endOf({ completion }: Operation): number {
-  return completion?.tMono ?? Number.POSITIVE_INFINITY
-}
+const endOf = (operation: Operation): number => endMs(operation, Number.POSITIVE_INFINITY)
 
-function longestGap(ends: readonly number[], { struckMs, untilMs }: Omit<Times, 'fromMs'>): number {
-  const before = Math.max(...ends.filter((end) => end < struckMs), Number.NEGATIVE_INFINITY)
-  const marks = [Number.isFinite(before) ? before : struckMs, ...ends.filter((end) => end >= struckMs && end < untilMs)]
-  const sorted = [...marks.toSorted((a, b) => a - b), untilMs]
-  return Math.max(...sorted.slice(1).map((mark, index) => mark - (sorted[index] ?? mark)))
-}
-
-/** As the converter of the load names it: a status with its code, or what broke. */
-function classOf({ completion, outcome }: Operation): string {
-  if (completion === undefined) return 'unanswered'
-  return completion.error === undefined || completion.error === '' ? outcome : completion.error
-}
-
-function countBy(names: readonly string[]): Readonly<Record<string, number>> {
-  const counts = Object.groupBy(names, (name) => name)
-  return Object.fromEntries(Object.entries(counts).map(([name, all]) => [name, all?.length ?? 0]))
+/** From the last good answer before the strike on, for what it cut off had been answered until then. */
+function withoutGoodMs(goodMs: readonly number[], { struckMs, untilMs }: Omit<Times, 'fromMs'>): number {
+  const lastMs = greatest(goodMs.filter((ms) => ms < struckMs))
+  return longestGapMs(goodMs, { fromMs: Number.isFinite(lastMs) ? lastMs : struckMs, untilMs })
 }

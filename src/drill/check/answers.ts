@@ -1,0 +1,48 @@
+/**
+ * When saves were answered well, for how long none was, and how the others failed. What is said of an outage is
+ * measured here; whose saves count, and between which edges, is for whoever measures.
+ */
+import type { Operation } from './operations.ts'
+
+/** When it was answered; `unanswered` when nobody heard of its end. Milliseconds of the history's clock. */
+export function endMs({ completion }: Operation, unanswered: number): number {
+  return completion?.tMono ?? unanswered
+}
+
+/** Moments of the history's clock, milliseconds: from the first, up to the second. */
+export interface Edges {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** The longest time without any of the good answers, up to both edges. Those beyond them do not count. */
+export function longestGapMs(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
+  const within = goodMs.filter((ms) => ms >= fromMs && ms < untilMs)
+  const marks = [...within.toSorted((a, b) => a - b), untilMs]
+  return marks.reduce(({ longest, last }, mark) => ({ longest: Math.max(longest, mark - last), last: mark }), {
+    longest: 0,
+    last: fromMs,
+  }).longest
+}
+
+/** Operations that were not acknowledged, by what came back: its error, or else `fail`, `info`, `unanswered`. */
+export function byFailure(operations: readonly Operation[]): ReadonlyMap<string, readonly Operation[]> {
+  return Map.groupBy(
+    operations.filter(({ outcome }) => outcome !== 'ok'),
+    ({ completion, outcome }) => (completion === undefined ? 'unanswered' : completion.error || outcome),
+  )
+}
+
+/** However many there are: a call takes only so many arguments. Infinity of none. */
+export function least(values: Iterable<number>): number {
+  let found = Number.POSITIVE_INFINITY
+  for (const value of values) found = Math.min(found, value)
+  return found
+}
+
+/** As `least`. -Infinity of none. */
+export function greatest(values: Iterable<number>): number {
+  let found = Number.NEGATIVE_INFINITY
+  for (const value of values) found = Math.max(found, value)
+  return found
+}
