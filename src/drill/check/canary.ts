@@ -5,7 +5,7 @@
  */
 import type { Event } from '../history.ts'
 import { holdsOf, overlaps } from './locks.ts'
-import { eventsOf, type Operation, operationsOf } from './operations.ts'
+import { eventsOf, type Operation, operationsOf, phasesOf } from './operations.ts'
 import { type Checker, type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
 export type RedisLoss = 'allow' | 'forbid'
@@ -15,7 +15,7 @@ export const CANARY_LOCKS = 'canary/'
 
 /** Whether a canary took part. */
 export function hasCanary(history: readonly Event[]): boolean {
-  return history.some(({ f, key }) => f === 'phase' && key === 'canary-began')
+  return phasesOf(history, 'canary-began').length > 0
 }
 
 /** Every write that Redis acknowledged is there at the end. */
@@ -110,9 +110,7 @@ function judged(
 
 /** The canary was heard to its end: what it would have seen afterwards nobody knows. */
 export function canaryWhole(history: readonly Event[]): Finding {
-  const count = (key: string): number => history.filter((event) => event.f === 'phase' && event.key === key).length
-  const [began, ended] = [count('canary-began'), count('canary-ended')]
-  return ended < began
-    ? inconclusive('the record of the canary was cut before its end')
-    : findingOf([], { runs: began })
+  const runs = phasesOf(history, 'canary-began').length
+  const isCut = phasesOf(history, 'canary-ended').length < runs
+  return isCut ? inconclusive('the record of the canary was cut before its end') : findingOf([], { runs })
 }

@@ -1,10 +1,11 @@
 /** All checkers by the names under which verdicts show them. */
 import { availability } from './availability.ts'
 import { canaryGrants, canaryWhole, canaryWrites, type RedisLoss } from './canary.ts'
+import { faultsHappened } from './faults.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
-import { loadWhole, recoveryUnderLoad } from './load.ts'
+import { loadWhole } from './load.ts'
 import { fencesRise, oneHolder } from './locks.ts'
-import { faultsHappened, recovery } from './run.ts'
+import { recovery, recoveryUnderLoad } from './recovery.ts'
 import type { Checker } from './verdict.ts'
 
 export interface CheckOptions {

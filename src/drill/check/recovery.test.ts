@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { createStory, holding, type Story } from '../../testing/story.ts'
-import { faultsHappened, recovery } from './run.ts'
-import { type Checker, findingOf, inconclusive, judge } from './verdict.ts'
+import { holding, type Story, told } from '../../testing/story.ts'
+import { recovery, recoveryUnderLoad } from './recovery.ts'
+import type { Checker } from './verdict.ts'
 
-function check(checker: Checker, tell: (story: Story) => void) {
-  const story = createStory()
-  tell(story)
-  return checker(story.events, holding())
-}
-
-const healed = (s: Story): void => s.add({ op: 'h', f: 'phase', type: 'info', key: 'healed' })
+const check = (checker: Checker, tell: (story: Story) => void) => checker(told(tell), holding())
+const healed = (s: Story): void => s.phase('healed')
 
 describe('recovery', () => {
   const within = recovery(1_000)
@@ -56,45 +51,93 @@ describe('recovery', () => {
   })
 })
 
-describe('faultsHappened', () => {
-  test('is valid when faults are proven, and counts them', () => {
-    const found = check(faultsHappened, (s) => {
-      s.fault('kill')
-      s.fault('kill')
+describe('recoveryUnderLoad', () => {
+  const within = recoveryUnderLoad(100)
+
+  test('is the time to the first acknowledgement of what is sent after everything is healed', () => {
+    const tell = (s: Story): void => {
+      const underWay = s.beginSave('a')
+      healed(s)
+      underWay({ type: 'ok', result: 'created', id: 'id-a' })
+      s.save('b', 'info')
+      s.save('b', 'created')
+      s.save('c', 'fail')
+    }
+    expect(check(within, tell)).toMatchObject({ kind: 'valid', figures: { recoveredMs: 5 } })
+    expect(check(recoveryUnderLoad(4), tell)).toMatchObject({ kind: 'violated' })
+  })
+
+  test('is violated by a service that acknowledges nothing after everything is healed', () => {
+    const silent = (s: Story): void => {
+      s.save('a', 'created')
+      healed(s)
+      s.save('b', 'fail')
+    }
+    expect(check(within, silent).kind).toBe('violated')
+    const andOpen = (s: Story): void => {
+      s.save('a', 'info')
+      healed(s)
+      s.save('b', 'info')
+    }
+    expect(check(within, andOpen).kind).toBe('violated')
+  })
+
+  test('is violated by what was sent again and never acknowledged', () => {
+    const found = check(within, (s) => {
+      s.save('a', 'info')
+      healed(s)
+      s.save('a', 'info')
+      s.save('b', 'created')
     })
-    expect(found).toMatchObject({ kind: 'valid', figures: { kill: 2 } })
+    expect(found.counterExamples[0]?.says).toMatch(/content a was sent again after all faults/)
   })
 
-  test('is inconclusive without faults, without proof, and when a kind never came about', () => {
-    expect(check(faultsHappened, () => {}).kind).toBe('inconclusive')
-    expect(check(faultsHappened, (s) => s.fault('kill', { proof: '' })).kind).toBe('inconclusive')
-    const never = check(faultsHappened, (s) => {
-      s.fault('kill')
-      s.fault('stop', { type: 'fail' })
-    })
-    expect(never).toMatchObject({ kind: 'inconclusive', why: 'tried, and never came about: stop' })
+  test.each<[string, (s: Story) => void]>([
+    ['nobody says when it was healed', (s) => s.save('a', 'created')],
+    [
+      'nothing is sent after',
+      (s) => {
+        s.save('a', 'created')
+        healed(s)
+      },
+    ],
+    [
+      'an unknown outcome is not settled',
+      (s) => {
+        s.save('a', 'info')
+        healed(s)
+        s.save('b', 'created')
+      },
+    ],
+    [
+      'the record was cut, and with it perhaps the only answer',
+      (s) => {
+        healed(s)
+        s.beginSave('a')
+        s.phase('load-cut')
+      },
+    ],
+    [
+      'the record was cut, and what may have been sent was added to it',
+      (s) => {
+        healed(s)
+        s.save('a', 'created')
+        s.beginSave('b')
+        s.phase('load-cut')
+      },
+    ],
+  ])('is inconclusive where %s', (_, tell) => {
+    expect(check(within, tell).kind).toBe('inconclusive')
   })
-})
 
-describe('judge', () => {
-  const valid: Checker = () => findingOf([], {})
-  const violated: Checker = () => findingOf([{ says: 'no', events: [] }], {})
-  const unsure: Checker = () => inconclusive('who knows')
-  const broken: Checker = () => {
-    throw new Error('a slip')
-  }
-  const kind = (...checkers: readonly Checker[]) => judge(Object.fromEntries(checkers.entries()), [], holding()).kind
-
-  test('takes the worst finding, and no checker for no verdict', () => {
-    expect(kind(valid, valid)).toBe('valid')
-    expect(kind(valid, unsure)).toBe('inconclusive')
-    expect(kind(unsure, violated, valid)).toBe('violated')
-    expect(kind()).toBe('inconclusive')
-  })
-
-  test('takes a checker that throws for inconclusive, and says what it threw', () => {
-    const { checks, kind: whole } = judge({ broken }, [], holding())
-    expect(whole).toBe('inconclusive')
-    expect(checks['broken']?.why).toContain('a slip')
+  test('is judged in a record that was cut by what it has answers to', () => {
+    const tell = (s: Story): void => {
+      s.save('a', 'info')
+      healed(s)
+      s.save('a', 'duplicate')
+      s.phase('load-cut')
+    }
+    expect(check(within, tell).kind).toBe('valid')
+    expect(check(recoveryUnderLoad(1), tell).kind).toBe('violated')
   })
 })
