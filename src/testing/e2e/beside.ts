@@ -2,9 +2,8 @@
  * What runs in the cluster beside the service and leaves a history: the load, its sending again, the canary. Each is a
  * Job whose container `history` is Ready when the history is there, and ends when it was fetched.
  */
-import type { Event } from '../../drill/history.ts'
-import { parseHistory } from '../../drill/history.ts'
-import type { Manifest } from '../../drill/k6/job.ts'
+import { type Event, parseHistory } from '../../drill/history.ts'
+import type { Manifest } from '../../drill/job.ts'
 import type { Kubectl } from './kubectl.ts'
 import { until } from './stage.ts'
 
