@@ -66,54 +66,22 @@ interface Finished {
   readonly tookMs: number
 }
 
-export function drillResult({
-  setup,
-  fault,
-  judged,
-  proof,
-  tookMs,
-}: Finished & { readonly fault: FaultName }): CaseResult {
-  const { verdict, outage } = judged
+/** What results of drills and of controls have in common. */
+function frameOf({ setup: { mode, store, lock }, judged: { verdict, outage }, proof, tookMs }: Finished) {
+  return { setup: { mode, store, lock }, verdict, outage, proof, tookMs }
+}
+
+export function drillResult({ fault, ...finished }: Finished & { readonly fault: FaultName }): CaseResult {
+  const frame = frameOf(finished)
+  const { setup, verdict, outage } = frame
   const floorMs = floorOf(setup, fault)
   const canary = canaryOf(verdict)
   const goals = goalsOf({ setup, fault, outage, floorMs, ...canary })
-  const { mode, store, lock } = setup
-  return {
-    setup: { mode, store, lock },
-    name: fault,
-    isControl: false,
-    verdict,
-    expected: 'valid',
-    proof,
-    outage,
-    ...canary,
-    floorMs,
-    goals,
-    tookMs,
-  }
+  return { ...frame, name: fault, isControl: false, expected: 'valid', ...canary, floorMs, goals }
 }
 
-export function controlResult({
-  setup,
-  control,
-  judged,
-  proof,
-  tookMs,
-}: Finished & { readonly control: Control }): CaseResult {
-  const { verdict, outage } = judged
+export function controlResult({ control, ...finished }: Finished & { readonly control: Control }): CaseResult {
   const { name, expected, breaks } = control
-  const { mode, store, lock } = setup
-  return {
-    setup: { mode, store, lock },
-    name,
-    isControl: true,
-    verdict,
-    expected,
-    ...(breaks === undefined ? {} : { breaks }),
-    proof,
-    outage,
-    floorMs: 0,
-    goals: [],
-    tookMs,
-  }
+  const promise = breaks === undefined ? {} : { breaks }
+  return { ...frameOf(finished), name, isControl: true, expected, ...promise, floorMs: 0, goals: [] }
 }
