@@ -8,7 +8,7 @@ import type { Fault, LockServer, Replica, Server, Trap } from './fault.ts'
 /** Where a replica is killed or stopped. See std/failpoint.ts. */
 export const POINTS = ['before-commit', 'after-commit', 'before-answer', 'before-release'] as const
 
-/** Longest wait for somebody to come by an armed point, milliseconds. */
+/** Longest wait for somebody to come by an armed point, or into a trap, milliseconds. */
 const MEET_MS = 5_000
 
 export interface Stage {
@@ -23,9 +23,12 @@ export function replicaKill({ replicas, clock }: Stage): Fault {
     name: 'replica-kill',
     async strike(random, signal) {
       const replica = random.pick(replicas)
-      const proof = await replica.kill()
-      await pause(clock, random.between(0, 500))
-      await replica.start(signal)
+      const forMs = random.between(0, 500)
+      const proof = await broken(clock, {
+        strike: () => replica.kill(),
+        forMs,
+        heal: () => replica.start(signal),
+      })
       return `${replica.name}: ${proof}`
     },
   }
@@ -36,13 +39,9 @@ export function replicaStop({ replicas, clock, ttlMs }: Stage): Fault {
     name: 'replica-stop',
     async strike(random) {
       const replica = random.pick(replicas)
-      try {
-        const proof = await replica.freeze()
-        await pause(clock, random.between(200, ttlMs * 1.5))
-        return `${replica.name}: ${proof}`
-      } finally {
-        replica.thaw()
-      }
+      const forMs = random.between(200, ttlMs * 1.5)
+      const proof = await broken(clock, { strike: () => replica.freeze(), forMs, heal: () => replica.thaw() })
+      return `${replica.name}: ${proof}`
     },
   }
 }
@@ -73,7 +72,7 @@ export function replicaStopAt({ replicas, clock, ttlMs }: Stage, point: string):
       const ambush = replica.arm(point, 'SIGSTOP')
       try {
         const proof = await ambush.met(MEET_MS, signal)
-        await pause(clock, ttlMs * 1.3)
+        await clock.sleep(ttlMs * 1.3)
         return `${replica.name}: ${proof}`
       } finally {
         ambush.disarm()
@@ -87,15 +86,26 @@ export function serverRestart(name: string, server: Server, clock: Clock, losesL
   return {
     name,
     losesLocks,
-    async strike(random, signal) {
-      try {
-        const proof = await server.kill()
-        await pause(clock, random.between(0, 800))
-        return proof
-      } finally {
-        await server.start(signal)
-      }
-    },
+    strike: (random, signal) =>
+      broken(clock, { strike: () => server.kill(), forMs: random.between(0, 800), heal: () => server.start(signal) }),
+  }
+}
+
+interface Break {
+  /** Resolves with the proof. */
+  readonly strike: () => Promise<string>
+  readonly forMs: number
+  readonly heal: () => Promise<void> | void
+}
+
+/** No signal ends it early: it is short, and what it broke must be healed. */
+async function broken(clock: Clock, { strike, forMs, heal }: Break): Promise<string> {
+  try {
+    const proof = await strike()
+    await clock.sleep(forMs)
+    return proof
+  } finally {
+    await heal()
   }
 }
 
@@ -105,15 +115,12 @@ export function lockFaults(server: LockServer, { clock, ttlMs }: Stage): readonl
     name: 'lock-server-freeze',
     // where there is a replica, it is promoted meanwhile, without what it had not heard
     losesLocks: failover !== undefined,
-    async strike(random) {
-      try {
-        const proof = await server.freeze()
-        await pause(clock, random.between(500, ttlMs * 1.5))
-        return proof
-      } finally {
-        await server.thaw()
-      }
-    },
+    strike: (random) =>
+      broken(clock, {
+        strike: () => server.freeze(),
+        forMs: random.between(500, ttlMs * 1.5),
+        heal: () => server.thaw(),
+      }),
   }
   const flush: Fault = { name: 'lock-server-flush', losesLocks: true, strike: () => server.flush() }
   const over: Fault[] =
@@ -131,8 +138,8 @@ export interface Probe {
   save(replica: Replica, content: Content): Promise<Outcome>
 }
 
-/** From the second sender's start to the delivery of the first one's packet, milliseconds; at most. */
 export interface LateOptions {
+  /** Bounds of the time from the second sender's start to the delivery of the first one's packet, milliseconds. */
   readonly afterMs: readonly [number, number]
 }
 
@@ -143,24 +150,17 @@ export interface LateOptions {
 export function latePacket(stage: Stage, probe: Probe, { afterMs }: LateOptions): Fault {
   return {
     name: 'late-packet',
-    async strike(random) {
-      const [first, second] = twoOf(stage.replicas, random)
-      const content = probe.fresh(random)
-      const trap = first.wire.hold(probe.marker(content))
-      const saved = probe.save(first, content)
-      try {
-        await caught(trap, stage.clock)
-        await saved
-        const again = probe.save(second, content)
-        await pause(stage.clock, random.between(...afterMs))
-        const bytes = trap.open()
-        await again
-        return `${bytes} bytes from ${first.name} were delivered while or after ${second.name} saved the same`
-      } finally {
-        trap.open()
-        await saved
-      }
-    },
+    strike: (random) =>
+      trapped(stage, probe, random, {
+        kind: 'hold',
+        after: async ({ first, second, trap, saveAgain }) => {
+          const again = saveAgain()
+          await stage.clock.sleep(random.between(...afterMs))
+          const bytes = trap.open()
+          await again
+          return `${bytes} bytes from ${first.name} were delivered while or after ${second.name} saved the same`
+        },
+      }),
   }
 }
 
@@ -168,21 +168,49 @@ export function latePacket(stage: Stage, probe: Probe, { afterMs }: LateOptions)
 export function lostAnswer(stage: Stage, probe: Probe): Fault {
   return {
     name: 'lost-answer',
-    async strike(random) {
-      const [first, second] = twoOf(stage.replicas, random)
-      const content = probe.fresh(random)
-      const trap = first.wire.mute(probe.marker(content))
-      const saved = probe.save(first, content)
-      try {
-        await caught(trap, stage.clock)
-        await saved
-        await probe.save(second, content)
-        return `the store's answer to ${first.name} was lost`
-      } finally {
-        trap.open()
-        await saved
-      }
-    },
+    strike: (random) =>
+      trapped(stage, probe, random, {
+        kind: 'mute',
+        after: async ({ first, saveAgain }) => {
+          await saveAgain()
+          return `the store's answer to ${first.name} was lost`
+        },
+      }),
+  }
+}
+
+interface Caught {
+  /** Whose save it is. */
+  readonly first: Replica
+  readonly second: Replica
+  readonly trap: Trap
+  /** The second replica saves the same. */
+  readonly saveAgain: () => Promise<Outcome>
+}
+
+interface Trapping {
+  readonly kind: 'hold' | 'mute'
+  /** When the save has been caught, and given up by its sender. Resolves with the proof. */
+  readonly after: (caught: Caught) => Promise<string>
+}
+
+async function trapped(
+  { replicas, clock }: Stage,
+  probe: Probe,
+  random: Random,
+  { kind, after }: Trapping,
+): Promise<string> {
+  const [first, second] = twoOf(replicas, random)
+  const content = probe.fresh(random)
+  const trap = first.wire[kind](probe.marker(content))
+  const saved = probe.save(first, content)
+  try {
+    await caught(trap, clock)
+    await saved
+    return await after({ first, second, trap, saveAgain: () => probe.save(second, content) })
+  } finally {
+    trap.open()
+    await saved
   }
 }
 
@@ -199,9 +227,4 @@ async function caught(trap: Trap, clock: Clock): Promise<void> {
   } finally {
     timer.cancel()
   }
-}
-
-/** A fault ends in its own time: it is short, and what it broke must be healed. */
-function pause(clock: Clock, ms: number): Promise<void> {
-  return clock.sleep(ms)
 }
