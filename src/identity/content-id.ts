@@ -12,7 +12,7 @@ import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { Fault } from '../std/fault.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
-import { canonicalJsonOfBytes, type JsonLimits, readJson } from './json.ts'
+import { canonicalForm, type JsonLimits, readJson } from './json.ts'
 import type { IdentityPolicy } from './policy.ts'
 import { excluded, included } from './selection.ts'
 
@@ -48,7 +48,7 @@ export function itemIdOf(policy: IdentityPolicy, media: Media, content: Uint8Arr
 function hexDigest(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
   if (policy.kind === 'fields') return sha256(`f1\n${selectedText(policy, media, content, limits)}`)
   if (identityKind(policy, media) === 'bytes') return sha256(Buffer.concat([BYTES_TAG, content]))
-  return sha256(canonicalJsonOfBytes(content, limits))
+  return sha256(canonicalForm(content, limits))
 }
 
 /**

@@ -6,6 +6,7 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import { Fault } from '../std/fault.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
+import { isSurelyCanonical } from './canonical-scan.ts'
 import { readStrictly } from './reader.ts'
 
 export interface JsonLimits {
@@ -28,6 +29,11 @@ export function canonicalJson(text: string, limits: JsonLimits): string {
 /** As `canonicalJson`, of UTF-8 bytes; positions count bytes from 0. A byte order mark is refused. */
 export function canonicalJsonOfBytes(content: Uint8Array, limits: JsonLimits): string {
   return canonicalText(readJson(content, limits))
+}
+
+/** As `canonicalJsonOfBytes`, to be hashed: the bytes themselves where they are the canonical form, else its text. */
+export function canonicalForm(content: Uint8Array, limits: JsonLimits): Uint8Array | string {
+  return isSurelyCanonical(content, depthOf(limits)) ? content : canonicalJsonOfBytes(content, limits)
 }
 
 /** The value of UTF-8 bytes; refuses what `canonicalJsonOfBytes` refuses. */
