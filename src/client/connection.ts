@@ -5,7 +5,8 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { abortable } from '../std/abort.ts'
-import { Fault, toFault } from '../std/fault.ts'
+import { Fault, reasonOf, toFault } from '../std/fault.ts'
+import { isTlsFailure } from '../std/tls-failure.ts'
 import { isRetryable, parseProblem } from './answers.ts'
 import { toBuffer } from './chunk.ts'
 
@@ -85,17 +86,11 @@ export async function* chunksOf(response: IncomingMessage, { url, signal }: Read
 function unreachable(url: URL, cause: unknown): Fault {
   if (cause instanceof Fault) return cause
   const why = reasonOf(cause)
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  if (/CERT|TLS|SSL|SELF_SIGNED/.test(code)) {
-    return new Fault('REMOTE_REFUSED', `no trusted connection to ${url.origin}: ${why}`, { cause })
+  if (isTlsFailure(cause)) {
+    const message = `no trusted connection to ${url.origin}: ${why}; NODE_EXTRA_CA_CERTS=FILE adds authorities of your own`
+    return new Fault('REMOTE_REFUSED', message, { cause })
   }
   return new Fault('REMOTE_UNREACHABLE', `no connection to ${url.origin}: ${why}`, { cause })
-}
-
-/** Several addresses were tried: an AggregateError without words of its own. */
-function reasonOf(cause: unknown): string {
-  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join(', ')
-  return cause instanceof Error ? cause.message : String(cause)
 }
 
 /** Enough for any problem body. */

@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { Fault } from '../std/fault.ts'
+import { Fault, reasonOf } from '../std/fault.ts'
 import { toBuffer } from './chunk.ts'
 
 export interface Source {
@@ -83,6 +83,5 @@ async function* gunzipped(compressed: AsyncIterable<Buffer>): AsyncGenerator<Buf
 
 function unreadable(name: string, cause: unknown): Fault {
   if (cause instanceof Fault) return cause
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new Fault('INPUT_UNREADABLE', `cannot read "${name}": ${why}`, { cause })
+  return new Fault('INPUT_UNREADABLE', `cannot read "${name}": ${reasonOf(cause)}`, { cause })
 }

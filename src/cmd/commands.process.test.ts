@@ -143,7 +143,7 @@ describe('ingest', () => {
   test.each([
     [['/nowhere/orders.ndjson'], /cannot read "\/nowhere\/orders.ndjson"/],
     [['-', '--retry-for', 'soon'], /--retry-for is "soon"/],
-    [['-', '--token-file', '/nowhere/token'], /CONFIG_INVALID: the token file/],
+    [['-', '--token-file', '/nowhere/token'], /CONFIG_INVALID: --token-file: "\/nowhere\/token" cannot be read/],
     [['-', '--to', 'localhost:8080'], /--to is "localhost:8080", write an address such as http/],
   ])('%j is refused before anything is sent, with exit code 2', async (more, message) => {
     const { code, stderr } = await runIngot(['ingest', '--to', 'http://127.0.0.1:1', '-c', 'orders', ...more])

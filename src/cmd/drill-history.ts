@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createRecorder, type Event, readHistory } from '../drill/history.ts'
 import { convertFile } from '../drill/k6/file.ts'
 import { mergeHistories } from '../drill/merge.ts'
+import { reasonOf } from '../std/fault.ts'
 import { defineCommand, EXIT, type Io, usageFault } from './command.ts'
 
 export const drillHistory = defineCommand({
@@ -76,6 +77,6 @@ function tried(histories: readonly (readonly Event[])[]): readonly Event[] {
   try {
     return mergeHistories(histories)
   } catch (thrown) {
-    throw usageFault(thrown instanceof Error ? thrown.message : String(thrown))
+    throw usageFault(reasonOf(thrown))
   }
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { exportItems } from '../client/export.ts'
 import { abortable } from '../std/abort.ts'
-import { Fault } from '../std/fault.ts'
+import { Fault, reasonOf } from '../std/fault.ts'
 import { defineCommand, EXIT, type Io, type Output } from './command.ts'
 import { grouped } from './progress.ts'
 import { serviceOf, TOKEN_OPTION } from './remote.ts'
@@ -109,6 +109,5 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 function unwritable(path: string, cause: unknown): Fault {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${why}`, { cause })
+  return new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
 }

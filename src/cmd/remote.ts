@@ -1,7 +1,7 @@
 /** Options that say where a service is and how to be let in. */
-import { readFileSync } from 'node:fs'
 import type { Service } from '../client/connection.ts'
 import { clientSettings } from '../config/client.ts'
+import { readSettingFile } from '../config/file.ts'
 import { Fault } from '../std/fault.ts'
 import { usageFault } from './command.ts'
 
@@ -27,17 +27,8 @@ function parseUrl(option: string, text: string): URL {
 }
 
 function readToken(file: string): string {
-  const token = readText(file).trim()
+  const token = readSettingFile('--token-file', file).trim()
   // one header line: anything else would be refused, or worse, taken for another header
   if (/^[\x21-\x7e]+$/.test(token)) return token
-  throw new Fault('CONFIG_INVALID', `the token file "${file}" does not hold one token in visible ASCII characters`)
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('CONFIG_INVALID', `the token file "${file}" cannot be read: ${why}`, { cause })
-  }
+  throw new Fault('CONFIG_INVALID', `--token-file: "${file}" does not hold one token in visible ASCII characters`)
 }

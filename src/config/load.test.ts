@@ -46,12 +46,28 @@ test('names every problem at once, with what is allowed', () => {
     'INGOT_MAX_DEPTH ("maxDepth" in a file): "deep" is not a whole number from 1 to 1000',
     'INGOT_DRAIN ("drain" in a file): "soon" is not a duration',
     'INGOT_LOG_LEVEL ("logLevel" in a file): "loud" is not debug, info, warn, error, silent',
-    'INGOT_LISTEM: there is no such setting',
-    '"colour": there is no such setting',
+    'INGOT_LISTEM: there is no such setting, did you mean INGOT_LISTEN?',
+    'colour: there is no such setting',
   ]) {
     expect(attempt).toThrow(part)
   }
   expect(attempt).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error)
+})
+
+test.each([
+  ['a scheme that is none', { INGOT_STORE_URL: 'postgress://me:secret@db/items' }],
+  ['a slash that is missing', { INGOT_STORE_URL: 'postgres:/me:s/e"c@secret@db/items' }],
+  ['a password among the parameters', { INGOT_CACHE_URL: 'redis-sentinel://h/m?sentinel-password=secret' }],
+  ['no scheme', { INGOT_LOCK_URL: 'me:secret@redis:6379' }],
+])('shows no password of a URL that it refuses for %s', (_what, environment) => {
+  expect(() => loadConfig(environment)).toThrow('is not')
+  expect(() => loadConfig(environment)).not.toThrow('secret')
+})
+
+test('shows nothing of a file that is not well-formed', () => {
+  const path = file('torn.json', '{"storeUrl": postgres://me:secret@db/items}')
+  expect(() => loadConfig({ INGOT_CONFIG: path })).toThrow(`INGOT_CONFIG: "${path}" is not well-formed JSON`)
+  expect(() => loadConfig({ INGOT_CONFIG: path })).not.toThrow('secret')
 })
 
 test('does not mind what Kubernetes puts into the environment', () => {

@@ -1,10 +1,11 @@
 /**
  * Settings from the environment and, under it, from the file that INGOT_CONFIG names. All problems are reported at
- * once, each with its key and what is allowed. The only reader of process.env.
+ * once, each with its key and what is allowed. This folder alone reads process.env.
  */
-import { readFileSync } from 'node:fs'
 import { Value } from 'typebox/value'
-import { Fault } from '../std/fault.ts'
+import { Fault, reasonOf } from '../std/fault.ts'
+import { nearest } from '../std/nearest.ts'
+import { readJsonSetting } from './file.ts'
 import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -28,13 +29,11 @@ export function loadConfig(environment: Environment = process.env): Config {
 function fromFile(file: string | undefined, problems: string[]): Record<string, unknown> {
   if (file === undefined) return {}
   try {
-    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    const parsed = readJsonSetting('INGOT_CONFIG', file)
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed }
     problems.push(`INGOT_CONFIG: "${file}" does not hold a JSON object`)
   } catch (failure) {
-    problems.push(
-      `INGOT_CONFIG: "${file}" cannot be read: ${failure instanceof Error ? failure.message : String(failure)}`,
-    )
+    problems.push(reasonOf(failure))
   }
   return {}
 }
@@ -45,7 +44,7 @@ function fromEnvironment(environment: Environment, problems: string[]): Record<s
   for (const [name, text] of Object.entries(environment)) {
     const key = keys.get(name)
     if (key !== undefined && text !== undefined && text !== '') settings[key] = typed(key, text)
-    else if (key === undefined && isUnknownSetting(name)) problems.push(`${name}: there is no such setting`)
+    else if (key === undefined && isUnknownSetting(name)) problems.push(noSuchSetting(name, [...keys.keys()]))
   }
   return settings
 }
@@ -74,7 +73,16 @@ function invalidKeys(config: unknown): Set<string> {
 
 function describe(key: string, value: unknown): string {
   const { allowed } = propertyOf(key)
-  const name = `${environmentName(key)} ("${key}" in a file)`
-  if (typeof allowed !== 'string') return `"${key}": there is no such setting`
-  return `${name}: ${JSON.stringify(value)} is not ${allowed}`
+  if (typeof allowed !== 'string') return noSuchSetting(key, CONFIG_KEYS)
+  return `${environmentName(key)} ("${key}" in a file): ${withoutPassword(JSON.stringify(value))} is not ${allowed}`
+}
+
+function noSuchSetting(name: string, known: readonly string[]): string {
+  const meant = nearest(name, known)
+  return `${name}: there is no such setting${meant === undefined ? '' : `, did you mean ${meant}?`}`
+}
+
+/** Of a URL, and of what was meant to be one, nothing is shown behind the scheme: a password may stand anywhere in it. */
+function withoutPassword(value: string): string {
+  return value.replace(/^("[^":]*:).*[@?].*$/s, '$1…"')
 }

@@ -1,18 +1,11 @@
 /** The mapping of an http store, read from its file; `{env:NAME}` in a header's value is taken from the environment. */
-import { readFileSync } from 'node:fs'
 import { Fault } from '../std/fault.ts'
+import { readJsonSetting } from './file.ts'
 import type { Environment } from './load.ts'
 
 /** The file as parsed JSON. Throws Fault CONFIG_INVALID when it cannot be read or names what the environment lacks. */
 export function loadMapping(file: string, environment: Environment = process.env): unknown {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    return withHeaders(parsed, environment)
-  } catch (cause) {
-    if (cause instanceof Fault) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('CONFIG_INVALID', `INGOT_STORE_MAPPING: "${file}" cannot be read: ${why}`, { cause })
-  }
+  return withHeaders(readJsonSetting('INGOT_STORE_MAPPING', file), environment)
 }
 
 function withHeaders(mapping: unknown, environment: Environment): unknown {

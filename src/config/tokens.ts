@@ -5,10 +5,10 @@
  *
  * The collection "*" stands for every one.
  */
-import { readFileSync } from 'node:fs'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { Fault } from '../std/fault.ts'
+import { readJsonSetting } from './file.ts'
 
 const RIGHTS = ['read', 'write', 'delete'] as const
 
@@ -33,23 +33,14 @@ export type TokenEntry = Static<typeof TOKENS_SCHEMA>['tokens'][number]
 
 /** Throws Fault CONFIG_INVALID that names the file and every entry that is wrong. */
 export function loadTokens(file: string): readonly TokenEntry[] {
-  const parsed = parse(file)
+  const parsed = readJsonSetting('INGOT_TOKENS_FILE', file)
   const problems = Value.Errors(TOKENS_SCHEMA, parsed).map((error) => `${error.instancePath || '/'}: ${error.message}`)
   if (problems.length > 0) {
-    throw new Fault('CONFIG_INVALID', `the tokens file "${file}" is wrong:\n  ${problems.join('\n  ')}`)
+    throw new Fault('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" is wrong:\n  ${problems.join('\n  ')}`)
   }
   const { tokens } = Value.Parse(TOKENS_SCHEMA, parsed)
   refuseRepeats(file, tokens)
   return tokens
-}
-
-function parse(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('CONFIG_INVALID', `the tokens file "${file}" cannot be read: ${why}`, { cause })
-  }
 }
 
 function refuseRepeats(file: string, tokens: readonly TokenEntry[]): void {
@@ -57,7 +48,7 @@ function refuseRepeats(file: string, tokens: readonly TokenEntry[]): void {
     const values = tokens.map((token) => token[member])
     const repeated = values.find((value, index) => values.indexOf(value) !== index)
     if (repeated !== undefined) {
-      throw new Fault('CONFIG_INVALID', `the tokens file "${file}" has the ${member} "${repeated}" twice`)
+      throw new Fault('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" has the ${member} "${repeated}" twice`)
     }
   }
 }

@@ -105,5 +105,15 @@ export class Fault extends Error {
 /** Any thrown value as a Fault: itself, or INTERNAL with it as the cause. */
 export function toFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown
-  return new Fault('INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
+  return new Fault('INTERNAL', reasonOf(thrown), { cause: thrown })
+}
+
+/**
+ * Why something failed, to stand in a message. Never empty: a host of several addresses that all refuse is an
+ * AggregateError without words of its own.
+ */
+export function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  if (thrown.message !== '') return thrown.message
+  return thrown instanceof AggregateError ? thrown.errors.map(reasonOf).join(', ') : thrown.name
 }

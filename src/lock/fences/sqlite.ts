@@ -3,7 +3,7 @@
  * synchronous=FULL) before it is given. Not for a network file system.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { Fault } from '../../std/fault.ts'
+import { Fault, reasonOf } from '../../std/fault.ts'
 import type { FenceStore } from '../fence-store.ts'
 
 /** How long a call waits for another process that writes, in milliseconds; it blocks this process meanwhile. */
@@ -24,8 +24,7 @@ const NEW_EPOCH = `
 const NEXT_FENCE = 'UPDATE fence SET value = value + 1 RETURNING value AS number'
 
 function faultOf(cause: unknown): Fault {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Fault('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reason}`, { cause })
+  return new Fault('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reasonOf(cause)}`, { cause })
 }
 
 function open(path: string): DatabaseSync {

@@ -1,0 +1,24 @@
+/** Files that a setting names. What is wrong with one is said with that setting's name, and without what the file holds. */
+import { readFileSync } from 'node:fs'
+import { Fault, reasonOf } from '../std/fault.ts'
+
+/** Throws Fault CONFIG_INVALID when it cannot be read. `setting` is the name by which it was given. */
+export function readSettingFile(setting: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new Fault('CONFIG_INVALID', `${setting}: "${file}" cannot be read: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** As parsed JSON. Throws Fault CONFIG_INVALID when it cannot be read, or is none. */
+export function readJsonSetting(setting: string, file: string): unknown {
+  const text = readSettingFile(setting, file)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    // the engine quotes the text around the place, and that may be a password
+    const where = / at position \d+.*$/.exec(reasonOf(cause))?.[0] ?? ''
+    throw new Fault('CONFIG_INVALID', `${setting}: "${file}" is not well-formed JSON${where}`)
+  }
+}
