@@ -2,7 +2,7 @@
 import { loadConfig } from '../config/load.ts'
 import type { ItemStore } from '../items/store.ts'
 import { defineCommand, EXIT, usageFault } from './command.ts'
-import { openConfiguredStore } from './store.ts'
+import { openConfiguredStore } from './configured-store.ts'
 
 export const epoch = defineCommand({
   positionals: ['show|new'],

@@ -10,14 +10,16 @@ import { createIngest } from '../items/ingest.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
-import { Fault } from '../std/fault.ts'
+import { Fault, reasonOf } from '../std/fault.ts'
 import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, type Io } from './command.ts'
-import { type Known, openKnown } from './known.ts'
-import { storePlace } from './store.ts'
-import { createCommit, openItems } from './stores.ts'
+import { storePlace } from './configured-store.ts'
+import { openServiceCache, type ServiceCache } from './service-cache.ts'
+import { createServiceCommit } from './service-commit.ts'
+import { openServiceStore } from './service-store.ts'
+import { createStartWait } from './start-wait.ts'
 
 export const serve = defineCommand({
   help: `
@@ -29,25 +31,27 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     const config = loadConfig()
     const authenticate = accessOf(config)
     await using scope = createScope()
+    const { clock, signal } = io
     const log = createLog({ level: config.logLevel, fd: 2 })
     const metrics = createProcessMetrics()
-    const parts = { config, clock: io.clock, log, metrics, scope, signal: io.signal }
-    const store = await openItems(parts)
-    const known = await openKnown(parts, store)
+    const open = createStartWait({ clock, log, signal }, durationOf(config.startWait))
+    const parts = { config, clock, log, metrics, scope, open }
+    const store = await openServiceStore(parts)
+    const cache = await openServiceCache(parts, store)
     const leaving = new AbortController()
     const draining = new AbortController()
     const signals = { leaving: leaving.signal, draining: draining.signal }
-    const deps = { config, store, known, authenticate, log, metrics, clock: io.clock, ...signals }
+    const deps = { config, store, cache, authenticate, log, metrics, clock, ...signals }
     const app = await assemble(deps)
     scope.defer(() => app.close())
     const url = await listen(app, config)
     greet(io, config, url)
     log.info({ url, store: storePlace(config), pid: process.pid }, 'serving')
-    await aborted(io.signal)
+    await aborted(signal)
     leaving.abort()
     log.info({ delay: config.drainDelay }, 'leaving')
-    await io.clock.sleep(durationOf(config.drainDelay))
-    await drain(app, { draining, log, clock: io.clock, deadlineMs: durationOf(config.drain) })
+    await clock.sleep(durationOf(config.drainDelay))
+    await drain(app, { draining, log, clock, deadlineMs: durationOf(config.drain) })
     return EXIT.fine
   },
 })
@@ -56,7 +60,7 @@ interface Parts {
   readonly config: Config
   readonly metrics: Metrics
   readonly store: ItemStore
-  readonly known: Known
+  readonly cache: ServiceCache
   readonly authenticate: Authenticate
   readonly log: Log
   readonly clock: Clock
@@ -65,17 +69,9 @@ interface Parts {
 }
 
 async function assemble(parts: Parts): Promise<FastifyInstance> {
-  const { config, store, known, clock, metrics } = parts
-  const commit = createCommit(known.commits, {
-    clock,
-    maxPendingItems: config.maxPendingItems,
-    maxPendingBytes: config.maxPendingBytes,
-    onBatch: batchMetrics(metrics),
-  })
-  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
-    commit.pendingItems(),
-  )
-  const ingest = createIngest({ store, commit, recent: known.recent }, { maxDepth: config.maxDepth })
+  const { config, store, cache } = parts
+  const commit = createServiceCommit(parts, cache.commits)
+  const ingest = createIngest({ store, commit, recent: cache.recent }, { maxDepth: config.maxDepth })
   return buildApp(
     { ...parts, ingest },
     {
@@ -87,23 +83,6 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
       readStallMs: durationOf(config.readStall),
     },
   )
-}
-
-function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) => void {
-  const items = metrics.histogram({
-    name: 'ingot_commit_items',
-    help: 'Items per commit',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048],
-  })
-  const seconds = metrics.histogram({
-    name: 'ingot_commit_seconds',
-    help: 'Time of a commit, its fsync included',
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-  })
-  return (batch) => {
-    items.observe(batch.items)
-    seconds.observe(batch.ms / 1_000)
-  }
 }
 
 /** Without tokens only this machine itself is let in, unless access was switched off by name. */
@@ -130,8 +109,7 @@ async function listen(app: FastifyInstance, config: Config): Promise<string> {
   try {
     await app.listen({ ...addressOf(config), backlog: 1_024 })
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('CONFIG_INVALID', `cannot listen on INGOT_LISTEN "${config.listen}": ${why}`, { cause })
+    throw new Fault('CONFIG_INVALID', `cannot listen on INGOT_LISTEN "${config.listen}": ${reasonOf(cause)}`, { cause })
   }
   return urlOf(app.server.address())
 }

@@ -1,4 +1,4 @@
-/** What is known of committed items outside the store, put together: memory of this process, and the shared cache. */
+/** What the service knows of committed items outside its store: memory of this process, and the shared cache. */
 import type { ItemCache } from '../items/cache.ts'
 import { createCacheMeasures } from '../items/cache-measure.ts'
 import { createCacheWrites } from '../items/cache-writes.ts'
@@ -11,9 +11,9 @@ import type { ItemStore } from '../items/store.ts'
 import { createBreaker } from '../lock/breaker.ts'
 import { durationOf } from '../std/duration.ts'
 import { Fault } from '../std/fault.ts'
-import type { StoreDeps } from './stores.ts'
+import type { ServiceDeps } from './service-deps.ts'
 
-export interface Known {
+export interface ServiceCache {
   readonly recent: RecentItems
   /** Where commits go: the store itself, or the store behind the cache. */
   readonly commits: Pick<ItemStore, 'put' | 'capabilities'>
@@ -26,7 +26,7 @@ export interface Known {
 const BREAKER = { volume: 5, thresholdPercent: 10, windowMs: 1_000, restMs: 2_000 }
 
 /** As far as what the store tells of its past lets it be believed. Throws Fault CONFIG_INVALID, REDIS_*. */
-export async function openKnown(deps: StoreDeps, store: ItemStore): Promise<Known> {
+export async function openServiceCache(deps: ServiceDeps, store: ItemStore): Promise<ServiceCache> {
   const { config, clock, log } = deps
   const { arbitrates, exclusive } = store.capabilities
   if (config.cacheUrl !== undefined) return openCached(deps, store, config.cacheUrl)
@@ -38,7 +38,7 @@ export async function openKnown(deps: StoreDeps, store: ItemStore): Promise<Know
   }
 }
 
-async function openCached(deps: StoreDeps, store: ItemStore, url: string): Promise<Known> {
+async function openCached(deps: ServiceDeps, store: ItemStore, url: string): Promise<ServiceCache> {
   const { config, clock, log, metrics, scope } = deps
   if (store.capabilities.exclusive || !store.capabilities.arbitrates) {
     throw new Fault(
@@ -61,7 +61,7 @@ async function openCached(deps: StoreDeps, store: ItemStore, url: string): Promi
   }
 }
 
-async function openCache({ config, clock, log }: StoreDeps, url: string): Promise<readonly [ItemCache, number]> {
+async function openCache({ config, clock, log }: ServiceDeps, url: string): Promise<readonly [ItemCache, number]> {
   const { createRedisCache } = await import('../items/redis/cache.ts')
   const { createRedisConnection } = await import('../redis/deployment.ts')
   const { parseRedisUrl } = await import('../redis/topology.ts')

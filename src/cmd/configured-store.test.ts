@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../config/load.ts'
-import { storePlace } from './store.ts'
+import { storePlace } from './configured-store.ts'
 
 const placeOf = (url: string): string => storePlace(loadConfig({ INGOT_STORE_URL: url, INGOT_DATA: '/var/lib/x' }))
 

@@ -1,0 +1,18 @@
+/** What the parts of the service are put together from. */
+import type { Config } from '../config/schema.ts'
+import type { Clock } from '../std/clock.ts'
+import type { Scope } from '../std/scope.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Open } from './start-wait.ts'
+
+export interface ServiceDeps {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Gets what has to be closed at the end, in reverse order. */
+  readonly scope: Scope
+  /** Opens what may come up after the service. */
+  readonly open: Open
+}
