@@ -1,6 +1,7 @@
 /**
- * Releases that nobody waits for: of attempts whose answer never came (their command may have landed), of places in
- * queues, of leases granted too late. Tried a few times; after that the lease's own end is what frees the key.
+ * Releases that nobody waits for: of leases whose release was not answered, of attempts whose answer never came (their
+ * command may have landed), of places in queues, of leases granted too late. Tried until the lease has ended by itself:
+ * while a master hands over, a release that is given up early keeps everybody from the key for the rest of the lease.
  */
 import type { Clock } from '../std/clock.ts'
 import { fullJitter } from '../std/retry.ts'
@@ -14,16 +15,19 @@ export interface Abandoner {
   /** Counts a release that somebody else begins among those under way, until `end`. */
   begin(): void
   end(): void
-  /** Resolves when nothing is left to release. */
-  settled(): Promise<void>
+  /** Resolves when nothing is left to release. From now on a release is tried for 3 s more at most. */
+  settle(): Promise<void>
 }
 
-const TRIES = { baseMs: 100, maxMs: 2_000, attempts: 4 }
+const PAUSES = { baseMs: 100, maxMs: 1_000 }
+/** A hand-over fits in; who closes during an outage does not wait for the end of the lease. */
+const CLOSING_MS = 3_000
 /** Beyond this many at a time, leases are left to their end: an outage must not fill the memory with repairs. */
 const MAX_PENDING = 1_000
 
 export function createAbandoner(backend: LockBackend, clock: Clock, callMs: number): Abandoner {
   let underWay = 0
+  let closesMs = Number.POSITIVE_INFINITY
   /** Made only for who waits. */
   let idle: PromiseWithResolvers<void> | undefined
 
@@ -41,10 +45,17 @@ export function createAbandoner(backend: LockBackend, clock: Clock, callMs: numb
 
   async function releaseUntil(lease: Lease, untilMs: number): Promise<void> {
     if (await releaseOnce(lease)) return
-    for (const delayMs of fullJitter(TRIES)) {
+    for (const delayMs of fullJitter(PAUSES)) {
       await clock.sleep(delayMs)
-      if (clock.monotonicMs() >= untilMs || (await releaseOnce(lease))) return
+      if (clock.monotonicMs() >= Math.min(untilMs, closesMs) || (await releaseOnce(lease))) return
     }
+  }
+
+  async function idleness(): Promise<void> {
+    if (underWay === 0) return
+    idle ??= Promise.withResolvers()
+    await idle.promise
+    await idleness()
   }
 
   function follow(release: Promise<void>): void {
@@ -58,11 +69,9 @@ export function createAbandoner(backend: LockBackend, clock: Clock, callMs: numb
     },
     begin: () => void underWay++,
     end,
-    async settled() {
-      if (underWay === 0) return
-      idle ??= Promise.withResolvers()
-      await idle.promise
-      await this.settled()
+    settle() {
+      closesMs = Math.min(closesMs, clock.monotonicMs() + CLOSING_MS)
+      return idleness()
     },
   }
 }

@@ -230,6 +230,41 @@ test('the release of a lost answer is repeated until the backend is back', async
   expect((await other.tryAcquire('k')).kind).toBe('granted')
 })
 
+test('a release that no one answers is repeated through an outage of any length, up to the end of the lease', async () => {
+  const { clock, backend, locker, other } = setUp({ ttlMs: 30_000 })
+  const grant = await locker.acquire('k')
+  backend.trouble = 'down'
+  expect((await grant.release()).kind).toBe('unavailable')
+  await clock.advance(6_000)
+  backend.trouble = 'none'
+  await clock.advance(1_000)
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+})
+
+test('nothing asks for a release any more once the lease has ended', async () => {
+  const { clock, backend, locker } = setUp()
+  const grant = await locker.acquire('k')
+  backend.trouble = 'down'
+  await grant.release()
+  await clock.advance(1_000)
+  const asked = backend.calls.length
+  await clock.advance(10_000)
+  expect(backend.calls.length).toBe(asked)
+})
+
+test('closing during an outage leaves a lease to its end after 3 s', async () => {
+  const { clock, backend, locker } = setUp({ ttlMs: 30_000 })
+  const grant = await locker.acquire('k')
+  backend.trouble = 'down'
+  await grant.release()
+  let closed = false
+  const closing = locker[Symbol.asyncDispose]().then(() => void (closed = true))
+  await clock.advance(2_000)
+  expect(closed).toBe(false)
+  await clock.advance(2_001)
+  await closing
+})
+
 test('a grant that arrives when its lease is used up is refused and given back', async () => {
   const { clock, backend, locker, other } = setUp()
   backend.trouble = 'slow'

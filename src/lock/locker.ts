@@ -107,7 +107,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    await this.#deps.abandoner.settled()
+    await this.#deps.abandoner.settle()
   }
 
   /** What was asked for, checked. */
