@@ -47,6 +47,29 @@ describe('the master that Sentinels who know none are given', () => {
   })
 })
 
+describe('a master that has come back takes writes', () => {
+  const env = { SENTINEL_COUNT: '3', SELF: 'r-0.d', PATH: process.env['PATH'] ?? '' }
+  const trusted = (...views: string[]): boolean => plan('trusted', views, env).includes('yes')
+  const CALM = 'r-0.d master 300'
+
+  test('when a majority of all Sentinels has just heard from it', () => {
+    expect(trusted(CALM, CALM, CALM)).toBe(true)
+    expect(trusted(CALM, 'r-0.d master,s_down,o_down 9000', CALM)).toBe(true)
+  })
+
+  test('not while a majority of all has not', () => {
+    expect(trusted(CALM)).toBe(false)
+    expect(trusted(CALM, 'r-0.d s_down,master,disconnected 5100')).toBe(false)
+    expect(trusted(CALM, 'r-0.d master 4000', 'r-0.d master 3900')).toBe(false)
+    expect(trusted()).toBe(false)
+  })
+
+  test('not while one of them replaces it, nor when they name another', () => {
+    expect(trusted(CALM, CALM, 'r-0.d master,failover_in_progress 200')).toBe(false)
+    expect(trusted(CALM, 'r-1.d master 300', 'r-1.d master 300')).toBe(false)
+  })
+})
+
 describe('in a cluster', () => {
   const env = { REDIS_COUNT: '6', CLUSTER_MASTERS: '3', PATH: process.env['PATH'] ?? '' }
   const fresh = (machines: string): string[] => Array.from(machines, (m, n) => `h${n} ${m} id${n} - 0 0 6`)

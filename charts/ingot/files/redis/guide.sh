@@ -6,6 +6,9 @@
 #   all are empty and none was master          -> ordinal 0, the first start of all
 #   one was master and all others followed it  -> that one: the Sentinels have lost their volumes
 # Anything else is left to a person (see RUNBOOK): guessing would throw acknowledged writes away.
+#
+# A master that is back before its Sentinels gave it up may still be replaced: they may have begun just then, and would
+# throw away what it acknowledged meanwhile. It takes no write (start-redis.sh) until a majority has heard from it again.
 set -eu
 . "${0%/*}/lib.sh"
 . "${0%/*}/plans.sh"
@@ -42,14 +45,35 @@ lead_if_elected() {
 in_place() {
   info=$(me INFO replication)
   case $(echo "$info" | field role) in
-    master) return 0 ;;
+    master) trusted_by_sentinels ;;
     slave) [ "$(echo "$info" | field master_link_status)" = up ] &&
       [ "$(echo "$info" | field master_sync_in_progress)" = 0 ] ;;
     *) return 1 ;;
   esac
 }
 
-until [ "$(me PING)" = PONG ]; do sleep 1; done
+trusted_by_sentinels() {
+  [ "$(views | trusted)" != yes ] || return 0
+  # replaced meanwhile: the Sentinels would leave it a master for 8 s more
+  successor=$(opinions | agreed)
+  case $successor in '' | - | "$SELF") ;; *) adopt "$successor" ;; esac
+  return 1
+}
+
+# A line for each Sentinel that knows a master; see plans.sh. Names and values alternate, a line each.
+views() {
+  sentinel_hosts | while read -r sentinel; do
+    sentinel_at "$sentinel" SENTINEL MASTER "$MASTER_NAME" | awk '
+      NR % 2 { key = $0; next }
+      { value[key] = $0 }
+      END { if ("ip" in value) print value["ip"], value["flags"], value["last-ok-ping-reply"] }'
+  done
+}
+
+# set_until_done NAME VALUE
+set_until_done() { until [ "$(me CONFIG SET "$1" "$2")" = OK ]; do sleep 1; done; }
+
+until [ "$(me PING)" = PONG ]; do sleep 0.2; done
 while orphaned; do
   master=$(opinions | agreed)
   case $master in
@@ -59,5 +83,6 @@ while orphaned; do
   esac
   sleep 1
 done
-until in_place; do sleep 1; done
-me CONFIG SET replica-priority 100 >/dev/null
+until in_place; do sleep 0.2; done
+set_until_done min-replicas-to-write "$MIN_REPLICAS"
+set_until_done replica-priority 100

@@ -17,6 +17,17 @@ elect() {
     }'
 }
 
+# --- a master and its Sentinels: the master that each names, its flags, milliseconds since it last answered -------------
+
+# trusted: "yes" when a majority of all Sentinels has just heard from this server as its master, and nobody replaces it.
+# A failover needs a majority that has not.
+trusted() {
+  awk -v all="$SENTINEL_COUNT" -v self="$SELF" '
+    $2 ~ /failover_in_progress/ { replaced = 1 }
+    $1 == self && $2 == "master" && $3 < 2000 { calm++ }
+    END { if (calm > all / 2 && !replaced) print "yes" }'
+}
+
 # --- in a cluster: host, machine, id, id of its master or "-", number of slots, of keys, of nodes it knows ---------------
 
 # plan_masters: hosts that become masters, from a census: another machine for each, as long as there are any

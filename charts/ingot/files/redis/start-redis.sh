@@ -64,6 +64,8 @@ case $MODE in
   sentinel)
     # what has no data yet must not be promoted before it has copied them; guide.sh lifts this
     if ! holds_data && [ "$PERSISTENT" = true ]; then echo 'replica-priority 0' >>"$RUN/redis.conf"; fi
+    # more than there are: no write before guide.sh knows that it will be kept
+    echo 'min-replicas-to-write 1000' >>"$RUN/redis.conf"
     find_role
     "${0%/*}/guide.sh" &
     ;;
