@@ -108,7 +108,7 @@ const TEETH: readonly Tooth[] = [
     name: 'write the cache early',
     store: 'postgres',
     failpoints: ['cache/write-before-commit'],
-    faults: ['store-cut'],
+    faults: ['store-kill'],
     breaks: 'nothing-lost',
   },
   {
