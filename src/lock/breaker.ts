@@ -16,7 +16,10 @@ export interface BreakerOptions {
   readonly volume?: number
   /** The window, in milliseconds. Default: 10000. */
   readonly windowMs?: number
-  /** How long it stays open before one call is let through as a probe, in milliseconds. Default: 2000. */
+  /**
+   * How long it stays open before one call is let through as a probe, in milliseconds. Default: 500: a service that is
+   * back is noticed soon after, and one that is away is asked twice a second.
+   */
   readonly restMs?: number
 }
 
@@ -46,7 +49,7 @@ function circuitOf(options: BreakerOptions): CircuitBreaker<[() => Promise<void>
     rollingCountBuckets: WINDOW_BUCKETS,
     rollingPercentilesEnabled: false,
     enableSnapshots: false,
-    resetTimeout: options.restMs ?? 2_000,
+    resetTimeout: options.restMs ?? 500,
   })
 }
 

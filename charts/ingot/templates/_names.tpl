@@ -34,6 +34,15 @@ app.kubernetes.io/part-of: ingot
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 
+{{/* Of the legacy backend, which is in the same image. */}}
+{{- define "ingot.legacyImage" -}}
+{{- with .Values.legacyBackend.imageTag -}}
+{{ $.Values.image.repository }}:{{ . }}
+{{- else -}}
+{{ include "ingot.image" . }}
+{{- end -}}
+{{- end -}}
+
 {{/* imagePullSecrets of a pod, or nothing. */}}
 {{- define "ingot.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}

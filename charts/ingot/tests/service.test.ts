@@ -181,4 +181,11 @@ describe('the service', () => {
     expect(imageOf([])).toBe(`ingot:${version}`)
     expect(imageOf(['image.repository="r.example/ingot"', 'image.tag="dev"'])).toBe('r.example/ingot:dev')
   })
+
+  test('leaves the legacy backend at its own tag, where it has one', () => {
+    const imageOf = (changes: readonly string[]): string | undefined =>
+      podOf(render('legacy', changes), 'Deployment/ingot-legacy').spec.containers[0]?.image
+    expect(imageOf(['image.tag="next"'])).toBe('ingot:next')
+    expect(imageOf(['image.tag="next"', 'legacyBackend.imageTag="now"'])).toBe('ingot:now')
+  })
 })

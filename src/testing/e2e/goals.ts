@@ -40,6 +40,9 @@ export function goalsOf(measured: Measured): readonly Goal[] {
   switch (nature) {
     case 'redis-forced':
       return locks ? [atMostFloor(measured)] : [noFailure(measured, 'no Redis fault fails a write')]
+    case 'redis-all':
+      // nobody takes over: it takes as long as pods take to start
+      return locks ? [] : [noFailure(measured, 'no Redis fault fails a write')]
     case 'redis-graceful':
       return [noFailure(measured, 'a graceful delete fails no write'), ...canaryKeeps(measured)]
     case 'service-forced':

@@ -12,7 +12,14 @@ interface FaultKind {
   /** Its letter in the list of drills; several faults may be variants of one. */
   readonly letter: string
   readonly says: string
-  readonly nature: 'redis-forced' | 'redis-graceful' | 'service-forced' | 'both-forced' | 'node' | 'rollout'
+  readonly nature:
+    | 'redis-forced'
+    | 'redis-all'
+    | 'redis-graceful'
+    | 'service-forced'
+    | 'both-forced'
+    | 'node'
+    | 'rollout'
 }
 
 export const FAULTS = {
@@ -21,7 +28,7 @@ export const FAULTS = {
   'service-kill': { letter: 'b', says: 'a pod of the service is killed and deleted', nature: 'service-forced' },
   'master-service-kill': { letter: 'c', says: 'Redis master and a pod of the service at once', nature: 'both-forced' },
   'master-sentinel-kill': { letter: 'c', says: 'Redis master and a Sentinel at once', nature: 'redis-forced' },
-  'redis-all-kill': { letter: 'd', says: 'all Redis pods at once', nature: 'redis-forced' },
+  'redis-all-kill': { letter: 'd', says: 'all Redis pods at once', nature: 'redis-all' },
   'node-freeze': { letter: 'e', says: 'the node of a Redis master is frozen, and thawed', nature: 'node' },
   'upgrade-image': { letter: 'f', says: 'helm upgrade with another image', nature: 'rollout' },
   'upgrade-replicas': { letter: 'f', says: 'helm upgrade with more replicas', nature: 'rollout' },

@@ -77,7 +77,7 @@ async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal
 /** Replication is asynchronous: a master that dies without a hand-over may take its last writes along. */
 function redisLossOf(name: FaultName): RedisLoss {
   const { nature } = FAULTS[name]
-  return nature === 'redis-forced' || nature === 'both-forced' || nature === 'node' ? 'allow' : 'forbid'
+  return nature === 'redis-graceful' || nature === 'service-forced' || nature === 'rollout' ? 'forbid' : 'allow'
 }
 
 async function performControl(control: Control, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult> {

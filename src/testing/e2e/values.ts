@@ -32,7 +32,8 @@ export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLIC
     lock: { mode: lock, fences: { mode: 'postgres' } },
     redis: { mode, sentinel: { downAfterMs: DOWN_AFTER_MS }, cluster: { nodeTimeoutMs: NODE_TIMEOUT_MS } },
     postgres: anchored,
-    legacyBackend: { enabled: store === 'http', ...anchored },
+    // the system that is not ours does not change with the service
+    legacyBackend: { enabled: store === 'http', imageTag: TAGS.shipped, ...anchored },
   }
 }
 
