@@ -81,9 +81,9 @@ function ownConnections({ outage }: Measured): Goal {
   }
 }
 
-/** Whichever is longer: nobody was served, or somebody was not. */
-export function costMs({ withoutGoodMs, failingMs }: Outage): number {
-  return Math.max(withoutGoodMs, failingMs)
+/** Whichever is longest: nobody was served, somebody was not, or somebody waited. */
+export function costMs({ withoutGoodMs, failingMs, slowestMs }: Outage): number {
+  return Math.max(withoutGoodMs, failingMs, slowestMs)
 }
 
 function atMostFloor({ outage, floorMs }: Measured): Goal {

@@ -199,6 +199,15 @@ test('an outage is the longest time without a good answer, and what failed by cl
   expect(outage.failedBefore).toBe(0)
 })
 
+test('the slowest good answer counts from the strike on, whenever its write began', () => {
+  const writes = [
+    { at: 1_000, tookMs: 1_900 },
+    { at: 2_500, tookMs: 1_700 },
+    { at: 4_000, tookMs: 300 },
+  ]
+  expect(outageOf(numbered(writes.flatMap(save)), TIMES).slowestMs).toBe(1_700)
+})
+
 test('without a good answer after the strike there is no first, and the outage lasts to the end', () => {
   const outage = outageOf(numbered(every(100, 3_000).flatMap(save)), TIMES)
   expect(outage.firstGoodMs).toBeUndefined()

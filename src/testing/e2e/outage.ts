@@ -13,6 +13,8 @@ export interface Outage {
   readonly withoutGoodMs: number
   /** From the strike to the first good answer to a write that began after it; absent when there was none. */
   readonly firstGoodMs?: number
+  /** Longest time that a good write took whose answer came after the strike, milliseconds; 0 without one. */
+  readonly slowestMs: number
   /** From the strike to the beginning of the last write that failed; 0 when none did. */
   readonly failingMs: number
   /** Writes that were refused or that nobody knows of, by class, from the strike on. */
@@ -37,12 +39,15 @@ export function outageOf(events: readonly Event[], { fromMs, struckMs, untilMs }
     writes: all.length,
     withoutGoodMs: withoutGoodMs(good.map(endOf), { struckMs, untilMs }),
     ...(Number.isFinite(firstGoodMs) ? { firstGoodMs: firstGoodMs - struckMs } : {}),
+    slowestMs: Math.max(0, greatest(good.filter((one) => endOf(one) >= struckMs).map(durationOf))),
     failingMs: Math.max(0, greatest(hurt.map(({ invoke }) => invoke.tMono)) - struckMs),
     failures: Object.fromEntries(Array.from(byFailure(hurt), ([name, operations]) => [name, operations.length])),
     writesBefore: before.length,
     failedBefore: before.filter(({ outcome }) => outcome !== 'ok').length,
   }
 }
+
+const durationOf = (operation: Operation): number => endOf(operation) - operation.invoke.tMono
 
 const endOf = (operation: Operation): number => endMs(operation, Number.POSITIVE_INFINITY)
 

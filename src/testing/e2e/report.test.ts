@@ -11,6 +11,7 @@ const OUTAGE = {
   writes: 100,
   withoutGoodMs: 300,
   firstGoodMs: 50,
+  slowestMs: 200,
   failingMs: 0,
   failures: {},
   writesBefore: 50,
@@ -76,7 +77,7 @@ test('the report names every drill, its figures and its goals', () => {
   ])
   expect(report).toContain('2 of 2 as they must be')
   expect(report).toContain(
-    '| sentinel-postgres-auto-master-kill | valid | 0 | 0 | 0.3 s | 0.1 s | none failed | 0.0 s |',
+    '| sentinel-postgres-auto-master-kill | valid | 0 | 0 | 0.3 s | 0.1 s | 0.2 s | none failed | 0.0 s |',
   )
   expect(report).toContain('- met: sentinel-postgres-auto-master-kill: no Redis fault fails a write (none failed)')
   expect(report).toContain('violated (wanted: violated)')
@@ -117,6 +118,7 @@ test('where writes wait for Redis a forced kill may cost the floor and two secon
     true,
   ])
   expect(met(measured({ setup, floorMs, outage: { ...OUTAGE, withoutGoodMs: floorMs + 2_100 } }))).toEqual([false])
+  expect(met(measured({ setup, floorMs, outage: { ...OUTAGE, slowestMs: floorMs + 2_100 } }))).toEqual([false])
 })
 
 test("a pod's death may fail what was on its connections, and nothing that a living one answers", () => {
