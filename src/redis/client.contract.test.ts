@@ -1,7 +1,8 @@
 /** What ioredis does with our settings on real servers, where its own behaviour would end a client. */
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { presentOrSkip, startSentinel } from '../testing/redis-servers.ts'
+import { present } from '../testing/present.ts'
+import { startSentinel } from '../testing/redis-servers.ts'
 import { createSentinelClient, DEFAULT_SETTINGS } from './client.ts'
 import { parseRedisUrl } from './topology.ts'
 
@@ -14,7 +15,7 @@ function event(client: Redis, name: string, signal: AbortSignal): Promise<void> 
 }
 
 test('a client that is told to reconnect while it asks the Sentinels is not lost', async ({ skip }) => {
-  await using servers = presentOrSkip(await startSentinel(), skip)
+  await using servers = present(await startSentinel(), skip)
   const topology = parseRedisUrl(servers.url)
   if (topology.kind !== 'sentinel') throw new Error(`not Sentinels: ${servers.url}`)
   const phase = { started: false }

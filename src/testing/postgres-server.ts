@@ -1,8 +1,8 @@
 /** A Postgres of its own for a test file, in a container that can be killed, frozen and started again. */
 import pg from 'pg'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
+import { inDocker } from './containers.ts'
 import type { Absent } from './present.ts'
-import { dockerAbsence } from './redis-container.ts'
 import { freePorts } from './tcp-ports.ts'
 
 export interface PostgresServer extends AsyncDisposable {
@@ -33,9 +33,8 @@ const PASSWORD = 'test-only'
 const START_MS = 60_000
 
 /** Or why there can be none. */
-export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer | Absent> {
-  const absent = await dockerAbsence()
-  return absent === undefined ? start(options) : { absent }
+export function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer | Absent> {
+  return inDocker(() => start(options))
 }
 
 async function start({ settings = [], smallDisk }: PostgresServerOptions): Promise<PostgresServer> {

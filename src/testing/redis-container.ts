@@ -5,7 +5,7 @@
  * Ports are the same inside and outside, so the addresses that servers announce to each other are right for clients
  * too: by host networking on Linux, by mapped ports elsewhere.
  */
-import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 
 const IMAGE = 'redis:8.0'
 /** A container that nobody removes, because its test was killed, ends by itself. */
@@ -31,16 +31,6 @@ export interface RedisContainer extends AsyncDisposable {
   signal(port: number, name: 'KILL' | 'STOP' | 'CONT'): Promise<void>
   /** Starts a killed server again with the files it left. */
   restart(port: number): Promise<void>
-}
-
-/** Why no container can be started here; `undefined` when one can. */
-export async function dockerAbsence(): Promise<string | undefined> {
-  try {
-    await getContainerRuntimeClient()
-    return undefined
-  } catch (error) {
-    return `no Docker: ${error instanceof Error ? error.message : String(error)}`
-  }
 }
 
 const folder = (port: number): string => `/tmp/redis-${port}`

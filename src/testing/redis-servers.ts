@@ -1,12 +1,8 @@
 /** Redis in every shape that ingot uses, started for a test and removed after it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type ContainerOptions,
-  dockerAbsence,
-  type RedisContainer,
-  type ServerSpec,
-  startContainer,
-} from './redis-container.ts'
+import { inDocker } from './containers.ts'
+import type { Absent } from './present.ts'
+import { type ContainerOptions, type RedisContainer, type ServerSpec, startContainer } from './redis-container.ts'
 import { freePorts } from './tcp-ports.ts'
 
 export interface RedisServers extends RedisContainer {
@@ -15,17 +11,6 @@ export interface RedisServers extends RedisContainer {
   readonly ports: readonly number[]
   /** The port of the server that is master now: of the Sentinels' master, or of the slot's owner. */
   master(slot?: number): Promise<number>
-}
-
-export interface Absent {
-  readonly absent: string
-}
-
-/** Skips the test with the reason where there are no servers; fails it instead where CI is set. */
-export function presentOrSkip<T>(started: T | Absent, skip: (reason: string) => never): T {
-  if (typeof started !== 'object' || started === null || !('absent' in started)) return started
-  if ((process.env['CI'] ?? '') !== '') throw new Error(started.absent)
-  return skip(started.absent)
 }
 
 const HOST = '127.0.0.1'
@@ -44,11 +29,6 @@ async function until(what: string, check: () => Promise<boolean>, ms = 30_000): 
     await sleep(50)
   }
   throw new Error(`${what} did not happen within ${ms} ms`, { cause: last })
-}
-
-async function orAbsent<T extends AsyncDisposable>(start: () => Promise<T>): Promise<T | Absent> {
-  const absent = await dockerAbsence()
-  return absent === undefined ? start() : { absent }
 }
 
 async function ready(servers: RedisContainer, ports: readonly number[]): Promise<void> {
@@ -84,7 +64,7 @@ export function startStandalone({
   tls = false,
   ...options
 }: StandaloneOptions = {}): Promise<RedisServers | Absent> {
-  return orAbsent(async () => {
+  return inDocker(async () => {
     const [port = 0] = await freePorts(1)
     const container = await startContainer([{ ...server(port, config), env, tls }], options)
     return guarded(container, async () => {
@@ -96,7 +76,7 @@ export function startStandalone({
 
 /** Servers that know nothing of each other. */
 export function startIndependent(count = 5, config: readonly string[] = []): Promise<RedisServers | Absent> {
-  return orAbsent(async () => {
+  return inDocker(async () => {
     const ports = await freePorts(count)
     const container = await startContainer(ports.map((port) => server(port, config)))
     return guarded(container, async () => {
@@ -120,7 +100,7 @@ const sentinel = (port: number, master: number): ServerSpec => ({
 
 /** Three Sentinels, a master and two replicas; a silent master is replaced after about two seconds. */
 export function startSentinel(options: ContainerOptions = {}): Promise<RedisServers | Absent> {
-  return orAbsent(async () => {
+  return inDocker(async () => {
     const [master = 0, ...others] = await freePorts(6)
     const replicas = others.slice(0, 2)
     const sentinels = others.slice(2)
@@ -180,7 +160,7 @@ async function ownerOf(container: RedisContainer, via: number, slot: number): Pr
 
 /** Three masters with a replica each; a silent master is replaced after about two seconds. */
 export function startCluster(): Promise<RedisServers | Absent> {
-  return orAbsent(async () => {
+  return inDocker(async () => {
     const all = await freePorts(12)
     const ports = all.slice(0, 6)
     const container = await startContainer(ports.map((port, i) => clusterNode(port, all[i + 6] ?? 0)))

@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../testing/folder.ts'
+import { present } from '../../testing/present.ts'
 import { endProcesses, startIngot } from '../../testing/process.ts'
-import { presentOrSkip, type RedisServers, startStandalone } from '../../testing/redis-servers.ts'
+import { type RedisServers, startStandalone } from '../../testing/redis-servers.ts'
 import { checkersOf } from '../check/checkers.ts'
 import { judge } from '../check/verdict.ts'
 import { readHistory } from '../history.ts'
@@ -27,7 +28,7 @@ async function watch(name: string, redis: RedisServers, happen: () => Promise<un
 }
 
 test('a server that keeps what it acknowledges loses nothing', async ({ skip }) => {
-  await using redis = presentOrSkip(await startStandalone(), skip)
+  await using redis = present(await startStandalone(), skip)
   const checks = await watch('kept', redis, async () => {})
   expect(checks['canary-whole']).toMatchObject({ kind: 'valid' })
   expect(checks['canary-writes']).toMatchObject({ kind: 'valid', figures: { lost: 0 } })
@@ -35,7 +36,7 @@ test('a server that keeps what it acknowledges loses nothing', async ({ skip }) 
 })
 
 test('a server that forgets everything is found out: writes, grants and fences', async ({ skip }) => {
-  await using redis = presentOrSkip(await startStandalone(), skip)
+  await using redis = present(await startStandalone(), skip)
   const checks = await watch('lost', redis, () => redis.cli(redis.ports[0] ?? 0, 'flushall'))
   expect(checks['canary-whole']).toMatchObject({ kind: 'valid' })
   for (const name of ['canary-writes', 'canary-grants']) expect(checks[name]).toMatchObject({ kind: 'violated' })

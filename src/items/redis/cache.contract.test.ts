@@ -4,14 +4,8 @@ import { createRedisConnection } from '../../redis/deployment.ts'
 import { parseRedisUrl } from '../../redis/topology.ts'
 import { silentLog } from '../../telemetry/log.ts'
 import { createFakeCache } from '../../testing/item-cache.ts'
-import {
-  type Absent,
-  presentOrSkip,
-  type RedisServers,
-  startCluster,
-  startSentinel,
-  startStandalone,
-} from '../../testing/redis-servers.ts'
+import { type Absent, present } from '../../testing/present.ts'
+import { type RedisServers, startCluster, startSentinel, startStandalone } from '../../testing/redis-servers.ts'
 import type { CacheKey, Fact, ItemCache } from '../cache.ts'
 import { item } from '../contract.ts'
 import { createRedisCache } from './cache.ts'
@@ -70,7 +64,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 
   test('knows nothing of what was never written, and all of what was', async ({ skip }) => {
-    const { cache } = presentOrSkip(started, skip)
+    const { cache } = present(started, skip)
     const [one, other] = [keyOf(), keyOf()]
     expect(await cache.read([one, other])).toEqual([undefined, undefined])
     await cache.write([{ ...one, ...fact }])
@@ -78,14 +72,14 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 
   test('keeps collections apart', async ({ skip }) => {
-    const { cache } = presentOrSkip(started, skip)
+    const { cache } = present(started, skip)
     const key = keyOf()
     await cache.write([{ ...key, ...fact }])
     expect(await cache.read([{ ...key, collection: 'd' }])).toEqual([undefined])
   })
 
   test('believes the last word on an item', async ({ skip }) => {
-    const { cache } = presentOrSkip(started, skip)
+    const { cache } = present(started, skip)
     const key = keyOf()
     await cache.write([{ ...key, ...fact }])
     await cache.write([{ ...key, ...fact, epoch: '8-f', deletes: 0 }])
@@ -93,7 +87,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 
   test('takes thousands at once, and gives them back in their order', async ({ skip }) => {
-    const { cache } = presentOrSkip(started, skip)
+    const { cache } = present(started, skip)
     const keys = Array.from({ length: 3_000 }, () => keyOf())
     await cache.write(keys.map((key, index) => ({ ...key, ...fact, firstSeenMs: index })))
     const read = await cache.read(keys.toReversed())
@@ -103,7 +97,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 
   test('notes the highest position of each epoch, beyond what a double holds', async ({ skip }) => {
-    const { cache } = presentOrSkip(started, skip)
+    const { cache } = present(started, skip)
     const epoch = `9-${numbers}`
     expect(await cache.note({ epoch, position: 9n })).toEqual({ epoch, position: 9n })
     for (const position of [2n ** 63n + 2n, 2n ** 63n + 1n, 10n]) {
@@ -113,7 +107,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 
   test('lets go of everything in time', async ({ skip }) => {
-    const { servers } = presentOrSkip(started, skip)
+    const { servers } = present(started, skip)
     if (servers === undefined) return
     await using cache = await openCache(servers, `ttl-${numbers}`)
     await cache.write([{ ...keyOf(), ...fact }])
@@ -127,7 +121,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 
   test('takes nothing for a fact that was not written by it', async ({ skip }) => {
-    const { servers } = presentOrSkip(started, skip)
+    const { servers } = present(started, skip)
     if (servers === undefined) return
     const namespace = `odd-${numbers}`
     await using cache = await openCache(servers, namespace)

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../std/clock.ts'
+import { type Absent, present } from '../../testing/present.ts'
 import { type Certificates, createCertificates } from '../../testing/redis-certificates.ts'
-import { type Absent, presentOrSkip, type RedisServers, startStandalone } from '../../testing/redis-servers.ts'
+import { type RedisServers, startStandalone } from '../../testing/redis-servers.ts'
 import { newToken } from '../token.ts'
 import { createRedisLock } from './backend.ts'
 
@@ -64,7 +65,7 @@ test('the documentation lists these rights', () => {
 })
 
 test('a client with the right certificate, user and password has locks, with wake-ups', async ({ skip }) => {
-  const [port = 0] = presentOrSkip(servers, skip).ports
+  const [port = 0] = present(servers, skip).ports
   await using lock = createRedisLock(urlOf(port, {}), { clock: systemClock })
   await lock.connect(soon())
   const [first, second] = [newToken(), newToken()].map((token) => ({ key: 'tls', token, ttlMs: 5_000, willWait: true }))
@@ -100,7 +101,7 @@ const WRONG: readonly (readonly [string, () => Access, string, string])[] = [
 ]
 
 test.for(WRONG)('%s is one clear fault, after one attempt', async ([, access, code, part], { skip }) => {
-  const started = presentOrSkip(servers, skip)
+  const started = present(servers, skip)
   const [port = 0] = started.ports
   const connections = async (): Promise<number> =>
     Number(/total_connections_received:(\d+)/.exec(await started.cli(port, 'info', 'stats'))?.[1])
@@ -116,7 +117,7 @@ test.for(WRONG)('%s is one clear fault, after one attempt', async ([, access, co
 })
 
 test('a user without rights on the keys is refused with the reason, at the first lock', async ({ skip }) => {
-  const [port = 0] = presentOrSkip(servers, skip).ports
+  const [port = 0] = present(servers, skip).ports
   await using lock = createRedisLock(urlOf(port, { user: 'stranger', password: 'known' }), { clock: systemClock })
   await lock.connect(soon())
   const attempt = await lock.tryAcquire({ key: 'k', token: newToken(), ttlMs: 1_000 }, soon())

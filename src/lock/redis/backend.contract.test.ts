@@ -1,12 +1,7 @@
 import { systemClock } from '../../std/clock.ts'
 import { startPeer } from '../../testing/lock-processes.ts'
-import {
-  type Absent,
-  type RedisServers,
-  startCluster,
-  startSentinel,
-  startStandalone,
-} from '../../testing/redis-servers.ts'
+import type { Absent } from '../../testing/present.ts'
+import { type RedisServers, startCluster, startSentinel, startStandalone } from '../../testing/redis-servers.ts'
 import { lockContract, type Subject } from '../contract.ts'
 import { createRedisLock } from './backend.ts'
 

@@ -6,13 +6,8 @@ import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
 import { reportFault } from '../../testing/fault-report.ts'
 import { createFencedRegister } from '../../testing/fenced-register.ts'
-import {
-  type Absent,
-  presentOrSkip,
-  type RedisServers,
-  startCluster,
-  startSentinel,
-} from '../../testing/redis-servers.ts'
+import { type Absent, present } from '../../testing/present.ts'
+import { type RedisServers, startCluster, startSentinel } from '../../testing/redis-servers.ts'
 import type { LockBackend } from '../backend.ts'
 import { createMemoryFences } from '../fences/memory.ts'
 import type { Attempt, Fencing, Key } from '../lock.ts'
@@ -35,7 +30,7 @@ async function serversOrSkip(
   start: () => Promise<RedisServers | Absent>,
   skip: (reason: string) => never,
 ): Promise<RedisServers> {
-  const servers = presentOrSkip(await start(), skip)
+  const servers = present(await start(), skip)
   scope.defer(async () => servers[Symbol.asyncDispose]())
   return servers
 }

@@ -7,12 +7,8 @@ import { createScope } from '../../std/scope.ts'
 import { reportFault } from '../../testing/fault-report.ts'
 import { createFencedRegister } from '../../testing/fenced-register.ts'
 import { startPeer } from '../../testing/lock-processes.ts'
-import {
-  presentOrSkip,
-  type RedisServers,
-  type StandaloneOptions,
-  startStandalone,
-} from '../../testing/redis-servers.ts'
+import { present } from '../../testing/present.ts'
+import { type RedisServers, type StandaloneOptions, startStandalone } from '../../testing/redis-servers.ts'
 import { startTcpProxy, type TcpProxy } from '../../testing/tcp-proxy.ts'
 import type { LeaseRequest, LockBackend } from '../backend.ts'
 import type { Key } from '../lock.ts'
@@ -35,7 +31,7 @@ afterEach(async () => {
 type Skip = (reason: string) => never
 
 async function serve(skip: Skip, options?: StandaloneOptions): Promise<RedisServers> {
-  const servers = presentOrSkip(await startStandalone(options), skip)
+  const servers = present(await startStandalone(options), skip)
   scope.defer(async () => servers[Symbol.asyncDispose]())
   return servers
 }
@@ -233,7 +229,7 @@ test("a server's wall clock that jumps past a lease makes two holders, and the f
     env: { LD_PRELOAD: LIBRARY },
   })
   const built = await servers.exec('sh', '-c', `test -s ${LIBRARY} && echo yes || echo no`)
-  if (built !== 'yes') presentOrSkip({ absent: 'no compiler (tcc) could be installed in the container' }, skip)
+  if (built !== 'yes') present({ absent: 'no compiler (tcc) could be installed in the container' }, skip)
   const [port = 0] = servers.ports
   const lock = await open(servers.url)
   const locker = createLocker(lock)

@@ -4,13 +4,8 @@ import { afterEach, expect, test } from 'vitest'
 import { slotOf } from '../../redis/slot.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
-import {
-  type Absent,
-  presentOrSkip,
-  type RedisServers,
-  startCluster,
-  startStandalone,
-} from '../../testing/redis-servers.ts'
+import { type Absent, present } from '../../testing/present.ts'
+import { type RedisServers, startCluster, startStandalone } from '../../testing/redis-servers.ts'
 import type { FenceStore } from '../fence-store.ts'
 import { createMemoryFences } from '../fences/memory.ts'
 import type { Key } from '../lock.ts'
@@ -28,7 +23,7 @@ afterEach(async () => {
 })
 
 async function serve(start: () => Promise<RedisServers | Absent>, skip: (why: string) => never): Promise<RedisServers> {
-  const servers = presentOrSkip(await start(), skip)
+  const servers = present(await start(), skip)
   scope.defer(async () => servers[Symbol.asyncDispose]())
   return servers
 }

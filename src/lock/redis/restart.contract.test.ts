@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { presentOrSkip, startStandalone } from '../../testing/redis-servers.ts'
+import { present } from '../../testing/present.ts'
+import { startStandalone } from '../../testing/redis-servers.ts'
 
 const SCRIPTS = new URL('../../../charts/ingot/files/redis/lib.sh', import.meta.url)
 const [DEFAULT_USER = ''] = /user default [^']+/.exec(readFileSync(SCRIPTS, 'utf8')) ?? []
@@ -11,7 +12,7 @@ const WRITES = "redis.call('set', 'a', '1') redis.call('set', 'b', '1') return '
 test('what a script wrote is there after a kill, and the default user stays out', async ({ skip }) => {
   const config = ['appendonly yes', 'appendfsync always', 'user tester on nopass ~* &* +@all', DEFAULT_USER]
   const cliArgs = ['--user', 'tester', '--pass', 'any', '--no-auth-warning']
-  await using redis = presentOrSkip(await startStandalone({ config, cliArgs }), skip)
+  await using redis = present(await startStandalone({ config, cliArgs }), skip)
   const [port = 0] = redis.ports
   expect(await redis.cli(port, 'eval', WRITES, '0')).toBe('written')
   await redis.signal(port, 'KILL')

@@ -4,8 +4,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { findDocker } from '../containers.ts'
 import { present } from '../present.ts'
-import { dockerAbsence } from '../redis-container.ts'
 
 const children: ChildProcess[] = []
 afterAll(() => {
@@ -42,8 +42,7 @@ const answers = (url: string): Promise<boolean> =>
   )
 
 test('three replicas behind one address save an item once, and end with Ctrl-C', async ({ skip }) => {
-  const absent = await dockerAbsence()
-  present(absent === undefined ? {} : { absent }, skip)
+  present(await findDocker(), skip)
   const { child, ended, ready, said } = startCluster('0')
   await ready
   const [address = '', ...replicas] = [...said().matchAll(/^.*replicas? +(http:\S+)$/gm)].map(([, url = '']) => url)

@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createScope, type Scope } from '../../std/scope.ts'
-import { type PostgresServer, startPostgres } from '../postgres-server.ts'
-import type { Absent } from '../present.ts'
-import { type RedisServers, startSentinel } from '../redis-servers.ts'
+import { removeContainersOurselves } from '../containers.ts'
+import { startPostgres } from '../postgres-server.ts'
+import { needed } from '../present.ts'
+import { startSentinel } from '../redis-servers.ts'
 import { type Service, startService } from '../service.ts'
 import { startBalancer } from './balancer.ts'
 
@@ -17,20 +18,10 @@ const REPLICAS = 3
 const LIFE_SECONDS = 7 * 24 * 3_600
 const PORT = process.env['INGOT_CLUSTER_PORT'] ?? '8080'
 
-// in CI's image stores there is none of the container that removes containers; this program does that itself
-process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
+removeContainersOurselves()
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
-}
-
-const isAbsent = (server: object): server is Absent => 'absent' in server
-
-async function started<T extends AsyncDisposable>(scope: Scope, what: string, start: Promise<T | Absent>): Promise<T> {
-  const server = await start
-  if (isAbsent(server)) throw new Error(`${what} cannot be started: ${server.absent}`)
-  scope.defer(() => server[Symbol.asyncDispose]())
-  return server
 }
 
 function interrupted(): Promise<void> {
@@ -67,8 +58,8 @@ async function main(stop: Promise<void>): Promise<void> {
   const address = await startAddress(scope, replicas)
   say('starting Postgres and Redis (three Sentinels, a master, two replicas) in Docker')
   const [postgres, redis] = await Promise.all([
-    started<PostgresServer>(scope, 'Postgres', startPostgres()),
-    started<RedisServers>(scope, 'Redis', startSentinel({ lifeSeconds: LIFE_SECONDS })),
+    needed(scope, 'Postgres', startPostgres()),
+    needed(scope, 'Redis', startSentinel({ lifeSeconds: LIFE_SECONDS })),
   ])
   const env = {
     INGOT_STORE_URL: postgres.url,

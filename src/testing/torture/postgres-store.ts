@@ -4,8 +4,8 @@ import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainer
 import { readPostgresStore } from '../../drill/final/postgres.ts'
 import type { Fault } from '../../drill/nemesis/fault.ts'
 import { createPostgres } from '../../postgres/pool.ts'
+import { inDocker } from '../containers.ts'
 import type { Absent } from '../present.ts'
-import { dockerAbsence } from '../redis-container.ts'
 import type { TortureStore } from './store.ts'
 
 export interface PostgresStoreOptions {
@@ -39,9 +39,11 @@ cp -a /tmp/then/. "$PGDATA"`
 /** Longer than a lease on the store's past. */
 const LEASE_OVER_MS = 2_200
 
-export async function startPostgresStore({ port, sql }: PostgresStoreOptions): Promise<TortureStore | Absent> {
-  const absent = await dockerAbsence()
-  if (absent !== undefined) return { absent }
+export function startPostgresStore(options: PostgresStoreOptions): Promise<TortureStore | Absent> {
+  return inDocker(() => startStore(options))
+}
+
+async function startStore({ port, sql }: PostgresStoreOptions): Promise<TortureStore> {
   const container = await new GenericContainer('postgres:17')
     .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
     .withEntrypoint(['bash', '-c', LOOP])

@@ -5,21 +5,16 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readHistory } from '../../drill/history.ts'
 import { reportOf } from '../../drill/report.ts'
+import { findDocker } from '../containers.ts'
 import { temporaryFolder } from '../folder.ts'
 import { present } from '../present.ts'
 import { runIngot } from '../process.ts'
-import { dockerAbsence } from '../redis-container.ts'
 import { torture } from './torture.ts'
 
 const folder = temporaryFolder()
 /** Traffic goes on until all has happened: on a busy machine longer, for so long at most. */
 const LONGEST_MS = 120_000
 const SHORT = { trafficMs: LONGEST_MS, cover: true, lock: 'redis', quietMs: 200 } as const
-
-async function dockerOrSkip(skip: (reason: string) => never): Promise<void> {
-  const absent = await dockerAbsence()
-  present(absent === undefined ? {} : { absent }, skip)
-}
 
 describe('three replicas under faults', () => {
   test.for([
@@ -29,7 +24,7 @@ describe('three replicas under faults', () => {
       ['replica-kill-after-commit', 'replica-stop', 'late-packet', 'store-kill', 'store-cut', 'holder-stop'],
     ],
   ] as const)('on store %s keep every promise', async ([store, faults], { skip }) => {
-    await dockerOrSkip(skip)
+    present(await findDocker(), skip)
     const out = join(folder, store)
     const options = { ...SHORT, seed: 7, store, faults, folder: out, signal: AbortSignal.timeout(280_000) }
     const { verdict, missing } = await torture(options)
@@ -40,7 +35,7 @@ describe('three replicas under faults', () => {
   })
 
   test('are found out when they ignore the fence, and `ingot check` says the same', async ({ skip }) => {
-    await dockerOrSkip(skip)
+    present(await findDocker(), skip)
     const out = join(folder, 'sabotaged')
     const { verdict, historyFile } = await torture({
       ...SHORT,
@@ -65,7 +60,7 @@ describe('three replicas under faults', () => {
   })
 
   test('end with Ctrl-C, and leave nothing behind', async ({ skip }) => {
-    await dockerOrSkip(skip)
+    present(await findDocker(), skip)
     const args = [join(import.meta.dirname, 'command.ts'), '--seed', '3', '--minutes', '5', '--lock', 'redis']
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     const exited = once(child, 'exit')

@@ -38,7 +38,7 @@ import { systemClock } from '../../std/clock.ts'
 import type { FailpointName } from '../../std/failpoint.ts'
 import { createRandom } from '../../std/random.ts'
 import { createScope, type Scope } from '../../std/scope.ts'
-import type { Absent } from '../present.ts'
+import { type Absent, needed } from '../present.ts'
 import { startSentinel, startStandalone } from '../redis-servers.ts'
 import { within } from '../service.ts'
 import { freePorts } from '../tcp-ports.ts'
@@ -153,19 +153,12 @@ interface Scenery {
   readonly faults: (probe: Probe) => readonly Fault[]
 }
 
-async function present<T extends AsyncDisposable>(scope: Scope, start: Promise<T | Absent>): Promise<T> {
-  const server = await start
-  if ('absent' in server) throw new Error(server.absent)
-  scope.defer(() => server[Symbol.asyncDispose]())
-  return server
-}
-
 async function raise(options: TortureOptions, scope: Scope, record: (entry: Entry) => Event): Promise<Scenery> {
   const { folder, signal, failpoints = [], seed } = options
   const [storePort = 0, ...ports] = await freePorts(REPLICAS + 1)
   const [redis, store] = await Promise.all([
-    present(scope, options.lock === 'sentinel' ? startSentinel() : startStandalone()),
-    present(scope, startStore(options, storePort)),
+    needed(scope, 'Redis', options.lock === 'sentinel' ? startSentinel() : startStandalone()),
+    needed(scope, 'the store', startStore(options, storePort)),
   ])
   signal.throwIfAborted()
   const fencesUrl = store.fencesUrl ?? `sqlite:${join(folder, 'fences.sqlite')}`
