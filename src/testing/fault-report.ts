@@ -3,6 +3,8 @@
  * writes its own line, so that files that run apart make one table.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { OUT } from './root.ts'
 
 export interface FaultLine {
   /** What was done, as a few words. */
@@ -15,8 +17,8 @@ export interface FaultLine {
   readonly seen: string
 }
 
-const FOLDER = new URL('../../out/locks/faults/', import.meta.url)
-const TABLE = new URL('../../out/locks/faults.md', import.meta.url)
+const FOLDER = join(OUT, 'locks', 'faults')
+const TABLE = join(OUT, 'locks', 'faults.md')
 
 function row({ fault, on, outageMs, seen }: FaultLine): string {
   return `| ${fault} | ${on} | ${outageMs === undefined ? 'none' : `${Math.round(outageMs)} ms`} | ${seen} |`
@@ -26,9 +28,9 @@ function row({ fault, on, outageMs, seen }: FaultLine): string {
 export function reportFault(line: FaultLine): void {
   mkdirSync(FOLDER, { recursive: true })
   const name = `${line.on} ${line.fault}`.toLowerCase().replaceAll(/[^a-z\d]+/g, '-')
-  writeFileSync(new URL(`${name}.json`, FOLDER), JSON.stringify(line))
+  writeFileSync(join(FOLDER, `${name}.json`), JSON.stringify(line))
   const files = readdirSync(FOLDER).toSorted()
-  const lines = files.map((file) => JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as FaultLine)
+  const lines = files.map((file) => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as FaultLine)
   const head = ['# Faults', '', '| fault | on | outage for a client | what was seen |', '|---|---|---|---|']
   writeFileSync(TABLE, `${[...head, ...lines.map(row)].join('\n')}\n`)
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Absent } from './present.ts'
+import { ROOT } from './root.ts'
 
 export interface K6Run extends AsyncDisposable {
   /** Resolves when the load has begun; rejects when k6 ends before, or after a minute. */
@@ -18,7 +19,6 @@ export interface K6 {
   start(script: string, out: string, settings: Readonly<Record<string, string>>): K6Run
 }
 
-const ROOT = join(import.meta.dirname, '..', '..')
 const BEGIN_MS = 60_000
 
 export function findK6(): K6 | Absent {

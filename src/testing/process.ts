@@ -1,10 +1,11 @@
 /** Commands of `ingot` as their users run them: processes of their own, with real signals, streams and files. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
+import { ROOT } from './root.ts'
 
-const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
+const CLI = join(ROOT, 'src', 'cli.ts')
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { FailpointName } from '../std/failpoint.ts'
+import { OUT, ROOT } from './root.ts'
 
 export interface ServiceOptions {
   /** Folder of its embedded store. */
@@ -41,7 +42,6 @@ export interface Service extends ServiceProcess {
   readonly url: string
 }
 
-const ROOT = join(import.meta.dirname, '..', '..')
 const READY = /^ingot serves (http:\S+),/m
 
 /** Starts the service and waits until it listens. Rejects with what it printed when it ends before. */
@@ -79,7 +79,7 @@ function environment({ data, env, failpoints }: ServiceOptions): NodeJS.ProcessE
     INGOT_DATA: data,
     INGOT_LOG_LEVEL: 'warn',
     // it starts in half the time, and is otherwise the same
-    NODE_COMPILE_CACHE: join(ROOT, 'out', 'compile-cache'),
+    NODE_COMPILE_CACHE: join(OUT, 'compile-cache'),
     ...(failpoints === undefined ? {} : { INGOT_FAILPOINTS: failpoints.join(',') }),
     ...env,
   }

@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { expect, test } from 'vitest'
+import { ROOT } from '../../testing/root.ts'
 import { loadManifests } from './job.ts'
 import { readScripts } from './scripts.ts'
 
-const ROOT = join(import.meta.dirname, '..', '..', '..')
 const files = readScripts(ROOT)
 const [configMap, job] = loadManifests({
   name: 'load',

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readAuditLog } from '../../drill/final/audit-log.ts'
 import { reap } from '../lock-processes.ts'
+import { ROOT } from '../root.ts'
 import { within } from '../service.ts'
 import type { TortureStore } from './store.ts'
 
@@ -15,7 +16,6 @@ export interface LegacyOptions {
   readonly fencing: 'on' | 'off'
 }
 
-const ROOT = join(import.meta.dirname, '..', '..', '..')
 const EXAMPLE = join(ROOT, 'examples', 'legacy-backend')
 const START_MS = 10_000
 /** How long a replica waits for it. */
