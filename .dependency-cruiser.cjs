@@ -29,6 +29,8 @@ const MAY = {
   drill: ['std', 'telemetry', 'redis', 'kube', 'lock', 'items', 'identity', 'client'],
 }
 const CONNECTIONS = 'redis|postgres|kube'
+/** Of the drills on Kubernetes: which there are, and what they came to. */
+const E2E_PURE = 'src/testing/e2e/(plan\\.ts$|judgement/|install/values\\.ts$)'
 const esc = (s) => s.replace(/[/@.-]/g, '\\$&')
 module.exports = {
   forbidden: [
@@ -60,6 +62,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/drill/check/', pathNot: TEST },
       to: { pathNot: '^src/(drill/(check/|history\\.ts$)|std/)' },
+    },
+    {
+      name: 'pure-judgement',
+      comment: 'what a drill came to is a function of its record',
+      severity: 'error',
+      from: { path: `^${E2E_PURE}`, pathNot: '\\.test\\.ts$' },
+      to: { pathNot: `^(${E2E_PURE}|src/drill/(check/|history\\.ts$|merge\\.ts$))` },
     },
     {
       name: 'pure-plans',

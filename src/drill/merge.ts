@@ -1,15 +1,19 @@
 /** Several recorders' histories as one: what the clients heard, what the nemesis did, what the canary saw. */
 import type { Event } from './history.ts'
 
-/**
- * In the order of `tMono`, which must be of one clock. Of events at the same moment the begins come first: operations
- * then overlap, and nothing is concluded from an order that nobody saw. Throws an Error when two histories name an
- * operation of one kind alike.
- */
+/** In order. Throws an Error when two histories name an operation of one kind alike. */
 export function mergeHistories(histories: readonly (readonly Event[])[]): readonly Event[] {
   checkNames(histories)
-  const inOrder = histories.flat().toSorted((a, b) => a.tMono - b.tMono || beginsFirst(a) - beginsFirst(b))
-  return inOrder.map((event, index) => ({ ...event, seq: index + 1 }))
+  return inOrder(histories.flat())
+}
+
+/**
+ * By `tMono`, which must be of one clock, and numbered anew. Of events at the same moment the begins come first:
+ * operations then overlap, and nothing is concluded from an order that nobody saw.
+ */
+export function inOrder(events: readonly Event[]): readonly Event[] {
+  const sorted = events.toSorted((a, b) => a.tMono - b.tMono || beginsFirst(a) - beginsFirst(b))
+  return sorted.map((event, index) => ({ ...event, seq: index + 1 }))
 }
 
 function beginsFirst({ type }: Event): number {

@@ -1,23 +1,25 @@
 /**
- * `npm run e2e`: drills on the current kind cluster, see plan.ts. Without flags those that decide whether a change may
- * land; `--full` all. Exit: 0 as it must be, 1 not so, 2 wrong usage, 4 ended early.
+ * `npm run e2e`: drills on the current kind cluster, see plan.ts. Without flags (flags.ts) those that decide whether a
+ * change may land; `--full` all. Exit: 0 as it must be, 1 not so, 2 wrong usage, 4 ended early.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { createDocker } from './docker.ts'
-import { saveEvidence } from './evidence.ts'
-import { provideImages } from './images.ts'
-import { NAMESPACE } from './installation.ts'
-import { junitOf } from './junit.ts'
-import { createKubectl, currentContext, kindClusterOf } from './kubectl.ts'
-import { ciPlan, fullPlan, planOf, type Run, type Sabotage, setupName } from './plan.ts'
-import { readNodes } from './pods.ts'
-import { reportOf, titleOf } from './report.ts'
-import { type Broken, type CaseResult, isPassed } from './results.ts'
+import { endBySignals, exitCode } from '../command-line.ts'
+import { OUT } from '../root.ts'
+import { createDocker } from './cluster/docker.ts'
+import { createKubectl, currentContext, kindClusterOf } from './cluster/kubectl.ts'
+import { readNodes } from './cluster/pods.ts'
+import { type Call, parseCall } from './flags.ts'
+import { provideImages } from './install/images.ts'
+import { NAMESPACE } from './install/installation.ts'
+import { junitOf } from './judgement/junit.ts'
+import { reportOf, titleOf } from './judgement/report.ts'
+import { type Broken, type CaseResult, isPassed } from './judgement/results.ts'
+import { type Run, type Sabotage, setupName } from './plan.ts'
+import { saveEvidence } from './record/evidence.ts'
 import { perform, type RunDeps } from './run.ts'
 
-const OUT = join(import.meta.dirname, '..', '..', '..', 'out', 'e2e')
+const FOLDER = join(OUT, 'e2e')
 
 const startMs = performance.now()
 const say = (line: string): void => {
@@ -25,39 +27,7 @@ const say = (line: string): void => {
   process.stdout.write(`${String(seconds).padStart(5)} s  ${line}\n`)
 }
 
-const ending = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(name, () => {
-    say(`${name}: cleaning up`)
-    ending.abort(new Error(`ended by ${name}`))
-  })
-}
-
-function flagsOf() {
-  const text = { type: 'string' } as const
-  const { values } = parseArgs({
-    options: {
-      mode: text,
-      store: text,
-      lock: text,
-      fault: text,
-      control: text,
-      rate: text,
-      full: { type: 'boolean' },
-      'no-build': { type: 'boolean' },
-    },
-  })
-  const { mode, store, lock, fault, control, full = false } = values
-  const rate = values.rate === undefined ? undefined : Number(values.rate)
-  if (rate !== undefined && !(Number.isInteger(rate) && rate >= 2 && rate % 2 === 0)) {
-    throw new RangeError(`--rate is "${values.rate}", write an even number from 2`)
-  }
-  return {
-    runs: planOf({ mode, store, lock, fault, control }, full ? fullPlan : ciPlan),
-    rate,
-    build: values['no-build'] !== true,
-  }
-}
+const ending = endBySignals(say)
 
 function sabotagesOf(runs: readonly Run[]): readonly Sabotage[] {
   return [...new Set(runs.flatMap(({ controls }) => controls.flatMap(({ sabotage }) => sabotage ?? [])))]
@@ -68,8 +38,7 @@ interface Done {
   readonly broken: readonly Broken[]
 }
 
-async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promise<Done> {
-  const { signal } = ending
+async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise<Done> {
   const context = await currentContext(signal)
   const cluster = kindClusterOf(context)
   const kubectl = createKubectl(context, NAMESPACE)
@@ -80,7 +49,8 @@ async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promis
       throw new Error(`${node} is frozen, by a drill that was cut: docker unpause ${node}`)
   }
   if (build) await provideImages({ docker, cluster, nodes, say }, sabotagesOf(runs), signal)
-  const keepEvidence = (run: Run): Promise<void> => saveEvidence(kubectl, join(OUT, `${setupName(run)}-evidence`), say)
+  const keepEvidence = (run: Run): Promise<void> =>
+    saveEvidence(kubectl, join(FOLDER, `${setupName(run)}-evidence`), say)
   const deps = { kubectl, docker, cluster, say, keep, keepEvidence, rate }
   const results: CaseResult[] = []
   const broken: Broken[] = []
@@ -98,7 +68,7 @@ async function drills({ runs, rate, build }: ReturnType<typeof flagsOf>): Promis
 }
 
 const keep: RunDeps['keep'] = ({ events, window }, result) => {
-  const folder = join(OUT, titleOf(result))
+  const folder = join(FOLDER, titleOf(result))
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'history.ndjson'), events.map((event) => `${JSON.stringify(event)}\n`).join(''))
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...result, window }, null, 2)}\n`)
@@ -106,25 +76,15 @@ const keep: RunDeps['keep'] = ({ events, window }, result) => {
 }
 
 async function main(): Promise<number> {
-  const flags = flagsOf()
-  rmSync(OUT, { recursive: true, force: true })
-  mkdirSync(OUT, { recursive: true })
-  const { results, broken } = await drills(flags)
+  const call = parseCall(process.argv.slice(2))
+  rmSync(FOLDER, { recursive: true, force: true })
+  mkdirSync(FOLDER, { recursive: true })
+  const { results, broken } = await drills(call, ending)
   const report = reportOf(results, broken)
-  writeFileSync(join(OUT, 'report.md'), report)
-  writeFileSync(join(OUT, 'junit.xml'), junitOf(results, broken))
-  process.stdout.write(`\n${report}\n${join(OUT, 'report.md')}\n`)
+  writeFileSync(join(FOLDER, 'report.md'), report)
+  writeFileSync(join(FOLDER, 'junit.xml'), junitOf(results, broken))
+  process.stdout.write(`\n${report}\n${join(FOLDER, 'report.md')}\n`)
   return results.length > 0 && broken.length === 0 && results.every(isPassed) ? 0 : 1
 }
 
-async function exitCode(): Promise<number> {
-  try {
-    return await main()
-  } catch (thrown) {
-    process.stderr.write(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
-    if (ending.signal.aborted) return 4
-    return thrown instanceof RangeError ? 2 : 1
-  }
-}
-
-process.exitCode = await exitCode()
+process.exitCode = await exitCode(main, { ending, otherwise: 1 })

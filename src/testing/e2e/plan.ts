@@ -1,4 +1,4 @@
-/** Which drills there are, which of them make sense together, and which a run of `npm run e2e` does. Pure. */
+/** Which drills there are, which of them make sense together, and which CI and the whole matrix do. Pure. */
 
 export const MODES = ['sentinel', 'cluster', 'standalone', 'external'] as const
 export type Mode = (typeof MODES)[number]
@@ -38,14 +38,25 @@ export const FAULTS = {
 export type FaultName = keyof typeof FAULTS
 export const FAULT_NAMES = Object.keys(FAULTS).filter(isFaultName)
 
-function isFaultName(name: string): name is FaultName {
+export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(FAULTS, name)
+}
+
+/** Whether Redis loses servers without a hand-over: replication is asynchronous, so its last writes may go with them. */
+export function isForcedOnRedis(fault: FaultName): boolean {
+  const { nature } = FAULTS[fault]
+  return nature !== 'redis-graceful' && nature !== 'service-forced' && nature !== 'rollout'
 }
 
 export interface Setup {
   readonly mode: Mode
   readonly store: Store
   readonly lock: LockMode
+}
+
+/** Whether a write waits for Redis. */
+export function needsLocks({ store, lock }: Setup): boolean {
+  return lock === 'always' || store === 'http'
 }
 
 /** How the service is sabotaged to see that the checkers notice. */
@@ -88,9 +99,9 @@ const CLUSTER_IN_CI: readonly FaultName[] = ['master-kill', 'master-delete', 're
 /** What decides whether a change may land: at most 25 minutes on two cores. */
 export function ciPlan(): readonly Run[] {
   return [
-    ...runOf({ mode: 'sentinel', store: 'postgres', lock: 'auto' }, FAULT_NAMES, []),
-    ...runOf({ mode: 'cluster', store: 'postgres', lock: 'auto' }, CLUSTER_IN_CI, [SKIPPED, EARLY]),
-    ...runOf({ mode: 'sentinel', store: 'http', lock: 'auto' }, ['master-kill', 'master-delete'], [UNLOCKED]),
+    ...runsOf({ mode: 'sentinel', store: 'postgres', lock: 'auto' }, FAULT_NAMES, []),
+    ...runsOf({ mode: 'cluster', store: 'postgres', lock: 'auto' }, CLUSTER_IN_CI, [SKIPPED, EARLY]),
+    ...runsOf({ mode: 'sentinel', store: 'http', lock: 'auto' }, ['master-kill', 'master-delete'], [UNLOCKED]),
   ]
 }
 
@@ -99,7 +110,7 @@ export function fullPlan(): readonly Run[] {
   const setups = MODES.flatMap((mode) => STORES.flatMap((store) => LOCKS.map((lock): Setup => ({ mode, store, lock }))))
   return setups
     .filter((setup) => whyNot(setup) === undefined && !isSameAsAuto(setup))
-    .flatMap((setup) => runOf(setup, FAULT_NAMES, controlsOf(setup)))
+    .flatMap((setup) => runsOf(setup, FAULT_NAMES, controlsOf(setup)))
 }
 
 /** In front of an http store `auto` locks always. */
@@ -112,7 +123,13 @@ function controlsOf({ mode, store, lock }: Setup): readonly Control[] {
   return store === 'http' ? [UNLOCKED] : [SKIPPED, EARLY]
 }
 
-function runOf(setup: Setup, faults: readonly FaultName[], controls: readonly Control[]): readonly Run[] {
+/** Those that a setup can have, whether or not a plan has them. */
+export function controlsFor({ store }: Setup): readonly Control[] {
+  return [SKIPPED, store === 'http' ? UNLOCKED : EARLY]
+}
+
+/** One, or none when nothing is left of it. */
+export function runsOf(setup: Setup, faults: readonly FaultName[], controls: readonly Control[]): readonly Run[] {
   const fit = faults.filter((fault) => whyNotFault(setup, fault) === undefined)
   return fit.length + controls.length === 0 ? [] : [{ ...setup, faults: fit, controls }]
 }
@@ -132,54 +149,6 @@ export function whyNotFault({ mode }: Setup, fault: FaultName): string | undefin
   if (mode !== 'standalone') return undefined
   if (fault === 'redis-all-kill') return 'a single Redis is all of them: that is master-kill'
   return undefined
-}
-
-export interface Flags {
-  readonly mode?: string | undefined
-  readonly store?: string | undefined
-  readonly lock?: string | undefined
-  /** Letters or names, separated by commas. */
-  readonly fault?: string | undefined
-  /** Names, separated by commas; without a fault there is then none. */
-  readonly control?: string | undefined
-}
-
-/** No flags: `whole`. With flags: one run; what is not said is sentinel, postgres, auto and all faults. Throws RangeError. */
-export function planOf(flags: Flags, whole: () => readonly Run[]): readonly Run[] {
-  if (Object.values(flags).every((flag) => flag === undefined)) return whole()
-  const setup: Setup = {
-    mode: oneOf('mode', flags.mode ?? 'sentinel', MODES),
-    store: oneOf('store', flags.store ?? 'postgres', STORES),
-    lock: oneOf('lock', flags.lock ?? 'auto', LOCKS),
-  }
-  const why = whyNot(setup)
-  if (why !== undefined) throw new RangeError(why)
-  const controls = flags.control === undefined ? [] : flags.control.split(',').map((name) => controlNamed(setup, name))
-  const otherwise = controls.length > 0 ? [] : FAULT_NAMES
-  const faults = flags.fault === undefined ? otherwise : flags.fault.split(',').flatMap(faultsNamed)
-  const runs = runOf(setup, faults, controls)
-  if (runs.length > 0) return runs
-  const reasons = faults.map((fault) => `${fault}: ${whyNotFault(setup, fault)}`)
-  throw new RangeError(`--mode ${setup.mode} cannot have these faults: ${reasons.join('; ')}`)
-}
-
-function controlNamed({ store }: Setup, name: string): Control {
-  const fit = [SKIPPED, ...(store === 'http' ? [UNLOCKED] : [EARLY])]
-  const control = fit.find((one) => one.name === name)
-  if (control !== undefined) return control
-  throw new RangeError(`--control "${name}" is none of store ${store}'s: ${fit.map((one) => one.name).join(', ')}`)
-}
-
-function faultsNamed(text: string): readonly FaultName[] {
-  const names = FAULT_NAMES.filter((name) => name === text || FAULTS[name].letter === text)
-  if (names.length > 0) return names
-  throw new RangeError(`--fault "${text}" is none of a to g, ${FAULT_NAMES.join(', ')}`)
-}
-
-function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one === value)
-  if (found === undefined) throw new RangeError(`--${name} is "${value}", write ${allowed.join(', ')}`)
-  return found
 }
 
 /** Such as `sentinel-postgres-auto`. */

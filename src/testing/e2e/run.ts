@@ -1,20 +1,18 @@
 /** One setup from its installation to its verdicts: its drills under one load, and its controls, each under its own. */
-import type { RedisLoss } from '../../drill/check/canary.ts'
 import { createScope } from '../../std/scope.ts'
-import { type Canary, startCanary } from './canary.ts'
-import type { Docker } from './docker.ts'
-import { createNemesis, type Enacted, enact, type Nemesis, type Plot } from './drill.ts'
-import { sabotagedTag, TAGS } from './images.ts'
-import { install, uninstall } from './installation.ts'
-import { type Judged, judgeAll } from './judge.ts'
-import type { Kubectl } from './kubectl.ts'
-import { type Load, startLoad } from './load.ts'
-import { type Control, FAULTS, type FaultName, type Run, type Store, setupName } from './plan.ts'
-import { type CaseResult, controlResult, drillResult, isPassed } from './results.ts'
-import type { Stage } from './stage.ts'
-import { readStore } from './store-read.ts'
-import { killPostgres, STRIKES } from './strikes.ts'
-import { ANCHOR } from './values.ts'
+import type { Docker } from './cluster/docker.ts'
+import type { Kubectl } from './cluster/kubectl.ts'
+import { createNemesis, type Enacted, enact, type Nemesis, type Plot } from './faults/enact.ts'
+import type { Stage } from './faults/stage.ts'
+import { killPostgres, STRIKES } from './faults/strikes.ts'
+import { install, uninstall } from './install/installation.ts'
+import { ANCHOR, sabotagedTag, TAGS } from './install/values.ts'
+import { createJudge, type DrillRecord, type Judged } from './judgement/judge.ts'
+import { type CaseResult, controlResult, drillResult, isPassed } from './judgement/results.ts'
+import { type Control, isForcedOnRedis, type Run, type Store, setupName } from './plan.ts'
+import { type Canary, startCanary } from './record/canary.ts'
+import { type Load, startLoad } from './record/load.ts'
+import { readStore } from './record/store-read.ts'
 
 export interface RunDeps {
   readonly kubectl: Kubectl
@@ -66,21 +64,14 @@ async function installed(run: Run, deps: RunDeps, signal: AbortSignal): Promise<
 
 async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
   if (run.faults.length === 0) return []
-  const plots = run.faults.map((name) => ({ name, strike: STRIKES[name], redisLoss: redisLossOf(name) }))
-  const { enacted, judged } = await underLoad(stage, { name: 'drills', plots }, deps, signal)
-  return judged.map((one, index) => {
-    const { proof, tookMs } = enacted[index] ?? { proof: '', tookMs: 0 }
-    const name = run.faults[index] ?? 'master-kill'
-    const result = drillResult({ setup: run, fault: name, judged: one, proof, tookMs })
-    deps.keep(one, result)
-    return result
+  const plots = run.faults.map((name): Plot => {
+    return { name, strike: STRIKES[name], redisLoss: isForcedOnRedis(name) ? 'allow' : 'forbid' }
   })
-}
-
-/** Replication is asynchronous: a master that dies without a hand-over may take its last writes along. */
-function redisLossOf(name: FaultName): RedisLoss {
-  const { nature } = FAULTS[name]
-  return nature === 'redis-graceful' || nature === 'service-forced' || nature === 'rollout' ? 'forbid' : 'allow'
+  const played = await underLoad(stage, { name: 'drills', plots }, deps, signal)
+  return run.faults.flatMap((fault, index) => {
+    const one = played[index]
+    return one === undefined ? [] : kept(deps, one, drillResult({ setup: run, fault, ...one }))
+  })
 }
 
 async function performControl(control: Control, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult> {
@@ -89,12 +80,13 @@ async function performControl(control: Control, stage: Stage, deps: RunDeps, sig
   stage.say(`control ${name}`)
   await stage.installation.upgrade({ tag }, signal)
   const plot: Plot = { name, strike: strikeOf(control), redisLoss: 'allow' }
-  const { enacted, judged } = await underLoad(stage, { name, plots: [plot] }, deps, signal)
-  const [one] = judged
-  const [act] = enacted
-  if (one === undefined || act === undefined) throw new Error(`control ${name} has no verdict`)
-  const result = controlResult({ setup: stage.setup, control, judged: one, proof: act.proof, tookMs: act.tookMs })
-  deps.keep(one, result)
+  const [one] = await underLoad(stage, { name, plots: [plot] }, deps, signal)
+  if (one === undefined) throw new Error(`control ${name} has no verdict`)
+  return kept(deps, one, controlResult({ setup: stage.setup, control, ...one }))
+}
+
+function kept(deps: RunDeps, { judged }: Played, result: CaseResult): CaseResult {
+  deps.keep(judged, result)
   return result
 }
 
@@ -109,12 +101,14 @@ interface Act {
   readonly plots: readonly Plot[]
 }
 
-interface Outcome {
-  readonly enacted: readonly Enacted[]
-  readonly judged: readonly Judged[]
+/** Of one plot, in their order. */
+interface Played {
+  readonly judged: Judged
+  readonly proof: string
+  readonly tookMs: number
 }
 
-async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSignal): Promise<Outcome> {
+async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSignal): Promise<readonly Played[]> {
   const { kubectl, setup } = stage
   await using scope = createScope()
   const node = `${deps.cluster}-${ANCHOR}`
@@ -128,12 +122,12 @@ async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSig
   const enacted: Enacted[] = []
   for (const plot of act.plots) enacted.push(await enact(stage, plot, nemesis, signal))
   const record = await recordOf(stage, { load, canary, nemesis, collection: act.name }, signal)
-  const judged = judgeAll(
+  const judge = createJudge(
     record,
     enacted.map(({ window }) => window),
   )
   stage.say(`${record.load.length} events of the load judged, ${record.canary.length} of the canary`)
-  return { enacted, judged }
+  return enacted.map(({ window, proof, tookMs }) => ({ judged: judge(window), proof, tookMs }))
 }
 
 interface Running {
@@ -143,7 +137,11 @@ interface Running {
   readonly collection: string
 }
 
-async function recordOf(stage: Stage, { load, canary, nemesis, collection }: Running, signal: AbortSignal) {
+async function recordOf(
+  stage: Stage,
+  { load, canary, nemesis, collection }: Running,
+  signal: AbortSignal,
+): Promise<DrillRecord> {
   const { kubectl, setup } = stage
   const sent = await load.stop(signal)
   const seen = (await canary?.stop(signal)) ?? []
