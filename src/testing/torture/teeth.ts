@@ -4,11 +4,13 @@
  * Exit: 0 so it is, 1 not so.
  */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { FailpointName } from '../../std/failpoint.ts'
+import { endBySignals, exitCode, flagsOf } from '../command-line.ts'
+import { removeContainersOurselves } from '../containers.ts'
+import { OUT } from '../root.ts'
 import { type TortureOptions, type TortureResult, torture } from './torture.ts'
 
-process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
+removeContainersOurselves()
 
 interface Tooth extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
   readonly name: string
@@ -131,28 +133,27 @@ const TEETH: readonly Tooth[] = [
   },
 ]
 
-const { values } = parseArgs({
-  options: { verbose: { type: 'boolean' }, only: { type: 'string' }, seed: { type: 'string', default: '1' } },
-})
-const ending = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(name, () => ending.abort(new Error(`ended by ${name}`)))
-}
+const ending = endBySignals()
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-const OUT = join(import.meta.dirname, '..', '..', '..', 'out', 'torture', 'teeth')
+const FOLDER = join(OUT, 'torture', 'teeth')
 
-function bite(tooth: Tooth): Promise<TortureResult> {
+interface Choice {
+  readonly seed: number
+  readonly verbose: boolean
+}
+
+function bite(tooth: Tooth, { seed, verbose }: Choice): Promise<TortureResult> {
   const { name, breaks: _breaks, ...rest } = tooth
-  const folder = join(OUT, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
-  const common = { seed: Number(values.seed), trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
-  return torture({ ...common, ...rest, folder, signal: ending.signal, ...(values.verbose === true ? { say } : {}) })
+  const folder = join(FOLDER, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
+  const common = { seed, trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
+  return torture({ ...common, ...rest, folder, signal: ending, ...(verbose ? { say } : {}) })
 }
 
 /** Whether it came out as it must, and what was seen. */
-async function tried(tooth: Tooth): Promise<readonly [boolean, string]> {
-  const { verdict, counts } = await bite(tooth)
-  if (values.verbose === true) say(JSON.stringify(counts))
+async function tried(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
+  const { verdict, counts } = await bite(tooth, choice)
+  if (choice.verbose) say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
   const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
   const fine = tooth.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === tooth.breaks)
@@ -165,25 +166,39 @@ async function tried(tooth: Tooth): Promise<readonly [boolean, string]> {
 /** They wait more than they work. */
 const AT_ONCE = 2
 
-async function lineOf(tooth: Tooth): Promise<readonly [boolean, string]> {
+async function lineOf(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
   const startMs = performance.now()
-  const [fine, seen] = await tried(tooth)
+  const [fine, seen] = await tried(tooth, choice)
   const seconds = Math.round((performance.now() - startMs) / 1_000)
   const text = `${tooth.store.padEnd(10)}${tooth.name.padEnd(30)}${seen} (${seconds} s)`
   return [fine, fine ? text : `${text}  NOT AS IT MUST BE`]
 }
 
-let failed = 0
-const chosen = TEETH.filter(({ name }) => values.only === undefined || name.includes(values.only))
-say('store     mutation                      verdict       seen')
-const waiting = chosen.values()
-const workers = Array.from({ length: AT_ONCE }, async () => {
-  for (const tooth of waiting) {
-    const [fine, text] = await lineOf(tooth)
-    if (!fine) failed++
-    say(text)
-  }
-})
-await Promise.all(workers)
-say(failed === 0 ? 'the proof bites' : `${failed} of ${chosen.length} not as they must be`)
-process.exitCode = failed === 0 ? 0 : 1
+async function main(): Promise<number> {
+  const {
+    seed,
+    only = '',
+    verbose = false,
+  } = flagsOf({
+    verbose: { type: 'boolean' },
+    only: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  })
+  const choice = { seed: Number(seed), verbose }
+  const chosen = TEETH.filter(({ name }) => name.includes(only))
+  say('store     mutation                      verdict       seen')
+  let failed = 0
+  const waiting = chosen.values()
+  const workers = Array.from({ length: AT_ONCE }, async () => {
+    for (const tooth of waiting) {
+      const [fine, text] = await lineOf(tooth, choice)
+      if (!fine) failed++
+      say(text)
+    }
+  })
+  await Promise.all(workers)
+  say(failed === 0 ? 'the proof bites' : `${failed} of ${chosen.length} not as they must be`)
+  return failed === 0 ? 0 : 1
+}
+
+process.exitCode = await exitCode(main, { ending, otherwise: 1 })
