@@ -13,13 +13,14 @@ import { CONFIG_SCHEMA } from '../src/config/schema.ts'
 
 const CHART = join(import.meta.dirname, '..', 'charts', 'ingot')
 
-/** Set by the templates, from values that say more. */
+/** Set by the templates, from values that say more; or a file that no value mounts yet. */
 const DECIDED = [
   'listen',
   'data',
   'storeUrl',
   'storeDirectUrl',
   'storeMapping',
+  'storeCa',
   'lockUrl',
   'lockFences',
   'lockMode',

@@ -11,6 +11,11 @@ export function openConfiguredStore(config: Config, watch: Watch = {}): Promise<
   return openStore({ url, data, ...watch, ...(directUrl === undefined ? {} : { directUrl }) })
 }
 
+/** Whether items live in a system of somebody else's: no command of ours can look into it. */
+export function isHttpStore({ storeUrl }: Config): boolean {
+  return /^https?:/.test(storeUrl)
+}
+
 /** Where items are, for people and logs: never with a password. */
 export function storePlace({ storeUrl, data }: Config): string {
   if (storeUrl.startsWith('sqlite:')) return data

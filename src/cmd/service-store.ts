@@ -1,4 +1,5 @@
 /** The service's store, put together from its configuration: by itself, behind locks, or behind claims. */
+import { readCertificates } from '../config/file.ts'
 import { loadMapping } from '../config/mapping.ts'
 import type { Config } from '../config/schema.ts'
 import { DEFAULT_POLICY, type IdentityPolicy, parsePolicy } from '../identity/policy.ts'
@@ -9,24 +10,34 @@ import type { ItemStore } from '../items/store.ts'
 import { durationOf } from '../std/duration.ts'
 import { Fault, type FaultCode } from '../std/fault.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { openConfiguredStore } from './configured-store.ts'
+import { isHttpStore, openConfiguredStore } from './configured-store.ts'
 import type { ServiceDeps } from './service-deps.ts'
 import { openServiceLocker } from './service-locker.ts'
 
 /** Longest that the store may take: it has deadlines of its own below that, the longest for a migration. */
 const OPEN_MS = 120_000
 
-const isHttp = (config: Config): boolean => /^https?:/.test(config.storeUrl)
-
 /** Throws Fault CONFIG_INVALID for a combination that could not keep the promise, and what a store or lock service throws. */
 export async function openServiceStore(deps: ServiceDeps): Promise<ItemStore> {
-  const store = isHttp(deps.config) ? await openLocked(deps) : await openArbitrating(deps)
+  refuseIdleAuthorities(deps.config)
+  const store = isHttpStore(deps.config) ? await openLocked(deps) : await openArbitrating(deps)
   deps.scope.defer(() => store[Symbol.asyncDispose]())
   return store
 }
 
+/** Whoever names authorities believes that a certificate is checked. */
+function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
+  if (storeCa === undefined || storeUrl.startsWith('https:')) return
+  throw new Fault(
+    'CONFIG_INVALID',
+    'INGOT_STORE_CA is set, and INGOT_STORE_URL is not https: no certificate is checked',
+  )
+}
+
 async function openArbitrating(deps: ServiceDeps): Promise<ItemStore> {
   const { config, metrics } = deps
+  // before the store, which would have to be closed again
+  const locker = config.lockMode === 'always' ? await openServiceLocker(deps) : undefined
   const onRetry = countRetries(metrics)
   const store = await deps.open({
     what: 'store',
@@ -34,9 +45,8 @@ async function openArbitrating(deps: ServiceDeps): Promise<ItemStore> {
     late: 'STORE_UNAVAILABLE',
     attempt: () => openConfiguredStore(config, { onRetry }),
   })
-  if (config.lockMode !== 'always') return store
-  const options = { waitMs: durationOf(config.lockWait), onUnlocked: countUnlocked(metrics) }
-  return withClaims(store, await openServiceLocker(deps), options)
+  if (locker === undefined) return store
+  return withClaims(store, locker, { waitMs: durationOf(config.lockWait), onUnlocked: countUnlocked(metrics) })
 }
 
 async function openLocked(deps: ServiceDeps): Promise<ItemStore> {
@@ -57,7 +67,7 @@ interface Plain {
   readonly policies: ReadonlyMap<string, IdentityPolicy>
 }
 
-async function createPlain({ storeUrl: url, storeMapping }: Config): Promise<Plain> {
+async function createPlain({ storeUrl: url, storeMapping, storeCa }: Config): Promise<Plain> {
   if (storeMapping === undefined) {
     throw new Fault(
       'CONFIG_INVALID',
@@ -68,7 +78,8 @@ async function createPlain({ storeUrl: url, storeMapping }: Config): Promise<Pla
   const { parseMapping } = await import('../items/http/mapping.ts')
   const mapping = parseMapping(loadMapping(storeMapping))
   const policies = Object.entries(mapping.collections).map(([name, policy]) => [name, parsePolicy(policy)] as const)
-  return { plain: createHttpStore({ url, mapping }), policies: new Map(policies) }
+  const trust = storeCa === undefined ? {} : { ca: readCertificates('INGOT_STORE_CA', storeCa) }
+  return { plain: createHttpStore({ url, mapping, ...trust }), policies: new Map(policies) }
 }
 
 function countRetries(metrics: Metrics): (sqlstate: string) => void {

@@ -1,4 +1,5 @@
 /** Files that a setting names. What is wrong with one is said with that setting's name, and without what the file holds. */
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Fault, reasonOf } from '../std/fault.ts'
 
@@ -21,4 +22,16 @@ export function readJsonSetting(setting: string, file: string): unknown {
     const where = / at position \d+.*$/.exec(reasonOf(cause))?.[0] ?? ''
     throw new Fault('CONFIG_INVALID', `${setting}: "${file}" is not well-formed JSON${where}`)
   }
+}
+
+/** Certificates in PEM. Throws Fault CONFIG_INVALID when the file cannot be read, or does not begin with one. */
+export function readCertificates(setting: string, file: string): string {
+  const text = readSettingFile(setting, file)
+  try {
+    new X509Certificate(text)
+  } catch (cause) {
+    // without the check such a file would be taken for no authority at all, and every connection be refused
+    throw new Fault('CONFIG_INVALID', `${setting}: "${file}" holds no certificate in PEM`, { cause })
+  }
+  return text
 }

@@ -1,11 +1,22 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
-import { CONFIG_KEYS, environmentName } from './schema.ts'
+import { expect, test } from 'vitest'
+import { CONFIG_KEYS, CONFIG_SCHEMA, environmentName } from './schema.ts'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-
-describe('the table of settings in the README', () => {
-  it.each(CONFIG_KEYS.map(environmentName))('explains %s', (name) => {
-    expect(readme).toContain(`\`${name}\``)
+/** Name and default of every setting in the README's table; a row may hold several. */
+function documented(): Map<string, string> {
+  const [, section = ''] = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').split('\n## Settings\n')
+  const rows = section.split('\n').filter((line) => line.startsWith('| `INGOT_'))
+  const cellsOf = (cell = ''): string[] => cell.split(',').map((part) => part.trim().replaceAll('`', ''))
+  const settings = rows.flatMap((row) => {
+    const [, names, defaults] = row.split('|')
+    return cellsOf(names).map((name, at) => [name, cellsOf(defaults)[at] ?? ''] as const)
   })
+  return new Map(settings)
+}
+
+test('the README has a row for every setting, with its default, and for nothing else', () => {
+  const properties: Readonly<Record<string, object>> = CONFIG_SCHEMA.properties
+  const defaultOf = (property: object = {}): string => ('default' in property ? String(property.default) : '–')
+  const settings = CONFIG_KEYS.map((key) => [environmentName(key), defaultOf(properties[key])] as const)
+  expect(Object.fromEntries(documented())).toEqual(Object.fromEntries(settings))
 })

@@ -59,6 +59,14 @@ const properties = {
       allowed: 'a file',
     }),
   ),
+  storeCa: Type.Optional(
+    Type.String({
+      description:
+        'PEM file of the authorities that may have signed the certificate of an https store. Default: those that Node knows.',
+      minLength: 1,
+      allowed: 'a file',
+    }),
+  ),
   lockUrl: Type.Optional(
     Type.String({
       description:

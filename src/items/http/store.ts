@@ -2,8 +2,10 @@
  * Items in a system that is not ours: any HTTP API that can find an item and save one. What it takes to call it is
  * configuration (mapping.ts). It cannot refuse duplicates; locked-store.ts stands in front of it.
  */
+import { type Clock, systemClock } from '../../std/clock.ts'
 import { durationOf } from '../../std/duration.ts'
-import { Fault } from '../../std/fault.ts'
+import { Fault, reasonOf } from '../../std/fault.ts'
+import { isTlsFailure } from '../../std/tls-failure.ts'
 import type { ItemId, PreparedItem, StoredItem } from '../item.ts'
 import type { Look, PlainStore, Save, Under } from '../plain-store.ts'
 import { fill, fillValue, type Mapping } from './mapping.ts'
@@ -13,6 +15,10 @@ export interface HttpStoreOptions {
   /** `http://host:port/base`; the mapping's addresses are relative to it. */
   readonly url: string
   readonly mapping: Mapping
+  /** Certificates in PEM of those who may have signed that of an https server. Default: those that Node knows. */
+  readonly ca?: string
+  /** Default: the system's. */
+  readonly clock?: Clock
 }
 
 interface Call {
@@ -32,13 +38,16 @@ class HttpStore implements PlainStore {
   readonly #options: HttpStoreOptions
   readonly #wire: Wire
   readonly #base: string
+  readonly #clock: Clock
 
   constructor(options: HttpStoreOptions) {
+    const { url, mapping, ca, clock = systemClock } = options
     this.#options = options
-    this.fences = options.mapping.fencing
-    this.#base = options.url.endsWith('/') ? options.url : `${options.url}/`
-    const secure = options.url.startsWith('https:')
-    this.#wire = createWire({ secure, timeoutMs: durationOf(options.mapping.timeout) })
+    this.#clock = clock
+    this.fences = mapping.fencing
+    this.#base = url.endsWith('/') ? url : `${url}/`
+    const tls = url.startsWith('https:') ? { ...(ca === undefined ? {} : { ca }) } : undefined
+    this.#wire = createWire({ tls, timeoutMs: durationOf(mapping.timeout), clock })
   }
 
   async find(item: PreparedItem, under: Under): Promise<Look> {
@@ -48,7 +57,7 @@ class HttpStore implements PlainStore {
     if (stale.includes(answer.status) && under.fence !== undefined) return { kind: 'stale' }
     if (find.absent.includes(answer.status)) return { kind: 'absent' }
     if (!find.found.includes(answer.status)) throw unexpected('find', answer)
-    return { kind: 'found', firstSeenMs: firstSeen(answer, find.firstSeen) ?? Date.now() }
+    return { kind: 'found', firstSeenMs: firstSeen(answer, find.firstSeen) ?? this.#clock.wallMs() }
   }
 
   async save(item: PreparedItem, under: Under, nowMs: number): Promise<Save> {
@@ -98,8 +107,7 @@ class HttpStore implements PlainStore {
         ...(signal === undefined ? {} : { signal }),
       })
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new Fault('STORE_UNAVAILABLE', `the http store did not answer as it should: ${why}`, { cause })
+      throw unanswered(cause)
     }
   }
 
@@ -150,6 +158,14 @@ function valueAt(body: Buffer, pointer: string): unknown {
 
 function unescapeName(name: string): string {
   return name.replaceAll('~1', '/').replaceAll('~0', '~')
+}
+
+function unanswered(cause: unknown): Fault {
+  const why = reasonOf(cause)
+  const message = isTlsFailure(cause)
+    ? `no trusted connection to the http store: ${why}; INGOT_STORE_CA names authorities of your own`
+    : `the http store did not answer as it should: ${why}`
+  return new Fault('STORE_UNAVAILABLE', message, { cause })
 }
 
 function unexpected(what: string, answer: WireAnswer): Fault {

@@ -5,7 +5,7 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { type Clock, systemClock } from '../../std/clock.ts'
+import type { Clock } from '../../std/clock.ts'
 
 /** Longest answer that is read, bytes. */
 const MAX_ANSWER_BYTES = 16 * 1_024 * 1_024
@@ -35,16 +35,17 @@ export interface Wire {
 }
 
 export interface WireOptions {
-  readonly secure: boolean
+  /** Absent: no TLS. `ca` in PEM. Default: the authorities that Node knows. */
+  readonly tls: { readonly ca?: string } | undefined
   /** Longest time of a call, milliseconds. */
   readonly timeoutMs: number
-  readonly clock?: Clock
+  readonly clock: Clock
 }
 
-export function createWire({ secure, timeoutMs, clock = systemClock }: WireOptions): Wire {
+export function createWire({ tls, timeoutMs, clock }: WireOptions): Wire {
   const options = { keepAlive: true, timeout: IDLE_MS }
-  const agent = secure ? new HttpsAgent(options) : new HttpAgent(options)
-  const request = secure ? httpsRequest : httpRequest
+  const agent = tls === undefined ? new HttpAgent(options) : new HttpsAgent({ ...options, ...tls })
+  const request = tls === undefined ? httpRequest : httpsRequest
 
   async function exchange({ method, url, headers, body, signal }: WireCall): Promise<WireAnswer> {
     signal?.throwIfAborted()
