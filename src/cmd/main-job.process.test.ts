@@ -87,7 +87,16 @@ beforeAll(async () => {
 })
 
 async function ingest(file: string, collection: string): Promise<Summary> {
-  const { code, stdout, stderr } = await runIngot(['ingest', file, '--to', service.url, '-c', collection, '--json'])
+  const { code, stdout, stderr } = await runIngot([
+    'ingest',
+    file,
+    '--quiet',
+    '--to',
+    service.url,
+    '-c',
+    collection,
+    '--json',
+  ])
   expect(stderr).toBe('')
   expect(code).toBe(0)
   return JSON.parse(stdout) as Summary
