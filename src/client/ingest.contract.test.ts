@@ -1,10 +1,12 @@
 /** The client against a real server over real sockets, which follows a script of misbehaviour. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
 import { createLineSplitter, type Line } from '../std/lines.ts'
+import { createCertificates } from '../testing/redis-certificates.ts'
 import type { LineFailure } from './answers.ts'
 import { createFeed } from './feed.ts'
 import { createIngestRun, type IngestOptions } from './ingest.ts'
@@ -285,6 +287,18 @@ describe('an ingest', () => {
     const { failure, retries } = await ingest(await start(refusing), TEXT)
     expect(failure).toMatchObject({ code: 'REMOTE_REFUSED' })
     expect(String(failure)).toMatch(message)
+    expect(retries).toEqual([])
+  })
+
+  test('ends at once when nobody vouches for the certificate, and says how one is trusted', async () => {
+    using certificates = createCertificates()
+    const server = createSecureServer({ cert: certificates.read('server.pem'), key: certificates.read('server.key') })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const { failure, retries } = await ingest(url, TEXT)
+    expect(failure).toMatchObject({ code: 'REMOTE_REFUSED' })
+    expect(String(failure)).toContain('NODE_EXTRA_CA_CERTS')
     expect(retries).toEqual([])
   })
 

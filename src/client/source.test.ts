@@ -58,9 +58,11 @@ describe('a source', () => {
     await expect(textOf(source)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
   })
 
-  test('that is not there is said so', async () => {
-    await expect(openFile(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
-    const source = await openFile(folder)
-    await expect(textOf(source)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
+  test.each([
+    ['is not there', join(folder, 'nothing'), /ENOENT/],
+    ['is a folder', folder, /it is a folder/],
+  ])('that %s is refused before anything is read', async (_what, path, why) => {
+    await expect(openFile(path)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
+    await expect(openFile(path)).rejects.toThrow(why)
   })
 })

@@ -20,17 +20,15 @@ export interface Source {
 
 const CHUNK_BYTES = 256 * 1_024
 
-/** @throws Fault INPUT_UNREADABLE when there is no such file */
+/** @throws Fault INPUT_UNREADABLE when there is no such file, or it is a folder */
 export async function openFile(path: string): Promise<Source> {
-  const { size, isFile } = await stat(path).then(
-    (found) => ({ size: found.size, isFile: found.isFile() }),
-    (cause: unknown) => {
-      throw unreadable(path, cause)
-    },
-  )
+  const found = await stat(path).catch((cause: unknown) => {
+    throw unreadable(path, cause)
+  })
+  if (found.isDirectory()) throw unreadable(path, new Error('it is a folder'))
   const source = openStream(createReadStream(path, { highWaterMark: CHUNK_BYTES }), path)
   // a named pipe has no size that says anything
-  return isFile ? { ...source, totalBytes: size } : source
+  return found.isFile() ? { ...source, totalBytes: found.size } : source
 }
 
 /** `name` stands for the stream in messages. */

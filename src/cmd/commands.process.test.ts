@@ -142,6 +142,7 @@ describe('ingest', () => {
 
   test.each([
     [['/nowhere/orders.ndjson'], /cannot read "\/nowhere\/orders.ndjson"/],
+    [['/'], /cannot read "\/": it is a folder/],
     [['-', '--retry-for', 'soon'], /--retry-for is "soon"/],
     [['-', '--token-file', '/nowhere/token'], /CONFIG_INVALID: --token-file: "\/nowhere\/token" cannot be read/],
     [['-', '--to', 'localhost:8080'], /--to is "localhost:8080", write an address such as http/],

@@ -1,6 +1,5 @@
 /** `ingot drill canary`: what Redis acknowledged and granted, noted beside the service. */
 import { existsSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import { clientSettings } from '../config/client.ts'
 import { runCanary } from '../drill/canary/canary.ts'
 import { createNumbers } from '../drill/canary/numbers.ts'
@@ -10,15 +9,17 @@ import { createLocker, type Locker } from '../lock/locker.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import { createRedisConnection } from '../redis/deployment.ts'
 import { parseRedisUrl } from '../redis/topology.ts'
+import type { Clock } from '../std/clock.ts'
 import { createRandom } from '../std/random.ts'
 import { createScope, type Scope } from '../std/scope.ts'
-import { silentLog } from '../telemetry/log.ts'
+import { createLog, silentLog } from '../telemetry/log.ts'
 import { defineCommand, durationOption, EXIT, type Io, usageFault } from './command.ts'
+import { createStartWait } from './start-wait.ts'
 
 /** Longest that Redis may take to be there at the start; it is tried again for so long. */
 const OPEN_MS = 60_000
-const CONNECT_MS = 5_000
-const AGAIN_MS = 1_000
+/** Longest that one such try may take. */
+const TRY_MS = 15_000
 /** The numbers are forgotten after this, milliseconds: by then they have been looked for. */
 const KEEP_MS = 6 * 3_600_000
 const HOLDERS = 2
@@ -58,11 +59,18 @@ Times in the history are of the wall clock, so that it can be added to others by
     if (!(rate > 0 && rate <= 1_000)) throw usageFault(`--rate is "${values.rate}", write a number up to 1000`)
     const forMs = values.for === undefined ? undefined : durationOption('for', values.for)
     const ttlMs = durationOption('ttl', values.ttl)
-    const nowMs = wallOfMonotonic()
+    const nowMs = wallOfMonotonic(io.clock)
     // closed last: until then somebody may have something to note
     using recorder = createRecorder(values.out, () => io.clock.wallMs(), nowMs)
     await using scope = createScope()
-    const redis = await patiently(io, () => opened(scope, url, values.fences ?? lockFences))
+    const place = { url, fencesUrl: values.fences ?? lockFences }
+    const wait = createStartWait({ ...io, log: createLog({ level: 'info', fd: 2 }) }, OPEN_MS)
+    const redis = await wait({
+      what: 'Redis',
+      attemptMs: TRY_MS,
+      late: 'REDIS_UNREACHABLE',
+      attempt: (signal) => opened(scope, place, signal),
+    })
     await runCanary({
       ...redis,
       run: `canary-${Math.floor(nowMs()).toString(36)}`,
@@ -80,28 +88,22 @@ Times in the history are of the wall clock, so that it can be added to others by
 })
 
 /** Milliseconds since the Unix epoch that no correction of the clock moves while the process runs. */
-function wallOfMonotonic(): () => number {
-  const originMs = Date.now() - performance.now()
-  return () => originMs + performance.now()
+function wallOfMonotonic(clock: Clock): () => number {
+  const originMs = clock.wallMs() - clock.monotonicMs()
+  return () => originMs + clock.monotonicMs()
 }
 
-/** Tried until it succeeds: Redis may still be forming. Rejects with the last failure. */
-async function patiently<T>({ clock, signal }: Io, attempt: () => Promise<T>): Promise<T> {
-  for (const endMs = clock.monotonicMs() + OPEN_MS; ; ) {
-    try {
-      return await attempt()
-    } catch (failure) {
-      if (signal.aborted || clock.monotonicMs() > endMs) throw failure
-    }
-    await clock.sleep(AGAIN_MS, signal)
-  }
+/** Where the canary writes, and where its fences come from. */
+interface Place {
+  readonly url: string
+  readonly fencesUrl: string | undefined
 }
 
 /** Leaves nothing behind when it fails. */
-async function opened(scope: Scope, url: string, fencesUrl: string | undefined) {
+async function opened(scope: Scope, place: Place, signal: AbortSignal) {
   const attempt = createScope()
   try {
-    const redis = await open(attempt, url, fencesUrl)
+    const redis = await open(attempt, place, signal)
     scope.defer(() => attempt.close())
     return redis
   } catch (failure) {
@@ -110,21 +112,20 @@ async function opened(scope: Scope, url: string, fencesUrl: string | undefined) 
   }
 }
 
-async function open(scope: Scope, url: string, fencesUrl: string | undefined) {
+async function open(scope: Scope, place: Place, signal: AbortSignal) {
   const listeners = { message: () => {}, gap: () => {} }
-  const connection = createRedisConnection(parseRedisUrl(url), { log: silentLog, listeners })
-  await connection.connect(AbortSignal.timeout(CONNECT_MS))
+  const connection = createRedisConnection(parseRedisUrl(place.url), { log: silentLog, listeners })
+  await connection.connect(signal)
   scope.defer(() => connection[Symbol.asyncDispose]())
   const lockers: Locker[] = []
-  for (let holder = 0; holder < HOLDERS; holder++) lockers.push(await openLocker(scope, url, fencesUrl))
+  for (let holder = 0; holder < HOLDERS; holder++) lockers.push(await openLocker(scope, place, signal))
   return { numbers: createNumbers(connection, KEEP_MS), lockers }
 }
 
-async function openLocker(scope: Scope, url: string, fencesUrl: string | undefined): Promise<Locker> {
-  const soon = AbortSignal.timeout(CONNECT_MS)
-  const fences = fencesUrl === undefined ? undefined : await openFenceStore(fencesUrl, soon)
+async function openLocker(scope: Scope, { url, fencesUrl }: Place, signal: AbortSignal): Promise<Locker> {
+  const fences = fencesUrl === undefined ? undefined : await openFenceStore(fencesUrl, signal)
   if (fences !== undefined) scope.defer(() => fences[Symbol.asyncDispose]())
-  const backend = await openLockBackend(url, fences === undefined ? {} : { fences }, soon)
+  const backend = await openLockBackend(url, fences === undefined ? {} : { fences }, signal)
   scope.defer(() => backend[Symbol.asyncDispose]())
   const locker = createLocker(backend)
   scope.defer(() => locker[Symbol.asyncDispose]())
@@ -139,10 +140,11 @@ function endOf(scope: Scope, io: Io, forMs: number | undefined, stopFile: string
     scope.defer(() => timer.cancel())
   }
   const signal = AbortSignal.any([over.signal, io.signal])
-  if (stopFile !== undefined) void watch(stopFile, signal).then(end)
+  // the canary's end, or Ctrl-C, ends the watch: that is no failure
+  if (stopFile !== undefined) untilThere(stopFile, io.clock, signal).then(end, () => {})
   return signal
 }
 
-async function watch(file: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !existsSync(file)) await delay(LOOK_MS)
+async function untilThere(file: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!existsSync(file)) await clock.sleep(LOOK_MS, signal)
 }

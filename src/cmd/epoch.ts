@@ -2,7 +2,7 @@
 import { loadConfig } from '../config/load.ts'
 import type { ItemStore } from '../items/store.ts'
 import { defineCommand, EXIT, usageFault } from './command.ts'
-import { openConfiguredStore } from './configured-store.ts'
+import { isHttpStore, openConfiguredStore } from './configured-store.ts'
 
 export const epoch = defineCommand({
   positionals: ['show|new'],
@@ -17,7 +17,10 @@ empty, nothing else happens. The embedded store begins an epoch whenever it is o
   options: {},
   async run({ positionals: [action = ''] }, io) {
     if (action !== 'show' && action !== 'new') throw usageFault(`"${action}" is not show or new`)
-    await using store = await openConfiguredStore(loadConfig())
+    const config = loadConfig()
+    if (isHttpStore(config))
+      throw usageFault('INGOT_STORE_URL is an http store, which has no epochs: nothing is cached of it')
+    await using store = await openConfiguredStore(config)
     if (action === 'new') await store.startEpoch()
     io.stdout.write(await describe(store))
     return EXIT.fine

@@ -109,6 +109,15 @@ describe('a command line', () => {
     expect(err).toBe('STORE_CORRUPT: the file is odd\n  run ingot verify, then restore the data folder from a backup\n')
   })
 
+  test('its remedy is for whoever started the command, not for a client of the service', async () => {
+    const commands = commandsThat(async () => {
+      throw new Fault('STORE_UNAVAILABLE', 'no connection')
+    })
+    const { err } = await run(['copy', 'a', '--into', 'b'], { commands })
+    expect(err).toContain('check the address of the store (INGOT_STORE_URL)')
+    expect(err).not.toContain('Retry-After')
+  })
+
   test('while debugging it is shown with the stacks of its causes', async () => {
     const commands = commandsThat(async () => {
       throw new Fault('STORE_CORRUPT', 'the file is odd', { cause: new Error('the deeper reason') })

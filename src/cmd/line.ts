@@ -87,7 +87,7 @@ function exitCodeOf(fault: Fault): ExitCode {
 }
 
 function describe(fault: Fault, debug: boolean): string {
-  const said = `${fault.code}: ${fault.message}\n  ${FAULTS[fault.code].remedy}\n`
+  const said = `${fault.code}: ${fault.message}\n  ${FAULTS[fault.code].commandRemedy}\n`
   return debug ? `${said}${withCauses(fault)}\n` : said
 }
 

@@ -2,6 +2,7 @@
 import { loadConfig } from '../config/load.ts'
 import { migrate as migratePostgres } from '../items/postgres/migrate.ts'
 import { defineCommand, EXIT } from './command.ts'
+import { isHttpStore, storePlace } from './configured-store.ts'
 
 export const migrate = defineCommand({
   help: `
@@ -14,9 +15,11 @@ beforehand: it is brought up to date when it is opened.`,
   examples: ['INGOT_STORE_URL=postgres://ingot:secret@db/ingot ingot migrate'],
   options: {},
   async run(_args, io) {
-    const { storeUrl, storeDirectUrl } = loadConfig()
+    const config = loadConfig()
+    const { storeUrl, storeDirectUrl } = config
     if (!/^postgres(ql)?:/.test(storeUrl)) {
-      io.stdout.write(`the store "${storeUrl}" is brought up to date when it is opened: nothing to do\n`)
+      const why = isHttpStore(config) ? "is somebody else's" : 'is brought up to date when it is opened'
+      io.stdout.write(`the store "${storePlace(config)}" ${why}: nothing to do\n`)
       return EXIT.fine
     }
     const { applied, version } = await migratePostgres({ url: storeDirectUrl ?? storeUrl })

@@ -27,11 +27,16 @@ export function readJsonSetting(setting: string, file: string): unknown {
 /** Certificates in PEM. Throws Fault CONFIG_INVALID when the file cannot be read, or does not begin with one. */
 export function readCertificates(setting: string, file: string): string {
   const text = readSettingFile(setting, file)
+  // what is none would be taken for no authority at all, and every connection be refused
+  if (isCertificate(text)) return text
+  throw new Fault('CONFIG_INVALID', `${setting}: "${file}" holds no certificate in PEM`)
+}
+
+function isCertificate(text: string): boolean {
   try {
-    new X509Certificate(text)
-  } catch (cause) {
-    // without the check such a file would be taken for no authority at all, and every connection be refused
-    throw new Fault('CONFIG_INVALID', `${setting}: "${file}" holds no certificate in PEM`, { cause })
+    return new X509Certificate(text).raw.length > 0
+  } catch {
+    // the parser's words are those of OpenSSL's sources
+    return false
   }
-  return text
 }

@@ -59,9 +59,24 @@ test.each([
   ['a slash that is missing', { INGOT_STORE_URL: 'postgres:/me:s/e"c@secret@db/items' }],
   ['a password among the parameters', { INGOT_CACHE_URL: 'redis-sentinel://h/m?sentinel-password=secret' }],
   ['no scheme', { INGOT_LOCK_URL: 'me:secret@redis:6379' }],
+  ['a password that is not percent-encoded', { INGOT_STORE_URL: 'postgres://me:s/secret@db/items' }],
 ])('shows no password of a URL that it refuses for %s', (_what, environment) => {
-  expect(() => loadConfig(environment)).toThrow('is not')
+  expect(() => loadConfig(environment)).toThrow(/ is (not|no URL)/)
   expect(() => loadConfig(environment)).not.toThrow('secret')
+})
+
+test.each([
+  ['INGOT_STORE_URL', 'http://a host'],
+  ['INGOT_STORE_URL', 'postgres://db:port/items'],
+  ['INGOT_STORE_DIRECT_URL', 'postgres://me:a/b@db/items'],
+  ['INGOT_LOCK_FENCES', 'postgres://me:a#b@db:1/fences'],
+])('%s is refused at once when it is no URL: %s', (name, url) => {
+  expect(() => loadConfig({ [name]: url })).toThrow(/is no URL: .*percent-encode/)
+})
+
+test('a Postgres whose host stands among the parameters has a URL', () => {
+  const url = 'postgres://me:pw@/items?host=/run/postgresql'
+  expect(loadConfig({ INGOT_STORE_URL: url }).storeUrl).toBe(url)
 })
 
 test('shows nothing of a file that is not well-formed', () => {

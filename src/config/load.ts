@@ -21,13 +21,18 @@ export function loadConfig(environment: Environment = process.env): Config {
   const problems: string[] = []
   const settings = { ...fromFile(environment['INGOT_CONFIG'], problems), ...fromEnvironment(environment, problems) }
   const config = Value.Default(CONFIG_SCHEMA, settings)
-  for (const key of invalidKeys(config)) problems.push(describe(key, settings[key]))
+  const invalid = invalidKeys(config)
+  for (const key of invalid) problems.push(describe(key, settings[key]))
+  for (const [key, value] of Object.entries(settings)) {
+    if (!invalid.has(key) && isBrokenUrl(value))
+      problems.push(`${namesOf(key)}: ${withoutPassword(value)} is no URL: ${URL_HINT}`)
+  }
   if (problems.length > 0) throw new Fault('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
   return Object.freeze(Value.Parse(CONFIG_SCHEMA, config))
 }
 
 function fromFile(file: string | undefined, problems: string[]): Record<string, unknown> {
-  if (file === undefined) return {}
+  if (file === undefined || file === '') return {}
   try {
     const parsed = readJsonSetting('INGOT_CONFIG', file)
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed }
@@ -74,7 +79,19 @@ function invalidKeys(config: unknown): Set<string> {
 function describe(key: string, value: unknown): string {
   const { allowed } = propertyOf(key)
   if (typeof allowed !== 'string') return noSuchSetting(key, CONFIG_KEYS)
-  return `${environmentName(key)} ("${key}" in a file): ${withoutPassword(JSON.stringify(value))} is not ${allowed}`
+  return `${namesOf(key)}: ${withoutPassword(value)} is not ${allowed}`
+}
+
+function namesOf(key: string): string {
+  return `${environmentName(key)} ("${key}" in a file)`
+}
+
+const URL_HINT = 'check host and port, and percent-encode what is special in the user and the password'
+
+/** Of the right scheme, and no URL all the same. One of Postgres may leave its host to the parameters. */
+function isBrokenUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^(https?|postgres(ql)?):/.test(value)) return false
+  return !URL.canParse(value) && !URL.canParse(value.replace('@/', '@localhost/'))
 }
 
 function noSuchSetting(name: string, known: readonly string[]): string {
@@ -83,6 +100,6 @@ function noSuchSetting(name: string, known: readonly string[]): string {
 }
 
 /** Of a URL, and of what was meant to be one, nothing is shown behind the scheme: a password may stand anywhere in it. */
-function withoutPassword(value: string): string {
-  return value.replace(/^("[^":]*:).*[@?].*$/s, '$1…"')
+function withoutPassword(value: unknown): string {
+  return JSON.stringify(value).replace(/^("[^":]*:).*[@?].*$/s, '$1…"')
 }

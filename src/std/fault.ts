@@ -8,12 +8,22 @@ interface FaultKind {
   readonly status: number
   /** Whether the same request may succeed later without a change. */
   readonly retryable: boolean
-  /** What the reader can do about it. */
+  /** What the reader can do about it: who sent the request, or called the library. */
   readonly remedy: string
+  /** What whoever started the command that ends with it can do. */
+  readonly commandRemedy: string
 }
 
-const rejected = (status: number, remedy: string): FaultKind => ({ status, retryable: false, remedy })
-const passing = (status: number, remedy: string): FaultKind => ({ status, retryable: true, remedy })
+const rejected = (status: number, remedy: string, commandRemedy = remedy): FaultKind => ({
+  status,
+  retryable: false,
+  remedy,
+  commandRemedy,
+})
+const passing = (status: number, remedy: string, commandRemedy = remedy): FaultKind => ({
+  ...rejected(status, remedy, commandRemedy),
+  retryable: true,
+})
 
 export const FAULTS = {
   // what was sent
@@ -42,20 +52,32 @@ export const FAULTS = {
   IN_FLIGHT: passing(409, 'the same content is being saved by somebody else: send again after Retry-After'),
   UNSUPPORTED: rejected(501, 'use another store, or do without'),
   SHUTTING_DOWN: passing(503, 'send again: another replica, or this one after its restart'),
-  STORE_UNAVAILABLE: passing(503, 'send again after Retry-After; see the log for the cause'),
+  STORE_UNAVAILABLE: passing(
+    503,
+    'send again after Retry-After; see the log for the cause',
+    'check the address of the store (INGOT_STORE_URL), and that the store runs',
+  ),
   STORE_LOCKED: rejected(503, 'stop the other process that uses this data folder'),
   STORE_SHAPE_UNKNOWN: rejected(503, 'start the version of ingot that made this shape, or a newer one'),
   STORE_UNSUITABLE: rejected(503, 'change the server setting that the message names'),
   STORE_CORRUPT: rejected(500, 'run ingot verify, then restore the data folder from a backup'),
-  INTERNAL: rejected(500, 'report it with the trace id'),
+  INTERNAL: rejected(500, 'report it with the trace id', 'report it, with what INGOT_LOG_LEVEL=debug adds'),
   // locks
   LOCK_TIMEOUT: passing(503, 'wait longer, hold shorter, or lock something finer'),
   LOCK_LOST: passing(503, 'the lease ended before the work did: use a longer time to live, or do less under the lock'),
-  LOCK_BACKEND_UNAVAILABLE: passing(503, 'see the log for the cause; check the lock service'),
+  LOCK_BACKEND_UNAVAILABLE: passing(
+    503,
+    'see the log for the cause; check the lock service',
+    'check the address of the lock service (INGOT_LOCK_URL), and that it runs',
+  ),
   LOCK_BREAKER_OPEN: passing(503, 'the lock service failed repeatedly; it is tried again by itself'),
   LOCK_KEY_INVALID: rejected(400, 'use a key of 1 to 512 bytes'),
   LOCK_OPTION_INVALID: rejected(500, 'use finite times in milliseconds, greater than zero'),
-  FENCE_STORE_UNAVAILABLE: passing(503, 'see the log for the cause; check the store that keeps the fences'),
+  FENCE_STORE_UNAVAILABLE: passing(
+    503,
+    'see the log for the cause; check the store that keeps the fences',
+    'check where fences are kept (INGOT_LOCK_FENCES), and that this store runs',
+  ),
   FENCE_EXHAUSTED: rejected(500, 'start a new epoch: the counter or the epochs no longer fit their bits'),
   FENCE_STALE: rejected(409, 'a later holder has written: acquire again and read before writing'),
   // Redis

@@ -46,7 +46,8 @@ class HttpStore implements PlainStore {
     this.#clock = clock
     this.fences = mapping.fencing
     this.#base = url.endsWith('/') ? url : `${url}/`
-    const tls = url.startsWith('https:') ? { ...(ca === undefined ? {} : { ca }) } : undefined
+    const trust = ca === undefined ? {} : { ca }
+    const tls = url.startsWith('https:') ? trust : undefined
     this.#wire = createWire({ tls, timeoutMs: durationOf(mapping.timeout), clock })
   }
 

@@ -5,13 +5,26 @@
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { Fault, reasonOf } from '../../std/fault.ts'
 
-/** Makes a folder and those above it that are missing; afterwards a power cut leaves them there. */
+/**
+ * Makes a folder and those above it that are missing; afterwards a power cut leaves them there. Throws Fault
+ * CONFIG_INVALID where none can be.
+ */
 export function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true })
+  const first = make(folder)
   if (first === undefined) return
   const top = dirname(resolve(first))
   for (let at = resolve(folder); at !== top; at = dirname(at)) sync(dirname(at))
+}
+
+function make(folder: string): string | undefined {
+  try {
+    return mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    const message = `INGOT_DATA: there can be no data folder at "${folder}": ${reasonOf(cause)}`
+    throw new Fault('CONFIG_INVALID', message, { cause })
+  }
 }
 
 /** Makes durable what is in the file, whoever wrote it. Call it before SQLite opens the file: closing drops POSIX locks. */

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
@@ -39,6 +40,17 @@ test('does not give a deleted item’s place away after reopening', async () => 
   await using store = await openSqliteStore(folder)
   await store.put([{ collection, items: [item(4)] }], 6)
   expect((await store.list('things', { limit: 2, after: cursor })).items).toHaveLength(1)
+})
+
+test('says so when there can be no folder', async () => {
+  const file = join(root, 'a-file')
+  writeFileSync(file, '')
+  for (const folder of [file, join(file, 'below')]) {
+    await expect(openSqliteStore(folder)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(`INGOT_DATA: there can be no data folder at "${folder}"`) as string,
+    })
+  }
 })
 
 test('refuses a folder that is in use, and names the process', async () => {
