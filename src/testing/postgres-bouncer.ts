@@ -1,9 +1,9 @@
 /** A real PgBouncer in transaction mode, with fewer server connections than clients, so that transactions change places. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runSql } from './postgres-server.ts'
+import { untilAnswering } from './postgres-server.ts'
 import type { Absent } from './present.ts'
 import { freePorts } from './tcp-ports.ts'
 
@@ -45,24 +45,14 @@ export async function startPgBouncer(serverUrl: string): Promise<PgBouncer | Abs
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const child = spawn('timeout', [String(MAX_LIFE_SECONDS), 'pgbouncer', ...asNobody, config], { stdio: 'ignore' })
   const through = (url: string): string => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href
-  await untilReady(through(serverUrl), child)
+  const ended = new AbortController()
+  child.once('exit', (code) => ended.abort(new Error(`pgbouncer ended with ${code} at its start`)))
+  await untilAnswering(through(serverUrl), { withinMs: START_MS, signal: ended.signal })
   return {
     through,
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
       rmSync(folder, { recursive: true, force: true })
     },
-  }
-}
-
-async function untilReady(url: string, child: ChildProcess): Promise<void> {
-  const deadline = performance.now() + START_MS
-  for (;;) {
-    try {
-      return void (await runSql(url, 'SELECT 1'))
-    } catch (failure) {
-      if (performance.now() > deadline || child.exitCode !== null) throw failure
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
   }
 }

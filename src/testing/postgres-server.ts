@@ -4,6 +4,7 @@ import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer,
 import { inDocker } from './containers.ts'
 import type { Absent } from './present.ts'
 import { freePorts } from './tcp-ports.ts'
+import { type Patience, until } from './until.ts'
 
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string
@@ -53,7 +54,7 @@ async function start({ settings = [], smallDisk }: PostgresServerOptions): Promi
     .start()
   const server = control(container, host, spare)
   // the message may be that of a server that only sets the files up; connections reach the one that stays
-  await untilReady(server.url)
+  await untilAnswering(server.url, { withinMs: START_MS })
   return server
 }
 
@@ -79,7 +80,7 @@ function control(container: StartedTestContainer, port: number, spare: number): 
     kill: async () => void (await (await engine()).kill()),
     async start() {
       await (await engine()).start()
-      await untilReady(urlOf('postgres'))
+      await untilAnswering(urlOf('postgres'), { withinMs: START_MS })
     },
     freeze: async () => void (await (await engine()).pause()),
     thaw: async () => void (await (await engine()).unpause()),
@@ -100,14 +101,7 @@ export async function runSql(url: string, sql: string): Promise<readonly Readonl
   }
 }
 
-async function untilReady(url: string): Promise<void> {
-  const deadline = performance.now() + START_MS
-  for (;;) {
-    try {
-      return void (await runSql(url, 'SELECT 1'))
-    } catch (failure) {
-      if (performance.now() > deadline) throw failure
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  }
+/** Resolves when it takes connections. */
+export async function untilAnswering(url: string, patience: Patience): Promise<void> {
+  await until(async () => ({ value: await runSql(url, 'SELECT 1') }), patience)
 }

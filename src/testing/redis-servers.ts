@@ -1,9 +1,9 @@
 /** Redis in every shape that ingot uses, started for a test and removed after it. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inDocker } from './containers.ts'
 import type { Absent } from './present.ts'
 import { type ContainerOptions, type RedisContainer, type ServerSpec, startContainer } from './redis-container.ts'
 import { freePorts } from './tcp-ports.ts'
+import { untilTrue } from './until.ts'
 
 export interface RedisServers extends RedisContainer {
   readonly url: string
@@ -16,20 +16,9 @@ export interface RedisServers extends RedisContainer {
 const HOST = '127.0.0.1'
 const MASTER = 'ingot'
 
-/** Polls until the check holds; the last failure tells why it never did. */
-async function until(what: string, check: () => Promise<boolean>, ms = 30_000): Promise<void> {
-  const end = performance.now() + ms
-  let last: unknown
-  while (performance.now() < end) {
-    const ok = await check().catch((error: unknown) => {
-      last = error
-      return false
-    })
-    if (ok) return
-    await sleep(50)
-  }
-  throw new Error(`${what} did not happen within ${ms} ms`, { cause: last })
-}
+const FORM_MS = 30_000
+
+const until = (what: string, check: () => Promise<boolean>) => untilTrue(what, check, { withinMs: FORM_MS })
 
 async function ready(servers: RedisContainer, ports: readonly number[]): Promise<void> {
   await until('an answer to PING', async () => {

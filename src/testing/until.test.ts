@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Attempt, until } from './until.ts'
+import { type Attempt, until, untilTrue } from './until.ts'
 
 const AT_ONCE = { withinMs: 60_000, everyMs: 0 }
 
@@ -31,4 +31,14 @@ test('ends with the reason of the signal', async () => {
     return { missing: 'a pod' }
   }
   await expect(until(seen, { ...AT_ONCE, signal: ending.signal })).rejects.toThrow('ended by SIGINT')
+})
+
+test('a check that fails leaves missing what it is about', async () => {
+  const why = new Error('refused')
+  const failing = untilTrue('an answer', () => Promise.reject(why), { withinMs: -1 })
+  await expect(failing).rejects.toMatchObject({
+    message: expect.stringContaining('s: an answer') as string,
+    cause: why,
+  })
+  expect(await untilTrue('an answer', async () => true, AT_ONCE)).toBe(true)
 })

@@ -26,3 +26,15 @@ export async function until<T>(look: () => Promise<Attempt<T>>, patience: Patien
     await systemClock.sleep(everyMs, signal)
   }
 }
+
+/** Looks until the check holds. `what` says what it is about: it is missing also when the check fails. */
+export function untilTrue(what: string, check: () => Promise<boolean>, patience: Patience): Promise<true> {
+  const look = async (): Promise<Attempt<true>> => {
+    try {
+      return (await check()) ? { value: true } : { missing: what }
+    } catch (cause) {
+      return { missing: what, cause }
+    }
+  }
+  return until(look, patience)
+}

@@ -1,9 +1,11 @@
 /** The Redis servers of a test as something that faults can strike. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { LockServer } from '../../drill/nemesis/fault.ts'
 import type { RedisServers } from '../redis-servers.ts'
+import { type Attempt, until, untilTrue } from '../until.ts'
 
 const READY_MS = 20_000
+/** Each look is a process in a container. */
+const EVERY_MS = 100
 
 export function lockServerOf(redis: RedisServers): LockServer {
   let struck = 0
@@ -11,14 +13,6 @@ export function lockServerOf(redis: RedisServers): LockServer {
   async function answers(port: number): Promise<boolean> {
     const pong = await redis.exec('sh', '-c', `timeout 1 redis-cli -p ${port} ping || true`)
     return pong === 'PONG'
-  }
-  async function untilAnswering(signal: AbortSignal): Promise<void> {
-    const endMs = performance.now() + READY_MS
-    while (!(await answers(await redis.master()))) {
-      signal.throwIfAborted()
-      if (performance.now() > endMs) throw new Error(`Redis did not answer within ${READY_MS} ms`)
-      await sleep(100)
-    }
   }
   async function untilDead(port: number): Promise<string> {
     for (let attempt = 0; attempt < 20; attempt++) {
@@ -35,7 +29,8 @@ export function lockServerOf(redis: RedisServers): LockServer {
     },
     async start(signal) {
       await redis.restart(struck)
-      await untilAnswering(signal)
+      const isBack = async (): Promise<boolean> => answers(await redis.master())
+      await untilTrue('an answer of Redis', isBack, { withinMs: READY_MS, everyMs: EVERY_MS, signal })
     },
     async freeze() {
       struck = await redis.master()
@@ -61,12 +56,10 @@ async function failOver(redis: RedisServers, signal: AbortSignal): Promise<strin
   const sentinel = /\/\/[\d.]+:(\d+)/.exec(redis.url)?.[1] ?? ''
   const answer = await redis.cli(Number(sentinel), 'sentinel', 'failover', 'ingot')
   if (answer !== 'OK') throw new Error(`SENTINEL FAILOVER answered ${answer}`)
-  const endMs = performance.now() + READY_MS
-  while (performance.now() < endMs) {
-    signal.throwIfAborted()
-    const after = await redis.master()
-    if (after !== before) return `the master was ${before} and is ${after}`
-    await sleep(100)
+  const look = async (): Promise<Attempt<number>> => {
+    const master = await redis.master()
+    return master === before ? { missing: `the master is still ${before}` } : { value: master }
   }
-  throw new Error(`the master is still ${before} after ${READY_MS} ms`)
+  const after = await until(look, { withinMs: READY_MS, everyMs: EVERY_MS, signal })
+  return `the master was ${before} and is ${after}`
 }

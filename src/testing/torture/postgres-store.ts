@@ -6,6 +6,7 @@ import type { Fault } from '../../drill/nemesis/fault.ts'
 import { createPostgres } from '../../postgres/pool.ts'
 import { inDocker } from '../containers.ts'
 import type { Absent } from '../present.ts'
+import { until } from '../until.ts'
 import type { TortureStore } from './store.ts'
 
 export interface PostgresStoreOptions {
@@ -59,13 +60,7 @@ async function startStore({ port, sql }: PostgresStoreOptions): Promise<TortureS
   }
   async function start(signal: AbortSignal): Promise<void> {
     await shell(container, 'rm -f /tmp/held')
-    const endMs = performance.now() + READY_MS
-    for (;;) {
-      signal.throwIfAborted()
-      if ((await query('SELECT 1', signal).catch(() => undefined)) !== undefined) return
-      if (performance.now() > endMs) throw new Error(`Postgres did not answer within ${READY_MS} ms`)
-      await sleep(50)
-    }
+    await until(async () => ({ value: await query('SELECT 1', signal) }), { withinMs: READY_MS, signal })
   }
   await start(AbortSignal.timeout(READY_MS))
   const cut: Fault = {

@@ -1,11 +1,11 @@
 /** Processes that can be killed, stopped and ambushed, with the proof that it happened. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ambush, Replica, Wire } from '../../drill/nemesis/fault.ts'
 import type { FailpointName } from '../../std/failpoint.ts'
 import { type Service, startService, within } from '../service.ts'
 import { startTcpProxy } from '../tcp-proxy.ts'
+import { type Attempt, until, untilTrue } from '../until.ts'
 
 export interface ReplicaOptions {
   readonly name: string
@@ -89,14 +89,13 @@ export function thaw(pid: number): void {
   }
 }
 
-async function stopped(pid: number, withinMs: number): Promise<string> {
-  const endMs = performance.now() + withinMs
-  while (performance.now() < endMs) {
+function stopped(pid: number, withinMs: number): Promise<string> {
+  const look = async (): Promise<Attempt<string>> => {
     const state = stateOf(pid)
-    if (state?.startsWith('T') === true) return `process ${pid} is in state ${state}`
-    await sleep(2)
+    const seen = `process ${pid} is in state ${state}`
+    return state?.startsWith('T') === true ? { value: seen } : { missing: `a stop: ${seen}` }
   }
-  throw new Error(`process ${pid} did not stop`)
+  return until(look, { withinMs, everyMs: 2 })
 }
 
 function stateOf(pid: number): string | undefined {
@@ -116,12 +115,8 @@ function arm(folder: string, { point, strike, service }: Armed): Ambush {
   writeFileSync(file, strike)
   return {
     async met(withinMs, signal) {
-      const endMs = performance.now() + withinMs
-      while (!existsSync(`${file}.met`)) {
-        signal.throwIfAborted()
-        if (performance.now() > endMs) throw new Error(`nobody came by ${point} within ${withinMs} ms`)
-        await sleep(5)
-      }
+      const isMet = async (): Promise<boolean> => existsSync(`${file}.met`)
+      await untilTrue(`somebody who comes by ${point}`, isMet, { withinMs, everyMs: 5, signal })
       if (strike === 'SIGSTOP') return `at ${point}: ${await stopped(service.pid, 2_000)}`
       const ending = await within(service.ended, 5_000, () => `${point} was met, and the process lives`)
       return `at ${point}: process ${service.pid} ended by ${ending.signal}`
