@@ -10,6 +10,7 @@ import { Fault } from '../../std/fault.ts'
 import type { Random } from '../../std/random.ts'
 import { CANARY_LOCKS } from '../check/canary.ts'
 import type { Entry } from '../history.ts'
+import { redisErrorIn } from '../redis-error.ts'
 import type { Numbers } from './numbers.ts'
 
 export interface Canary {
@@ -156,13 +157,12 @@ async function found({ numbers: kept }: Canary, key: string, numbers: readonly n
   return there
 }
 
-/** The first word of a Redis error tells most. */
-const REDIS_ERROR =
-  /\b(READONLY|NOREPLICAS|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|MISCONF|OOM|UNBLOCKED|ECONN[A-Z]+|ENOTFOUND|timed out)\b/
+/** Of the way to it. */
+const NETWORK_ERROR = /\b(ECONN[A-Z]+|ENOTFOUND|timed out)\b/
 
 function errorOf(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  const [word = message.slice(0, 120)] = REDIS_ERROR.exec(message) ?? []
+  const word = redisErrorIn(message) ?? NETWORK_ERROR.exec(message)?.[1] ?? message.slice(0, 120)
   return thrown instanceof Fault ? `${thrown.code} ${word}` : word
 }
 

@@ -4,7 +4,7 @@
  * figure. `forbid` is for faults that must lose nothing: a hand-over before the master goes.
  */
 import type { Event } from '../history.ts'
-import { holdsOf, overlaps } from './locks.ts'
+import { holdsOf, overlapsOf } from './locks.ts'
 import { eventsOf, type Operation, operationsOf, phasesOf } from './operations.ts'
 import { type Checker, type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
@@ -61,12 +61,10 @@ export function canaryGrants(loss: RedisLoss): Checker {
   return (history) => {
     const holds = holdsOf(history).filter(({ operation }) => operation.invoke.key.startsWith(CANARY_LOCKS))
     if (holds.length === 0) return inconclusive('the canary held no lock')
-    const byKey = [...Map.groupBy(holds, ({ operation }) => operation.invoke.key)]
-    const overlapping = byKey.flatMap(([key, ofKey]) =>
-      overlaps(ofKey).map(([first, second]): CounterExample => {
-        const ms = Math.round(Math.min(first.until, second.until) - second.from)
-        const events = [...eventsOf([first.operation, second.operation]), first.release, second.release]
-        return { says: `lock ${key} was granted twice at once, for ${ms} ms`, events }
+    const overlapping = overlapsOf(holds).map(
+      ({ key, ms, events }): CounterExample => ({
+        says: `lock ${key} was granted twice at once, for ${ms} ms`,
+        events,
       }),
     )
     const granted = operationsOf(history, 'acquire').filter(

@@ -15,7 +15,7 @@ export function fencesRise(history: readonly Event[], store: FinalStore): Findin
   if (rows.length === 0 || writes.length === 0) return inconclusive('nothing was written to the register')
   const refused = [...writes, ...operationsOf(history, 'look')].filter(({ outcome }) => outcome === 'fail').length
   const examples = [
-    ...[...Map.groupBy(rows, (row) => row.key)].flatMap(([, ofKey]) => disorder(ofKey, writes)),
+    ...[...Map.groupBy(rows, (row) => row.key).values()].flatMap((ofKey) => disorder(ofKey, writes)),
     ...missing(rows, writes),
     ...unasked(rows, writes),
   ]
@@ -30,15 +30,8 @@ function isStoppedHolder({ f, type, key }: Event): boolean {
   return f === 'fault' && type === 'ok' && key === 'holder-stop'
 }
 
-const nameOf = ({
-  key,
-  value,
-  fence,
-}: {
-  key: string
-  value?: string | undefined
-  fence?: string | undefined
-}): string => `${key} version ${value} under fence ${fence}`
+const nameOf = ({ key, value, fence }: Pick<Event, 'key' | 'value' | 'fence'>): string =>
+  `${key} version ${value} under fence ${fence}`
 
 /** Neighbours in commit order of which the later has a lower fence, or not the next version. */
 function disorder(rows: readonly RegisterRow[], writes: readonly Operation[]): readonly CounterExample[] {
@@ -83,17 +76,13 @@ export function oneHolder(history: readonly Event[]): Finding {
   if (holds.length === 0) return inconclusive('no lock was held')
   const losses = operationsOf(history, 'fault').filter(({ invoke }) => invoke.losesLocks === true)
   let excused = 0
-  const examples = [...Map.groupBy(holds, ({ operation }) => operation.invoke.key)].flatMap(([key, ofKey]) =>
-    overlaps(ofKey).flatMap(([first, second]): readonly CounterExample[] => {
-      if (losses.some((loss) => mayFallBetween(loss, first.from, second.from))) {
-        excused++
-        return []
-      }
-      const ms = Math.round(Math.min(first.until, second.until) - second.from)
-      const events = [...eventsOf([first.operation, second.operation]), first.release, second.release]
-      return [{ says: `lock ${key} had two holders for ${ms} ms`, events: events.toSorted((a, b) => a.seq - b.seq) }]
-    }),
-  )
+  const examples = overlapsOf(holds).flatMap(({ key, first, second, ms, events }): readonly CounterExample[] => {
+    if (losses.some((loss) => mayFallBetween(loss, first.from, second.from))) {
+      excused++
+      return []
+    }
+    return [{ says: `lock ${key} had two holders for ${ms} ms`, events }]
+  })
   return findingOf(examples, { holds: holds.length, overlapsAfterLoss: excused })
 }
 
@@ -112,13 +101,34 @@ export function holdsOf(history: readonly Event[]): readonly Hold[] {
   })
 }
 
-/** Pairs that overlap, each later hold with the earlier one that reaches furthest. */
-export function overlaps(holds: readonly Hold[]): readonly (readonly [Hold, Hold])[] {
-  const pairs: [Hold, Hold][] = []
+/** Two holds of one lock at the same time. */
+export interface Overlap {
+  readonly key: string
+  readonly first: Hold
+  readonly second: Hold
+  /** How long it certainly lasted. */
+  readonly ms: number
+  readonly events: readonly Event[]
+}
+
+export function overlapsOf(holds: readonly Hold[]): readonly Overlap[] {
+  const byKey = [...Map.groupBy(holds, ({ operation }) => operation.invoke.key)]
+  return byKey.flatMap(([key, ofKey]) =>
+    pairs(ofKey).map(([first, second]) => {
+      const events = [...eventsOf([first.operation, second.operation]), first.release, second.release]
+      const ms = Math.round(Math.min(first.until, second.until) - second.from)
+      return { key, first, second, ms, events: events.toSorted((a, b) => a.seq - b.seq) }
+    }),
+  )
+}
+
+/** Holds of one key that overlap, each later one with the earlier one that reaches furthest. */
+function pairs(holds: readonly Hold[]): readonly (readonly [Hold, Hold])[] {
+  const found: [Hold, Hold][] = []
   let reaching: Hold | undefined
   for (const hold of holds.toSorted((a, b) => a.from - b.from)) {
-    if (reaching !== undefined && hold.from < Math.min(reaching.until, hold.until)) pairs.push([reaching, hold])
+    if (reaching !== undefined && hold.from < Math.min(reaching.until, hold.until)) found.push([reaching, hold])
     if (reaching === undefined || hold.until > reaching.until) reaching = hold
   }
-  return pairs
+  return found
 }

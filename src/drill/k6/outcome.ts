@@ -1,18 +1,14 @@
 /**
  * What is known of an item after a request of k6. Certain failures are few: a connection that never was, and a refusal
- * by a status of the list below. Everything else that is no success is unknown: the item may be saved, or may be later.
+ * by its status (refusal.ts). Everything else that is no success is unknown: the item may be saved, or may be later.
  */
 import { FAULTS } from '../../std/fault.ts'
 import type { Entry } from '../history.ts'
+import { redisErrorIn } from '../redis-error.ts'
+import { isRefusal } from '../refusal.ts'
 import type { ItemTold, Told } from './sample.ts'
 
 export type Outcome = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
-
-/**
- * Statuses by which nothing was stored: refused before anything was begun. Not 409 (somebody else is saving it), 408,
- * and no 5xx, SHUTTING_DOWN among them: an attempt may stand behind it.
- */
-const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 413, 415, 422, 429])
 
 /** k6's codes below are of the transport; 1400 to 1599 repeat the HTTP status. */
 const FIRST_OF_STATUS = 1_400
@@ -37,10 +33,6 @@ const TRANSPORT: Readonly<Record<number, Failure>> = {
   1220: { word: 'reset' },
 }
 
-/** What a problem's detail tells of the servers behind the service: error words of Redis. */
-const BEHIND =
-  /\b(READONLY|NOREPLICAS|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|MISCONF|NOAUTH|NOPERM|WRONGPASS|OOM|UNBLOCKED)\b/
-
 export function outcomeOf(told: Omit<Told, 'event' | 'op' | 'items'>, item: ItemTold): Outcome {
   const [kind] = item
   if (kind === 'created' || kind === 'duplicate') return { type: 'ok', result: kind, id: item[1] }
@@ -52,7 +44,7 @@ export function outcomeOf(told: Omit<Told, 'event' | 'op' | 'items'>, item: Item
 
 function failedItem(code: string): Outcome {
   const status = Object.hasOwn(FAULTS, code) ? statusOf(code) : 0
-  return { type: REFUSED.has(status) ? 'fail' : 'info', error: `item ${code}` }
+  return { type: isRefusal(status) ? 'fail' : 'info', error: `item ${code}` }
 }
 
 function statusOf(code: string): number {
@@ -66,9 +58,10 @@ function unheard(code: number, error: string): Outcome {
 }
 
 function refused({ status, code, detail }: Omit<Told, 'event' | 'op' | 'items'>): Outcome {
-  const behind = BEHIND.exec(detail)?.[1] ?? ''
+  // what it tells of the servers behind the service
+  const behind = redisErrorIn(detail) ?? ''
   const error = [status, code, behind].filter((word) => word !== '').join(' ')
   // a 200 that does not say what became of an item: a stream that was cut
-  const type = REFUSED.has(Number(status)) ? 'fail' : 'info'
+  const type = isRefusal(Number(status)) ? 'fail' : 'info'
   return { type, error: status === '200' ? `cut ${error}` : error }
 }

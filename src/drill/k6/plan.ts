@@ -7,8 +7,7 @@
  * the odd one brings the same at the same time in half the cases, an older one in a fifth, and a new one in the others.
  */
 import { createRandom, type Random } from '../../std/random.ts'
-
-export type Form = 'single' | 'batch' | 'stream'
+import { escapeAll, type Form, LETTERS } from '../spelling.ts'
 
 export interface PlannedItem {
   /** Names the content: `RUN/USER.ITERATION.NUMBER`. */
@@ -28,7 +27,6 @@ const USERS = 16
 /** How far back a repeat may lie, in iterations. */
 const REACH = 400
 const MAX_ITEMS = 6
-const LETTERS = ['a', 'b', 'e', 'n', 'r', ' ', '"', '\\', '/', 'ä', '€', '😀']
 const MAX_TEXT = 120
 
 /** What iteration number `iteration`, from 0, of the run sends. */
@@ -99,11 +97,6 @@ function spell(content: Content, spelling: number): string {
     return `{ "price":\t${price.toFixed(2)}, "text" : ${JSON.stringify(text)}, ${rest} }`
   }
   return `{"text":${escapeAll(text)},"run":${name},"number":${number},"user":${user},"price":${price},"iteration":${iteration}}`
-}
-
-function escapeAll(text: string): string {
-  const units = Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'))
-  return `"${units.map((unit) => `\\u${unit}`).join('')}"`
 }
 
 /** FNV-1a over UTF-16 units. Source: Noll, "FNV Hash", http://www.isthe.com/chongo/tech/comp/fnv. */

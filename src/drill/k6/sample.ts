@@ -3,7 +3,7 @@
  * back, as it was, without judging it. Metadata, not tags, because each tag value would be a time series of its own.
  * Runs in k6 as well as in Node.
  */
-import type { Form } from './plan.ts'
+import type { Form } from '../spelling.ts'
 
 /** The metric, a counter that counts nothing of interest. */
 export const METRIC = 'ingot_load'

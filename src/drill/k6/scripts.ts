@@ -3,7 +3,13 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../../std/fault.ts'
 
-const FILES = ['loadtests/*.ts', 'loadtests/lib/*.ts', 'src/drill/k6/{plan,sample}.ts', 'src/std/random.ts']
+const FILES = [
+  'loadtests/*.ts',
+  'loadtests/lib/*.ts',
+  'src/drill/k6/{plan,sample}.ts',
+  'src/drill/spelling.ts',
+  'src/std/random.ts',
+]
 
 /** Texts by their paths in the project. Throws Fault INPUT_UNREADABLE where `root` is no checkout of it. */
 export function readScripts(root: string): Readonly<Record<string, string>> {

@@ -3,6 +3,7 @@
  * to which content is known by construction, so the proof needs none of the service's own idea of identity.
  */
 import type { Random } from '../../std/random.ts'
+import { escapeAll, LETTERS } from '../spelling.ts'
 
 export const JSON_MEDIA = 'application/json'
 export const BYTES_MEDIA = 'application/octet-stream'
@@ -20,8 +21,6 @@ export interface Entry {
   readonly content: Content
   readonly spelling: number
 }
-
-const LETTERS = ['a', 'b', 'e', 'n', 'r', ' ', '"', '\\', '/', 'ä', '€', '😀']
 
 export function createContent(number: number, random: Random): Content {
   if (random.chance(0.1)) return { number, media: BYTES_MEDIA, spellings: [randomBytes(number, random)] }
@@ -47,9 +46,4 @@ function randomText(random: Random): string {
 function randomBytes(number: number, random: Random): Buffer {
   const tail = Uint8Array.from({ length: random.between(0, 400) }, () => random.between(0, 255))
   return Buffer.concat([Buffer.from(`${number}:`), tail])
-}
-
-function escapeAll(text: string): string {
-  const units = Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'))
-  return `"${units.map((unit) => `\\u${unit}`).join('')}"`
 }

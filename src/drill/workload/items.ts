@@ -4,8 +4,9 @@
  */
 import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
+import type { Form } from '../spelling.ts'
 import { type Content, createContent, type Entry, JSON_MEDIA } from './content.ts'
-import type { Form, Outcome, Sender } from './sender.ts'
+import type { Outcome, Sender } from './sender.ts'
 
 export interface ItemWorkload {
   readonly sender: Sender

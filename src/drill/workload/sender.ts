@@ -5,6 +5,8 @@
 import { createHash } from 'node:crypto'
 import { createLineSplitter } from '../../std/lines.ts'
 import type { Entry, Event } from '../history.ts'
+import { isRefusal } from '../refusal.ts'
+import type { Form } from '../spelling.ts'
 import { bytesOf, type Content, JSON_MEDIA, type Entry as Sent } from './content.ts'
 
 export interface SenderOptions {
@@ -13,8 +15,6 @@ export interface SenderOptions {
   /** Without a whole answer for so long the outcome is unknown, milliseconds. */
   readonly timeoutMs: number
 }
-
-export type Form = 'single' | 'batch' | 'stream'
 
 /** What is known of a content after an operation. */
 export type Outcome = 'ok' | 'fail' | 'info'
@@ -136,11 +136,8 @@ function bodyOf(sent: readonly Sent[], form: Form): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(form === 'batch' ? `[${texts.join(',')}]` : `${texts.join('\n')}\n`))
 }
 
-/** Statuses by which nothing of the request was stored: it was refused before. */
-const REFUSED = new Set([400, 401, 403, 404, 413, 415, 422, 429])
-
 function refused(status: number, body: string): Heard {
-  return { type: REFUSED.has(status) ? 'fail' : 'info', error: `${status} ${body.slice(0, 200)}` }
+  return { type: isRefusal(status) ? 'fail' : 'info', error: `${status} ${body.slice(0, 200)}` }
 }
 
 /** A connection that never was is the one failure that is certain. */
