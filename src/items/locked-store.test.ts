@@ -154,6 +154,26 @@ test('one that stays away is said to be so', async () => {
   await put
 })
 
+test('is ready as long as its store is, whatever the lock service is', async () => {
+  const clock = createFakeClock()
+  const { plain } = naiveBackend()
+  let away = false
+  const store = createLockedStore(
+    {
+      plain: {
+        ...plain,
+        check: async () => (away ? Promise.reject(new Fault('STORE_UNAVAILABLE', 'away')) : undefined),
+      },
+      locker: keptAway(clock).locker,
+      clock,
+    },
+    { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY },
+  )
+  await store.check()
+  away = true
+  await expect(store.check()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
+
 test('tells of a failure after every item had its chance', async () => {
   const { plain, saves } = naiveBackend()
   const broken: PlainStore = {

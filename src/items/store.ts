@@ -86,6 +86,6 @@ export interface ItemStore extends StorePast, AsyncDisposable {
   list(collection: string, page: PageRequest): Promise<Page>
   /** Whether there was such an item. Afterwards the same content is new. */
   delete(collection: string, id: ItemId): Promise<boolean>
-  /** Resolves when a write would be accepted now. */
+  /** Resolves when the store itself would take a write now. Locks in front of it are not asked. */
   check(): Promise<void>
 }
