@@ -19,16 +19,39 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
-const { values } = parseArgs({
-  options: {
-    listen: { type: 'string', default: '127.0.0.1:9090' },
-    latency: { type: 'string', default: '20' },
-    fencing: { type: 'string', default: 'on' },
-    data: { type: 'string', default: './legacy-data' },
-  },
-})
+function refuse(problem) {
+  console.error(
+    `${problem}\nusage: node server.mjs [--listen HOST:PORT] [--latency MS] [--fencing on|off] [--data FOLDER]`,
+  )
+  process.exit(2)
+}
 
-mkdirSync(values.data, { recursive: true })
+function settings() {
+  try {
+    return parseArgs({
+      options: {
+        listen: { type: 'string', default: '127.0.0.1:9090' },
+        latency: { type: 'string', default: '20' },
+        fencing: { type: 'string', default: 'on' },
+        data: { type: 'string', default: './legacy-data' },
+      },
+    }).values
+  } catch (failure) {
+    return refuse(failure.message)
+  }
+}
+
+const values = settings()
+const [, host, port] = /^(\S+):(\d+)$/.exec(values.listen) ?? []
+if (host === undefined || Number(port) > 65_535) refuse(`--listen is "${values.listen}", write host:port`)
+if (!/^\d+$/.test(values.latency)) refuse(`--latency is "${values.latency}", write milliseconds`)
+if (!['on', 'off'].includes(values.fencing)) refuse(`--fencing is "${values.fencing}", write on or off`)
+
+try {
+  mkdirSync(values.data, { recursive: true })
+} catch (failure) {
+  refuse(`there can be no folder at "${values.data}": ${failure.message}`)
+}
 const auditFile = join(values.data, 'audit.ndjson')
 const highestFence = new Map()
 const firstSaves = new Map()
@@ -118,7 +141,7 @@ async function route(request, response) {
 const server = createServer((request, response) => {
   route(request, response).catch((failure) => answer(response, 400, { error: String(failure) }))
 })
-const [host, port] = values.listen.split(':')
+server.on('error', (failure) => refuse(`cannot listen on ${values.listen}: ${failure.message}`))
 server.listen(Number(port), host, () => {
   const { address, port: actual } = server.address()
   console.log(`legacy backend on http://${address}:${actual}, ${values.latency} ms, fencing ${values.fencing}`)
