@@ -155,8 +155,13 @@ class PooledTransactions implements Transactions {
 
 type Answer = PromiseSettledResult<pg.QueryResult<Row>>
 
+/** In one write: the driver writes each statement by itself, which costs both sides a system call and a wake-up. */
 function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly Answer[]> {
-  return Promise.allSettled(statements.map((statement) => client.query<Row>(configOf(statement))))
+  const { stream } = client.connection
+  stream.cork()
+  const answers = Promise.allSettled(statements.map((statement) => client.query<Row>(configOf(statement))))
+  stream.uncork()
+  return answers
 }
 
 /** Whether the server answered and goes on: silence, a broken line and its last words are none. */

@@ -34,8 +34,8 @@ const RETRIES = { baseMs: 10, maxMs: 500, attempts: 8 }
 /** serialization_failure, deadlock_detected: the transaction is rolled back, and may succeed when run again. */
 const ROLLED_BACK: ReadonlySet<unknown> = new Set(['40001', '40P01'])
 
-const LOOK = 'SELECT * FROM ingot_look_1($1, $2, $3, $4)'
-const PUT = 'SELECT * FROM ingot_put_1($1, $2, $3, $4, $5, $6, $7)'
+const LOOK = 'SELECT * FROM ingot_look_2($1, $2, $3, $4)'
+const PUT = 'SELECT * FROM ingot_put_2($1, $2, $3, $4, $5, $6, $7)'
 
 /** First-seen times by row of a batch. */
 type Known = ReadonlyMap<number, number>
