@@ -8,7 +8,8 @@ import type { FailpointName } from '../../std/failpoint.ts'
 import { endBySignals, exitCode, flagsOf } from '../command-line.ts'
 import { removeContainersOurselves } from '../containers.ts'
 import { OUT } from '../root.ts'
-import { type TortureOptions, type TortureResult, torture } from './torture.ts'
+import type { TortureOptions } from './options.ts'
+import { type TortureResult, torture } from './torture.ts'
 
 removeContainersOurselves()
 

@@ -16,72 +16,21 @@ import {
 } from '../../drill/coverage.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../drill/history.ts'
 import type { Fault } from '../../drill/nemesis/fault.ts'
-import {
-  latePacket,
-  lockFaults,
-  lostAnswer,
-  POINTS,
-  type Probe,
-  replicaKill,
-  replicaKillAt,
-  replicaStop,
-  replicaStopAt,
-  type Stage,
-  serverRestart,
-} from '../../drill/nemesis/faults.ts'
+import type { Probe } from '../../drill/nemesis/faults.ts'
 import { run } from '../../drill/runner.ts'
 import { bytesOf } from '../../drill/workload/content.ts'
 import { type ContentBook, createContentBook } from '../../drill/workload/items.ts'
 import { createSender, type Sender } from '../../drill/workload/sender.ts'
 import { readSqliteRegister } from '../../drill/workload/sqlite-register.ts'
 import { systemClock } from '../../std/clock.ts'
-import type { FailpointName } from '../../std/failpoint.ts'
 import { createRandom } from '../../std/random.ts'
-import { createScope, type Scope } from '../../std/scope.ts'
-import { type Absent, needed } from '../present.ts'
-import { startSentinel, startStandalone } from '../redis-servers.ts'
+import { createScope } from '../../std/scope.ts'
 import { within } from '../service.ts'
-import { freePorts } from '../tcp-ports.ts'
 import { cacheCounts } from './cache-hits.ts'
-import { startLegacyStore } from './legacy-store.ts'
-import { lockServerOf } from './lock-server.ts'
-import { startPostgresStore } from './postgres-store.ts'
-import { createReplica, type RunningReplica } from './processes.ts'
+import type { TortureOptions } from './options.ts'
 import { untilReady } from './readiness.ts'
+import { raise, type Scenery } from './scenery.ts'
 import type { TortureStore } from './store.ts'
-import { startWriters, type Writers } from './writers.ts'
-
-export interface TortureOptions {
-  readonly seed: number
-  readonly trafficMs: number
-  readonly store: 'http' | 'postgres'
-  readonly lock: 'redis' | 'sentinel'
-  /** INGOT_LOCK_MODE of the replicas. Default: auto. */
-  readonly mode?: 'auto' | 'always'
-  /** Ends as soon as every fault and every kind of operation has happened; `trafficMs` is then the longest time. */
-  readonly cover?: boolean
-  /** A folder for history, verdict and what the processes keep. It is emptied first. */
-  readonly folder: string
-  readonly signal: AbortSignal
-  readonly say?: (line: string) => void
-  /** How the service is sabotaged. Default: not at all. */
-  readonly failpoints?: readonly FailpointName[]
-  /** Names of faults. Default: all. */
-  readonly faults?: readonly string[]
-  /** Of the legacy backend. Default: 20 and on. */
-  readonly latencyMs?: number
-  readonly fencing?: 'on' | 'off'
-  /** Bounds of what lies between a second save and the late delivery of the first, in ms. Default: 0 to 100. */
-  readonly lateMs?: readonly [number, number]
-  /** Longest quiet between faults, milliseconds. Default: 1000. */
-  readonly quietMs?: number
-  /** Whether replicas of a store that allows it share a cache, in the Redis of the locks. Default: true. */
-  readonly cache?: boolean
-  /** Whether clients delete items where the store can. Default: true. */
-  readonly deletes?: boolean
-  /** Statement to run in the Postgres store once the service is up. */
-  readonly sql?: string
-}
 
 export interface TortureResult {
   readonly verdict: Verdict
@@ -92,11 +41,7 @@ export interface TortureResult {
   readonly historyFile: string
 }
 
-const REPLICAS = 3
 const CLIENTS = 4
-const WRITERS = 4
-const LOCK_TTL_MS = 1_500
-const WRITER_TTL_MS = 1_000
 const REQUEST_MS = 6_000
 const PAUSE_MS = 120
 const RECOVERY_MS = 20_000
@@ -142,89 +87,6 @@ function countsOf(events: readonly Event[]): Readonly<Record<string, number>> {
   const ended = events.filter(({ type, f }) => type !== 'invoke' && f !== 'phase' && f !== 'release')
   const groups = Object.entries(Object.groupBy(ended, ({ f, type }) => `${f} ${type}`))
   return Object.fromEntries(groups.map(([name, group]) => [name, group?.length ?? 0]))
-}
-
-/** All that runs. */
-interface Scenery {
-  readonly store: TortureStore
-  readonly replicas: readonly RunningReplica[]
-  readonly writers: Writers
-  readonly registerFile: string
-  readonly faults: (probe: Probe) => readonly Fault[]
-}
-
-async function raise(options: TortureOptions, scope: Scope, record: (entry: Entry) => Event): Promise<Scenery> {
-  const { folder, signal, failpoints = [], seed } = options
-  const [storePort = 0, ...ports] = await freePorts(REPLICAS + 1)
-  const [redis, store] = await Promise.all([
-    needed(scope, 'Redis', options.lock === 'sentinel' ? startSentinel() : startStandalone()),
-    needed(scope, 'the store', startStore(options, storePort)),
-  ])
-  signal.throwIfAborted()
-  const fencesUrl = store.fencesUrl ?? `sqlite:${join(folder, 'fences.sqlite')}`
-  const create = async (port: number, index: number): Promise<RunningReplica> => {
-    const name = `replica-${index + 1}`
-    const cache =
-      options.store === 'postgres' && options.cache !== false ? { INGOT_CACHE_URL: `${redis.url}?timeout=1s` } : {}
-    const env = (wire: number) => ({ ...replicaEnv(redis.url, fencesUrl, options.mode), ...cache, ...store.env(wire) })
-    const own = { name, port, folder: join(folder, name), storePort, env, failpoints }
-    const replica = await createReplica(own)
-    scope.defer(() => replica[Symbol.asyncDispose]())
-    return replica
-  }
-  const replicas = await Promise.all(ports.map(create))
-  await Promise.all(replicas.map((replica) => replica.start(signal)))
-  await store.prepare?.(signal)
-  const registerFile = join(folder, 'register.sqlite')
-  const writers = startWriters({
-    count: WRITERS,
-    lockUrl: redis.url,
-    fencesUrl,
-    registerFile,
-    ttlMs: WRITER_TTL_MS,
-    random: createRandom(seed ^ 0x5eed),
-    record,
-    failpoints,
-  })
-  scope.defer(() => writers[Symbol.asyncDispose]())
-  await writers.ready
-  const stage: Stage = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
-  const locks = options.store === 'http' || options.mode === 'always'
-  const points = locks ? POINTS : POINTS.filter((point) => point !== 'before-release')
-  const faults = (probe: Probe): readonly Fault[] => [
-    replicaKill(stage),
-    replicaStop(stage),
-    ...points.flatMap((point) => [replicaKillAt(stage, point), replicaStopAt(stage, point)]),
-    latePacket(stage, probe, { afterMs: options.lateMs ?? [0, 100] }),
-    lostAnswer(stage, probe),
-    writers.holderStop,
-    serverRestart('store-kill', store, systemClock),
-    ...store.faults,
-    ...(options.faults?.includes('store-restore') === true ? [store.restore ?? []].flat() : []),
-    ...lockFaults(lockServerOf(redis), stage),
-  ]
-  return { store, replicas, writers, registerFile, faults }
-}
-
-function startStore(options: TortureOptions, port: number): Promise<TortureStore | Absent> {
-  const { folder, latencyMs = 20, fencing = 'on' } = options
-  return options.store === 'http'
-    ? startLegacyStore({ folder, port, latencyMs, fencing })
-    : startPostgresStore({ port, sql: options.sql })
-}
-
-function replicaEnv(
-  lockUrl: string,
-  fencesUrl: string,
-  mode: TortureOptions['mode'] = 'auto',
-): Readonly<Record<string, string>> {
-  return {
-    INGOT_LOCK_MODE: mode,
-    INGOT_LOCK_URL: lockUrl,
-    INGOT_LOCK_FENCES: fencesUrl,
-    INGOT_LOCK_TTL: `${LOCK_TTL_MS}ms`,
-    INGOT_LOCK_WAIT: '4s',
-  }
 }
 
 interface Ledger {
