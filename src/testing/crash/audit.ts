@@ -1,12 +1,14 @@
 /** What was acknowledged against what is there: through the API after each restart, and in the file at the end. */
 import type { Agent } from 'node:http'
+import type { FileRow } from '../../drill/final/sqlite.ts'
 import type { Random } from '../../std/random.ts'
 import { ask, jsonOf } from '../requests.ts'
 import type { Account, Ledger } from './ledger.ts'
 import { COLLECTION_PATH } from './requests.ts'
-import { type FileRow, readStoredFile } from './stored-file.ts'
+import { readStoredFile } from './stored-file.ts'
 
-export interface Service {
+/** The service under proof, and the connections to it. */
+export interface Api {
   readonly url: string
   readonly agent: Agent
 }
@@ -14,7 +16,7 @@ export interface Service {
 /** Follows the list of items from round to round, so that each round reads only what came with it. */
 export interface Listing {
   /** Reads on. Violates when an item is listed twice. */
-  catchUp(service: Service): Promise<void>
+  catchUp(api: Api): Promise<void>
   has(id: string): boolean
 }
 
@@ -52,25 +54,25 @@ export function createListing(ledger: Ledger): Listing {
   }
 }
 
-/** Every account's item must be listed; `sample` of them are read back byte by byte. */
+/** Every acknowledged item of these accounts must be listed. */
 export async function auditAccounts(
-  service: Service,
+  api: Api,
   ledger: Ledger,
   listing: Listing,
   accounts: readonly Account[],
 ): Promise<void> {
-  await listing.catchUp(service)
+  await listing.catchUp(api)
   for (const account of accounts) {
     if (account.id !== undefined && !listing.has(account.id)) ledger.violate(`${describe(account)} is not listed`)
   }
 }
 
-/** Reads items back through the API, some at a time. */
-export async function readBack(service: Service, ledger: Ledger, accounts: readonly Account[]): Promise<number> {
+/** Reads items back through the API byte by byte, some at a time; resolves with how many. */
+export async function readBack(api: Api, ledger: Ledger, accounts: readonly Account[]): Promise<number> {
   const queue = accounts.filter((account) => account.id !== undefined)
   const readers = Array.from({ length: 8 }, async () => {
     for (let account = queue.pop(); account !== undefined; account = queue.pop()) {
-      await readOne(service, ledger, account)
+      await readOne(api, ledger, account)
     }
   })
   const count = queue.length
@@ -78,7 +80,7 @@ export async function readBack(service: Service, ledger: Ledger, accounts: reado
   return count
 }
 
-async function readOne({ url, agent }: Service, ledger: Ledger, account: Account): Promise<void> {
+async function readOne({ url, agent }: Api, ledger: Ledger, account: Account): Promise<void> {
   const answer = await ask(`${url}${COLLECTION_PATH}/${account.id}`, { agent })
   if (answer.status !== 200) return ledger.violate(`${describe(account)}: GET answers ${answer.status}`)
   if (answer.headers['content-type'] !== account.content.media || !isAsSent(account, answer.body)) {
@@ -94,12 +96,12 @@ function isAsSent({ content, created, sent }: Account, bytes: Buffer): boolean {
 
 /** Rows per content, counted in the file: one of each that was acknowledged, at most one of what was only sent. */
 export function auditFile(ledger: Ledger, data: string): { readonly rows: number } {
-  const rows = readStoredFile(data)
   const accounts = new Map<string, Account>()
   for (const account of ledger.accounts) {
     for (const bytes of account.content.spellings) accounts.set(keyOf(account.content.media, bytes), account)
   }
   const found = new Map<Account, FileRow[]>()
+  const rows = readStoredFile(data)
   for (const row of rows) {
     const account = accounts.get(keyOf(row.media, row.content))
     if (account === undefined) ledger.violate(`the file holds what nobody sent: ${row.id} ${show(row.content)}`)

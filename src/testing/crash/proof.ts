@@ -14,8 +14,8 @@ import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FailpointName } from '../../std/failpoint.ts'
 import { createRandom, type Random } from '../../std/random.ts'
-import { type Service as RunningService, spawnService, startService } from '../service.ts'
-import { auditAccounts, auditFile, createListing, type Listing, readBack, sampleOf } from './audit.ts'
+import { type Service, spawnService, startService } from '../service.ts'
+import { type Api, auditAccounts, auditFile, createListing, type Listing, readBack, sampleOf } from './audit.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { enter, isAccepted, send } from './requests.ts'
 import { createWorld, type Keyed, startTraffic, type World } from './traffic.ts'
@@ -104,12 +104,12 @@ function createRun(options: CrashProofOptions): Run {
 }
 
 /** A service for the length of `work`, then killed. */
-async function withService(run: Run, work: (service: RunningService, agent: Agent) => Promise<void>): Promise<void> {
+async function withService(run: Run, work: (service: Service, api: Api) => Promise<void>): Promise<void> {
   const { data, failpoints = [] } = run.options
   await using service = await startService({ data, failpoints })
   const agent = new Agent({ keepAlive: true })
   try {
-    await work(service, agent)
+    await work(service, { url: service.url, agent })
   } finally {
     agent.destroy()
   }
@@ -117,8 +117,8 @@ async function withService(run: Run, work: (service: RunningService, agent: Agen
 
 async function playRound(run: Run, round: number): Promise<void> {
   const { ledger, random, world } = run
-  await withService(run, async (service, agent) => {
-    await seeToPromises(run, { url: service.url, agent })
+  await withService(run, async (service, api) => {
+    await seeToPromises(run, api)
     if (ledger.violations.length > 0) return
     ledger.beginRound(round)
     const before = ledger.acknowledgements
@@ -149,16 +149,16 @@ async function killWhileStarting({ options, random }: Run): Promise<void> {
 }
 
 /** After a restart: what the round before acknowledged is there, and keys get their answers again. */
-async function seeToPromises(run: Run, service: { url: string; agent: Agent }): Promise<void> {
+async function seeToPromises(run: Run, api: Api): Promise<void> {
   const { ledger, listing, random } = run
   const fresh = ledger.fresh()
-  await auditAccounts(service, ledger, listing, fresh)
-  run.figures.readBack += await readBack(service, ledger, sampleOf(fresh, 30, random))
-  for (const keyed of run.world.keyed.slice(run.replayedUpTo)) await replay(run, keyed, service)
+  await auditAccounts(api, ledger, listing, fresh)
+  run.figures.readBack += await readBack(api, ledger, sampleOf(fresh, 30, random))
+  for (const keyed of run.world.keyed.slice(run.replayedUpTo)) await replay(run, keyed, api)
   run.replayedUpTo = run.world.keyed.length
 }
 
-async function replay(run: Run, keyed: Keyed, { url, agent }: { url: string; agent: Agent }): Promise<void> {
+async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void> {
   const { ledger } = run
   const { planned, told } = keyed
   const sentAt = ledger.tick()
@@ -179,21 +179,20 @@ async function replay(run: Run, keyed: Keyed, { url, agent }: { url: string; age
 /** The end: everything sent again, everything read back, the file counted. */
 async function settle(run: Run): Promise<void> {
   const { ledger } = run
-  await withService(run, async (service, agent) => {
-    const at = { url: service.url, agent }
-    await seeToPromises(run, at)
+  await withService(run, async (_service, api) => {
+    await seeToPromises(run, api)
     ledger.beginRound(run.options.rounds + 1)
-    for (const keyed of run.world.keyed) await replay(run, keyed, at)
-    await sendAllAgain(run, at)
-    await sendAllAgain(run, at)
-    run.figures.readBack += await readBack(at, ledger, ledger.accounts)
+    for (const keyed of run.world.keyed) await replay(run, keyed, api)
+    await sendAllAgain(run, api)
+    await sendAllAgain(run, api)
+    run.figures.readBack += await readBack(api, ledger, ledger.accounts)
   })
   run.figures.rows = auditFile(ledger, run.options.data).rows
 }
 
 const AGAIN_AT_ONCE = 500
 
-async function sendAllAgain(run: Run, { url, agent }: { url: string; agent: Agent }): Promise<void> {
+async function sendAllAgain(run: Run, { url, agent }: Api): Promise<void> {
   const { ledger, world } = run
   const entries = ledger.accounts.map(({ content }) => ({
     content,

@@ -71,9 +71,13 @@ export function unsyncedAnswers(calls: readonly SystemCall[], saved: readonly Sa
   return saved.flatMap((one) => judge(calls, one) ?? [])
 }
 
+function answerThatNames(id: string, calls: readonly SystemCall[]): SystemCall | undefined {
+  return calls.find((call) => isSocket(call) && writes(call) && call.text.includes(id))
+}
+
 function judge(calls: readonly SystemCall[], { what, marker, id }: Saved): string | undefined {
   const write = calls.find((call) => isLog(call) && writes(call) && call.text.includes(marker))
-  const answer = calls.find((call) => isSocket(call) && writes(call) && call.text.includes(id))
+  const answer = answerThatNames(id, calls)
   if (write === undefined) return `${what}: no write of it to the log`
   if (answer === undefined) return `${what}: no answer that names it`
   if (answer.begin < write.end)
@@ -86,13 +90,13 @@ function judge(calls: readonly SystemCall[], { what, marker, id }: Saved): strin
 
 /** Whether the log was synced before the first answer that names `id`: what a dead process wrote may be in memory only. */
 export function syncedBefore(calls: readonly SystemCall[], id: string): boolean {
-  const answer = calls.find((call) => isSocket(call) && writes(call) && call.text.includes(id))
+  const answer = answerThatNames(id, calls)
   return answer !== undefined && calls.some((call) => isLog(call) && syncs(call) && call.end < answer.begin)
 }
 
 /** Folders that were synced before the first answer that names `id`. */
 export function foldersSyncedBefore(calls: readonly SystemCall[], id: string): ReadonlySet<string> {
-  const answer = calls.find((call) => isSocket(call) && writes(call) && call.text.includes(id))
+  const answer = answerThatNames(id, calls)
   if (answer === undefined) return new Set()
   return new Set(calls.filter((call) => syncs(call) && call.end < answer.begin).map((call) => call.target))
 }
