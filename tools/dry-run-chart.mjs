@@ -1,7 +1,8 @@
 /**
  * Has the API server of the current context judge every set of values in charts/ingot/tests/values, and the manifests of
- * k8s/, without making any of it (but for a namespace of its own, for as long as that takes): unknown fields, wrong types, fields that are set twice, and pods that the `restricted`
- * pod security would refuse. Kinds that the cluster does not know are named and left out; the chart may have none.
+ * k8s/, without making any of it (but for a namespace of its own, for as long as that takes): unknown fields, wrong
+ * types, fields that are set twice, and pods that the `restricted` pod security would refuse. Kinds that the cluster does
+ * not know are named and left out; the chart may have none.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'

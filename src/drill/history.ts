@@ -17,11 +17,11 @@ import { Fault } from '../std/fault.ts'
  *          or duplicate, `id`.
  * delete   of the content `key`; ok: `result` deleted or absent.
  * acquire  of the lock `key`; ok: `fence`. Its `release` says how long it certainly was held (`untilMono`).
+ * look     into the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
  * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
  * set      of the number `value` into the Redis set `key`, by the canary.
  * members  of the Redis set `key`; ok: `value` lists them, separated by commas.
  * fault    `key` names it; ok: it happened, `proof` says how that is known.
- * look     into the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
  * phase    `key` is healed: from here on nothing is broken. load-began, load-ended and load-cut (nobody heard of its
  *          end), canary-began and canary-ended say how much of a run its recorder has seen; the `value` of load-ended
  *          and load-cut is the number of arrivals that the generator could not make.

@@ -50,8 +50,11 @@ export async function run(drill: Run): Promise<void> {
   drill.record({ process: 'drill', op: 'healed', f: 'phase', type: 'info', key: 'healed' })
   const patience = new AbortController()
   const timer = clock.timer(drill.settleMs, () => patience.abort(new Error('enough')))
-  await settle({ ...workload, signal: AbortSignal.any([patience.signal, signal]) }, random.fork())
-  timer.cancel()
+  try {
+    await settle({ ...workload, signal: AbortSignal.any([patience.signal, signal]) }, random.fork())
+  } finally {
+    timer.cancel()
+  }
   signal.throwIfAborted()
 }
 

@@ -2,6 +2,7 @@
  * One JSON value, written in many ways: for property tests of everything that must not care about spelling.
  */
 import fc from 'fast-check'
+import { createRandom } from '../std/random.ts'
 
 /** What a generated value is made of. Numbers are doubles: what a text may say and keep its value. */
 export type Sample = null | boolean | number | string | readonly Sample[] | ReadonlyMap<string, Sample>
@@ -62,17 +63,12 @@ export const sample: fc.Arbitrary<Sample> = fc.letrec<{ value: Sample }>((tie) =
   ),
 })).value
 
-/** A source of choices below a bound, the same for the same seed (mulberry32). */
+/** A source of choices below a bound, the same for the same seed. */
 export type Choose = (below: number) => number
 
 export function chooser(seed: number): Choose {
-  let state = seed | 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
+  const random = createRandom(seed)
+  return (below) => random.between(0, below - 1)
 }
 
 /** The value in one of its spellings. Every choice that JSON leaves is taken. */

@@ -1,6 +1,7 @@
+/** A second server in a test's container, whose files the test moves about as an operator would. */
 import type { PostgresServer } from './postgres-server.ts'
 
-/** A second server in the container, whose files a test moves about as an operator would. */
+/** `folder` is where its files are, and what begins so is emptied first; nothing is started yet. */
 export async function spareServer(postgres: PostgresServer, folder: string) {
   const run = (...command: readonly string[]): Promise<string> => postgres.exec(...command)
   await run('sh', '-c', `rm -rf ${folder}*`)

@@ -39,7 +39,7 @@ test('holds the packet with the marker, and delivers it after its sender has gon
   await sleep(20)
   expect(heard).toBe('plain ')
   expect(trap.open()).toBe('a marked packet'.length)
-  while (!heard.includes('marked')) await sleep(1)
+  await expect.poll(() => heard).toContain('marked')
   expect(trap.open()).toBe(0)
   other.destroy()
 })
@@ -51,7 +51,7 @@ test('lets the packet pass and loses the answers', async () => {
   one.on('data', () => void answers++)
   one.write('marked')
   await trap.caught
-  while (!heard.endsWith('marked')) await sleep(1)
+  await expect.poll(() => heard).toMatch(/marked$/)
   await sleep(20)
   expect(answers).toBe(0)
   trap.open()
