@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { kindClusterOf } from './kubectl.ts'
 import { createProgram } from './program.ts'
 
 const signal = new AbortController().signal
@@ -25,9 +24,4 @@ test('one that takes too long, or is not wanted any more, is ended', async () =>
   const forever = ['-e', 'setInterval(() => {}, 1000)']
   await expect(node(forever, { signal, timeoutMs: 100 })).rejects.toThrow(/took longer than 100 ms/)
   await expect(node(forever, { signal: AbortSignal.timeout(100) })).rejects.toThrow(/timeout/i)
-})
-
-test('no other cluster than one of kind is touched', () => {
-  expect(kindClusterOf('kind-ingot')).toBe('ingot')
-  expect(() => kindClusterOf('production')).toThrow(/the current context is "production".*kind alone/)
 })

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Verdict } from '../../../drill/check/verdict.ts'
 import { findingOf } from '../../../drill/check/verdict.ts'
-import { floorOf, goalsOf, type Measured } from './goals.ts'
 import { junitOf } from './junit.ts'
 import { reportOf } from './report.ts'
 import { type CaseResult, complaintsOf, isPassed } from './results.ts'
@@ -92,42 +91,4 @@ test('a setup that could not be judged is a failure of its own', () => {
   const broken = [{ setup: 'cluster-postgres-auto', why: 'helm cannot be run' }]
   expect(junitOf([RESULT], broken)).toContain('tests="2" failures="1"')
   expect(reportOf([RESULT], broken)).toContain('**cluster-postgres-auto was not judged**: helm cannot be run')
-})
-
-const measured = (more: Partial<Measured>): Measured => ({
-  setup: RESULT.setup,
-  fault: 'master-kill',
-  outage: OUTAGE,
-  floorMs: 0,
-  ...more,
-})
-const met = (one: Measured): readonly boolean[] => goalsOf(one).map((goal) => goal.met)
-const failing = (name: string, failingMs = 1_000) => ({ ...OUTAGE, failures: { [name]: 2 }, failingMs })
-
-test('where no write waits for Redis none may fail', () => {
-  expect(met(measured({}))).toEqual([true])
-  expect(met(measured({ outage: failing('timeout') }))).toEqual([false])
-})
-
-test('where writes wait for Redis a forced kill may cost the floor and two seconds', () => {
-  const setup = { mode: 'sentinel', store: 'postgres', lock: 'always' } as const
-  const floorMs = floorOf(setup, 'master-kill')
-  expect(floorMs).toBeGreaterThan(0)
-  expect(met(measured({ setup, floorMs, outage: failing('503 LOCK_BACKEND_UNAVAILABLE', floorMs + 1_900) }))).toEqual([
-    true,
-  ])
-  expect(met(measured({ setup, floorMs, outage: { ...OUTAGE, withoutGoodMs: floorMs + 2_100 } }))).toEqual([false])
-  expect(met(measured({ setup, floorMs, outage: { ...OUTAGE, slowestMs: floorMs + 2_100 } }))).toEqual([false])
-})
-
-test("a pod's death may fail what was on its connections, and nothing that a living one answers", () => {
-  expect(met(measured({ fault: 'service-kill', outage: failing('reset') }))).toEqual([true])
-  expect(met(measured({ fault: 'service-kill', outage: failing('503 STORE_UNAVAILABLE') }))).toEqual([false])
-})
-
-test('what is graceful fails no write, and loses no write of the canary', () => {
-  const kept = { writesLost: 0, overlappingGrants: 0 }
-  expect(met(measured({ fault: 'restart-all', canary: kept }))).toEqual([true, true])
-  expect(met(measured({ fault: 'master-delete', canary: { ...kept, writesLost: 1 } }))).toEqual([true, false])
-  expect(met(measured({ fault: 'upgrade-image', outage: failing('reset'), canary: kept }))).toEqual([false, true])
 })
