@@ -15,8 +15,6 @@ try {
 } catch {
   // as above
 }
-const total = [
-  counts.numPassedTests + suite.tests - suite.failures + Number(passed),
-  counts.numFailedTests + suite.failures + Number(failed),
-]
-console.log(`${total[0]} passed, ${total[1]} failed, ${counts.numPendingTests} skipped`)
+const allPassed = counts.numPassedTests + suite.tests - suite.failures + Number(passed)
+const allFailed = counts.numFailedTests + suite.failures + Number(failed)
+console.log(`${allPassed} passed, ${allFailed} failed, ${counts.numPendingTests} skipped`)
