@@ -19,10 +19,11 @@ function signalled(): AbortSignal {
   return controller.signal
 }
 
-/** A reader that left (`ingot ... | head`) is no failure of ours. */
-function leaveQuietly(failure: NodeJS.ErrnoException): void {
-  if (failure.code === 'EPIPE') process.exit(0)
-  throw failure
+/** A reader that left (`ingot ... | head`) is no failure of ours; a disk that is full is one. */
+function endOutput(failure: NodeJS.ErrnoException): void {
+  if (failure.code === 'EPIPE') process.exit(EXIT.fine)
+  process.stderr.write(`OUTPUT_UNWRITABLE: cannot write to standard output: ${failure.message}\n`)
+  process.exit(EXIT.failed)
 }
 
 function version(): string {
@@ -31,9 +32,9 @@ function version(): string {
 }
 
 const { stdin, stdout, stderr } = process
-stdout.on('error', leaveQuietly)
+stdout.on('error', endOutput)
 const io: Io = { stdin, stdout, stderr, clock: systemClock, signal: signalled() }
 const { debug } = clientSettings()
 const code = await runLine(process.argv.slice(2), io, { commands: COMMANDS, version: version(), debug })
 // not by an empty event loop: a half-read stdin or a kept-alive socket would hold the process
-stdout.write('', () => process.exit(code))
+stdout.write('', (failure) => (failure ? endOutput(failure) : process.exit(code)))

@@ -1,6 +1,7 @@
 /** The commands against a service that is killed, stopped and started again under them. */
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -221,6 +222,10 @@ describe('export', () => {
     const nowhere = await runIngot(['export', '--from', url, '-c', 'none', '-o', join(folder, 'no', 'x.ndjson')])
     expect(nowhere.code).toBe(1)
     expect(nowhere.stderr).toContain('OUTPUT_UNWRITABLE')
+    const taken = await runIngot(['export', '--from', url, '-c', 'none', '-o', folder])
+    expect(taken.code).toBe(1)
+    expect(taken.stderr).toMatch(/^OUTPUT_UNWRITABLE: cannot write ".*": EISDIR/)
+    expect(await readdir(join(folder, '..'))).not.toContainEqual(expect.stringContaining('.part'))
   })
 })
 
@@ -262,6 +267,16 @@ test('openapi prints what a running service serves', async () => {
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toEqual(await (await fetch(`${url}/openapi.json`)).json())
   expect(JSON.parse(stdout)).toMatchObject({ openapi: expect.stringMatching(/^3\.1/) as string })
+})
+
+test.skipIf(!existsSync('/dev/full')).each(['openapi', '--help'])('%s says so when its output has no room', (args) => {
+  const line = `"${process.execPath}" src/cli.ts ${args} > /dev/full`
+  const { status, stderr } = spawnSync('sh', ['-c', line], {
+    cwd: join(import.meta.dirname, '..', '..'),
+    encoding: 'utf8',
+  })
+  expect(stderr).toMatch(/^OUTPUT_UNWRITABLE: cannot write to standard output: ENOSPC[^\n]*\n$/)
+  expect(status).toBe(1)
 })
 
 test('the version is that of the package', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createRecorder, type Event, readHistory } from '../drill/history.ts'
 import { convertFile } from '../drill/k6/file.ts'
 import { mergeHistories } from '../drill/merge.ts'
-import { reasonOf } from '../std/fault.ts'
+import { Fault, reasonOf } from '../std/fault.ts'
 import { defineCommand, EXIT, type Io, usageFault } from './command.ts'
 
 export const drillHistory = defineCommand({
@@ -39,11 +39,19 @@ async function whole(path: string, make: (part: string) => Promise<number>): Pro
   const part = `${path}.part`
   try {
     const count = await make(part)
-    renameSync(part, path)
+    rename(part, path)
     return count
   } catch (failure) {
     rmSync(part, { force: true })
     throw failure
+  }
+}
+
+function rename(part: string, path: string): void {
+  try {
+    renameSync(part, path)
+  } catch (cause) {
+    throw new Fault('OUTPUT_UNWRITABLE', `cannot write the history "${path}": ${reasonOf(cause)}`, { cause })
   }
 }
 

@@ -68,13 +68,11 @@ function drained(output: Output, signal: AbortSignal): Promise<void> {
 /** Under another name beside `path` until all of it is on the disk. */
 async function save(chunks: AsyncIterable<Buffer>, path: string): Promise<void> {
   const partial = `${path}.${randomUUID()}.part`
-  const file = await open(partial, 'wx').catch((cause: unknown) => {
-    throw unwritable(path, cause)
-  })
+  const file = await onDisk(path, () => open(partial, 'wx'))
   try {
     await fill(file, chunks, path)
-    await rename(partial, path)
-    await syncFolder(dirname(path))
+    await onDisk(path, () => rename(partial, path))
+    await onDisk(path, () => syncFolder(dirname(path)))
   } catch (failure) {
     await rm(partial, { force: true })
     throw failure
@@ -83,19 +81,15 @@ async function save(chunks: AsyncIterable<Buffer>, path: string): Promise<void> 
 
 async function fill(file: FileHandle, chunks: AsyncIterable<Buffer>, path: string): Promise<void> {
   try {
-    for await (const chunk of chunks) await writeAll(file, chunk, path)
-    await file.sync()
+    for await (const chunk of chunks) await onDisk(path, () => writeAll(file, chunk))
+    await onDisk(path, () => file.sync())
   } finally {
     await file.close()
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer, path: string): Promise<void> {
-  try {
-    for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
-  } catch (cause) {
-    throw unwritable(path, cause)
-  }
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
 }
 
 /** A new name lasts when its folder does. */
@@ -108,6 +102,11 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-function unwritable(path: string, cause: unknown): Fault {
-  return new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
+/** A step of writing `path`: what fails is the disk's, not the service's. */
+async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (cause) {
+    throw new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
+  }
 }
