@@ -16,6 +16,16 @@ export function aborted(signal: AbortSignal): Unavailable {
   return unavailable('the call was given up before the lock service answered', signal.reason)
 }
 
+/** The answer, or that the caller gave up, whichever is first. Work that is left behind cannot reject unseen. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | Unavailable> {
+  return new Promise((resolve, reject) => {
+    const quit = (): void => resolve(aborted(signal))
+    if (signal.aborted) quit()
+    signal.addEventListener('abort', quit, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', quit))
+  })
+}
+
 /** The abort reason of a call that took longer than a call may. */
 export function callTimeUp(): Fault {
   return new Fault('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not answer in time')

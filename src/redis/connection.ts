@@ -4,6 +4,7 @@
  * it meanwhile fails at once.
  */
 import type { Redis } from 'ioredis'
+import { abortable } from '../std/abort.ts'
 import { Fault } from '../std/fault.ts'
 import type { Log } from '../telemetry/log.ts'
 import { commandFault, connectionFault } from './failure.ts'
@@ -38,20 +39,14 @@ export interface ConnectionDeps {
 /** What a check needs to know of a connection. */
 type CheckDeps = Pick<ConnectionDeps, 'log' | 'purpose'>
 
-/** Resolves when the work is done or the signal aborts, whichever is first; rejects when the work does. */
-async function orAbort(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const stop = (): void => resolve()
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
-}
-
 /** Rejects with the signal's reason when that aborts first; `cleanup` then stops what was under way. */
 export async function bySignal(start: () => Promise<void>, signal: AbortSignal, cleanup: () => void): Promise<void> {
   signal.throwIfAborted()
-  await orAbort(start(), signal)
-  if (signal.aborted) cleanup()
+  try {
+    await abortable(start(), signal)
+  } finally {
+    if (signal.aborted) cleanup()
+  }
   signal.throwIfAborted()
 }
 

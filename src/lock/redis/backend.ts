@@ -16,7 +16,7 @@ import { type Log, silentLog } from '../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
 import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../lock.ts'
-import { aborted, unavailable } from '../outage.ts'
+import { aborted, orAborted, unavailable } from '../outage.ts'
 import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs, type Vacancy } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
@@ -142,18 +142,10 @@ class RedisBackend<F extends Fencing> {
     await this.#connection[Symbol.asyncDispose]()
   }
 
-  /** Outages and the caller's own giving up, as values. Work that is left behind cannot reject unseen. */
-  #answered<T>(signal: AbortSignal, work: Promise<T>): Promise<T | ReturnType<typeof unavailable>> {
-    return new Promise((resolve) => {
-      const stop = (): void => resolve(aborted(signal))
-      if (signal.aborted) stop()
-      signal.addEventListener('abort', stop, { once: true })
-      const settle = (answer: T | ReturnType<typeof unavailable>): void => {
-        signal.removeEventListener('abort', stop)
-        resolve(answer)
-      }
-      work.then(settle, (error: unknown) => settle(unavailable(this.#connection.description, error)))
-    })
+  /** Outages and the caller's own giving up, as values. */
+  #answered<T>(signal: AbortSignal, work: Promise<T>): Promise<T | Unavailable> {
+    const answer = work.catch((error: unknown) => unavailable(this.#connection.description, error))
+    return orAborted(answer, signal)
   }
 
   #channelOf({ tag, channels }: LockNames): string {

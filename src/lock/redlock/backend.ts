@@ -15,7 +15,7 @@ import { type Log, silentLog } from '../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
 import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, Token, Unavailable } from '../lock.ts'
-import { aborted, unavailable } from '../outage.ts'
+import { orAborted, unavailable } from '../outage.ts'
 import { DRIFT, type Motion, type Question, type Votes, vote } from './ballot.ts'
 import { type Contest, createContest } from './contest.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
@@ -220,16 +220,6 @@ function readLease(answer: unknown): readonly (readonly [Token, number])[] {
   const fields: readonly unknown[] = answer
   const [token, ms] = fields
   return typeof token === 'string' && typeof ms === 'number' ? [[token, ms]] : []
-}
-
-/** The answer, or that the caller gave up, whichever is first. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | Unavailable> {
-  return new Promise((resolve, reject) => {
-    const quit = (): void => resolve(aborted(signal))
-    if (signal.aborted) quit()
-    signal.addEventListener('abort', quit, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', quit))
-  })
 }
 
 const NO_FENCES: FenceSource<'none'> = { fencing: 'none', next: async () => undefined }
