@@ -1,5 +1,11 @@
 import { afterEach, expect, test } from 'vitest'
-import { createClusterClient, createSentinelClient, createSingleClient, DEFAULT_SETTINGS } from './client.ts'
+import {
+  createAnnouncers,
+  createClusterClient,
+  createSentinelClient,
+  createSingleClient,
+  DEFAULT_SETTINGS,
+} from './client.ts'
 import type { ClusterTopology, Sentinel } from './topology.ts'
 
 const endpoint = { host: '127.0.0.1', port: 1 }
@@ -38,7 +44,7 @@ test('a client gives up at once until it has started, and never after', async ()
   for (const attempt of [1, 5, 1_000]) expect(client.options.retryStrategy?.(attempt)).toBeLessThanOrEqual(1_000)
 })
 
-test('a client of Sentinels hears of failovers and bounds every wait for a Sentinel', async () => {
+test('a client of Sentinels bounds every wait for a Sentinel', async () => {
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels: [endpoint],
@@ -52,7 +58,6 @@ test('a client of Sentinels hears of failovers and bounds every wait for a Senti
   expect(client.options).toMatchObject({
     ...SAFE,
     enableOfflineQueue: false,
-    failoverDetector: true,
     sentinelCommandTimeout: 500,
     role: 'master',
     username: 'u',
@@ -60,7 +65,23 @@ test('a client of Sentinels hears of failovers and bounds every wait for a Senti
     sentinelPassword: 's',
   })
   expect(client.options.sentinelRetryStrategy?.(50)).toBeLessThanOrEqual(1_000)
-  expect(client.options.sentinelReconnectStrategy?.(50)).toBeLessThanOrEqual(1_000)
+})
+
+test('at most five Sentinels are listened to, with their own credentials, and for ever', async () => {
+  const target: Sentinel = {
+    kind: 'sentinel',
+    sentinels: Array.from({ length: 7 }, (_, n) => ({ host: '127.0.0.1', port: n + 1 })),
+    master: 'm',
+    database: 3,
+    credentials: { user: 'u', password: 'p' },
+    sentinelCredentials: { user: 's', password: 'sp' },
+  }
+  const announcers = await createAnnouncers(target, DEFAULT_SETTINGS)
+  expect(announcers.map(({ options }) => options.port)).toEqual([1, 2, 3, 4, 5])
+  for (const { options } of announcers) {
+    expect(options).toMatchObject({ ...SAFE, enableOfflineQueue: false, username: 's', password: 'sp', db: 0 })
+    expect(options.retryStrategy?.(1_000)).toBeLessThanOrEqual(1_000)
+  }
 })
 
 test('a client of a cluster redirects and repeats nothing by itself', async () => {

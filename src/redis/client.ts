@@ -100,24 +100,9 @@ function verifyOptions(actual: object, wanted: object): void {
   throw new Fault('INTERNAL', `ioredis ignores its settings ${wrong.map(([name]) => `"${name}"`).join(', ')}`)
 }
 
-/**
- * ioredis ends a client for good when it is told to reconnect (a failover is announced, a time-out) while it is still
- * asking the Sentinels where to: SentinelConnector takes that for the caller's wish. One that has started goes on.
- */
-function outliveEnd(client: Redis, phase: Phase): void {
-  const again = (): void => {
-    // its failure is one more `end`
-    if (phase.started && client.status === 'end') client.connect().catch(() => undefined)
-  }
-  client.on('end', () => {
-    if (phase.started) setTimeout(again, backoffMs(1))
-  })
-}
-
-function single(options: RedisOptions, phase: Phase): Redis {
+function single(options: RedisOptions): Redis {
   const client = new Redis({ ...options, replyMapping: 'legacy' })
   verifyOptions(client.options, options)
-  outliveEnd(client, phase)
   return client
 }
 
@@ -135,7 +120,7 @@ export async function createSingleClient(target: Single, settings: ClientSetting
     retryStrategy: retryOf(phase),
     reconnectOnError: reconnectOnDemotion,
   } satisfies RedisOptions
-  return single(options, phase)
+  return single(options)
 }
 
 /** A client of whichever server the Sentinels call master, not connected yet. */
@@ -152,17 +137,31 @@ export async function createSentinelClient(target: Sentinel, settings: ClientSet
     ...(password === undefined ? {} : { sentinelPassword: password }),
     ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     db: target.database,
-    // without it a planned failover that keeps connections open goes unnoticed
-    failoverDetector: true,
-    sentinelMaxConnections: 5,
+    // sentinel-watch.ts does its work
+    failoverDetector: false,
     sentinelCommandTimeout: settings.commandTimeoutMs,
     // null would end the client for good, which is right only while it starts
     sentinelRetryStrategy: retryOf(phase),
-    sentinelReconnectStrategy: backoffMs,
     retryStrategy: retryOf(phase),
     reconnectOnError: reconnectOnDemotion,
   } satisfies RedisOptions
-  return single(options, phase)
+  return single(options)
+}
+
+/** One for each Sentinel that announces something would do; more than that survive the loss of two. */
+const MAX_WATCHED = 5
+
+/** Clients of the Sentinels themselves, for what they announce; not connected yet. They try again for ever. */
+export async function createAnnouncers(target: Sentinel, settings: ClientSettings): Promise<readonly Redis[]> {
+  const common = {
+    ...safeOptions(settings),
+    ...loginOf(target.sentinelCredentials),
+    ...(await tlsPart(target.tls)),
+    // INFO, which its user may not ask for
+    enableReadyCheck: false,
+    retryStrategy: backoffMs,
+  } satisfies RedisOptions
+  return target.sentinels.slice(0, MAX_WATCHED).map((sentinel) => single({ ...common, ...sentinel }))
 }
 
 function clusterOptions(settings: ClientSettings, phase: Phase): ClusterOptions {

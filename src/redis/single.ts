@@ -1,10 +1,18 @@
 /** One Redis server, or the one that the Sentinels call master: a single line either way. */
 import type { Redis } from 'ioredis'
+import { systemClock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
-import { type ClientSettings, createSentinelClient, createSingleClient, type Phase } from './client.ts'
+import {
+  type ClientSettings,
+  createAnnouncers,
+  createSentinelClient,
+  createSingleClient,
+  type Phase,
+} from './client.ts'
 import { type ConnectionDeps, checkServer, connectClient, type RedisConnection } from './connection.ts'
 import { commandFault } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
+import { createSentinelWatch, type SentinelWatch } from './sentinel-watch.ts'
 import { describeTopology, type Sentinel, type Standalone } from './topology.ts'
 
 class SingleConnection implements RedisConnection {
@@ -15,6 +23,7 @@ class SingleConnection implements RedisConnection {
   readonly #deps: ConnectionDeps
   readonly #phase: Phase = { started: false }
   #link: Link | undefined
+  #watch: SentinelWatch | undefined
   readonly #fail = (error: unknown): never => {
     throw commandFault(this.description, error)
   }
@@ -28,6 +37,7 @@ class SingleConnection implements RedisConnection {
 
   async connect(signal: AbortSignal): Promise<void> {
     const client = await this.#create()
+    const watch = await this.#createWatch(client)
     // ioredis throws errors that nobody listens to; what matters of them is in `close` and in the commands
     client.on('error', (error: Error) => this.#deps.log.debug({ err: error }, 'redis connection error'))
     await connectClient(client, this.description, signal)
@@ -41,6 +51,8 @@ class SingleConnection implements RedisConnection {
     this.#link = createLink(client, this.#deps.listeners, this.#fail)
     client.on('close', () => this.#deps.log.warn({ server: this.description }, 'redis connection lost'))
     client.on('ready', () => this.#deps.log.info({ server: this.description }, 'redis connection is back'))
+    this.#watch = watch
+    watch?.start()
   }
 
   #create(): Promise<Redis> {
@@ -48,6 +60,12 @@ class SingleConnection implements RedisConnection {
     return topology.kind === 'sentinel'
       ? createSentinelClient(topology, this.#settings, this.#phase)
       : createSingleClient(topology, this.#settings, this.#phase)
+  }
+
+  async #createWatch(client: Redis): Promise<SentinelWatch | undefined> {
+    if (this.#topology.kind !== 'sentinel') return undefined
+    const announcers = await createAnnouncers(this.#topology, this.#settings)
+    return createSentinelWatch(client, this.#topology.master, { announcers, log: this.#deps.log, clock: systemClock })
   }
 
   run<T>(call: ScriptCall<T>): Promise<T> {
@@ -68,6 +86,7 @@ class SingleConnection implements RedisConnection {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#phase.started = false
+    this.#watch?.[Symbol.dispose]()
     this.#link?.client.disconnect()
   }
 

@@ -1,0 +1,191 @@
+/** Failovers and absences of real Sentinels, seen from a connection. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { createScope } from '../std/scope.ts'
+import { silentLog } from '../telemetry/log.ts'
+import { reportFault } from '../testing/fault-report.ts'
+import { present } from '../testing/present.ts'
+import { type RedisServers, startSentinel } from '../testing/redis-servers.ts'
+import { createAnnouncers, DEFAULT_SETTINGS } from './client.ts'
+import { createRedisConnection } from './deployment.ts'
+import { scriptBody, scriptOf } from './script.ts'
+import { parseRedisUrl, type Sentinel } from './topology.ts'
+
+const LIMIT_MS = 30_000
+const KILLING_MS = 15_000
+const WHERE = scriptOf('where', "return redis.call('INFO', 'server')")
+
+let scope = createScope()
+afterEach(async () => {
+  await scope.close()
+  scope = createScope()
+})
+
+async function serve(skip: (reason: string) => never): Promise<readonly [RedisServers, Sentinel]> {
+  const servers = present(await startSentinel(), skip)
+  scope.defer(async () => servers[Symbol.asyncDispose]())
+  const topology = parseRedisUrl(servers.url)
+  if (topology.kind !== 'sentinel') throw new Error(`not Sentinels: ${servers.url}`)
+  return [servers, topology]
+}
+
+interface Seen {
+  /** The port of the server that answers commands; undefined while none does. */
+  readonly where: () => Promise<number | undefined>
+  /** How often the connection was lost. */
+  readonly losses: () => number
+}
+
+async function connect(topology: Sentinel): Promise<Seen> {
+  let losses = 0
+  const log = {
+    ...silentLog,
+    warn: (_: object, event: string) => void (losses += Number(event === 'redis connection lost')),
+  }
+  const connection = createRedisConnection(topology, { log, listeners: { message: () => {}, gap: () => {} } })
+  scope.defer(async () => connection[Symbol.asyncDispose]())
+  await connection.connect(AbortSignal.timeout(5_000))
+  const read = (info: unknown): number => Number(/tcp_port:(\d+)/.exec(String(info))?.[1])
+  const call = { script: WHERE, ...scriptBody(['any'], []), read, wanted: () => true }
+  return { where: () => connection.run(call).catch(() => undefined), losses: () => losses }
+}
+
+/** When each Sentinel announced a master, in milliseconds. */
+async function announcements(topology: Sentinel): Promise<readonly number[]> {
+  const heard: number[] = []
+  for (const announcer of await createAnnouncers(topology, DEFAULT_SETTINGS)) {
+    scope.defer(() => announcer.disconnect())
+    announcer.on('message', () => heard.push(performance.now()))
+    await announcer.connect()
+    await announcer.subscribe('+switch-master')
+  }
+  return heard
+}
+
+async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + LIMIT_MS
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`${what}: not within ${LIMIT_MS} ms`)
+    await sleep(20)
+  }
+}
+
+const failover = (servers: RedisServers, { sentinels, master }: Sentinel): Promise<string> =>
+  servers.cli(sentinels[0]?.port ?? 0, 'sentinel', 'failover', master)
+
+test('a planned failover that closes no connection is noticed when it is announced', async ({ skip }) => {
+  const [servers, topology] = await serve(skip)
+  const { where, losses } = await connect(topology)
+  const heard = await announcements(topology)
+  const old = await servers.master()
+  expect(await where()).toBe(old)
+  expect(await failover(servers, topology)).toBe('OK')
+  await until('an answer of the successor', async () => ![old, undefined].includes(await where()))
+  const delayMs = performance.now() - (heard[0] ?? Number.NEGATIVE_INFINITY)
+  expect(delayMs).toBeLessThan(2_000)
+  if (!(await servers.cli(old, 'role')).startsWith('master'))
+    throw new Error('inconclusive: the old master was demoted')
+  // the other Sentinels say the same
+  await until('every announcement', () => heard.length >= topology.sentinels.length)
+  await sleep(500)
+  expect(losses()).toBe(1)
+  const seen = `answers of the successor ${delayMs.toFixed(0)} ms after it was announced`
+  reportFault({ fault: 'planned failover that closes no connection', on: 'redis, Sentinel', seen })
+})
+
+/** Has the old master's clients go to the successor as soon as the Sentinel in charge names it, which announces it later. */
+async function handOver(servers: RedisServers, { sentinels, master }: Sentinel, old: number): Promise<number> {
+  const named = `redis-cli -p ${sentinels[0]?.port} sentinel get-master-addr-by-name ${master} | tail -n 1`
+  const lines = [
+    `for i in $(seq 300); do new=$(${named}); [ "$new" = ${old} ] || break; sleep 0.05; done`,
+    `redis-cli -p ${old} replicaof 127.0.0.1 $new >/dev/null`,
+    `redis-cli -p ${old} client kill type normal >/dev/null`,
+    'echo $new',
+  ]
+  return Number(await servers.exec('sh', '-c', lines.join('\n')))
+}
+
+test('a client that found the successor by itself is not disconnected when it is announced', async ({ skip }) => {
+  const [servers, topology] = await serve(skip)
+  const { where, losses } = await connect(topology)
+  const heard = await announcements(topology)
+  const old = await servers.master()
+  expect(await failover(servers, topology)).toBe('OK')
+  const successor = await handOver(servers, topology, old)
+  await until('an answer of the successor', async () => (await where()) === successor)
+  if (heard.length === topology.sentinels.length) throw new Error('inconclusive: nothing is announced after this')
+  const before = losses()
+  await until('every announcement', () => heard.length >= topology.sentinels.length)
+  await sleep(500)
+  expect(losses()).toBe(before)
+})
+
+/** Goes on closing all connections of all clients. */
+function kill(servers: RedisServers, seconds: number): Promise<string> {
+  const each = servers.ports.map((port) => `timeout 1 redis-cli -p ${port} client kill type normal >/dev/null`)
+  const lines = [
+    `end=$(($(date +%s) + ${seconds}))`,
+    'while [ $(date +%s) -lt $end ]; do',
+    ...each,
+    'sleep 0.05',
+    'done',
+  ]
+  return servers.exec('sh', '-c', lines.join('\n'))
+}
+
+test('no client is lost when masters change while it asks for them', async ({ skip }) => {
+  const [servers, topology] = await serve(skip)
+  const clients = await Promise.all(Array.from({ length: 16 }, () => connect(topology)))
+  const killed = kill(servers, KILLING_MS / 1_000)
+  const end = performance.now() + KILLING_MS
+  while (performance.now() < end) {
+    await failover(servers, topology)
+    await sleep(500)
+  }
+  await killed
+  if (clients.some(({ losses }) => losses() < 10)) throw new Error('inconclusive: too few connections were lost')
+  for (const { where } of clients) await until('an answer', async () => (await where()) !== undefined)
+})
+
+/** Holds a connection until its standard input ends, and then must end by itself. */
+const PROGRAM = `
+const [deployment, topology] = process.argv.slice(1)
+const { createRedisConnection } = await import(deployment)
+const { parseRedisUrl } = await import(topology)
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+const connection = createRedisConnection(parseRedisUrl(process.env.URL), { log, listeners: { message() {}, gap() {} } })
+await connection.connect(AbortSignal.timeout(5_000))
+console.log('connected')
+for await (const _ of process.stdin);
+await connection[Symbol.asyncDispose]()
+`
+
+test('nothing is written to stderr while Sentinels are away, and nothing is left open after the end', async ({
+  skip,
+}) => {
+  const [servers, { sentinels }] = await serve(skip)
+  const modules = ['./deployment.ts', './topology.ts'].map((path) => new URL(path, import.meta.url).href)
+  const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', PROGRAM]
+  const env = { ...process.env, URL: servers.url }
+  const child = spawn(process.execPath, [...flags, ...modules], { env, stdio: 'pipe' })
+  scope.defer(() => void child.kill('SIGKILL'))
+  const stderr = text(child.stderr)
+  await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+  const old = await servers.master()
+  for (const { port } of sentinels) await servers.signal(port, 'KILL')
+  await sleep(2_000)
+  for (const { port } of sentinels) await servers.restart(port)
+  await servers.signal(old, 'KILL')
+  await until('a successor', async () => (await servers.master()) !== old)
+  await servers.signal(sentinels[0]?.port ?? 0, 'KILL')
+  await sleep(1_000)
+  const endedMs = performance.now()
+  child.stdin.end()
+  await once(child, 'exit')
+  expect(await stderr).toBe('')
+  expect(child.exitCode).toBe(0)
+  expect(performance.now() - endedMs).toBeLessThan(5_000)
+})
