@@ -7,6 +7,11 @@ import { type CounterExample, type Finding, findingOf, inconclusive } from './ve
 
 const isOk = ({ outcome }: Operation): boolean => outcome === 'ok'
 
+/** What is stored, and what was answered for it, by collection and id; what was sent, by collection and digest. */
+const idOf = ({ collection, id }: StoredRow): string => `${collection}/${id}`
+const answeredId = ({ invoke, completion }: Operation): string => `${invoke.collection ?? ''}/${completion?.id}`
+const bytesOf = ({ collection, bytes }: StoredRow): string => `${collection}/${bytes}`
+
 const NOTHING_TO_JUDGE = 'nothing was acknowledged'
 
 function nothingAcknowledged(history: readonly Event[]): boolean {
@@ -70,19 +75,15 @@ export function nothingLost(history: readonly Event[], store: FinalStore): Findi
 function storedContents(history: readonly Event[], store: FinalStore): ReadonlySet<string> {
   const byBytes = contentByBytes(history)
   const byId = contentsById(history)
-  return new Set(
-    store.rows.flatMap((row) =>
-      [byBytes.get(`${row.collection}/${row.bytes}`) ?? [], ...(byId.get(`${row.collection}/${row.id}`) ?? [])].flat(),
-    ),
-  )
+  return new Set(store.rows.flatMap((row) => [byBytes.get(bytesOf(row)) ?? [], ...(byId.get(idOf(row)) ?? [])].flat()))
 }
 
 /** The contents for which an id was answered: more than one is a collapse. */
 function contentsById(history: readonly Event[]): ReadonlyMap<string, ReadonlySet<string>> {
   const contents = new Map<string, Set<string>>()
   for (const op of operationsOf(history, 'save').filter(isOk)) {
-    const key = `${op.invoke.collection ?? ''}/${op.completion?.id}`
-    contents.set(key, (contents.get(key) ?? new Set()).add(contentOf(op)))
+    const id = answeredId(op)
+    contents.set(id, (contents.get(id) ?? new Set()).add(contentOf(op)))
   }
   return contents
 }
@@ -98,8 +99,8 @@ export function oneId(history: readonly Event[]): Finding {
     if (ids.size === 1) return []
     return [{ says: `content ${content} has the ids ${[...ids].join(', ')}`, events: eventsOf(operations) }]
   })
-  const merged = collapsed.map(([id, contents]): CounterExample => {
-    const operations = saves.filter((op) => contents.has(contentOf(op)) && id.endsWith(`/${op.completion?.id}`))
+  const merged = collapsed.map(([id]): CounterExample => {
+    const operations = saves.filter((op) => answeredId(op) === id)
     return { says: `different contents share the id ${id}`, events: eventsOf(operations) }
   })
   return findingOf([...split, ...merged], { ids: byId.size })
@@ -110,27 +111,27 @@ export function noPhantom(history: readonly Event[], store: FinalStore): Finding
   const sent = contentByBytes(history)
   if (sent.size === 0) return inconclusive('nothing was sent')
   const byId = contentsById(history)
-  const strangers = store.rows.filter((row) => !sent.has(`${row.collection}/${row.bytes}`))
+  const strangers = store.rows.filter((row) => !sent.has(bytesOf(row)))
   const examples = strangers
-    .filter((row) => !byId.has(`${row.collection}/${row.id}`))
-    .map((row): CounterExample => ({ says: `nobody sent what is stored as ${row.collection}/${row.id}`, events: [] }))
+    .filter((row) => !byId.has(idOf(row)))
+    .map((row): CounterExample => ({ says: `nobody sent what is stored as ${idOf(row)}`, events: [] }))
   return findingOf(examples, { rows: store.rows.length })
 }
 
 /** What is stored under an id is a content for which that id was answered, and the spelling that was created. */
 export function sameContent(history: readonly Event[], store: FinalStore): Finding {
   const saves = operationsOf(history, 'save')
-  const acknowledged = Map.groupBy(saves.filter(isOk), (op) => `${op.invoke.collection ?? ''}/${op.completion?.id}`)
+  const acknowledged = Map.groupBy(saves.filter(isOk), answeredId)
   if (acknowledged.size === 0) return inconclusive(NOTHING_TO_JUDGE)
   const sent = contentByBytes(history)
   const deleted = new Set(operationsOf(history, 'delete').map(contentOf))
   let compared = 0
   const examples = store.rows.flatMap((row): readonly CounterExample[] => {
-    const operations = acknowledged.get(`${row.collection}/${row.id}`)
+    const operations = acknowledged.get(idOf(row))
     if (operations === undefined) return []
     compared++
     const why = differs(row, operations, { sent, deleted })
-    return why === undefined ? [] : [{ says: `${row.collection}/${row.id} ${why}`, events: eventsOf(operations) }]
+    return why === undefined ? [] : [{ says: `${idOf(row)} ${why}`, events: eventsOf(operations) }]
   })
   return findingOf(examples, { compared })
 }
@@ -141,7 +142,7 @@ interface Known {
 }
 
 function differs(row: StoredRow, operations: readonly Operation[], { sent, deleted }: Known): string | undefined {
-  const content = sent.get(`${row.collection}/${row.bytes}`)
+  const content = sent.get(bytesOf(row))
   if (content === undefined || !operations.some((op) => contentOf(op) === content)) {
     return 'holds other bytes than were sent for it'
   }
@@ -158,8 +159,7 @@ function differs(row: StoredRow, operations: readonly Operation[], { sent, delet
 export function storedOnce(history: readonly Event[], store: FinalStore): Finding {
   if (store.rows.length === 0) return inconclusive('nothing is stored')
   const sent = contentByBytes(history)
-  const nameOf = (row: StoredRow): string =>
-    sent.get(`${row.collection}/${row.bytes}`) ?? `${row.collection}/${row.bytes}`
+  const nameOf = (row: StoredRow): string => sent.get(bytesOf(row)) ?? bytesOf(row)
   const twice = [...Map.groupBy(store.rows, nameOf)].filter(([, rows]) => rows.length > 1)
   const saved = [...Map.groupBy(store.saves ?? [], nameOf)].filter(([, saves]) => saves.length > 1)
   const contents = byContent(history)
