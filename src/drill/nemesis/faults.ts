@@ -51,14 +51,7 @@ export function replicaKillAt({ replicas }: Stage, point: string): Fault {
     name: `replica-kill-${point}`,
     async strike(random, signal) {
       const replica = random.pick(replicas)
-      const ambush = replica.arm(point, 'SIGKILL')
-      try {
-        const proof = await ambush.met(MEET_MS, signal)
-        await replica.start(signal)
-        return `${replica.name}: ${proof}`
-      } finally {
-        ambush.disarm()
-      }
+      return ambushed(replica, { point, by: 'SIGKILL', signal }, () => replica.start(signal))
     },
   }
 }
@@ -69,16 +62,34 @@ export function replicaStopAt({ replicas, clock, ttlMs }: Stage, point: string):
     name: `replica-stop-${point}`,
     async strike(random, signal) {
       const replica = random.pick(replicas)
-      const ambush = replica.arm(point, 'SIGSTOP')
       try {
-        const proof = await ambush.met(MEET_MS, signal)
-        await clock.sleep(ttlMs * 1.3)
-        return `${replica.name}: ${proof}`
+        return await ambushed(replica, { point, by: 'SIGSTOP', signal }, () => clock.sleep(ttlMs * 1.3))
       } finally {
-        ambush.disarm()
         replica.thaw()
       }
     },
+  }
+}
+
+interface Trigger {
+  readonly point: string
+  readonly by: 'SIGKILL' | 'SIGSTOP'
+  readonly signal: AbortSignal
+}
+
+/** Strikes when the replica passes the point, and then does what is to follow. Rejects when it did not come by. */
+async function ambushed(
+  replica: Replica,
+  { point, by, signal }: Trigger,
+  follow: () => Promise<void>,
+): Promise<string> {
+  const ambush = replica.arm(point, by)
+  try {
+    const proof = await ambush.met(MEET_MS, signal)
+    await follow()
+    return `${replica.name}: ${proof}`
+  } finally {
+    ambush.disarm()
   }
 }
 
