@@ -1,5 +1,4 @@
 /** A node stops as if it had lost its power for a while: every process on it, its kubelet among them. */
-
 import { rmSync, writeFileSync } from 'node:fs'
 import { systemClock } from '../../../std/clock.ts'
 import { readNodes } from '../cluster/pods.ts'
@@ -17,6 +16,9 @@ const FAILOVER_MS = 60_000
 /** With the node known to be gone, so that the figures show how the rest serves without it. */
 const BEYOND_MS = 8_000
 const PROMOTIONS = 4
+const SHELL_MS = 30_000
+/** Sentinels read a replica's priority every 10 s. */
+const NOTICED_MS = 11_000
 
 type Freeze = Extract<Placement, { kind: 'freeze' }>
 
@@ -55,17 +57,36 @@ async function placed(stage: Stage, before: View, signal: AbortSignal): Promise<
   throw new Error(`after ${PROMOTIONS} hand-overs no node holds exactly one master alone`)
 }
 
-async function promote(stage: Stage, replica: string, signal: AbortSignal): Promise<void> {
-  const { kubectl, setup } = stage
-  const options = { signal, timeoutMs: 30_000 }
-  if (setup.mode === 'cluster') {
-    await redisShell(kubectl, replica, 'me CLUSTER FAILOVER', options)
-  } else {
-    // Sentinels choose the replica of the smallest number above 0
-    await redisShell(kubectl, replica, 'me CONFIG SET replica-priority 1', options)
-    await systemClock.sleep(11_000, signal) // until they have read it, which they do every 10 s
-    await redisShell(kubectl, replica, 'sentinel_at "$(sentinel_hosts | head -n 1)" SENTINEL FAILOVER ingot', options)
+function promote(stage: Stage, replica: string, signal: AbortSignal): Promise<void> {
+  return stage.setup.mode === 'cluster'
+    ? handOver(stage, replica, { script: 'me CLUSTER FAILOVER', signal })
+    : preferred(stage, replica, signal)
+}
+
+/** Sentinels choose the replica of the smallest number above 0. */
+async function preferred(stage: Stage, replica: string, signal: AbortSignal): Promise<void> {
+  const prefer = (priority: number, bound: AbortSignal): Promise<string> => {
+    const script = `me CONFIG SET replica-priority ${priority}`
+    return redisShell(stage.kubectl, replica, script, { signal: bound, timeoutMs: SHELL_MS })
   }
+  await prefer(1, signal)
+  try {
+    await systemClock.sleep(NOTICED_MS, signal)
+    const script = 'sentinel_at "$(sentinel_hosts | head -n 1)" SENTINEL FAILOVER ingot'
+    await handOver(stage, replica, { script, signal })
+  } finally {
+    await prefer(100, AbortSignal.timeout(SHELL_MS))
+  }
+}
+
+interface HandOver {
+  /** Asks for it, in the replica's shell. */
+  readonly script: string
+  readonly signal: AbortSignal
+}
+
+async function handOver(stage: Stage, replica: string, { script, signal }: HandOver): Promise<void> {
+  await redisShell(stage.kubectl, replica, script, { signal, timeoutMs: SHELL_MS })
   await untilSeen(
     async () => {
       const { roles } = await look(stage, signal)
@@ -76,7 +97,6 @@ async function promote(stage: Stage, replica: string, signal: AbortSignal): Prom
     FAILOVER_MS,
     signal,
   )
-  if (setup.mode !== 'cluster') await redisShell(kubectl, replica, 'me CONFIG SET replica-priority 100', options)
 }
 
 /** Who leads in the place of the frozen master. */
