@@ -1,5 +1,4 @@
 /** Asks every Redis server and Sentinel, in its own pod, with the words of the chart's scripts. */
-
 import type { Kubectl } from './kubectl.ts'
 import type { Pod } from './pods.ts'
 import type { CallOptions } from './program.ts'

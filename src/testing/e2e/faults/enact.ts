@@ -1,5 +1,4 @@
-/** One installation under one load: faults one after the other, each between a steady state and its return. */
-
+/** A fault on an installation under load: between a steady state and the return to it, with when it struck and the proof. */
 import type { RedisLoss } from '../../../drill/check/canary.ts'
 import type { Entry, Event } from '../../../drill/history.ts'
 import { systemClock } from '../../../std/clock.ts'

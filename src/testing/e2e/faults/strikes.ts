@@ -1,5 +1,4 @@
 /** All faults by name: pods killed or deleted, and rollouts. Freezing a node has a module of its own. */
-
 import { ofComponent, type Pod, readPods } from '../cluster/pods.ts'
 import { mastersOf } from '../cluster/roles.ts'
 import { untilSeen } from '../cluster/until.ts'

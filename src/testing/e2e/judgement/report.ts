@@ -1,5 +1,4 @@
 /** Results as Markdown: a line a drill, then its goals, then what went wrong. Pure. */
-
 import { FAULTS, isFaultName, setupName } from '../plan.ts'
 import { failuresOf, seconds } from './goals.ts'
 import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
