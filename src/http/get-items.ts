@@ -1,7 +1,7 @@
 /** Reading items back, and deleting them. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseContentId } from '../identity/content-id.ts'
-import type { StoredItem } from '../items/item.ts'
+import type { FoundItem, StoredItem } from '../items/item.ts'
 import type { PageRequest } from '../items/store.ts'
 import { Fault } from '../std/fault.ts'
 import { admit } from './access.ts'
@@ -53,7 +53,7 @@ function getRoute(app: FastifyInstance, context: RouteContext): void {
       return (
         reply
           .header('content-type', item.media)
-          .header('last-modified', new Date(item.firstSeenMs).toUTCString())
+          .headers(lastModified(item))
           // content is the caller's own: no browser is to make a page of it
           .header('x-content-type-options', 'nosniff')
           .header('etag', `"${item.id}"`)
@@ -117,7 +117,7 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
   )
 }
 
-async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): Promise<StoredItem> {
+async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): Promise<FoundItem> {
   const { collection, id } = request.params
   const item = parseContentId(id) === undefined ? undefined : await context.store.get(collection, id)
   if (item === undefined) throw missing(request.params)
@@ -131,6 +131,10 @@ function missing(params: ItemRoute['Params']): Fault {
 function pageOf(query: ListRoute['Querystring']): PageRequest {
   const limit = Number(query.limit ?? PAGE_ITEMS)
   return query.after === undefined ? { limit } : { limit, after: query.after }
+}
+
+function lastModified({ firstSeenMs }: FoundItem): Record<string, string> {
+  return firstSeenMs === undefined ? {} : { 'last-modified': new Date(firstSeenMs).toUTCString() }
 }
 
 /** JSON text of an item. The content is JSON already, and stands as it came. */

@@ -22,6 +22,12 @@ export interface StoredItem extends PreparedItem {
   readonly firstSeenMs: number
 }
 
+/** An item that was asked for by its id. */
+export interface FoundItem extends PreparedItem {
+  /** As of a `StoredItem`; absent when the store cannot tell. */
+  readonly firstSeenMs?: number
+}
+
 export interface Collection {
   readonly name: string
   readonly policy: IdentityPolicy

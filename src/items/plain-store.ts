@@ -5,7 +5,7 @@
  * With fences the look is part of the promise: once a look has shown a fence, the store refuses lower ones for that
  * item, so that no save of an earlier holder can land between a later holder's look and its save.
  */
-import type { Collection, ItemId, PreparedItem, StoredItem } from './item.ts'
+import type { Collection, FoundItem, ItemId, PreparedItem } from './item.ts'
 
 /** `stale`: a higher fence was shown for this item; its holder decides now. */
 export type Look =
@@ -30,7 +30,7 @@ export interface PlainStore extends AsyncDisposable {
   /** Rejects with Fault STORE_UNAVAILABLE; the item may have been saved all the same. */
   save(item: PreparedItem, under: Under, nowMs: number): Promise<Save>
   /** Rejects with Fault UNSUPPORTED when it cannot give contents back. */
-  get(collection: string, id: ItemId): Promise<StoredItem | undefined>
+  get(collection: string, id: ItemId): Promise<FoundItem | undefined>
   /** Resolves when it would answer. */
   check(): Promise<void>
 }

@@ -9,7 +9,7 @@
  * - Every method may throw Fault STORE_UNAVAILABLE; after it the outcome is unknown and the caller may repeat.
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
-import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
+import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
 import type { Past } from './past.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
 
@@ -81,7 +81,7 @@ export interface ItemStore extends StorePast, AsyncDisposable {
   collection(name: string): Promise<Collection | undefined>
   /** Sets the policy of a collection; `immutable` when it holds items under another. */
   define(name: string, policy: IdentityPolicy): Promise<DefineOutcome>
-  get(collection: string, id: ItemId): Promise<StoredItem | undefined>
+  get(collection: string, id: ItemId): Promise<FoundItem | undefined>
   /** Items in the order of their creation. An item created while paging may come last; none is left out. */
   list(collection: string, page: PageRequest): Promise<Page>
   /** Whether there was such an item. Afterwards the same content is new. */

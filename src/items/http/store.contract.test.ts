@@ -11,6 +11,7 @@ import { createHttpStore } from './store.ts'
 const MAPPING = {
   find: { url: '/items?collection={collection}&key={id}', firstSeen: '/saved' },
   save: { url: '/items', body: { key: '{id}', content: '{json}' }, firstSeen: '/saved' },
+  get: { url: '/content?key={id}' },
   fencing: true,
   timeout: '300ms',
 }
@@ -61,6 +62,17 @@ test('looks and saves as the mapping says, with the fence, and keeps its connect
     `POST /base/items 7 {"key":"${one.id}","content":{"ä": 1}}`,
   ])
   expect(ports.size).toBe(1)
+})
+
+test('gives back what the mapping says how to get, without a time that nobody told it', async () => {
+  const server = await setUp((request, response) => {
+    response
+      .writeHead(request.url?.endsWith('gone') === true ? 404 : 200, { 'content-type': 'text/plain' })
+      .end('as it came')
+  })
+  const found = await server.get('things', 'j1-ab')
+  expect(found).toEqual({ id: 'j1-ab', media: 'text/plain', content: Buffer.from('as it came') })
+  expect(await server.get('things', 'j1-gone')).toBeUndefined()
 })
 
 test.for([412, 409])('takes %i for a stale fence', async (status) => {

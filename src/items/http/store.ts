@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../../std/clock.ts'
 import { durationOf } from '../../std/duration.ts'
 import { Fault, reasonOf } from '../../std/fault.ts'
 import { isTlsFailure } from '../../std/tls-failure.ts'
-import type { ItemId, PreparedItem, StoredItem } from '../item.ts'
+import type { FoundItem, ItemId, PreparedItem } from '../item.ts'
 import type { Look, PlainStore, Save, Under } from '../plain-store.ts'
 import { fill, fillValue, type Mapping } from './mapping.ts'
 import { createWire, type Wire, type WireAnswer } from './wire.ts'
@@ -76,14 +76,14 @@ class HttpStore implements PlainStore {
     return { kind: 'saved', firstSeenMs: firstSeen(answer, save.firstSeen) ?? nowMs }
   }
 
-  async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
+  async get(collection: string, id: ItemId): Promise<FoundItem | undefined> {
     const { get } = this.#options.mapping
     if (get === undefined) throw new Fault('UNSUPPORTED', 'the mapping of this store has no "get"')
     const url = fill(get.url, { collection, id, digest: digestOf(id) }, encodeURIComponent)
     const answer = await this.#call({ method: 'GET', url })
     if (answer.status === 404) return undefined
     if (answer.status !== 200) throw unexpected('get', answer)
-    return { id, media: answer.media, content: answer.body, firstSeenMs: 0 }
+    return { id, media: answer.media, content: answer.body }
   }
 
   async check(): Promise<void> {
