@@ -22,7 +22,7 @@ import { createEpochs, type Epochs, type Vacancy } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
 import { createPlaces, type Places } from './places.ts'
 import type { Answer } from './reply.ts'
-import { createScripts, type Given, type Scripts, type Wanted } from './scripts.ts'
+import { createScripts, type Given, type Returned, type Scripts, type Wanted } from './scripts.ts'
 
 /** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
 export const KEEP_MS = 500
@@ -74,7 +74,7 @@ class RedisBackend<F extends Fencing> {
   readonly #client = randomBytes(9).toString('base64url')
   readonly #scripts: Scripts
   readonly #acquisitions: Batcher<Asked, Attempt<Fencing>>
-  readonly #releases: Batcher<Given, Release>
+  readonly #releases: Batcher<Returned, Release>
   /** Of this client, by tag. */
   readonly #channels: string[] = []
 
@@ -239,7 +239,7 @@ class RedisBackend<F extends Fencing> {
     const passOn = (): void => {
       const signal = new AbortController().signal
       // when this fails too, the key is kept for nobody until KEEP_MS is over
-      void this.#releases.submit({ token, names, signal })
+      void this.#releases.submit({ token, names, signal, onlyIfKept: true })
     }
     this.#places.wake(token, passOn)
   }

@@ -16,7 +16,7 @@ import { createLocker } from '../locker.ts'
 import { newToken } from '../token.ts'
 import { createRedisLock, KEEP_MS, type RedisLock } from './backend.ts'
 import { createNames } from './keys.ts'
-import { FALLBACK_MS } from './places.ts'
+import { CLAIM_MS, FALLBACK_MS } from './places.ts'
 
 const ON = 'redis, standalone'
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms)
@@ -188,6 +188,28 @@ test('a next in line that is stopped when it is woken is passed over', async ({ 
   expect(grant.key).toBe('frozen')
   expect(delayMs).toBeLessThan(KEEP_MS + FALLBACK_MS + 250)
   reportFault({ fault: 'SIGSTOP of the next in line', on: ON, outageMs: delayMs, seen: 'the one behind it was served' })
+})
+
+test('a grant that is on its way is not given up by the wake-up that came before it', async ({ skip }) => {
+  const servers = await serve(skip)
+  const holder = await open(servers.url)
+  const [proxy, waiter] = await proxied(servers)
+  const held = request('late')
+  await holder.tryAcquire(held, soon())
+  const wanted = { ...request('late'), willWait: true }
+  const refused = await waiter.tryAcquire(wanted, soon())
+  if (refused.kind !== 'held' || refused.ticket === undefined) throw new Error(`expected a place: ${refused.kind}`)
+  const trap = proxy.trap(Buffer.from(wanted.token), 'hold')
+  const again = waiter.tryAcquire(wanted, soon())
+  await trap.caught
+  // kept for the waiter, who hears of it and is not waiting: he asks already
+  await holder.release(held, soon())
+  await sleep(2 * CLAIM_MS)
+  trap.open()
+  const grant = await again
+  if (grant.kind !== 'granted') throw new Error(`inconclusive: ${grant.kind}`)
+  await sleep(50)
+  expect((await holder.tryAcquire(request('late'), soon())).kind).toBe('held')
 })
 
 test('a full memory refuses new locks, and still extends and releases old ones', async ({ skip }) => {

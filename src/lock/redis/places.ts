@@ -12,7 +12,7 @@ import type { Token } from '../lock.ts'
 /** The longest time that a waiter sleeps through a wake-up it did not hear. */
 export const FALLBACK_MS = 1_000
 /** How long an owner who is not waiting right now may take to come for what was kept for him. */
-const CLAIM_MS = 100
+export const CLAIM_MS = 100
 /** A place whose owner neither came back nor gave it up is forgotten. */
 const FORGET_MS = 60_000
 const SWEEP_ABOVE = 1_000

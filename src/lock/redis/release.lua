@@ -4,7 +4,7 @@
 -- KEYS, two per lock: the lock, the queue of its waiters.
 -- ARGV[1]  how long the lock is kept for the next in line, in ms
 -- ARGV[2]  the name of this client's wake-up channels
--- ARGV, one per lock: token
+-- ARGV, one per lock: token, or "?token" to give up only what is kept for it: its owner may have taken the lock meanwhile
 -- Returns one text with a digit per lock: 1 (released) or 0 (the lease had ended, or was another's).
 --
 -- A place in the queue is "token@client". The next in line is woken by a message on the client's channel ("token lock"),
@@ -29,11 +29,12 @@ local out = ''
 for i = 1, #KEYS / 2 do
   local lock, queue, token = KEYS[2 * i - 1], KEYS[2 * i], ARGV[i + 2]
   local held = call('GET', lock)
+  local kept_only = string.sub(token, 1, 1) == '?'
   local own = held and string.sub(held, 1, #token + 1) == token .. ':'
-  if own or held == '?' .. token then
+  if own or held == (kept_only and token or '?' .. token) then
     local place = call('LPOP', queue)
     if not place or not handed_over(place, lock, queue) then call('DEL', lock) end
-  else
+  elseif not kept_only then
     call('LREM', queue, 0, token .. '@' .. ARGV[2])
   end
   out = out .. (own and '1' or '0')

@@ -25,6 +25,11 @@ export interface Given {
   readonly signal: AbortSignal
 }
 
+/** A lease to end, or only a key that is kept for the token: its owner may be taking it at this very moment. */
+export interface Returned extends Given {
+  readonly onlyIfKept?: true
+}
+
 /** A lease to take. */
 export interface Wanted extends Given {
   readonly ttlMs: number
@@ -36,7 +41,7 @@ export interface Wanted extends Given {
 export interface Scripts {
   /** `tell` is given one answer for each. */
   acquire<T>(batch: readonly Wanted[], tell: (answers: readonly Answer[]) => T): Promise<T>
-  release(batch: readonly Given[]): Promise<readonly Release[]>
+  release(batch: readonly Returned[]): Promise<readonly Release[]>
   /** Whether the lease was the token's own. */
   extend(lock: string, lease: { readonly token: Token; readonly ttlMs: number }, signal: AbortSignal): Promise<boolean>
   inspect(lock: string, signal: AbortSignal): Promise<Inspection>
@@ -91,9 +96,9 @@ export function createScripts(connection: RedisConnection, { client, needsEpoch,
     release(batch) {
       let keys = bulk(String(RELEASE_KEYS * batch.length))
       let args = releaseArgs
-      for (const { names, token } of batch) {
+      for (const { names, token, onlyIfKept } of batch) {
         keys += names.shortWire
-        args += bulk(token)
+        args += bulk(onlyIfKept === true ? `?${token}` : token)
       }
       const parts = 3 + (RELEASE_KEYS + 1) * batch.length
       const key = batch[0]?.names.lock ?? ''
