@@ -20,13 +20,23 @@ interface Flight {
   readonly at: number
 }
 
-/** A content whose result comes with a commit. */
-interface Pending {
+/** A content that somebody brought before, who is still waiting for the commit. */
+interface Joined {
   readonly index: number
   readonly id: ItemId
   readonly flight: Flight
-  /** What recognised it as a duplicate of the flight's item; absent for that item itself. */
-  readonly foundBy?: FoundBy
+  readonly foundBy: FoundBy
+}
+
+/** What is to be waited for. Flat lists: they have an entry for every item that ever comes. */
+interface Plan {
+  /** Filled in where they are known. */
+  readonly results: ItemResult[]
+  /** What this call brings to the store, as `unit`, and where in the call each of them stands. */
+  readonly fresh: PreparedItem[]
+  readonly places: number[]
+  readonly unit: Promise<UnitOutcome>
+  readonly joined: Joined[]
 }
 
 export function createSingleFlight(deps: { readonly commit: GroupCommit; readonly recent: RecentItems }): SingleFlight {
@@ -45,46 +55,33 @@ class FlightBook implements SingleFlight {
   }
 
   async put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined> {
-    const results: ItemResult[] = []
-    let under: Promise<UnitOutcome> | undefined
-    let unit: UnitOutcome | undefined
-    for (const one of this.#plan(collection, prepared, results)) {
-      // most items of a call share a unit: it is awaited once
-      if (one.flight.unit !== under) unit = await (under = one.flight.unit)
-      const outcome = unit?.kind === 'stored' ? unit.outcomes[one.flight.at] : undefined
+    const plan = this.#plan(collection, prepared)
+    if (plan.fresh.length > 0 && !land(plan, await plan.unit)) return undefined
+    for (const { index, id, flight, foundBy } of plan.joined) {
+      const outcome = outcomeAt(await flight.unit, flight.at)
       if (outcome === undefined) return undefined
-      results[one.index] = landed(one, outcome)
+      plan.results[index] = { kind: 'duplicate', id, firstSeenMs: outcome.firstSeenMs, foundBy }
     }
-    return results
+    return plan.results
   }
 
   /** Fills in the results that are known already, starts what has to be stored, and says what is to be waited for. */
-  #plan(collection: Collection, prepared: readonly Prepared[], results: ItemResult[]): readonly Pending[] {
+  #plan(collection: Collection, prepared: readonly Prepared[]): Plan {
     const flights = this.#flightsOf(collection)
-    const fresh: PreparedItem[] = []
-    const pending: Pending[] = []
     const { promise: unit, resolve } = Promise.withResolvers<UnitOutcome>()
-    const join = (index: number, item: PreparedItem): Pending => {
-      const under = flights.get(item.id)
-      if (under !== undefined) {
-        return { index, id: item.id, flight: under, foundBy: under.unit === unit ? 'batch' : 'inflight' }
-      }
-      const flight = { unit, at: fresh.push(item) - 1 }
-      flights.set(item.id, flight)
-      return { index, id: item.id, flight }
-    }
+    const plan: Plan = { results: [], fresh: [], places: [], unit, joined: [] }
     // by index, without an iterator's pair for each: this loop runs once for every item that ever comes
     for (let index = 0; index < prepared.length; index++) {
       const content = prepared[index]
       if (content === undefined) continue
       const known = this.#known(collection, content)
-      if (known !== undefined) results[index] = known
-      else if (!('refused' in content)) pending.push(join(index, content))
+      if (known !== undefined) plan.results[index] = known
+      else if (!('refused' in content)) add(plan, flights, { index, item: content })
     }
-    if (fresh.length > 0) resolve(this.#launch(collection, fresh, flights))
+    if (plan.fresh.length > 0) resolve(this.#launch(collection, plan.fresh, flights))
     // who brought these may have been told an earlier failure and be gone; a rejection unheard would end the process
     unit.catch(() => {})
-    return pending
+    return plan
   }
 
   #known(collection: Collection, content: Prepared): ItemResult | undefined {
@@ -118,12 +115,35 @@ class FlightBook implements SingleFlight {
   }
 }
 
-function landed({ id, foundBy }: Pending, outcome: ItemOutcome): ItemResult {
-  const { firstSeenMs } = outcome
-  if (foundBy !== undefined) return { kind: 'duplicate', id, firstSeenMs, foundBy }
-  return outcome.kind === 'created'
-    ? { kind: 'created', id, firstSeenMs }
-    : { kind: 'duplicate', id, firstSeenMs, foundBy: outcome.foundBy }
+function add(plan: Plan, flights: Map<ItemId, Flight>, { index, item }: { index: number; item: PreparedItem }): void {
+  const flight = flights.get(item.id)
+  if (flight !== undefined) {
+    const foundBy = flight.unit === plan.unit ? 'batch' : 'inflight'
+    plan.joined.push({ index, id: item.id, flight, foundBy })
+    return
+  }
+  plan.places.push(index)
+  flights.set(item.id, { unit: plan.unit, at: plan.fresh.push(item) - 1 })
+}
+
+/** Whether the unit was stored. */
+function land({ results, fresh, places }: Plan, unit: UnitOutcome): boolean {
+  for (let at = 0; at < fresh.length; at++) {
+    const outcome = outcomeAt(unit, at)
+    const id = fresh[at]?.id
+    const index = places[at]
+    if (outcome === undefined || id === undefined || index === undefined) return false
+    const { firstSeenMs } = outcome
+    results[index] =
+      outcome.kind === 'created'
+        ? { kind: 'created', id, firstSeenMs }
+        : { kind: 'duplicate', id, firstSeenMs, foundBy: outcome.foundBy }
+  }
+  return true
+}
+
+function outcomeAt(unit: UnitOutcome, at: number): ItemOutcome | undefined {
+  return unit.kind === 'stored' ? unit.outcomes[at] : undefined
 }
 
 /** Submissions of more items are taken for somebody reading through old ones. */
@@ -140,9 +160,11 @@ export function rememberAll(
   outcomes: readonly ItemOutcome[],
 ): void {
   if (mark === undefined) return
-  for (const [at, item] of items.entries()) {
+  for (let at = 0; at < items.length; at++) {
+    const item = items[at]
     const outcome = outcomes[at]
-    if (outcome === undefined || (outcome.kind === 'duplicate' && items.length > SCAN_ITEMS)) continue
+    if (item === undefined || outcome === undefined || (outcome.kind === 'duplicate' && items.length > SCAN_ITEMS))
+      continue
     recent.remember(mark, item.id, outcome.firstSeenMs)
   }
 }

@@ -12,6 +12,7 @@
 import pg from 'pg'
 import { type Clock, systemClock } from '../std/clock.ts'
 import { Fault, type FaultCode } from '../std/fault.ts'
+import { typeParsers } from './integer-list.ts'
 import type { Rows } from './pool.ts'
 
 export interface Statement {
@@ -81,6 +82,7 @@ class PooledTransactions implements Transactions {
       keepAlive: true,
       allowExitOnIdle: true,
       pipeline: true,
+      types: typeParsers,
       fallback_application_name: 'ingot',
     })
     // an idle connection that breaks is replaced by the next transaction, which reports what is still wrong

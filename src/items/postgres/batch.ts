@@ -8,6 +8,7 @@ import { Fault } from '../../std/fault.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../item-key.ts'
 import type { Unit, UnitOutcome } from '../store.ts'
+import type { KnownRows } from './known-rows.ts'
 
 /** A place has 20 bits for the position in the batch. */
 export const MAX_ROWS = 2 ** 20 - 1
@@ -27,8 +28,8 @@ export interface Batch {
 export interface PutAnswer {
   /** By target; undefined: all are. */
   readonly accepted: readonly boolean[] | undefined
-  /** First-seen times by row, from 0, of the rows that were there before. */
-  readonly known: ReadonlyMap<number, number>
+  /** The rows that were there before. */
+  readonly known: KnownRows
 }
 
 /** A collection with the policy that ids were made under, and the rows of its items by id. */
@@ -39,10 +40,11 @@ interface Target {
   readonly rows: Map<string, number>
 }
 
-/** A unit's items as rows; `fresh` is false for an item that an earlier unit brought. */
+/** A unit's items as rows. */
 interface Placed {
   readonly target: Target
-  readonly items: readonly { readonly row: number; readonly fresh: boolean }[]
+  /** The row; its complement (`~row`) for an item that an earlier unit brought. Flat, for there are many. */
+  readonly rows: Int32Array
 }
 
 /** @throws Fault CONTENT_TOO_LARGE for more than MAX_ROWS distinct items */
@@ -69,7 +71,9 @@ class BatchRows {
 
   place(unit: Unit): Placed {
     const target = this.#target(unit)
-    return { target, items: unit.items.map((item) => this.#placeItem(target, item)) }
+    const rows = new Int32Array(unit.items.length)
+    for (const [at, item] of unit.items.entries()) rows[at] = this.#placeItem(target, item)
+    return { target, rows }
   }
 
   hasRowsOfAll(): boolean {
@@ -107,14 +111,14 @@ class BatchRows {
     return made
   }
 
-  #placeItem(target: Target, item: PreparedItem): { row: number; fresh: boolean } {
+  #placeItem(target: Target, item: PreparedItem): number {
     const known = target.rows.get(item.id)
-    if (known !== undefined) return { row: known, fresh: false }
+    if (known !== undefined) return ~known
     if (this.count === MAX_ROWS) throw new Fault('CONTENT_TOO_LARGE', `more than ${MAX_ROWS} items in one transaction`)
     const row = this.#items.push(item) - 1
     this.#rowTargets.push(target.index + 1)
     target.rows.set(item.id, row)
-    return { row, fresh: true }
+    return row
   }
 }
 
@@ -127,14 +131,21 @@ function keyArray(items: readonly PreparedItem[]): Buffer {
 
 const JSON_MEDIA = 'application/json'
 
-function unitOutcome({ target, items }: Placed, answer: PutAnswer, nowMs: number): UnitOutcome {
-  if (answer.accepted?.[target.index] === false) return { kind: 'policy-changed' }
+function unitOutcome({ target, rows }: Placed, { accepted, known }: PutAnswer, nowMs: number): UnitOutcome {
+  if (accepted?.[target.index] === false) return { kind: 'policy-changed' }
   // one for all: they are many and say the same
   const created: ItemOutcome = { kind: 'created', firstSeenMs: nowMs }
-  const outcomes = items.map(({ row, fresh }): ItemOutcome => {
-    const since = answer.known.get(row)
-    if (since === undefined && fresh) return created
-    return { kind: 'duplicate', firstSeenMs: since ?? nowMs, foundBy: 'store' }
-  })
+  const outcomes: ItemOutcome[] = []
+  // neighbours were often saved together, so they share theirs too
+  let duplicate: ItemOutcome | undefined
+  for (const row of rows) {
+    const since = known.since(row < 0 ? ~row : row)
+    if (since === undefined && row >= 0) outcomes.push(created)
+    else outcomes.push((duplicate = duplicateSince(since ?? nowMs, duplicate)))
+  }
   return { kind: 'stored', outcomes }
+}
+
+function duplicateSince(firstSeenMs: number, last: ItemOutcome | undefined): ItemOutcome {
+  return last?.firstSeenMs === firstSeenMs ? last : { kind: 'duplicate', firstSeenMs, foundBy: 'store' }
 }

@@ -16,6 +16,7 @@ import type { Unit, UnitOutcome } from '../store.ts'
 import { type Batch, createBatch, type PutAnswer } from './batch.ts'
 import { createClaims } from './claims.ts'
 import { flags, numbers, onlyRow, type Row } from './columns.ts'
+import { createKnownRows, type KnownRows } from './known-rows.ts'
 
 export type Put = (units: readonly Unit[], nowMs: number) => Promise<readonly UnitOutcome[]>
 
@@ -37,9 +38,6 @@ const ROLLED_BACK: ReadonlySet<unknown> = new Set(['40001', '40P01'])
 const LOOK = 'SELECT * FROM ingot_look_2($1, $2, $3, $4)'
 const PUT = 'SELECT * FROM ingot_put_2($1, $2, $3, $4, $5, $6, $7)'
 
-/** First-seen times by row of a batch. */
-type Known = ReadonlyMap<number, number>
-
 export function createPut({ transactions, clock, closing, onRetry }: PutDeps): Put {
   /** Whether most rows of the last batch were duplicates. */
   let lookFirst = false
@@ -48,25 +46,30 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
    * Where duplicates abound a look comes first: it sends ids without contents and writes nothing. It only finds what is
    * committed; what it does not find is still inserted under the unique index.
    */
-  async function look(batch: Batch): Promise<Known> {
-    if (!lookFirst) return new Map()
-    return knownRows(onlyRow(await transactions.once({ text: LOOK, values: batch.lookValues() })), allRows(batch))
+  async function look(batch: Batch): Promise<KnownRows> {
+    const known = createKnownRows(batch.rowCount)
+    if (!lookFirst) return known
+    const answer = await transactions.once({ text: LOOK, values: batch.lookValues() })
+    noteKnown(known, onlyRow(answer), known.unknown())
+    return known
   }
 
-  function learn(batch: Batch, known: Known): void {
-    if (batch.rowCount > 0) lookFirst = known.size * 2 > batch.rowCount
+  function learn(batch: Batch, known: KnownRows): void {
+    if (batch.rowCount > 0) lookFirst = known.count * 2 > batch.rowCount
   }
 
   async function putPlain(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
     const batch = createBatch(units)
     const found = await look(batch)
-    const rest = allRows(batch).filter((row) => !found.has(row))
-    const answer =
-      rest.length === 0 && batch.hasRowsOfAll
-        ? { accepted: undefined, known: found }
-        : putAnswer(await transactions.once(putStatement(batch, rest, nowMs)), rest, found)
+    const isAll = found.count === batch.rowCount && batch.hasRowsOfAll
+    const answer = isAll ? { accepted: undefined, known: found } : await putRest(batch, found, nowMs)
     learn(batch, answer.known)
     return batch.outcomes(answer, nowMs)
+  }
+
+  async function putRest(batch: Batch, found: KnownRows, nowMs: number): Promise<PutAnswer> {
+    const rest = found.unknown()
+    return putAnswer(await transactions.once(putStatement(batch, rest, nowMs)), rest, found)
   }
 
   function putClaimed(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
@@ -75,9 +78,10 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
       const [, kept = NOTHING] = await exchange([transactions.begin, claims.statement])
       const resolved = claims.resolve(kept.rows)
       const batch = createBatch(resolved.toStore)
-      const rows = allRows(batch)
+      const known = createKnownRows(batch.rowCount)
+      const rows = known.unknown()
       const [answered = NOTHING] = await exchange([putStatement(batch, rows, nowMs)])
-      const answer = putAnswer(answered, rows, new Map())
+      const answer = putAnswer(answered, rows, known)
       learn(batch, answer.known)
       const finished = resolved.finish(batch.outcomes(answer, nowMs))
       await exchange([finished.statement, COMMIT])
@@ -100,22 +104,19 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
 
 const NOTHING: Rows = { rows: [], count: 0 }
 
-function allRows(batch: Batch): readonly number[] {
-  return Array.from({ length: batch.rowCount }, (_, row) => row)
-}
-
 function putStatement(batch: Batch, rows: readonly number[], nowMs: number): Statement {
   return { text: PUT, values: [...batch.putValues(rows), nowMs] }
 }
 
 /** The answer for `rows`, with what was found before. */
-function putAnswer(answer: Rows, rows: readonly number[], found: Known): PutAnswer {
+function putAnswer(answer: Rows, rows: readonly number[], known: KnownRows): PutAnswer {
   const row = onlyRow(answer)
-  return { accepted: flags(row, 'accepted'), known: new Map([...found, ...knownRows(row, rows)]) }
+  noteKnown(known, row, rows)
+  return { accepted: flags(row, 'accepted'), known }
 }
 
 /** The server counts from 1, in the rows that were sent. */
-function knownRows(answer: Row, rows: readonly number[]): Known {
+function noteKnown(known: KnownRows, answer: Row, rows: readonly number[]): void {
   const since = numbers(answer, 'known_since')
-  return new Map(numbers(answer, 'known').map((at, index) => [rows[at - 1] ?? -1, since[index] ?? 0]))
+  for (const [index, at] of numbers(answer, 'known').entries()) known.note(rows[at - 1] ?? -1, since[index] ?? 0)
 }
