@@ -184,7 +184,7 @@ test('nothing is written to stderr while Sentinels are away, and nothing is left
   await sleep(1_000)
   const endedMs = performance.now()
   child.stdin.end()
-  await once(child, 'exit')
+  await once(child, 'exit', { signal: AbortSignal.timeout(LIMIT_MS) })
   expect(await stderr).toBe('')
   expect(child.exitCode).toBe(0)
   expect(performance.now() - endedMs).toBeLessThan(5_000)
