@@ -50,12 +50,17 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
 
   /** Calls `write` with each piece of data, later if there is a delay. */
   function forward(from: Socket, write: (data: Buffer) => void): void {
+    // timers count whole milliseconds and may ring out of turn: each sends what waits longest
+    const waiting: Buffer[] = []
     let due = 0
     from.on('data', (data: Buffer) => {
       const now = performance.now()
       due = Math.max(due, now + (delayMs?.() ?? 0))
       if (delayMs === undefined) write(data)
-      else setTimeout(() => write(data), due - now)
+      else {
+        waiting.push(data)
+        setTimeout(() => write(waiting.shift() ?? Buffer.alloc(0)), due - now)
+      }
     })
   }
 
