@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../testing/folder.ts'
 import { present } from '../../testing/present.ts'
 import { endProcesses, startIngot } from '../../testing/process.ts'
 import { type RedisServers, startStandalone } from '../../testing/redis-servers.ts'
+import { until } from '../../testing/until.ts'
 import { checkersOf } from '../check/checkers.ts'
 import { judge } from '../check/verdict.ts'
 import { readHistory } from '../history.ts'
@@ -12,14 +13,41 @@ import { readHistory } from '../history.ts'
 endProcesses()
 const folder = temporaryFolder()
 
+/** Until it has written and been granted so much more than `since`, at 20 writes a second. */
+async function untilSeen(
+  out: string,
+  { sets, grants }: Counts,
+  since: Counts = { sets: 0, grants: 0 },
+): Promise<Counts> {
+  const look = async () => {
+    const seen = await countsOf(out)
+    const enough = seen.sets - since.sets >= sets && seen.grants - since.grants >= grants
+    return enough
+      ? { value: seen }
+      : { missing: `${sets} writes and ${grants} grants more than ${JSON.stringify(since)}` }
+  }
+  return until(look, { withinMs: 30_000, everyMs: 100 })
+}
+
+interface Counts {
+  readonly sets: number
+  readonly grants: number
+}
+
+async function countsOf(out: string): Promise<Counts> {
+  const lines = (await readFile(out, 'utf8')).split('\n').filter((line) => line.includes('"type":"ok"'))
+  const count = (f: string): number => lines.filter((line) => line.includes(`"f":"${f}"`)).length
+  return { sets: count('set'), grants: count('acquire') }
+}
+
 /** A canary beside a server to which something happens; what its history says. */
 async function watch(name: string, redis: RedisServers, happen: () => Promise<unknown>) {
   const out = join(folder, `${name}.ndjson`)
   const stop = join(folder, `${name}.stop`)
   const canary = startIngot(['drill', 'canary', '--lock', redis.url, '--ttl', '3s', '--out', out, '--stop-file', stop])
-  await sleep(3_000)
+  const before = await untilSeen(out, { sets: 50, grants: 20 })
   await happen()
-  await sleep(2_500)
+  await untilSeen(out, { sets: 20, grants: 20 }, before)
   canary.kill('SIGTERM')
   const { code, stderr } = await canary.finished
   expect({ code, stderr }).toMatchObject({ code: 0 })

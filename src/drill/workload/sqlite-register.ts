@@ -51,7 +51,8 @@ export function openSqliteRegister(path: string): FencedRegister & Disposable {
 /** The writes that were taken, in the order of their commits. Throws Fault INPUT_UNREADABLE. */
 export function readSqliteRegister(path: string): readonly RegisterRow[] {
   try {
-    const db = new DatabaseSync(path, { timeout: BUSY_MS })
+    // read-only: one that is absent must not be made
+    const db = new DatabaseSync(path, { timeout: BUSY_MS, readOnly: true })
     try {
       const statement = db.prepare(LOG)
       statement.setReadBigInts(true)
