@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../config/load.ts'
 import { storePlace } from './configured-store.ts'
 
-const placeOf = (url: string): string => storePlace(loadConfig({ INGOT_STORE_URL: url, INGOT_DATA: '/var/lib/x' }))
+const CONFIG = loadConfig({ INGOT_DATA: '/var/lib/x' })
+const placeOf = (storeUrl: string): string => storePlace({ ...CONFIG, storeUrl })
 
 test('says where items are, and keeps passwords to itself', () => {
   expect(placeOf('sqlite:')).toBe('/var/lib/x')
