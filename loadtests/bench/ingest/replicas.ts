@@ -148,13 +148,15 @@ export async function duplicates(bench: Bench): Promise<void> {
   const { report, quick, files } = bench
   const parts = files('duplicates', quick ? 60_000 : 300_000, STREAMS)
   const figures = createFigures()
-  /** All new, then, after a restart, all of it again. */
+  const warm = files('warm', WARM_ITEMS, STREAMS).join(',')
+  /** All new, then, after a restart, all of it again; both times after items of the same kind that are not counted. */
   async function twice(name: string, extra: Env): Promise<void> {
     await bench.servers.withDatabase(async (url) => {
       for (const what of ['created', 'duplicate']) {
-        await withReplicas(bench, { replicas: 1, env: { INGOT_STORE_URL: url, ...extra } }, async (_, urls) =>
-          figures.add(`${name} ${what}`, rate(await run('stream-client.ts', [urls, parts.join(',')]), what)),
-        )
+        await withReplicas(bench, { replicas: 1, env: { INGOT_STORE_URL: url, ...extra } }, async (_, urls) => {
+          await run('stream-client.ts', [urls, warm])
+          figures.add(`${name} ${what}`, rate(await run('stream-client.ts', [urls, parts.join(',')]), what))
+        })
       }
     })
   }
