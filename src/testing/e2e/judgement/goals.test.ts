@@ -1,26 +1,16 @@
 import { expect, test } from 'vitest'
+import { CALM } from './calm.ts'
 import { floorOf, goalsOf, type Measured } from './goals.ts'
-
-const OUTAGE = {
-  writes: 100,
-  withoutGoodMs: 300,
-  firstGoodMs: 50,
-  slowestMs: 200,
-  failingMs: 0,
-  failures: {},
-  writesBefore: 50,
-  failedBefore: 0,
-}
 
 const measured = (more: Partial<Measured>): Measured => ({
   setup: { mode: 'sentinel', store: 'postgres', lock: 'auto' },
   fault: 'master-kill',
-  outage: OUTAGE,
+  outage: CALM,
   floorMs: 0,
   ...more,
 })
 const met = (one: Measured): readonly boolean[] => goalsOf(one).map((goal) => goal.met)
-const failing = (name: string, failingMs = 1_000) => ({ ...OUTAGE, failures: { [name]: 2 }, failingMs })
+const failing = (name: string, failingMs = 1_000) => ({ ...CALM, failures: { [name]: 2 }, failingMs })
 
 test('where no write waits for Redis none may fail', () => {
   expect(met(measured({}))).toEqual([true])
@@ -34,8 +24,8 @@ test('where writes wait for Redis a forced kill may cost the floor and two secon
   expect(met(measured({ setup, floorMs, outage: failing('503 LOCK_BACKEND_UNAVAILABLE', floorMs + 1_900) }))).toEqual([
     true,
   ])
-  expect(met(measured({ setup, floorMs, outage: { ...OUTAGE, withoutGoodMs: floorMs + 2_100 } }))).toEqual([false])
-  expect(met(measured({ setup, floorMs, outage: { ...OUTAGE, slowestMs: floorMs + 2_100 } }))).toEqual([false])
+  expect(met(measured({ setup, floorMs, outage: { ...CALM, withoutGoodMs: floorMs + 2_100 } }))).toEqual([false])
+  expect(met(measured({ setup, floorMs, outage: { ...CALM, slowestMs: floorMs + 2_100 } }))).toEqual([false])
 })
 
 test("a pod's death may fail what was on its connections, and nothing that a living one answers", () => {

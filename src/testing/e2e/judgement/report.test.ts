@@ -1,20 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Verdict } from '../../../drill/check/verdict.ts'
 import { findingOf } from '../../../drill/check/verdict.ts'
+import { CALM } from './calm.ts'
 import { junitOf } from './junit.ts'
 import { reportOf } from './report.ts'
 import { type CaseResult, complaintsOf, isPassed } from './results.ts'
 
-const OUTAGE = {
-  writes: 100,
-  withoutGoodMs: 300,
-  firstGoodMs: 50,
-  slowestMs: 200,
-  failingMs: 0,
-  failures: {},
-  writesBefore: 50,
-  failedBefore: 0,
-}
 const VALID: Verdict = {
   kind: 'valid',
   checks: { 'nothing-lost': findingOf([], {}), 'stored-once': findingOf([], {}) },
@@ -33,7 +24,7 @@ const RESULT: CaseResult = {
   verdict: VALID,
   expected: 'valid',
   proof: 'its UID is gone',
-  outage: OUTAGE,
+  outage: CALM,
   floorMs: 0,
   goals: [],
   tookMs: 61_000,

@@ -1,0 +1,14 @@
+/** An example for the tests of goals and reports. */
+import type { Outage } from './outage.ts'
+
+/** Of a drill that hurt nobody. */
+export const CALM: Outage = {
+  writes: 100,
+  withoutGoodMs: 300,
+  firstGoodMs: 50,
+  slowestMs: 200,
+  failingMs: 0,
+  failures: {},
+  writesBefore: 50,
+  failedBefore: 0,
+}
