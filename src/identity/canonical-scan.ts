@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 
+// The reader names the same codes. Imported from one place they cost this scan a tenth (`npm run bench:identity`).
 const QUOTE = 0x22
 const COMMA = 0x2c
 const MINUS = 0x2d
