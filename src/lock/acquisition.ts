@@ -115,6 +115,11 @@ export class Acquisition<F extends Fencing> {
     return { kind: 'granted', holding: createHolding(this.#deps, terms, granted, owner) }
   }
 
+  /** Ends the acquisition without a grant: releases in the background whatever an attempt may have left behind. */
+  giveUp(): void {
+    this.#cleanUp()
+  }
+
   /** Gives back what an answer may have brought, when it is of no use any more. */
   decline(attempt: Attempt<F>): void {
     if (attempt.kind !== 'held') this.#trace = true

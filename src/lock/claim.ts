@@ -89,7 +89,11 @@ class Claiming<F extends Fencing> {
       acquisitions.push(this.#plan(key, turn))
     }
     const refusal = keys.length > 1 ? await this.#together(acquisitions, patience) : undefined
-    if (refusal !== undefined) return this.#refused(refusal, keys[this.#holdings.length] ?? keys[0])
+    if (refusal !== undefined) {
+      // the keys behind it were declined already; what this one may have got without hearing of it goes back too
+      acquisitions[this.#holdings.length]?.giveUp()
+      return this.#refused(refusal, keys[this.#holdings.length] ?? keys[0])
+    }
     return this.#oneByOne(acquisitions.slice(this.#holdings.length), patience)
   }
 

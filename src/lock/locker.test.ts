@@ -219,6 +219,19 @@ test('one attempt whose answer was lost leaves no ghost behind', async () => {
   expect((await other.tryAcquire('k')).kind).toBe('granted')
 })
 
+test.each([
+  ['one by one', false],
+  ['in one exchange', true],
+])('one attempt at several keys %s whose answer was lost leaves none of them locked', async (_, many) => {
+  const { clock, backend, other } = setUp()
+  const locker = createLocker(many ? withMany(backend) : backend, { clock, ttlMs: 60_000 })
+  backend.trouble = 'deaf'
+  expect((await locker.tryAcquire(['a', 'b', 'c'])).kind).toBe('unavailable')
+  backend.trouble = 'none'
+  await clock.advance(2_000)
+  expect((await other.tryAcquire(['a', 'b', 'c'])).kind).toBe('granted')
+})
+
 test('the release of a lost answer is repeated until the backend is back', async () => {
   const { clock, backend, locker, other } = setUp({ ttlMs: 30_000 })
   backend.trouble = 'dying'

@@ -130,6 +130,21 @@ test('the locker releases what it may have got without hearing of it', async ({ 
   })
 })
 
+test('the locker releases every one of several keys that it may have got without hearing of it', async ({ skip }) => {
+  const servers = await serve(skip)
+  const direct = await open(servers.url)
+  const [proxy, lock] = await proxied(servers)
+  await warm(direct)
+  proxy.swallowReplies()
+  const locker = createLocker(lock, { callMs: 1_000 })
+  const asked = locker.tryAcquire(['several:a', 'several:b'], { ttlMs: 60_000 })
+  const isHeld = async (key: Key): Promise<boolean> => (await direct.inspect(key, soon())).kind === 'held'
+  // both landed, and their answers are on the way to nowhere
+  while (!(await isHeld('several:a')) || !(await isHeld('several:b'))) await sleep(5)
+  expect((await asked).kind).toBe('unavailable')
+  for (const key of ['several:a', 'several:b']) await untilGranted(direct, key, 10_000)
+})
+
 test('a wake-up that never comes costs a bounded delay', async ({ skip }) => {
   const servers = await serve(skip)
   const [holder, waiter] = [await open(servers.url), await open(servers.url)]
