@@ -9,7 +9,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { Fault } from '../std/fault.ts'
 import { type ClientSettings, createClusterClient, nodeName, type Phase } from './client.ts'
 import { bySignal, type ConnectionDeps, checkServer, type RedisConnection } from './connection.ts'
-import { commandFault, connectionFault } from './failure.ts'
+import { commandFault, connectionFault, Unsent } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
 import { slotOf } from './slot.ts'
 import { type ClusterTopology, describeTopology } from './topology.ts'
@@ -147,7 +147,7 @@ class ClusterConnection implements RedisConnection {
   }
 
   #open(): Cluster {
-    if (this.#cluster === undefined) throw new Fault('REDIS_UNREACHABLE', `${this.description}: connect first`)
+    if (this.#cluster === undefined) throw new Unsent(`${this.description}: not connected yet; call connect first`)
     return this.#cluster
   }
 

@@ -38,6 +38,13 @@ export function commandFault(whom: string, error: unknown): Fault {
   return new Fault(kindOf(error), `${whom}: ${reasonOf(error)}`, { cause: error })
 }
 
+/** A command that was never written to a socket, so it cannot have taken effect. */
+export class Unsent extends Fault {
+  constructor(message: string) {
+    super('REDIS_UNREACHABLE', message)
+  }
+}
+
 /** Whether the server answered with an error that begins with this word. */
 export function isReply(error: unknown, word: string): error is Error {
   return error instanceof Error && error.message.startsWith(`${word} `)

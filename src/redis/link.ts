@@ -3,8 +3,7 @@
  * have been missed. By RESP3 one socket carries both, so a subscription is exactly as alive as the commands are.
  */
 import type { Redis } from 'ioredis'
-import { Fault } from '../std/fault.ts'
-import { isReply } from './failure.ts'
+import { isReply, Unsent } from './failure.ts'
 import type { Script } from './script.ts'
 import { CommandTimeouts, ScriptCommand } from './script-command.ts'
 
@@ -52,7 +51,7 @@ export function createLink(client: Redis, listeners: Listeners, refuse = rethrow
   let spare = new ScriptCommand(timeouts)
 
   function send({ script, parts, body, wanted }: ScriptCall<unknown>, whole: boolean): Promise<unknown> {
-    if (!wanted()) return Promise.reject(new Fault('REDIS_UNREACHABLE', GIVEN_UP))
+    if (!wanted()) return Promise.reject(new Unsent(GIVEN_UP))
     const command = spare
     command.wire = `*${2 + parts}\r\n${whole ? script.whole : script.known}${body}`
     try {

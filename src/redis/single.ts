@@ -1,7 +1,6 @@
 /** One Redis server, or the one that the Sentinels call master: a single line either way. */
 import type { Redis } from 'ioredis'
 import { systemClock } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
 import {
   type ClientSettings,
   createAnnouncers,
@@ -10,7 +9,7 @@ import {
   type Phase,
 } from './client.ts'
 import { type ConnectionDeps, checkServer, connectClient, type RedisConnection } from './connection.ts'
-import { commandFault } from './failure.ts'
+import { commandFault, Unsent } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
 import { createSentinelWatch, type SentinelWatch } from './sentinel-watch.ts'
 import { describeTopology, type Sentinel, type Standalone } from './topology.ts'
@@ -69,12 +68,13 @@ class SingleConnection implements RedisConnection {
   }
 
   run<T>(call: ScriptCall<T>): Promise<T> {
-    return this.#open().run(call)
+    return this.#link === undefined ? Promise.reject(this.#closed()) : this.#link.run(call)
   }
 
   async subscribe(channel: string): Promise<void> {
     try {
-      await this.#open().subscribe(channel)
+      if (this.#link === undefined) throw this.#closed()
+      await this.#link.subscribe(channel)
     } catch (error) {
       throw commandFault(this.description, error)
     }
@@ -90,9 +90,8 @@ class SingleConnection implements RedisConnection {
     this.#link?.client.disconnect()
   }
 
-  #open(): Link {
-    if (this.#link === undefined) throw new Fault('REDIS_UNREACHABLE', `${this.description}: connect first`)
-    return this.#link
+  #closed(): Unsent {
+    return new Unsent(`${this.description}: not connected yet; call connect first`)
   }
 }
 

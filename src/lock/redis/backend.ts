@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import type { ClientSettings } from '../../redis/client.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { createRedisConnection } from '../../redis/deployment.ts'
+import { Unsent } from '../../redis/failure.ts'
 import { parseRedisUrl } from '../../redis/topology.ts'
 import type { Clock } from '../../std/clock.ts'
 import { Fault } from '../../std/fault.ts'
@@ -225,6 +226,7 @@ class RedisBackend<F extends Fencing> {
       signalOf: ({ signal }) => signal,
       givenUp: aborted,
       failed: (error) => unavailable(this.#connection.description, error),
+      withheld: (error) => error instanceof Unsent,
       max: MAX_BATCH,
     })
   }

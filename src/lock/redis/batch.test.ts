@@ -11,6 +11,7 @@ interface Question {
 
 const GIVEN_UP = -1
 const FAILED = -2
+const WITHHELD = new Error('withheld')
 const reasons: unknown[] = []
 
 function batcher(run: (questions: readonly Question[]) => Promise<readonly number[]>, max = 10) {
@@ -20,6 +21,7 @@ function batcher(run: (questions: readonly Question[]) => Promise<readonly numbe
     groupOf: (q) => q.group ?? 0,
     signalOf: (q) => q.signal ?? never,
     givenUp: () => GIVEN_UP,
+    withheld: (reason) => reason === WITHHELD,
     failed: (reason) => {
       reasons.push(reason)
       return FAILED
@@ -89,4 +91,41 @@ test('answers that do not fit the questions are an error, not a guess', async ()
   const { submit } = batcher(async () => [1])
   expect(await Promise.all([submit({ n: 1 }), submit({ n: 2 })])).toEqual([FAILED, FAILED])
   expect(String(reasons.at(-1))).toContain('1 answers to 2 questions')
+})
+
+test('a command that throws fails its batch, and the next one is sent', async () => {
+  let calls = 0
+  const { submit } = batcher((questions) => {
+    if (++calls === 1) throw new Error('broken')
+    return Promise.resolve(questions.map(({ n }) => n))
+  })
+  expect(await Promise.all([submit({ n: 1 }), submit({ n: 2 })])).toEqual([FAILED, FAILED])
+  expect(await submit({ n: 3 })).toBe(3)
+})
+
+test('a command that was withheld for one question is sent again for the others', async () => {
+  const seen: number[][] = []
+  const abort = new AbortController()
+  const { submit } = batcher(async (questions) => {
+    seen.push(questions.map(({ n }) => n))
+    if (seen.length > 1) return questions.map(({ n }) => n)
+    abort.abort()
+    throw WITHHELD
+  })
+  const answers = await Promise.all([submit({ n: 1 }), submit({ n: 2, signal: abort.signal }), submit({ n: 3 })])
+  expect(answers).toEqual([1, GIVEN_UP, 3])
+  expect(seen).toEqual([
+    [1, 2, 3],
+    [1, 3],
+  ])
+})
+
+test('a command that is withheld although no question was given up fails, and is not repeated', async () => {
+  let calls = 0
+  const { submit } = batcher(async () => {
+    calls++
+    throw WITHHELD
+  })
+  expect(await submit({ n: 1 })).toBe(FAILED)
+  expect(calls).toBe(1)
 })

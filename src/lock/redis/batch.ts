@@ -31,6 +31,8 @@ export interface BatchOptions<Q, A> {
   readonly givenUp: (signal: AbortSignal) => A
   /** The answer to each question of a batch whose command failed. */
   readonly failed: (reason: unknown) => A
+  /** Whether the command was withheld because a question of it was given up: the others are then asked anew. */
+  readonly withheld: (reason: unknown) => boolean
   /** A script blocks the server for everybody: no more than this at once. */
   readonly max: number
 }
@@ -88,10 +90,28 @@ class TurnBatcher<Q, A> {
     }
     if (batch.length === 0) return
     this.#watch(batch)
-    this.#options.run(questions).then(
+    this.#run(questions).then(
       (answers) => this.#answer(batch, answers),
-      (error: unknown) => this.#fail(batch, error),
+      (error: unknown) => this.#failOrRepeat(batch, error),
     )
+  }
+
+  #run(questions: readonly Q[]): Promise<Answers<A>> {
+    try {
+      return this.#options.run(questions)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** A repeated command is smaller by the questions that were given up, so this ends. */
+  #failOrRepeat(batch: Batch<Q, A>, reason: unknown): void {
+    const { withheld, signalOf } = this.#options
+    if (!withheld(reason) || !batch.some(({ question }) => signalOf(question).aborted)) {
+      return this.#fail(batch, reason)
+    }
+    this.#unwatch(batch)
+    this.#ask(batch)
   }
 
   #answer(batch: Batch<Q, A>, answers: Answers<A>): void {

@@ -69,6 +69,43 @@ test('a script the server does not know is sent once more, whole', async () => {
   expect(server.commands.find(([name]) => name === 'EVAL')?.[1]).toContain('Tries to take locks')
 })
 
+test('a caller who gives up while the script is unknown does not fail the others of its command', async () => {
+  const abort = new AbortController()
+  const server = await serve(async ([name]) => {
+    if (name === 'EVALSHA') abort.abort(new Error('enough'))
+    return name === 'EVALSHA' ? failure('NOSCRIPT No matching script') : GRANT
+  })
+  const lock = await open(`redis://127.0.0.1:${server.port}`)
+  const [gone, kept] = [request(), request()]
+  const attempts = await Promise.all([lock.tryAcquire(gone, abort.signal), lock.tryAcquire(kept, soon())])
+  expect(attempts).toMatchObject([{ kind: 'unavailable' }, { kind: 'granted', fence: 7n }])
+  // nothing was sent any more for the one who gave up: it would lock the key for nobody
+  const whole = server.commands.filter(([name]) => name === 'EVAL').map((command) => command.join(' '))
+  expect(whole).toHaveLength(1)
+  expect(whole[0]).toContain(kept.token)
+  expect(whole[0]).not.toContain(gone.token)
+})
+
+test.each(['redis://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/main', 'redis+cluster://127.0.0.1:1'])(
+  'a lock on %s that is used before it is connected says so',
+  async (url) => {
+    const lock = createRedisLock(url, { clock: systemClock })
+    scope.defer(async () => lock[Symbol.asyncDispose]())
+    const [one, two] = [request(), request()]
+    const answers = await Promise.all([
+      lock.tryAcquire(one, soon()),
+      lock.tryAcquire(two, soon()),
+      lock.extend(one, soon()),
+      lock.release(one, soon()),
+      lock.inspect('k', soon()),
+    ])
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ kind: 'unavailable', fault: { code: 'REDIS_UNREACHABLE' } })
+      expect(answer.kind === 'unavailable' && answer.fault.message).toContain('call connect first')
+    }
+  },
+)
+
 test('a demoted master is left for its successor, and the command is not sent again', async () => {
   const server = await serve(() => failure("READONLY You can't write against a read only replica."))
   const lock = await open(`redis://127.0.0.1:${server.port}`)
