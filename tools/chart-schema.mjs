@@ -3,7 +3,8 @@
  * are what they should be. Run it after a change of src/config/schema.ts or of charts/ingot/schema/.
  *
  * charts/ingot/schema/values.json is the frame; every other file there, NAME.json, is the schema of the value NAME. The
- * value `config` comes from the schema of the service's own configuration, without what the chart decides by itself.
+ * value `service.config` comes from the schema of the service's own configuration, without what other values decide.
+ * `"extends": "pod"` adds the properties of that definition: JSON Schema itself has no way to extend a closed object.
  * What a text has to look like goes into config-rules.json, for templates/_validate.tpl: JSON Schema would print the
  * pattern where a sentence is wanted.
  */
@@ -13,7 +14,7 @@ import { CONFIG_SCHEMA } from '../src/config/schema.ts'
 
 const CHART = join(import.meta.dirname, '..', 'charts', 'ingot')
 
-/** Set by the templates, from values that say more; or a file that no value mounts yet. */
+/** Set by the templates, from values that say more. */
 const DECIDED = [
   'listen',
   'data',
@@ -51,13 +52,26 @@ function configRules() {
   return Object.fromEntries(rules)
 }
 
+/** Replaces each `extends` by the properties of its definition. */
+function extended(part, definitions) {
+  if (Array.isArray(part)) return part.map((item) => extended(item, definitions))
+  if (typeof part !== 'object' || part === null) return part
+  const { extends: base, ...rest } = part
+  const own = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, extended(value, definitions)]))
+  if (base === undefined) return own
+  return { ...own, properties: { ...own.properties, ...definitions[base].properties } }
+}
+
 function valuesSchema() {
   const folder = join(CHART, 'schema')
   const read = (file) => JSON.parse(readFileSync(join(folder, file), 'utf8'))
   const { properties, ...frame } = read('values.json')
   const parts = readdirSync(folder).filter((file) => file.endsWith('.json') && file !== 'values.json')
   const others = Object.fromEntries(parts.toSorted().map((file) => [file.slice(0, -'.json'.length), read(file)]))
-  return { ...frame, properties: { ...properties, config: configSchema(), ...others } }
+  const service = { ...others.service, properties: { config: configSchema(), ...others.service.properties } }
+  const all = { ...properties, ...others, service }
+  const { pod: _base, ...definitions } = frame.definitions
+  return { ...frame, definitions, properties: extended(all, frame.definitions) }
 }
 
 const isCheck = process.argv.includes('--check')

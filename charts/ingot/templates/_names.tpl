@@ -1,56 +1,103 @@
-{{/* Names, labels and the address of things. A component is service, redis, sentinel, postgres, legacy-backend, canary or test. */}}
+{{/* Names, labels, images and addresses. Components: service, redis, sentinel, cache, postgres, legacy-backend, canary, export, test. */}}
 
+{{/*
+First part of every name. At most 40 characters: the longest name made from it still fits into the 63 of a label. The
+label app.kubernetes.io/name stays "ingot" whatever the overrides are, because selectors cannot change.
+*/}}
 {{- define "ingot.fullname" -}}
-{{- if contains "ingot" .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
 {{- else -}}
-{{- printf "%s-ingot" (.Release.Name | trunc 34 | trimSuffix "-") -}}
+{{- $name := .Values.nameOverride | default "ingot" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- if contains $name $release -}}
+{{- $release | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" ($release | trunc (int (sub 39 (len $name))) | trimSuffix "-") $name -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Of (dict "context" $ "component" NAME): what selects the pods of a component, for ever the same. */}}
+{{/* (dict "context" $ "component" NAME): what selects the pods of a component. It never changes. */}}
 {{- define "ingot.selectorLabels" -}}
 app.kubernetes.io/name: ingot
-app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* Of (dict "context" $ "component" NAME). */}}
+{{/* (dict "context" $ "component" NAME): labels of an object. */}}
 {{- define "ingot.labels" -}}
-{{ include "ingot.selectorLabels" . }}
-app.kubernetes.io/version: {{ .context.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: ingot
-app.kubernetes.io/managed-by: {{ .context.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .context.Chart.Name .context.Chart.Version | replace "+" "_" }}
+{{- $own := include "ingot.selectorLabels" . | fromYaml -}}
+{{- $_ := merge $own (dict
+  "app.kubernetes.io/version" .context.Chart.AppVersion
+  "app.kubernetes.io/part-of" "ingot"
+  "app.kubernetes.io/managed-by" .context.Release.Service
+  "helm.sh/chart" (printf "%s-%s" .context.Chart.Name .context.Chart.Version | replace "+" "_")
+) -}}
+{{- merge $own (deepCopy .context.Values.commonLabels) | toYaml -}}
 {{- end -}}
 
-{{/* Of a pod: nothing that changes with the chart's version alone, which would restart a database for a number. */}}
-{{- define "ingot.podLabels" -}}
-{{ include "ingot.selectorLabels" . }}
-app.kubernetes.io/part-of: ingot
+{{/*
+(dict "context" $ "component" NAME "name" NAME "labels" DICT "annotations" DICT): metadata of an object. Labels and
+annotations are further ones, and may be left out.
+*/}}
+{{- define "ingot.metadata" -}}
+name: {{ .name }}
+labels:
+  {{- merge (include "ingot.labels" . | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
+{{- with merge (deepCopy (.annotations | default dict)) .context.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* (dict "context" $ "image" VALUES "tag" DEFAULT): reference of an image. A digest wins over a tag. */}}
+{{- define "ingot.imageOf" -}}
+{{- $image := .image -}}
+{{- $repository := $image.repository -}}
+{{- $registry := $image.registry -}}
+{{- with .context.Values.global.imageRegistry -}}
+{{- $registry = . -}}
+{{- $repository = regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "" -}}
+{{- end -}}
+{{- join "/" (compact (list $registry $repository)) -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .tag }}{{ end -}}
 {{- end -}}
 
 {{- define "ingot.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- include "ingot.imageOf" (dict "context" . "image" .Values.image "tag" .Chart.AppVersion) -}}
 {{- end -}}
 
-{{/* Of the legacy backend, which is in the same image. */}}
+{{/* Image of the legacy backend, which is in the same repository. */}}
 {{- define "ingot.legacyImage" -}}
 {{- with .Values.legacyBackend.imageTag -}}
-{{ $.Values.image.repository }}:{{ . }}
+{{- $image := merge (dict "tag" . "digest" "") $.Values.image -}}
+{{- include "ingot.imageOf" (dict "context" $ "image" $image "tag" .) -}}
 {{- else -}}
-{{ include "ingot.image" . }}
+{{- include "ingot.image" . -}}
 {{- end -}}
 {{- end -}}
 
-{{/* imagePullSecrets of a pod, or nothing. */}}
+{{/* imagePullSecrets of a pod, or nothing. An entry is a name, or an object with a name. */}}
 {{- define "ingot.pullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
+{{- $names := list -}}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.image.pullSecrets -}}
+{{- $names = append $names (kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") .) -}}
+{{- end -}}
+{{- with uniq $names }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "ingot.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "ingot.fullname" .) -}}
+{{- else -}}
+{{- .Values.serviceAccount.name | default "default" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Where the service answers, from within the cluster. */}}

@@ -1,38 +1,132 @@
-{{/* What all pods have in common: restricted pod security, and seconds out of a duration. */}}
+{{/*
+What all pods have in common. Each component has the same values for its pods (schema/values.json, definition "pod");
+"values" below are the values of the component. Numbers pass through int: a large one would be written as 1e+09.
+*/}}
 
-{{/* Of a user's number. */}}
-{{- define "ingot.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{/* (dict "context" $ "component" NAME "values" VALUES "annotations" DICT): metadata of a pod. It leaves out the chart's version, so that a new chart alone restarts no database. */}}
+{{- define "ingot.podMetadata" -}}
+{{- $common := .context.Values -}}
+{{- $labels := include "ingot.selectorLabels" . | fromYaml -}}
+{{- $_ := set $labels "app.kubernetes.io/part-of" "ingot" -}}
+labels:
+  {{- merge $labels (deepCopy .values.podLabels) $common.commonLabels | toYaml | nindent 2 }}
+{{- with merge (deepCopy (.annotations | default dict)) .values.podAnnotations $common.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
+{{/*
+(dict "context" $ "component" NAME "values" VALUES "userId" NUMBER "spread" LIST "affinity" DICT): everything of a pod's spec
+but its containers, volumes and grace period. Spread and affinity are the chart's own and may be left out.
+*/}}
+{{- define "ingot.podSpec" -}}
+{{- $values := .values -}}
+serviceAccountName: {{ include "ingot.serviceAccountName" .context }}
+automountServiceAccountToken: {{ .context.Values.serviceAccount.automount }}
+# the environment of a pod should not depend on which Services its namespace has
+enableServiceLinks: false
+{{- include "ingot.pullSecrets" .context }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  {{- include "ingot.podSecurity" . | nindent 2 }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity | default $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "ingot.spread" . }}
+topologySpreadConstraints:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with $values.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The component's own constraints instead of the chart's. One without a selector counts the component's pods. */}}
+{{- define "ingot.spread" -}}
+{{- $selector := dict "matchLabels" (include "ingot.selectorLabels" . | fromYaml) -}}
+{{- $constraints := list -}}
+{{- range .values.topologySpreadConstraints | default .spread -}}
+{{- $constraints = append $constraints (hasKey . "labelSelector" | ternary . (set (deepCopy .) "labelSelector" $selector)) -}}
+{{- end -}}
+{{- with $constraints }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{/* Whether the platform, and not the chart, chooses the user of the pods. */}}
+{{- define "ingot.arbitraryUser" -}}
+{{- if eq (toString .Values.openshift) "auto" -}}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}true{{- end -}}
+{{- else if eq (toString .Values.openshift) "true" -}}true{{- end -}}
+{{- end -}}
+
+{{/* (dict "context" $ "values" VALUES "userId" NUMBER): what the `restricted` pod security asks for, and the component's own. */}}
+{{- define "ingot.podSecurity" -}}
+{{- $base := dict "runAsNonRoot" true "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if not (include "ingot.arbitraryUser" .context) -}}
+{{- $id := int .userId -}}
+{{- $_ := merge $base (dict "runAsUser" $id "runAsGroup" $id "fsGroup" $id) -}}
+{{- end -}}
+{{- include "ingot.overlay" (dict "base" $base "over" .values.podSecurityContext) -}}
+{{- end -}}
+
+{{/* The values of a component. */}}
 {{- define "ingot.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- $base := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- include "ingot.overlay" (dict "base" $base "over" .containerSecurityContext) -}}
+{{- end -}}
+
+{{/* (dict "base" DICT "over" DICT): both as one; a null takes a default away. */}}
+{{- define "ingot.overlay" -}}
+{{- $all := mergeOverwrite .base (deepCopy .over) -}}
+{{- range $key, $value := .over -}}
+{{- if kindIs "invalid" $value }}{{ $_ := unset $all $key }}{{ end -}}
+{{- end -}}
+{{- range $key := list "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- if hasKey $all $key }}{{ $_ := set $all $key (int64 (get $all $key)) }}{{ end -}}
+{{- end -}}
+{{- toYaml $all -}}
+{{- end -}}
+
+{{/* A list of a component's values, such as extraEnv, or nothing. */}}
+{{- define "ingot.items" -}}
+{{- with . }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
 {{/* Whole seconds, rounded up, of a duration as the service takes it: 500ms, 30s, 5m, 24h, 1d. */}}
 {{- define "ingot.seconds" -}}
+{{- divf (include "ingot.milliseconds" .) 1000 | ceil | int -}}
+{{- end -}}
+
+{{/* Milliseconds of such a duration. */}}
+{{- define "ingot.milliseconds" -}}
 {{- $unit := regexFind "[a-z]+$" . -}}
-{{- $number := trimSuffix $unit . -}}
-{{- $milliseconds := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
-{{- divf (mulf $number (index $milliseconds $unit)) 1000 | ceil | int -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
+{{- mulf (trimSuffix $unit .) (index $units $unit) -}}
 {{- end -}}
 
-{{/* Of (dict "context" $ "key" NAME): a duration of the configuration in seconds, its default included. */}}
+{{/* (dict "context" $ "key" NAME): a duration of the service's configuration in seconds, its default included. */}}
 {{- define "ingot.configSeconds" -}}
-{{- $defaults := dict "drain" "25s" "drainDelay" "0s" "startWait" "0s" -}}
-{{- include "ingot.seconds" (index .context.Values.config .key | default (index $defaults .key)) -}}
+{{- include "ingot.seconds" (include "ingot.configDuration" .) -}}
 {{- end -}}
 
-{{/* Of a storage value: spec of a claim. */}}
+{{- define "ingot.configDuration" -}}
+{{- $defaults := dict "drain" "25s" "drainDelay" "0s" "startWait" "0s" "lockTtl" "10s" -}}
+{{- index .context.Values.service.config .key | default (index $defaults .key) -}}
+{{- end -}}
+
+{{/* Storage values: spec of a claim. */}}
 {{- define "ingot.claim" -}}
 accessModes: [ReadWriteOnce]
 {{- with .className }}
@@ -41,4 +135,15 @@ storageClassName: {{ . }}
 resources:
   requests:
     storage: {{ .size }}
+{{- end -}}
+
+{{/* persistentVolumeClaimRetentionPolicy of a StatefulSet. Kubernetes' own default, Retain, is not written down. */}}
+{{- define "ingot.claimRetention" -}}
+{{- with .retention }}
+{{- if or (ne .whenDeleted "Retain") (ne .whenScaled "Retain") }}
+persistentVolumeClaimRetentionPolicy:
+  whenDeleted: {{ .whenDeleted }}
+  whenScaled: {{ .whenScaled }}
+{{- end }}
+{{- end }}
 {{- end -}}

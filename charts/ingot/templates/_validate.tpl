@@ -2,9 +2,9 @@
 {{- define "ingot.validate" -}}
 {{- $v := .Values -}}
 {{- range $key, $rule := .Files.Get "files/config-rules.json" | fromJson -}}
-{{- $given := index $v.config $key -}}
+{{- $given := index $v.service.config $key -}}
 {{- if and $given (not (regexMatch $rule.pattern $given)) -}}
-{{- fail (printf "config.%s: %q is not %s" $key $given $rule.allowed) -}}
+{{- fail (printf "service.config.%s: %q is not %s" $key $given $rule.allowed) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (eq $v.store.mode "external") (not $v.store.external.existingSecret) -}}
@@ -38,12 +38,14 @@
 {{- fail "cache.enabled=true is for replicas that share a Postgres, and an http store has no use for it: disable it" -}}
 {{- end -}}
 {{- if and $v.cache.enabled (eq $v.redis.mode "external") -}}
-{{- fail "cache.enabled=true comes with a Redis of this chart: set redis.mode, or name a cache of your own in extraEnv (INGOT_CACHE_URL)" -}}
+{{- fail "cache.enabled=true comes with a Redis of this chart: set redis.mode, or name a cache of your own in service.extraEnv (INGOT_CACHE_URL)" -}}
 {{- end -}}
-{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
-{{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
+{{- with $v.store.http.ca -}}
+{{- if and .existingSecret .existingConfigMap -}}
+{{- fail "store.http.ca names a Secret and a ConfigMap: keep one of existingSecret and existingConfigMap" -}}
 {{- end -}}
-{{- if and $v.service.nodePort (eq $v.service.type "LoadBalancer") -}}
-{{- fail "service.nodePort is for a Service without load balancer: leave it 0, or service.type ClusterIP" -}}
+{{- if and (or .existingSecret .existingConfigMap) (or (ne $v.store.mode "http") (not (hasPrefix "https:" $v.store.http.url))) -}}
+{{- fail "store.http.ca is the authority of an https store: set store.mode=http and a store.http.url that begins with https://, or leave it empty" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

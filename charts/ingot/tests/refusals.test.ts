@@ -26,9 +26,12 @@ const CONTRADICTIONS: readonly Case[] = [
     'canary.enabled=true needs a Redis to watch: set redis.mode',
   ],
   ['http', ['cache.enabled=true'], 'an http store has no use for it: disable it'],
-  ['external', ['cache.enabled=true'], 'set redis.mode, or name a cache of your own in extraEnv'],
-  ['external', ['autoscaling.minReplicas=5'], 'autoscaling.minReplicas is above autoscaling.maxReplicas'],
-  ['external', ['service.nodePort=30080'], 'leave it 0, or service.type ClusterIP'],
+  ['external', ['cache.enabled=true'], 'set redis.mode, or name a cache of your own in service.extraEnv'],
+  [
+    'external',
+    ['service.autoscaling.minReplicas=5'],
+    'service.autoscaling.minReplicas is above service.autoscaling.maxReplicas',
+  ],
 ]
 
 describe('values that contradict each other', () => {
@@ -38,8 +41,8 @@ describe('values that contradict each other', () => {
 })
 
 const IMPOSSIBLE: readonly Case[] = [
-  ['postgres', ['replicaCount=0'], "at '/replicaCount': minimum: got 0, want 1"],
-  ['postgres', ['replicaCount="many"'], "at '/replicaCount': got string, want integer"],
+  ['postgres', ['service.replicas=0'], "at '/service/replicas': minimum: got 0, want 1"],
+  ['postgres', ['service.replicas="many"'], "at '/service/replicas': got string, want integer"],
   ['postgres', ['store.mode="mongo"'], "at '/store/mode': value must be one of 'postgres', 'external', 'http'"],
   ['postgres', ['lock.mode="often"'], "at '/lock/mode': value must be one of 'auto', 'always', 'never'"],
   ['postgres', ['lock.fences.mode="some"'], "at '/lock/fences/mode': value must be one of"],
@@ -49,20 +52,28 @@ const IMPOSSIBLE: readonly Case[] = [
   ['postgres', ['service.port=0'], "at '/service/port': minimum"],
   ['postgres', ['service.type="ExternalName"'], "at '/service/type': value must be one of"],
   ['postgres', ['service.preStopSeconds=-1'], "at '/service/preStopSeconds': minimum"],
-  ['postgres', ['podDisruptionBudget.maxUnavailable=0'], "at '/podDisruptionBudget/maxUnavailable': minimum"],
+  [
+    'postgres',
+    ['service.podDisruptionBudget.maxUnavailable=0'],
+    "at '/service/podDisruptionBudget/maxUnavailable': minimum",
+  ],
   ['postgres', ['image.repository=""'], "at '/image/repository'"],
   ['postgres', ['image.pullPolicy="Sometimes"'], "at '/image/pullPolicy': value must be one of"],
-  ['postgres', ['resources.limits=null'], "at '/resources': missing property 'limits'"],
-  ['postgres', ['resources.requests={"cpu":"1","memory":"lots"}'], "at '/resources/requests/memory'"],
+  ['postgres', ['service.resources.limits=null'], "at '/service/resources': missing property 'limits'"],
+  ['postgres', ['service.resources.requests={"cpu":"1","memory":"lots"}'], "at '/service/resources/requests/memory'"],
   ['postgres', ['postgres.resources.requests.memory=null'], "missing property 'memory'"],
   ['postgres', ['postgres.userId=0'], "at '/postgres/userId': minimum: got 0, want 1"],
   ['postgres', ['postgres.image.tag=""'], "at '/postgres/image/tag'"],
   ['postgres', ['postgres.storage.size="big"'], "at '/postgres/storage/size'"],
   ['postgres', ['store.external.key=""'], "at '/store/external/key'"],
-  ['postgres', ['topologySpread.whenUnsatisfiable="Perhaps"'], "at '/topologySpread/whenUnsatisfiable': value must"],
-  ['postgres', ['autoscaling.targetCPUUtilizationPercentage=200'], 'maximum: got 200, want 100'],
+  [
+    'postgres',
+    ['service.topologySpread.whenUnsatisfiable="Perhaps"'],
+    "at '/service/topologySpread/whenUnsatisfiable': value must",
+  ],
+  ['postgres', ['service.autoscaling.targetCPUUtilizationPercentage=-1'], 'minimum: got -1, want 0'],
   ['postgres', ['legacyBackend.latencyMs=-1'], "at '/legacyBackend/latencyMs': minimum"],
-  ['postgres', ['extraEnv=[{"value":"x"}]'], "missing property 'name'"],
+  ['postgres', ['service.extraEnv=[{"value":"x"}]'], "missing property 'name'"],
   ['postgres', ['networkPolicy.serviceFrom=["all"]'], 'got string, want object'],
   ['postgres', ['service.nodeSelector={"disk":1}'], 'got number, want string'],
 ]
@@ -70,6 +81,26 @@ const IMPOSSIBLE: readonly Case[] = [
 describe('values that cannot be', () => {
   test.each(IMPOSSIBLE)('%s with %j', (mode, changes, answer) => {
     expect(refusal(mode, changes)).toContain(answer)
+  })
+})
+
+describe('values at a former place', () => {
+  test.each([
+    ['replicaCount=2', 'replicaCount is now service.replicas'],
+    ['autoscaling={"enabled":true}', 'autoscaling is now service.autoscaling'],
+    ['config={"maxDepth":7}', 'config is now service.config'],
+    ['extraEnv=[]', 'extraEnv is now service.extraEnv'],
+    ['resources={}', 'resources is now service.resources'],
+    ['affinity={}', 'affinity is now service.affinity'],
+    ['topologySpread={}', 'topologySpread is now service.topologySpread'],
+    ['podDisruptionBudget={}', 'podDisruptionBudget is now service.podDisruptionBudget'],
+  ])('%s is refused with the new place', (change, answer) => {
+    expect(refusal('postgres', [change])).toContain(answer)
+  })
+
+  test('all of them are named at once', () => {
+    const answer = refusal('postgres', ['replicaCount=2', 'config={}'])
+    expect(answer).toContain('config is now service.config, replicaCount is now service.replicas')
   })
 })
 
@@ -88,25 +119,25 @@ describe('every rule of the schema', () => {
 })
 
 describe('settings of the service', () => {
-  const { properties: settings = {} } = schema.properties?.['config'] ?? {}
+  const { properties: settings = {} } = schema.properties?.['service']?.properties?.['config'] ?? {}
   const given = Object.entries<object>(CONFIG_SCHEMA.properties).filter(([key]) => key in settings)
 
   test.each(given)('%s is refused with the sentence that the service would say', (key, property) => {
     const { allowed, pattern } = property as { allowed: string; pattern?: string }
-    const answer = refusal('postgres', [`config.${key}=${pattern === undefined ? '-1.5' : '"nonsense"'}`])
-    expect(answer).toContain(pattern === undefined ? `at '/config/${key}'` : `"nonsense" is not ${allowed}`)
+    const answer = refusal('postgres', [`service.config.${key}=${pattern === undefined ? '-1.5' : '"nonsense"'}`])
+    expect(answer).toContain(pattern === undefined ? `at '/service/config/${key}'` : `"nonsense" is not ${allowed}`)
   })
 
   test.each(['listen', 'storeUrl', 'lockUrl', 'lockMode', 'tokensFile', 'access', 'data'])(
     '%s is decided by values of its own',
     (key) => {
-      expect(refusal('postgres', [`config.${key}="x"`])).toContain(`additional properties '${key}' not allowed`)
+      expect(refusal('postgres', [`service.config.${key}="x"`])).toContain(`additional properties '${key}' not allowed`)
     },
   )
 
   test('all others can be set', () => {
     const defaults = given.flatMap(([key, property]) =>
-      'default' in property ? [`config.${key}=${JSON.stringify(property.default)}`] : [],
+      'default' in property ? [`service.config.${key}=${JSON.stringify(property.default)}`] : [],
     )
     expect(defaults.length).toBeGreaterThan(10)
     expect(() => render('postgres', defaults)).not.toThrow()

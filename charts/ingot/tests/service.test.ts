@@ -27,7 +27,7 @@ describe('the deployment', () => {
   test.each([
     ['postgres', [], 5 + 15 + 25 + 10],
     ['legacy', [], 5 + 3 + 60 + 10],
-    ['postgres', ['service.preStopSeconds=0', 'config.drain="0.5h"'], 15 + 1_800 + 10],
+    ['postgres', ['service.preStopSeconds=0', 'service.config.drain="0.5h"'], 15 + 1_800 + 10],
   ] as const)('gives the pod the time to drain: %s %j', (mode, changes, seconds) => {
     expect(graceOf(mode, changes)).toBe(seconds)
   })
@@ -35,7 +35,7 @@ describe('the deployment', () => {
   test('rolls when its configuration changes, and only then', () => {
     const checksum = (changes: readonly string[]): string | undefined =>
       podOf(render('postgres', changes), 'Deployment/ingot').meta.annotations?.['checksum/config']
-    expect(checksum(['config.maxDepth=7'])).not.toBe(checksum([]))
+    expect(checksum(['service.config.maxDepth=7'])).not.toBe(checksum([]))
     expect(checksum(['service.port=81'])).toBe(checksum([]))
   })
 

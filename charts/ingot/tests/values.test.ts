@@ -11,8 +11,9 @@ interface Schema {
 
 const document = parseDocument(readFileSync(join(CHART, 'values.yaml'), 'utf8'))
 const { properties = {} } = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Schema
-/** Set by Helm; settings that have a default of the service; what a user adds. */
-const UNLISTED = /^(global|config\..*)$/
+/** Settings that have a default of the service; former places of values. */
+const UNLISTED =
+  /^(service\.config\..*|replicaCount|autoscaling|config|extraEnv|resources|affinity|topologySpread|podDisruptionBudget)$/
 
 function paths({ properties: parts }: Schema, path: readonly string[] = []): string[] {
   return Object.entries(parts ?? {}).flatMap(([name, part]) => [

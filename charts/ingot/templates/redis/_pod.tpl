@@ -84,5 +84,20 @@ dnsConfig:
 
 {{/* A changed setting, script or password is a new pod. A certificate is not: see RUNBOOK. */}}
 {{- define "ingot.redis.checksums" -}}
-checksum/redis: {{ include (print .context.Template.BasePath "/redis/scripts.yaml") .context | sha256sum }}
+checksum/redis: {{ (include (print .context.Template.BasePath "/redis/scripts.yaml") .context | fromYaml).data | toJson | sha256sum }}
+{{- end }}
+
+{{/* The affinity of the Sentinels: their own anti-affinity beside what the values say. Two on a node that dies would take the majority along. */}}
+{{- define "ingot.redis.sentinelAffinity" -}}
+{{- $sentinel := .Values.redis.sentinel }}
+{{- $affinity := deepCopy $sentinel.affinity }}
+{{- if $sentinel.hardAntiAffinity }}
+{{- $selector := include "ingot.selectorLabels" (dict "context" . "component" "sentinel") | fromYaml }}
+{{- $own := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" $selector) }}
+{{- $anti := $affinity.podAntiAffinity | default dict }}
+{{- $terms := append ($anti.requiredDuringSchedulingIgnoredDuringExecution | default list) $own }}
+{{- $_ := set $anti "requiredDuringSchedulingIgnoredDuringExecution" $terms }}
+{{- $_ := set $affinity "podAntiAffinity" $anti }}
+{{- end }}
+{{- toYaml $affinity }}
 {{- end }}

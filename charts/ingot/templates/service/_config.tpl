@@ -1,4 +1,4 @@
-{{/* The configuration file: the values of `config`, and what this chart decides. What is secret comes by environment. */}}
+{{/* The configuration file: the values of `service.config`, and what this chart decides. What is secret comes by environment. */}}
 {{- define "ingot.config" -}}
 {{- $decided := dict "listen" "0.0.0.0:8080" "lockMode" .Values.lock.mode -}}
 {{- if eq .Values.access.mode "off" -}}
@@ -11,7 +11,21 @@
 {{- $_ := set $decided "storeUrl" (.Values.store.http.url | default $legacy) -}}
 {{- $_ := set $decided "storeMapping" "/etc/ingot/config/mapping.json" -}}
 {{- end -}}
-{{- merge $decided .Values.config | toPrettyJson -}}
+{{- if include "ingot.storeCa" . -}}
+{{- $_ := set $decided "storeCa" "/etc/ingot/store-ca/ca.crt" -}}
+{{- end -}}
+{{- merge $decided .Values.service.config | toPrettyJson -}}
+{{- end -}}
+
+{{/* Source of the volume with the authority of an https store, or nothing. */}}
+{{- define "ingot.storeCa" -}}
+{{- $ca := .Values.store.http.ca -}}
+{{- $items := list (dict "key" $ca.key "path" "ca.crt") -}}
+{{- if $ca.existingSecret -}}
+{{- dict "secret" (dict "secretName" $ca.existingSecret "items" $items) | toYaml -}}
+{{- else if $ca.existingConfigMap -}}
+{{- dict "configMap" (dict "name" $ca.existingConfigMap "items" $items) | toYaml -}}
+{{- end -}}
 {{- end -}}
 
 {{/* How the API of an http store is called. */}}

@@ -6,7 +6,7 @@ const NAMESPACE = 'ingot-chart-test'
 const OTHER = 'ingot-chart-test-other'
 /** Everything that the chart can bring along, small. */
 const VALUES = {
-  replicaCount: 2,
+  service: { replicas: 2 },
   store: { mode: 'http' },
   legacyBackend: { enabled: true },
   lock: { fences: { mode: 'postgres' } },
@@ -81,7 +81,7 @@ test('an upgrade keeps token, passwords and the pods that it does not change', (
   ]
   const before = state()
   const generation = jsonPath('deployment/ingot', '.metadata.generation')
-  helmApply({ config: { maxDepth: 64 } })
+  helmApply({ service: { ...VALUES.service, config: { maxDepth: 64 } } })
   expect(state()).toEqual(before)
   expect(jsonPath('deployment/ingot', '.metadata.generation')).not.toBe(generation)
   expect(jsonPath('deployment/ingot', '.status.updatedReplicas')).toBe('2')

@@ -45,7 +45,7 @@ export async function eventually(what: string, seconds: number, holds: () => Pro
 export type Values = Readonly<Record<string, string | number | boolean>>
 
 const IMAGE_TAG = process.env['KIND_IMAGE_TAG'] ?? 'dev'
-const FIXED: Values = { 'image.tag': IMAGE_TAG, replicaCount: 1, 'lock.mode': 'always' }
+const FIXED: Values = { 'image.tag': IMAGE_TAG, 'service.replicas': 1, 'lock.mode': 'always' }
 
 function valueArgs(values: Values): string[] {
   return Object.entries({ ...FIXED, ...values }).flatMap(([name, value]) => ['--set', `${name}=${value}`])

@@ -36,10 +36,9 @@ export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLIC
   const anchored = { nodeSelector: { 'kubernetes.io/hostname': `${cluster}-${ANCHOR}` } }
   return {
     image: { repository: REPOSITORY, tag },
-    replicaCount: replicas,
-    access: { mode: 'off' },
     // a drill wants one pod on each node, not mostly so
-    topologySpread: { whenUnsatisfiable: 'ScheduleAnyway' },
+    service: { replicas, topologySpread: { whenUnsatisfiable: 'ScheduleAnyway' } },
+    access: { mode: 'off' },
     store: { mode: store },
     lock: { mode: lock, fences: { mode: 'postgres' } },
     redis: { mode, sentinel: { downAfterMs: DOWN_AFTER_MS }, cluster: { nodeTimeoutMs: NODE_TIMEOUT_MS } },
