@@ -8,11 +8,19 @@ import { type Coverage, faultKind } from './coverage.ts'
 import type { Entry, Event } from './history.ts'
 import type { Fault } from './nemesis/fault.ts'
 import { planOf } from './nemesis/plan.ts'
-import { type ItemWorkload, runItemClient, settle } from './workload/items.ts'
+
+/** Sends until the signal aborts; draws from the random source that it is given. */
+export type Client = (random: Random, signal: AbortSignal) => Promise<void>
+
+/** What is sent during a run, and what is sent after it. */
+export interface Traffic {
+  readonly clients: readonly Client[]
+  /** Sends what is still open again, after everything is healed, until it is acknowledged or the signal aborts. */
+  readonly settle: Client
+}
 
 export interface Run {
-  readonly workload: Omit<ItemWorkload, 'signal'>
-  readonly clients: number
+  readonly traffic: Traffic
   readonly faults: readonly Fault[]
   /** Longest quiet between two faults, milliseconds. */
   readonly quietMs: number
@@ -32,13 +40,12 @@ export interface Run {
 
 /** Resolves when the history is complete. Rejects with the signal's reason, and when it cannot be healed. */
 export async function run(drill: Run): Promise<void> {
-  const { signal, clock, random, workload } = drill
+  const { signal, clock, random, traffic } = drill
   const ending = new AbortController()
-  const traffic = AbortSignal.any([ending.signal, signal])
-  const draws = Array.from({ length: drill.clients }, () => random.fork())
-  const clients = draws.map((draw, index) =>
-    runItemClient({ ...workload, signal: traffic }, `client-${index + 1}`, draw),
-  )
+  const sending = AbortSignal.any([ending.signal, signal])
+  // every source is forked before the first client draws: the seed alone decides what each of them sends
+  const draws = traffic.clients.map((client) => [client, random.fork()] as const)
+  const clients = draws.map(([client, draw]) => client(draw, sending))
   try {
     await haunt(drill)
   } finally {
@@ -51,7 +58,7 @@ export async function run(drill: Run): Promise<void> {
   const patience = new AbortController()
   const timer = clock.timer(drill.settleMs, () => patience.abort(new Error('enough')))
   try {
-    await settle({ ...workload, signal: AbortSignal.any([patience.signal, signal]) }, random.fork())
+    await traffic.settle(random.fork(), AbortSignal.any([patience.signal, signal]))
   } finally {
     timer.cancel()
   }

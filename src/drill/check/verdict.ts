@@ -56,7 +56,8 @@ function tried(check: Checker, history: readonly Event[], store: FinalStore): Fi
   }
 }
 
-function worst(kinds: readonly Kind[]): Kind {
+/** Returns violated before inconclusive before valid; inconclusive when there is nothing to judge. */
+export function worst(kinds: readonly Kind[]): Kind {
   if (kinds.includes('violated')) return 'violated'
   return kinds.length === 0 || kinds.includes('inconclusive') ? 'inconclusive' : 'valid'
 }

@@ -6,7 +6,7 @@ import { idOfHex } from './item-id.ts'
 export type Query = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>
 
 // without indexes: one that is damaged, or was dropped, must not hide rows
-const PLAN = 'SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off'
+export const PLAN = 'SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off'
 const ROWS = `
   SELECT c.name, encode(i.id, 'hex') AS id, encode(sha256(i.content), 'hex') AS bytes
   FROM ingot_items i JOIN ingot_collections c ON c.id = i.collection`

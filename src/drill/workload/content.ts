@@ -2,7 +2,7 @@
  * What clients send in drills and proofs. A content has several spellings that are the same item; which bytes belong
  * to which content is known by construction, so the proof needs none of the service's own idea of identity.
  */
-import type { Random } from '../../std/random.ts'
+import { createRandom, type Random } from '../../std/random.ts'
 import { escapeAll, LETTERS } from '../spelling.ts'
 
 export const JSON_MEDIA = 'application/json'
@@ -24,12 +24,28 @@ export interface Entry {
 
 export function createContent(number: number, random: Random): Content {
   if (random.chance(0.1)) return { number, media: BYTES_MEDIA, spellings: [randomBytes(number, random)] }
-  const text = randomText(random)
+  return { number, media: JSON_MEDIA, spellings: spellingsOf(number, randomText(random), random) }
+}
+
+/**
+ * Creates a small JSON content, of 40 to 160 bytes, from a seed and its number alone: a run of millions can create a
+ * content again instead of remembering it.
+ */
+export function smallContent(seed: number, number: number): Content {
+  const random = createRandom(Math.imul(number, 0x9e3779b1) ^ seed)
+  const text = Array.from({ length: random.between(0, 16) }, () => random.pick(LETTERS)).join('')
+  return { number, media: JSON_MEDIA, spellings: spellingsOf(number, text, random) }
+}
+
+/** A regular expression, of JavaScript and of Postgres, whose group is the number of a JSON content in any spelling. */
+export const NUMBER_PATTERN = '"number": ?([0-9]+)'
+
+function spellingsOf(number: number, text: string, random: Random): readonly Buffer[] {
   const price = random.between(0, 4_000) / 4
   const compact = JSON.stringify({ number, text, price })
   const turned = `{ "price":\t${price.toFixed(2)}, "text" : ${JSON.stringify(text)},"number": ${number}.0e0 }`
   const escaped = `{"text":${escapeAll(text)},"number":${number},"price":${price}}`
-  return { number, media: JSON_MEDIA, spellings: [compact, turned, escaped].map((one) => Buffer.from(one)) }
+  return [compact, turned, escaped].map((one) => Buffer.from(one))
 }
 
 export function bytesOf(entry: Entry): Buffer {

@@ -14,6 +14,10 @@ export interface SenderOptions {
   readonly collection: string
   /** Without a whole answer for so long the outcome is unknown, milliseconds. */
   readonly timeoutMs: number
+  /** What the history calls a content. Default: `keyOf`. */
+  readonly keyOf?: (content: Content) => string
+  /** Of how many contents the id is remembered, for `idOf`. Default: all. */
+  readonly rememberedIds?: number
 }
 
 /** What is known of a content after an operation. */
@@ -47,15 +51,28 @@ export function createSender(options: SenderOptions): Sender {
 
 class HttpSender implements Sender {
   readonly #options: SenderOptions
-  readonly #ids = new Map<Content, string>()
+  /** By the number of the content. */
+  readonly #ids = new Map<number, string>()
+  readonly #keyOf: (content: Content) => string
   #ops = 0
 
   constructor(options: SenderOptions) {
     this.#options = options
+    this.#keyOf = options.keyOf ?? keyOf
   }
 
   idOf(content: Content): string | undefined {
-    return this.#ids.get(content)
+    return this.#ids.get(content.number)
+  }
+
+  #remember({ number }: Content, id: string): void {
+    const { rememberedIds = Number.POSITIVE_INFINITY } = this.#options
+    this.#ids.set(number, id)
+    if (this.#ids.size <= rememberedIds) return
+    for (const oldest of this.#ids.keys()) {
+      this.#ids.delete(oldest)
+      break
+    }
   }
 
   async save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]> {
@@ -74,7 +91,7 @@ class HttpSender implements Sender {
 
   async remove(process: string, to: string, content: Content, id: string): Promise<Outcome> {
     const { collection, record, timeoutMs } = this.#options
-    const base = { process, op: `d${++this.#ops}`, f: 'delete', key: keyOf(content), collection, to } as const
+    const base = { process, op: `d${++this.#ops}`, f: 'delete', key: this.#keyOf(content), collection, to } as const
     record({ ...base, type: 'invoke' })
     const url = `${this.#path(to)}/${id}`
     const heard = await fetch(url, { method: 'DELETE', signal: AbortSignal.timeout(timeoutMs) }).then(
@@ -92,14 +109,14 @@ class HttpSender implements Sender {
   #begin(how: Pick<Entry, 'process' | 'to' | 'form'>, one: Sent): Omit<Entry, 'type'> {
     const { collection, record } = this.#options
     const op = `s${++this.#ops}`
-    const base = { ...how, op, f: 'save', key: keyOf(one.content), collection } as const
+    const base = { ...how, op, f: 'save', key: this.#keyOf(one.content), collection } as const
     record({ ...base, type: 'invoke', bytes: sha256(bytesOf(one)) })
     return base
   }
 
   #end(base: Omit<Entry, 'type'>, content: Content | undefined, heard: Heard): Outcome {
     this.#options.record({ ...base, ...heard })
-    if (content !== undefined && heard.id !== undefined) this.#ids.set(content, heard.id)
+    if (content !== undefined && heard.id !== undefined) this.#remember(content, heard.id)
     return heard.type === 'invoke' ? 'info' : heard.type
   }
 

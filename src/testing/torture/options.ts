@@ -15,9 +15,9 @@ export interface TortureOptions {
   readonly signal: AbortSignal
   readonly say?: (line: string) => void
   /** How the service is sabotaged. Default: not at all. */
-  readonly failpoints?: readonly FailpointName[]
+  readonly failpoints?: readonly FailpointName[] | undefined
   /** Names of faults. Default: all. */
-  readonly faults?: readonly string[]
+  readonly faults?: readonly string[] | undefined
   /** Of the legacy backend. Default: 20 and on. */
   readonly latencyMs?: number
   readonly fencing?: 'on' | 'off'
@@ -31,4 +31,8 @@ export interface TortureOptions {
   readonly deletes?: boolean
   /** Statement to run in the Postgres store once the service is up. */
   readonly sql?: string
+  /** The containers end by themselves after so long. Default: 1200. */
+  readonly lifeSeconds?: number
+  /** INGOT_CACHE_TTL of the replicas. Default: the service's own. */
+  readonly cacheTtl?: string
 }

@@ -13,15 +13,17 @@ export interface PostgresStoreOptions {
   readonly port: number
   /** Run once the service has made its tables. */
   readonly sql: string | undefined
+  /** The container ends by itself after so long. Default: 1200. */
+  readonly lifeSeconds?: number
 }
 
 const PASSWORD = 'test-only'
 const READY_MS = 30_000
-const MAX_LIFE_SECONDS = 1_200
+const LIFE_SECONDS = 1_200
 
 /** Starts the server again whenever it is gone, unless it is held; ends by itself at last. */
-const LOOP = `
-end=$(( $(date +%s) + ${MAX_LIFE_SECONDS} ))
+const loop = (lifeSeconds: number): string => `
+end=$(( $(date +%s) + ${lifeSeconds} ))
 while [ $(date +%s) -lt $end ]; do
   if [ -e /tmp/held ]; then sleep 0.05; else docker-entrypoint.sh postgres; sleep 0.1; fi
 done`
@@ -44,10 +46,10 @@ export function startPostgresStore(options: PostgresStoreOptions): Promise<Tortu
   return inDocker(() => startStore(options))
 }
 
-async function startStore({ port, sql }: PostgresStoreOptions): Promise<TortureStore> {
+async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresStoreOptions): Promise<TortureStore> {
   const container = await new GenericContainer('postgres:17')
     .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
-    .withEntrypoint(['bash', '-c', LOOP])
+    .withEntrypoint(['bash', '-c', loop(lifeSeconds)])
     .withExposedPorts({ container: 5432, host: port })
     .withWaitStrategy(Wait.forListeningPorts())
     .withStartupTimeout(READY_MS)

@@ -47,7 +47,11 @@ export async function raise(options: TortureOptions, scope: Scope, record: (entr
   const { folder, signal, failpoints = [], seed } = options
   const [storePort = 0, ...ports] = await freePorts(REPLICAS + 1)
   const [redis, store] = await Promise.all([
-    needed(scope, 'Redis', options.lock === 'sentinel' ? startSentinel() : startStandalone()),
+    needed(
+      scope,
+      'Redis',
+      options.lock === 'sentinel' ? startSentinel(lifeOf(options)) : startStandalone(lifeOf(options)),
+    ),
     needed(scope, 'the store', startStore(options, storePort)),
   ])
   signal.throwIfAborted()
@@ -75,13 +79,17 @@ function startStore(options: TortureOptions, port: number): Promise<TortureStore
   const { folder, latencyMs = 20, fencing = 'on' } = options
   return options.store === 'http'
     ? startLegacyStore({ folder, port, latencyMs, fencing })
-    : startPostgresStore({ port, sql: options.sql })
+    : startPostgresStore({ port, sql: options.sql, ...lifeOf(options) })
+}
+
+function lifeOf({ lifeSeconds }: TortureOptions): { readonly lifeSeconds?: number } {
+  return lifeSeconds === undefined ? {} : { lifeSeconds }
 }
 
 type Settings = Readonly<Record<string, string>>
 
 function replicaEnv(
-  { store, mode = 'auto', cache = true }: TortureOptions,
+  { store, mode = 'auto', cache = true, cacheTtl }: TortureOptions,
   lockUrl: string,
   fencesUrl: string,
 ): Settings {
@@ -92,6 +100,7 @@ function replicaEnv(
     INGOT_LOCK_TTL: `${LOCK_TTL_MS}ms`,
     INGOT_LOCK_WAIT: '4s',
     ...(store === 'postgres' && cache ? { INGOT_CACHE_URL: `${lockUrl}?timeout=1s` } : {}),
+    ...(cacheTtl === undefined ? {} : { INGOT_CACHE_TTL: cacheTtl }),
   }
 }
 

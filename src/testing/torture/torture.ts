@@ -17,9 +17,9 @@ import {
 import { createRecorder, type Entry, type Event, readHistory } from '../../drill/history.ts'
 import type { Fault } from '../../drill/nemesis/fault.ts'
 import type { Probe } from '../../drill/nemesis/faults.ts'
-import { run } from '../../drill/runner.ts'
+import { type Client, run } from '../../drill/runner.ts'
 import { bytesOf } from '../../drill/workload/content.ts'
-import { type ContentBook, createContentBook } from '../../drill/workload/items.ts'
+import { type ContentBook, createContentBook, runItemClient, settle } from '../../drill/workload/items.ts'
 import { createSender, type Sender } from '../../drill/workload/sender.ts'
 import { readSqliteRegister } from '../../drill/workload/sqlite-register.ts'
 import { systemClock } from '../../std/clock.ts'
@@ -111,9 +111,14 @@ async function perform(options: TortureOptions, set: Scenery, { record, seen }: 
   const wanted = [...faults.map(({ name }) => faultKind(name)), ...kinds]
   const targets = replicas.map(({ url }) => url)
   const workload = { sender, targets, contents, clock: systemClock, deletes, pauseMs: PAUSE_MS }
+  const clients = Array.from(
+    { length: CLIENTS },
+    (_, index): Client =>
+      (draws, sending) =>
+        runItemClient({ ...workload, signal: sending }, `client-${index + 1}`, draws),
+  )
   await run({
-    workload,
-    clients: CLIENTS,
+    traffic: { clients, settle: (draws, sending) => settle({ ...workload, signal: sending }, draws) },
     faults,
     quietMs,
     trafficMs,
@@ -128,8 +133,11 @@ async function perform(options: TortureOptions, set: Scenery, { record, seen }: 
   return seen.missing(wanted)
 }
 
-/** In the order given, so that a run of few faults is steered. */
-function chosen(faults: readonly Fault[], names: readonly string[] | undefined): readonly Fault[] {
+/**
+ * Returns the faults of these names in the order given, so that a run of few faults is steered; all without names.
+ * Throws an Error that lists the names there are.
+ */
+export function chosen(faults: readonly Fault[], names: readonly string[] | undefined): readonly Fault[] {
   if (names === undefined) return faults
   return names.map((name) => {
     const fault = faults.find((one) => one.name === name)

@@ -1,0 +1,64 @@
+/** One verdict from the verdicts on the parts of a history. */
+import { type CounterExample, type Finding, findingOf, type Verdict, worst } from './verdict.ts'
+
+/** Counter-examples that are kept of one check; all are counted. */
+const MAX_EXAMPLES = 20
+
+export interface Combined {
+  /** Adds the verdict on a part. */
+  add(verdict: Verdict): void
+  /** Returns the verdict on all parts that were added; inconclusive when there was none. */
+  verdict(): Verdict
+}
+
+export interface CombineOptions {
+  /** Figures that all parts have in common, such as the number of faults: the greatest is kept instead of the sum. */
+  readonly shared: (check: string, figure: string) => boolean
+}
+
+/** Sums the figures of each check, keeps its worst kind, and bounds the counter-examples that it holds. */
+export function createCombined({ shared }: CombineOptions): Combined {
+  const checks = new Map<string, Finding>()
+  return {
+    add(verdict) {
+      for (const [name, finding] of Object.entries(verdict.checks)) {
+        const sofar = checks.get(name) ?? findingOf([], {})
+        checks.set(
+          name,
+          joined(sofar, finding, (figure) => shared(name, figure)),
+        )
+      }
+    },
+    verdict: () => ({
+      kind: worst(Array.from(checks.values(), ({ kind }) => kind)),
+      checks: Object.fromEntries(checks),
+    }),
+  }
+}
+
+function joined(a: Finding, b: Finding, isShared: (figure: string) => boolean): Finding {
+  const names = new Set([...Object.keys(a.figures), ...Object.keys(b.figures)])
+  const figures = Object.fromEntries(
+    Array.from(names, (name) => {
+      const [x = 0, y = 0] = [a.figures[name], b.figures[name]]
+      return [name, isShared(name) ? Math.max(x, y) : x + y]
+    }),
+  )
+  const all: readonly CounterExample[] = [...a.counterExamples, ...b.counterExamples]
+  const why = a.why === '' || a.why === b.why ? b.why || a.why : a.why
+  return {
+    kind: worst([a.kind, b.kind]),
+    why,
+    counterExamples: all.slice(0, MAX_EXAMPLES),
+    figures: counted(figures, all),
+  }
+}
+
+const VIOLATIONS = 'violations'
+
+/** The number of all counter-examples, once some are left out. */
+function counted(figures: Readonly<Record<string, number>>, all: readonly CounterExample[]) {
+  const leftOut = Math.max(0, all.length - MAX_EXAMPLES)
+  if (leftOut === 0) return figures
+  return { ...figures, [VIOLATIONS]: Math.max(figures[VIOLATIONS] ?? 0, MAX_EXAMPLES) + leftOut }
+}

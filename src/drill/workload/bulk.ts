@@ -1,0 +1,139 @@
+/**
+ * The bulk workload: millions of items in streams, batches and single requests, with repeats of recent and of old
+ * contents, the same contents sent to all replicas at once, and deletions. Requests without an acknowledgement are
+ * repeated, as a client has to do.
+ */
+import type { Clock } from '../../std/clock.ts'
+import type { Random } from '../../std/random.ts'
+import type { Client } from '../runner.ts'
+import type { Form } from '../spelling.ts'
+import type { Content, Entry } from './content.ts'
+import type { NumberedBook } from './numbered-book.ts'
+import type { Sender } from './sender.ts'
+
+export interface BulkWorkload {
+  readonly sender: Sender
+  /** Addresses of the replicas. */
+  readonly targets: readonly string[]
+  readonly book: NumberedBook
+  readonly clock: Clock
+  /** Most items of one stream. */
+  readonly streamItems: number
+}
+
+const REPEATS = 0.12
+/** Pause after a request that was not acknowledged at all, milliseconds. */
+const BACK_OFF_MS = [50, 300] as const
+
+/** Returns a client that sends until its signal aborts. */
+export function bulkClient(workload: BulkWorkload, name: string): Client {
+  return async (random, signal) => {
+    while (!signal.aborted) {
+      const isAcknowledged = await step(workload, name, random)
+      if (!isAcknowledged) await pause(workload, random, signal)
+    }
+  }
+}
+
+/** Returns a client that deletes recent contents, and sends half of them again at once. */
+export function deletingClient(workload: BulkWorkload, name: string): Client {
+  const { book, sender, targets } = workload
+  return async (random, signal) => {
+    while (!signal.aborted) {
+      const content = book.recentAcknowledged(random)
+      const id = content === undefined ? undefined : sender.idOf(content)
+      if (content !== undefined && id !== undefined) {
+        await sender.remove(name, random.pick(targets), content, id)
+        if (random.chance(0.5))
+          await send(workload, { name, to: random.pick(targets), form: 'single' }, [content], random)
+      }
+      await pause(workload, random, signal)
+    }
+  }
+}
+
+/**
+ * Returns what follows the faults: all open contents and a sample of the acknowledged ones are sent until they are
+ * acknowledged, and `fresh` new contents, so that every part of the history has something to judge.
+ */
+export function settleBulk(workload: BulkWorkload, fresh: number): Client {
+  const { book, targets } = workload
+  return async (random, signal) => {
+    const how = (form: Form) => ({ name: 'settle', to: random.pick(targets), form })
+    await send(workload, how('batch'), book.sample(), random)
+    for (let left = fresh; left > 0; left -= SETTLE_ITEMS) {
+      await send(
+        workload,
+        how('batch'),
+        Array.from({ length: Math.min(left, SETTLE_ITEMS) }, () => book.fresh()),
+        random,
+      )
+    }
+    for (let open = book.takeOpen(SETTLE_ITEMS); open.length > 0; open = book.takeOpen(SETTLE_ITEMS)) {
+      if (signal.aborted) return
+      const isAcknowledged = await send(workload, how('batch'), open, random)
+      if (!isAcknowledged) await pause(workload, random, signal)
+    }
+  }
+}
+
+const SETTLE_ITEMS = 500
+
+function step(workload: BulkWorkload, name: string, random: Random): Promise<boolean> {
+  const { targets, streamItems } = workload
+  const to = random.pick(targets)
+  const dice = random.next()
+  if (dice < 0.2) return send(workload, { name, to, form: 'single' }, draw(workload, random, 1), random)
+  if (dice < 0.35)
+    return send(workload, { name, to, form: 'batch' }, draw(workload, random, random.between(2, 400)), random)
+  if (dice < 0.42) return sendEverywhere(workload, name, random)
+  const count = random.between(Math.ceil(streamItems / 4), streamItems)
+  return send(workload, { name, to, form: 'stream' }, draw(workload, random, count), random)
+}
+
+/** Open contents first, then new ones mixed with repeats. */
+function draw({ book }: BulkWorkload, random: Random, count: number): readonly Content[] {
+  const open = book.takeOpen(count)
+  const rest = Array.from({ length: count - open.length }, () => {
+    const repeat = random.chance(REPEATS) ? book.repeat(random) : undefined
+    return repeat ?? book.fresh()
+  })
+  return [...open, ...rest]
+}
+
+/** The same contents to all replicas at once, in different spellings. */
+async function sendEverywhere(workload: BulkWorkload, name: string, random: Random): Promise<boolean> {
+  const contents = draw(workload, random, random.between(1, 50))
+  const sent = await Promise.all(
+    workload.targets.map((to, index) =>
+      send(workload, { name: `${name}.${index}`, to, form: 'batch' }, contents, random),
+    ),
+  )
+  return sent.some(Boolean)
+}
+
+interface How {
+  readonly name: string
+  readonly to: string
+  readonly form: Form
+}
+
+/** Resolves with whether any of the contents was acknowledged. */
+async function send(
+  { sender, book }: BulkWorkload,
+  { name, to, form }: How,
+  contents: readonly Content[],
+  random: Random,
+): Promise<boolean> {
+  const sent = contents.map(
+    (content): Entry => ({ content, spelling: random.between(0, content.spellings.length - 1) }),
+  )
+  const outcomes = await sender.save(name, to, sent, form)
+  for (const [index, content] of contents.entries()) book.note(content, outcomes[index] ?? 'info')
+  return outcomes.includes('ok')
+}
+
+async function pause({ clock }: BulkWorkload, random: Random, signal: AbortSignal): Promise<void> {
+  // the loop of the caller sees the end
+  await clock.sleep(random.between(...BACK_OFF_MS), signal).catch(() => {})
+}
