@@ -38,7 +38,7 @@ const AFTER_END_MS = 2
 
 /** Whether a call that was answered so may have taken effect nevertheless. */
 function mayHaveLanded(answer: Unavailable): boolean {
-  return answer.fault.code !== 'LOCK_BREAKER_OPEN'
+  return answer.scope !== 'key' && answer.fault.code !== 'LOCK_BREAKER_OPEN'
 }
 
 export class Acquisition<F extends Fencing> {
@@ -155,7 +155,7 @@ export class Acquisition<F extends Fencing> {
   async #afterOutage(outage: Unavailable, patience: Patience): Promise<void> {
     patience.check()
     this.#outage = outage.fault
-    if (outage.fault.code === 'LOCK_BREAKER_OPEN') throw outage.fault
+    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outage.fault
     await this.#sleep(patience.signal)
   }
 

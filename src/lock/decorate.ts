@@ -34,8 +34,8 @@ export function withTelemetry<F extends Fencing>(
 }
 
 /**
- * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count: contention is a success, and a
- * caller who gave up says nothing about the service. Leases in hand are extended and released in any state: the breaker
+ * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count: contention is a success, a key
+ * that cannot be served is no outage of the service, and a caller who gave up says nothing about it. Leases in hand are extended and released in any state: the breaker
  * must not be what loses them. Disposing the backend disposes the breaker.
  */
 export function withBreaker<F extends Fencing>(
@@ -45,8 +45,8 @@ export function withBreaker<F extends Fencing>(
 ): LockBackend<F> {
   measures.breaker(backend.name, breaker.state)
   breaker.onChange((state) => measures.breaker(backend.name, state))
-  const fails = (signal: AbortSignal) => (answer: { readonly kind: string }) =>
-    answer.kind === 'unavailable' && (!givenUp(signal) || breaker.state === 'half-open')
+  const fails = (signal: AbortSignal) => (answer: Answered) =>
+    answer.kind === 'unavailable' && answer.scope !== 'key' && (!givenUp(signal) || breaker.state === 'half-open')
 
   const many = backend.tryAcquireMany?.bind(backend)
   return {
@@ -85,6 +85,12 @@ function same<F extends Fencing>(
     ...(wait === undefined ? {} : { wait }),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   }
+}
+
+/** Any answer of a backend, as far as a breaker looks at it. */
+interface Answered {
+  readonly kind: string
+  readonly scope?: 'key'
 }
 
 const kindOf = (answer: { readonly kind: string }): string => answer.kind

@@ -29,6 +29,11 @@ export type Ticket = string
 export interface Unavailable {
   readonly kind: 'unavailable'
   readonly fault: Fault
+  /**
+   * `key`: the service works and only this key cannot be served, for a reason that asking again does not change; the
+   * command took no effect. Absent: the service as a whole did not serve.
+   */
+  readonly scope?: 'key'
 }
 
 /**

@@ -11,6 +11,11 @@ export function unavailable(
   return { kind: 'unavailable', fault: cause instanceof Fault ? cause : new Fault(code, message, { cause }) }
 }
 
+/** Says that the service serves, but not this key. Nothing was taken under it. */
+export function unavailableKey(fault: Fault): Unavailable {
+  return { kind: 'unavailable', fault, scope: 'key' }
+}
+
 /** The answer of a call whose signal aborted: nobody knows whether its command landed. */
 export function aborted(signal: AbortSignal): Unavailable {
   return unavailable('the call was given up before the lock service answered', signal.reason)

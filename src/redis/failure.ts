@@ -2,14 +2,19 @@
 import { Fault, type FaultCode, reasonOf } from '../std/fault.ts'
 import { isTlsFailure } from '../std/tls-failure.ts'
 
-const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password|ERR Client sent AUTH)/
+/** How the errors begin that a server answers with, and what each means. */
+const REPLIES: readonly (readonly [RegExp, FaultCode])[] = [
+  [/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password|ERR Client sent AUTH)/, 'REDIS_ACCESS_REFUSED'],
+  [/^OOM /, 'REDIS_OUT_OF_MEMORY'],
+  [/^WRONGTYPE /, 'REDIS_KEY_FOREIGN'],
+]
 
 function kindOf(error: unknown): FaultCode {
   if (error instanceof Fault) return error.code
   if (isTlsFailure(error) || /wrong version number|socket disconnected before secure TLS/.test(reasonOf(error))) {
     return 'REDIS_TLS_FAILED'
   }
-  return REFUSED.test(reasonOf(error)) ? 'REDIS_ACCESS_REFUSED' : 'REDIS_UNREACHABLE'
+  return REPLIES.find(([begins]) => begins.test(reasonOf(error)))?.[1] ?? 'REDIS_UNREACHABLE'
 }
 
 /** `ioredis` wraps what happened to the nodes of a cluster; the node's own error says more. */

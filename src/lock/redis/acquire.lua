@@ -14,6 +14,8 @@
 --   2,claim,stored epoch (-1: none) nothing granted: this server must first adopt an epoch (adopt.lua)
 --   3                              nothing granted: this server is no master
 --   5                              nothing granted: the epoch has no number left
+--   6,lock|fence|queue             nothing granted: that key has another type, so another program wrote it; the other
+--                                  locks of the call are served all the same
 --
 -- The lock is "token:fence" while it is held, "?token" while it is kept for the next in line. The fence of a tag is a
 -- hash: id (replication id of the master that took the epoch), epoch, n (the last number given: the epoch in its high
@@ -30,8 +32,8 @@ if needs_epoch then
   replid = string.find(info, 'role:master', 1, true) and string.match(info, 'master_replid:(%x+)')
 end
 
-local out
-for i = 1, #KEYS, 3 do
+-- the word of the lock whose names begin at KEYS[i]; raises what a command of it raises
+local function attempt(i)
   local lock, token, place = KEYS[i], ARGV[i + 1], ARGV[i + 3]
   local held = call('GET', lock)
   local word
@@ -54,13 +56,14 @@ for i = 1, #KEYS, 3 do
       end
     end
     if free then
+      -- before anything is granted: a queue of another type raises here
+      if place ~= '' then call('LREM', KEYS[i + 2], 0, place) end
       local n = call('HINCRBY', fence, 'n', 1)
       local number = n < 9007199254740992 and string.format('%.0f', n) or call('HGET', fence, 'n')
       if n >= last and needs_epoch then
         word = '5'
       else
         call('SET', lock, token .. ':' .. number, 'PX', ARGV[i + 2])
-        if place ~= '' then call('LREM', KEYS[i + 2], 0, place) end
         word = '1,' .. number
       end
     end
@@ -74,6 +77,26 @@ for i = 1, #KEYS, 3 do
       call('PEXPIRE', queue, math.max(left, 0) + 2000)
     end
     word = '0,' .. left
+  end
+  return word
+end
+
+-- the word of a lock whose attempt raised because of a key of another type; nil for every other error
+local function foreign(i, failure)
+  local text = type(failure) == 'table' and failure.err or tostring(failure)
+  if not string.find(text, 'WRONGTYPE', 1, true) then return end
+  if type(redis.pcall('GET', KEYS[i])) == 'table' then return '6,lock' end
+  return type(redis.pcall('HGET', KEYS[i + 1], 'n')) == 'table' and '6,fence' or '6,queue'
+end
+
+local out
+for i = 1, #KEYS, 3 do
+  local done, word = pcall(attempt, i)
+  if not done then
+    local failure = word
+    word = foreign(i, failure)
+    -- returned and not raised again, which would put ERR before it
+    if not word then return type(failure) == 'table' and failure or redis.error_reply(failure) end
   end
   out = out and out .. ' ' .. word or word
 end

@@ -17,7 +17,7 @@ import { type Log, silentLog } from '../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
 import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../lock.ts'
-import { aborted, orAborted, unavailable } from '../outage.ts'
+import { aborted, orAborted, unavailable, unavailableKey } from '../outage.ts'
 import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs, type Vacancy } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
@@ -131,7 +131,7 @@ class RedisBackend<F extends Fencing> {
 
   inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
     const { lock } = this.#names.of(key)
-    return this.#answered(signal, this.#scripts.inspect(lock, signal))
+    return this.#answered(signal, this.#inspect(lock, signal))
   }
 
   wait(_key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
@@ -183,7 +183,9 @@ class RedisBackend<F extends Fencing> {
       case 'demoted':
         return unavailable(`${this.#connection.description}: the server is no master any more`)
       case 'exhausted':
-        return unavailable('', new Fault('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
+        return unavailableKey(new Fault('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
+      case 'foreign':
+        return unavailableKey(this.#foreign(asked.names[answer.which]))
       default:
         return answer satisfies never
     }
@@ -217,6 +219,18 @@ class RedisBackend<F extends Fencing> {
     const sentMs = this.#clock.monotonicMs()
     if (!(await this.#scripts.extend(lock, { token, ttlMs }, signal))) return { kind: 'lost' }
     return { kind: 'extended', ttlMs: Math.max(0, ttlMs - (this.#clock.monotonicMs() - sentMs)) }
+  }
+
+  #inspect(lock: string, signal: AbortSignal): Promise<Inspection> {
+    return this.#scripts.inspect(lock, signal).catch((error: unknown) => {
+      if (error instanceof Fault && error.code === 'REDIS_KEY_FOREIGN') return unavailableKey(this.#foreign(lock))
+      throw error
+    })
+  }
+
+  #foreign(name: string): Fault {
+    const why = `another program stored something else under "${name}"`
+    return new Fault('REDIS_KEY_FOREIGN', `${this.#connection.description}: ${why}`)
   }
 
   #batcher<Q extends Given, A>(run: BatchOptions<Q, A | Unavailable>['run']): Batcher<Q, A | Unavailable> {

@@ -1,7 +1,13 @@
 -- Prolongs a lease if it is still this token's own. Atomic.
 -- KEYS[1] the lock.  ARGV[1] token, ARGV[2] length of the lease from now on in ms.
 -- Returns 1, or 0 when the lease has ended or is another's. Repeating it does no harm.
-local held = redis.call('GET', KEYS[1])
+local held = redis.pcall('GET', KEYS[1])
+if type(held) == 'table' then
+  -- a key of another type: another program wrote over the lease
+  if string.find(held.err, 'WRONGTYPE', 1, true) then return 0 end
+  -- raises what has just failed
+  held = redis.call('GET', KEYS[1])
+end
 if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end

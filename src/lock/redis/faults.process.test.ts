@@ -237,6 +237,7 @@ test('a full memory refuses new locks, and still extends and releases old ones',
   await servers.cli(port, 'config', 'set', 'maxmemory', '100kb')
   const fullMs = performance.now()
   const refused = await lock.tryAcquire(request('new'), soon())
+  expect(refused).toMatchObject({ kind: 'unavailable', fault: { code: 'REDIS_OUT_OF_MEMORY' } })
   expect(refused.kind === 'unavailable' && refused.fault.message).toContain('OOM')
   expect((await lock.extend(kept, soon())).kind).toBe('extended')
   expect(await lock.release(ended, soon())).toEqual({ kind: 'released' })

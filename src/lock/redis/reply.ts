@@ -10,6 +10,10 @@ export type Answer =
   | { readonly kind: 'vacant'; readonly claim: string; readonly storedEpoch: number }
   | { readonly kind: 'demoted' }
   | { readonly kind: 'exhausted' }
+  | { readonly kind: 'foreign'; readonly which: ForeignKey }
+
+/** Which of a lock's three keys has another type than ours. */
+export type ForeignKey = 'lock' | 'fence' | 'queue'
 
 function malformed(reply: unknown): Fault {
   return new Fault('INTERNAL', `a lock script answered ${JSON.stringify(reply) ?? 'nothing'}`)
@@ -24,6 +28,11 @@ function readNumber(text: string | undefined): number {
   const number = Number(text)
   if (text === undefined || text === '' || !Number.isSafeInteger(number)) throw malformed(text)
   return number
+}
+
+function readForeign(text: string): ForeignKey {
+  if (text === 'lock' || text === 'fence' || text === 'queue') return text
+  throw malformed(text)
 }
 
 /** One lock's word. */
@@ -41,6 +50,8 @@ function readAnswer(word: string): Answer {
       return { kind: 'demoted' }
     case '5':
       return { kind: 'exhausted' }
+    case '6':
+      return { kind: 'foreign', which: readForeign(a) }
     default:
       throw malformed(word)
   }
