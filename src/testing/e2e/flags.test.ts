@@ -14,6 +14,7 @@ test('flags choose one setup, and a letter stands for all its variants', () => {
   expect(names('--mode', 'cluster', '--fault', 'a,d')).toEqual([
     'cluster-postgres-auto-master-kill',
     'cluster-postgres-auto-master-delete',
+    'cluster-postgres-auto-overtaken-delete',
     'cluster-postgres-auto-redis-all-kill',
   ])
   expect(names('--fault', 'node-freeze')).toEqual(['sentinel-postgres-auto-node-freeze'])

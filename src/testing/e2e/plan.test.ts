@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ciPlan, FAULT_NAMES, fullPlan, type Run, setupName, whyNotFault } from './plan.ts'
+import { ciPlan, FAULT_NAMES, fullPlan, type Run, runsOf, setupName, whyNotFault } from './plan.ts'
 
 const names = (runs: readonly Run[]): readonly string[] =>
   runs.flatMap((run) => run.faults.map((fault) => `${setupName(run)}-${fault}`))
@@ -39,4 +39,11 @@ test('the whole matrix has every mode, and no case twice', () => {
 test('no Sentinel can be killed where there is none', () => {
   expect(whyNotFault({ mode: 'cluster', store: 'postgres', lock: 'auto' }, 'master-sentinel-kill')).toBeDefined()
   expect(whyNotFault({ mode: 'sentinel', store: 'postgres', lock: 'auto' }, 'master-sentinel-kill')).toBeUndefined()
+})
+
+test('an overtaken delete where writes wait for Redis comes after a plain kill, to compare with', () => {
+  const faults = (store: 'http' | 'postgres') =>
+    runsOf({ mode: 'sentinel', store, lock: 'auto' }, ['overtaken-delete'], []).flatMap((run) => run.faults)
+  expect(faults('http')).toEqual(['master-kill', 'overtaken-delete'])
+  expect(faults('postgres')).toEqual(['overtaken-delete'])
 })

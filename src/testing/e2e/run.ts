@@ -7,9 +7,10 @@ import type { Stage } from './faults/stage.ts'
 import { killPostgres, STRIKES } from './faults/strikes.ts'
 import { install, uninstall } from './install/installation.ts'
 import { ANCHOR, sabotagedTag, TAGS } from './install/values.ts'
+import { costMs } from './judgement/goals.ts'
 import { createJudge, type DrillRecord, type Judged } from './judgement/judge.ts'
 import { type CaseResult, controlResult, drillResult, isPassed } from './judgement/results.ts'
-import { type Control, isForcedOnRedis, type Run, type Store, setupName } from './plan.ts'
+import { type Control, isForcedOnRedis, REFERENCE, type Run, type Store, setupName } from './plan.ts'
 import { type Canary, startCanary } from './record/canary.ts'
 import { type Load, startLoad } from './record/load.ts'
 import { readStore } from './record/store-read.ts'
@@ -68,9 +69,11 @@ async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal
     return { name, strike: STRIKES[name], redisLoss: isForcedOnRedis(name) ? 'allow' : 'forbid' }
   })
   const played = await underLoad(stage, { name: 'drills', plots }, deps, signal)
+  const plain = played[run.faults.indexOf(REFERENCE)]
+  const reference = plain === undefined ? {} : { referenceMs: costMs(plain.judged.outage) }
   return run.faults.flatMap((fault, index) => {
     const one = played[index]
-    return one === undefined ? [] : kept(deps, one, drillResult({ setup: run, fault, ...one }))
+    return one === undefined ? [] : kept(deps, one, drillResult({ setup: run, fault, ...one, ...reference }))
   })
 }
 

@@ -13,15 +13,17 @@ set -eu
 . "${0%/*}/lib.sh"
 . "${0%/*}/plans.sh"
 
-# A line for each server that answers; see plans.sh.
-census() {
-  redis_hosts | while read -r host; do
-    info=$(redis_at "$host" INFO replication)
-    keys=$(redis_at "$host" DBSIZE)
-    [ -z "$info" ] || [ -z "$keys" ] || echo "$host $(echo "$info" | field role) \
+# standing_of HOST: its line of the census
+standing_of() {
+  info=$(redis_at "$1" INFO replication)
+  keys=$(redis_at "$1" DBSIZE)
+  [ -z "$info" ] || [ -z "$keys" ] || echo "$1 $(echo "$info" | field role) \
 $(echo "$info" | field master_host) $(echo "$info" | field master_port) $keys"
-  done
 }
+
+# A line for each server that answers; see plans.sh.
+# shellcheck disable=SC2046 # host names are words
+census() { at_once standing_of $(redis_hosts); }
 
 orphaned() { me INFO replication | grep -q '^master_host:127.0.0.1'; }
 
@@ -46,10 +48,21 @@ in_place() {
   info=$(me INFO replication)
   case $(echo "$info" | field role) in
     master) trusted_by_sentinels ;;
-    slave) [ "$(echo "$info" | field master_link_status)" = up ] &&
-      [ "$(echo "$info" | field master_sync_in_progress)" = 0 ] ;;
+    slave) in_step "$info" ;;
     *) return 1 ;;
   esac
+}
+
+# in_step INFO. A replica whose master is gone asks the Sentinels: they would send it to the new one 8 s later, and until
+# then a new master without another replica refuses writes.
+in_step() {
+  if [ "$(echo "$1" | field master_link_status)" = up ]; then
+    [ "$(echo "$1" | field master_sync_in_progress)" = 0 ]
+    return
+  fi
+  master=$(opinions | agreed)
+  case $master in '' | - | "$SELF" | "$(echo "$1" | field master_host)") ;; *) adopt "$master" ;; esac
+  return 1
 }
 
 trusted_by_sentinels() {
@@ -60,15 +73,17 @@ trusted_by_sentinels() {
   return 1
 }
 
-# A line for each Sentinel that knows a master; see plans.sh. Names and values alternate, a line each.
-views() {
-  sentinel_hosts | while read -r sentinel; do
-    sentinel_at "$sentinel" SENTINEL MASTER "$MASTER_NAME" | awk '
-      NR % 2 { key = $0; next }
-      { value[key] = $0 }
-      END { if ("ip" in value) print value["ip"], value["flags"], value["last-ok-ping-reply"] }'
-  done
+# view_of SENTINEL: its line of the views. Names and values alternate in the answer, a line each.
+view_of() {
+  sentinel_at "$1" SENTINEL MASTER "$MASTER_NAME" | awk '
+    NR % 2 { key = $0; next }
+    { value[key] = $0 }
+    END { if ("ip" in value) print value["ip"], value["flags"], value["last-ok-ping-reply"] }'
 }
+
+# A line for each Sentinel that knows a master; see plans.sh.
+# shellcheck disable=SC2046 # host names are words
+views() { at_once view_of $(sentinel_hosts); }
 
 # set_until_done NAME VALUE
 set_until_done() { until [ "$(me CONFIG SET "$1" "$2")" = OK ]; do sleep 1; done; }

@@ -28,12 +28,6 @@ be_orphan() {
   echo "replicaof 127.0.0.1 $remembers" >>"$RUN/redis.conf"
 }
 
-failover_under_way() {
-  sentinel_hosts | while read -r sentinel; do
-    sentinel_at "$sentinel" SENTINEL MASTER "$MASTER_NAME"
-  done | grep -q failover_in_progress
-}
-
 # May this pod, which the Sentinels call master, serve? An empty volume would be copied over the others' data.
 may_lead() {
   if failover_under_way; then log 'the Sentinels are choosing another master: waiting for the outcome' && return 1; fi

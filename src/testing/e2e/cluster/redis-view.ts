@@ -35,3 +35,22 @@ export function askSentinels(kubectl: Kubectl, pods: readonly Pod[], options: Ca
     }),
   )
 }
+
+/** Seconds that one of the pods may take to become master. */
+const PROMOTION_S = 30
+
+/** The first of the pods that calls itself master, by a loop in one of them; rejects when none does in 30 s. */
+export async function awaitMaster(kubectl: Kubectl, pods: readonly Pod[], options: CallOptions): Promise<string> {
+  const names = pods.map(({ name }) => name).join(' ')
+  const script = `end=$(($(date +%s) + ${PROMOTION_S}))
+    while [ "$(date +%s)" -lt "$end" ]; do
+      for pod in ${names}; do
+        [ "$(redis_at "$pod.$REDIS_DOMAIN" ROLE | head -n 1)" != master ] || { echo "$pod" && exit; }
+      done
+      sleep 0.2
+    done
+    exit 1`
+  const [first] = pods
+  if (first === undefined) throw new Error('there is no replica')
+  return (await redisShell(kubectl, first.name, script, options)).trim()
+}

@@ -1,5 +1,7 @@
 /** All faults by name: pods killed or deleted, and rollouts. Freezing a node has a module of its own. */
+import { systemClock } from '../../../std/clock.ts'
 import { ofComponent, type Pod, readPods } from '../cluster/pods.ts'
+import { awaitMaster } from '../cluster/redis-view.ts'
 import { mastersOf } from '../cluster/roles.ts'
 import { untilSeen } from '../cluster/until.ts'
 import { type Change, RELEASE } from '../install/installation.ts'
@@ -15,6 +17,7 @@ const ROLLOUT_MS = 420_000
 export const STRIKES: Readonly<Record<FaultName, Strike>> = {
   'master-kill': kill((view) => [masterOf(view)]),
   'master-delete': deleteGracefully((view) => masterOf(view)),
+  'overtaken-delete': overtakenDelete,
   'service-kill': kill((view) => [anyOf(view, 'service')]),
   'master-service-kill': kill((view) => [masterOf(view), anyOf(view, 'service')]),
   'master-sentinel-kill': kill((view) => [masterOf(view), anyOf(view, 'sentinel')]),
@@ -71,6 +74,46 @@ function deleteGracefully(choose: (view: View) => Pod): Strike {
     await stage.kubectl.run(['delete', 'pod', victim.name, '--wait=true', `--timeout=${GONE_MS / 1_000}s`], options)
     return proven(stage, before, [victim], context)
   }
+}
+
+/** How long the graceful delete runs alone: long enough for a hand-over to have begun, too short for it to have ended. */
+const OVERTAKEN_AFTER_MS = 700
+
+/** The forced delete takes the pod's name and addresses away while its processes live on. */
+async function overtakenDelete(stage: Stage, before: View, context: StrikeContext): Promise<string> {
+  const { signal } = context
+  const first = masterOf(before)
+  const options = { signal, timeoutMs: GONE_MS }
+  context.struck()
+  await stage.kubectl.run(['delete', 'pod', first.name, '--wait=false'], options)
+  await systemClock.sleep(OVERTAKEN_AFTER_MS, signal)
+  const leaving = (await readPods(stage.kubectl, { signal })).some((pod) => pod.uid === first.uid && pod.leaving)
+  if (!leaving) throw new Error(`${first.name} was gone before the forced delete could overtake the graceful one`)
+  await stage.kubectl.run(['delete', 'pod', first.name, '--grace-period=0', '--force', '--wait=false'], options)
+  const successor = await successorOf(stage, before, first, signal)
+  await killPods(stage, [successor], signal)
+  return proven(stage, before, [first, successor], context)
+}
+
+/**
+ * The pod that leads now and did not before, found by a loop within the cluster: it has to be killed before a replica
+ * follows it. When the deleted pod comes back as master itself, that one.
+ */
+async function successorOf(stage: Stage, before: View, first: Pod, signal: AbortSignal): Promise<Pod> {
+  const were = new Set(mastersOf(before.roles).map(({ pod }) => pod))
+  const others = ofComponent(before.pods, 'redis').filter(({ name }) => !were.has(name))
+  const found = await awaitMaster(stage.kubectl, others, { signal, timeoutMs: GONE_MS }).catch(() => undefined)
+  signal.throwIfAborted()
+  return untilSeen(
+    async () => {
+      const { pods, roles } = await look(stage, signal)
+      const leader = mastersOf(roles).find(({ pod }) => !were.has(pod) || pod === first.name)?.pod
+      const pod = pods.find(({ name, uid }) => name === (found ?? leader) && uid !== first.uid)
+      return pod === undefined ? { missing: 'nobody took over' } : { value: pod }
+    },
+    GONE_MS,
+    signal,
+  )
 }
 
 /** All victims' UIDs are gone; and who is master now. */

@@ -39,3 +39,13 @@ test('what is graceful fails no write, and loses no write of the canary', () => 
   expect(met(measured({ fault: 'master-delete', canary: { ...kept, writesLost: 1 } }))).toEqual([true, false])
   expect(met(measured({ fault: 'upgrade-image', outage: failing('reset'), canary: kept }))).toEqual([false, true])
 })
+
+test('an overtaken delete may cost the silence of a master, a plain kill of the same run and five seconds', () => {
+  const setup = { mode: 'sentinel', store: 'http', lock: 'auto' } as const
+  const one = (withoutGoodMs: number, referenceMs: number) =>
+    met(measured({ setup, fault: 'overtaken-delete', outage: { ...CALM, withoutGoodMs }, referenceMs }))
+  expect(one(18_000, 8_000)).toEqual([true])
+  expect(one(18_100, 8_000)).toEqual([false])
+  expect(met(measured({ setup, fault: 'overtaken-delete' }))).toEqual([false])
+  expect(met(measured({ fault: 'overtaken-delete', outage: failing('timeout') }))).toEqual([false])
+})

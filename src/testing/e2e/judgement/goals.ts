@@ -26,6 +26,8 @@ export interface Measured {
   readonly canary?: CanaryFigures
   /** See floorOf. */
   readonly floorMs: number
+  /** What a plain kill of the master cost in the same run; absent when there was none. */
+  readonly referenceMs?: number
 }
 
 /** An election among Sentinels takes up to a second, one in the cluster half of one to one. */
@@ -51,10 +53,9 @@ export function goalsOf(measured: Measured): readonly Goal[] {
   const { nature } = FAULTS[fault]
   switch (nature) {
     case 'redis-forced':
-      return locks ? [atMostFloor(measured)] : [noFailure(measured, 'no Redis fault fails a write')]
+    case 'redis-overtaken':
     case 'redis-all':
-      // nobody takes over: it takes as long as pods take to start
-      return locks ? [] : [noFailure(measured, 'no Redis fault fails a write')]
+      return locks ? primaryGoals(measured) : [noFailure(measured, 'no Redis fault fails a write')]
     case 'redis-graceful':
       return [noFailure(measured, 'a graceful delete fails no write'), ...canaryKeeps(measured)]
     case 'service-forced':
@@ -68,6 +69,14 @@ export function goalsOf(measured: Measured): readonly Goal[] {
     default:
       return nature satisfies never
   }
+}
+
+/** What the loss of Redis may cost where writes wait for it. */
+function primaryGoals(measured: Measured): readonly Goal[] {
+  const { nature } = FAULTS[measured.fault]
+  // nobody takes over: it takes as long as pods take to start
+  if (nature === 'redis-all') return []
+  return [nature === 'redis-overtaken' ? atMostReference(measured) : atMostFloor(measured)]
 }
 
 export function failuresOf({ failures }: Outage): string {
@@ -101,6 +110,20 @@ function atMostFloor({ outage, floorMs }: Measured): Goal {
     isTime: true,
     seen: `${seconds(cost)}; ${failuresOf(outage)}`,
   }
+}
+
+/** What an overtaken delete may cost beyond the successor's silence and a plain kill. */
+const BEYOND_REFERENCE_MS = 5_000
+
+/** Two primaries go, one after the other: the second is found gone after its own silence, and is replaced as after a plain kill. */
+function atMostReference({ setup, outage, referenceMs }: Measured): Goal {
+  const says = 'an overtaken delete costs at most the silence of a master, a plain kill in the same run and 5.0 s'
+  if (referenceMs === undefined) return { says, met: false, seen: 'the run has no plain kill to compare with' }
+  const silenceMs = setup.mode === 'cluster' ? NODE_TIMEOUT_MS : DOWN_AFTER_MS
+  const allowed = silenceMs + referenceMs + BEYOND_REFERENCE_MS
+  const cost = costMs(outage)
+  const seen = `${seconds(cost)} of ${seconds(allowed)}, a plain kill cost ${seconds(referenceMs)}; ${failuresOf(outage)}`
+  return { says, met: cost <= allowed, seen }
 }
 
 function canaryKeeps({ canary }: Measured): readonly Goal[] {

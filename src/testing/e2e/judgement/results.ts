@@ -70,12 +70,18 @@ function frameOf({ setup: { mode, store, lock }, judged: { verdict, outage }, pr
   return { setup: { mode, store, lock }, verdict, outage, proof, tookMs }
 }
 
-export function drillResult({ fault, ...finished }: Finished & { readonly fault: FaultName }): CaseResult {
+interface Drill extends Finished {
+  readonly fault: FaultName
+  readonly referenceMs?: number
+}
+
+export function drillResult({ fault, referenceMs, ...finished }: Drill): CaseResult {
   const frame = frameOf(finished)
   const { setup, verdict, outage } = frame
   const floorMs = floorOf(setup, fault)
   const canary = canaryOf(verdict)
-  const goals = goalsOf({ setup, fault, outage, floorMs, ...canary })
+  const reference = referenceMs === undefined ? {} : { referenceMs }
+  const goals = goalsOf({ setup, fault, outage, floorMs, ...canary, ...reference })
   return { ...frame, name: fault, isControl: false, expected: 'valid', ...canary, floorMs, goals }
 }
 

@@ -1,0 +1,111 @@
+/** How files/redis/handover.sh ends when it cannot hand over: run by the shell, with a redis-cli that plays a role. */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { CHART } from './helm.ts'
+
+const SCRIPT = join(CHART, 'files', 'redis', 'handover.sh')
+const folders: string[] = []
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly status: number | null
+  readonly err: string
+  /** The commands that redis-cli was called with, a line each. */
+  readonly calls: string
+}
+
+/** `answers` is the body of a shell `case` on the words of the command. */
+function handOver(answers: string, env: Readonly<Record<string, string>> = {}, files: readonly string[] = []): Ended {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-handover-'))
+  folders.push(folder)
+  for (const name of ['run', 'data', 'auth']) mkdirSync(join(folder, name))
+  writeFileSync(join(folder, 'auth', 'admin-password'), 'secret')
+  for (const file of files) writeFileSync(join(folder, 'data', file), '')
+  const cli = join(folder, 'cli')
+  writeFileSync(cli, `#!/bin/sh\necho "$*" >>${folder}/calls\ncase "$*" in\n${answers}\nesac\n`)
+  chmodSync(cli, 0o755)
+  const { status, stderr } = spawnSync('sh', [SCRIPT], {
+    encoding: 'utf8',
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      RUN: join(folder, 'run'),
+      DATA: join(folder, 'data'),
+      AUTH: join(folder, 'auth'),
+      REDIS_CLI: cli,
+      REDIS_SERVER: 'redis-server',
+      TLS: 'false',
+      MODE: 'sentinel',
+      HANDOVER_S: '1',
+      REDIS_SET: 'r',
+      REDIS_COUNT: '3',
+      REDIS_DOMAIN: 'd',
+      REDIS_PORT: '1',
+      MIN_REPLICAS: '1',
+      SELF: 'r-0.d',
+      SENTINEL_SET: 's',
+      SENTINEL_COUNT: '1',
+      SENTINEL_DOMAIN: 'd',
+      SENTINEL_PORT: '2',
+      MASTER_NAME: 'm',
+      ...env,
+    },
+  })
+  const calls = spawnSync('cat', [join(folder, 'calls')], { encoding: 'utf8' }).stdout
+  return { status, err: stderr, calls }
+}
+
+const MASTER = `*ROLE) echo master ;;
+  *"INFO replication") printf 'role:master\\nmaster_repl_offset:5\\nslave0:ip=r-1.d,port=1,state=online,offset=5\\n' ;;`
+
+test('a refused login fails, and says whose', () => {
+  const { status, err } = handOver('*) echo "NOAUTH Authentication required." ;;')
+  expect(status).toBe(1)
+  expect(err).toContain('this server refused the login of the user admin (NOAUTH Authentication required.)')
+})
+
+test('a Sentinel that refuses the login is named', () => {
+  const { status, err } = handOver(`${MASTER}\n *CKQUORUM*) echo "WRONGPASS invalid" ;;`)
+  expect([status, err]).toEqual([1, expect.stringContaining('s-0.d: WRONGPASS invalid') as string])
+})
+
+test('a master without a replica in step fails, and writes are not paused', () => {
+  const { status, err, calls } = handOver('*ROLE) echo master ;; *"INFO replication") echo role:master ;;')
+  expect([status, err]).toEqual([1, expect.stringContaining('not handed over: no replica is in step') as string])
+  expect(calls).not.toContain('PAUSE')
+})
+
+test('a server that is not there has nothing to hand over', () => {
+  expect(handOver('none) ;;').status).toBe(0)
+})
+
+test('another pod that waits for the volume ends it at once, before HANDOVER_S', () => {
+  const { status, err } = handOver(MASTER, { HANDOVER_S: '600' }, ['.wanted'])
+  expect([status, err]).toEqual([0, expect.stringContaining('another pod waits for this volume') as string])
+})
+
+const sentinel = (priority: string): string => `${MASTER}
+  *CKQUORUM*) echo OK ;;
+  *"SENTINEL REPLICAS"*) printf 'name\\nx\\nip\\nr-1.d\\nflags\\nslave\\nmaster-link-status\\nok\\nslave-priority\\n100\\n' ;;
+  *"r-1.d"*"GET replica-priority") printf 'replica-priority\\n${priority}\\n' ;;`
+
+test('a replica that is leaving too is not chosen', () => {
+  const { status, err, calls } = handOver(sentinel('0'))
+  expect([status, err]).toEqual([1, expect.stringContaining('a replica to promote that stays') as string])
+  expect(calls).not.toContain('FAILOVER')
+})
+
+test('a replica that stays is chosen, and the leaving master never leads again', () => {
+  const answers = `${sentinel('100')} *"FAILOVER m") echo "NOGOODSLAVE" ;;`
+  const calls = handOver(
+    answers.replace('*"INFO', '*"-h r-1.d"*"INFO replication") echo slave_repl_offset:5 ;; *"INFO'),
+  ).calls
+  expect(calls).toContain('CONFIG SET replica-priority 0')
+  expect(calls).toContain('SENTINEL FAILOVER m')
+  expect(calls.trim().split('\n').at(-1)).toContain('CLIENT UNPAUSE')
+})
