@@ -23,6 +23,8 @@ export interface Capabilities<F extends Fencing = Fencing> {
   readonly wakes: boolean
   /** Waiters in different processes are served in order of arrival. */
   readonly fair: boolean
+  /** The longest lease that it grants, milliseconds; a longer one is a programming error. Absent: no limit. */
+  readonly maxTtlMs?: number
 }
 
 export interface LeaseRequest {

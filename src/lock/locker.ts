@@ -122,5 +122,5 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
 /** The policy over a backend. Connects to nothing and starts nothing. Throws `LOCK_OPTION_INVALID`. */
 export function createLocker<F extends Fencing>(backend: LockBackend<F>, options: LockerOptions = {}): Locker<F> {
-  return new PolicyLocker(backend, policyOf(options))
+  return new PolicyLocker(backend, policyOf(options, backend.capabilities.maxTtlMs))
 }

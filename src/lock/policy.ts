@@ -45,7 +45,10 @@ export interface LockerOptions {
   readonly random?: () => number
 }
 
-export type Policy = Required<LockerOptions>
+export interface Policy extends Required<LockerOptions> {
+  /** The longest lease that the backend grants, milliseconds. */
+  readonly maxTtlMs: number
+}
 
 /** Times of one acquisition, complete and checked. */
 export interface Terms {
@@ -91,11 +94,34 @@ function checkLease(name: string, ms: number): number {
   throw new Fault('LOCK_OPTION_INVALID', `"${name}" is ${ms}, too short for a lease: expected at least 11`)
 }
 
+/** A lease that the backend does not grant. */
+export function leaseTooLong(name: string, ttlMs: number, maxTtlMs: number): Fault {
+  const remedy = 'ask for less, or raise the limit for all clients ("max-lease" of a redlock:// URL)'
+  return new Fault(
+    'LOCK_OPTION_INVALID',
+    `${name} is ${ttlMs} ms, and this backend grants ${maxTtlMs} at most: ${remedy}`,
+  )
+}
+
+function checkGranted(name: string, ttlMs: number, maxTtlMs: number): void {
+  if (ttlMs > maxTtlMs) throw leaseTooLong(name, ttlMs, maxTtlMs)
+}
+
 /** The defaults filled in, the rest checked. Throws `LOCK_OPTION_INVALID`. */
-export function policyOf(options: LockerOptions): Policy {
-  const policy = { clock: systemClock, measures: unmeasured, random: Math.random, ...DEFAULTS, ...options }
+export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFINITY): Policy {
+  const ttlMs = Math.min(DEFAULTS.ttlMs, maxTtlMs)
+  const policy = {
+    clock: systemClock,
+    measures: unmeasured,
+    random: Math.random,
+    ...DEFAULTS,
+    ttlMs,
+    ...options,
+    maxTtlMs,
+  }
   for (const name of ['waitMs', 'maxHoldMs', 'callMs', 'recheckMs'] as const) checkTime(name, policy[name])
   checkLease('ttlMs', policy.ttlMs)
+  checkGranted('"ttlMs"', policy.ttlMs, maxTtlMs)
   if (policy.maxWaiting >= 0) return policy
   throw new Fault('LOCK_OPTION_INVALID', `"maxWaiting" is ${policy.maxWaiting}, expected 0 or more`)
 }
@@ -104,6 +130,7 @@ export function policyOf(options: LockerOptions): Policy {
 export function termsOf(policy: Policy, options: WaitOptions): Terms {
   const maxHoldMs = checkLease('maxHoldMs', options.maxHoldMs ?? policy.maxHoldMs)
   const ttlMs = Math.floor(Math.min(checkLease('ttlMs', options.ttlMs ?? policy.ttlMs), maxHoldMs))
+  checkGranted('"ttlMs"', ttlMs, policy.maxTtlMs)
   const waitMs = checkTime('waitMs', options.waitMs ?? policy.waitMs)
   return { ttlMs, maxHoldMs, waitMs, callMs: Math.max(1, Math.min(policy.callMs, ttlMs / 3)) }
 }

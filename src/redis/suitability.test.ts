@@ -36,7 +36,7 @@ test.each([
 
 test.each([
   ['an eviction policy without a limit', 'standalone', { maxmemory_policy: 'allkeys-lru' }, 'set later'],
-  ['Redlock nodes without a log', 'independent', { aof_enabled: '0' }, 'votes again'],
+  ['Redlock nodes without a log', 'independent', { aof_enabled: '0' }, 'do not count'],
 ] as const)('%s is a warning', (_, kind, fields, reason) => {
   const { refusals, warnings } = judge(kind, fields)
   expect(refusals).toEqual([])

@@ -66,7 +66,7 @@ const WARN_LOCKS: readonly Rule[] = [
       : 'min-replicas-to-write is 0: a master cut off from its replicas goes on granting locks that its successor forgets',
   (facts, kind) =>
     kind === 'independent' && facts.get('aof_enabled') !== '1'
-      ? 'appendonly is off: after a restart it votes again for keys that are still held'
+      ? 'appendonly is off: after each start its votes do not count until the longest lease has ended'
       : undefined,
 ]
 

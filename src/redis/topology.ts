@@ -10,8 +10,8 @@
  *
  * Query, for all of them: `tls=true` (implied by the files below and by rediss:), `ca`, `cert`, `key` (paths of PEM
  * files), `servername` (the name in the certificate when it differs from the address), `timeout` (of one command,
- * "500ms"; default in client.ts), and for Sentinel `db`, `sentinel-user` and `sentinel-password`. User names and
- * passwords are percent-encoded.
+ * "500ms"; default in client.ts), for Sentinel `db`, `sentinel-user` and `sentinel-password`, and for redlock
+ * `max-lease` (the longest lease of any client, "10s"). User names and passwords are percent-encoded.
  */
 import { parseDurationMs } from '../std/duration.ts'
 import { Fault } from '../std/fault.ts'
@@ -64,6 +64,8 @@ export interface ClusterTopology extends Common {
 export interface Independent extends Common {
   readonly kind: 'independent'
   readonly nodes: readonly Endpoint[]
+  /** The longest lease of any client, in milliseconds. */
+  readonly maxLeaseMs?: number
 }
 
 export type RedisTopology = Standalone | Sentinel | ClusterTopology | Independent
@@ -78,7 +80,10 @@ const PORT: Readonly<Record<Scheme, number>> = {
   redlock: 6379,
 }
 const COMMON_QUERY = ['tls', 'ca', 'cert', 'key', 'servername', 'timeout']
-const SENTINEL_QUERY = ['db', 'sentinel-user', 'sentinel-password']
+const OWN_QUERY: Partial<Readonly<Record<Scheme, readonly string[]>>> = {
+  'redis+sentinel': ['db', 'sentinel-user', 'sentinel-password'],
+  redlock: ['max-lease'],
+}
 const FORM = /^([a-z+]+):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/
 const ADDRESS = /^(?:\[([\da-f:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/i
 
@@ -136,11 +141,11 @@ function tlsOf(query: URLSearchParams, scheme: Scheme): TlsFiles | undefined {
   return files
 }
 
-function timeoutOf(query: URLSearchParams): number | undefined {
-  const text = query.get('timeout')
+function durationOf(query: URLSearchParams, name: string, example: string): number | undefined {
+  const text = query.get(name)
   if (text === null) return undefined
   const ms = parseDurationMs(text)
-  if (ms === undefined || ms < 1) throw invalid(`"timeout" is a duration such as 500ms, not "${text}"`)
+  if (ms === undefined || ms < 1) throw invalid(`"${name}" is a duration such as ${example}, not "${text}"`)
   return ms
 }
 
@@ -151,7 +156,7 @@ function databaseOf(text: string | null | undefined): number {
 }
 
 function checkQuery(query: URLSearchParams, scheme: Scheme): void {
-  const allowed = scheme === 'redis+sentinel' ? [...COMMON_QUERY, ...SENTINEL_QUERY] : COMMON_QUERY
+  const allowed = [...COMMON_QUERY, ...(OWN_QUERY[scheme] ?? [])]
   const unknown = [...query.keys()].filter((name) => !allowed.includes(name))
   if (unknown.length > 0) throw invalid(`unknown option "${unknown.join('", "')}"; allowed are ${allowed.join(', ')}`)
 }
@@ -172,7 +177,7 @@ function split(url: string): Parts {
   const query = new URLSearchParams(search)
   checkQuery(query, scheme)
   const tls = tlsOf(query, scheme)
-  const timeoutMs = timeoutOf(query)
+  const timeoutMs = durationOf(query, 'timeout', '500ms')
   return {
     scheme,
     endpoints: addresses.split(',').map((address) => endpointOf(address, PORT[scheme])),
@@ -213,13 +218,14 @@ function cluster({ endpoints, path, common }: Parts): ClusterTopology {
   return { kind: 'cluster', seeds: endpoints, ...common }
 }
 
-function independent({ endpoints, path, common }: Parts): Independent {
+function independent({ endpoints, path, query, common }: Parts): Independent {
   if (path !== '') throw invalid('redlock:// takes no path')
   if (endpoints.length < 3) throw invalid('redlock:// needs at least three servers: fewer have no majority to lose')
   if (new Set(endpoints.map((e) => `${e.host}:${e.port}`)).size < endpoints.length) {
     throw invalid('redlock:// names a server twice: its vote would count twice')
   }
-  return { kind: 'independent', nodes: endpoints, ...common }
+  const maxLeaseMs = durationOf(query, 'max-lease', '10s')
+  return { kind: 'independent', nodes: endpoints, ...(maxLeaseMs === undefined ? {} : { maxLeaseMs }), ...common }
 }
 
 /** Throws `CONFIG_INVALID` that says which part is wrong. */

@@ -19,6 +19,7 @@ export type FailpointName =
   | 'lock/none'
   | 'lock/release-any-owner'
   | 'lock/time-out-is-failure'
+  | 'redlock/count-every-vote'
   | 'sqlite/answer-before-commit'
   | 'sqlite/no-unique-index'
   | 'sqlite/no-sync'

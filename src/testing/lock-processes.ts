@@ -40,9 +40,11 @@ export function forkTestProgram(
   })
 }
 
-/** A peer on this URL. `fences` is the URL of its fence store, if it is to have one. */
-export async function startPeer(url: string, fences = ''): Promise<Peer> {
-  const child = forkTestProgram('lock-peer.ts', [url], { INGOT_TEST_FENCES: fences })
+/** A peer on this URL. `fences` is the URL of its fence store, if it is to have one; `failpoints` sabotage it. */
+export async function startPeer(url: string, fences = '', failpoints: readonly string[] = []): Promise<Peer> {
+  const flags = failpoints.length === 0 ? [] : ['--conditions=failpoints']
+  const env = { INGOT_TEST_FENCES: fences, INGOT_FAILPOINTS: failpoints.join(',') }
+  const child = forkTestProgram('lock-peer.ts', [url], env, flags)
   const waiting = new Map<number, (value: unknown) => void>()
   let asked = 0
   const [first] = (await once(child, 'message')) as [PeerReply]

@@ -77,6 +77,8 @@ export async function startContainer(
 ): Promise<RedisContainer> {
   const base = new GenericContainer(IMAGE)
     .withUser('root')
+    // a busy disk would hold up servers that write each command to it
+    .withTmpFs({ '/tmp': 'rw' })
     .withCommand(['sh', '-c', bootScript(specs, prepare, lifeSeconds)])
     .withCopyContentToContainer(Object.entries(files).map(([target, content]) => ({ target, content, mode: 0o644 })))
     .withWaitStrategy(Wait.forLogMessage('servers started'))

@@ -63,8 +63,11 @@ export function startStandalone({
   })
 }
 
-/** Servers that know nothing of each other. */
-export function startIndependent(count = 5, config: readonly string[] = []): Promise<RedisServers | Absent> {
+/** A restart forgets nothing that was acknowledged, so Redlock counts the votes of such a server at once. */
+export const DURABLE: readonly string[] = ['appendonly yes', 'appendfsync always']
+
+/** Servers that know nothing of each other. `config`: lines of redis.conf. */
+export function startIndependent(count = 5, config: readonly string[] = DURABLE): Promise<RedisServers | Absent> {
   return inDocker(async () => {
     const ports = await freePorts(count)
     const container = await startContainer(ports.map((port) => server(port, config)))

@@ -1,35 +1,42 @@
 /**
  * Locks by a majority of independent Redis servers, none of which knows of the others. It goes on while fewer than half
- * of them are gone, and no failover can forget a lock; a node that restarts without its data may vote twice (use
- * `appendonly yes` with `appendfsync always`, or start it after the longest lease).
+ * of them are gone, and no failover can forget a lock. A node that may have restarted without its data has no vote until
+ * the longest lease that it can have forgotten has ended (`standing.ts`).
  *
  * Independent nodes have no common counter. With a fence store each grant takes a number from it, after the votes and
  * within the lease, so that the order of the numbers is the order of the grants; without one there are no fences, and
  * the lock only saves work.
  */
+import { failpoint } from '#failpoint'
 import { loadScript } from '../../redis/script.ts'
 import { describeTopology, type Independent, parseRedisUrl } from '../../redis/topology.ts'
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { Fault, reasonOf } from '../../std/fault.ts'
 import { type Log, silentLog } from '../../telemetry/log.ts'
-import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
+import type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend } from '../backend.ts'
 import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, Token, Unavailable } from '../lock.ts'
 import { orAborted, unavailable } from '../outage.ts'
-import { DRIFT, type Motion, type Question, type Votes, vote } from './ballot.ts'
+import { leaseTooLong } from '../policy.ts'
+import { type Motion, type Question, type Votes, vote } from './ballot.ts'
 import { type Contest, createContest } from './contest.ts'
+import { maxLeaseOf, readLease, validMs } from './lease.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
 
 const INSPECT = loadScript('inspect', import.meta.url).text
 /** Not the names of the `redis` backend: servers may serve both. */
 const PREFIX = 'ingot:redlock:'
-/** Of Redis' expiry; the Redlock specification's figure. */
-const PRECISION_MS = 2
 
 export interface RedlockDeps {
   readonly clock: Clock
   /** Default: silent. */
   readonly log?: Log
+  /**
+   * The longest lease that any client of these nodes asks for, milliseconds; the same for all clients. A longer one is
+   * refused. After a restart, and after the first start, the votes of a node without `appendfsync always` do not count
+   * for so long. Default: `max-lease` of the URL, or 10000.
+   */
+  readonly maxLeaseMs?: number
 }
 
 /** Numbers for grants: real ones, or none. */
@@ -45,9 +52,17 @@ interface Won<F extends Fencing> {
   endsMs: number
 }
 
+interface Parts {
+  readonly nodes: Nodes
+  /** The nodes, for messages. */
+  readonly whom: string
+  readonly clock: Clock
+  readonly maxLeaseMs: number
+}
+
 class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   readonly name = 'redlock'
-  readonly capabilities: { readonly fencing: F; readonly wakes: false; readonly fair: false }
+  readonly capabilities: Capabilities<F> & { readonly wakes: false; readonly fair: false; readonly maxTtlMs: number }
   readonly #nodes: Nodes
   readonly #whom: string
   readonly #clock: Clock
@@ -55,20 +70,22 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   readonly #contest: Contest
   readonly #won = new Map<Token, Won<F>>()
 
-  constructor(nodes: Nodes, topology: Independent, clock: Clock, fences: FenceSource<F>) {
-    this.capabilities = { fencing: fences.fencing, wakes: false, fair: false }
+  constructor({ nodes, whom, clock, maxLeaseMs }: Parts, fences: FenceSource<F>) {
+    this.capabilities = { fencing: fences.fencing, wakes: false, fair: false, maxTtlMs: maxLeaseMs }
     this.#nodes = nodes
-    this.#whom = describeTopology(topology)
+    this.#whom = whom
     this.#clock = clock
     this.#fences = fences
-    this.#contest = createContest(nodes.clients, clock)
+    this.#contest = createContest(nodes.members, clock)
   }
 
-  tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
+  async tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
+    this.#checkLease(request)
     return orAborted(this.#attempt(request, signal), signal)
   }
 
-  extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+  async extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+    this.#checkLease(request)
     return orAborted(this.#extend(request, signal), signal)
   }
 
@@ -85,7 +102,21 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 
   get #quorum(): number {
-    return Math.floor(this.#nodes.clients.length / 2) + 1
+    return Math.floor(this.#nodes.members.length / 2) + 1
+  }
+
+  /** The locker refuses it before; this is for those who use the backend without one. */
+  #checkLease({ ttlMs }: LeaseRequest): void {
+    const { maxTtlMs } = this.capabilities
+    if (ttlMs > maxTtlMs) throw leaseTooLong('the lease', ttlMs, maxTtlMs)
+  }
+
+  /** Nothing needs to be asked while too few votes would count. */
+  #tooFewCount(): Unavailable | undefined {
+    const doubts = this.#nodes.members.flatMap((node) => (node.countsInMs() === 0 ? [] : [node.doubt()]))
+    const counted = this.#nodes.members.length - doubts.length
+    if (counted >= this.#quorum || failpoint('redlock/count-every-vote')) return undefined
+    return this.#outage('too few votes count', doubts)
   }
 
   #question({ key, token }: Lease, ttlMs: number, signal: AbortSignal): Question {
@@ -93,15 +124,17 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 
   #vote(motion: Motion, lease: Lease, ttlMs: number, signal: AbortSignal): Promise<Votes> {
-    return vote(this.#nodes.clients, motion, this.#question(lease, ttlMs, signal))
+    return vote(this.#nodes.members, motion, this.#question(lease, ttlMs, signal))
   }
 
   async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
     const sentMs = this.#clock.monotonicMs()
     const question = this.#question(request, request.ttlMs, signal)
+    const tooFew = this.#tooFewCount()
+    if (tooFew !== undefined) return tooFew
     const leftMs = await this.#contest.stepBack(question)
     if (leftMs !== undefined) return this.#refused(question, leftMs)
-    const votes = await vote(this.#nodes.clients, 'acquire', question)
+    const votes = await vote(this.#nodes.members, 'acquire', question)
     if (!votes.elected) return this.#notElected(question, votes)
     const endsMs = sentMs + validMs(request.ttlMs)
     const fence = await this.#fenceOf(request, sentMs, signal)
@@ -129,8 +162,9 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 
   #outage(what: string, silent: readonly unknown[]): Unavailable {
-    const total = this.#nodes.clients.length
-    return unavailable(`${this.#whom}: ${what}; ${silent.length} of ${total} did not answer`, {
+    const total = this.#nodes.members.length
+    const reasons = silent.map(reasonOf).join('; ')
+    return unavailable(`${this.#whom}: ${what}; ${silent.length} of ${total} gave none that counts: ${reasons}`, {
       errors: silent,
     })
   }
@@ -190,12 +224,18 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 
   async #inspect(key: Key): Promise<Inspection> {
-    const asked = this.#nodes.clients.map((node) => node.eval(INSPECT, 1, PREFIX + key))
+    const asked = this.#nodes.members.map(async (node) => {
+      // a node that may have forgotten a lease can still name one, but not say that there is none
+      const doubt = node.countsInMs() === 0 ? undefined : node.doubt()
+      const leases = readLease(await node.client.eval(INSPECT, 1, PREFIX + key))
+      if (doubt !== undefined && leases.length === 0) throw doubt
+      return leases
+    })
     const answers = await Promise.allSettled(asked)
     const known = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []))
     const silent = answers.flatMap((a): unknown[] => (a.status === 'rejected' ? [a.reason] : []))
     if (known.length < this.#quorum) return this.#outage('too few nodes answered', silent)
-    return this.#held(known.flatMap(readLease))
+    return this.#held(known.flat())
   }
 
   /** Held by whom a majority names. */
@@ -210,18 +250,6 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 }
 
-/** Of a lease, counted from the sending of the request, what no clock of any node has used up before. */
-function validMs(ttlMs: number): number {
-  return Math.max(0, ttlMs - Math.ceil(ttlMs * DRIFT) - PRECISION_MS)
-}
-
-function readLease(answer: unknown): readonly (readonly [Token, number])[] {
-  if (!Array.isArray(answer)) return []
-  const fields: readonly unknown[] = answer
-  const [token, ms] = fields
-  return typeof token === 'string' && typeof ms === 'number' ? [[token, ms]] : []
-}
-
 const NO_FENCES: FenceSource<'none'> = { fencing: 'none', next: async () => undefined }
 
 function independent(url: string): Independent {
@@ -231,9 +259,10 @@ function independent(url: string): Independent {
 }
 
 /**
- * Connects to a majority of the nodes at least. Rejects with `REDIS_UNREACHABLE` when it cannot, with
- * `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` when any node says so, with `CONFIG_INVALID`, or
- * with the signal's reason. With a fence store its fences are `always`, without one it has none.
+ * Connects to a majority of the nodes at least. Where none of them keeps its votes over a restart, attempts fail with
+ * `LOCK_BACKEND_UNAVAILABLE` until a majority has run for `maxLeaseMs`. Rejects with `REDIS_UNREACHABLE` when it cannot, with
+ * `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` when any node says so (also when two addresses are
+ * one server), with `CONFIG_INVALID`, `LOCK_OPTION_INVALID`, or with the signal's reason. With a fence store its fences are `always`, without one it has none.
  */
 export async function connectRedlock(
   url: string,
@@ -252,10 +281,12 @@ export async function connectRedlock(
 ): Promise<LockBackend<'always'> | LockBackend<'none'>> {
   const topology = independent(url)
   const { clock, fences, log = silentLog } = deps
-  const nodes = await connectNodes(topology, log, signal)
-  if (fences === undefined) return new RedlockBackend(nodes, topology, clock, NO_FENCES)
+  const maxLeaseMs = maxLeaseOf(deps.maxLeaseMs, topology.maxLeaseMs)
+  const nodes = await connectNodes(topology, { clock, log, maxLeaseMs }, signal)
+  const parts = { nodes, whom: describeTopology(topology), clock, maxLeaseMs }
+  if (fences === undefined) return new RedlockBackend(parts, NO_FENCES)
   const source: FenceSource<'always'> = { fencing: 'always', next: (key, abort) => fences.nextFence(key, abort) }
-  return new RedlockBackend(nodes, topology, clock, source)
+  return new RedlockBackend(parts, source)
 }
 
 /** For the registry: `redlock:` URLs. */

@@ -6,17 +6,19 @@
  * The package decides by the wall clock whether a quorum came too late. Its caller decides that again by the monotonic
  * clock: a wall clock that jumps can at most refuse a lock that could have been had.
  */
-import type { Redis } from 'ioredis'
 import Redlock from 'redlock'
+import { failpoint } from '#failpoint'
 import { loadScript } from '../../redis/script.ts'
 import type { Key, Token } from '../lock.ts'
+import { DRIFT } from './lease.ts'
+import type { Node } from './node.ts'
 
 /** What the nodes said. `no` holds each refusal's remaining lease in ms; 0 for a node that knew of none. */
 export interface Votes {
   readonly elected: boolean
   readonly yes: number
   readonly no: readonly number[]
-  /** Nodes that did not answer, or with an error. */
+  /** Of the nodes that did not answer, answered with an error, or gave a vote that does not count: why. */
   readonly silent: readonly unknown[]
 }
 
@@ -35,9 +37,6 @@ const ACQUIRE = loadScript('acquire', import.meta.url).text
 const EXTEND = loadScript('extend', import.meta.url).text
 /** What the package sends to all nodes after a failed renewal instead of its release: nothing happens. */
 const KEEP = 'return 0'
-
-/** Share of the lease that the clocks of the nodes may differ by; the package adds 2 ms. */
-export const DRIFT = 0.01
 
 type Reply = (error: Error | null, result?: unknown) => void
 
@@ -72,12 +71,34 @@ async function answer(work: Promise<unknown>, slip: Slip, reply: Reply): Promise
 
 const unsent = (): Promise<never> => Promise.reject(new Error('the caller gave up before the command was sent'))
 
-function voterOf(node: Redis, slip: Slip, signal: AbortSignal): Voter {
+/** The reply to a command that is sent now; a vote for us is an error unless its node counts now. */
+async function countedOnly(node: Node, send: () => Promise<unknown>): Promise<unknown> {
+  const doubt = node.countsInMs() === 0 || failpoint('redlock/count-every-vote') ? undefined : node.doubt()
+  const reply = await send()
+  if (doubt !== undefined && reply === 1) throw doubt
+  return reply
+}
+
+/** A refusal counts from any node: it can only keep us from a lock. So does a release: it takes nothing. */
+function voterOf(node: Node, motion: Motion, slip: Slip, signal: AbortSignal): Voter {
+  const { client } = node
+  const ask = (send: () => Promise<unknown>): Promise<unknown> => {
+    if (signal.aborted) return unsent()
+    return motion === 'release' ? send() : countedOnly(node, send)
+  }
   return {
     evalsha: (sha, [count = 0, ...rest], reply) =>
-      void answer(signal.aborted ? unsent() : node.evalsha(sha, count, ...rest), slip, reply),
+      void answer(
+        ask(() => client.evalsha(sha, count, ...rest)),
+        slip,
+        reply,
+      ),
     eval: ([text = '', count = 0, ...rest], reply) =>
-      void answer(signal.aborted ? unsent() : node.eval(String(text), count, ...rest), slip, reply),
+      void answer(
+        ask(() => client.eval(String(text), count, ...rest)),
+        slip,
+        reply,
+      ),
   }
 }
 
@@ -98,9 +119,9 @@ function countVotes(slips: readonly Slip[], elected: boolean): Votes {
 }
 
 /** Asks all nodes once. Resolves when all have answered or timed out; never rejects. */
-export async function vote(nodes: readonly Redis[], motion: Motion, question: Question): Promise<Votes> {
+export async function vote(nodes: readonly Node[], motion: Motion, question: Question): Promise<Votes> {
   const slips = nodes.map((): Slip => ({}))
-  const voters = nodes.map((node, i) => voterOf(node, slips[i] ?? {}, question.signal))
+  const voters = nodes.map((node, i) => voterOf(node, motion, slips[i] ?? {}, question.signal))
   const redlock = new Redlock(voters, {
     retryCount: 0,
     driftFactor: DRIFT,

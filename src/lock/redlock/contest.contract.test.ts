@@ -27,7 +27,7 @@ test('contenders behind uneven delays are all served, with fewer than 33 command
   const delayMs = (): number => Math.random() * 10
   const proxies = await Promise.all(servers.ports.map((port) => startTcpProxy(port, { delayMs })))
   for (const proxy of proxies) stack.use(proxy)
-  const url = `redlock://${proxies.map((proxy) => `127.0.0.1:${proxy.port}`).join(',')}`
+  const url = `redlock://${proxies.map((proxy) => `127.0.0.1:${proxy.port}`).join(',')}?timeout=2s`
 
   // each with connections of its own, as processes have: nothing is shared that could keep them in line
   const lockers = await Promise.all(

@@ -4,11 +4,11 @@
  * one node, the same for all contenders: who is refused there has cost one command, and who gets that vote asks the
  * others with fewer rivals. A node that does not answer is passed over.
  */
-import type { Redis } from 'ioredis'
 import { loadScript } from '../../redis/script.ts'
 import type { Clock } from '../../std/clock.ts'
 import type { Key } from '../lock.ts'
 import type { Question } from './ballot.ts'
+import type { Node } from './node.ts'
 
 const ACQUIRE = loadScript('acquire', import.meta.url)
 
@@ -30,7 +30,7 @@ function hash(text: string): number {
   return h >>> 0
 }
 
-export function createContest(nodes: readonly Redis[], clock: Clock): Contest {
+export function createContest(nodes: readonly Node[], clock: Clock): Contest {
   const untilMs = new Map<Key, number>()
 
   function forgetOld(): void {
@@ -44,7 +44,7 @@ export function createContest(nodes: readonly Redis[], clock: Clock): Contest {
   async function ask({ key, token, ttlMs }: Question): Promise<number | undefined> {
     const node = nodes[hash(key) % nodes.length]
     try {
-      const vote = await node?.evalsha(ACQUIRE.sha, 1, key, token, ttlMs)
+      const vote = await node?.client.evalsha(ACQUIRE.sha, 1, key, token, ttlMs)
       return typeof vote === 'number' && vote <= 0 ? -vote : undefined
     } catch {
       // down, or without the script: the vote that follows finds out

@@ -31,7 +31,7 @@ afterEach(async () => {
   await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()))
 })
 
-const url = (): string => `redlock://${proxies.map((proxy) => `127.0.0.1:${proxy.port}`).join(',')}`
+const url = (): string => `redlock://${proxies.map((proxy) => `127.0.0.1:${proxy.port}`).join(',')}?max-lease=20s`
 
 /** How many nodes have the key, asked behind the proxies. */
 async function votesFor(key: string): Promise<number> {
