@@ -9,7 +9,7 @@
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { type Static, Type } from 'typebox'
-import { Value } from 'typebox/value'
+import { Compile } from 'typebox/compile'
 import { Fault } from '../std/fault.ts'
 
 /**
@@ -58,6 +58,8 @@ const EVENT = Type.Object({
   proof: Type.Optional(Type.String()),
   error: Type.Optional(Type.String()),
 })
+
+const EVENTS = Compile(EVENT)
 
 export type Event = Readonly<Static<typeof EVENT>>
 
@@ -129,8 +131,8 @@ export function parseHistory(text: string, name = 'history'): History {
 
 function parseEvent(line: string, where: string): Event {
   const value = parseJson(line, where)
-  if (Value.Check(EVENT, value)) return value
-  const [first] = Value.Errors(EVENT, value)
+  if (EVENTS.Check(value)) return value
+  const [first] = EVENTS.Errors(value)
   throw unreadable(`${where} is no event of a history: ${first?.instancePath ?? ''} ${first?.message ?? ''}`)
 }
 

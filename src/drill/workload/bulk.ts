@@ -19,6 +19,30 @@ export interface BulkWorkload {
   readonly clock: Clock
   /** Most items of one stream. */
   readonly streamItems: number
+  readonly routes: Routes
+}
+
+/** Where to send: a replica that acknowledged nothing is left alone for a moment, as a load balancer would do. */
+export interface Routes {
+  pick(random: Random): string
+  note(to: string, isAcknowledged: boolean): void
+}
+
+const AWAY_MS = 1_000
+
+export function createRoutes(targets: readonly string[], clock: Clock): Routes {
+  const awayUntilMs = new Map<string, number>()
+  return {
+    pick(random) {
+      const nowMs = clock.monotonicMs()
+      const present = targets.filter((to) => (awayUntilMs.get(to) ?? 0) <= nowMs)
+      return random.pick(present.length === 0 ? targets : present)
+    },
+    note(to, isAcknowledged) {
+      if (isAcknowledged) awayUntilMs.delete(to)
+      else awayUntilMs.set(to, clock.monotonicMs() + AWAY_MS)
+    },
+  }
 }
 
 const REPEATS = 0.12
@@ -37,15 +61,15 @@ export function bulkClient(workload: BulkWorkload, name: string): Client {
 
 /** Returns a client that deletes recent contents, and sends half of them again at once. */
 export function deletingClient(workload: BulkWorkload, name: string): Client {
-  const { book, sender, targets } = workload
+  const { book, sender, routes } = workload
   return async (random, signal) => {
     while (!signal.aborted) {
       const content = book.recentAcknowledged(random)
       const id = content === undefined ? undefined : sender.idOf(content)
       if (content !== undefined && id !== undefined) {
-        await sender.remove(name, random.pick(targets), content, id)
+        await sender.remove(name, routes.pick(random), content, id)
         if (random.chance(0.5))
-          await send(workload, { name, to: random.pick(targets), form: 'single' }, [content], random)
+          await send(workload, { name, to: routes.pick(random), form: 'single' }, [content], random)
       }
       await pause(workload, random, signal)
     }
@@ -57,9 +81,9 @@ export function deletingClient(workload: BulkWorkload, name: string): Client {
  * acknowledged, and `fresh` new contents, so that every part of the history has something to judge.
  */
 export function settleBulk(workload: BulkWorkload, fresh: number): Client {
-  const { book, targets } = workload
+  const { book, routes } = workload
   return async (random, signal) => {
-    const how = (form: Form) => ({ name: 'settle', to: random.pick(targets), form })
+    const how = (form: Form) => ({ name: 'settle', to: routes.pick(random), form })
     await send(workload, how('batch'), book.sample(), random)
     for (let left = fresh; left > 0; left -= SETTLE_ITEMS) {
       await send(
@@ -80,8 +104,8 @@ export function settleBulk(workload: BulkWorkload, fresh: number): Client {
 const SETTLE_ITEMS = 500
 
 function step(workload: BulkWorkload, name: string, random: Random): Promise<boolean> {
-  const { targets, streamItems } = workload
-  const to = random.pick(targets)
+  const { routes, streamItems } = workload
+  const to = routes.pick(random)
   const dice = random.next()
   if (dice < 0.2) return send(workload, { name, to, form: 'single' }, draw(workload, random, 1), random)
   if (dice < 0.35)
@@ -120,7 +144,7 @@ interface How {
 
 /** Resolves with whether any of the contents was acknowledged. */
 async function send(
-  { sender, book }: BulkWorkload,
+  { sender, book, routes }: BulkWorkload,
   { name, to, form }: How,
   contents: readonly Content[],
   random: Random,
@@ -130,7 +154,9 @@ async function send(
   )
   const outcomes = await sender.save(name, to, sent, form)
   for (const [index, content] of contents.entries()) book.note(content, outcomes[index] ?? 'info')
-  return outcomes.includes('ok')
+  const isAcknowledged = outcomes.includes('ok')
+  routes.note(to, isAcknowledged)
+  return isAcknowledged
 }
 
 async function pause({ clock }: BulkWorkload, random: Random, signal: AbortSignal): Promise<void> {

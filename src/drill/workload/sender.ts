@@ -53,6 +53,9 @@ class HttpSender implements Sender {
   readonly #options: SenderOptions
   /** By the number of the content. */
   readonly #ids = new Map<number, string>()
+  /** Numbers whose ids are remembered, when those are bounded; `#next` is the place of the oldest one. */
+  readonly #ring: number[] = []
+  #next = 0
   readonly #keyOf: (content: Content) => string
   #ops = 0
 
@@ -66,13 +69,15 @@ class HttpSender implements Sender {
   }
 
   #remember({ number }: Content, id: string): void {
-    const { rememberedIds = Number.POSITIVE_INFINITY } = this.#options
-    this.#ids.set(number, id)
-    if (this.#ids.size <= rememberedIds) return
-    for (const oldest of this.#ids.keys()) {
-      this.#ids.delete(oldest)
-      break
+    const { rememberedIds } = this.#options
+    if (rememberedIds !== undefined && !this.#ids.has(number)) {
+      // a ring: asking a Map for its oldest key steps over all that were deleted before
+      const oldest = this.#ring[this.#next]
+      if (oldest !== undefined) this.#ids.delete(oldest)
+      this.#ring[this.#next] = number
+      this.#next = (this.#next + 1) % rememberedIds
     }
+    this.#ids.set(number, id)
   }
 
   async save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]> {

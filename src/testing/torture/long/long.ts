@@ -11,7 +11,13 @@ import type { Entry, Event } from '../../../drill/history.ts'
 import type { Probe } from '../../../drill/nemesis/faults.ts'
 import { createPartitionedRecorder } from '../../../drill/partitions.ts'
 import { run } from '../../../drill/runner.ts'
-import { type BulkWorkload, bulkClient, deletingClient, settleBulk } from '../../../drill/workload/bulk.ts'
+import {
+  type BulkWorkload,
+  bulkClient,
+  createRoutes,
+  deletingClient,
+  settleBulk,
+} from '../../../drill/workload/bulk.ts'
 import { bytesOf } from '../../../drill/workload/content.ts'
 import { createNumberedBook, type NumberedBook } from '../../../drill/workload/numbered-book.ts'
 import { createSender, type Sender } from '../../../drill/workload/sender.ts'
@@ -150,10 +156,12 @@ async function perform(options: LongOptions, set: Scenery, { record, tally, part
     rememberedIds: REMEMBERED_IDS,
   })
   const book = createNumberedBook(seed, random.fork())
+  const targets = replicas.map(({ url }) => url)
   const workload: BulkWorkload = {
     sender,
     book,
-    targets: replicas.map(({ url }) => url),
+    targets,
+    routes: createRoutes(targets, systemClock),
     clock: systemClock,
     streamItems: Math.min(STREAM_ITEMS, Math.ceil(items / 20)),
   }
