@@ -89,6 +89,24 @@ describe('the pods of Redis', () => {
     }
   })
 
+  test.each([SENTINEL, 'cluster', 'standalone'])(
+    'have a second container that is restarted alone, with the values %s',
+    (mode) => {
+      const servers = pods(render(mode)).filter(({ owner }) => /^StatefulSet\/ingot-(redis|sentinel)$/.test(owner))
+      expect(servers.length).toBeGreaterThan(0)
+      for (const pod of servers) {
+        const [server, keeper] = pod.spec.containers
+        const component = pod.owner.endsWith('sentinel') ? 'sentinel' : 'redis'
+        expect(server?.name).toBe(component)
+        expect(keeper).toMatchObject({
+          name: 'keeper',
+          command: ['/etc/ingot/redis/keeper.sh', component],
+          livenessProbe: { exec: { command: ['/etc/ingot/redis/probe.sh', 'keeper'] } },
+        })
+      }
+    },
+  )
+
   test('of Sentinel never share a node, unless it is said', () => {
     const affinity = (changes: readonly string[]): unknown =>
       set(render(SENTINEL, changes), 'ingot-sentinel')['template']

@@ -1,12 +1,10 @@
-#!/bin/sh
-# Beside every server of a cluster, for as long as it runs.
+# shellcheck shell=sh
+# A round of what every pod of a cluster does beside its server, for as long as it runs. Sourced by keeper.sh.
 #
 # Every pod meets its peers where their names lead now: nodes.conf holds addresses, and after the loss of all pods none
-# of them is right (redis#6128). The first pod that answers does besides what is to be done once: it forms the cluster
-# when nobody has a slot or a key, gives empty newcomers a master to copy, and keeps masters on different nodes.
-set -eu
-. "${0%/*}/lib.sh"
-. "${0%/*}/plans.sh"
+# of them is right (redis#6128). The first pod does besides what is to be done once: it forms the cluster when nobody has
+# a slot or a key, gives empty newcomers a master to copy, and keeps masters on different nodes. It changes nothing
+# while it does not hear from every server: in a partition both sides would.
 SLOTS=16384
 # healthy rounds, of 5 s each, before masters are moved: not while anything else is going on
 CALM_ROUNDS=12
@@ -31,15 +29,17 @@ meet() {
   [ -z "$address" ] || me CLUSTER MEET "$address" "$REDIS_PORT" >/dev/null
 }
 
+# unmet PEER: prints its name unless CLUSTER NODES (in $view) shows a live link to where the name leads
+unmet() { echo "$view" | connected "$1" "$(address_of "$1")" || echo "$1"; }
+
 # 0 when all peers are there
+# shellcheck disable=SC2046,SC2086 # host names are words
 meet_peers() {
   view=$(nodes)
-  complete=0
-  for peer in $(redis_hosts); do
-    [ "$peer" != "$SELF" ] || continue
-    echo "$view" | connected "$peer" "$(address_of "$peer")" || { meet "$peer" && complete=1; }
-  done
-  return "$complete"
+  missing=$(at_once unmet $(redis_hosts | grep -vxF "$SELF"))
+  [ -n "$missing" ] || return 0
+  at_once meet $missing
+  return 1
 }
 
 # Nodes that failed and whose name another one has now: their volume was lost. They own nothing and never come back.
@@ -70,30 +70,25 @@ follow_moved_master() {
   me CLUSTER REPLICATE "$id" >/dev/null
 }
 
-# --- what one pod does for all ----------------------------------------------------------------------------------------
+# --- what the first pod does for all ----------------------------------------------------------------------------------
 
-is_first() {
-  for host in $(redis_hosts); do
-    [ "$host" != "$SELF" ] || return 0
-    [ -z "$(redis_at "$host" PING)" ] || return 1
-  done
+# standing_in_cluster HOST: its line of the census; nothing when it does not answer
+standing_in_cluster() {
+  own=$(redis_at "$1" CLUSTER NODES)
+  machine=$(redis_at "$1" CONFIG GET cluster-announce-human-nodename | tail -n 1)
+  keys=$(redis_at "$1" DBSIZE)
+  [ -z "$own" ] || [ -z "$keys" ] || echo "$own" | awk -v host="$1" -v machine="${machine:--}" -v keys="$keys" '
+    $3 !~ /handshake|fail/ { known++ }
+    $3 ~ /myself/ {
+      id = $1; master = $4; slots = 0
+      for (i = 9; i <= NF; i++) if ($i !~ /^\[/) { n = split($i, r, "-"); slots += n > 1 ? r[2] - r[1] + 1 : 1 }
+    }
+    END { print host, machine, id, master, slots, keys, known }'
 }
 
-# A line for each server that answers; see plans.sh.
-census() {
-  redis_hosts | while read -r host; do
-    own=$(redis_at "$host" CLUSTER NODES) || continue
-    machine=$(redis_at "$host" CONFIG GET cluster-announce-human-nodename | tail -n 1)
-    keys=$(redis_at "$host" DBSIZE)
-    [ -z "$own" ] || [ -z "$keys" ] || echo "$own" | awk -v host="$host" -v machine="${machine:--}" -v keys="$keys" '
-      $3 !~ /handshake|fail/ { known++ }
-      $3 ~ /myself/ {
-        id = $1; master = $4; slots = 0
-        for (i = 9; i <= NF; i++) if ($i !~ /^\[/) { n = split($i, r, "-"); slots += n > 1 ? r[2] - r[1] + 1 : 1 }
-      }
-      END { print host, machine, id, master, slots, keys, known }'
-  done
-}
+# A line for each server that answers, in the order of their names; see plans.sh.
+# shellcheck disable=SC2046 # host names are words
+cluster_census() { at_once standing_in_cluster $(redis_hosts) | sort -V; }
 
 form() {
   masters=$(echo "$1" | plan_masters)
@@ -123,14 +118,18 @@ move_a_master() {
   redis_at "$replica" CLUSTER FAILOVER >/dev/null
 }
 
-healthy() { me CLUSTER INFO | grep -q '^cluster_state:ok' && [ "$(echo "$1" | grep -c .)" = "$REDIS_COUNT" ]; }
+# all_met CENSUS: whether every server is in it, and has met all others
+all_met() { [ "$(echo "$1" | awk -v all="$REDIS_COUNT" 'NF && $7 >= all { n++ } END { print n + 0 }')" = "$REDIS_COUNT" ]; }
+
+healthy() { me CLUSTER INFO | grep -q '^cluster_state:ok'; }
 
 # lead: 0 when there was nothing to do
 lead() {
-  people=$(census)
+  people=$(cluster_census)
+  all_met "$people" || return 1
   if ! echo "$people" | awk '$5 > 0 { found = 1 } END { exit !found }'; then form "$people" && return 1; fi
   if [ -n "$(echo "$people" | plan_replicas)" ]; then place_newcomers "$people" && return 1; fi
-  healthy "$people" || return 1
+  healthy || return 1
   roles=$(echo "$people" | awk '{ print $1, $3, $4, $5 }')
   if [ "$roles" = "$last_roles" ]; then calm=$((calm + 1)); else calm=0 last_roles=$roles; fi
   [ "$calm" -ge "$CALM_ROUNDS" ] || return 0
@@ -138,15 +137,9 @@ lead() {
   move_a_master "$people"
 }
 
-round() {
+cluster_round() {
   follow_moved_master
-  forget_replaced
   meet_peers || { calm=0 && return 1; }
-  ! is_first || lead
+  forget_replaced
+  [ "$SELF" != "$REDIS_SET-0.$REDIS_DOMAIN" ] || lead
 }
-
-calm=0 last_roles=
-until [ "$(me PING)" = PONG ]; do sleep 1; done
-while :; do
-  if round; then sleep 5; else sleep 1; fi
-done

@@ -1,5 +1,6 @@
-#!/bin/sh
-# Beside a starting Redis server under Sentinels, until it has found its place.
+# shellcheck shell=sh
+# How a starting Redis server under Sentinels finds its place. Sourced by start-redis.sh, and by keeper.sh,
+# which calls `find_place` until it did.
 #
 # Sentinels that know no master leave the servers orphaned: each follows 127.0.0.1, port 1 ("I was no master") or
 # port 2 ("I was"). Then exactly one becomes master, and only when all servers answer, so that no data are overlooked:
@@ -9,9 +10,6 @@
 #
 # A master that is back before its Sentinels gave it up may still be replaced: they may have begun just then, and would
 # throw away what it acknowledged meanwhile. It takes no write (start-redis.sh) until a majority has heard from it again.
-set -eu
-. "${0%/*}/lib.sh"
-. "${0%/*}/plans.sh"
 
 # standing_of HOST: its line of the census
 standing_of() {
@@ -25,7 +23,16 @@ $(echo "$info" | field master_host) $(echo "$info" | field master_port) $keys"
 # shellcheck disable=SC2046 # host names are words
 census() { at_once standing_of $(redis_hosts); }
 
-orphaned() { me INFO replication | grep -q '^master_host:127.0.0.1'; }
+# May this pod, which the Sentinels call master, serve? An empty volume would be copied over the others' data.
+may_lead() {
+  if failover_under_way; then log 'the Sentinels are choosing another master: waiting for the outcome' && return 1; fi
+  if holds_data || [ "$PERSISTENT" = false ]; then return 0; fi
+  log 'the Sentinels call this pod master but its volume is empty: waiting until they choose a pod that has the data'
+  return 1
+}
+
+# orphaned INFO
+orphaned() { echo "$1" | grep -q '^master_host:127.0.0.1'; }
 
 # adopt MASTER: what the Sentinels know now
 adopt() {
@@ -44,11 +51,11 @@ lead_if_elected() {
   fi
 }
 
+# in_place INFO
 in_place() {
-  info=$(me INFO replication)
-  case $(echo "$info" | field role) in
+  case $(echo "$1" | field role) in
     master) trusted_by_sentinels ;;
-    slave) in_step "$info" ;;
+    slave) in_step "$1" ;;
     *) return 1 ;;
   esac
 }
@@ -73,31 +80,28 @@ trusted_by_sentinels() {
   return 1
 }
 
-# view_of SENTINEL: its line of the views. Names and values alternate in the answer, a line each.
-view_of() {
-  sentinel_at "$1" SENTINEL MASTER "$MASTER_NAME" | awk '
-    NR % 2 { key = $0; next }
-    { value[key] = $0 }
-    END { if ("ip" in value) print value["ip"], value["flags"], value["last-ok-ping-reply"] }'
-}
-
 # A line for each Sentinel that knows a master; see plans.sh.
 # shellcheck disable=SC2046 # host names are words
 views() { at_once view_of $(sentinel_hosts); }
 
-# set_until_done NAME VALUE
-set_until_done() { until [ "$(me CONFIG SET "$1" "$2")" = OK ]; do sleep 1; done; }
-
-until [ "$(me PING)" = PONG ]; do sleep 0.2; done
-while orphaned; do
+leave_orphanage() {
+  # shellcheck disable=SC2034 # of keeper.sh
+  step_pause=1
   master=$(opinions | agreed)
   case $master in
     '') ;;
     -) lead_if_elected ;;
+    "$SELF") ! may_lead || me REPLICAOF NO ONE >/dev/null ;;
     *) adopt "$master" ;;
   esac
-  sleep 1
-done
-until in_place; do sleep 0.2; done
-set_until_done min-replicas-to-write "$MIN_REPLICAS"
-set_until_done replica-priority 100
+}
+
+# settled: whether start-redis.sh's mark, which is taken away last, is no longer on the server. No answer is no.
+settled() { least=$(me CONFIG GET min-replicas-to-write | tail -n 1) && [ "${least:-$STARTING}" != "$STARTING" ]; }
+
+# find_place INFO: a step on the way to the server's place; 0 when it has it
+find_place() {
+  if orphaned "$1"; then leave_orphanage && return 1; fi
+  in_place "$1" || return 1
+  [ "$(me CONFIG SET replica-priority 100)" = OK ] && [ "$(me CONFIG SET min-replicas-to-write "$MIN_REPLICAS")" = OK ]
+}

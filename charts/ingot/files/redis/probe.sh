@@ -1,5 +1,5 @@
 #!/bin/sh
-# probe.sh startup|ready|alive for Redis, sentinel-ready|sentinel-alive for Sentinels.
+# probe.sh startup|ready|alive for Redis, sentinel-ready|sentinel-alive for Sentinels, keeper for keeper.sh of both.
 # Ready knows roles: a replica that has no link or is still copying must not let a rollout take the next pod.
 # Alive fails only for a server that does not answer at all: a loading or copying one answers, with an error.
 set -eu
@@ -29,5 +29,6 @@ case $1 in
   ready) [ "$(me PING)" = PONG ] && redis_ready ;;
   sentinel-alive) [ -n "$(sentinel_at localhost PING)" ] ;;
   sentinel-ready) [ -n "$(sentinel_at localhost SENTINEL GET-MASTER-ADDR-BY-NAME "$MASTER_NAME")" ] ;;
+  keeper) [ -n "$(find "$RUN/heartbeat" -mmin -1)" ] ;;
   *) log "unknown probe $1" && exit 2 ;;
 esac

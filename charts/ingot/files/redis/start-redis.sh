@@ -2,6 +2,9 @@
 # Starts a Redis server in the role that its peers give it. No pod makes itself master while anybody may know another.
 set -eu
 . "${0%/*}/lib.sh"
+. "${0%/*}/plans.sh"
+. "${0%/*}/passwords.sh"
+. "${0%/*}/guide.sh"
 
 configure() {
   umask 077
@@ -28,14 +31,6 @@ be_orphan() {
   echo "replicaof 127.0.0.1 $remembers" >>"$RUN/redis.conf"
 }
 
-# May this pod, which the Sentinels call master, serve? An empty volume would be copied over the others' data.
-may_lead() {
-  if failover_under_way; then log 'the Sentinels are choosing another master: waiting for the outcome' && return 1; fi
-  if holds_data || [ "$PERSISTENT" = false ]; then return 0; fi
-  log 'the Sentinels call this pod master but its volume is empty: waiting until they choose a pod that has the data'
-  return 1
-}
-
 # Returns when the configuration says whom to follow. Waits as long as it takes: starting wrongly costs data.
 find_role() {
   while :; do
@@ -50,19 +45,22 @@ find_role() {
   done
 }
 
+# shellcheck disable=SC2046 # host names are words
+await_peers() {
+  await_login replication "$REDIS_PORT" $(redis_hosts | grep -vxF "$SELF")
+  await_login admin "$REDIS_PORT" $(redis_hosts | grep -vxF "$SELF")
+  [ "$MODE" != sentinel ] || await_login admin "$SENTINEL_PORT" $(sentinel_hosts)
+}
+
 mkdir -p "$RUN"
 own_the_volume
 configure
-write_acl users.redis
-case $MODE in
-  sentinel)
-    # what has no data yet must not be promoted before it has copied them; guide.sh lifts this
-    if ! holds_data && [ "$PERSISTENT" = true ]; then echo 'replica-priority 0' >>"$RUN/redis.conf"; fi
-    # more than there are: no write before guide.sh knows that it will be kept
-    echo 'min-replicas-to-write 1000' >>"$RUN/redis.conf"
-    find_role
-    "${0%/*}/guide.sh" &
-    ;;
-  cluster) "${0%/*}/cluster.sh" & ;;
-esac
+write_acl redis
+[ "$MODE" = standalone ] || await_peers
+if [ "$MODE" = sentinel ]; then
+  # what has no data yet must not be promoted before it has copied them; guide.sh lifts this
+  if ! holds_data && [ "$PERSISTENT" = true ]; then echo 'replica-priority 0' >>"$RUN/redis.conf"; fi
+  echo "min-replicas-to-write $STARTING" >>"$RUN/redis.conf"
+  find_role
+fi
 exec "$REDIS_SERVER" "$RUN/redis.conf"

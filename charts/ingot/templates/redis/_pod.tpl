@@ -35,6 +35,7 @@ dnsConfig:
 - { name: REDIS_DOMAIN, value: {{ include "ingot.redis.domain" (dict "context" .context "set" (include "ingot.redis.name" .context)) }} }
 - { name: REDIS_COUNT, value: {{ include "ingot.redis.count" .context | quote }} }
 - { name: REDIS_PORT, value: "6379" }
+- { name: PREVIOUS_VALID_S, value: {{ $redis.auth.previousValidSeconds | quote }} }
 - { name: MIN_REPLICAS, value: {{ include "ingot.redis.minReplicas" .context | quote }} }
 {{- if eq $redis.mode "sentinel" }}
 - { name: SENTINEL_SET, value: {{ include "ingot.redis.sentinelName" .context }} }
@@ -46,6 +47,45 @@ dnsConfig:
 {{- if eq $redis.mode "cluster" }}
 - { name: CLUSTER_MASTERS, value: {{ $redis.cluster.masters | quote }} }
 {{- end }}
+{{- end }}
+
+{{/*
+The second container, beside the server: what has to go on while it runs (files/redis/keeper.sh). Kubernetes starts it
+again when it ends or hangs, and leaves the server alone: (dict "context" $ "component" redis|sentinel "values" VALUES)
+*/}}
+{{- define "ingot.redis.keeper" -}}
+{{- $redis := .context.Values.redis }}
+- name: keeper
+  image: {{ include "ingot.imageOf" (dict "context" .context "image" $redis.image) }}
+  imagePullPolicy: {{ $redis.image.pullPolicy }}
+  command: [/etc/ingot/redis/keeper.sh, {{ .component }}]
+  env:
+    {{- include "ingot.redis.podEnv" . | nindent 4 }}
+    {{- if eq .component "sentinel" }}
+    {{- include "ingot.redis.sentinelEnv" . | nindent 4 }}
+    {{- end }}
+    {{- include "ingot.items" .values.extraEnv | nindent 4 }}
+  livenessProbe:
+    exec:
+      command: [/etc/ingot/redis/probe.sh, keeper]
+    initialDelaySeconds: 10
+    periodSeconds: 20
+    timeoutSeconds: 5
+    failureThreshold: 3
+  resources:
+    {{- toYaml $redis.keeper.resources | nindent 4 }}
+  securityContext:
+    {{- include "ingot.containerSecurity" .values | nindent 4 }}
+  volumeMounts:
+    {{- include "ingot.redis.mounts" . | nindent 4 }}
+    {{- include "ingot.items" .values.extraVolumeMounts | nindent 4 }}
+{{- end }}
+
+{{- define "ingot.redis.sentinelEnv" -}}
+{{- $sentinel := .context.Values.redis.sentinel }}
+- { name: QUORUM, value: {{ $sentinel.quorum | default (add 1 (div $sentinel.replicas 2)) | quote }} }
+- { name: DOWN_AFTER_MS, value: {{ $sentinel.downAfterMs | quote }} }
+- { name: FAILOVER_TIMEOUT_MS, value: {{ $sentinel.failoverTimeoutMs | quote }} }
 {{- end }}
 
 {{- define "ingot.redis.mounts" -}}
