@@ -3,82 +3,25 @@
  * with the images ingot:dev, redis:8.0, valkey/valkey:8.1 and postgres:17: `npm run test:chart-kind`. What was measured is printed and
  * written to out/chart-kind/redis.json.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   deleteAll,
   deletePod,
   eventually,
   everythingReady,
   inPod,
-  install,
   kubectl,
   podsOf,
-  prepareNamespace,
-  remove,
-  reportSince,
   roleOf,
   signal,
-  startWriter,
   theMaster,
   upgrade,
   type Values,
-  verifySince,
 } from './cluster.ts'
+import { allAgree, keepFigures, release, suffer } from './faults.ts'
 
-interface Figure {
-  readonly mode: string
-  readonly fault: string
-  readonly stallMs: number
-  readonly failed: number
-  readonly sent: number
-  readonly lost: number
-}
-
-const figures: Figure[] = []
-
-/** Does it under the writes, waits until they go on, and reads everything acknowledged so far back. */
-async function suffer(mode: string, fault: string, hurt: () => Promise<void>, quietMs = 5_000): Promise<Figure> {
-  const since = Date.now()
-  await hurt()
-  await eventually('writes go on', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
-  await sleep(quietMs)
-  await eventually('writes still go on', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
-  const { sent, acknowledged, stallMs, failed, writable } = await reportSince(since)
-  const { lost } = await verifySince(since)
-  const figure = { mode, fault, stallMs, failed: sent - acknowledged, sent, lost: lost.length }
-  figures.push(figure)
-  process.stdout.write(`${JSON.stringify({ ...figure, writable, failed })}\n`)
-  expect(sent).toBeGreaterThan(0)
-  expect(writable).toBe(1)
-  expect(lost).toEqual([])
-  return figure
-}
-
-function release(mode: string, values: Values): void {
-  beforeAll(async () => {
-    await prepareNamespace()
-    await remove()
-    await install({ 'redis.mode': mode, ...values })
-    await startWriter()
-  }, 600_000)
-  afterAll(process.env['KIND_KEEP'] === undefined ? remove : () => undefined, 300_000)
-}
-
-afterAll(() => {
-  mkdirSync('out/chart-kind', { recursive: true })
-  writeFileSync('out/chart-kind/redis.json', `${JSON.stringify(figures, null, 2)}\n`)
-})
-
-/** Every Sentinel names the one pod that says that it is master, and all the others follow it. */
-async function allAgree(): Promise<boolean> {
-  const master = await theMaster()
-  const named = await Promise.all((await podsOf('sentinel')).map((pod) => inPod(pod, 'master_of localhost')))
-  const replicas = (await podsOf('redis')).filter((pod) => pod !== master)
-  const roles = await Promise.all(replicas.map((pod) => roleOf(pod)))
-  return named.length === 3 && named.every((name) => name.startsWith(`${master}.`)) && roles.every((r) => r === 'slave')
-}
+keepFigures('redis')
 
 describe('sentinel', () => {
   release('sentinel', {})
@@ -87,13 +30,13 @@ describe('sentinel', () => {
     const master = await theMaster()
     await suffer('sentinel', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
     expect(await theMaster()).not.toBe(master)
-    await eventually('all agree', 30, allAgree)
+    await eventually('all agree', 30, () => allAgree())
   })
 
   test('a master that is deleted by force', async () => {
     const master = await theMaster()
     await suffer('sentinel', 'forced delete of the master', () => deletePod(master, 'by force'))
-    await eventually('all agree', 30, allAgree)
+    await eventually('all agree', 30, () => allAgree())
   })
 
   test('a master that freezes is replaced, and follows when it thaws', async () => {
@@ -103,13 +46,13 @@ describe('sentinel', () => {
       await sleep(15_000)
       await signal(master, 'CONT')
     })
-    await eventually('all agree', 40, allAgree)
+    await eventually('all agree', 40, () => allAgree())
     expect(await theMaster()).not.toBe(master)
   })
 
   test('a server that is killed where it is comes back with its data', async () => {
     await suffer('sentinel', 'SIGKILL of the master', async () => signal(await theMaster(), 'KILL'), 15_000)
-    await eventually('all agree', 60, allAgree)
+    await eventually('all agree', 60, () => allAgree())
   })
 
   test('the new master dies too, once the first has another address (D1)', async () => {
@@ -120,13 +63,13 @@ describe('sentinel', () => {
       await eventually('all agree on another', 60, async () => (await allAgree()) && (await theMaster()) !== first)
       await deletePod(await theMaster(), 'gracefully')
     })
-    await eventually('all agree', 60, allAgree)
+    await eventually('all agree', 60, () => allAgree())
   })
 
   test('all pods of Redis and of the Sentinels at once', async () => {
     await suffer('sentinel', 'all pods deleted by force', () => deleteAll(['redis', 'sentinel']), 10_000)
     await everythingReady(180)
-    await eventually('all agree', 60, allAgree)
+    await eventually('all agree', 60, () => allAgree())
   })
 
   test('a master whose volume is lost does not lead, and copies the others', async () => {
@@ -136,7 +79,7 @@ describe('sentinel', () => {
       await deletePod(master, 'by force')
     })
     await everythingReady(180)
-    await eventually('all agree', 60, allAgree)
+    await eventually('all agree', 60, () => allAgree())
     expect(await theMaster()).not.toBe(master)
   })
 
@@ -148,7 +91,7 @@ describe('sentinel', () => {
       await deleteAll(['redis', 'sentinel'])
     })
     await everythingReady(180)
-    await eventually('all agree', 60, allAgree)
+    await eventually('all agree', 60, () => allAgree())
     expect(await theMaster()).toBe(master)
   })
 
@@ -159,7 +102,7 @@ describe('sentinel', () => {
       await everythingReady(400)
     })
     expect(failed).toBeLessThan(400)
-    await eventually('all agree', 60, allAgree)
+    await eventually('all agree', 60, () => allAgree())
   })
 })
 
@@ -235,6 +178,35 @@ describe('cluster', () => {
     expect(await roleOf(master)).toBe('slave')
   })
 
+  test('the loop beside a server is started again when it ends', async () => {
+    const pod = await firstMaster()
+    const restarts = (): Promise<string> =>
+      kubectl(['get', 'pod', pod, '--output=jsonpath={.status.containerStatuses[?(@.name=="keeper")].restartCount}'])
+    const before = Number(await restarts())
+    await kubectl(['exec', pod, '--container=keeper', '--', 'sh', '-c', 'kill 1'])
+    await eventually('the loop runs again', 90, async () => Number(await restarts()) > before)
+    await everythingReady(60)
+    expect(await roleOf(pod)).toBe('master')
+  })
+
+  test('a newcomer gets no master while a server does not answer', async () => {
+    const pods = await podsOf('redis')
+    const roles = await Promise.all(pods.map((pod) => roleOf(pod)))
+    const [newcomer = '', silent = ''] = pods.filter((pod, index) => roles[index] === 'slave' && !pod.endsWith('-0'))
+    const own = (pod: string): Promise<string> => inPod(pod, 'me CLUSTER NODES | grep myself')
+    const id = (line: string): string => line.split(' ')[0] ?? ''
+    const before = await own(newcomer)
+    await signal(silent, 'STOP')
+    await kubectl(['delete', 'pvc', `data-${newcomer}`, '--wait=false'])
+    await deletePod(newcomer, 'by force')
+    await eventually('an empty server runs', 50, async () => !['', id(before)].includes(id(await own(newcomer))))
+    await sleep(6_000)
+    expect(await own(newcomer)).toContain('myself,master')
+    await signal(silent, 'CONT')
+    await eventually('the cluster is whole', 90, clusterIsWhole)
+    await eventually('the newcomer has a master', 60, async () => (await roleOf(newcomer)) === 'slave')
+  })
+
   test('a rollout of every pod', async () => {
     await suffer('cluster', 'rollout restart of all pods', async () => {
       await kubectl(['rollout', 'restart', 'statefulset/ingot-redis'])
@@ -278,7 +250,7 @@ describe('Valkey', () => {
   test('a master that is deleted hands over', async () => {
     const master = await theMaster()
     await suffer('sentinel, Valkey', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
-    await eventually('all agree', 30, allAgree)
+    await eventually('all agree', 30, () => allAgree())
   })
 })
 
