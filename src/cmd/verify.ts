@@ -1,5 +1,6 @@
 /** `ingot verify`: is everything in a data folder what it says it is? */
-import { type VerifyReport, verifyFolder } from '../items/sqlite/verify.ts'
+import { verifyFolder } from '../items/sqlite/verify.ts'
+import type { VerifyReport } from '../items/verify-report.ts'
 import { defineCommand, EXIT, type Io } from './command.ts'
 import { grouped, startProgress } from './progress.ts'
 

@@ -7,6 +7,7 @@ import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
 import { Fault } from '../std/fault.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Collection, ItemId, ItemResult, PreparedItem } from './item.ts'
+import { damaged } from './item-check.ts'
 import { type Prepared, type PrepareOptions, prepare, type RawContent } from './prepare.ts'
 import {
   type Entry,
@@ -100,6 +101,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     const mark = recent.mark(collection.name)
     const outcome = await commit.submit({ collection, items, claim: { ...key, form } })
     if (outcome.kind === 'policy-changed') return undefined
+    if (outcome.kind === 'receipt-damaged') throw damaged('the answer that is kept under this Idempotency-Key')
     if (outcome.kind !== 'stored') return outcome
     rememberAll(recent, mark, items, outcome.outcomes)
     const ids = items.map((item) => item.id)

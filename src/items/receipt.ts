@@ -3,12 +3,36 @@
  * so that a store can compute it inside the transaction and keep it under the client's Idempotency-Key: a repeated
  * request is then answered with the very same bytes.
  */
+import { checksumOf } from './checksum.ts'
 import type { ItemId, ItemOutcome, ItemResult } from './item.ts'
 
 export interface Receipt {
   readonly status: number
   /** JSON text. */
   readonly body: string
+}
+
+/** The row of a kept answer, besides the answer. */
+interface ReceiptHead {
+  readonly scope: string
+  readonly key: string
+  readonly fingerprint: string
+  readonly expiresAtMs: number
+}
+
+/** Covers every column of a kept answer. */
+export function receiptChecksum({ scope, key, fingerprint, expiresAtMs }: ReceiptHead, receipt: Receipt): number {
+  return checksumOf([scope, key, fingerprint, expiresAtMs, receipt.status, receipt.body])
+}
+
+/** Whether this can have been rendered here. */
+export function isAnswer({ status, body }: Receipt): boolean {
+  try {
+    return (status === 200 || status === 201) && typeof JSON.parse(body) === 'object'
+  } catch {
+    // what cannot be parsed is no answer
+    return false
+  }
 }
 
 interface Refusal {

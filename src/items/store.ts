@@ -6,6 +6,7 @@
  * - `put` returns after everything in it is durable, or throws and nothing of it is stored: one transaction.
  * - Within one `put` units are taken in order; an id that an earlier unit created is a duplicate for a later one.
  * - An Idempotency-Key's receipt is written in the same transaction as the items.
+ * - `get` and `list` return what was stored, byte for byte, or throw Fault STORE_CORRUPT.
  * - Every method may throw Fault STORE_UNAVAILABLE; after it the outcome is unknown and the caller may repeat.
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
@@ -39,6 +40,8 @@ export type UnitOutcome =
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
   /** The claim's key was used for another request: nothing was stored. */
   | { readonly kind: 'key-reused' }
+  /** The claim's key was used before, and what was kept under it is damaged: nothing was stored. */
+  | { readonly kind: 'receipt-damaged' }
   /** The collection has another policy than the unit's ids were made under: nothing of the unit was stored. */
   | { readonly kind: 'policy-changed' }
 

@@ -23,6 +23,7 @@ export type FailpointName =
   | 'sqlite/answer-before-commit'
   | 'sqlite/no-unique-index'
   | 'sqlite/no-sync'
+  | 'store/serve-damaged'
 
 /** Whether the fault of that name is switched on. Always false in shipped code. */
 export function failpoint(_name: FailpointName): boolean {

@@ -4,14 +4,18 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
+import { createItemChecksum } from '../checksum.ts'
 import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '../item.ts'
+import { createItemCheck } from '../item-check.ts'
+import { itemKey } from '../item-key.ts'
 import type { Past } from '../past.ts'
-import { type Receipt, renderReceipt } from '../receipt.ts'
+import { type Receipt, receiptChecksum, renderReceipt } from '../receipt.ts'
 import type { Claim, DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../store.ts'
 
 interface Kept {
   readonly item: StoredItem
   readonly place: number
+  readonly checksum: number
 }
 
 interface Shelf {
@@ -24,6 +28,7 @@ interface KeptReceipt {
   readonly fingerprint: string
   readonly expiresAtMs: number
   readonly receipt: Receipt
+  readonly checksum: number
 }
 
 export function createMemoryStore(): ItemStore {
@@ -38,6 +43,8 @@ class MemoryStore implements ItemStore {
   /** What a process keeps ends with it: every store begins an epoch. */
   #epoch: string = randomUUID()
   #deletions = 0
+  readonly #checksum = createItemChecksum()
+  readonly #check = createItemCheck()
 
   async put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
     return units.map((unit) => this.#putUnit(unit, nowMs))
@@ -57,15 +64,19 @@ class MemoryStore implements ItemStore {
   }
 
   async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
-    return this.#shelves.get(collection)?.byId.get(id)?.item
+    const shelf = this.#shelves.get(collection)
+    const kept = shelf?.byId.get(id)
+    return shelf && kept && this.#served(collection, shelf, kept)
   }
 
   async list(collection: string, page: PageRequest): Promise<Page> {
     const after = Number(page.after ?? 0)
-    const later = [...(this.#shelves.get(collection)?.byId.values() ?? [])].filter((kept) => kept.place > after)
+    const shelf = this.#shelves.get(collection)
+    if (shelf === undefined) return { items: [] }
+    const later = [...shelf.byId.values()].filter((kept) => kept.place > after)
     const shown = later.slice(0, page.limit)
     const last = shown.at(-1)
-    const items = shown.map((kept) => kept.item)
+    const items = shown.map((kept) => this.#served(collection, shelf, kept))
     return last === undefined || later.length === shown.length ? { items } : { items, next: String(last.place) }
   }
 
@@ -90,6 +101,10 @@ class MemoryStore implements ItemStore {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
+  #served(name: string, { policy }: Shelf, { item, checksum }: Kept): StoredItem {
+    return this.#check({ ...item, key: itemKey(item.id), checksum }, { name, policy: () => policy })
+  }
+
   #shelf(name: string, policy: IdentityPolicy): Shelf {
     const known = this.#shelves.get(name) ?? { policy, byId: new Map(), deletes: 0 }
     this.#shelves.set(name, known)
@@ -101,27 +116,35 @@ class MemoryStore implements ItemStore {
     if (earlier !== undefined) return earlier
     const into = this.#shelf(unit.collection.name, unit.collection.policy)
     if (!samePolicy(into.policy, unit.collection.policy)) return { kind: 'policy-changed' }
-    const outcomes = unit.items.map((item) => this.#putItem(into, item, nowMs))
+    const outcomes = unit.items.map((item) => this.#putItem(unit.collection.name, into, item, nowMs))
     if (unit.claim === undefined) return { kind: 'stored', outcomes }
     const ids = unit.items.map((item) => item.id)
     const receipt = renderReceipt(unit.claim.form, ids, outcomes)
     const { fingerprint, expiresAtMs } = unit.claim
-    this.#receipts.set(receiptKey(unit.claim), { fingerprint, expiresAtMs, receipt })
+    this.#receipts.set(receiptKey(unit.claim), {
+      fingerprint,
+      expiresAtMs,
+      receipt,
+      checksum: receiptChecksum(unit.claim, receipt),
+    })
     return { kind: 'stored', outcomes, receipt }
   }
 
   #earlier(claim: Claim, nowMs: number): UnitOutcome | undefined {
     const kept = this.#receipts.get(receiptKey(claim))
-    if (kept === undefined || kept.expiresAtMs <= nowMs) return undefined
+    if (kept === undefined) return undefined
+    if (receiptChecksum({ ...claim, ...kept }, kept.receipt) !== kept.checksum) return { kind: 'receipt-damaged' }
+    if (kept.expiresAtMs <= nowMs) return undefined
     if (kept.fingerprint !== claim.fingerprint) return { kind: 'key-reused' }
     return { kind: 'replayed', receipt: kept.receipt }
   }
 
-  #putItem(into: Shelf, item: PreparedItem, nowMs: number): ItemOutcome {
+  #putItem(collection: string, into: Shelf, item: PreparedItem, nowMs: number): ItemOutcome {
     const known = into.byId.get(item.id)
     if (known !== undefined) return { kind: 'duplicate', firstSeenMs: known.item.firstSeenMs, foundBy: 'store' }
     const kept = { ...item, content: Uint8Array.from(item.content), firstSeenMs: nowMs }
-    into.byId.set(item.id, { item: kept, place: ++this.#places })
+    const checksum = this.#checksum({ ...kept, collection }, itemKey(item.id), kept.content)
+    into.byId.set(item.id, { item: kept, place: ++this.#places, checksum })
     return { kind: 'created', firstSeenMs: nowMs }
   }
 }

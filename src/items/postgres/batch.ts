@@ -5,9 +5,11 @@
 import { policyText } from '../../identity/policy.ts'
 import { BYTEA, byteaArray, fixedArray, integerArray, textArray } from '../../postgres/binary-array.ts'
 import { Fault } from '../../std/fault.ts'
+import { createItemChecksum } from '../checksum.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../item-key.ts'
 import type { Unit, UnitOutcome } from '../store.ts'
+import { collectionChecksum } from './checked.ts'
 import type { KnownRows } from './known-rows.ts'
 
 /** A place has 20 bits for the position in the batch. */
@@ -17,8 +19,10 @@ export interface Batch {
   readonly rowCount: number
   /** Arguments of the look function. */
   lookValues(): readonly unknown[]
-  /** The first six arguments of the put function, for these rows. */
+  /** The first six arguments of the put function, for these rows; the seventh is the time. */
   putValues(rows: readonly number[]): readonly unknown[]
+  /** Its last two arguments: the checksums of the targets and of these rows, for items that are created at `nowMs`. */
+  checksumValues(rows: readonly number[], nowMs: number): readonly unknown[]
   /** Whether the acceptance of every target shows when all rows are known. */
   readonly hasRowsOfAll: boolean
   /** One outcome for each unit. */
@@ -56,6 +60,7 @@ export function createBatch(units: readonly Unit[]): Batch {
     hasRowsOfAll: rows.hasRowsOfAll(),
     lookValues: () => rows.lookValues(),
     putValues: (of) => rows.putValues(of),
+    checksumValues: (of, nowMs) => rows.checksumValues(of, nowMs),
     outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
   }
 }
@@ -94,6 +99,20 @@ class BatchRows {
       plain ? null : textArray(items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
       byteaArray(items.map((item) => item.content)),
     ]
+  }
+
+  checksumValues(rows: readonly number[], nowMs: number): readonly unknown[] {
+    const targets = [...this.#targets.values()]
+    const checksum = createItemChecksum()
+    const key = Buffer.allocUnsafe(ITEM_KEY_BYTES)
+    const sums = rows.map((row) => {
+      const item = this.#items[row]
+      const collection = targets[(this.#rowTargets[row] ?? 0) - 1]?.name
+      if (item === undefined || collection === undefined) return 0
+      writeItemKey(item.id, key, 0)
+      return checksum({ collection, media: item.media, firstSeenMs: nowMs }, key, item.content)
+    })
+    return [integerArray(targets.map(collectionChecksum)), integerArray(sums)]
   }
 
   #targetValues(): readonly unknown[] {

@@ -3,8 +3,9 @@
  * the answer of the others; when the collection's policy has changed, nothing is kept, and the others are told the same.
  */
 import type { Statement } from '../../postgres/transactions.ts'
-import { type Receipt, renderReceipt } from '../receipt.ts'
+import { type Receipt, receiptChecksum, renderReceipt } from '../receipt.ts'
 import type { Claim, Unit, UnitOutcome } from '../store.ts'
+import { optionalNumber } from './checked.ts'
 import { number, type Row, text } from './columns.ts'
 
 export interface Claims {
@@ -30,10 +31,12 @@ export interface Finished {
 interface KeptReceipt {
   readonly fingerprint: string
   readonly receipt: Receipt
+  /** Whether it is not what was stored. */
+  readonly isDamaged: boolean
 }
 
-const CLAIM = 'SELECT * FROM ingot_claim_1($1, $2, $3, $4, $5)'
-const KEEP = 'SELECT ingot_keep_1($1, $2, $3, $4, $5)'
+const CLAIM = 'SELECT * FROM ingot_claim_2($1, $2, $3, $4, $5)'
+const KEEP = 'SELECT ingot_keep_2($1, $2, $3, $4, $5, $6)'
 
 export function createClaims(units: readonly Unit[], nowMs: number): Claims {
   const owners = ownersOf(units)
@@ -50,8 +53,12 @@ export function createClaims(units: readonly Unit[], nowMs: number): Claims {
       ],
     },
     resolve(rows) {
-      const keys = [...owners.keys()]
-      const kept = new Map(rows.map((row) => [keys[number(row, 'ord') - 1] ?? '', keptReceipt(row)]))
+      const kept = new Map(
+        rows.flatMap((row) => {
+          const claim = claims[number(row, 'ord') - 1]
+          return claim === undefined ? [] : [[keyOf(claim), keptReceipt(claim, row)] as const]
+        }),
+      )
       const stored = units
         .map((unit, at) => ({ unit, at }))
         .filter(({ unit, at }) => isToStore({ unit, at, owners, kept }))
@@ -79,9 +86,12 @@ function ownersOf(units: readonly Unit[]): ReadonlyMap<string, Owner> {
   return owners
 }
 
-function keptReceipt(row: Row): KeptReceipt {
+function keptReceipt({ scope, key }: Claim, row: Row): KeptReceipt {
   const receipt = { status: number(row, 'status'), body: text(row, 'body') }
-  return { fingerprint: text(row, 'fingerprint'), receipt }
+  const fingerprint = text(row, 'fingerprint')
+  const checksum = optionalNumber(row, 'checksum')
+  const head = { scope, key, fingerprint, expiresAtMs: number(row, 'expires_ms') }
+  return { fingerprint, receipt, isDamaged: checksum !== null && checksum !== receiptChecksum(head, receipt) }
 }
 
 interface Indexed {
@@ -120,13 +130,15 @@ function finish({ units, stored, outcomes, kept, nowMs }: Work): Finished {
     if (unit.claim === undefined) continue
     const receipt = outcome.kind === 'stored' ? outcome.receipt : undefined
     fills.push({ claim: unit.claim, receipt })
-    if (receipt !== undefined) known.set(keyOf(unit.claim), { fingerprint: unit.claim.fingerprint, receipt })
+    if (receipt === undefined) continue
+    known.set(keyOf(unit.claim), { fingerprint: unit.claim.fingerprint, receipt, isDamaged: false })
   }
   const values = [
     fills.map(({ claim }) => claim.scope),
     fills.map(({ claim }) => claim.key),
     fills.map(({ receipt }) => receipt?.status ?? null),
     fills.map(({ receipt }) => receipt?.body ?? null),
+    fills.map(({ claim, receipt }) => (receipt === undefined ? null : receiptChecksum(claim, receipt))),
     nowMs,
   ]
   return { statement: { text: KEEP, values }, outcomes: units.map((unit, at) => done.get(at) ?? replay(unit, known)) }
@@ -143,6 +155,7 @@ function withReceipt({ claim, items }: Unit, outcome: UnitOutcome): UnitOutcome 
 function replay({ claim }: Unit, known: ReadonlyMap<string, KeptReceipt>): UnitOutcome {
   const earlier = claim && known.get(keyOf(claim))
   if (earlier === undefined) return POLICY_CHANGED
+  if (earlier.isDamaged) return { kind: 'receipt-damaged' }
   if (earlier.fingerprint !== claim?.fingerprint) return { kind: 'key-reused' }
   return { kind: 'replayed', receipt: earlier.receipt }
 }

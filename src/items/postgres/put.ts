@@ -36,7 +36,7 @@ const RETRIES = { baseMs: 10, maxMs: 500, attempts: 8 }
 const ROLLED_BACK: ReadonlySet<unknown> = new Set(['40001', '40P01'])
 
 const LOOK = 'SELECT * FROM ingot_look_2($1, $2, $3, $4)'
-const PUT = 'SELECT * FROM ingot_put_2($1, $2, $3, $4, $5, $6, $7)'
+const PUT = 'SELECT * FROM ingot_put_3($1, $2, $3, $4, $5, $6, $7, $8, $9)'
 
 export function createPut({ transactions, clock, closing, onRetry }: PutDeps): Put {
   /** Whether most rows of the last batch were duplicates. */
@@ -105,7 +105,7 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
 const NOTHING: Rows = { rows: [], count: 0 }
 
 function putStatement(batch: Batch, rows: readonly number[], nowMs: number): Statement {
-  return { text: PUT, values: [...batch.putValues(rows), nowMs] }
+  return { text: PUT, values: [...batch.putValues(rows), nowMs, ...batch.checksumValues(rows, nowMs)] }
 }
 
 /** The answer for `rows`, with what was found before. */

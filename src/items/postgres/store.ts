@@ -3,17 +3,20 @@
  * What was answered is committed and, as far as the server is set up for it, on its standbys. See migrations/ for the
  * tables and functions, put.ts for how batches are stored, ../past.ts for what is said of the past.
  */
-import { type IdentityPolicy, parsePolicy, policyText } from '../../identity/policy.ts'
+import { type IdentityPolicy, policyText } from '../../identity/policy.ts'
 import type { Rows } from '../../postgres/pool.ts'
 import { createTransactions, ROLLBACK, type Transactions } from '../../postgres/transactions.ts'
 import { type Clock, systemClock } from '../../std/clock.ts'
 import { Fault } from '../../std/fault.ts'
 import { createScope } from '../../std/scope.ts'
 import type { Collection, ItemId, StoredItem } from '../item.ts'
-import { itemIdOfKey, itemKey } from '../item-key.ts'
+import { createItemCheck, damaged } from '../item-check.ts'
+import { itemKey } from '../item-key.ts'
 import type { Past } from '../past.ts'
 import type { DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../store.ts'
-import { bytes, flag, number, onlyRow, type Row, text } from './columns.ts'
+import { collectionChecksum, itemOfRow, policyOfRow } from './checked.ts'
+import { flag, number, onlyRow, type Row, text } from './columns.ts'
+import { sayDamage } from './damage.ts'
 import { migrate } from './migrate.ts'
 import { createPut, type Put } from './put.ts'
 
@@ -74,6 +77,7 @@ async function refuseForgetful(transactions: Transactions): Promise<void> {
 
 class PostgresStore implements ItemStore {
   readonly capabilities = { arbitrates: true, exclusive: false, parallelPuts: PARALLEL_PUTS }
+  readonly #check = createItemCheck()
   readonly #put: Put
   readonly #transactions: Transactions
   readonly #close: () => Promise<void>
@@ -85,30 +89,33 @@ class PostgresStore implements ItemStore {
   }
 
   put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
-    return this.#put(units, nowMs)
+    return sayDamage(this.#put(units, nowMs))
   }
 
   async collection(name: string): Promise<Collection | undefined> {
-    const { rows } = await this.#ask('SELECT policy FROM ingot_collections WHERE name = $1', [name])
-    return rows[0] && { name, policy: parsePolicy(JSON.parse(text(rows[0], 'policy'))) }
+    const { rows } = await this.#ask('SELECT policy, checksum FROM ingot_collections WHERE name = $1', [name])
+    return rows[0] && { name, policy: policyOfRow(name, rows[0]) }
   }
 
   async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
-    const rows = await this.#ask('SELECT ingot_define_1($1, $2) AS outcome', [name, policyText(policy)])
+    const to = { name, policy: policyText(policy) }
+    const values = [name, to.policy, collectionChecksum(to)]
+    const rows = await this.#ask('SELECT ingot_define_2($1, $2, $3) AS outcome', values)
     const outcome = text(onlyRow(rows), 'outcome')
     return outcome === 'defined' || outcome === 'unchanged' ? outcome : 'immutable'
   }
 
   async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
     const { rows } = await this.#ask(GET, [collection, itemKey(id)])
-    return rows[0] && storedItem(rows[0])
+    const [served] = await this.#served(collection, rows)
+    return served
   }
 
   async list(collection: string, page: PageRequest): Promise<Page> {
     const { place, horizon } = parseCursor(page.after)
     const { rows } = await this.#ask(LIST, [collection, place, horizon, page.limit, PAGE_BYTES])
     const last = rows.at(-1)
-    const items = rows.map(storedItem)
+    const items = await this.#served(collection, rows)
     return last !== undefined && flag(last, 'more') ? { items, next: cursorOf(last) } : { items }
   }
 
@@ -141,29 +148,31 @@ class PostgresStore implements ItemStore {
     return this.#close()
   }
 
+  /** The items of rows, each of them what was stored. */
+  async #served(name: string, rows: Rows['rows']): Promise<readonly StoredItem[]> {
+    const read = rows.map(itemOfRow)
+    const known = read.some((row) => row.checksum === null) ? await this.collection(name) : undefined
+    const policy = (): IdentityPolicy => {
+      if (known === undefined) throw damaged(`the row of collection "${name}"`)
+      return known.policy
+    }
+    return read.map((row) => this.#check(row, { name, policy }))
+  }
+
   #ask(query: string, values: readonly unknown[]): Promise<Rows> {
-    return this.#transactions.once({ text: query, values })
+    return sayDamage(this.#transactions.once({ text: query, values }))
   }
 }
 
-const GET = `SELECT i.id, i.media, i.first_seen_ms, i.content
+const GET = `SELECT i.id, i.media, i.first_seen_ms, i.content, i.checksum
 FROM ingot_collections c JOIN ingot_items i ON i.collection = c.id
 WHERE c.name = $1 AND i.id = $2`
 
-const LIST = 'SELECT * FROM ingot_list_1($1, $2, $3, $4, $5)'
+const LIST = 'SELECT * FROM ingot_list_2($1, $2, $3, $4, $5)'
 
 /** Taking a transaction number is the first thing that a write does and a server in recovery refuses. */
 const WRITABLE = {
   text: "SELECT pg_current_xact_id() IS NOT NULL AND current_setting('transaction_read_only') = 'off' AS writable",
-}
-
-function storedItem(row: Row): StoredItem {
-  return {
-    id: itemIdOfKey(bytes(row, 'id')),
-    media: row['media'] === null ? 'application/json' : text(row, 'media'),
-    content: bytes(row, 'content'),
-    firstSeenMs: number(row, 'first_seen_ms'),
-  }
 }
 
 /** `<place>.<horizon>`: see the function ingot_list_1. */

@@ -12,24 +12,32 @@ export interface FolderLock {
   release(): void
 }
 
+export const LOCK_FILE = 'lock.sqlite'
+
 /** Makes the folder when missing. Throws Fault STORE_LOCKED while another process has it. */
 export function lockFolder(folder: string): FolderLock {
-  const owner = join(folder, 'owner')
   makeFolder(folder)
-  const db = new DatabaseSync(join(folder, 'lock.sqlite'))
+  const db = new DatabaseSync(join(folder, LOCK_FILE))
   try {
     db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
     db.close()
-    throw new Fault('STORE_LOCKED', `data folder "${folder}" is in use by ${ownerOf(owner)}`, { cause })
+    throw lockedFolder(folder, cause)
   }
-  writeFileSync(owner, `${process.pid}\n`)
+  writeFileSync(join(folder, OWNER_FILE), `${process.pid}\n`)
   return { release: () => db.close() }
 }
 
-function ownerOf(file: string): string {
+const OWNER_FILE = 'owner'
+
+/** That another process has the folder. */
+export function lockedFolder(folder: string, cause: unknown): Fault {
+  return new Fault('STORE_LOCKED', `data folder "${folder}" is in use by ${ownerOf(folder)}`, { cause })
+}
+
+function ownerOf(folder: string): string {
   try {
-    return `process ${readFileSync(file, 'utf8').trim()}`
+    return `process ${readFileSync(join(folder, OWNER_FILE), 'utf8').trim()}`
   } catch {
     // the name of the owner is a courtesy; the lock itself is what counts
     return 'another process'

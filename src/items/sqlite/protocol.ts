@@ -3,7 +3,7 @@
  * batch: cloning them one by one would cost more than storing them.
  */
 import type { FaultCode } from '../../std/fault.ts'
-import type { ItemOutcome } from '../item.ts'
+import type { ItemOutcome, StoredItem } from '../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../item-key.ts'
 import type { Past } from '../past.ts'
 import type { Receipt } from '../receipt.ts'
@@ -16,7 +16,7 @@ export interface PackedUnit {
   readonly claim?: Claim
 }
 
-/** `bytes`: per item the key (34 bytes), the content's length and media type's number (4 bytes each), the content. */
+/** `bytes`: per item the content's length and the media type's number (4 bytes each), the key (34 bytes), the content. */
 export interface PackedBatch {
   readonly units: readonly PackedUnit[]
   readonly media: readonly string[]
@@ -32,9 +32,9 @@ export function packBatch(units: readonly Unit[], policyText: (unit: Unit) => st
   for (const unit of units) {
     for (const item of unit.items) {
       if (!media.has(item.media)) media.set(item.media, media.size)
-      offset = writeItemKey(item.id, bytes, offset)
       offset = bytes.writeUInt32LE(item.content.length, offset)
       offset = bytes.writeUInt32LE(media.get(item.media) ?? 0, offset)
+      offset = writeItemKey(item.id, bytes, offset)
       bytes.set(item.content, offset)
       offset += item.content.length
     }
@@ -57,6 +57,8 @@ export interface PackedItem {
   readonly key: Uint8Array
   readonly media: string
   readonly content: Uint8Array
+  /** Both in one, as they lie in the buffer. */
+  readonly keyAndContent: Uint8Array
 }
 
 /** Reads the items of a batch one unit after another. */
@@ -65,12 +67,17 @@ export function createItemReader(batch: PackedBatch): { next(count: number): rea
   const bytes = Buffer.from(buffer, byteOffset, byteLength)
   let offset = 0
   function read(): PackedItem {
-    const key = bytes.subarray(offset, offset + ITEM_KEY_BYTES)
-    const length = bytes.readUInt32LE(offset + ITEM_KEY_BYTES)
-    const media = batch.media[bytes.readUInt32LE(offset + ITEM_KEY_BYTES + 4)] ?? ''
+    const length = bytes.readUInt32LE(offset)
+    const media = batch.media[bytes.readUInt32LE(offset + 4)] ?? ''
     const start = offset + ITEM_HEAD_BYTES
+    const keyStart = start - ITEM_KEY_BYTES
     offset = start + length
-    return { key, media, content: bytes.subarray(start, offset) }
+    return {
+      key: bytes.subarray(keyStart, start),
+      media,
+      content: bytes.subarray(start, offset),
+      keyAndContent: bytes.subarray(keyStart, offset),
+    }
   }
   return { next: (count) => Array.from({ length: count }, read) }
 }
@@ -94,18 +101,15 @@ export function unpackOutcome(packed: PackedOutcome): UnitOutcome {
     : { kind: 'stored', outcomes, receipt: packed.receipt }
 }
 
-/** An item as a row. */
-export interface Row {
+/** An item with its place. */
+export interface PlacedItem {
   readonly place: number
-  readonly id: Uint8Array
-  readonly media: string | null
-  readonly first_seen_ms: number
-  readonly content: Uint8Array
+  readonly item: StoredItem
 }
 
-export interface RowPage {
-  readonly rows: readonly Row[]
-  /** Whether there are rows behind these. */
+export interface PlacedPage {
+  readonly items: readonly PlacedItem[]
+  /** Whether there are items behind these. */
   readonly more: boolean
 }
 
@@ -115,8 +119,8 @@ export interface Methods {
   /** The policy's text. */
   collection: { args: { name: string }; result: string | undefined }
   define: { args: { name: string; policy: string }; result: DefineOutcome }
-  get: { args: { collection: string; key: Uint8Array }; result: Row | undefined }
-  list: { args: { collection: string; after: number; limit: number }; result: RowPage }
+  get: { args: { collection: string; key: Uint8Array }; result: StoredItem | undefined }
+  list: { args: { collection: string; after: number; limit: number }; result: PlacedPage }
   delete: { args: { collection: string; key: Uint8Array }; result: boolean }
   past: { args: { collection: string }; result: Past }
   startEpoch: { args: object; result: string }

@@ -4,12 +4,16 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { Fault } from '../../std/fault.ts'
+import { COLLECTION_COLUMNS, collectionChecksum, rawCollection } from './collections.ts'
+
+/** A step's statements, and what is done after them in the same transaction. */
+type Step = string | { readonly sql: string; readonly afterwards: (db: DatabaseSync) => void }
 
 /**
  * An item's place is `collection << 33 | n`: items of a collection lie together in order of creation, so a page is a
  * range scan and needs no index of its own. 2^20 collections of 2^33 items keep it within a double's 2^53.
  */
-const MIGRATIONS: readonly string[] = [
+const MIGRATIONS: readonly Step[] = [
   `
   CREATE TABLE collections (
     id INTEGER PRIMARY KEY,
@@ -47,7 +51,26 @@ const MIGRATIONS: readonly string[] = [
   -- deletions that removed something
   ALTER TABLE collections ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0;
   `,
+  {
+    // no row of items is touched, however many there are: fill.ts gives them their checksums later
+    sql: `
+  ALTER TABLE items ADD COLUMN checksum INTEGER;
+  ALTER TABLE receipts ADD COLUMN checksum INTEGER;
+  ALTER TABLE collections ADD COLUMN checksum INTEGER;
+  ALTER TABLE collections ADD COLUMN checked_from INTEGER NOT NULL DEFAULT 0;
+  UPDATE collections SET last_place = max(last_place, id << 33);
+  UPDATE collections SET checked_from = last_place;
+  CREATE TABLE gaps (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+  `,
+    afterwards: addCollectionChecksums,
+  },
 ]
+
+function addCollectionChecksums(db: DatabaseSync): void {
+  const rows = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections`).all()
+  const update = db.prepare('UPDATE collections SET checksum = ? WHERE id = ?')
+  for (const row of rows.map(rawCollection)) update.run(collectionChecksum(row), row.id)
+}
 
 /** "ingt": marks the file as ours, so that another program's database is never migrated. */
 const APPLICATION_ID = 0x696e6774
@@ -68,7 +91,11 @@ export function migrate(db: DatabaseSync): void {
     )
   }
   for (const [index, step] of MIGRATIONS.entries()) {
-    if (index >= version) db.exec(`BEGIN IMMEDIATE; ${step}; PRAGMA user_version = ${index + 1}; COMMIT`)
+    if (index < version) continue
+    const { sql, afterwards = () => {} } = typeof step === 'string' ? { sql: step } : step
+    db.exec(`BEGIN IMMEDIATE; ${sql}`)
+    afterwards(db)
+    db.exec(`PRAGMA user_version = ${index + 1}; COMMIT`)
   }
 }
 

@@ -4,11 +4,10 @@
  */
 import { parsePolicy, policyText } from '../../identity/policy.ts'
 import { createScope } from '../../std/scope.ts'
-import type { StoredItem } from '../item.ts'
-import { itemIdOfKey, itemKey } from '../item-key.ts'
+import { itemKey } from '../item-key.ts'
 import type { ItemStore, PageRequest } from '../store.ts'
 import { lockFolder } from './folder-lock.ts'
-import { packBatch, type Row, unpackOutcome } from './protocol.ts'
+import { packBatch, unpackOutcome } from './protocol.ts'
 import { type StoreThread, startStoreThread } from './thread.ts'
 
 /** Opens or makes the store in `folder`. Throws Fault STORE_LOCKED, STORE_CORRUPT or STORE_UNAVAILABLE. */
@@ -44,30 +43,18 @@ function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, cl
       return policy === undefined ? undefined : { name, policy: parsePolicy(JSON.parse(policy)) }
     },
     define: (name, policy) => writer.call('define', { name, policy: policyText(policy) }),
-    async get(collection, id) {
-      const row = await (await reader()).call('get', { collection, key: itemKey(id) })
-      return row === undefined ? undefined : storedItem(row)
-    },
+    get: async (collection, id) => (await reader()).call('get', { collection, key: itemKey(id) }),
     async list(collection, page: PageRequest) {
       const after = Number(page.after ?? 0)
-      const { rows, more } = await (await reader()).call('list', { collection, after, limit: page.limit })
-      const last = rows.at(-1)
-      const items = rows.map(storedItem)
-      return last === undefined || !more ? { items } : { items, next: String(last.place) }
+      const found = await (await reader()).call('list', { collection, after, limit: page.limit })
+      const last = found.items.at(-1)
+      const items = found.items.map((one) => one.item)
+      return last === undefined || !found.more ? { items } : { items, next: String(last.place) }
     },
     delete: (collection, id) => writer.call('delete', { collection, key: itemKey(id) }),
     past: (collection) => writer.call('past', { collection }),
     startEpoch: () => writer.call('startEpoch', {}),
     check: () => writer.call('check', {}),
     [Symbol.asyncDispose]: close,
-  }
-}
-
-function storedItem(row: Row): StoredItem {
-  return {
-    id: itemIdOfKey(row.id),
-    media: row.media ?? 'application/json',
-    content: row.content,
-    firstSeenMs: row.first_seen_ms,
   }
 }

@@ -1,14 +1,27 @@
 /** Real files, damaged on purpose, each in one way. */
-import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { IdentityPolicy } from '../../identity/policy.ts'
 import { systemClock } from '../../std/clock.ts'
 import { temporaryFolder } from '../../testing/folder.ts'
 import type { PreparedItem } from '../item.ts'
 import { prepare } from '../prepare.ts'
 import { DATABASE_FILE } from './database.ts'
+import { openSnapshot } from './snapshot.ts'
 import { openSqliteStore } from './store.ts'
 import { verifyFolder } from './verify.ts'
 
@@ -65,6 +78,20 @@ function damaged(...statements: string[]): string {
   return folder
 }
 
+function makeReadOnly(folder: string): void {
+  for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o444)
+  chmodSync(folder, 0o555)
+  onTestFinished(() => chmodSync(folder, 0o755))
+}
+
+/** Names, times and bytes of all files. */
+function contentsOf(folder: string): unknown {
+  return readdirSync(folder).map((name) => {
+    const path = join(folder, name)
+    return { name, changedMs: statSync(path).mtimeMs, bytes: readFileSync(path).toString('base64') }
+  })
+}
+
 describe('verify', () => {
   test('finds nothing in a sound folder, and counts what is there', async () => {
     const report = await verify(makeStore())
@@ -74,16 +101,54 @@ describe('verify', () => {
         ['fields', 2],
       ]),
       receipts: 1,
+      withoutChecksum: 0,
       problemCount: 0,
       problems: [],
     })
   })
 
-  test('changes nothing in the file of the items', async () => {
+  test('writes nothing in the folder, which may be read-only', async () => {
     const folder = makeStore()
-    const before = readFileSync(join(folder, DATABASE_FILE))
-    await verify(folder)
-    expect(readFileSync(join(folder, DATABASE_FILE)).equals(before)).toBe(true)
+    makeReadOnly(folder)
+    const before = contentsOf(folder)
+    expect((await verify(folder)).problemCount).toBe(0)
+    expect(contentsOf(folder)).toEqual(before)
+    await expect(verify(damaged("UPDATE items SET content = x'7b' WHERE place % 9 = 0"))).resolves.toMatchObject({
+      problems: expect.arrayContaining([expect.stringContaining('is refused')]) as unknown,
+    })
+  })
+
+  test('reads a log that was not merged, as a killed service leaves it, and writes nothing in the folder', async () => {
+    const live = mkdtempSync(join(root, 'live-'))
+    const copy = mkdtempSync(join(root, 'copy-'))
+    await using store = await openSqliteStore(live)
+    const policy = { kind: 'json' } as const
+    await store.put([{ collection: { name: 'late', policy }, items: [itemOf(policy, '1'), itemOf(policy, '2')] }], 1)
+    cpSync(live, copy, { recursive: true })
+    expect(statSync(join(copy, `${DATABASE_FILE}-wal`)).size).toBeGreaterThan(0)
+    makeReadOnly(copy)
+    const before = contentsOf(copy)
+    const temporary = readdirSync(tmpdir())
+    expect(await verify(copy)).toMatchObject({ problemCount: 0, collections: new Map([['late', 2]]) })
+    expect(contentsOf(copy)).toEqual(before)
+    expect(
+      readdirSync(tmpdir()).filter((name) => name.startsWith('ingot-verify-') && !temporary.includes(name)),
+    ).toEqual([])
+  })
+
+  test('keeps a service out meanwhile', async () => {
+    const folder = makeStore()
+    const snapshot = openSnapshot(folder)
+    await expect(openSqliteStore(folder)).rejects.toMatchObject({ code: 'STORE_LOCKED' })
+    snapshot.close()
+    await (await openSqliteStore(folder))[Symbol.asyncDispose]()
+  })
+
+  test('a copy of the file alone is enough', async () => {
+    const folder = mkdtempSync(join(root, 'alone-'))
+    cpSync(join(template, DATABASE_FILE), join(folder, DATABASE_FILE))
+    expect((await verify(folder)).problemCount).toBe(0)
+    expect(readdirSync(folder)).toEqual([DATABASE_FILE])
   })
 
   test.each([
@@ -97,7 +162,11 @@ describe('verify', () => {
       "UPDATE items SET content = x'7b' WHERE place = (SELECT min(place) FROM items)",
       /is refused/,
     ],
-    ['a short id', "UPDATE items SET id = x'6a31' WHERE place = (SELECT min(place) FROM items)", /an id that is none/],
+    [
+      'a short id',
+      "UPDATE items SET id = x'6a31' WHERE place = (SELECT min(place) FROM items)",
+      /values of another kind/,
+    ],
     [
       'another media type',
       "UPDATE items SET media = 'text/plain' WHERE place = (SELECT min(place) FROM items)",
@@ -121,6 +190,44 @@ describe('verify', () => {
       'DROP INDEX items_once; CREATE INDEX items_once ON items (collection, id)',
       /items_once is missing or not what/,
     ],
+    [
+      'another media type of bytes',
+      "UPDATE items SET media = 'text/plain' WHERE media IS NOT NULL",
+      /does not have its checksum/,
+    ],
+    [
+      'another date',
+      'UPDATE items SET first_seen_ms = first_seen_ms + 1 WHERE place % 3 = 0',
+      /does not have its checksum/,
+    ],
+    [
+      'spaces that no id covers',
+      `UPDATE items SET content = CAST('{"n" : 5}' AS BLOB) WHERE CAST(content AS TEXT) = '{"n": 5}'`,
+      /does not have its checksum/,
+    ],
+    ['an item without its checksum', 'UPDATE items SET checksum = NULL WHERE place % 7 = 0', /has lost its checksum/],
+    [
+      'an item that is gone',
+      'DELETE FROM items WHERE CAST(content AS TEXT) = \'{"n": 9}\'',
+      /"orders" has lost 1 items/,
+    ],
+    [
+      'an item that is noted as deleted',
+      'INSERT INTO gaps SELECT max(place), max(place) FROM items',
+      /are noted as deleted/,
+    ],
+    [
+      'another count of deletions',
+      'UPDATE collections SET deletes = 7',
+      /the row of collection "orders" does not have/,
+    ],
+    [
+      'another digit in a kept answer',
+      "UPDATE receipts SET body = replace(body, '2023', '2022')",
+      /does not have its checksum/,
+    ],
+    ['another status of a kept answer', 'UPDATE receipts SET status = 201', /does not have its checksum/],
+    ['another end of a kept answer', 'UPDATE receipts SET expires_ms = expires_ms + 1', /does not have its checksum/],
     ['a kept answer that is none', "UPDATE receipts SET body = '{'", /Idempotency-Key "k" is none/],
     ['a newer shape', 'PRAGMA user_version = 99', /shape 99/],
     ['the mark of another program', 'PRAGMA application_id = 7', /not made by ingot/],
@@ -133,7 +240,7 @@ describe('verify', () => {
   test('finds an item that is there twice, also where no index keeps it out', async () => {
     const folder = damaged(
       'DROP INDEX items_once; CREATE INDEX items_once ON items (collection, id)',
-      'INSERT INTO items SELECT place + 1, collection, id, media, first_seen_ms, content FROM items ORDER BY place DESC LIMIT 1',
+      'INSERT INTO items SELECT place + 1, collection, id, media, first_seen_ms, content, checksum FROM items ORDER BY place DESC LIMIT 1',
     )
     expect((await verify(folder)).problems.join('\n')).toMatch(/"fields" has item f1-[0-9a-f]{64} 2 times/)
   })

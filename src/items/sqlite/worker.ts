@@ -4,8 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { failpoint } from '#failpoint'
-import { Fault, type FaultCode } from '../../std/fault.ts'
+import { systemClock, type Timer } from '../../std/clock.ts'
+import { Fault, reasonOf } from '../../std/fault.ts'
 import { openForReading, openForWriting } from './database.ts'
+import { codeOf } from './failure.ts'
 import { createHistory } from './history.ts'
 import type { Answer, Method, Methods, Request } from './protocol.ts'
 import { createReader } from './reader.ts'
@@ -25,6 +27,7 @@ function writerHandlers(folder: string): Handlers {
   const db = openForWriting(folder)
   const writer = createWriter(db)
   const history = createHistory(db)
+  const filling = fillAtLeisure(() => writer.fill())
   return {
     put: ({ batch, nowMs }, early) =>
       writer.transaction(
@@ -39,7 +42,11 @@ function writerHandlers(folder: string): Handlers {
     past: ({ collection }) => history.past(collection),
     startEpoch: () => history.startEpoch(),
     check: () => done(() => writer.check()),
-    close: () => done(() => db.close()),
+    close() {
+      filling.cancel()
+      db.close()
+      return undefined
+    },
   }
 }
 
@@ -53,6 +60,22 @@ function readerHandlers(folder: string): Handlers {
   }
 }
 
+/** Between two steps of filling, milliseconds: batches that wait go first. */
+const FILL_PAUSE_MS = 10
+
+/** Calls `step` again and again until it returns false. A step that fails is the last one until the next start. */
+function fillAtLeisure(step: () => boolean): Timer {
+  let timer = systemClock.timer(FILL_PAUSE_MS, run)
+  function run(): void {
+    try {
+      if (step()) timer = systemClock.timer(FILL_PAUSE_MS, run)
+    } catch {
+      // what cannot be read now is reported to those who ask for it
+    }
+  }
+  return { cancel: () => timer.cancel() }
+}
+
 function done(work: () => void): undefined {
   work()
 }
@@ -63,18 +86,9 @@ function answerTooEarly(send: () => void): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
 }
 
-/** SQLite's primary result codes that mean the file itself is damaged. Source: sqlite.org/rescode.html. */
-const CORRUPT = new Set([11, 26])
-
 function failure(seq: number, thrown: unknown): Answer {
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return { seq, ok: false, code: codeOf(thrown), message: `the embedded store failed: ${message}` }
-}
-
-function codeOf(thrown: unknown): FaultCode {
-  if (thrown instanceof Fault) return thrown.code
-  const errcode = thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) & 0xff : 0
-  return CORRUPT.has(errcode) ? 'STORE_CORRUPT' : 'STORE_UNAVAILABLE'
+  const message = thrown instanceof Fault ? thrown.message : `the embedded store failed: ${reasonOf(thrown)}`
+  return { seq, ok: false, code: codeOf(thrown), message }
 }
 
 function answer(handlers: Handlers, request: Request, send: (answer: Answer) => void): Answer {
