@@ -1,0 +1,94 @@
+/** Every case of the public JSON parsing suite, judged: which are taken, and by which rule of ours the others are refused. */
+import { expect, test } from 'vitest'
+import { Fault, type FaultCode } from '../std/fault.ts'
+import { type Content, PARSING_SUITE } from '../testing/json-parsing-suite.ts'
+import { canonicalForm, canonicalJsonOfBytes } from './json.ts'
+
+/** RFC 8259 leaves open what names that stand twice mean; RFC 8785 demands that there are none. */
+const REFUSED_ALTHOUGH_VALID: Readonly<Record<string, FaultCode>> = {
+  'y_object_duplicated_key.json': 'JSON_DUPLICATE_MEMBER',
+  'y_object_duplicated_key_and_value.json': 'JSON_DUPLICATE_MEMBER',
+}
+
+/** What is wrong first, where that is not the grammar. */
+const REFUSED_SOONER: Readonly<Record<string, FaultCode>> = {
+  'n_number_with_alpha_char.json': 'NUMBER_PRECISION',
+  'n_string_1_surrogate_then_escape.json': 'JSON_LONE_SURROGATE',
+  'n_string_1_surrogate_then_escape_u.json': 'JSON_LONE_SURROGATE',
+  'n_string_1_surrogate_then_escape_u1.json': 'JSON_LONE_SURROGATE',
+  'n_string_1_surrogate_then_escape_u1x.json': 'JSON_LONE_SURROGATE',
+  'n_string_incomplete_surrogate.json': 'JSON_LONE_SURROGATE',
+  'n_string_incomplete_surrogate_escape_invalid.json': 'JSON_LONE_SURROGATE',
+  'n_structure_100000_opening_arrays.json': 'JSON_TOO_DEEP',
+  'n_structure_open_array_object.json': 'JSON_TOO_DEEP',
+}
+
+/** Where a parser is free: the rule by which ours refuses. It takes none of them. */
+const FREE: readonly (readonly [RegExp, FaultCode])[] = [
+  // a double does not hold it: too large, too small, or with more digits than it has
+  [/^i_number_/, 'NUMBER_PRECISION'],
+  [/^i_object_key_lone_2nd_surrogate/, 'JSON_LONE_SURROGATE'],
+  // bytes that are not UTF-8, whatever else they are; UTF-16 among them
+  [/^i_string_(UTF|utf|invalid_utf|iso_latin|lone_utf8|not_in_unicode|overlong|truncated)/, 'JSON_INVALID'],
+  // halves of surrogate pairs as escapes
+  [/^i_string_(1st|incomplete|invalid_lonely|invalid_surrogate|inverted|lone_second)/, 'JSON_LONE_SURROGATE'],
+  [/^i_structure_500_nested_arrays/, 'JSON_TOO_DEEP'],
+  // a byte order mark
+  [/^i_structure_UTF-8_BOM/, 'JSON_INVALID'],
+]
+
+const LIMITS = { maxDepth: 128 }
+
+function expected(name: string): FaultCode | 'taken' {
+  if (name.startsWith('y_')) return REFUSED_ALTHOUGH_VALID[name] ?? 'taken'
+  if (name.startsWith('n_')) return REFUSED_SOONER[name] ?? 'JSON_INVALID'
+  const [rule] = FREE.filter(([names]) => names.test(name))
+  if (rule === undefined) throw new Error(`no rule for ${name}`)
+  return rule[1]
+}
+
+function bytesOf(content: Content): Uint8Array {
+  return typeof content === 'string' ? Buffer.from(content) : content
+}
+
+function judged(work: () => unknown): FaultCode | 'taken' {
+  try {
+    work()
+    return 'taken'
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown.code
+    throw thrown
+  }
+}
+
+test.each([...PARSING_SUITE])('%s', (name, content) => {
+  const bytes = bytesOf(content)
+  expect(judged(() => canonicalJsonOfBytes(bytes, LIMITS))).toBe(expected(name))
+  // the scan that goes first must not let anything pass that the reader refuses
+  expect(judged(() => canonicalForm(bytes, LIMITS))).toBe(expected(name))
+})
+
+test('what is taken means what JSON.parse reads', () => {
+  const taken = [...PARSING_SUITE].filter(([name]) => expected(name) === 'taken')
+  for (const [name, content] of taken) {
+    const text = Buffer.from(bytesOf(content)).toString('utf8')
+    const canonical = canonicalJsonOfBytes(bytesOf(content), LIMITS)
+    // as text, for -0 and 0 are one value, as in RFC 8785
+    expect(sortedText(JSON.parse(canonical)), name).toBe(sortedText(JSON.parse(text)))
+  }
+  expect(taken).toHaveLength(93)
+})
+
+test('is whole', () => {
+  const count = (prefix: string): number => [...PARSING_SUITE.keys()].filter((name) => name.startsWith(prefix)).length
+  expect([count('y_'), count('n_'), count('i_')]).toEqual([95, 193, 35])
+})
+
+/** The text of a value with the members of each object in one order. */
+function sortedText(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}
