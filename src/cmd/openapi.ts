@@ -45,6 +45,15 @@ function idleApp({ clock, signal }: Io) {
       leaving: signal,
       draining: signal,
     },
-    { maxItemBytes: 1, maxBatchBytes: 1, maxBatchItems: 1, idempotencyTtlMs: 1, bodyIdleMs: 1, readStallMs: 1 },
+    {
+      maxItemBytes: 1,
+      maxBatchBytes: 1,
+      maxBatchItems: 1,
+      idempotencyTtlMs: 1,
+      maxReceivingBytes: 1,
+      bodyIdleMs: 1,
+      bodyTimeMs: 1,
+      readStallMs: 1,
+    },
   )
 }

@@ -7,6 +7,7 @@ import { loadTokens } from '../config/tokens.ts'
 import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
 import { createIngest } from '../items/ingest.ts'
+import { COLLECTION_NAME_PATTERN } from '../items/item.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
@@ -78,8 +79,10 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
       maxItemBytes: config.maxItemBytes,
       maxBatchBytes: config.maxBatchBytes,
       maxBatchItems: config.maxBatchItems,
+      maxReceivingBytes: config.maxReceivingBytes,
       idempotencyTtlMs: durationOf(config.idempotencyTtl),
       bodyIdleMs: durationOf(config.bodyIdle),
+      bodyTimeMs: durationOf(config.bodyTime),
       readStallMs: durationOf(config.readStall),
     },
   )
@@ -88,7 +91,8 @@ async function assemble(parts: Parts): Promise<FastifyInstance> {
 /** Without tokens only this machine itself is let in, unless access was switched off by name. */
 function accessOf(config: Config): Authenticate {
   if (config.access === 'off') return openAccess
-  if (config.tokensFile !== undefined) return tokenAccess(loadTokens(config.tokensFile))
+  if (config.tokensFile !== undefined)
+    return tokenAccess(loadTokens(config.tokensFile, new RegExp(COLLECTION_NAME_PATTERN)))
   if (isLoopback(addressOf(config).host)) return openAccess
   throw new Fault(
     'CONFIG_INVALID',

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
 import { loadConfig } from './load.ts'
 import { loadTokens } from './tokens.ts'
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
 
 const folder = temporaryFolder()
 
@@ -102,7 +105,7 @@ const HASH = 'a'.repeat(64)
 
 test('reads tokens', () => {
   const tokens = [{ name: 'loader', sha256: HASH, collections: { '*': ['read'], orders: ['write', 'delete'] } }]
-  expect(loadTokens(file('tokens.json', JSON.stringify({ tokens })))).toEqual(tokens)
+  expect(loadTokens(file('tokens.json', JSON.stringify({ tokens })), NAME)).toEqual(tokens)
 })
 
 test.each([
@@ -115,7 +118,37 @@ test.each([
   ],
   ['no JSON', '{'],
 ])('refuses a tokens file with %s', (_what, content) => {
-  expect(() => loadTokens(file('bad-tokens.json', content))).toThrow(
+  expect(() => loadTokens(file('bad-tokens.json', content), NAME)).toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
   )
+})
+
+test.each([
+  ['', '/tokens/0/sha256: has 0 hex digits'],
+  ['ab'.repeat(31), '/tokens/0/sha256: has 62 hex digits, a SHA-256 hash has 64'],
+  ['AB'.repeat(32), '/tokens/0/sha256: write the hash in lower case'],
+  ['my-secret-token', '/tokens/0/sha256: a SHA-256 hash has only hex digits: put the hash here, never the token'],
+  [createHash('sha256').digest('hex'), '/tokens/0/sha256: is the hash of an empty text'],
+  [createHash('sha256').update('\n').digest('hex'), '/tokens/0/sha256: is the hash of an empty text'],
+])('refuses the hash %j, which no token has', (sha256, reason) => {
+  const content = JSON.stringify({ tokens: [{ name: 'a', sha256, collections: {} }] })
+  expect(() => loadTokens(file('bad-hash.json', content), NAME)).toThrow(reason)
+  expect(() => loadTokens(file('bad-hash.json', content), NAME)).not.toThrow('my-secret-token')
+})
+
+test.each([
+  ['Orders', '"Orders" would never match: a collection'],
+  ['orders/items', '"orders/items" would never match: a collection'],
+  ['', '"" would never match: a collection'],
+  ['orders-*', '"orders-*" would never match: "*" stands only alone'],
+])('refuses rights on the collection %j, which cannot be', (key, reason) => {
+  const content = JSON.stringify({ tokens: [{ name: 'a', sha256: 'ab'.repeat(32), collections: { [key]: ['read'] } }] })
+  expect(() => loadTokens(file('bad-key.json', content), NAME)).toThrow(`/tokens/0/collections: ${reason}`)
+})
+
+test('refuses a budget for all bodies that the largest one does not fit into', () => {
+  expect(() => loadConfig({ INGOT_MAX_RECEIVING_BYTES: '1000000' })).toThrow(
+    /INGOT_MAX_RECEIVING_BYTES .* is less than maxBatchBytes, 16777216.*\n.* is less than maxItemBytes, 1048576/,
+  )
+  expect(loadConfig({ INGOT_MAX_RECEIVING_BYTES: '16777216' }).maxReceivingBytes).toBe(16_777_216)
 })

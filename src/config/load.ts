@@ -27,6 +27,7 @@ export function loadConfig(environment: Environment = process.env): Config {
     if (!invalid.has(key) && isBrokenUrl(value))
       problems.push(`${namesOf(key)}: ${withoutPassword(value)} is no URL: ${URL_HINT}`)
   }
+  if (problems.length === 0) problems.push(...contradictions(Value.Parse(CONFIG_SCHEMA, config)))
   if (problems.length > 0) throw new Fault('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
   return Object.freeze(Value.Parse(CONFIG_SCHEMA, config))
 }
@@ -74,6 +75,16 @@ function invalidKeys(config: unknown): Set<string> {
     return key === undefined ? [] : [key]
   })
   return new Set(keys)
+}
+
+/** Settings that are valid one by one and not together. */
+function contradictions(config: Config): string[] {
+  return (['maxBatchBytes', 'maxItemBytes'] as const)
+    .filter((key) => config[key] > config.maxReceivingBytes)
+    .map(
+      (key) =>
+        `${namesOf('maxReceivingBytes')}: ${config.maxReceivingBytes} is less than ${key}, ${config[key]}: a body of that size could never be received`,
+    )
 }
 
 function describe(key: string, value: unknown): string {

@@ -119,9 +119,17 @@ const properties = {
   }),
   maxPendingItems: count('Items that may wait to be stored before requests get 429.', 16_384),
   maxPendingBytes: count('The same in bytes.', 67_108_864),
+  maxReceivingBytes: count(
+    'Bytes of request bodies that may be in memory together before requests get 429: bodies that are being received or are not answered yet, and unfinished lines of streams. At least maxBatchBytes and maxItemBytes.',
+    67_108_864,
+  ),
   recentItems: count('Ids of committed items kept in memory, about 200 bytes each.', 50_000, 0),
   idempotencyTtl: duration('How long the answer to an Idempotency-Key is kept.', '24h'),
   bodyIdle: duration('How long a client may pause while sending a body.', '2m'),
+  bodyTime: duration(
+    'How long a client may take to send a whole body, or one line of a stream. The stream itself may last for ever.',
+    '5m',
+  ),
   readStall: duration('How long a client may leave answers of a stream unread.', '30s'),
   startWait: duration('How long the start waits for a store or a lock service that is not there yet.', '0s'),
   drainDelay: duration(

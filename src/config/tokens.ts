@@ -5,6 +5,7 @@
  *
  * The collection "*" stands for every one.
  */
+import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { Fault } from '../std/fault.ts'
@@ -18,7 +19,7 @@ const TOKENS_SCHEMA = Type.Object(
       Type.Object(
         {
           name: Type.String({ minLength: 1, maxLength: 64 }),
-          sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+          sha256: Type.String(),
           collections: Type.Record(Type.String(), Type.Array(Type.Enum(RIGHTS))),
         },
         { additionalProperties: false },
@@ -31,16 +32,53 @@ const TOKENS_SCHEMA = Type.Object(
 
 export type TokenEntry = Static<typeof TOKENS_SCHEMA>['tokens'][number]
 
-/** Throws Fault CONFIG_INVALID that names the file and every entry that is wrong. */
-export function loadTokens(file: string): readonly TokenEntry[] {
+/**
+ * Reads the tokens file. `collectionName` is the form of a collection's name.
+ * Throws Fault CONFIG_INVALID that names the file, every entry that is wrong, and every entry that could never match.
+ */
+export function loadTokens(file: string, collectionName: RegExp): readonly TokenEntry[] {
   const parsed = readJsonSetting('INGOT_TOKENS_FILE', file)
-  const problems = Value.Errors(TOKENS_SCHEMA, parsed).map((error) => `${error.instancePath || '/'}: ${error.message}`)
-  if (problems.length > 0) {
-    throw new Fault('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" is wrong:\n  ${problems.join('\n  ')}`)
-  }
+  refuseIfAny(
+    file,
+    Value.Errors(TOKENS_SCHEMA, parsed).map((error) => `${error.instancePath || '/'}: ${error.message}`),
+  )
   const { tokens } = Value.Parse(TOKENS_SCHEMA, parsed)
+  refuseIfAny(
+    file,
+    tokens.flatMap((token, at) => [
+      ...hashProblems(token.sha256).map((problem) => `/tokens/${at}/sha256: ${problem}`),
+      ...collectionProblems(token, collectionName).map((problem) => `/tokens/${at}/collections: ${problem}`),
+    ]),
+  )
   refuseRepeats(file, tokens)
   return tokens
+}
+
+function refuseIfAny(file: string, problems: readonly string[]): void {
+  if (problems.length === 0) return
+  throw new Fault('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" is wrong:\n  ${problems.join('\n  ')}`)
+}
+
+/** Digests of what a careless command hashes instead of a token. No bearer token is empty or a line end. */
+const EMPTY_DIGESTS: ReadonlySet<string> = new Set(
+  ['', '\n', '\r\n'].map((text) => createHash('sha256').update(text).digest('hex')),
+)
+
+function hashProblems(sha256: string): string[] {
+  if (!/^[0-9a-fA-F]*$/.test(sha256)) return ['a SHA-256 hash has only hex digits: put the hash here, never the token']
+  if (sha256.length !== 64) return [`has ${sha256.length} hex digits, a SHA-256 hash has 64`]
+  if (sha256 !== sha256.toLowerCase()) return ['write the hash in lower case']
+  return EMPTY_DIGESTS.has(sha256) ? ['is the hash of an empty text, which no request can send as its token'] : []
+}
+
+function collectionProblems({ collections }: TokenEntry, collectionName: RegExp): string[] {
+  return Object.keys(collections)
+    .filter((key) => key !== '*' && !collectionName.test(key))
+    .map((key) =>
+      key.includes('*')
+        ? `"${key}" would never match: "*" stands only alone, for every collection`
+        : `"${key}" would never match: a collection's name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit`,
+    )
 }
 
 function refuseRepeats(file: string, tokens: readonly TokenEntry[]): void {

@@ -4,7 +4,7 @@ import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
 
 export interface AnswerWriter {
-  /** Resolves when there is room for more. Rejects with Fault READ_STALLED when the reader stops taking, or is gone. */
+  /** Resolves when there is room for more. Rejects with Fault READ_STALLED if the reader takes nothing, CLIENT_GONE if it left. */
   write(text: string): Promise<void>
 }
 
@@ -30,5 +30,5 @@ export function createAnswerWriter(response: ServerResponse, clock: Clock, stall
 }
 
 function gone(): Fault {
-  return new Fault('READ_STALLED', 'the client closed the connection')
+  return new Fault('CLIENT_GONE', 'the client closed the connection')
 }

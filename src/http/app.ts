@@ -3,35 +3,52 @@ import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { Fault } from '../std/fault.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
-import { bodyDeadline } from './body-idle.ts'
+import { readBodies } from './bodies.ts'
 import { answerClientError } from './client-error.ts'
 import { collectionRoutes } from './collections.ts'
 import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
 import { getItemRoutes } from './get-items.ts'
 import { healthRoutes } from './health.ts'
 import { createHttpMetrics } from './http-metrics.ts'
+import { isUnread, lingeringAnswer } from './linger.ts'
 import { problemOf } from './problem.ts'
-import { mediaOf, putItemRoutes } from './put-items.ts'
+import { putItemRoutes } from './put-items.ts'
+import { createReceiveBudget } from './receive-budget.ts'
+import { refuseUnrouted } from './unrouted.ts'
+
+/** Longest request line and header fields together. Node's default. */
+const MAX_HEAD_BYTES = 16_384
 
 export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<FastifyInstance> {
-  const context: RouteContext = { ...deps, options, counts: createHttpMetrics(deps.metrics) }
+  const receiving = createReceiveBudget(options.maxReceivingBytes)
+  const context: RouteContext = { ...deps, options, receiving, counts: createHttpMetrics(deps.metrics) }
+  deps.metrics.gaugeOf(
+    { name: 'ingot_receiving_bytes', help: 'Bytes of request bodies in memory, being received or not answered yet' },
+    () => receiving.heldBytes,
+  )
   const app = fastify({
     // streams have no end to wait for; how long a body may pause is seen to where it is read
     requestTimeout: 0,
-    // for what nobody waits for any more, such as the rest of a body that was refused
+    // closes connections on which nothing moves
     connectionTimeout: options.bodyIdleMs + options.readStallMs,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    routerOptions: { maxParamLength: 512 },
+    // longer than any URL: a name that is too long is refused by the check that knows what it names
+    routerOptions: { maxParamLength: MAX_HEAD_BYTES },
+    // the check of the Host field is ours, below: Node's answer has no body
+    http: { maxHeaderSize: MAX_HEAD_BYTES, requireHostHeader: false },
     forceCloseConnections: 'idle',
     // our own answer, below: fastify's has neither code nor Retry-After
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
     frameworkErrors: (thrown, request, reply) => void failure(context, request, reply, thrown),
   })
+  // RFC 9110 lets a server ignore an expectation that it does not know; Node would answer 417 without a body
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.decorateRequest('caller', null)
-  parseBodies(app)
   observe(app, context)
+  refuseUnrouted(app)
+  readBodies(app, context)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.1',
@@ -50,22 +67,6 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
   return app
 }
 
-/** Items are opaque bytes to the framework: identity reads them, once. */
-function parseBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser([...WHOLE_MEDIA], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-  app.addContentTypeParser(['application/x-ndjson', 'application/jsonl'], (_request, payload, done) =>
-    done(null, payload),
-  )
-}
-
-/** Bodies that are read to their end before anything is done with them. */
-const WHOLE_MEDIA: ReadonlySet<string> = new Set(['application/json', 'application/octet-stream'])
-
-function isReadWhole(request: FastifyRequest): boolean {
-  return request.method !== 'GET' && request.method !== 'HEAD' && WHOLE_MEDIA.has(mediaOf(request))
-}
-
 const traces = new WeakMap<FastifyRequest, TraceContext>()
 
 function traceOf(request: FastifyRequest): TraceContext {
@@ -81,9 +82,11 @@ function failure(context: RouteContext, request: FastifyRequest, reply: FastifyR
   const fields = { traceId, route, status: problem.status, err: thrown }
   if (problem.status >= 500) context.log.error(fields, 'request failed')
   else context.log.debug(fields, 'request refused')
-  // the rest of such a body may never come: the connection is of no more use
-  if (problem.status === 408) reply.header('connection', 'close')
-  return reply.code(problem.status).headers(problem.headers).send(problem.body)
+  reply.code(problem.status).headers(problem.headers)
+  if (!isUnread(request.raw) || request.method === 'HEAD') return reply.send(problem.body)
+  return reply
+    .headers({ connection: 'close', 'content-length': String(Buffer.byteLength(problem.body)) })
+    .send(lingeringAnswer(problem.body, request.raw, context.clock))
 }
 
 /** Routes that speak of the service itself, and go on to the end. */
@@ -91,6 +94,8 @@ const HEALTH: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/
 
 function observe(app: FastifyInstance, context: RouteContext): void {
   app.addHook('onRequest', async (request) => {
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      throw new Fault('REQUEST_INVALID', 'the request has no Host header field')
     // on a connection that was there before; new ones are not accepted
     if (context.draining.aborted && !HEALTH.has(request.routeOptions.url)) {
       throw new Fault('SHUTTING_DOWN', 'the service is shutting down')
@@ -99,13 +104,9 @@ function observe(app: FastifyInstance, context: RouteContext): void {
     if (encoding !== 'identity')
       throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
   })
-  const deadline = bodyDeadline(context.clock, context.options.bodyIdleMs)
-  app.addHook('preParsing', (request, reply, payload, done) => {
-    if (isReadWhole(request)) deadline.call(app, request, reply, payload, done)
-    else done()
-  })
-  app.addHook('onSend', async (_request, reply) => {
-    if (context.leaving.aborted) reply.header('connection', 'close')
+  app.addHook('onSend', async (request, reply) => {
+    // a body that nobody reads could go on for ever
+    if (context.leaving.aborted || isUnread(request.raw)) reply.header('connection', 'close')
   })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown'
@@ -117,14 +118,6 @@ function observe(app: FastifyInstance, context: RouteContext): void {
     )
   })
   app.setErrorHandler((thrown, request, reply) => failure(context, request, reply, thrown))
-  app.setNotFoundHandler((request, reply) =>
-    failure(
-      context,
-      request,
-      reply,
-      new Fault('NOT_FOUND', `there is no ${request.method} ${request.url.split('?', 1)[0] ?? ''}`),
-    ),
-  )
 }
 
 function headerText(header: string | string[] | undefined): string | undefined {

@@ -9,6 +9,7 @@ import type { ItemStore } from '../items/store.ts'
 import { FAULTS, Fault, type FaultCode } from '../std/fault.ts'
 import { answerLines, openTestApp, overStore, type TestApp, type TestAppOptions } from '../testing/app.ts'
 import { temporaryFolder } from '../testing/folder.ts'
+import { ask, jsonOf } from '../testing/requests.ts'
 import { type Authenticate, tokenAccess } from './access.ts'
 
 const NDJSON = { 'content-type': 'application/x-ndjson' }
@@ -457,10 +458,16 @@ describe('access', () => {
 })
 
 test.each([
-  ['not HTTP at all', 'hello\r\n\r\n'],
-  ['a head without an end', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(100_000)}`],
-  ['a length that is none', `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n`],
-])('%s gets a problem body too, and nothing more', async (_what, text) => {
+  ['not HTTP at all', 'hello\r\n\r\n', 'REQUEST_INVALID'],
+  ['a head without an end', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(100_000)}`, 'HEADERS_TOO_LARGE'],
+  ['a length that is none', `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n`, 'REQUEST_INVALID'],
+  ['a method that HTTP does not know', 'FROBNICATE / HTTP/1.1\r\nhost: x\r\n\r\n', 'REQUEST_INVALID'],
+  [
+    'a second length',
+    `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12`,
+    'REQUEST_INVALID',
+  ],
+] as const)('%s gets a problem body too, and nothing more', async (_what, text, code) => {
   const app = await openApp()
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
   socket.on('error', () => {})
@@ -468,9 +475,30 @@ test.each([
   let answer = ''
   for await (const part of socket.setEncoding('utf8') as AsyncIterable<string>) answer += part
   const [head = '', body = ''] = answer.split('\r\n\r\n')
-  expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/)
-  expect(JSON.parse(body)).toMatchObject({ code: 'REQUEST_INVALID', status: 400 })
+  const { status } = FAULTS[code]
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} [A-Z][^\r]*\r\ncontent-type: application/problem\\+json`))
+  expect(JSON.parse(body)).toMatchObject({ code, status })
   await expectAlive(app)
+})
+
+test.each([
+  ['a request without a host', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
+  ['a request of HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n', 200],
+  [
+    'an expectation that HTTP does not know',
+    'GET /livez HTTP/1.1\r\nhost: x\r\nexpect: luck\r\nconnection: close\r\n\r\n',
+    200,
+  ],
+])('%s gets an answer of ours', async (_what, text, status) => {
+  const app = await openApp()
+  const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
+  socket.write(text)
+  let answer = ''
+  for await (const part of socket.setEncoding('utf8') as AsyncIterable<string>) answer += part
+  const [head = '', body = ''] = answer.split('\r\n\r\n')
+  expect(head).toContain(`HTTP/1.1 ${status} `)
+  if (status === 200) expect(body).toBe('ok\n')
+  else expect(JSON.parse(body)).toMatchObject({ code: 'REQUEST_INVALID' })
 })
 
 test('chunks that are none end a stream without a false word in its answer', async () => {
@@ -490,15 +518,50 @@ test('chunks that are none end a stream without a false word in its answer', asy
 })
 
 test.each([
-  ['GET', '/nowhere'],
-  ['GET', '/v1/collections/things/itemz'],
-  ['PATCH', '/v1/collections/things/items'],
-  ['GET', '/v1/collections/things/items/%zz'],
-] as const)('%s %s is not there', async (method, url) => {
+  ['GET', '/nowhere', 'NOT_FOUND'],
+  ['GET', '/v1/collections/things/itemz', 'NOT_FOUND'],
+  ['GET', '/v1/collections//items', 'COLLECTION_NAME_INVALID'],
+  ['GET', '/v1/collections/things/items/%zz', 'REQUEST_INVALID'],
+  ['GET', `/${'x'.repeat(600)}`, 'NOT_FOUND'],
+  ['GET', `/v1/collections/${'x'.repeat(600)}`, 'COLLECTION_NAME_INVALID'],
+  ['GET', `/v1/collections/things/items/${'x'.repeat(600)}`, 'ITEM_NOT_FOUND'],
+] as const)('%s %s is not there', async (method, url, code) => {
   const app = await openApp()
   const answer = await app.app.inject({ method, url })
-  expect([400, 404]).toContain(answer.statusCode)
-  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  expectProblem(answer, code)
+  expect(answer.body.length).toBeLessThan(1_000)
+  expect(app.log.filter((line) => line.level === 'error')).toEqual([])
+  await expectAlive(app)
+})
+
+test.each([
+  ['PATCH', '/v1/collections/things/items', 'GET, HEAD, POST'],
+  ['OPTIONS', '/v1/collections/things/items:batch', 'POST'],
+  ['QUERY', '/v1/collections/things/items', 'GET, HEAD, POST'],
+  ['PROPFIND', '/v1/collections/things', 'PUT, GET, HEAD'],
+  ['POST', `/v1/collections/things/items/j1-0`, 'GET, HEAD, DELETE'],
+  ['DELETE', '/livez', 'GET, HEAD'],
+  ['TRACE', '/openapi.json?x=1', 'GET, HEAD'],
+])('%s of %s gets 405 with the methods that are allowed, with and without a body', async (method, url, allow) => {
+  const app = await openApp()
+  const origin = await app.listen()
+  for (const type of [undefined, {}, { 'content-type': 'application/json' }]) {
+    const sending = type === undefined ? {} : { body: '1', headers: { 'content-length': '1', ...type } }
+    const answer = await ask(origin + url, { method, ...sending })
+    expect([answer.status, answer.headers.allow, jsonOf(answer)]).toMatchObject([
+      405,
+      allow,
+      { code: 'METHOD_NOT_ALLOWED' },
+    ])
+  }
+  expect(app.log.filter((line) => line.level === 'error')).toEqual([])
+  await expectAlive(app)
+})
+
+test.each(['items', 'batch'] as const)('POST to %s without a body and a media type is refused', async (kind) => {
+  const app = await openApp()
+  const answer = await app.app.inject({ method: 'POST', url: path(kind) })
+  expect(expectProblem(answer, 'MEDIA_TYPE_UNSUPPORTED')['detail']).toContain('neither a body nor a Content-Type')
   await expectAlive(app)
 })
 

@@ -4,26 +4,51 @@ import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
 
 export interface ChunkReader {
-  /** The next chunk, or undefined at the end. Rejects with the signal's reason, or Fault BODY_STALLED. */
-  next(signal: AbortSignal): Promise<Buffer | undefined>
+  /**
+   * Resolves with the next chunk, or undefined at the end. Rejects with the signal's reason, with what `late` returns
+   * after `withinMs`, or with Fault CLIENT_GONE. One call at a time.
+   */
+  next(signal: AbortSignal, deadline: Deadline): Promise<Buffer | undefined>
 }
 
-export function createChunkReader(body: IncomingMessage, clock: Clock, idleMs: number): ChunkReader {
-  const chunks = body[Symbol.asyncIterator]()
+interface Deadline {
+  readonly withinMs: number
+  readonly late: () => Fault
+}
+
+/** The body flows only during a call of `next`. An async iterator would keep whoever reads later from its rest. */
+export function createChunkReader(body: IncomingMessage, clock: Clock): ChunkReader {
+  // an error between two calls is met by the next one; without a listener it would end the process
+  body.on('error', () => {})
   return {
-    async next(signal) {
+    async next(signal, { withinMs, late }) {
       signal.throwIfAborted()
-      const { promise: interrupted, reject } = Promise.withResolvers<never>()
-      const timer = clock.timer(idleMs, () => reject(new Fault('BODY_STALLED', `no data came for ${idleMs} ms`)))
+      if (body.readableEnded) return undefined
+      if (body.destroyed) throw gone()
+      const { promise, resolve, reject } = Promise.withResolvers<Buffer | undefined>()
+      const timer = clock.timer(withinMs, () => reject(late()))
       const abort = (): void => reject(signal.reason)
+      const take = (chunk: Buffer): void => {
+        body.pause()
+        resolve(chunk)
+      }
+      const end = (): void => resolve(undefined)
+      const fail = (cause?: unknown): void => reject(gone(cause))
       signal.addEventListener('abort', abort, { once: true })
+      body.on('data', take).on('end', end).on('error', fail).on('close', fail)
+      body.resume()
       try {
-        const result: IteratorResult<Buffer, undefined> = await Promise.race([chunks.next(), interrupted])
-        return result.done === true ? undefined : result.value
+        return await promise
       } finally {
         timer.cancel()
         signal.removeEventListener('abort', abort)
+        body.off('data', take).off('end', end).off('close', fail)
+        body.off('error', fail)
       }
     },
   }
+}
+
+function gone(cause?: unknown): Fault {
+  return new Fault('CLIENT_GONE', 'the client closed the connection', { cause })
 }

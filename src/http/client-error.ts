@@ -14,11 +14,16 @@ export function answerClientError(thrown: Error, socket: Socket): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
 }
 
-/** Source: the codes of Node's `clientError` event. */
+/** Source: the codes of Node's `clientError` event, and of its HTTP parser (HPE). */
 function faultOf(thrown: Error): Fault {
-  const code = 'code' in thrown ? thrown.code : undefined
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new Fault('BODY_STALLED', 'the head of the request did not come in time')
-  if (code === 'HPE_HEADER_OVERFLOW') return new Fault('REQUEST_INVALID', 'the head of the request is too large')
-  return new Fault('REQUEST_INVALID', 'this is not well-formed HTTP')
+  switch ('code' in thrown ? thrown.code : undefined) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Fault('BODY_STALLED', 'the head of the request did not come in time')
+    case 'HPE_HEADER_OVERFLOW':
+      return new Fault('HEADERS_TOO_LARGE', 'the request line and the header fields are too large')
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return new Fault('CONTENT_TOO_LARGE', 'the chunk extensions of the body are too large')
+    default:
+      return new Fault('REQUEST_INVALID', 'this is not well-formed HTTP')
+  }
 }

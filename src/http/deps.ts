@@ -6,13 +6,19 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Authenticate } from './access.ts'
 import type { HttpMetrics } from './http-metrics.ts'
+import type { ReceiveBudget } from './receive-budget.ts'
 
 export interface HttpOptions {
   readonly maxItemBytes: number
   readonly maxBatchBytes: number
   readonly maxBatchItems: number
   readonly idempotencyTtlMs: number
+  /** Bytes of all bodies in memory together, before requests get 429. */
+  readonly maxReceivingBytes: number
+  /** Longest pause of a body, milliseconds. */
   readonly bodyIdleMs: number
+  /** Longest time that a body may take, or a line of a stream, milliseconds. */
+  readonly bodyTimeMs: number
   readonly readStallMs: number
 }
 
@@ -34,5 +40,6 @@ export interface HttpDeps {
 
 export interface RouteContext extends HttpDeps {
   readonly options: HttpOptions
+  readonly receiving: ReceiveBudget
   readonly counts: HttpMetrics
 }

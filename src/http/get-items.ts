@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseContentId } from '../identity/content-id.ts'
 import type { FoundItem, StoredItem } from '../items/item.ts'
 import type { PageRequest } from '../items/store.ts'
-import { Fault } from '../std/fault.ts'
+import { Fault, toFault } from '../std/fault.ts'
 import { admit } from './access.ts'
 import { createAnswerWriter } from './answer-writer.ts'
 import type { RouteContext } from './deps.ts'
@@ -124,8 +124,10 @@ async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): 
   return item
 }
 
-function missing(params: ItemRoute['Params']): Fault {
-  return new Fault('ITEM_NOT_FOUND', `collection "${params.collection}" has no item "${params.id}"`)
+function missing({ collection, id }: ItemRoute['Params']): Fault {
+  const what =
+    parseContentId(id) === undefined ? 'the id in the path is not of the form of an item id' : `no item "${id}"`
+  return new Fault('ITEM_NOT_FOUND', `collection "${collection}": ${what}`)
 }
 
 function pageOf(query: ListRoute['Querystring']): PageRequest {
@@ -158,9 +160,15 @@ async function exportItems(
 ): Promise<FastifyReply> {
   const { store, clock, options, log, draining } = context
   const { collection } = request.params
+  const headers = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' }
+  // the answer to HEAD has no body, so no row is read for it
+  if (request.method === 'HEAD') {
+    reply.hijack().raw.writeHead(200, headers).end()
+    return reply
+  }
   let page = await store.list(collection, { ...pageOf(request.query), limit: EXPORT_ITEMS })
   reply.hijack()
-  reply.raw.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
+  reply.raw.writeHead(200, headers)
   const writer = createAnswerWriter(reply.raw, clock, options.readStallMs)
   try {
     for (;;) {
@@ -171,7 +179,9 @@ async function exportItems(
     }
     reply.raw.end()
   } catch (failure) {
-    log.warn({ err: failure }, 'export ended early')
+    const fault = toFault(failure)
+    const level = fault.code === 'CLIENT_GONE' || fault.code === 'SHUTTING_DOWN' ? 'info' : 'warn'
+    log[level]({ code: fault.code, err: failure }, 'export ended early')
     // without its last chunk the client sees that the export is incomplete
     reply.raw.destroy()
   }

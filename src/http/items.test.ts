@@ -226,6 +226,29 @@ describe('a list', () => {
     expect(answerLines((await app.get(`${ITEMS}?after=${next}`, accept)).body)).toHaveLength(234)
   })
 
+  test('reads no row for HEAD of an export', async () => {
+    let lists = 0
+    const inner = createMemoryStore()
+    const store = overStore(inner, {
+      list(collection, page) {
+        lists++
+        return inner.list(collection, page)
+      },
+    })
+    const app = await openTestApp({ store })
+    await app.post(ITEMS, '1')
+    const headers = { accept: 'application/x-ndjson' }
+    const answer = await app.app.inject({ method: 'HEAD', url: ITEMS, headers })
+    expect([answer.statusCode, answer.headers['content-type'], answer.body, lists]).toEqual([
+      200,
+      'application/x-ndjson',
+      '',
+      0,
+    ])
+    expect(answerLines((await app.get(ITEMS, headers)).body)).toHaveLength(1)
+    expect(lists).toBe(1)
+  })
+
   test('tells of each item what it is: JSON as JSON on one line, anything else in base64', async () => {
     const app = await openTestApp()
     const json = itemOf(await app.post(ITEMS, '{\r\n"a": 1\n}'))

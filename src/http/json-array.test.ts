@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { splitArray } from './json-array.ts'
 
 test('gives each element as it came', () => {
@@ -7,7 +7,7 @@ test('gives each element as it came', () => {
     fc.property(fc.array(fc.jsonValue()), fc.constantFrom('', ' ', '\n', '\t\r\n '), (values, space) => {
       const texts = values.map((value) => JSON.stringify(value, null, space === '' ? 0 : 1))
       const body = `${space}[${space}${texts.join(`${space},${space}`)}${space}]${space}`
-      expect(splitArray(Buffer.from(body)).map(String)).toEqual(texts)
+      expect(splitArray(Buffer.from(body), 1_000).map(String)).toEqual(texts)
     }),
   )
 })
@@ -15,7 +15,9 @@ test('gives each element as it came', () => {
 test.each(['', '{}', '[', '[1', '["a', '[1,]', '[,1]', '[,]', '[1] 2', '[1],', '"[]"', '[1,,2]', '[{]'])(
   'refuses %j',
   (text) => {
-    expect(() => splitArray(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'JSON_INVALID' }) as Error)
+    expect(() => splitArray(Buffer.from(text), 1_000)).toThrow(
+      expect.objectContaining({ code: 'JSON_INVALID' }) as Error,
+    )
   },
 )
 
@@ -25,12 +27,29 @@ test('takes nothing that JSON.parse would not, once its elements are checked too
       fc.string({ unit: fc.constantFrom('[', ']', '{', '}', ',', ':', '"', '\\', ' ', '1', 'a') }),
       (text) => {
         const parsed = attempt(() => JSON.parse(text) as unknown)
-        const split = attempt(() => splitArray(Buffer.from(text)).map((one) => JSON.parse(one.toString()) as unknown))
+        const split = attempt(() =>
+          splitArray(Buffer.from(text), 1_000).map((one) => JSON.parse(one.toString()) as unknown),
+        )
         expect(split).toEqual(Array.isArray(parsed) ? parsed : undefined)
       },
     ),
     { numRuns: 2_000 },
   )
+})
+
+test('takes as many elements as the limit, and stops at the next one before the body is read to its end', () => {
+  expect(splitArray(Buffer.from('[1,2,3]'), 3)).toHaveLength(3)
+  const refused = expect.objectContaining({ code: 'CONTENT_TOO_LARGE', facts: { limit: 3 } }) as Error
+  expect(() => splitArray(Buffer.from('[1,2,3,4]'), 3)).toThrow(refused)
+  // the rest is no JSON: a scan that went on would say so
+  expect(() => splitArray(Buffer.from('[1,2,3,4,,"'), 3)).toThrow(refused)
+})
+
+test('makes one view per element that it returns, however many elements the body has', () => {
+  const body = Buffer.from(`[${'1,'.repeat(1_000_000)}1]`)
+  const views = vi.spyOn(body, 'subarray')
+  expect(() => splitArray(body, 100)).toThrow('more than 100 items')
+  expect(views).toHaveBeenCalledTimes(100)
 })
 
 function attempt(work: () => unknown): unknown {

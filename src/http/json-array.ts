@@ -1,6 +1,6 @@
 /**
- * The elements of a JSON array as the bytes they came in. Only the structure of the array itself is read here;
- * whether an element is JSON is found out where it is identified.
+ * Splits a JSON array into the bytes of its elements. This scan reads only the structure of the outer array. Whether an
+ * element is JSON is decided where its id is computed.
  */
 import { Fault } from '../std/fault.ts'
 
@@ -12,24 +12,36 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** Throws Fault JSON_INVALID, with the byte offset, when the text is not one array. */
-export function splitArray(text: Buffer): Buffer[] {
+/**
+ * Returns the elements as views into `text`. Elements are counted during the scan, and the scan stops at the first one
+ * beyond `maxElements`, so at most that many views exist however many elements the body has.
+ * Throws Fault JSON_INVALID with the byte offset if the text is not one array, CONTENT_TOO_LARGE beyond `maxElements`.
+ */
+export function splitArray(text: Buffer, maxElements: number): Buffer[] {
   const start = skipSpace(text, 0)
   if (text[start] !== OPEN_BRACKET) throw invalid('the body is not a JSON array', start)
   const elements: Buffer[] = []
   let from = start + 1
   for (;;) {
     const end = elementEnd(text, from)
-    const element = trim(text.subarray(from, end))
     const closes = text[end] === CLOSE_BRACKET
-    if (element.length > 0) elements.push(element)
-    else if (!closes || elements.length > 0) throw invalid('an element of the array is missing', end)
+    const first = skipSpace(text, from)
+    if (first < end) {
+      if (elements.length >= maxElements) throw tooMany(maxElements)
+      elements.push(text.subarray(first, trimmedEnd(text, end)))
+    } else if (!closes || elements.length > 0) throw invalid('an element of the array is missing', end)
     from = end + 1
     if (closes) break
   }
   const rest = skipSpace(text, from)
   if (rest < text.length) throw invalid('there is something after the array', rest)
   return elements
+}
+
+function tooMany(maxElements: number): Fault {
+  return new Fault('CONTENT_TOO_LARGE', `the batch has more than ${maxElements} items (maxBatchItems)`, {
+    facts: { limit: maxElements },
+  })
 }
 
 /** Offset of the comma or bracket that ends the element beginning at `from`. */
@@ -64,10 +76,11 @@ function skipSpace(text: Buffer, from: number): number {
   return at
 }
 
-function trim(bytes: Buffer): Buffer {
-  let end = bytes.length
-  while (end > 0 && isSpace(bytes[end - 1])) end--
-  return bytes.subarray(skipSpace(bytes, 0), end)
+/** Returns the end of the element that ends before `end`. The element is not empty. */
+function trimmedEnd(text: Buffer, end: number): number {
+  let last = end
+  while (isSpace(text[last - 1])) last--
+  return last
 }
 
 function invalid(message: string, position: number): Fault {

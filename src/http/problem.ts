@@ -1,5 +1,5 @@
 /** Faults as RFC 9457 problem bodies. Status and remedy stand in the one table, std/fault.ts. */
-import { FAULTS, Fault, toFault } from '../std/fault.ts'
+import { FAULTS, Fault, type FaultCode, toFault } from '../std/fault.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -38,29 +38,41 @@ export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContex
   return { status, headers, body: JSON.stringify(body) }
 }
 
-/** What fastify itself refuses, by its code. Source: fastify's table of FST_ERR codes. */
+/**
+ * Returns what the framework refuses as one of our faults, or undefined if the framework is not the origin.
+ * Source: fastify's table of FST_ERR codes.
+ */
 function fromFramework(thrown: unknown, bodyLimit: number): Fault | undefined {
   if (!(thrown instanceof Error) || thrown instanceof Fault || !('code' in thrown)) return undefined
-  switch (thrown.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Fault('CONTENT_TOO_LARGE', `the body has more than ${bodyLimit} bytes`, {
-        cause: thrown,
-        facts: { limit: bodyLimit },
-      })
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-    case 'FST_ERR_CTP_EMPTY_TYPE':
-      return new Fault('MEDIA_TYPE_UNSUPPORTED', 'the media type of the body is not taken here', { cause: thrown })
-    case 'FST_ERR_BAD_URL':
-      return new Fault('REQUEST_INVALID', 'the path is not a well-formed URL path', { cause: thrown })
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new Fault('REQUEST_INVALID', 'the body is not as long as Content-Length says', { cause: thrown })
-    case 'FST_ERR_VALIDATION':
-      return isOfPath(thrown)
-        ? new Fault('COLLECTION_NAME_INVALID', 'the name of the collection is not of the form', { cause: thrown })
-        : new Fault('REQUEST_INVALID', thrown.message, { cause: thrown })
-    default:
-      return undefined
+  const { code } = thrown
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const facts = { limit: bodyLimit }
+    return new Fault('CONTENT_TOO_LARGE', `the body has more than ${bodyLimit} bytes`, { cause: thrown, facts })
   }
+  const known = FRAMEWORK_FAULTS.get(String(code))
+  if (known !== undefined) return new Fault(...known, { cause: thrown })
+  if (code === 'FST_ERR_VALIDATION' && isOfPath(thrown)) {
+    return new Fault('COLLECTION_NAME_INVALID', 'the name of the collection is not of the form', { cause: thrown })
+  }
+  return isClientError(thrown) ? new Fault('REQUEST_INVALID', thrown.message, { cause: thrown }) : undefined
+}
+
+const UNKNOWN_MEDIA = ['MEDIA_TYPE_UNSUPPORTED', 'the media type of the body is not taken here'] as const
+
+const FRAMEWORK_FAULTS = new Map<string, readonly [FaultCode, string]>([
+  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', UNKNOWN_MEDIA],
+  ['FST_ERR_CTP_EMPTY_TYPE', UNKNOWN_MEDIA],
+  ['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', UNKNOWN_MEDIA],
+  ['FST_ERR_BAD_URL', ['REQUEST_INVALID', 'the path is not a well-formed URL path']],
+  ['FST_ERR_MAX_PARAM_LENGTH', ['NOT_FOUND', 'a segment of the path is too long']],
+  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', ['REQUEST_INVALID', 'the body is not as long as Content-Length says']],
+])
+
+/** Any other error of the framework whose status blames the request. */
+function isClientError(failure: Error & { readonly code: unknown }): boolean {
+  if (!String(failure.code).startsWith('FST_') || !('statusCode' in failure)) return false
+  const status = Number(failure.statusCode)
+  return status >= 400 && status < 500
 }
 
 function isOfPath(failure: Error): boolean {

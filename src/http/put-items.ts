@@ -6,6 +6,7 @@ import type { RawContent } from '../items/prepare.ts'
 import { type Receipt, receiptOf } from '../items/receipt.ts'
 import { Fault } from '../std/fault.ts'
 import { admit, callerOf } from './access.ts'
+import { mediaOf } from './bodies.ts'
 import type { RouteContext } from './deps.ts'
 import { claimOf, idempotencyKey } from './idempotency.ts'
 import { splitArray } from './json-array.ts'
@@ -19,6 +20,8 @@ interface Route {
 }
 
 type ItemsRequest = FastifyRequest<Route>
+
+const NO_CONTENT = 'the request has neither a body nor a Content-Type'
 
 const anything = { schema: {} }
 
@@ -59,6 +62,7 @@ function itemsRoute(app: FastifyInstance, context: RouteContext): void {
     async (request, reply) => {
       const { body } = request
       if (Buffer.isBuffer(body)) return putSingle(context, { request, reply, body })
+      if (body === undefined) throw new Fault('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
       return answerStream(context, request, reply)
     },
   )
@@ -84,6 +88,7 @@ function batchRoute(app: FastifyInstance, context: RouteContext): void {
     },
     async (request, reply) => {
       const { body } = request
+      if (body === undefined) throw new Fault('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
       if (!Buffer.isBuffer(body) || mediaOf(request) !== 'application/json') {
         throw new Fault('MEDIA_TYPE_UNSUPPORTED', 'a batch is a JSON array, sent as application/json')
       }
@@ -108,15 +113,8 @@ async function putSingle(context: RouteContext, exchange: Exchange): Promise<Fas
 }
 
 async function putBatch(context: RouteContext, exchange: Exchange): Promise<FastifyReply> {
-  const elements = splitArray(exchange.body)
   const { maxBatchItems, maxItemBytes } = context.options
-  if (elements.length > maxBatchItems) {
-    throw new Fault(
-      'CONTENT_TOO_LARGE',
-      `the batch has ${elements.length} items, the limit is ${maxBatchItems} (maxBatchItems)`,
-    )
-  }
-  const contents = elements.map(
+  const contents = splitArray(exchange.body, maxBatchItems).map(
     (content): RawContent =>
       content.length > maxItemBytes
         ? { refused: new Fault('CONTENT_TOO_LARGE', `the item has more than ${maxItemBytes} bytes (maxItemBytes)`) }
@@ -171,9 +169,4 @@ function send(exchange: Exchange, receipt: Receipt): FastifyReply {
     reply.header('location', `/v1/collections/${request.params.collection}/items/${id}`)
   }
   return reply.code(receipt.status).header('content-type', 'application/json; charset=utf-8').send(receipt.body)
-}
-
-/** The media type without its parameters. */
-export function mediaOf(request: FastifyRequest): string {
-  return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }

@@ -77,28 +77,127 @@ describe('health', () => {
   })
 })
 
-test('a body that does not go on is refused, and its connection closed', async () => {
-  const clock = createFakeClock()
-  const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000 } })
+describe('a body that is too slow', () => {
+  /** Sends the beginning of a body; `again` sends more after a time, and waits until the service has it. */
+  async function sendSlowly(options: { bodyIdleMs: number; bodyTimeMs: number }) {
+    const clock = createFakeClock()
+    const app = await openTestApp({ clock, http: options })
+    const url = await app.listen()
+    const { request, response } = openStream(url + ITEMS, JSON_TYPE)
+    const answer = response.then(wholeAnswer)
+    const closed = new Promise<void>((resolve) => request.on('socket', (socket) => socket.on('close', () => resolve())))
+    request.write('[1')
+    await ask(`${url}/livez`)
+    async function again(afterMs: number): Promise<void> {
+      await clock.advance(afterMs)
+      request.write(' ')
+      await ask(`${url}/livez`)
+    }
+    return { app, clock, answer, closed, again }
+  }
+
+  async function expectStalled({
+    app,
+    clock,
+    answer,
+    closed,
+  }: Awaited<ReturnType<typeof sendSlowly>>): Promise<string> {
+    const { status, headers, body } = await answer
+    const problem = JSON.parse(body.toString()) as { code: string; detail: string }
+    expect([status, headers.connection, problem.code]).toEqual([408, 'close', 'BODY_STALLED'])
+    await clock.advance(1_000)
+    await closed
+    expect(await app.stored('things')).toEqual([])
+    expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
+    return problem.detail
+  }
+
+  test('with a pause that is too long is refused, and its connection closed', async () => {
+    const slow = await sendSlowly({ bodyIdleMs: 5_000, bodyTimeMs: 60_000 })
+    await slow.again(4_900)
+    await slow.again(4_900)
+    await slow.clock.advance(5_000)
+    expect(await expectStalled(slow)).toContain('no data came for 5000 ms')
+  })
+
+  test('that goes on for too long is refused, however small its pauses are', async () => {
+    const slow = await sendSlowly({ bodyIdleMs: 5_000, bodyTimeMs: 12_000 })
+    await slow.again(4_000)
+    await slow.again(4_000)
+    await slow.clock.advance(4_000)
+    expect(await expectStalled(slow)).toContain('did not end within 12000 ms')
+  })
+})
+
+describe('all bodies together', () => {
+  const http = { maxReceivingBytes: 40_000, maxItemBytes: 30_000, maxBatchBytes: 30_000 }
+
+  test('are bounded: what is too much gets 429, and what was given back is there again', async () => {
+    const app = await openTestApp({ http })
+    const url = await app.listen()
+    const unfinished = openStream(`${url}${ITEMS}:batch`, { ...JSON_TYPE, 'content-length': '30000' })
+    unfinished.request.write(`["${'x'.repeat(25_000)}`)
+    await expect.poll(async () => heldBytes(await app.get('/metrics'))).toBeGreaterThan(25_000)
+    const refused = await app.post(ITEMS, JSON.stringify('y'.repeat(15_000)))
+    expect([refused.statusCode, refused.headers['retry-after'], refused.json()]).toMatchObject([
+      429,
+      '1',
+      { code: 'OVERLOADED', detail: expect.stringContaining('maxReceivingBytes') as string },
+    ])
+    expect((await app.post(ITEMS, '"small"')).statusCode).toBe(201)
+    unfinished.request.on('error', () => {}).destroy()
+    await expect.poll(async () => heldBytes(await app.get('/metrics'))).toBe(0)
+    expect((await app.post(ITEMS, JSON.stringify('y'.repeat(15_000)))).statusCode).toBe(201)
+    expect(app.log.filter((line) => line.level === 'error' || line.level === 'warn')).toEqual([])
+  })
+
+  test('count until they are answered, and not beyond', async () => {
+    const app = await openTestApp({ http })
+    for (let n = 0; n < 10; n++)
+      expect((await app.post(ITEMS, JSON.stringify('y'.repeat(20_000 + n)))).statusCode).toBe(201)
+    for (let n = 0; n < 10; n++) expect((await app.post(ITEMS, 'y'.repeat(20_000))).statusCode).toBe(400)
+    expect(heldBytes(await app.get('/metrics'))).toBe(0)
+  })
+})
+
+function heldBytes(metrics: { readonly body: string }): number {
+  return Number(/^ingot_receiving_bytes (\d+)$/m.exec(metrics.body)?.[1])
+}
+
+test('a refused body does not keep its connection, and the client reads why', async () => {
+  const app = await openTestApp()
   const url = await app.listen()
-  const { request, response } = openStream(url + ITEMS, { 'content-type': 'application/json' })
-  const answer = response.then(wholeAnswer)
-  request.write('{"a":')
-  await ask(`${url}/livez`)
-  await clock.advance(4_900)
-  request.write('1')
-  await ask(`${url}/livez`)
-  await clock.advance(4_900)
-  await ask(`${url}/livez`)
-  await clock.advance(200)
-  const { status, headers, body } = await answer
-  expect([status, headers.connection, JSON.parse(body.toString())]).toMatchObject([
-    408,
-    'close',
-    { code: 'BODY_STALLED' },
-  ])
-  expect(await app.stored('things')).toEqual([])
-  expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
+  for (const path of ['/nowhere', '/livez', `${ITEMS}:batch`]) {
+    const endless = openStream(url + path, { 'content-type': 'text/plain' })
+    const pump = setInterval(() => endless.request.write('x'.repeat(10_000)), 5)
+    endless.request.on('error', () => {})
+    const closed = new Promise<void>((resolve) => endless.request.on('close', () => resolve()))
+    const { status, headers } = await wholeAnswer(await endless.response)
+    expect([404, 405, 415]).toContain(status)
+    expect(headers.connection).toBe('close')
+    await closed
+    clearInterval(pump)
+  }
+})
+
+test('a client that is told to go on gets there, and one that is refused sends nothing', async () => {
+  const app = await openTestApp({ http: { maxItemBytes: 100 } })
+  const url = await app.listen()
+  for (const [length, expected] of [
+    [10, { continued: true, status: 201 }],
+    [200, { continued: false, status: 413 }],
+  ] as const) {
+    const headers = { ...JSON_TYPE, expect: '100-continue', 'content-length': String(length) }
+    const { request, response } = openStream(url + ITEMS, headers)
+    let continued = false
+    request.on('continue', () => {
+      continued = true
+      request.end('1'.padEnd(length))
+    })
+    const { status } = await wholeAnswer(await response)
+    expect({ continued, status }).toEqual(expected)
+    request.on('error', () => {}).destroy()
+  }
 })
 
 describe('metrics', () => {

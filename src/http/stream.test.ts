@@ -137,6 +137,71 @@ test('ends when nothing comes for too long', async () => {
   expect(JSON.parse((await answers.next()).value ?? '')).toMatchObject({ error: { code: 'BODY_STALLED', nextLine: 4 } })
 })
 
+test('ends when a line does not end, whatever trickles in; what was answered stays', async () => {
+  const clock = createFakeClock()
+  const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000, bodyTimeMs: 12_000 } })
+  const url = await app.listen()
+  const { request, response } = openStream(url + ITEMS)
+  const answers = linesOf(await response)
+  const closed = new Promise<void>((resolve) => request.on('close', () => resolve()))
+  request.write('1\n"')
+  await answers.next()
+  for (let n = 0; n < 2; n++) {
+    await clock.advance(4_000)
+    request.write('x')
+    await ask(`${url}/livez`)
+  }
+  await clock.advance(4_000)
+  expect(JSON.parse((await answers.next()).value ?? '')).toMatchObject({
+    error: { code: 'BODY_STALLED', detail: 'line 2 did not end within 12000 ms (bodyTime)', nextLine: 2 },
+  })
+  await clock.advance(1_000)
+  await closed
+  expect(await app.stored('things')).toEqual(['1'])
+})
+
+test('goes on for ever for a client that has nothing to send but an empty line now and then', async () => {
+  const clock = createFakeClock()
+  const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000, bodyTimeMs: 12_000 } })
+  const url = await app.listen()
+  const { request, response } = openStream(url + ITEMS)
+  const answers = linesOf(await response)
+  for (let n = 0; n < 20; n++) {
+    request.write('\n')
+    await ask(`${url}/livez`)
+    await clock.advance(4_000)
+  }
+  request.end('1\n')
+  expect(JSON.parse((await answers.next()).value ?? '')).toMatchObject({ line: 21, status: 'created' })
+  expect(JSON.parse((await answers.next()).value ?? '')).toMatchObject({ summary: { lines: 1 } })
+})
+
+test('ends with 429 in words when unfinished lines fill the budget of all bodies, and begins with it when streams do', async () => {
+  const app = await openTestApp({ http: { maxReceivingBytes: 50_000, maxItemBytes: 30_000 } })
+  const url = (await app.listen()) + ITEMS
+  const open = async () => {
+    const { request, response } = openStream(url)
+    request.on('error', () => {})
+    return { request, answers: linesOf(await response) }
+  }
+  const [one, other] = [await open(), await open()]
+  one.request.write(`"${'x'.repeat(29_000)}`)
+  await expect.poll(async () => (await app.get('/metrics')).body).toMatch(/^ingot_receiving_bytes 4[5-9]\d\d\d$/m)
+  other.request.write(`"first"\n`)
+  await other.answers.next()
+  other.request.write(`"${'y'.repeat(29_000)}`)
+  expect(JSON.parse((await other.answers.next()).value ?? '')).toMatchObject({
+    error: { code: 'OVERLOADED', nextLine: 2 },
+  })
+  await expect.poll(async () => (await app.get('/metrics')).body).toMatch(/^ingot_receiving_bytes 29\d\d\d$/m)
+  const third = await open()
+  expect((await app.post(ITEMS, '1\n', NDJSON)).statusCode).toBe(429)
+  third.request.destroy()
+  one.request.end('"\n')
+  expect(JSON.parse((await one.answers.next()).value ?? '')).toMatchObject({ status: 'created' })
+  expect(await app.stored('things')).toHaveLength(2)
+})
+
 test('is cut when nobody reads its answers for too long', { timeout: 30_000 }, async () => {
   const app = await openTestApp({ http: { readStallMs: 100 } })
   const { port } = new URL(await app.listen())
@@ -171,6 +236,10 @@ test('takes a client that leaves for no harm', async () => {
   request.write('1\n2\n"unfinis')
   await answers.next()
   request.destroy()
+  await expect
+    .poll(() => app.log.map((line) => JSON.stringify(line.fields)))
+    .toContainEqual(expect.stringContaining('CLIENT_GONE'))
+  expect(app.log.filter((line) => line.level === 'error' || line.level === 'warn')).toEqual([])
   const next = openStream(url + ITEMS)
   next.request.end('3\n')
   expect(answerLines((await wholeAnswer(await next.response)).body.toString()).at(-1)).toMatchObject({

@@ -1,13 +1,16 @@
 /**
  * A stream of items, an item a line, answered while it is read. For each chunk of input the lines are identified and
  * submitted; answers leave in input order as commits happen. Memory is bounded: at most MAX_OPEN_LINES lines and
- * MAX_OPEN_BYTES bytes are read but not answered, and a reader that does not take its answers meets a deadline.
+ * MAX_OPEN_BYTES bytes are read but not answered, an unfinished line is charged to the budget of all bodies, and a
+ * reader that does not take its answers meets a deadline. A stream may be quiet between lines, but a line that has
+ * begun has to end (line-pace.ts).
  *
  * How a stream ends, in words:
  *   complete   the input ended and everything was answered: the summary is the last line.
- *   ended      the service drains or the store fails: an error with `nextLine` is the last line; all before that line
- *              was answered, nothing from it on was stored or only what a repeated line will find as a duplicate.
- *   cut        the client went away, or stalled beyond a deadline: the connection is closed without a last line.
+ *   ended      the service drains, the store fails, the client sends too slowly, or the budget is spent: an error with
+ *              `nextLine` is the last line, and the connection closes. All before that line was answered; from it on
+ *              nothing was stored, or only what a repeated line will find as a duplicate.
+ *   cut        the client went away, or left its answers unread: the connection is closed without a last line.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -20,7 +23,16 @@ import { createLineSplitter, type Line } from '../std/lines.ts'
 import { createAnswerWriter } from './answer-writer.ts'
 import { createChunkReader } from './chunk-reader.ts'
 import type { RouteContext } from './deps.ts'
+import { createLinePace } from './line-pace.ts'
+import { dropRest } from './linger.ts'
 import { prefersMinimal } from './prefer.ts'
+import type { ReceiveLease } from './receive-budget.ts'
+
+/** Lines that are submitted together. Their answer is made in one go. */
+const PORTION_LINES = 512
+
+/** What an open stream is charged, an unfinished line up to this length included. */
+const STREAM_BYTES = 16_384
 
 /** Enough to keep batches full while the last ones commit. */
 const MAX_OPEN_LINES = 3_072
@@ -41,17 +53,31 @@ export async function answerStream(
   if (request.headers['idempotency-key'] !== undefined) {
     throw new Fault('IDEMPOTENCY_KEY_INVALID', 'a stream takes no Idempotency-Key: its lines are their own')
   }
-  reply.hijack()
-  await new StreamExchange(context, request, reply).run()
+  const lease = context.receiving.open()
+  try {
+    lease.resize(STREAM_BYTES)
+    reply.hijack()
+    await new StreamExchange(context, { request, reply, lease }).run()
+  } finally {
+    lease.close()
+  }
   return reply
 }
 
 type StreamRequest = FastifyRequest<{ Params: { collection: string } }>
 
+interface StreamParts {
+  readonly request: StreamRequest
+  readonly reply: FastifyReply
+  /** Charged for the stream itself, and for its unfinished line. */
+  readonly lease: ReceiveLease
+}
+
 class StreamExchange {
   readonly #context: RouteContext
   readonly #request: StreamRequest
   readonly #reply: FastifyReply
+  readonly #lease: ReceiveLease
   readonly #minimal: boolean
   readonly #counts: Counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
   readonly #splitter
@@ -66,10 +92,11 @@ class StreamExchange {
   #answered: Promise<void> = Promise.resolve()
   #oneAnswered: (() => void) | undefined
 
-  constructor(context: RouteContext, request: StreamRequest, reply: FastifyReply) {
+  constructor(context: RouteContext, { request, reply, lease }: StreamParts) {
     this.#context = context
     this.#request = request
     this.#reply = reply
+    this.#lease = lease
     this.#minimal = prefersMinimal(request)
     this.#splitter = createLineSplitter(context.options.maxItemBytes)
     this.#writer = createAnswerWriter(reply.raw, context.clock, context.options.readStallMs)
@@ -96,14 +123,26 @@ class StreamExchange {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { clock, options, ingest } = this.#context
-    const chunks = createChunkReader(this.#request.raw, clock, options.bodyIdleMs)
-    for (let chunk = await chunks.next(signal); chunk !== undefined; chunk = await chunks.next(signal)) {
-      await ingest.room(signal)
-      this.#take(this.#splitter.push(chunk))
+    const { clock, options } = this.#context
+    const chunks = createChunkReader(this.#request.raw, clock)
+    const pace = createLinePace(clock, { idleMs: options.bodyIdleMs, lineMs: options.bodyTimeMs })
+    const next = (): Promise<Buffer | undefined> => chunks.next(signal, pace.wait())
+    for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
+      const lines = this.#splitter.push(chunk)
+      pace.got(this.#splitter.count, this.#splitter.isInLine)
+      this.#lease.resize(Math.max(STREAM_BYTES, this.#splitter.heldBytes))
+      await this.#takeAll(lines, signal)
+    }
+    await this.#takeAll(this.#splitter.end(), signal)
+  }
+
+  /** Takes the lines of a chunk in portions, because a chunk may hold tens of thousands of tiny ones. */
+  async #takeAll(lines: readonly Line[], signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < lines.length; from += PORTION_LINES) {
+      await this.#context.ingest.room(signal)
+      this.#take(lines.slice(from, from + PORTION_LINES))
       while (this.#openLines > MAX_OPEN_LINES || this.#openBytes > MAX_OPEN_BYTES) await this.#roomForMore(signal)
     }
-    this.#take(this.#splitter.end())
   }
 
   #roomForMore(signal: AbortSignal): Promise<void> {
@@ -113,10 +152,10 @@ class StreamExchange {
     })
   }
 
-  /** Submits the lines of a chunk and appends their answer to the queue. */
+  /** Submits some lines and appends their answer to the queue. */
   #take(lines: readonly Line[]): void {
     const items = lines.filter((line) => line.tooLong || !isBlank(line.bytes))
-    const nextLine = this.#splitter.count + 1
+    const nextLine = (lines.at(-1)?.line ?? 0) + 1
     const bytes = items.reduce((sum, line) => sum + line.bytes.length, 0)
     this.#openLines += items.length
     this.#openBytes += bytes
@@ -185,23 +224,15 @@ class StreamExchange {
     await this.#answered.catch(() => {})
     const fault = draining.aborted ? new Fault('SHUTTING_DOWN', 'the service is shutting down') : toFault(thrown)
     log.info({ code: fault.code, detail: fault.message, nextLine: this.#nextLine }, 'stream ended early')
-    if (raw.destroyed || fault.code === 'READ_STALLED') return void raw.destroy()
+    if (raw.destroyed || fault.code === 'READ_STALLED' || fault.code === 'CLIENT_GONE') return void raw.destroy()
     const last = { error: { code: fault.code, detail: fault.message, nextLine: this.#nextLine } }
+    const { promise: sent, resolve } = Promise.withResolvers<void>()
+    raw.once('finish', resolve).once('close', resolve)
     raw.end(`${JSON.stringify(last)}\n`)
-    await this.#linger()
-  }
-
-  /** Takes in and drops what the client still sends: closing at once would reset the connection before it has read. */
-  async #linger(): Promise<void> {
-    const { raw } = this.#request
-    raw.resume()
-    await this.#context.clock.sleep(LINGER_MS, AbortSignal.any([])).catch(() => {})
-    raw.destroy()
+    await Promise.all([sent, dropRest(this.#request.raw, this.#context.clock)])
+    this.#request.raw.destroy()
   }
 }
-
-/** How long the rest of a refused body is taken in. */
-const LINGER_MS = 500
 
 function answerLine(line: number, result: ItemResult): string {
   if (result.kind !== 'refused') return `{"line":${line},"id":"${result.id}","status":"${result.kind}"}\n`

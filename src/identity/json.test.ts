@@ -255,3 +255,25 @@ describe('takes', () => {
     expect(outcome(() => canonicalJson('['.repeat(1_000_000), limits))).toMatchObject({ code: 'JSON_TOO_DEEP' })
   })
 })
+
+test.each([
+  [
+    '[1152921504606846976]',
+    'the number 1152921504606846976 is not the shortest decimal value of its double, 1152921504606847000, at byte 1',
+  ],
+  [
+    '0.30000000000000001',
+    'the number 0.30000000000000001 is not the shortest decimal value of its double, 0.3, at byte 0',
+  ],
+  ['1e-400', 'the number 1e-400 is not the shortest decimal value of its double, 0, at byte 0'],
+  ['-1e400', 'the number -1e400 is beyond the range of a double, at byte 0'],
+])('says of the number in %s what its double is', (text, message) => {
+  expect(ofBytes(text)).toMatchObject({ code: 'NUMBER_PRECISION', message })
+})
+
+test.each(['0.1', '1.0', '1.00', '1e2', '1E+2', '100e-2', '-0', '0.10', '9007199254740994', '1152921504606847000'])(
+  'takes %s, whose value is the shortest of its double',
+  (text) => {
+    expect(ofBytes(text)).not.toBeInstanceOf(Fault)
+  },
+)

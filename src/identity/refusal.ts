@@ -23,8 +23,16 @@ export function refusal(source: Source, at: number, code: FaultCode, what: strin
 export function imprecise(source: Source, at: number, token: string): Fault {
   const shown = token.length > MAX_TOKEN_SHOWN ? `${token.slice(0, MAX_TOKEN_SHOWN)}...` : token
   const position = positionOf(source, at)
-  const message = `the number ${shown} would lose precision, at ${source.unit} ${position}`
+  const message = `the number ${shown} is ${whatItIs(token)}, at ${source.unit} ${position}`
   return new Fault('NUMBER_PRECISION', message, { facts: { position, token: shown } })
+}
+
+/** Why `canonicalNumber` refuses the token: its decimal value is not the one that ECMAScript writes its double with. */
+function whatItIs(token: string): string {
+  const double = Number(token)
+  return Number.isFinite(double)
+    ? `not the shortest decimal value of its double, ${double}`
+    : 'beyond the range of a double'
 }
 
 function positionOf({ text, unit }: Source, at: number): number {

@@ -5,10 +5,11 @@
  */
 import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
 import { Fault } from '../std/fault.ts'
+import { createTurns } from '../std/turns.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Collection, ItemId, ItemResult, PreparedItem } from './item.ts'
 import { damaged } from './item-check.ts'
-import { type Prepared, type PrepareOptions, prepare, type RawContent } from './prepare.ts'
+import { type Prepared, type PrepareOptions, prepareAll, type RawContent, TURN_WORK } from './prepare.ts'
 import {
   type Entry,
   entriesOf,
@@ -66,6 +67,8 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
   const { store, commit, recent } = deps
   const singleFlight = createSingleFlight(deps)
   const known = new Map<string, Collection>()
+  // shared by all submissions: many small ones block the event loop as well as a large one
+  const turns = createTurns(TURN_WORK)
 
   async function lookUp(name: string): Promise<Collection> {
     const collection = (await store.collection(name)) ?? { name, policy: DEFAULT_POLICY }
@@ -81,7 +84,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
   ): Promise<T> {
     for (let attempt = 0; attempt < POLICY_ATTEMPTS; attempt++) {
       const collection = known.get(submission.collection) ?? (await lookUp(submission.collection))
-      const prepared = submission.contents.map((content) => prepare(collection.policy, content, options))
+      const prepared = await prepareAll(collection.policy, submission.contents, options, turns)
       refuseWhole(submission, prepared)
       const result = await put(collection, prepared)
       if (result !== undefined) return result

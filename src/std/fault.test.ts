@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { reasonOf, toFault } from './fault.ts'
+import { Fault, reasonOf, toFault } from './fault.ts'
 
 test.each([
   [new Error('no room'), 'no room'],
@@ -13,4 +13,13 @@ test.each([
 ])('of %s there is always something to say', (thrown, said) => {
   expect(reasonOf(thrown)).toMatch(said)
   expect(toFault(thrown)).toMatchObject({ code: 'INTERNAL', message: reasonOf(thrown), cause: thrown })
+})
+
+test('a refusal of content records no stack, any other fault does', () => {
+  const frames = (fault: Fault): number => (fault.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).length
+  for (const code of ['JSON_INVALID', 'NUMBER_PRECISION', 'CONTENT_TOO_LARGE'] as const) {
+    expect(frames(new Fault(code, 'bad'))).toBe(0)
+    expect(frames(new Fault('INTERNAL', 'a bug'))).toBeGreaterThan(0)
+  }
+  expect(frames(new Fault('LOCK_KEY_INVALID', 'bad'))).toBeGreaterThan(0)
 })

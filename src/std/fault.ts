@@ -12,6 +12,11 @@ interface FaultKind {
   readonly remedy: string
   /** What whoever started the command that ends with it can do. */
   readonly commandRemedy: string
+  /**
+   * Whether a fault of this kind records its stack, which takes most of the time that making it does. A refusal of
+   * content has none: its place is in the content, and a client can cause a hundred thousand of them a second.
+   */
+  readonly hasStack: boolean
 }
 
 const rejected = (status: number, remedy: string, commandRemedy = remedy): FaultKind => ({
@@ -19,7 +24,10 @@ const rejected = (status: number, remedy: string, commandRemedy = remedy): Fault
   retryable: false,
   remedy,
   commandRemedy,
+  hasStack: true,
 })
+/** Of an item, a line or a body. */
+const content = (status: number, remedy: string): FaultKind => ({ ...rejected(status, remedy), hasStack: false })
 const passing = (status: number, remedy: string, commandRemedy = remedy): FaultKind => ({
   ...rejected(status, remedy, commandRemedy),
   retryable: true,
@@ -27,28 +35,35 @@ const passing = (status: number, remedy: string, commandRemedy = remedy): FaultK
 
 export const FAULTS = {
   // what was sent
-  JSON_INVALID: rejected(400, 'send well-formed JSON (RFC 8259) in UTF-8'),
-  JSON_DUPLICATE_MEMBER: rejected(400, 'name each member of an object once'),
-  JSON_LONE_SURROGATE: rejected(400, 'send surrogates in pairs, or the character itself'),
-  JSON_TOO_DEEP: rejected(400, 'nest arrays and objects less deeply'),
-  NUMBER_PRECISION: rejected(400, 'send the number as a string, or with a value that a double holds exactly'),
-  FIELDS_MISSING: rejected(400, "send an object that has at least one of the collection's identity fields"),
+  JSON_INVALID: content(400, 'send well-formed JSON (RFC 8259) in UTF-8'),
+  JSON_DUPLICATE_MEMBER: content(400, 'name each member of an object once'),
+  JSON_LONE_SURROGATE: content(400, 'send surrogates in pairs, or the character itself'),
+  JSON_TOO_DEEP: content(400, 'nest arrays and objects less deeply'),
+  NUMBER_PRECISION: content(
+    400,
+    'send the number as a string, or with the shortest decimal value that denotes its double: 0.1, 1.00 and 1e2 have it, 9007199254740993 and 1152921504606846976 do not',
+  ),
+  FIELDS_MISSING: content(400, "send an object that has at least one of the collection's identity fields"),
   REQUEST_INVALID: rejected(400, 'correct the request as the detail says'),
   IDEMPOTENCY_KEY_INVALID: rejected(400, 'send 1 to 255 visible ASCII characters, and none with NDJSON'),
   TOKEN_MISSING: rejected(401, 'send Authorization: Bearer with a token from the tokens file'),
   TOKEN_REFUSED: rejected(403, 'use a token that has this right on this collection'),
   NOT_FOUND: rejected(404, 'check the path'),
   ITEM_NOT_FOUND: rejected(404, 'check the collection and the id'),
+  METHOD_NOT_ALLOWED: rejected(405, 'use a method that the Allow header names'),
   POLICY_IMMUTABLE: rejected(409, 'use a new collection: one that holds items keeps its identity policy'),
-  CONTENT_TOO_LARGE: rejected(413, 'send less at once, or raise the limit that the detail names'),
+  CONTENT_TOO_LARGE: content(413, 'send less at once, or raise the limit that the detail names'),
   MEDIA_TYPE_UNSUPPORTED: rejected(415, 'send application/json, application/x-ndjson or application/octet-stream'),
   COLLECTION_NAME_INVALID: rejected(422, 'use 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit'),
   POLICY_INVALID: rejected(422, 'use a policy from the table in the OpenAPI document'),
+  HEADERS_TOO_LARGE: rejected(431, 'send fewer or shorter header fields, and a shorter URL'),
   IDEMPOTENCY_KEY_REUSED: rejected(422, 'use a new Idempotency-Key for a new request'),
   // what happened to us
   OVERLOADED: passing(429, 'send again after Retry-After'),
   READ_STALLED: passing(408, 'read the answer while sending, or ask with Prefer: return=minimal'),
   BODY_STALLED: passing(408, 'keep sending, or send again'),
+  // only logged and counted: nobody is left to read the status, which nginx introduced
+  CLIENT_GONE: passing(499, 'keep the connection open until the whole answer has come'),
   IN_FLIGHT: passing(409, 'the same content is being saved by somebody else: send again after Retry-After'),
   UNSUPPORTED: rejected(501, 'use another store, or do without'),
   SHUTTING_DOWN: passing(503, 'send again: another replica, or this one after its restart'),
@@ -117,7 +132,10 @@ export class Fault extends Error {
   readonly facts: Readonly<Record<string, string | number | boolean>>
 
   constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
+    const { stackTraceLimit } = Error
+    if (!FAULTS[code].hasStack) Error.stackTraceLimit = 0
     super(message, options.cause === undefined ? {} : { cause: options.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.name = 'Fault'
     this.code = code
     this.facts = options.facts ?? {}

@@ -19,6 +19,10 @@ export interface LineSplitter {
   end(): Line[]
   /** Lines given out so far. */
   readonly count: number
+  /** Bytes allocated for a line that is not complete. */
+  readonly heldBytes: number
+  /** Whether a line has begun that is not complete. */
+  readonly isInLine: boolean
 }
 
 const LINE_FEED = 0x0a
@@ -32,8 +36,11 @@ export function createLineSplitter(maxLineBytes: number): LineSplitter {
 class Splitter implements LineSplitter {
   readonly #maxBytes: number
   #count = 0
-  /** Beginnings of a line that is not complete, and their length. Empty while skipping. */
-  #parts: Buffer[] = []
+  /**
+   * The beginning of a line that is not complete: its first `#partBytes` bytes. One buffer that doubles, not a list of
+   * parts: a client that sends byte by byte would make a part of each. Absent while skipping.
+   */
+  #held: Buffer | undefined
   #partBytes = 0
   #skipping = false
 
@@ -43,6 +50,14 @@ class Splitter implements LineSplitter {
 
   get count(): number {
     return this.#count
+  }
+
+  get heldBytes(): number {
+    return this.#held?.length ?? 0
+  }
+
+  get isInLine(): boolean {
+    return this.#skipping || this.#partBytes > 0
   }
 
   push(chunk: Uint8Array): Line[] {
@@ -58,28 +73,39 @@ class Splitter implements LineSplitter {
   }
 
   end(): Line[] {
-    return this.#partBytes === 0 && !this.#skipping ? [] : [this.#complete(NOTHING)]
+    return this.isInLine ? [this.#complete(NOTHING)] : []
   }
 
   #keep(part: Buffer): void {
     if (this.#skipping) return
-    this.#partBytes += part.length
     // one byte more than the limit may be the carriage return of a line that just fits
-    if (this.#partBytes > this.#maxBytes + 1) {
+    if (this.#partBytes + part.length > this.#maxBytes + 1) {
       this.#skipping = true
-      this.#parts = []
+      this.#held = undefined
       return
     }
+    const held = this.#roomFor(this.#partBytes + part.length)
     // a copy: the chunk that this is a view of would be kept alive whole
-    this.#parts.push(Buffer.from(part))
+    part.copy(held, this.#partBytes)
+    this.#partBytes += part.length
+  }
+
+  #roomFor(bytes: number): Buffer {
+    const held = this.#held ?? NOTHING
+    if (held.length >= bytes) return held
+    const larger = Buffer.allocUnsafe(Math.max(bytes, Math.min(2 * held.length, this.#maxBytes + 1)))
+    held.copy(larger, 0, 0, this.#partBytes)
+    this.#held = larger
+    return larger
   }
 
   #complete(last: Buffer): Line {
     this.#count++
-    const whole = this.#parts.length === 0 ? last : Buffer.concat([...this.#parts, last])
+    if (this.#partBytes > 0 && last.length > 0) this.#keep(last)
+    const whole = this.#held?.subarray(0, this.#partBytes) ?? last
     const bytes = whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole
     const tooLong = this.#skipping || bytes.length > this.#maxBytes
-    this.#parts = []
+    this.#held = undefined
     this.#partBytes = 0
     this.#skipping = false
     return { line: this.#count, bytes: tooLong ? NOTHING : bytes, tooLong }

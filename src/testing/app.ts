@@ -59,7 +59,9 @@ const HTTP_OPTIONS: HttpOptions = {
   maxBatchBytes: 10_000,
   maxBatchItems: 100,
   idempotencyTtlMs: 60_000,
+  maxReceivingBytes: 1_000_000,
   bodyIdleMs: 60_000,
+  bodyTimeMs: 120_000,
   readStallMs: 60_000,
 }
 

@@ -1,0 +1,64 @@
+/**
+ * The bytes of one body, copied out of the chunks that bring them. A client chooses the size of its chunks: kept as they
+ * come, a chunk of one byte would cost hundreds. Segments grow with the body, so the memory in use is at most about
+ * twice the bytes received, and one segment.
+ */
+
+/** First segment of a body that is not shorter. */
+const FIRST_BYTES = 16_384
+const MAX_SEGMENT_BYTES = 1_048_576
+/** A body of unknown length may be tiny. */
+const FIRST_BYTES_UNKNOWN = 1_024
+
+export interface BodyBufferOptions {
+  /** Length that the client announced, if it did. */
+  readonly announced: number | undefined
+  /** Called before a segment is allocated, with the bytes of all segments then. Refuses the segment by throwing. */
+  readonly reserve: (bytes: number) => void
+}
+
+export interface BodyBuffer {
+  append(chunk: Buffer): void
+  readonly length: number
+  /** Returns all bytes as one buffer that shares memory with nothing else. Call it once, at the end. */
+  whole(): Buffer
+}
+
+export function createBodyBuffer({ announced, reserve }: BodyBufferOptions): BodyBuffer {
+  const segments: Buffer[] = []
+  let allocated = 0
+  let length = 0
+
+  function grow(needed: number): Buffer {
+    const first = announced === undefined ? FIRST_BYTES_UNKNOWN : FIRST_BYTES
+    const wanted = Math.min(Math.max(allocated, first, needed), MAX_SEGMENT_BYTES)
+    const left = announced === undefined ? wanted : Math.max(announced - length, needed)
+    const bytes = Math.min(wanted, left)
+    reserve(allocated + bytes)
+    const segment = Buffer.allocUnsafeSlow(bytes)
+    segments.push(segment)
+    allocated += bytes
+    return segment
+  }
+
+  return {
+    get length() {
+      return length
+    },
+    append(chunk) {
+      for (let from = 0; from < chunk.length; ) {
+        const room = allocated - length
+        const last = room > 0 ? segments.at(-1) : undefined
+        const segment = last ?? grow(chunk.length - from)
+        const copied = chunk.copy(segment, last === undefined ? 0 : segment.length - room, from)
+        from += copied
+        length += copied
+      }
+    },
+    whole() {
+      const [only] = segments
+      if (segments.length === 1 && only?.length === length) return only
+      return Buffer.concat(segments, length)
+    },
+  }
+}

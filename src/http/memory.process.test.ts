@@ -1,0 +1,75 @@
+/** The memory of a real service while clients send what costs most to hold. Linux: peaks are read from /proc. */
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { temporaryFolder } from '../testing/folder.ts'
+import { ask, jsonOf, openStream } from '../testing/requests.ts'
+import { type Service, startService } from '../testing/service.ts'
+
+const MIB = 1_024 * 1_024
+
+/** A pod of the chart has 512 MiB, and an idle service takes about 160 of them. */
+const MAX_GROWTH_MIB = 200
+
+/** The largest resident size that the process has had so far, MiB. */
+async function peakMib(service: Service): Promise<number> {
+  const status = await readFile(`/proc/${service.pid}/status`, 'utf8')
+  const [, kib = ''] = /^VmHWM:\s+(\d+) kB/m.exec(status) ?? []
+  return Number(kib) / 1_024
+}
+
+test('a batch of millions of tiny elements is refused, and costs little more than its bytes', async () => {
+  await using service = await startService({ data: temporaryFolder() })
+  const url = `${service.url}/v1/collections/things/items:batch`
+  const before = await peakMib(service)
+  for (const mib of [6, 15]) {
+    const body = Buffer.alloc(mib * MIB, '1,')
+    body.write('[1', 0)
+    body.write('1]', body.length - 2)
+    const answer = await ask(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    expect([answer.status, jsonOf(answer)]).toMatchObject([413, { code: 'CONTENT_TOO_LARGE', limit: 10_000 }])
+  }
+  const growth = (await peakMib(service)) - before
+  expect(growth).toBeLessThan(MAX_GROWTH_MIB)
+})
+
+/** Opens a request that sends `bytes` of its body and never ends; resolves when they are sent, or it was answered. */
+function sendUnfinished(url: string, type: string, bytes: Buffer): { sent: Promise<unknown>; end: () => void } {
+  const { request, response } = openStream(url, { 'content-type': type })
+  const written = new Promise<void>((resolve) => {
+    request.on('error', () => resolve()).on('close', () => resolve())
+    request.write(bytes, () => resolve())
+  })
+  response.then((answer) => answer.resume()).catch(() => {})
+  return { sent: written, end: () => request.destroy() }
+}
+
+/** How much the peak of a service grows while so many clients send bodies that do not end. */
+async function growthWith(
+  clients: number,
+  type: string,
+  bytes: Buffer,
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  await using service = await startService({ data: temporaryFolder(), env })
+  const before = await peakMib(service)
+  const url = `${service.url}/v1/collections/things/items${type === 'application/json' ? ':batch' : ''}`
+  const requests = Array.from({ length: clients }, () => sendUnfinished(url, type, bytes))
+  await Promise.all(requests.map(({ sent }) => sent))
+  // it has read what it will hold, and is as healthy as before
+  expect((await ask(`${service.url}/livez`)).status).toBe(200)
+  const growth = (await peakMib(service)) - before
+  for (const { end } of requests) end()
+  return growth
+}
+
+test('forty batches that do not end are held within the budget, and are not without it', async () => {
+  const batch = Buffer.alloc(15 * MIB, '1,')
+  batch.write('[', 0)
+  expect(await growthWith(40, 'application/json', batch)).toBeLessThan(MAX_GROWTH_MIB)
+  const unbounded = { INGOT_MAX_RECEIVING_BYTES: String(2 ** 30) }
+  expect(await growthWith(40, 'application/json', batch, unbounded)).toBeGreaterThan(MAX_GROWTH_MIB)
+})
+
+test('four hundred streams with a line that does not end are held within the budget', async () => {
+  expect(await growthWith(400, 'application/x-ndjson', Buffer.alloc(MIB - 1, 'x'))).toBeLessThan(MAX_GROWTH_MIB)
+})
