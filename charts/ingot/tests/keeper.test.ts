@@ -152,3 +152,27 @@ describe('a password that changes', () => {
     expect(calls.match(/r-1\.d/g)).toHaveLength(2)
   })
 })
+
+describe('peers in a cluster that have to be met', () => {
+  const node = (host: string, address: string, flags = 'slave', link = 'connected') =>
+    `id ${address}:6379@16379,${host} ${flags} - 0 0 1 ${link}`
+  const view = [
+    node('r-1.d', '10.0.0.1'),
+    node('r-2.d', '10.0.0.2', 'master,fail'),
+    node('r-3.d', '10.0.0.3', 'master', 'disconnected'),
+    node('r-4.d', '10.0.0.9'),
+  ].join('\n')
+
+  test('are those without a live link to where their names lead now', () => {
+    const peers = [1, 2, 3, 4, 5].map((n) => `r-${n}.d 10.0.0.${n}`).join('\n')
+    const { out } = run(`view='${view}'; echo '${peers}' | unmet`, { answers: 'none) ;;' })
+    expect(out.split('\n')).toEqual(['r-2.d', 'r-3.d', 'r-4.d', 'r-5.d'])
+  })
+
+  test('are met at the address that they give themselves, with our password', () => {
+    const { calls } = run(`view='${view}'; redis_hosts() { echo r-1.d; }; located() { echo "$1"; }; meet_peers || :`, {
+      answers: '*announce-ip) echo cluster-announce-ip; echo 10.0.0.7 ;;',
+    })
+    expect(calls).toMatch(/^secret .*CLUSTER MEET 10\.0\.0\.7 1$/m)
+  })
+})

@@ -11,15 +11,27 @@ CALM_ROUNDS=12
 
 nodes() { me CLUSTER NODES; }
 
-address_of() { getent hosts "$1" | awk 'NR == 1 { print $1 }'; }
+# located PEER: its name and the address where it leads now, if any
+# shellcheck disable=SC2046 # the words of a line
+located() {
+  set -- "$1" $(getent hosts "$1")
+  echo "$1 ${2:-}"
+}
 
-# connected HOST ADDRESS: whether CLUSTER NODES (standard input) shows a live link to the node of that name, and there.
+# unmet: the peers (standard input: name, address) to which CLUSTER NODES (in $view) shows no live link at that address.
 # The address matters: a link that is still being made, to where the node was, is called connected too.
-connected() {
-  awk -v host="$1" -v now="$2" '
-    { split($2, address, ","); where = address[1]; sub(/:[0-9]+@[0-9]+$/, "", where) }
-    address[2] == host && where == now && $3 !~ /fail|handshake|noaddr/ && $8 == "connected" { found = 1 }
-    END { exit !found }'
+unmet() {
+  awk -v view="$view" '
+    BEGIN {
+      for (i = split(view, lines, "\n"); i > 0; i--) {
+        split(lines[i], part, " ")
+        split(part[2], address, ",")
+        where = address[1]
+        sub(/:[0-9]+@[0-9]+$/, "", where)
+        if (part[3] !~ /fail|handshake|noaddr/ && part[8] == "connected") linked[address[2] " " where] = 1
+      }
+    }
+    !($1 " " $2 in linked) { print $1 }'
 }
 
 # The address comes from the peer itself, by its name and with our password: an address from elsewhere may belong to
@@ -29,14 +41,10 @@ meet() {
   [ -z "$address" ] || me CLUSTER MEET "$address" "$REDIS_PORT" >/dev/null
 }
 
-# unmet PEER: prints its name unless CLUSTER NODES (in $view) shows a live link to where the name leads
-unmet() { echo "$view" | connected "$1" "$(address_of "$1")" || echo "$1"; }
-
 # 0 when all peers are there
 # shellcheck disable=SC2046,SC2086 # host names are words
 meet_peers() {
-  view=$(nodes)
-  missing=$(at_once unmet $(redis_hosts | grep -vxF "$SELF"))
+  missing=$(at_once located $(redis_hosts | grep -vxF "$SELF") | unmet)
   [ -n "$missing" ] || return 0
   at_once meet $missing
   return 1
@@ -44,7 +52,7 @@ meet_peers() {
 
 # Nodes that failed and whose name another one has now: their volume was lost. They own nothing and never come back.
 forget_replaced() {
-  nodes | awk '{ split($2, address, ","); name = address[2] }
+  echo "$view" | awk '{ split($2, address, ","); name = address[2] }
     $3 ~ /fail/ && NF == 8 && name != "" { dead[$1] = name }
     $3 !~ /fail|handshake/ { alive[name] = 1 }
     END { for (id in dead) if (alive[dead[id]]) print id }' |
@@ -62,9 +70,9 @@ moved_master() {
 # Redis moves the link of a replica when its master itself tells a new address. One that it learns from a third node
 # it only writes down, and goes on knocking where nobody is.
 follow_moved_master() {
-  info=$(me INFO replication)
+  # shellcheck disable=SC2154 # of keeper.sh
   [ "$(echo "$info" | field master_link_status)" = down ] || return 0
-  id=$(nodes | moved_master "$(echo "$info" | field master_host)")
+  id=$(echo "$view" | moved_master "$(echo "$info" | field master_host)")
   [ -n "$id" ] || return 0
   log 'the master has another address now: following it there'
   me CLUSTER REPLICATE "$id" >/dev/null
@@ -137,7 +145,9 @@ lead() {
   move_a_master "$people"
 }
 
+# cluster_round: 0 when there was nothing to do. `info` is the INFO of this pod's server.
 cluster_round() {
+  view=$(nodes)
   follow_moved_master
   meet_peers || { calm=0 && return 1; }
   forget_replaced

@@ -39,7 +39,7 @@ keep_redis() {
   pause=5
   case $MODE in
     sentinel) keep_under_sentinels ;;
-    cluster) cluster_round || pause=1 ;;
+    cluster) cluster_round || pause=2 ;;
   esac
 }
 
