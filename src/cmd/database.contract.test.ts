@@ -44,3 +44,13 @@ test('epoch new begins an epoch that epoch show then tells', async ({ skip }) =>
   expect(epochOf(await run('epoch', 'show'))).toBe(epochOf(begun))
   expect((await run('epoch', 'forget')).code).toBe(2)
 })
+
+test('migrate --checksums says how many items it gave one', async ({ skip }) => {
+  const url = await present(server, skip).database()
+  vi.stubEnv('INGOT_STORE_URL', url)
+  expect((await run('migrate')).code).toBe(0)
+  expect(await run('migrate', '--checksums')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('checksums given to 0 items') as string,
+  })
+})

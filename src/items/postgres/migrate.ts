@@ -17,7 +17,9 @@ import {
   type Statement,
   type Transactions,
 } from '../../postgres/transactions.ts'
+import { systemClock } from '../../std/clock.ts'
 import { Fault } from '../../std/fault.ts'
+import { type RetryOptions, retry } from '../../std/retry.ts'
 import { number, type Row, text } from './columns.ts'
 
 export interface Migration {
@@ -44,6 +46,18 @@ export interface MigrateOptions {
 
 const FOLDER = new URL('./migrations/', import.meta.url)
 const FILE = /^(\d{4})-[a-z0-9-]+\.sql$/
+
+/** lock_not_available: a migration that would make others wait behind it for long has given up (`lock_timeout`). */
+const isHeldUp = (thrown: unknown): boolean => thrown instanceof Fault && thrown.facts['sqlstate'] === '55P03'
+
+/** With the time-outs of the migrations themselves, about a minute. */
+const HELD_UP: RetryOptions = {
+  // an iterable that begins anew for each use
+  delays: Array.from({ length: 12 }, (_, n) => Math.min(2_000, 100 * 2 ** n)),
+  clock: systemClock,
+  signal: new AbortController().signal,
+  retryable: isHeldUp,
+}
 
 /** "ingo" in ASCII, as the functions' locks; collections' buckets are not below 0. */
 const TAKE_TURNS: Statement = { text: 'SELECT pg_advisory_xact_lock(1768843119, -1)' }
@@ -75,7 +89,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrationReport>
   const { url, timeoutMs = 60_000 } = options
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs })
   const missing = await findMissing(transactions, migrations)
-  const applied = missing.length === 0 ? [] : await applyMissing(transactions, migrations)
+  const applied = missing.length === 0 ? [] : await retry(() => applyMissing(transactions, migrations), HELD_UP)
   return { applied: applied.map(({ name }) => name), version: migrations.at(-1)?.version ?? 0 }
 }
 
@@ -104,7 +118,8 @@ async function apply(exchange: Exchange, { version, name, sql, checksum }: Migra
     await exchange([{ text: sql }, { text: NOTE, values: [version, name, checksum] }])
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('STORE_UNAVAILABLE', `migration ${name} failed, nothing was changed: ${reason}`, { cause })
+    const facts = cause instanceof Fault ? cause.facts : {}
+    throw new Fault('STORE_UNAVAILABLE', `migration ${name} failed, nothing was changed: ${reason}`, { cause, facts })
   }
 }
 
