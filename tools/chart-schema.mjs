@@ -52,14 +52,23 @@ function configRules() {
   return Object.fromEntries(rules)
 }
 
-/** Replaces each `extends` by the properties of its definition. */
+/** A null there is how one file of values takes the mapping of another away. */
+const NULLABLE = new Set(['mapping'])
+
+/**
+ * Replaces each `extends` by the properties of its definition. Requires every member that is an object: a null takes it
+ * away, and templates look into it.
+ */
 function extended(part, definitions) {
-  if (Array.isArray(part)) return part.map((item) => extended(item, definitions))
-  if (typeof part !== 'object' || part === null) return part
-  const { extends: base, ...rest } = part
-  const own = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, extended(value, definitions)]))
-  if (base === undefined) return own
-  return { ...own, properties: { ...own.properties, ...definitions[base].properties } }
+  if (typeof part !== 'object' || part === null || Array.isArray(part)) return part
+  const { extends: base, properties, ...rest } = part
+  if (properties === undefined) return part
+  const own = Object.entries(properties).map(([key, value]) => [key, extended(value, definitions)])
+  const all = { ...Object.fromEntries(own), ...(base === undefined ? {} : definitions[base].properties) }
+  const isObject = ({ type, $ref }) =>
+    $ref === undefined ? type === 'object' : isObject(definitions[$ref.split('/').at(-1)])
+  const required = Object.keys(all).filter((key) => !NULLABLE.has(key) && isObject(all[key]))
+  return { ...rest, ...(required.length > 0 ? { required } : {}), properties: all }
 }
 
 function valuesSchema() {
@@ -71,7 +80,7 @@ function valuesSchema() {
   const service = { ...others.service, properties: { config: configSchema(), ...others.service.properties } }
   const all = { ...properties, ...others, service }
   const { pod: _base, ...definitions } = frame.definitions
-  return { ...frame, definitions, properties: extended(all, frame.definitions) }
+  return { ...frame, definitions, ...extended({ properties: all }, frame.definitions) }
 }
 
 const isCheck = process.argv.includes('--check')

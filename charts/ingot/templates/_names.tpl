@@ -42,7 +42,7 @@ app.kubernetes.io/component: {{ .component }}
 annotations are further ones, and may be left out.
 */}}
 {{- define "ingot.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 labels:
   {{- merge (include "ingot.labels" . | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
 {{- with merge (deepCopy (.annotations | default dict)) .context.Values.commonAnnotations }}
@@ -71,7 +71,8 @@ annotations:
 {{/* Image of the legacy backend, which is in the same repository. */}}
 {{- define "ingot.legacyImage" -}}
 {{- with .Values.legacyBackend.imageTag -}}
-{{- $image := merge (dict "tag" . "digest" "") $.Values.image -}}
+{{- $image := set (deepCopy $.Values.image) "digest" "" -}}
+{{- $_ := set $image "tag" . -}}
 {{- include "ingot.imageOf" (dict "context" $ "image" $image "tag" .) -}}
 {{- else -}}
 {{- include "ingot.image" . -}}
@@ -81,7 +82,7 @@ annotations:
 {{/* imagePullSecrets of a pod, or nothing. An entry is a name, or an object with a name. */}}
 {{- define "ingot.pullSecrets" -}}
 {{- $names := list -}}
-{{- range concat (.Values.global.imagePullSecrets | default list) .Values.image.pullSecrets -}}
+{{- range concat (.Values.global.imagePullSecrets | default list) (.Values.image.pullSecrets | default list) -}}
 {{- $names = append $names (kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") .) -}}
 {{- end -}}
 {{- with uniq $names }}

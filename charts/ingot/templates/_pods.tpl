@@ -22,13 +22,13 @@ but its containers, volumes and grace period. Spread and affinity are the chart'
 */}}
 {{- define "ingot.podSpec" -}}
 {{- $values := .values -}}
-serviceAccountName: {{ include "ingot.serviceAccountName" .context }}
+serviceAccountName: {{ include "ingot.serviceAccountName" .context | quote }}
 automountServiceAccountToken: {{ .context.Values.serviceAccount.automount }}
 # the environment of a pod should not depend on which Services its namespace has
 enableServiceLinks: false
 {{- include "ingot.pullSecrets" .context }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext:
   {{- include "ingot.podSecurity" . | nindent 2 }}
@@ -126,15 +126,20 @@ initContainers:
 {{- index .context.Values.service.config .key | default (index $defaults .key) -}}
 {{- end -}}
 
+{{/* A number without an exponent, which a large one would otherwise get; a text as it is. */}}
+{{- define "ingot.number" -}}
+{{- if kindIs "float64" . }}{{ if eq . (floor .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
 {{/* Storage values: spec of a claim. */}}
 {{- define "ingot.claim" -}}
 accessModes: [ReadWriteOnce]
 {{- with .className }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
   requests:
-    storage: {{ .size }}
+    storage: {{ include "ingot.number" .size }}
 {{- end -}}
 
 {{/* persistentVolumeClaimRetentionPolicy of a StatefulSet. Kubernetes' own default, Retain, is not written down. */}}

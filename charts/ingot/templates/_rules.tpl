@@ -10,10 +10,23 @@
 {{- if and (not $v.serviceAccount.create) $v.serviceAccount.annotations -}}
 {{- fail "serviceAccount.annotations has no effect on an account that the chart does not create: annotate the account itself, or set serviceAccount.create=true" -}}
 {{- end -}}
-{{- $components := dict "service" $v.service "redis" $v.redis "redis.sentinel" $v.redis.sentinel "cache" $v.cache "postgres" $v.postgres "legacyBackend" $v.legacyBackend "canary" $v.canary "test" $v.test -}}
+{{- $components := dict "service" $v.service "redis" $v.redis "redis.sentinel" $v.redis.sentinel "cache" $v.cache "postgres" $v.postgres "legacyBackend" $v.legacyBackend "canary" $v.canary "export" $v.export "test" $v.test -}}
 {{- $places := dict "commonLabels" $v.commonLabels -}}
 {{- range $path, $values := $components -}}
 {{- $_ := set $places (printf "%s.podLabels" $path) $values.podLabels -}}
+{{- end -}}
+{{- range $path, $values := $components -}}
+{{- $names := list -}}
+{{- if eq $path "service" -}}
+{{- $own := printf "%s\n%s\n%s" (include "ingot.env" $) (include "ingot.redis.env" $) (include "ingot.cacheEnv" $) -}}
+{{- range fromYamlArray $own }}{{ $names = append $names .name }}{{ end -}}
+{{- end -}}
+{{- range $values.extraEnv -}}
+{{- if has .name $names -}}
+{{- fail (printf "%s.extraEnv sets %s, which is set already: name a variable once, and set what the chart knows by its own values" $path .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- end -}}
 {{- $selecting := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
 {{- range $path, $labels := $places -}}
@@ -67,6 +80,25 @@
 {{- end -}}
 {{- if and $service.externalTrafficPolicy (eq $type "ClusterIP") -}}
 {{- fail "service.externalTrafficPolicy is for traffic from outside, and the Service is a ClusterIP: set service.type to NodePort or LoadBalancer" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Ingress, route and export. */}}
+{{- define "ingot.validateExtras" -}}
+{{- $v := .Values -}}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
+{{- fail "ingress.enabled=true needs at least one entry in ingress.hosts, such as {host: ingot.example}" -}}
+{{- end -}}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled=true needs the Gateway that serves it: name it in httpRoute.parentRefs, such as {name: public, namespace: gateways}" -}}
+{{- end -}}
+{{- with $v.export -}}
+{{- if and .enabled (not .collections) -}}
+{{- fail "export.enabled=true needs to know what to export: name the collections in export.collections" -}}
+{{- end -}}
+{{- if and .existingClaim .volume -}}
+{{- fail "export.existingClaim and export.volume both say where files go: keep one" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

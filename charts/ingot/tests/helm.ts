@@ -85,16 +85,17 @@ function valueArgs(mode: string, changes: readonly string[]): string[] {
 
 const rendered = new Map<string, readonly Manifest[]>()
 
-/** `changes` are `path=JSON`. A rendering is made once. */
-export function render(mode: string, changes: readonly string[] = [], release = 'ingot'): readonly Manifest[] {
-  const key = JSON.stringify([mode, changes, release])
-  const manifests = rendered.get(key) ?? template(mode, changes, release)
+/** `changes` are `path=JSON`, `more` further arguments of helm. A rendering is made once. */
+export function render(
+  mode: string,
+  changes: readonly string[] = [],
+  release = 'ingot',
+  more: readonly string[] = [],
+): readonly Manifest[] {
+  const key = JSON.stringify([mode, changes, release, more])
+  const manifests = rendered.get(key) ?? manifestsOf(release, [...valueArgs(mode, changes), ...more])
   rendered.set(key, manifests)
   return manifests
-}
-
-function template(mode: string, changes: readonly string[], release: string): readonly Manifest[] {
-  return manifestsOf(release, valueArgs(mode, changes))
 }
 
 /** With the values of a file of one's own. */
@@ -149,12 +150,17 @@ export function find(manifests: readonly Manifest[], kind: string, name: string)
 export const kinds = (manifests: readonly Manifest[], kind: string): string[] =>
   manifests.filter((manifest) => manifest.kind === kind).map((manifest) => manifest.metadata.name)
 
+interface Owner {
+  readonly template?: { readonly metadata: Meta; readonly spec: PodSpec }
+}
+
 /** Every pod that the objects lead to. */
 export function pods(manifests: readonly Manifest[]): readonly Pod[] {
   return manifests.flatMap(({ kind, metadata, spec }): Pod[] => {
     const owner = `${kind}/${metadata.name}`
     if (kind === 'Pod') return [{ owner, meta: metadata, spec: spec as unknown as PodSpec }]
-    const { template: pod } = (spec ?? {}) as { template?: { metadata: Meta; spec: PodSpec } }
+    const { jobTemplate, ...own } = (spec ?? {}) as Owner & { jobTemplate?: { spec: Owner } }
+    const { template: pod } = jobTemplate?.spec ?? own
     return pod === undefined ? [] : [{ owner, meta: pod.metadata, spec: pod.spec }]
   })
 }

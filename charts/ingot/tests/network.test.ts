@@ -62,6 +62,28 @@ describe('network policies', () => {
     expect(egress).not.toContainEqual({})
   })
 
+  test('admit the controllers of ingresses and gateways beside those who are named', () => {
+    const { ingress } = policy('everything', 'ingot-all') as { ingress: [{ from: unknown[] }] }
+    const namespace = (name: string) => ({
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
+    })
+    expect(ingress[0].from).toEqual([
+      { podSelector: { matchLabels: OURS } },
+      { namespaceSelector: { matchLabels: { team: 'loaders' } } },
+      namespace('ingress-nginx'),
+      namespace('gateways'),
+    ])
+    // with nobody named everybody is let in, the controllers too
+    const open = find(render('postgres', ['ingress.controllerNamespace="x"']), 'NetworkPolicy', 'ingot').spec
+    expect(open['ingress']).toEqual([{ ports: [{ port: 'http' }] }])
+  })
+
+  test('let the export reach the service', () => {
+    expect(policy('everything', 'ingot-all-clients')['podSelector']).toMatchObject({
+      matchExpressions: [{ values: ['canary', 'export', 'test'] }],
+    })
+  })
+
   test('can be left out', () => {
     expect(kinds(render('legacy'), 'NetworkPolicy')).toEqual([])
   })

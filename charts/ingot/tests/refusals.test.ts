@@ -32,6 +32,42 @@ const CONTRADICTIONS: readonly Case[] = [
     ['service.autoscaling.minReplicas=5'],
     'service.autoscaling.minReplicas is above service.autoscaling.maxReplicas',
   ],
+  ['external', ['service.autoscaling.targetCPUUtilizationPercentage=0'], 'needs something to scale by'],
+  ['postgres', ['service.loadBalancerClass="x"'], 'the Service is a ClusterIP: set service.type=LoadBalancer'],
+  ['legacy', ['service.loadBalancerSourceRanges=["192.0.2.0/24"]'], 'the Service is a NodePort: set service.type'],
+  ['postgres', ['service.externalTrafficPolicy="Local"'], 'set service.type to NodePort or LoadBalancer'],
+  ['postgres', ['redis.sentinel.quorum=4'], 'redis.sentinel.quorum is 4, and there are only 3 Sentinels to agree'],
+  ['postgres', ['redis.sentinel.replicas=5', 'redis.sentinel.quorum=6'], 'there are only 5 Sentinels to agree'],
+  [
+    'postgres',
+    ['redis.minReplicasMaxLagSeconds=4'],
+    'more than a third of the lease of a lock (service.config.lockTtl, 10s)',
+  ],
+  ['cluster', ['redis.minReplicasMaxLagSeconds=4'], 'Set it to at most 3, or make the lease longer'],
+  ['postgres', ['service.config.lockTtl="8.9s"'], 'Set it to at most 2'],
+  ['postgres', ['redis.sentinel.downAfterMs=10000'], 'redis.sentinel.downAfterMs is 10000, and a lock lasts 10s'],
+  ['cluster', ['redis.cluster.nodeTimeoutMs=10000'], 'redis.cluster.nodeTimeoutMs is 10000, and a lock lasts 10s'],
+  ['http', ['store.http.ca={"existingSecret":"a","existingConfigMap":"b"}'], 'keep one of existingSecret and existing'],
+  ['postgres', ['store.http.ca.existingSecret="a"'], 'store.http.ca is the authority of an https store'],
+  [
+    'http',
+    ['store.http.ca.existingConfigMap="a"', 'store.http.url="http://plain.example"'],
+    'a store.http.url that begins with https://',
+  ],
+  ['postgres', ['serviceAccount={"create":false,"annotations":{"a":"b"}}'], 'annotate the account itself'],
+  ['postgres', ['commonLabels={"app.kubernetes.io/name":"x"}'], 'commonLabels sets app.kubernetes.io/name'],
+  ...['service', 'redis', 'redis.sentinel', 'cache', 'postgres', 'legacyBackend', 'canary', 'export', 'test'].map(
+    (path): Case => {
+      const change = `${path}.podLabels={"app.kubernetes.io/component":"x"}`
+      return ['postgres', [change], `${path}.podLabels sets app.kubernetes.io/component, which selects the pods`]
+    },
+  ),
+  ['postgres', ['service.extraEnv=[{"name":"INGOT_STORE_URL","value":"x"}]'], 'service.extraEnv sets INGOT_STORE_URL'],
+  ['postgres', ['canary.extraEnv=[{"name":"A"},{"name":"A"}]'], 'canary.extraEnv sets A, which is set already'],
+  ['postgres', ['ingress.enabled=true'], 'needs at least one entry in ingress.hosts'],
+  ['postgres', ['httpRoute.enabled=true'], 'name it in httpRoute.parentRefs'],
+  ['postgres', ['export.enabled=true'], 'name the collections in export.collections'],
+  ['postgres', ['export={"existingClaim":"a","volume":{"emptyDir":{}}}'], 'both say where files go: keep one'],
 ]
 
 describe('values that contradict each other', () => {
@@ -76,11 +112,70 @@ const IMPOSSIBLE: readonly Case[] = [
   ['postgres', ['service.extraEnv=[{"value":"x"}]'], "missing property 'name'"],
   ['postgres', ['networkPolicy.serviceFrom=["all"]'], 'got string, want object'],
   ['postgres', ['service.nodeSelector={"disk":1}'], 'got number, want string'],
+  ['postgres', ['commonLabels={"team":7}'], 'got number, want string'],
+  ['postgres', ['commonLabels={"team":"größe"}'], "at '/commonLabels/team'"],
+  ['postgres', ['redis.sentinel.quorum=-1'], "at '/redis/sentinel/quorum': minimum"],
+  ['postgres', ['image.digest="sha256:abc"'], "at '/image/digest'"],
+  ['postgres', ['global.imageRegistry="https://mirror.example"'], "at '/global/imageRegistry'"],
+  ['postgres', ['image.pullSecrets=[{"secret":"x"}]'], "missing property 'name'"],
+  ['postgres', ['fullnameOverride="Ingot"'], "at '/fullnameOverride'"],
+  ['postgres', ['fullnameOverride="1st"'], "at '/fullnameOverride'"],
+  ['postgres', ['openshift="maybe"'], "at '/openshift': value must be one of 'auto', true, false"],
+  ['postgres', ['service.loadBalancerSourceRanges=["everywhere"]'], "at '/service/loadBalancerSourceRanges/0'"],
+  ['postgres', ['service.ipFamilies=["IPv5"]'], "at '/service/ipFamilies/0'"],
+  ['postgres', ['ingress.hosts=[{"host":"a","paths":[{"path":"x"}]}]'], "at '/ingress/hosts/0/paths/0/path'"],
+  ['postgres', ['httpRoute.parentRefs=[{"namespace":"x"}]'], "missing property 'name'"],
+  ['postgres', ['export.collections=["../up"]'], "at '/export/collections/0'"],
 ]
 
 describe('values that cannot be', () => {
   test.each(IMPOSSIBLE)('%s with %j', (mode, changes, answer) => {
     expect(refusal(mode, changes)).toContain(answer)
+  })
+})
+
+test('a name that no Service may have is refused', () => {
+  expect(() => render('postgres', [], '1st')).toThrow('a Service must begin with a letter: set fullnameOverride')
+})
+
+describe('a lease that is long enough', () => {
+  test.each([
+    ['postgres', ['redis.minReplicasMaxLagSeconds=4', 'service.config.lockTtl="12s"']],
+    ['postgres', ['redis.sentinel.quorum=3']],
+    // nothing there counts replicas
+    ['standalone', ['redis.minReplicasMaxLagSeconds=30']],
+  ])('%s with %j is taken', (mode, changes) => {
+    expect(() => render(mode, changes)).not.toThrow()
+  })
+})
+
+describe('with secrets.requireExisting', () => {
+  const REQUIRED = 'secrets.requireExisting=true'
+
+  test('every Secret that would be made is named, with its keys', () => {
+    const answer = refusal('standalone', [REQUIRED])
+    for (const part of [
+      'access.existingSecret (keys tokens.json and token)',
+      'postgres.existingSecret (key password)',
+      'redis.auth.existingSecret (keys password, replication-password, sentinel-password and admin-password)',
+      'redis.tls.existingSecret (keys ca.crt, tls.crt and tls.key)',
+    ]) {
+      expect(answer).toContain(part)
+    }
+  })
+
+  test.each([
+    ['access', 'postgres', ['access.mode="off"'], ['postgres.existingSecret', 'redis.auth.existingSecret']],
+    ['postgres', 'http', [], ['access.existingSecret']],
+    ['redis', 'legacy', [], ['postgres.existingSecret']],
+  ])('%s is not named where nothing is made for it', (_what, mode, changes, named) => {
+    const answer = refusal(mode, [REQUIRED, ...changes])
+    expect(answer.match(/[a-z.]+\.existingSecret/g)).toEqual(named)
+  })
+
+  test('the chart makes none', () => {
+    expect(render('everything').filter(({ kind }) => kind === 'Secret')).toEqual([])
+    expect(() => render('external', [REQUIRED])).not.toThrow()
   })
 })
 

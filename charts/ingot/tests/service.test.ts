@@ -19,6 +19,24 @@ describe('the deployment', () => {
     expect(find(manifests, 'HorizontalPodAutoscaler', 'ingot').spec).toMatchObject({ minReplicas: 2, maxReplicas: 4 })
   })
 
+  test('is scaled by what the values say', () => {
+    expect(find(render('everything'), 'HorizontalPodAutoscaler', 'ingot-all').spec).toMatchObject({
+      metrics: [
+        { resource: { name: 'memory', target: { type: 'Utilization', averageUtilization: 80 } } },
+        { pods: { metric: { name: 'ingot_pending_items' } } },
+      ],
+      behavior: { scaleDown: { stabilizationWindowSeconds: 600 } },
+    })
+    const both = render('external', ['service.autoscaling.targetMemoryUtilizationPercentage=60'])
+    const { metrics } = find(both, 'HorizontalPodAutoscaler', 'ingot').spec as { metrics: unknown[] }
+    expect(metrics).toMatchObject([{ resource: { name: 'cpu' } }, { resource: { name: 'memory' } }])
+  })
+
+  test('takes environment from Secrets and ConfigMaps of yours', () => {
+    const [container] = podOf(render('everything'), 'Deployment/ingot-all').spec.containers
+    expect(container).toMatchObject({ envFrom: [{ configMapRef: { name: 'ingot-extra' } }] })
+  })
+
   test('waits with SIGTERM until no node sends it new connections', () => {
     const [container] = podOf(render('postgres'), 'Deployment/ingot').spec.containers
     expect(container?.lifecycle?.preStop?.sleep).toEqual({ seconds: 5 })
@@ -140,6 +158,25 @@ describe('the store', () => {
     expect(serviceEnv(manifests).get('INGOT_LOCK_URL')?.value).toBe('redis://redis.example')
   })
 
+  test.each([
+    ['existingSecret', 'secret', 'secretName'],
+    ['existingConfigMap', 'configMap', 'name'],
+  ])('http: trusts the authority of %s', (value, source, name) => {
+    const manifests = render('http', [`store.http.ca={"${value}":"authority","key":"root.pem"}`])
+    const { spec } = podOf(manifests, 'Deployment/ingot')
+    const items = [{ key: 'root.pem', path: 'ca.crt' }]
+    expect((spec as unknown as { volumes: unknown[] }).volumes).toContainEqual({
+      name: 'store-ca',
+      [source]: { [name]: 'authority', items },
+    })
+    expect(spec.containers[0]).toMatchObject({
+      volumeMounts: expect.arrayContaining([
+        { name: 'store-ca', mountPath: '/etc/ingot/store-ca', readOnly: true },
+      ]) as unknown[],
+    })
+    expect(serviceConfig(manifests)).toMatchObject({ storeCa: '/etc/ingot/store-ca/ca.crt' })
+  })
+
   test('http without an address: the legacy backend, called as its example says', () => {
     const manifests = render('legacy')
     expect(serviceConfig(manifests)).toMatchObject({ storeUrl: 'http://ingot-legacy:9090' })
@@ -167,6 +204,29 @@ describe('the service', () => {
     expect(of('postgres')).toMatchObject({ type: 'ClusterIP', ports: [{ port: 80, targetPort: 'http' }] })
     expect(of('legacy')).toMatchObject({ type: 'NodePort', ports: [{ nodePort: 30_080 }] })
     expect(of('external')).toMatchObject({ type: 'LoadBalancer' })
+  })
+
+  test('has the fields of a Service that are set, and no others', () => {
+    expect(find(render('everything'), 'Service', 'ingot-all')).toMatchObject({
+      metadata: { annotations: { 'lb.example/internal': 'true' } },
+      spec: {
+        type: 'LoadBalancer',
+        ports: [{ nodePort: 30_081 }],
+        loadBalancerClass: 'example.org/lb',
+        loadBalancerSourceRanges: ['192.0.2.0/24', '2001:db8::/32'],
+        externalTrafficPolicy: 'Local',
+        internalTrafficPolicy: 'Cluster',
+        ipFamilyPolicy: 'PreferDualStack',
+        ipFamilies: ['IPv4'],
+      },
+    })
+    expect(Object.keys(find(render('postgres'), 'Service', 'ingot').spec)).toEqual(['type', 'selector', 'ports'])
+  })
+
+  test('can be a NodePort of any number', () => {
+    const { spec } = find(render('postgres', ['service.type="NodePort"']), 'Service', 'ingot')
+    expect(spec).toMatchObject({ type: 'NodePort' })
+    expect(spec['ports']).toEqual([{ name: 'http', port: 80, targetPort: 'http' }])
   })
 
   test('is named after the release', () => {

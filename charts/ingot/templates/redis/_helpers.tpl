@@ -44,7 +44,7 @@ Names and small computations of the Redis part. For the other templates:
 
 {{/* 70 % of the memory limit in bytes: (dict "what" NAME "limit" QUANTITY "given" OVERRIDE). The rest is for buffers and rewrites. */}}
 {{- define "ingot.redis.maxmemory" -}}
-{{- if .given }}{{ .given }}{{ else }}
+{{- if .given }}{{ kindIs "string" .given | ternary .given (int64 .given) }}{{ else }}
 {{- $limit := toString .limit }}
 {{- $units := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "" 1 }}
 {{- $number := regexFind "^[0-9]+" $limit }}
@@ -108,8 +108,8 @@ Names and small computations of the Redis part. For the other templates:
 - name: INGOT_LOCK_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.redis.external.existingSecret }}
-      key: {{ .Values.redis.external.urlKey }}
+      name: {{ .Values.redis.external.existingSecret | quote }}
+      key: {{ .Values.redis.external.urlKey | quote }}
 {{- else if .Values.redis.external.url }}
 - name: INGOT_LOCK_URL
   value: {{ .Values.redis.external.url | quote }}
@@ -118,7 +118,7 @@ Names and small computations of the Redis part. For the other templates:
 - name: LOCK_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "ingot.redis.secretName" . }}
+      name: {{ include "ingot.redis.secretName" . | quote }}
       key: password
 - name: INGOT_LOCK_URL
   value: {{ include "ingot.redis.url" (dict "context" . "login" "ingot:$(LOCK_PASSWORD)@" "sentinelLogin" "sentinel-user=ingot&sentinel-password=$(LOCK_PASSWORD)") | quote }}
@@ -136,7 +136,7 @@ Names and small computations of the Redis part. For the other templates:
 {{- if .Values.redis.tls.enabled }}
 - name: redis-tls
   secret:
-    secretName: {{ include "ingot.redis.tlsSecretName" . }}
+    secretName: {{ include "ingot.redis.tlsSecretName" . | quote }}
     items:
       - key: ca.crt
         path: ca.crt

@@ -26,23 +26,23 @@ dnsConfig:
 - name: NODE_NAME
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
 - { name: SELF, value: {{ printf "$(POD_NAME).%s" (include "ingot.redis.domain" (dict "context" .context "set" $set)) | quote }} }
-- { name: MODE, value: {{ $redis.mode }} }
-- { name: REDIS_SERVER, value: {{ $redis.commands.server }} }
-- { name: REDIS_CLI, value: {{ $redis.commands.cli }} }
+- { name: MODE, value: {{ $redis.mode | quote }} }
+- { name: REDIS_SERVER, value: {{ $redis.commands.server | quote }} }
+- { name: REDIS_CLI, value: {{ $redis.commands.cli | quote }} }
 - { name: TLS, value: {{ $redis.tls.enabled | quote }} }
 - { name: PERSISTENT, value: {{ $redis.persistence.enabled | quote }} }
 - { name: REDIS_SET, value: {{ include "ingot.redis.name" .context }} }
 - { name: REDIS_DOMAIN, value: {{ include "ingot.redis.domain" (dict "context" .context "set" (include "ingot.redis.name" .context)) }} }
 - { name: REDIS_COUNT, value: {{ include "ingot.redis.count" .context | quote }} }
 - { name: REDIS_PORT, value: "6379" }
-- { name: PREVIOUS_VALID_S, value: {{ $redis.auth.previousValidSeconds | quote }} }
+- { name: PREVIOUS_VALID_S, value: {{ int64 $redis.auth.previousValidSeconds | quote }} }
 - { name: MIN_REPLICAS, value: {{ include "ingot.redis.minReplicas" .context | quote }} }
 {{- if eq $redis.mode "sentinel" }}
 - { name: SENTINEL_SET, value: {{ include "ingot.redis.sentinelName" .context }} }
 - { name: SENTINEL_DOMAIN, value: {{ include "ingot.redis.domain" (dict "context" .context "set" (include "ingot.redis.sentinelName" .context)) }} }
 - { name: SENTINEL_COUNT, value: {{ $redis.sentinel.replicas | quote }} }
 - { name: SENTINEL_PORT, value: "26379" }
-- { name: MASTER_NAME, value: {{ $redis.sentinel.masterName }} }
+- { name: MASTER_NAME, value: {{ $redis.sentinel.masterName | quote }} }
 {{- end }}
 {{- if eq $redis.mode "cluster" }}
 - { name: CLUSTER_MASTERS, value: {{ $redis.cluster.masters | quote }} }
@@ -107,7 +107,7 @@ again when it ends or hangs, and leaves the server alone: (dict "context" $ "com
     defaultMode: 0555
 - name: auth
   secret:
-    secretName: {{ include "ingot.redis.secretName" .context }}
+    secretName: {{ include "ingot.redis.secretName" .context | quote }}
     defaultMode: 0440
     items:
       - { key: password, path: ingot-password }
@@ -117,7 +117,7 @@ again when it ends or hangs, and leaves the server alone: (dict "context" $ "com
 {{- if .context.Values.redis.tls.enabled }}
 - name: tls
   secret:
-    secretName: {{ include "ingot.redis.tlsSecretName" .context }}
+    secretName: {{ include "ingot.redis.tlsSecretName" .context | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end }}

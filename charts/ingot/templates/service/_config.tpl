@@ -43,7 +43,7 @@
 - name: POSTGRES_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "ingot.postgres.secret" . }}
+      name: {{ include "ingot.postgres.secret" . | quote }}
       key: password
 {{- end }}
 {{- if eq .Values.store.mode "postgres" }}
@@ -80,6 +80,6 @@
 - name: {{ .name }}
   valueFrom:
     secretKeyRef:
-      name: {{ .secret }}
-      key: {{ .key }}
+      name: {{ .secret | quote }}
+      key: {{ .key | quote }}
 {{- end -}}

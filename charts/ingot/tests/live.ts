@@ -1,0 +1,159 @@
+/**
+ * A cluster as `lookup` sees it: an HTTP server that gives the few answers of a Kubernetes API server that helm asks for in
+ * a dry run, over objects that a test names. Requests to anything else get 403, as for a user without that right.
+ */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { CHART, type Manifest, readManifests, valuesFile } from './helm.ts'
+
+const NAMESPACE = 'shop'
+/** Looks objects up, and does not ask for their schemas. */
+const LOOKUP = ['--dry-run=server', '--is-upgrade', '--disable-openapi-validation']
+const execute = promisify(execFile)
+
+/** Kinds of the chart, by API group, with their plural names. Nodes alone lie outside of namespaces. */
+const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  v1: {
+    ConfigMap: 'configmaps',
+    Node: 'nodes',
+    PersistentVolumeClaim: 'persistentvolumeclaims',
+    Pod: 'pods',
+    Secret: 'secrets',
+    Service: 'services',
+    ServiceAccount: 'serviceaccounts',
+  },
+  'apps/v1': { Deployment: 'deployments', StatefulSet: 'statefulsets' },
+  'autoscaling/v2': { HorizontalPodAutoscaler: 'horizontalpodautoscalers' },
+  'batch/v1': { CronJob: 'cronjobs' },
+  'networking.k8s.io/v1': { Ingress: 'ingresses', NetworkPolicy: 'networkpolicies' },
+  'policy/v1': { PodDisruptionBudget: 'poddisruptionbudgets' },
+}
+
+export interface Live extends AsyncDisposable {
+  /** Renders for an upgrade of this cluster; rejects with what helm says when it refuses. */
+  render(mode: string, changes?: readonly string[]): Promise<readonly Manifest[]>
+  /** Resolves with what helm says against the values; rejects when it takes them. */
+  refusal(mode: string, changes: readonly string[]): Promise<string>
+}
+
+export interface LiveOptions {
+  readonly objects: readonly (Partial<Manifest> & Pick<Manifest, 'kind' | 'metadata'>)[]
+  readonly release?: string
+  /** Whether the user may list nodes. */
+  readonly mayListNodes?: boolean
+  /** Folder of the chart, if not the chart itself. */
+  readonly chart?: string
+}
+
+/** A copy of the chart that lacks one of the rules of templates/validate.yaml, to show that nothing else refuses. */
+export function chartWithout(rule: string): { readonly chart: string } & Disposable {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-chart-'))
+  cpSync(CHART, folder, { recursive: true })
+  const file = join(folder, 'templates', 'validate.yaml')
+  const line = `{{- include "${rule}" . -}}\n`
+  const rules = readFileSync(file, 'utf8')
+  if (!rules.includes(line)) throw new Error(`there is no rule ${rule}`)
+  writeFileSync(file, rules.replace(line, ''))
+  return { chart: folder, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+export async function startLive(options: LiveOptions): Promise<Live> {
+  const { objects, release = 'ingot', mayListNodes = true, chart = CHART } = options
+  const server = createServer(({ url = '' }, response) => answer(url.split('?')[0] ?? '', response))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-live-'))
+  const kubeconfig = join(folder, 'kubeconfig')
+  writeFileSync(kubeconfig, kubeconfigOf((server.address() as AddressInfo).port))
+
+  function answer(path: string, response: ServerResponse): void {
+    const discovered = discovery(path)
+    if (discovered !== undefined) return send(response, 200, discovered)
+    const { group = '', plural, name } = OBJECT.exec(path)?.groups ?? {}
+    const kind = Object.entries(KINDS[group] ?? {}).find((row) => row[1] === plural)?.[0]
+    const found = objects.filter((object) => object.kind === kind)
+    if (name === undefined) return answerList(kind, found, response)
+    const object = found.find(({ metadata }) => metadata.name === name)
+    if (object === undefined) return send(response, 404, status(404, 'NotFound'))
+    send(response, 200, { ...object, apiVersion: group })
+  }
+
+  /** A list of anything but nodes needs a right that an installer may lack. */
+  function answerList(kind: string | undefined, items: readonly unknown[], response: ServerResponse): void {
+    if (kind !== 'Node' || !mayListNodes) return send(response, 403, status(403, 'Forbidden'))
+    send(response, 200, { kind: 'NodeList', apiVersion: 'v1', metadata: {}, items })
+  }
+
+  async function helm(mode: string, changes: readonly string[]): Promise<string> {
+    const values = ['--values', valuesFile(mode), ...changes.flatMap((change) => ['--set-json', change])]
+    const args = ['template', release, chart, '--namespace', NAMESPACE, ...LOOKUP, ...values]
+    const env = { ...process.env, KUBECONFIG: kubeconfig }
+    const { stdout } = await execute('helm', args, { env, maxBuffer: 64 * 2 ** 20 })
+    return stdout
+  }
+
+  return {
+    render: async (mode, changes = []) => readManifests(await helm(mode, changes)),
+    async refusal(mode, changes) {
+      const failure: unknown = await helm(mode, changes).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
+      if (failure === undefined) throw new Error(`helm takes ${changes.join(' ')}`)
+      return String((failure as { stderr?: string }).stderr)
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+const GROUP = /^\/apis?\/(?<group>v1|[^/]+\/v[0-9]+)$/
+const OBJECT = /^\/apis?\/(?<group>v1|[^/]+\/v[0-9]+)\/(?:namespaces\/shop\/)?(?<plural>[a-z]+)(?:\/(?<name>[^/]+))?$/
+
+function discovery(path: string): object | undefined {
+  if (path === '/version') return { major: '1', minor: '34', gitVersion: 'v1.34.0' }
+  if (path === '/api') return { kind: 'APIVersions', versions: ['v1'] }
+  if (path === '/apis') return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups() }
+  const group = GROUP.exec(path)?.groups?.['group']
+  if (group === undefined) return undefined
+  const resources = Object.entries(KINDS[group] ?? {}).map(([kind, name]) => {
+    return { kind, name, singularName: kind.toLowerCase(), namespaced: kind !== 'Node', verbs: ['get', 'list'] }
+  })
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: group, resources }
+}
+
+function groups(): object[] {
+  return Object.keys(KINDS).flatMap((groupVersion) => {
+    const [name, version] = groupVersion.split('/')
+    if (version === undefined) return []
+    return [{ name, versions: [{ groupVersion, version }], preferredVersion: { groupVersion, version } }]
+  })
+}
+
+function status(code: number, reason: string): object {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason, message: reason, code }
+}
+
+function send(response: ServerResponse, code: number, body: object): void {
+  response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function kubeconfigOf(port: number): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'live',
+    clusters: [{ name: 'live', cluster: { server: `http://127.0.0.1:${port}` } }],
+    users: [{ name: 'live', user: {} }],
+    contexts: [{ name: 'live', context: { cluster: 'live', user: 'live', namespace: NAMESPACE } }],
+  })
+}
