@@ -1,6 +1,6 @@
 /** Who may become master, and who copies whom: the decisions of files/redis/plans.sh, by the shell that makes them. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -8,9 +8,14 @@ import { CHART } from './helm.ts'
 
 const PLANS = join(CHART, 'files', 'redis', 'plans.sh')
 
-function plan(name: string, census: readonly string[], env: Readonly<Record<string, string>>): string[] {
+function plan(
+  name: string,
+  census: readonly string[],
+  env: Readonly<Record<string, string>>,
+  source = `. ${PLANS}`,
+): string[] {
   const input = census.map((line) => `${line}\n`).join('')
-  const { status, stdout, stderr } = spawnSync('sh', ['-euc', `. ${PLANS}; ${name}`], { input, env, encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync('sh', ['-euc', `${source}\n${name}`], { input, env, encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
   return stdout.split('\n').filter((line) => line !== '')
 }
@@ -219,5 +224,28 @@ describe('passwords that a server accepts', () => {
     const twice = renew(1_010, ['a third'], renew(1_000, ['a second'], ['a first 0']))
     expect(twice).toEqual(['a first 1000', 'a second 1010', 'a third 0'])
     expect(renew(1_020, ['a first'], twice)).toEqual(['a first 0', 'a second 1010', 'a third 1020'])
+  })
+})
+
+describe('what these plans check is needed: without it they would act', () => {
+  const PATH = process.env['PATH'] ?? ''
+  const sentinels = { SENTINEL_COUNT: '3', REDIS_COUNT: '3', REDIS_SET: 'r', REDIS_DOMAIN: 'd', PATH }
+  const cluster = { REDIS_COUNT: '6', CLUSTER_MASTERS: '3', PATH }
+  const knows = (host: string, flags = 'master', rest = '2 2 1 0 yes'): string => `${host} r-1.d ${flags} ${rest}`
+  const others = [knows('s-1'), knows('s-2')]
+
+  test.each([
+    ['$3 != "master" || ', 'plan_forget', [knows('s-0', 'master,failover_in_progress'), ...others], sentinels],
+    ['$4 != all - 1 || ', 'plan_forget', [knows('s-0', 'master', '1 2 1 0 yes'), ...others], sentinels],
+    ['$5 != servers - 1 || ', 'plan_forget', [knows('s-0', 'master', '2 0 1 0 yes'), ...others], sentinels],
+    ['$7 > 0 || ', 'plan_forget', [knows('s-0', 'master', '2 2 1 1 yes'), ...others], sentinels],
+    ['seen == all && ', 'plan_forget', others, sentinels],
+    ['NR < all || wait || ', 'plan_replicas', ['h0 a m0 - 9 5 6', 'h1 b e1 - 0 0 6'], cluster],
+    ['if (NR < all || wait) exit', 'plan_move', ['h0 a m0 - 9 5 6', 'h1 a m1 - 9 5 6', 'h2 b r0 m0 0 5 6'], cluster],
+  ])('%s', (check, name, census, env) => {
+    const source = readFileSync(PLANS, 'utf8')
+    expect(source).toContain(check)
+    expect(plan(name, census, env)).toEqual([])
+    expect(plan(name, census, env, source.replaceAll(check, ''))).not.toEqual([])
   })
 })
