@@ -11,6 +11,7 @@ import { getItemRoutes } from './get-items.ts'
 import { healthRoutes } from './health.ts'
 import { createHttpMetrics } from './http-metrics.ts'
 import { isUnread, lingeringAnswer } from './linger.ts'
+import { OPENAPI } from './openapi.ts'
 import { problemOf } from './problem.ts'
 import { putItemRoutes } from './put-items.ts'
 import { createReceiveBudget } from './receive-budget.ts'
@@ -49,14 +50,7 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
   observe(app, context)
   refuseUnrouted(app)
   readBodies(app, context)
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.1',
-      info: { title: 'ingot', version: '1', description: 'Items in, once.' },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-  })
+  await app.register(swagger, OPENAPI)
   await app.register(async (routes) => {
     healthRoutes(routes, context)
     collectionRoutes(routes, context)

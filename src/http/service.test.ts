@@ -278,6 +278,31 @@ describe('the OpenAPI document', () => {
     expect(valid).toBe(true)
   })
 
+  test('describes of every operation who it is for, its failures, and of a write its body and header fields', async () => {
+    const app = await openTestApp()
+    const { paths } = (await app.get('/openapi.json')).json<OpenApi>()
+    for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+      const failure = { content: { 'application/problem+json': {} }, headers: { 'Retry-After': {} } }
+      expect(operation).toMatchObject({
+        operationId: expect.any(String) as string,
+        summary: expect.any(String) as string,
+        tags: [expect.any(String)],
+        responses: { '4XX': failure, '5XX': failure },
+      })
+    }
+    expect(paths['/v1/collections/{collection}/items']?.['post']).toMatchObject({
+      requestBody: { content: { 'application/json': {}, 'application/octet-stream': {}, 'application/x-ndjson': {} } },
+      parameters: [{ name: 'collection' }, { name: 'Idempotency-Key' }, { name: 'Prefer' }],
+      responses: { '201': { headers: { Location: {} } } },
+    })
+    expect(paths['/v1/collections/{collection}/items:batch']?.['post']).toMatchObject({
+      requestBody: { content: { 'application/json': { schema: { type: 'array' } } } },
+    })
+    expect(paths['/v1/collections/{collection}/items/{id}']?.['get']).toMatchObject({
+      responses: { '200': { headers: { ETag: {} } } },
+    })
+  })
+
   test('names every route', async () => {
     const app = await openTestApp()
     const { paths } = (await app.get('/openapi.json')).json<OpenApi>()
