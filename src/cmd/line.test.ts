@@ -106,7 +106,9 @@ describe('a command line', () => {
     })
     const { code, err } = await run(['copy', 'a', '--into', 'b'], { commands })
     expect(code).toBe(EXIT.failed)
-    expect(err).toBe('STORE_CORRUPT: the file is odd\n  run ingot verify, then restore the data folder from a backup\n')
+    expect(err).toBe(
+      'STORE_CORRUPT: the file is odd\n  run ingot verify, then delete what is damaged and send it again, or restore a backup\n',
+    )
   })
 
   test('its remedy is for whoever started the command, not for a client of the service', async () => {

@@ -75,7 +75,7 @@ export const FAULTS = {
   STORE_LOCKED: rejected(503, 'stop the other process that uses this data folder'),
   STORE_SHAPE_UNKNOWN: rejected(503, 'start the version of ingot that made this shape, or a newer one'),
   STORE_UNSUITABLE: rejected(503, 'change the server setting that the message names'),
-  STORE_CORRUPT: rejected(500, 'run ingot verify, then restore the data folder from a backup'),
+  STORE_CORRUPT: rejected(500, 'run ingot verify, then delete what is damaged and send it again, or restore a backup'),
   INTERNAL: rejected(500, 'report it with the trace id', 'report it, with what INGOT_LOG_LEVEL=debug adds'),
   // locks
   LOCK_TIMEOUT: passing(503, 'wait longer, hold shorter, or lock something finer'),
