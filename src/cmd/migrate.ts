@@ -12,9 +12,9 @@ Brings the database that INGOT_STORE_URL names to the shape of this version. \`i
 this is for those who give the service a role that may not create tables, or want it done before a roll-out. Any number
 may run at once: one does the work, the others wait and find it done. Replicas of the version before go on meanwhile.
 
-With --checksums it also gives a checksum to each item that an older version stored without. Every such item is written once
-more, some hundred at a time, beside the service; until then damage to it is noticed only as far as its id shows it. Do it
-once, when every replica has this version. It may be broken off and begun again.
+With --checksums it also gives a checksum to each item that an older version stored without. Every such item is
+written once more, some hundred at a time, beside the service; until then damage to it is noticed only as far as its id
+shows it. Do it once, when every replica has this version. It may be broken off and begun again.
 
 With a pooler in front of the database, INGOT_STORE_DIRECT_URL leads past it. The embedded store needs no migration
 beforehand: it is brought up to date when it is opened.`,

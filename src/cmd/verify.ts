@@ -9,13 +9,13 @@ import { grouped, startProgress } from './progress.ts'
 
 export const verify = defineCommand({
   help: `
-Checks what a service has stored and changes nothing: that the unique index which keeps duplicates out is in its place, that
-every row has the checksum that was stored with it, that every id is the id of its content under its collection's policy,
-and that no content is there twice.
+Checks what a service has stored and changes nothing: that the unique index which keeps duplicates out is in its
+place, that every row has the checksum that was stored with it, that every id is the id of its content under its
+collection's policy, and that no content is there twice.
 
-With --data it checks the data folder of a stopped service: also that the file is whole and that no item is missing. It
-writes nothing there, so a read-only copy will do. A folder in use is refused: stop the service first. After a crash the
-folder has a log that was not merged; then the file and its log are copied to the folder for temporary files (TMPDIR).
+With --data it checks the data folder of a stopped service: also that the file is whole and that no item is missing.
+It writes nothing there, so a read-only copy will do. A folder in use is refused: stop the service first. After a crash
+the folder has a log that was not merged; then file and log are copied to the folder for temporary files (TMPDIR).
 
 Without --data it checks the Postgres database that INGOT_STORE_URL names, in read-only transactions; services may go on.
 
