@@ -17,7 +17,8 @@ With --data it checks the data folder of a stopped service: also that the file i
 It writes nothing there, so a read-only copy will do. A folder in use is refused: stop the service first. After a crash
 the folder has a log that was not merged; then file and log are copied to the folder for temporary files (TMPDIR).
 
-Without --data it checks the Postgres database that INGOT_STORE_URL names, in read-only transactions; services may go on.
+Without --data it checks the Postgres database that INGOT_STORE_URL names, in read-only transactions. Services may go
+on meanwhile.
 
 Exit code 0 when all is well, 1 with a list of what is not, 2 when there is nothing to check.`,
   examples: ['ingot verify --data ./data', 'INGOT_STORE_URL=postgres://ingot:secret@db/ingot ingot verify'],
