@@ -42,12 +42,23 @@ export async function exchange(
   const watch = createWatch(context)
   const ending = new AbortController()
   const signal = AbortSignal.any([context.signal, watch.signal, ending.signal])
+  let unreadable: { readonly failure: unknown } | undefined
+  // lines that were sent whole still get their answers before a source that cannot be read ends the exchange
+  const endWhenAnswered = (): void => {
+    if (unreadable !== undefined && !feed.awaitsAnswer) ending.abort(unreadable.failure)
+  }
   const sending = send(connection.request, { feed, signal, onSent: () => watch.touch() }).catch((failure: unknown) => {
-    // a source that cannot be read ends the exchange; a connection that breaks shows on the receiving side
-    if (!signal.aborted) ending.abort(failure)
+    // a connection that breaks shows on the receiving side
+    if (signal.aborted) return
+    unreadable = { failure }
+    endWhenAnswered()
   })
+  const takeLine = (answer: LineAnswer): void => {
+    onAnswer(answer)
+    endWhenAnswered()
+  }
   try {
-    return await receive(connection, { context, signal, linesBefore, onAnswer, watch, feed })
+    return await receive(connection, { context, signal, linesBefore, onAnswer: takeLine, watch, feed })
   } catch (failure) {
     throw signal.aborted ? signal.reason : failure
   } finally {

@@ -59,6 +59,63 @@ describe('a source', () => {
   })
 
   test.each([
+    ['text', Buffer.from('not gzip')],
+    ['half a header', Buffer.from([0x1f])],
+    ['a byte that is not zero', Buffer.from([1])],
+  ])('with %s between two gzip members is refused', async (_what, junk) => {
+    for (const rest of [gzipSync('2\n'), Buffer.alloc(0)]) {
+      const source = await openFile(fileOf('between.gz', Buffer.concat([gzipSync('1\n'), junk, rest])))
+      await expect(textOf(source)).rejects.toMatchObject({
+        code: 'INPUT_UNREADABLE',
+        message: expect.stringMatching(/between\.gz": the gzip data is damaged after byte \d+/) as string,
+      })
+    }
+  })
+
+  test.each([
+    ['zero bytes', Buffer.alloc(40)],
+    ['zero bytes that fill several chunks', Buffer.alloc(700_000)],
+  ])('with %s between two gzip members is refused after the first', async (_what, junk) => {
+    const first = gzipSync('1\n')
+    const source = await openFile(fileOf('between.gz', Buffer.concat([first, junk, gzipSync('2\n')])))
+    const read: string[] = []
+    const reading = (async () => {
+      for await (const chunk of source.chunks) read.push(chunk.toString())
+    })()
+    await expect(reading).rejects.toMatchObject({
+      code: 'INPUT_UNREADABLE',
+      message: expect.stringMatching(/between\.gz": .*\bbyte \d+/) as string,
+    })
+    expect(read.join('')).toBe('1\n')
+  })
+
+  test('with junk behind zero bytes names the positions of both', async () => {
+    const first = gzipSync('1\n')
+    const bytes = Buffer.concat([first, Buffer.alloc(10), Buffer.from('x')])
+    const single = Array.from(bytes, (byte) => Buffer.from([byte]))
+    for (const stream of [Readable.from([bytes]), Readable.from(single)]) {
+      await expect(textOf(openStream(stream, 'pipe'))).rejects.toThrow(
+        `a gzip member ends at byte ${first.length}, and the data at byte ${first.length + 10} is neither`,
+      )
+    }
+  })
+
+  test.each([1, 3, 512, 1_000_000])('may end in %s zero bytes of padding', async (zeros) => {
+    const bytes = Buffer.concat([gzipSync('1\n'), gzipSync('2\n'), Buffer.alloc(zeros)])
+    const source = await openFile(fileOf('padded.gz', bytes))
+    expect(await textOf(source)).toBe('1\n2\n')
+    expect(source.positionBytes()).toBe(bytes.length)
+  })
+
+  test.each([1, 7, 100_000])('of gzip members is the same in chunks of %s bytes', async (size) => {
+    const bytes = Buffer.concat([gzipSync(TEXT), gzipSync(''), gzipSync('end\n'), Buffer.alloc(9)])
+    const chunks = function* () {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+    }
+    expect(await textOf(openStream(Readable.from(chunks()), 'pipe'))).toBe(`${TEXT}end\n`)
+  })
+
+  test.each([
     ['is not there', join(folder, 'nothing'), /ENOENT/],
     ['is a folder', folder, /it is a folder/],
   ])('that %s is refused before anything is read', async (_what, path, why) => {

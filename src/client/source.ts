@@ -4,10 +4,10 @@
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { pipeline, Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import type { Readable } from 'node:stream'
 import { Fault, reasonOf } from '../std/fault.ts'
 import { toBuffer } from './chunk.ts'
+import { gunzipped } from './gzip.ts'
 
 export interface Source {
   /** Decompressed. Rejects with Fault INPUT_UNREADABLE. */
@@ -70,13 +70,6 @@ const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
 async function* continued(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   if (head.length > 0) yield head
   yield* rest
-}
-
-async function* gunzipped(compressed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES })
-  // the failure comes out of the loop below
-  pipeline(Readable.from(compressed, { objectMode: false }), gunzip, () => {})
-  for await (const chunk of gunzip) yield toBuffer(chunk)
 }
 
 function unreadable(name: string, cause: unknown): Fault {
