@@ -1,5 +1,6 @@
 /** The service's answers to a stream, line by line, as values. Anything else is refused: a count must not be a guess. */
 import { FAULTS, Fault } from '../std/fault.ts'
+import { printableLine } from '../std/printable.ts'
 
 export interface Counts {
   readonly created: number
@@ -36,7 +37,7 @@ function itemAnswer(line: unknown, status: unknown): Answer | undefined {
 
 function errorAnswer(line: unknown, error: JsonRecord | undefined): Answer | undefined {
   if (error === undefined || typeof error['code'] !== 'string') return undefined
-  const { code } = error
+  const code = printableLine(error['code'])
   const detail = textOf(error['detail'])
   return isCount(line) ? { kind: 'failed', failure: { line, code, detail } } : { kind: 'ended', code, detail }
 }
@@ -65,12 +66,13 @@ export interface Problem {
 /** What a body of application/problem+json says; its beginning when it is none. */
 export function parseProblem(body: string): Problem {
   const { code, detail, title } = record(parseJson(body)) ?? {}
-  if (typeof code === 'string') return { code, detail: textOf(detail), title: textOf(title) }
-  return { code: '', detail: body.slice(0, 200).trim(), title: '' }
+  if (typeof code === 'string') return { code: printableLine(code), detail: textOf(detail), title: textOf(title) }
+  return { code: '', detail: printableLine(body.slice(0, 200).trim()), title: '' }
 }
 
+/** A service's words, which may hold anything, as one line. */
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+  return typeof value === 'string' ? printableLine(value) : ''
 }
 
 type JsonRecord = Readonly<Record<string, unknown>>
@@ -97,5 +99,5 @@ function fail(text: string): never {
 }
 
 function notAnAnswer(text: string): Fault {
-  return new Fault('REMOTE_REFUSED', `not an answer of ingot: ${JSON.stringify(text.slice(0, 200))}`)
+  return new Fault('REMOTE_REFUSED', `not an answer of ingot: ${printableLine(JSON.stringify(text.slice(0, 200)))}`)
 }

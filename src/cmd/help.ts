@@ -22,11 +22,11 @@ ${FOOTER}
 `
 }
 
-/** All there is to know about one command. */
-export function explanation(entry: CommandEntry, command: Command): string {
-  const words = ['ingot', entry.name, ...(command.positionals ?? []), ...requiredOptions(command), '[OPTIONS]']
+/** All there is to know about one command, which is called as `call`. */
+export function explanation(call: string, summary: string, command: Command): string {
+  const words = [call, ...(command.positionals ?? []), ...requiredOptions(command), '[OPTIONS]']
   const options = Object.entries(allOptions(command)).map(([name, option]) => [left(name, option), right(option)])
-  return `ingot ${entry.name}: ${entry.summary}
+  return `${call.replace(/ --$/, '')}: ${summary}
 
 Usage:
   ${words.join(' ')}

@@ -171,8 +171,8 @@ describe('help', () => {
     },
   )
 
-  test('the version is printed alone', async () => {
-    expect(await run(['--version'])).toMatchObject({ code: 0, out: '1.2.3\n' })
+  test.each(['--version', '-V', '-v'])('%s prints the version alone', async (option) => {
+    expect(await run([option])).toMatchObject({ code: 0, out: '1.2.3\n' })
   })
 
   test.each(COMMANDS.map((entry) => [entry.name, entry] as const))(

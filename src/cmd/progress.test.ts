@@ -20,7 +20,7 @@ test('a terminal gets one line, painted over five times a second and taken away 
 test('a log gets a plain line every five seconds', async () => {
   const clock = createFakeClock()
   const output = createSink()
-  const progress = startProgress({ output, clock, line: (columns) => `line ${columns}` })
+  const progress = startProgress({ output, clock, line: (columns) => `line ${String(columns)}` })
   await clock.advance(4_999)
   expect(output.text()).toBe('')
   await clock.advance(6_000)
@@ -28,6 +28,22 @@ test('a log gets a plain line every five seconds', async () => {
   progress.stop()
   await clock.advance(60_000)
   expect(output.text()).toBe('line undefined\nline undefined\nby the way\n')
+})
+
+test('a terminal that does not know its size has 80 columns', async () => {
+  const clock = createFakeClock()
+  const output = createSink(0)
+  startProgress({ output, clock, line: String })
+  await clock.advance(200)
+  expect(output.text()).toBe('\r\x1b[K80')
+})
+
+test('a log gets no line while there is nothing to say', async () => {
+  const clock = createFakeClock()
+  const output = createSink()
+  startProgress({ output, clock, line: () => undefined })
+  await clock.advance(20_000)
+  expect(output.text()).toBe('')
 })
 
 describe('in words', () => {

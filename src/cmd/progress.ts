@@ -15,8 +15,8 @@ export interface Progress {
 export interface ProgressOptions {
   readonly output: Output
   readonly clock: Clock
-  /** The line: for a terminal of so many columns, or plain when there is none. */
-  readonly line: (columns: number | undefined) => string
+  /** The line: for a terminal of so many columns, or plain when there is none. Without one nothing is shown. */
+  readonly line: (columns: number | undefined) => string | undefined
 }
 
 const PAINT_MS = 200
@@ -32,7 +32,11 @@ export function startProgress(options: ProgressOptions): Progress {
 
 function paintLine({ output, clock, line }: ProgressOptions): Progress {
   const erase = (): void => void output.write(ERASE_LINE)
-  const ticker = every(clock, PAINT_MS, () => output.write(`${ERASE_LINE}${line(output.columns ?? 80)}`))
+  const ticker = every(clock, PAINT_MS, () => {
+    erase()
+    // a terminal whose size is unknown says 0 columns
+    output.write(line(output.columns || 80) ?? '')
+  })
   return {
     note(text) {
       erase()
@@ -45,11 +49,14 @@ function paintLine({ output, clock, line }: ProgressOptions): Progress {
   }
 }
 
-/** To the first column, and clear what is behind it. Source: ECMA-48, EL. */
-const ERASE_LINE = '\r\x1b[K'
+/** To the first column, and clear what is behind it. Bytes, for text has its controls escaped. Source: ECMA-48, EL. */
+const ERASE_LINE = Buffer.from('\r\x1b[K')
 
 function printLines({ output, clock, line }: ProgressOptions): Progress {
-  const ticker = every(clock, PLAIN_MS, () => output.write(`${line(undefined)}\n`))
+  const ticker = every(clock, PLAIN_MS, () => {
+    const text = line(undefined)
+    if (text !== undefined) output.write(`${text}\n`)
+  })
   return { note: (text) => void output.write(`${text}\n`), stop: () => ticker.cancel() }
 }
 

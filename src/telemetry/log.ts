@@ -1,5 +1,6 @@
 /** Structured logs: an event is a stable message and fields. Content, secrets and keys never go in. */
 import pino from 'pino'
+import { printable } from '../std/printable.ts'
 
 export interface Log {
   debug(fields: object, event: string): void
@@ -24,6 +25,8 @@ export function createLog(options: LogOptions): Log {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      // JSON leaves DEL, C1 controls and what reorders text as they are
+      hooks: { streamWrite: printable },
     },
     pino.destination({ dest: options.fd ?? 1, sync: true }),
   )
