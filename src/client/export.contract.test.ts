@@ -31,13 +31,15 @@ async function exported(
   return text
 }
 
+const NDJSON = { 'content-type': 'application/x-ndjson' }
+
 describe('an export', () => {
   test('is all that the service sends, asked for as NDJSON under the prefix of the address', async () => {
     let asked: unknown
     const text = await exported((request, response) => {
       const { method, url, headers } = request
       asked = { method, url, accept: headers.accept, authorization: headers.authorization }
-      response.write('{"id":1}\n')
+      response.writeHead(200, NDJSON).write('{"id":1}\n')
       response.end('{"id":2}\n')
     })
     expect(text).toBe('{"id":1}\n{"id":2}\n')
@@ -51,13 +53,17 @@ describe('an export', () => {
 
   test('that breaks off is a failure, also between two lines', async () => {
     const cut = exported((_request, response) => {
-      response.write('{"id":1}\n', () => setTimeout(() => response.destroy(), 20))
+      response.writeHead(200, NDJSON).write('{"id":1}\n', () => setTimeout(() => response.destroy(), 20))
     })
     await expect(cut).rejects.toMatchObject({ code: 'REMOTE_UNREACHABLE' })
   })
 
   test('that comes to a standstill is one too', async () => {
-    const silent = exported((_request, response) => void response.write('{"id":1}\n'), undefined, 100)
+    const silent = exported(
+      (_request, response) => void response.writeHead(200, NDJSON).write('{"id":1}\n'),
+      undefined,
+      100,
+    )
     await expect(silent).rejects.toMatchObject({
       code: 'REMOTE_UNREACHABLE',
       message: expect.stringContaining('0.1 s') as string,
@@ -75,8 +81,58 @@ describe('an export', () => {
     const controller = new AbortController()
     const reason = new Error('ended by SIGINT')
     const stopped = exported((_request, response) => {
-      response.write('{"id":1}\n', () => controller.abort(reason))
+      response.writeHead(200, NDJSON).write('{"id":1}\n', () => controller.abort(reason))
     }, controller.signal)
     await expect(stopped).rejects.toBe(reason)
+  })
+
+  test.each([
+    ['a login page', { 'content-type': 'text/html' }, '<html>', 'sent no export but text/html'],
+    ['an answer without a media type', {}, '{"id":1}\n', 'without a content type'],
+    ['something compressed', { ...NDJSON, 'content-encoding': 'gzip' }, 'x', 'compressed the export'],
+    ['HTML that calls itself NDJSON', NDJSON, '<html>\n', 'line 1 is not an item: <html>'],
+    ['other JSON', NDJSON, '{"id":1}\n{"error":{}}\n', 'line 2 is not an item: {"error":{}}'],
+    ['an empty line', NDJSON, '{"id":1}\n\n', 'line 2 is not an item'],
+    ['controls in place of an item', NDJSON, '\x1b[2J', 'line 1 is not an item: \\u001b[2J'],
+  ])('is refused when it is %s', async (_what, headers, body, message) => {
+    const refused = exported((_request, response) => void response.writeHead(200, headers).end(body))
+    await expect(refused).rejects.toMatchObject({
+      code: 'REMOTE_REFUSED',
+      message: expect.stringContaining(message) as string,
+    })
+  })
+
+  test('is refused when nothing marks its end', async () => {
+    const refused = exported((request) => {
+      request.socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\n\r\n{"id":1}\n')
+    })
+    await expect(refused).rejects.toThrow('does not mark the end of its answer')
+  })
+
+  test('that ends within a line, or with other items than were counted, is a failure', async () => {
+    const torn = exported((_request, response) => void response.writeHead(200, NDJSON).end('{"id":1}\n{"id":2}'))
+    await expect(torn).rejects.toThrow('ended the export within line 2')
+    const counting = (count: string) =>
+      exported((_request, response) => {
+        response.writeHead(200, { ...NDJSON, trailer: 'ingot-items' }).write('{"id":1}\n')
+        response.addTrailers({ 'ingot-items': count })
+        response.end('{"id":2}\n')
+      })
+    await expect(counting('3')).rejects.toMatchObject({
+      code: 'REMOTE_UNREACHABLE',
+      message: expect.stringContaining('counted 3 items in its export, 2 arrived') as string,
+    })
+    expect(await counting('2')).toBe('{"id":1}\n{"id":2}\n')
+  })
+
+  test('is judged the same in chunks of any size', async () => {
+    const chunked = (text: string) =>
+      exported((_request, response) => {
+        response.writeHead(200, NDJSON)
+        for (const byte of text) response.write(byte)
+        response.end()
+      })
+    expect(await chunked('{"id":1}\n{"id":2}\n')).toBe('{"id":1}\n{"id":2}\n')
+    await expect(chunked('{"id":1}\n{"ix":2}\n')).rejects.toThrow('line 2 is not an item')
   })
 })

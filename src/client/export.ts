@@ -1,7 +1,10 @@
 /** All items of a collection, a line each, in the order of their creation. */
+import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../std/clock.ts'
 import { Fault } from '../std/fault.ts'
+import { printableLine } from '../std/printable.ts'
 import { chunksOf, connect, type Service } from './connection.ts'
+import { createExportCheck } from './export-check.ts'
 
 export interface ExportOptions {
   readonly service: Service
@@ -13,8 +16,9 @@ export interface ExportOptions {
 }
 
 /**
- * The export as bytes. When this ends without throwing it was complete: a service that stops midway does not end its
- * answer properly, which shows as a broken connection.
+ * Yields the export as bytes, whole lines or parts of them. When this ends without throwing the export is complete: the
+ * answer is an export by its media type and its lines, it ended as HTTP says, and it has as many items as the service
+ * counts in its trailer, unless a proxy took the trailer away.
  * @throws Fault REMOTE_REFUSED, REMOTE_UNREACHABLE
  */
 export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffer> {
@@ -32,16 +36,42 @@ export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffe
   let timer = watch()
   try {
     const response = await connection.response(signal)
+    checkHead(response, service.url)
+    const check = createExportCheck(service.url.origin)
     for await (const chunk of chunksOf(response, { url: service.url, signal })) {
       // whoever takes the bytes may be slow: only waiting for them counts
       timer.cancel()
+      check.push(chunk)
       yield chunk
       timer = watch()
     }
+    check.end(response.trailers[COUNT_TRAILER])
   } catch (failure) {
     throw signal.aborted ? signal.reason : failure
   } finally {
     timer.cancel()
     connection.close()
+  }
+}
+
+const COUNT_TRAILER = 'ingot-items'
+
+/** What says 200 need not be ingot: a login page or a proxy's own page does too. */
+function checkHead({ headers }: IncomingMessage, { origin }: URL): void {
+  const media = headers['content-type'] ?? 'without a content type'
+  if (!/^application\/x-ndjson\s*(;|$)/i.test(media)) {
+    throw new Fault(
+      'REMOTE_REFUSED',
+      `${origin} sent no export but ${printableLine(media.slice(0, 100))}: is that the address of ingot, or of a login page or proxy before it?`,
+    )
+  }
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    throw new Fault('REMOTE_REFUSED', `${origin} compressed the export, which was not asked for: correct the proxy`)
+  }
+  if (headers['transfer-encoding'] === undefined && headers['content-length'] === undefined) {
+    throw new Fault(
+      'REMOTE_REFUSED',
+      `${origin} does not mark the end of its answer, so a part would look like the whole: let the proxy use HTTP/1.1`,
+    )
   }
 }

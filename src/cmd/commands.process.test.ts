@@ -1,12 +1,14 @@
 /** The commands against a service that is killed, stopped and started again under them. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdtempSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
+import { answering } from '../testing/answering.ts'
 import { temporaryFolder } from '../testing/folder.ts'
 import { endProcesses, type Running, runIngot, startIngot } from '../testing/process.ts'
 import { type Service, startService } from '../testing/service.ts'
@@ -113,6 +115,19 @@ describe('ingest', () => {
     expect(await storedNumbers(url, 'orders')).toEqual(upTo(2_000))
   })
 
+  test('refuses a gzip file with zero bytes between members, and counts what was saved before', async () => {
+    const { url } = await serve()
+    const first = gzipSync(linesOf(0, 3_000))
+    const file = fileOf('torn.gz', Buffer.concat([first, Buffer.alloc(512), gzipSync(linesOf(3_000, 4_000))]))
+    const { code, stdout, stderr } = await startIngest(url, file).finished
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 1, complete: false, created: 3_000, failed: 0 })
+    expect(stderr).toContain('ended after line 3,000\n')
+    expect(stderr).toContain(
+      `a gzip member ends at byte ${first.length}, and the data at byte ${first.length + 512} is`,
+    )
+    expect(await storedNumbers(url, 'orders')).toEqual(upTo(3_000))
+  })
+
   test('lists the lines that failed, saves the others, and exits 1', async () => {
     const { url } = await serve()
     const bad = Array.from({ length: 25 }, () => '{bad}\n').join('')
@@ -151,6 +166,20 @@ describe('ingest', () => {
     const { code, stderr } = await runIngot(['ingest', '--to', 'http://127.0.0.1:1', '-c', 'orders', ...more])
     expect(stderr).toMatch(message)
     expect(code).toBe(2)
+  })
+
+  test('says once that nobody listens, and which protocol the port speaks', async () => {
+    const { url } = await serve()
+    const file = fileOf('once.ndjson', linesOf(0, 1))
+    const https = await runIngot(['ingest', file, '--to', url.replace('http', 'https'), '-c', 'orders'])
+    expect(https).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`speaks no TLS: write ${url}, or the port that serves https\n`) as string,
+    })
+    await service?.kill()
+    const { stderr } = await runIngot(['ingest', file, '--to', url, '-c', 'orders', '--retry-for', '3s'])
+    expect(stderr.match(/ECONNREFUSED[^\n]*; trying again for 3 s, going on at line 1\n/g)).toHaveLength(1)
+    expect(stderr.match(/ECONNREFUSED/g)).toHaveLength(2)
   })
 
   test('does not send a request that no retry helps twice', async () => {
@@ -212,6 +241,59 @@ describe('export', () => {
     expect(await readdir(folder)).toEqual(['mixed.ndjson'])
   })
 
+  test('keeps the earlier file unless what comes is the export of a collection that is there', async () => {
+    const { url } = await serve()
+    const out = fileOf('earlier.ndjson', 'earlier')
+    const missing = await runIngot(['export', '--from', url, '-c', 'odrers', '-o', out])
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('there is no collection "odrers"')])
+    await using portal = await answering((response) => response.setHeader('content-type', 'text/html').end('<html>'))
+    const login = await runIngot(['export', '--from', portal.url, '-c', 'orders', '-o', out])
+    expect([login.code, login.stderr]).toEqual([1, expect.stringContaining('sent no export but text/html')])
+    expect(readFileSync(out, 'utf8')).toBe('earlier')
+  })
+
+  test('writes through links, to devices and to pipes, and replaces none of them', async () => {
+    const { url } = await serve()
+    await runIngot(['ingest', fileOf('one.ndjson', '{"n":0}\n'), '--to', url, '-c', 'orders'])
+    const exportTo = (out: string) => runIngot(['export', '--from', url, '-c', 'orders', '-o', out])
+    const folder = newFolder()
+    const at = (name: string): string => join(folder, name)
+    const [target, link, dangling, pipe] = [at('target'), at('link'), at('dangling'), at('pipe')]
+
+    writeFileSync(target, 'earlier', { mode: 0o600 })
+    symlinkSync('target', link)
+    symlinkSync('made', dangling)
+    for (const path of [link, dangling]) {
+      expect((await exportTo(path)).code).toBe(0)
+      expect(lstatSync(path).isSymbolicLink()).toBe(true)
+      expect(readFileSync(path, 'utf8')).toMatch(/^\{"id":.*"n":0\}\}\n$/)
+    }
+    expect(statSync(target).mode & 0o777).toBe(0o600)
+    expect((await readdir(folder)).toSorted()).toEqual(['dangling', 'link', 'made', 'target'])
+
+    expect((await exportTo('/dev/null')).code).toBe(0)
+    expect(statSync('/dev/null').isCharacterDevice()).toBe(true)
+    expect(await exportTo('/dev/full')).toMatchObject({ code: 1, stderr: expect.stringContaining('ENOSPC') as string })
+    expect((await exportTo('/dev/stdout')).stdout).toMatch(/"n":0\}\}\n$/)
+
+    spawnSync('mkfifo', [pipe])
+    const exporting = exportTo(pipe)
+    const reading = spawn('cat', [pipe], { stdio: ['ignore', 'pipe', 'ignore'] })
+    expect(await text(reading.stdout)).toMatch(/"n":0\}\}\n$/)
+    expect((await exporting).code).toBe(0)
+    expect(lstatSync(pipe).isFIFO()).toBe(true)
+  })
+
+  test('that waits for the reader of a pipe ends by Ctrl-C', async () => {
+    const { url } = await serve()
+    const pipe = join(newFolder(), 'pipe')
+    spawnSync('mkfifo', [pipe])
+    const running = startIngot(['export', '--from', url, '-c', 'orders', '-o', pipe])
+    await until('export waits', () => running.stderr().includes('waiting for a reader'))
+    running.kill('SIGINT')
+    expect((await running.finished).code).toBe(4)
+  })
+
   test('leaves no file when it fails', async () => {
     const { url } = await serve()
     const folder = newFolder()
@@ -219,6 +301,7 @@ describe('export', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('COLLECTION_NAME_INVALID')
     expect(await readdir(folder)).toEqual([])
+    await runIngot(['ingest', fileOf('none.ndjson', '1\n'), '--to', url, '-c', 'none'])
     const nowhere = await runIngot(['export', '--from', url, '-c', 'none', '-o', join(folder, 'no', 'x.ndjson')])
     expect(nowhere.code).toBe(1)
     expect(nowhere.stderr).toContain('OUTPUT_UNWRITABLE')

@@ -1,20 +1,22 @@
 /** `ingot export`: all items of a collection into a file that is either complete or not there. */
-import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { exportItems } from '../client/export.ts'
-import { abortable } from '../std/abort.ts'
-import { Fault, reasonOf } from '../std/fault.ts'
-import { defineCommand, EXIT, type Io, type Output } from './command.ts'
+import { printable } from '../std/printable.ts'
+import { defineCommand, EXIT, type Io } from './command.ts'
+import { drained } from './output.ts'
 import { grouped } from './progress.ts'
 import { serviceOf, TOKEN_OPTION } from './remote.ts'
+import { save } from './save.ts'
+import { compileOnMainThread } from './v8.ts'
 
 export const exportCommand = defineCommand({
   help: `
 Writes every item of a collection as a line of JSON (NDJSON), in the order of their creation:
   {"id": "...", "media": "application/json", "firstSeen": "...", "content": <the item>}
 An item that is not JSON has "base64" in place of "content". A file appears under its name only when it is complete
-and on the disk; one that is there already is replaced then.`,
+and on the disk; one that is there already is replaced then. Behind a symbolic link it is the file that the link leads
+to; a device or a named pipe is written to. On a terminal control characters are shown as \\u escapes.
+
+Exit code 1 when the export is not complete, or there is no such collection.`,
   examples: [
     'ingot export --from http://127.0.0.1:8080 --collection orders --out orders.ndjson',
     'ingot export --from http://127.0.0.1:8080 --collection orders | gzip > orders.ndjson.gz',
@@ -26,14 +28,21 @@ and on the disk; one that is there already is replaced then.`,
     ...TOKEN_OPTION,
   },
   async run({ values }, io) {
+    compileOnMainThread()
     const service = serviceOf('from', values.from, values['token-file'])
     const chunks = counted(exportItems({ service, collection: values.collection, clock: io.clock, signal: io.signal }))
-    if (values.out === '-') await print(chunks, io)
-    else await save(chunks, values.out)
+    // a reader that leaves has what it wanted
+    const printed = STANDARD_OUTPUT.has(values.out)
+    if (printed && !(await print(chunks, io))) return EXIT.fine
+    const onNoReader = (): void => void io.stderr.write(`waiting for a reader of the pipe "${values.out}"\n`)
+    if (!printed) await save(chunks, values.out, { signal: io.signal, onNoReader })
     io.stderr.write(`${grouped(chunks.items())} items\n`)
     return EXIT.fine
   },
 })
+
+/** The names of it that cannot be opened where it is a socket. */
+const STANDARD_OUTPUT: ReadonlySet<string> = new Set(['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'])
 
 interface Counted extends AsyncIterable<Buffer> {
   items(): number
@@ -54,59 +63,18 @@ function counted(chunks: AsyncIterable<Buffer>): Counted {
 
 const LINE_FEED = 0x0a
 
-async function print(chunks: AsyncIterable<Buffer>, { stdout, signal }: Io): Promise<void> {
-  for await (const chunk of chunks) if (!stdout.write(chunk)) await drained(stdout, signal)
-}
-
-function drained(output: Output, signal: AbortSignal): Promise<void> {
-  const room = new Promise<void>((resolve) => {
-    output.once('drain', resolve)
-  })
-  return abortable(room, signal)
-}
-
-/** Under another name beside `path` until all of it is on the disk. */
-async function save(chunks: AsyncIterable<Buffer>, path: string): Promise<void> {
-  const partial = `${path}.${randomUUID()}.part`
-  const file = await onDisk(path, () => open(partial, 'wx'))
-  try {
-    await fill(file, chunks, path)
-    await onDisk(path, () => rename(partial, path))
-    await onDisk(path, () => syncFolder(dirname(path)))
-  } catch (failure) {
-    await rm(partial, { force: true })
-    throw failure
+/** Returns false if standard output takes no more. */
+async function print(chunks: AsyncIterable<Buffer>, { stdout, signal }: Io): Promise<boolean> {
+  for await (const chunk of stdout.isTTY === true ? escapedText(chunks) : chunks) {
+    if (!stdout.write(chunk)) await drained(stdout, signal)
+    if (stdout.destroyed) return false
   }
+  return true
 }
 
-async function fill(file: FileHandle, chunks: AsyncIterable<Buffer>, path: string): Promise<void> {
-  try {
-    for await (const chunk of chunks) await onDisk(path, () => writeAll(file, chunk))
-    await onDisk(path, () => file.sync())
-  } finally {
-    await file.close()
-  }
-}
-
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
-}
-
-/** A new name lasts when its folder does. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-/** A step of writing `path`: what fails is the disk's, not the service's. */
-async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step()
-  } catch (cause) {
-    throw new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
-  }
+/** For a terminal: the same JSON, without the controls in it. */
+async function* escapedText(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  for await (const chunk of chunks) yield printable(decoder.decode(chunk, { stream: true }))
+  yield printable(decoder.decode())
 }

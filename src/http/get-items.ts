@@ -30,6 +30,9 @@ const PAGE_ITEMS = 100
 /** Items that an export reads at a time. */
 const EXPORT_ITEMS = 500
 
+/** Trailer with the number of items in an export: a client need not trust that all proxies pass on where it broke off. */
+const EXPORT_COUNT = 'ingot-items'
+
 export function getItemRoutes(app: FastifyInstance, context: RouteContext): void {
   getRoute(app, context)
   deleteRoute(app, context)
@@ -167,16 +170,24 @@ async function exportItems(
     return reply
   }
   let page = await store.list(collection, { ...pageOf(request.query), limit: EXPORT_ITEMS })
+  // a misspelt name must not look like an empty collection
+  if (page.items.length === 0 && (await store.collection(collection)) === undefined)
+    throw new Fault('NOT_FOUND', `there is no collection "${collection}"`)
+  // HTTP/1.0 has no trailers
+  if (request.raw.httpVersion !== '1.0') reply.raw.setHeader('trailer', EXPORT_COUNT)
+  let items = 0
   reply.hijack()
   reply.raw.writeHead(200, headers)
   const writer = createAnswerWriter(reply.raw, clock, options.readStallMs)
   try {
     for (;;) {
       await writer.write(page.items.map((item) => `${describe(item)}\n`).join(''))
+      items += page.items.length
       if (page.next === undefined) break
       draining.throwIfAborted()
       page = await store.list(collection, { limit: EXPORT_ITEMS, after: page.next })
     }
+    reply.raw.addTrailers({ [EXPORT_COUNT]: String(items) })
     reply.raw.end()
   } catch (failure) {
     const fault = toFault(failure)

@@ -209,6 +209,18 @@ describe('a list', () => {
     })
   })
 
+  test('counts the items of an export in its trailer, and refuses one of a collection that is not there', async () => {
+    const app = await openTestApp()
+    const accept = { accept: 'application/x-ndjson' }
+    const missing = await app.get(ITEMS, accept)
+    expect([missing.statusCode, missing.json<{ code: string }>().code]).toEqual([404, 'NOT_FOUND'])
+    await define(app, { kind: 'json' })
+    const empty = await app.get(ITEMS, accept)
+    expect([empty.statusCode, empty.body, empty.trailers]).toEqual([200, '', { 'ingot-items': '0' }])
+    await app.post(BATCH, '[1,2,3]')
+    expect((await app.get(ITEMS, accept)).trailers).toEqual({ 'ingot-items': '3' })
+  })
+
   test('is empty for a collection that is not there', async () => {
     const app = await openTestApp()
     expect((await app.get(ITEMS)).json()).toEqual({ items: [] })
