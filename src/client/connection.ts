@@ -6,6 +6,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage, type 
 import { request as httpsRequest } from 'node:https'
 import { abortable } from '../std/abort.ts'
 import { Fault, reasonOf, toFault } from '../std/fault.ts'
+import { printableLine } from '../std/printable.ts'
 import { isTlsFailure } from '../std/tls-failure.ts'
 import { isRetryable, parseProblem } from './answers.ts'
 import { toBuffer } from './chunk.ts'
@@ -85,12 +86,21 @@ export async function* chunksOf(response: IncomingMessage, { url, signal }: Read
 /** What went wrong with a connection; certificates do not get better by asking again. */
 function unreachable(url: URL, cause: unknown): Fault {
   if (cause instanceof Fault) return cause
-  const why = reasonOf(cause)
+  const why = printableLine(reasonOf(cause).trim())
+  if (speaksNoTls(cause)) {
+    const message = `${url.origin} speaks no TLS: write http://${url.host}, or the port that serves https`
+    return new Fault('REMOTE_REFUSED', message, { cause })
+  }
   if (isTlsFailure(cause)) {
     const message = `no trusted connection to ${url.origin}: ${why}; NODE_EXTRA_CA_CERTS=FILE adds authorities of your own`
     return new Fault('REMOTE_REFUSED', message, { cause })
   }
   return new Fault('REMOTE_UNREACHABLE', `no connection to ${url.origin}: ${why}`, { cause })
+}
+
+/** What OpenSSL says when the first bytes of the other side are no TLS record. */
+function speaksNoTls(cause: unknown): boolean {
+  return cause instanceof Error && /wrong version number|packet length too long/i.test(cause.message)
 }
 
 /** Enough for any problem body. */

@@ -15,8 +15,10 @@ import {
   type Values,
 } from './command.ts'
 import { type Amounts, bar, countsText, createPace, sentence } from './ingest-figures.ts'
-import { grouped, NO_PROGRESS, type Progress, startProgress, timeText } from './progress.ts'
+import { grouped, NO_PROGRESS, type Progress, startProgress } from './progress.ts'
 import { serviceOf, TOKEN_OPTION } from './remote.ts'
+import { createRetryNotes } from './retry-notes.ts'
+import { compileOnMainThread } from './v8.ts'
 
 const OPTIONS = {
   to: { type: 'string', value: 'URL', summary: 'address of the service', required: true },
@@ -65,12 +67,14 @@ interface Work {
 }
 
 async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io: Io): Promise<ExitCode> {
+  compileOnMainThread()
   const [file = '-'] = positionals
   const service = serviceOf('to', values.to, values['token-file'])
   const retryForMs = durationOption('retry-for', values['retry-for'])
   const source = await open(file, io)
   const feed = createFeed(source)
   const failures: LineFailure[] = []
+  const notes = createRetryNotes(io.clock, retryForMs)
   const run: IngestRun = createIngestRun(feed, {
     service,
     collection: values.collection,
@@ -78,12 +82,13 @@ async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io:
     signal: io.signal,
     retryForMs,
     onFailure: (failure) => void (failures.length < SHOWN_FAILURES && failures.push(failure)),
-    onRetry: (fault, delayMs) =>
-      progress.note(
-        `${fault.message}; going on at line ${grouped(run.state.line + 1)} in ${timeText(delayMs / 1_000)}`,
-      ),
+    onRetry: ({ message }) => {
+      const note = notes.retrying(message, run.state.items)
+      if (note !== undefined) progress.note(`${note}, going on at line ${grouped(run.state.line + 1)}`)
+    },
   })
-  const progress = values.quiet ? NO_PROGRESS : show(io, () => amountsOf(run.state, feed, source))
+  const waiting = (): string | undefined => notes.waiting(run.state.items)
+  const progress = values.quiet ? NO_PROGRESS : show(io, () => amountsOf(run.state, feed, source), waiting)
   return finish({ io, values, feed, run, progress, failures, startedMs: io.clock.monotonicMs() })
 }
 
@@ -95,12 +100,14 @@ async function open(file: string, io: Io): Promise<Source> {
   })
 }
 
-function show(io: Io, amounts: () => Amounts): Progress {
+function show(io: Io, amounts: () => Amounts, waiting: () => string | undefined): Progress {
   const pace = createPace(io.clock)
   return startProgress({
     output: io.stderr,
     clock: io.clock,
     line(columns) {
+      const away = waiting()
+      if (away !== undefined) return columns === undefined ? undefined : away.slice(0, columns - 1)
       const now = amounts()
       return columns === undefined ? sentence(now, pace.look(now)) : bar(now, pace.look(now), columns)
     },

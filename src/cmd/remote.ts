@@ -20,8 +20,18 @@ export function serviceOf(option: string, url: string, tokenFile: string | undef
 
 function parseUrl(option: string, text: string): URL {
   const url = URL.parse(text)
+  const port = /^https?:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(text)?.[1]
+  if (url === null && port !== undefined && Number(port) > 65_535) {
+    throw usageFault(`--${option} names port ${port}, and ports end at 65535`)
+  }
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw usageFault(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
+  }
+  const [whole, before] = /^(.*)\/v1(\/.*)?$/.exec(url.pathname) ?? []
+  if (whole !== undefined) {
+    throw usageFault(
+      `--${option} leads to the API itself, write ${url.origin}${before ?? ''}: /v1 and what follows is added`,
+    )
   }
   return url
 }

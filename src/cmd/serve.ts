@@ -30,6 +30,8 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
   options: {},
   async run(_args, io) {
     const config = loadConfig()
+    // before anything is started
+    addressOf(config)
     const authenticate = accessOf(config)
     await using scope = createScope()
     const { clock, signal } = io
@@ -106,7 +108,11 @@ function isLoopback(host: string): boolean {
 
 function addressOf(config: Config): { readonly host: string; readonly port: number } {
   const at = config.listen.lastIndexOf(':')
-  return { host: config.listen.slice(0, at).replaceAll(/[[\]]/g, ''), port: Number(config.listen.slice(at + 1)) }
+  const port = Number(config.listen.slice(at + 1))
+  if (port > 65_535) {
+    throw new Fault('CONFIG_INVALID', `INGOT_LISTEN is "${config.listen}": there is no port ${port}, use 0 to 65535`)
+  }
+  return { host: config.listen.slice(0, at).replaceAll(/[[\]]/g, ''), port }
 }
 
 async function listen(app: FastifyInstance, config: Config): Promise<string> {
