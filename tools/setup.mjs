@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -29,9 +29,20 @@ if (!installed()) {
   writeFileSync(stamp, wanted)
 }
 
-// `npx ingot` runs the source: npm links the commands of dependencies, not the project's own
+// npm links the commands of dependencies, not the project's own: `npx ingot` and node_modules/.bin/ingot are made here
+const launcher = join('..', '..', 'bin', 'ingot.mjs')
 const command = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'ingot.cmd' : 'ingot')
-if (!existsSync(command)) {
-  if (process.platform === 'win32') writeFileSync(command, '@node "%~dp0\\..\\..\\src\\cli.ts" %*\r\n')
-  else symlinkSync(join('..', '..', 'src', 'cli.ts'), command)
+if (process.platform === 'win32') writeFileSync(command, '@node "%~dp0\\..\\..\\bin\\ingot.mjs" %*\r\n')
+else if (linkOf(command) !== launcher) {
+  rmSync(command, { force: true })
+  symlinkSync(launcher, command)
+}
+
+function linkOf(path) {
+  try {
+    return readlinkSync(path)
+  } catch {
+    // there is no link yet
+    return undefined
+  }
 }
