@@ -57,4 +57,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "shows the epoch of the store's history, or begins a new one",
     load: async () => (await import('./epoch.ts')).epoch,
   },
+  {
+    name: 'completion',
+    summary: 'print the completion script of a shell: bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completionCommand(() => COMMANDS),
+  },
 ]
