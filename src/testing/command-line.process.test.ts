@@ -9,24 +9,52 @@ async function called(program: string, ...args: readonly string[]) {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
+  let printed = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => void (printed += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (said += text))
   const [code] = (await once(child, 'close')) as [number | null]
-  return { code, said }
+  return { code, said, printed }
 }
 
-test.each(['e2e/command.ts', 'torture/command.ts', 'crash/command.ts'])(
-  '%s refuses a flag that is none',
-  async (program) => {
-    const { code, said } = await called(program, '--sed', '3')
-    expect({ code, lines: said.trim().split('\n').length }, said).toEqual({ code: 2, lines: 1 })
-    expect(said).toContain("'--sed'")
+const PROGRAMS = [
+  ['e2e/command.ts', 'npm run e2e', '--mdoe', '--mode'],
+  ['torture/command.ts', 'npm run torture', '--sed', '--seed'],
+  ['crash/command.ts', 'npm run crash', '--ruonds', '--rounds'],
+  ['cluster/command.ts', 'npm run cluster', '--prot', '--port'],
+] as const
+
+test.each(PROGRAMS)(
+  '%s refuses an option that is none, and says which was meant',
+  async (program, call, odd, meant) => {
+    const { code, said } = await called(program, odd, '3')
+    expect({ code, said }).toEqual({
+      code: 2,
+      said: `USAGE_INVALID: unknown option "${odd}", did you mean "${meant}"?\n  see ${call} -- --help\n`,
+    })
+    expect((await called(program, 'odd')).said).toContain('"odd" is one argument too many')
   },
 )
+
+test.each(PROGRAMS)('%s explains itself and starts nothing', async (program, call, _odd, option) => {
+  for (const args of [['--help'], ['-h'], ['help']]) {
+    const { code, printed, said } = await called(program, ...args)
+    expect({ code, said }).toEqual({ code: 0, said: '' })
+    expect(printed).toContain(`${call} -- [OPTIONS]`)
+    expect(printed).toContain(option)
+    expect(printed).toContain('Exit codes: 0 fine')
+  }
+  expect((await called(program, '-v')).printed).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
 
 test.each([
   ['e2e/command.ts', ['--rate', '3'], '--rate is "3", write an even number from 2\n'],
   ['torture/command.ts', ['--minutes', '99'], '--minutes is "99", write a number above 0, up to 15\n'],
+  ['torture/command.ts', ['--store', 'sqlite'], '--store is "sqlite", write http or postgres\n'],
   ['crash/command.ts', ['--rounds', '0'], '--rounds takes a whole number from 1, --seed a whole number\n'],
+  ['cluster/command.ts', ['--port', '80000'], '--port is "80000", write a port from 1 to 65535\n'],
 ] as const)('%s %j is answered with what to write', async (program, args, message) => {
-  expect(await called(program, ...args)).toEqual({ code: 2, said: message })
+  const { code, said } = await called(program, ...args)
+  expect(code).toBe(2)
+  expect(said).toMatch(/^USAGE_INVALID: /)
+  expect(said).toContain(message)
 })

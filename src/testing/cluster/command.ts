@@ -9,6 +9,7 @@ import { createScope, type Scope } from '../../std/scope.ts'
 import { removeContainersOurselves } from '../containers.ts'
 import { startPostgres } from '../postgres-server.ts'
 import { needed } from '../present.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram, usageFault } from '../program.ts'
 import { startSentinel } from '../redis-servers.ts'
 import { type Service, startService } from '../service.ts'
 import { startBalancer } from './balancer.ts'
@@ -16,17 +17,13 @@ import { startBalancer } from './balancer.ts'
 const REPLICAS = 3
 /** Longest life of the Redis servers, should this program be killed: a week. */
 const LIFE_SECONDS = 7 * 24 * 3_600
-const PORT = process.env['INGOT_CLUSTER_PORT'] ?? '8080'
 
 removeContainersOurselves()
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`)
-}
-
-function interrupted(): Promise<void> {
+function interrupted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
 
@@ -45,17 +42,28 @@ async function startReplicas(scope: Scope, env: Record<string, string>): Promise
 }
 
 /** Throws before anything is started when the address is taken. */
-async function startAddress(scope: Scope, replicas: readonly Service[]): Promise<string> {
-  if (!/^\d{1,5}$/.test(PORT)) throw new Error(`INGOT_CLUSTER_PORT is "${PORT}", write a port`)
-  const balancer = await startBalancer(Number(PORT), () => replicas.map(({ url }) => Number(new URL(url).port)))
-  scope.defer(() => balancer[Symbol.asyncDispose]())
-  return balancer.url
+async function startAddress(scope: Scope, port: number, replicas: readonly Service[]): Promise<string> {
+  try {
+    const balancer = await startBalancer(port, () => replicas.map(({ url }) => Number(new URL(url).port)))
+    scope.defer(() => balancer[Symbol.asyncDispose]())
+    return balancer.url
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`the cluster cannot run: ${why}; name another port with --port`, { cause })
+  }
 }
 
-async function main(stop: Promise<void>): Promise<void> {
+function portOf(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port
+  throw usageFault(`--port is "${text}", write a port from 1 to 65535`)
+}
+
+async function run(port: number, { stdout, signal }: Io): Promise<ExitCode> {
+  const say = (line: string): void => void stdout.write(`${line}\n`)
   await using scope = createScope()
   const replicas: Service[] = []
-  const address = await startAddress(scope, replicas)
+  const address = await startAddress(scope, port, replicas)
   say('starting Postgres and Redis (three Sentinels, a master, two replicas) in Docker')
   const [postgres, redis] = await Promise.all([
     needed(scope, 'Postgres', startPostgres()),
@@ -76,15 +84,27 @@ async function main(stop: Promise<void>): Promise<void> {
   for i in 1 2 3 4 5 6; do curl -s ${address}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1}' & done; wait
 
 Ctrl-C ends all.`)
-  await stop
+  await interrupted(signal)
   say('\nending')
+  return EXIT.fine
 }
 
-try {
-  await main(interrupted())
-} catch (thrown) {
-  const why = thrown instanceof Error ? thrown.message : String(thrown)
-  const remedy = why.includes(`:${PORT}`) ? '; name another port with INGOT_CLUSTER_PORT' : ''
-  process.stderr.write(`the cluster cannot run: ${why}${remedy}\n`)
-  process.exitCode = 1
-}
+await runProgram({
+  call: 'npm run cluster --',
+  summary: 'three replicas, Postgres and Redis under Sentinel on this machine',
+  command: defineCommand({
+    help: `
+Starts three replicas of the service behind one address, with Postgres and Redis under Sentinel in Docker, until
+Ctrl-C. Nothing is left then. INGOT_LOCK_MODE is that of the replicas.`,
+    examples: ['npm run cluster', 'INGOT_LOCK_MODE=always npm run cluster -- --port 9000'],
+    options: {
+      port: {
+        type: 'string',
+        value: 'PORT',
+        summary: 'port of the one address; default: INGOT_CLUSTER_PORT, else 8080',
+      },
+    },
+    run: ({ values }, io) =>
+      orSay(io, EXIT.failed, () => run(portOf(values.port ?? process.env['INGOT_CLUSTER_PORT'] ?? '8080'), io)),
+  }),
+})

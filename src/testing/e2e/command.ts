@@ -4,12 +4,12 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { endBySignals, exitCode } from '../command-line.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram } from '../program.ts'
 import { OUT } from '../root.ts'
 import { createDocker } from './cluster/docker.ts'
 import { createKubectl, currentContext, kindClusterOf } from './cluster/kubectl.ts'
 import { readNodes } from './cluster/pods.ts'
-import { type Call, parseCall } from './flags.ts'
+import { type Call, callOf, OPTIONS } from './flags.ts'
 import { provideImages } from './install/images.ts'
 import { NAMESPACE } from './install/installation.ts'
 import { junitOf } from './judgement/junit.ts'
@@ -26,8 +26,6 @@ const say = (line: string): void => {
   const seconds = Math.round((performance.now() - startMs) / 1_000)
   process.stdout.write(`${String(seconds).padStart(5)} s  ${line}\n`)
 }
-
-const ending = endBySignals(say)
 
 function sabotagesOf(runs: readonly Run[]): readonly Sabotage[] {
   return [...new Set(runs.flatMap(({ controls }) => controls.flatMap(({ sabotage }) => sabotage ?? [])))]
@@ -75,16 +73,29 @@ const keep: RunDeps['keep'] = ({ events, window }, result) => {
   say(`${titleOf(result)}: ${result.verdict.kind}${isPassed(result) ? '' : ', NOT AS IT MUST BE'}`)
 }
 
-async function main(): Promise<number> {
-  const call = parseCall(process.argv.slice(2))
+async function drill(call: Call, { signal, stdout }: Io): Promise<ExitCode> {
+  signal.addEventListener('abort', () => say('ending: cleaning up'), { once: true })
   rmSync(FOLDER, { recursive: true, force: true })
   mkdirSync(FOLDER, { recursive: true })
-  const { results, broken } = await drills(call, ending)
+  const { results, broken } = await drills(call, signal)
   const report = reportOf(results, broken)
   writeFileSync(join(FOLDER, 'report.md'), report)
   writeFileSync(join(FOLDER, 'junit.xml'), junitOf(results, broken))
-  process.stdout.write(`\n${report}\n${join(FOLDER, 'report.md')}\n`)
-  return results.length > 0 && broken.length === 0 && results.every(isPassed) ? 0 : 1
+  stdout.write(`\n${report}\n${join(FOLDER, 'report.md')}\n`)
+  return results.length > 0 && broken.length === 0 && results.every(isPassed) ? EXIT.fine : EXIT.failed
 }
 
-process.exitCode = await exitCode(main, { ending, otherwise: 1 })
+await runProgram({
+  call: 'npm run e2e --',
+  summary: 'drills on the current kind cluster, under load',
+  command: defineCommand({
+    help: `
+Installs the chart on the kind cluster of the current context, and deletes, freezes and upgrades what serves while k6
+writes. Without options it runs the drills that decide whether a change may land. Reports are left in out/e2e.
+
+Exit code 0 when every drill came out as it must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+    examples: ['npm run e2e', 'npm run e2e -- --mode cluster --fault d', 'npm run e2e:full'],
+    options: OPTIONS,
+    run: ({ values }, io) => orSay(io, EXIT.failed, () => drill(callOf(values), io)),
+  }),
+})

@@ -1,6 +1,16 @@
 import { expect, test } from 'vitest'
-import { parseCall } from './flags.ts'
+import { parseArguments } from '../../cmd/arguments.ts'
+import { defineCommand, EXIT } from '../program.ts'
+import { type Call, callOf, type Given, OPTIONS } from './flags.ts'
 import { ciPlan, fullPlan, setupName } from './plan.ts'
+
+const command = defineCommand({ help: '', examples: [], options: OPTIONS, run: async () => EXIT.fine })
+
+function parseCall(args: readonly string[]): Call {
+  const parsed = parseArguments(args, command)
+  if (parsed.kind === 'help') throw new Error('help was asked for')
+  return callOf(parsed.args.values as unknown as Given)
+}
 
 const names = (...args: readonly string[]): readonly string[] =>
   parseCall(args).runs.flatMap((run) => run.faults.map((fault) => `${setupName(run)}-${fault}`))
@@ -33,8 +43,8 @@ test.each([
   ['--mode external --store http', 'cannot do without a lock'],
   ['--control no-lock', '--control "no-lock" is none of store postgres\'s: skipped-fault, answer-before-commit'],
   ['--rate 3', '--rate is "3", write an even number from 2'],
-  ['--help', "Unknown option '--help': there are --mode, --store, --lock, --fault"],
-  ['postgres', "Unexpected argument 'postgres'"],
+  ['--mdoe x', 'unknown option "--mdoe", did you mean "--mode"?'],
+  ['postgres', '"postgres" is one argument too many'],
 ])('%s is answered with what to write', (line, message) => {
   expect(() => parseCall(line.split(' '))).toThrow(message)
 })

@@ -1,5 +1,6 @@
 /** What a call of `npm run e2e` asks for. Throws Fault USAGE_INVALID with what to write instead. */
-import { flagsOf, oneOf, usageFault } from '../command-line.ts'
+import { oneOf, usageFault } from '../command-line.ts'
+import type { Values } from '../program.ts'
 import {
   type Control,
   ciPlan,
@@ -26,21 +27,21 @@ export interface Call {
   readonly build: boolean
 }
 
-const TEXT = { type: 'string' } as const
+export const OPTIONS = {
+  mode: { type: 'string', value: 'MODE', summary: `how Redis runs: ${MODES.join(', ')}` },
+  store: { type: 'string', value: 'STORE', summary: `where items live: ${STORES.join(', ')}` },
+  lock: { type: 'string', value: 'LOCK', summary: `when items are locked: ${LOCKS.join(', ')}` },
+  fault: { type: 'string', value: 'NAMES', summary: 'these faults, by letter or name, separated by commas' },
+  control: { type: 'string', value: 'NAMES', summary: 'these negative controls, separated by commas' },
+  rate: { type: 'string', value: 'N', summary: 'iterations a second, an even number; default: by the store' },
+  full: { type: 'boolean', summary: 'every combination, not those alone that decide on a change' },
+  'no-build': { type: 'boolean', summary: 'use the images that are loaded' },
+} as const
 
-export function parseCall(args: readonly string[]): Call {
-  const options = {
-    mode: TEXT,
-    store: TEXT,
-    lock: TEXT,
-    fault: TEXT,
-    control: TEXT,
-    rate: TEXT,
-    full: { type: 'boolean' },
-    'no-build': { type: 'boolean' },
-  } as const
-  const { rate, full = false, 'no-build': noBuild = false, ...choice } = flagsOf(options, args)
-  const isWhole = Object.keys(choice).length === 0
+export type Given = Values<typeof OPTIONS>
+
+export function callOf({ rate, full, 'no-build': noBuild, ...choice }: Given): Call {
+  const isWhole = Object.values(choice).every((value) => value === undefined)
   return { runs: isWhole ? wholePlan(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }
 }
 
@@ -53,13 +54,13 @@ function rateOf(text: string | undefined): number | undefined {
 }
 
 interface Choice {
-  readonly mode?: string
-  readonly store?: string
-  readonly lock?: string
+  readonly mode?: string | undefined
+  readonly store?: string | undefined
+  readonly lock?: string | undefined
   /** Letters or names, separated by commas. */
-  readonly fault?: string
+  readonly fault?: string | undefined
   /** Names, separated by commas; without a fault there is then none. */
-  readonly control?: string
+  readonly control?: string | undefined
 }
 
 /** One run; what is not said is sentinel, postgres, auto and all faults. */

@@ -4,8 +4,9 @@
  */
 import { join } from 'node:path'
 import { reportOf } from '../../drill/report.ts'
-import { endBySignals, exitCode, flagsOf, oneOf, usageFault } from '../command-line.ts'
+import { oneOf } from '../command-line.ts'
 import { removeContainersOurselves } from '../containers.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, numberOption, orSay, runProgram } from '../program.ts'
 import { OUT } from '../root.ts'
 import { torture } from './torture.ts'
 
@@ -14,27 +15,23 @@ removeContainersOurselves()
 /** The containers end by themselves after twenty minutes. */
 const MAX_MINUTES = 15
 
-function numberOf(name: string, text: string, max: number): number {
-  const value = Number(text)
-  if (Number.isFinite(value) && value > 0 && value <= max) return value
-  throw usageFault(`--${name} is "${text}", write a number above 0, up to ${max}`)
-}
+const OPTIONS = {
+  seed: { type: 'string', value: 'N', summary: 'which faults, and when; default: by the clock' },
+  minutes: { type: 'string', value: 'M', summary: `how long traffic lasts, up to ${MAX_MINUTES}`, default: '1' },
+  store: { type: 'string', value: 'http|postgres', summary: 'where items live', default: 'http' },
+  lock: { type: 'string', value: 'redis|sentinel', summary: 'the lock service', default: 'sentinel' },
+  fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
+  mode: { type: 'string', value: 'auto|always', summary: 'INGOT_LOCK_MODE', default: 'auto' },
+  cache: { type: 'string', value: 'on|off', summary: 'the shared cache', default: 'on' },
+  faults: { type: 'string', value: 'NAMES', summary: 'these alone, separated by commas; default: all' },
+  cover: { type: 'boolean', summary: 'end when every fault has been proven' },
+} as const
+type Given = Parameters<Parameters<typeof defineCommand<typeof OPTIONS>>[0]['run']>[0]['values']
 
-function optionsOf() {
-  const values = flagsOf({
-    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
-    minutes: { type: 'string', default: '1' },
-    store: { type: 'string', default: 'http' },
-    lock: { type: 'string', default: 'sentinel' },
-    fencing: { type: 'string', default: 'on' },
-    faults: { type: 'string' },
-    mode: { type: 'string', default: 'auto' },
-    cache: { type: 'string', default: 'on' },
-    cover: { type: 'boolean', default: false },
-  })
+function optionsOf(values: Given) {
   return {
-    seed: Math.floor(numberOf('seed', values.seed, 2 ** 31)),
-    trafficMs: numberOf('minutes', values.minutes, MAX_MINUTES) * 60_000,
+    seed: Math.floor(numberOption('seed', values.seed ?? String((Date.now() % 2 ** 31) + 1), 2 ** 31)),
+    trafficMs: numberOption('minutes', values.minutes, MAX_MINUTES) * 60_000,
     store: oneOf('store', values.store, ['http', 'postgres']),
     lock: oneOf('lock', values.lock, ['redis', 'sentinel']),
     fencing: oneOf('fencing', values.fencing, ['on', 'off']),
@@ -45,23 +42,38 @@ function optionsOf() {
   }
 }
 
-const ending = endBySignals()
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
-async function main(): Promise<number> {
-  const options = optionsOf()
+async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
+  const options = optionsOf(values)
+  const say = (line: string): void => void stdout.write(`${line}\n`)
   say(`torture: --seed ${options.seed} --store ${options.store} --lock ${options.lock}`)
   const folder = join(OUT, 'torture', String(options.seed))
-  const { verdict, counts, missing } = await torture({ ...options, folder, signal: ending, say })
+  const { verdict, counts, missing } = await torture({ ...options, folder, signal, say })
   say(
     `\n${Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')}\n`,
   )
   if (missing.length > 0) say(`did not happen in this time: ${missing.join(', ')}\n`)
-  process.stdout.write(reportOf(verdict))
+  stdout.write(reportOf(verdict))
   say(`history and verdict: ${folder}; the same again: --seed ${options.seed}`)
-  return { valid: 0, violated: 1, inconclusive: 3 }[verdict.kind]
+  return EXIT_OF[verdict.kind]
 }
 
-process.exitCode = await exitCode(main, { ending, otherwise: 2 })
+const EXIT_OF = { valid: EXIT.fine, violated: EXIT.failed, inconclusive: EXIT.inconclusive } as const
+
+await runProgram({
+  call: 'npm run torture --',
+  summary: 'replicas, store and Redis under faults by seed, judged item by item',
+  failed: EXIT.usage,
+  command: defineCommand({
+    help: `
+Starts replicas of the service with their store and Redis on this machine, sends items while faults strike, and then
+judges what was acknowledged against what is stored. Needs Docker. The history and the verdict are left in
+out/torture/SEED.
+
+Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
+    examples: ['npm run torture -- --seed 7 --minutes 1 --store postgres', 'npm run torture -- --cover --minutes 3'],
+    options: OPTIONS,
+    run: ({ values }, io) => orSay(io, EXIT.usage, () => run(values, io)),
+  }),
+})

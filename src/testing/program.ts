@@ -1,0 +1,40 @@
+/**
+ * The programs of this folder (`npm run torture` and others) on the parser of the main program: `--help`, `--version`,
+ * "did you mean", checked values, exit codes, and an end by Ctrl-C that leaves nothing behind.
+ *
+ *   await runProgram({ call: 'npm run sums --', summary: 'adds numbers', command: defineCommand({ ... }) })
+ */
+import { EXIT, type ExitCode, type Io, usageFault } from '../cmd/command.ts'
+import { type Program, runProgram as runLine } from '../cmd/line.ts'
+import { runProcess } from '../cmd/process.ts'
+import { Fault } from '../std/fault.ts'
+import { systemRemedy } from '../std/system-failure.ts'
+
+export type { ExitCode, Io, Values } from '../cmd/command.ts'
+export { defineCommand, EXIT, usageFault } from '../cmd/command.ts'
+
+/** Runs the program that this process is, and ends the process. */
+export function runProgram(program: Program): Promise<never> {
+  return runProcess((io, context) => runLine(context.argv, io, { ...program, ...context }))
+}
+
+/**
+ * Shows a failure that is neither a Fault nor one of the system as its message alone and returns `failed`, or that the
+ * work was aborted.
+ */
+export async function orSay(io: Io, failed: ExitCode, work: () => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (thrown === io.signal.reason || thrown instanceof Fault || systemRemedy(thrown) !== undefined) throw thrown
+    io.stderr.write(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
+    return io.signal.aborted ? EXIT.aborted : failed
+  }
+}
+
+/** Returns the number of an option. Throws Fault USAGE_INVALID unless it is above 0 and at most `max`. */
+export function numberOption(name: string, text: string, max: number): number {
+  const value = Number(text)
+  if (Number.isFinite(value) && value > 0 && value <= max) return value
+  throw usageFault(`--${name} is "${text}", write a number above 0, up to ${max}`)
+}
