@@ -1,5 +1,25 @@
 /** The completion scripts themselves. Pure: words in, the text of a script out. */
-import type { CommandWords, OptionWords, Values } from './completion.ts'
+
+/** What can follow a command. */
+export interface CommandWords {
+  /** One or two words. */
+  readonly name: string
+  readonly summary: string
+  readonly options: readonly OptionWords[]
+  /** Choices for the first positional; `file` when it is one. */
+  readonly positional: Values
+}
+
+export interface OptionWords {
+  /** `--to`, and `-c` where there is one. */
+  readonly names: readonly string[]
+  readonly summary: string
+  /** Absent for a flag. */
+  readonly values?: Values
+}
+
+/** Known values, a file or folder, or neither. */
+export type Values = readonly string[] | 'file' | 'folder' | 'any'
 
 /** The word that a command begins with, and those that begin with it. */
 function families(commands: readonly CommandWords[]): ReadonlyMap<string, readonly CommandWords[]> {

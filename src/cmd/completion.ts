@@ -1,7 +1,14 @@
 /** `ingot completion`: scripts that complete commands, options and values in a shell, made of the table of commands. */
 import { allOptions } from './arguments.ts'
 import { type Command, type CommandEntry, defineCommand, EXIT, type Option, usageFault } from './command.ts'
-import { bashScript, fishScript, zshScript } from './completion-scripts.ts'
+import {
+  bashScript,
+  type CommandWords,
+  fishScript,
+  type OptionWords,
+  type Values,
+  zshScript,
+} from './completion-scripts.ts'
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const
 
@@ -29,27 +36,6 @@ It is made of this version's own commands: load it anew after an update.
     },
   })
 }
-
-/** What can follow a command. */
-export interface CommandWords {
-  /** One or two words. */
-  readonly name: string
-  readonly summary: string
-  readonly options: readonly OptionWords[]
-  /** Choices for the first positional; `file` when it is one. */
-  readonly positional: Values
-}
-
-export interface OptionWords {
-  /** `--to`, and `-c` where there is one. */
-  readonly names: readonly string[]
-  readonly summary: string
-  /** Absent for a flag. */
-  readonly values?: Values
-}
-
-/** Known values, a file or folder, or neither. */
-export type Values = readonly string[] | 'file' | 'folder' | 'any'
 
 async function wordsOf({ name, summary, load }: CommandEntry): Promise<CommandWords> {
   const command = await load()

@@ -10,6 +10,7 @@ import { runProcess } from '../cmd/process.ts'
 import { Fault } from '../std/fault.ts'
 import { systemRemedy } from '../std/system-failure.ts'
 
+export { parseArguments } from '../cmd/arguments.ts'
 export type { ExitCode, Io, Values } from '../cmd/command.ts'
 export { defineCommand, EXIT, usageFault } from '../cmd/command.ts'
 

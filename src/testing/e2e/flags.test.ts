@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseArguments } from '../../cmd/arguments.ts'
-import { defineCommand, EXIT } from '../program.ts'
+import { defineCommand, EXIT, parseArguments } from '../program.ts'
 import { type Call, callOf, type Given, OPTIONS } from './flags.ts'
 import { ciPlan, fullPlan, setupName } from './plan.ts'
 
