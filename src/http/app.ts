@@ -94,6 +94,9 @@ function observe(app: FastifyInstance, context: RouteContext): void {
     if (context.draining.aborted && !HEALTH.has(request.routeOptions.url)) {
       throw new Fault('SHUTTING_DOWN', 'the service is shutting down')
     }
+    const transfer = request.headers['transfer-encoding']?.toLowerCase() ?? 'chunked'
+    if (transfer !== 'chunked')
+      throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the transfer encoding "${transfer}" is not taken here`)
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity')
       throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)

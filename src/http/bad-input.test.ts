@@ -501,6 +501,26 @@ test.each([
   else expect(JSON.parse(body)).toMatchObject({ code: 'REQUEST_INVALID' })
 })
 
+test.each([
+  ['a transfer encoding that is not decoded', 'POST', 'transfer-encoding: gzip, chunked', 415],
+  [
+    'an export whose request has an endless body',
+    'GET',
+    'transfer-encoding: chunked\r\naccept: application/x-ndjson',
+    200,
+  ],
+])('%s ends its connection', async (_what, method, fields, status) => {
+  const app = await openApp()
+  const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
+  socket.write(
+    `${method} ${path()} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${fields}\r\n\r\n1\r\n1\r\n`,
+  )
+  let answer = ''
+  for await (const part of socket.setEncoding('utf8') as AsyncIterable<string>) answer += part
+  expect(answer).toContain(`HTTP/1.1 ${status} `)
+  await expectAlive(app)
+})
+
 test('chunks that are none end a stream without a false word in its answer', async () => {
   const app = await openApp()
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')

@@ -7,6 +7,7 @@ import { Fault, toFault } from '../std/fault.ts'
 import { admit } from './access.ts'
 import { createAnswerWriter } from './answer-writer.ts'
 import type { RouteContext } from './deps.ts'
+import { isUnread } from './linger.ts'
 import {
   CollectionParams,
   ItemParams,
@@ -163,7 +164,12 @@ async function exportItems(
 ): Promise<FastifyReply> {
   const { store, clock, options, log, draining } = context
   const { collection } = request.params
-  const headers = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' }
+  const headers = {
+    'content-type': 'application/x-ndjson',
+    'cache-control': 'no-store',
+    // a body that nobody reads could go on for ever
+    ...(isUnread(request.raw) ? { connection: 'close' } : {}),
+  }
   // the answer to HEAD has no body, so no row is read for it
   if (request.method === 'HEAD') {
     reply.hijack().raw.writeHead(200, headers).end()
