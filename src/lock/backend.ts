@@ -6,6 +6,7 @@
  * - `tryAcquire` with a token that already holds the key is granted again with the same fence: a repeated command
  *   whose first reply was lost must not lock its own sender out.
  * - `extend` and `release` act only on the token's own lease, atomically.
+ * - `extend` never shortens a lease.
  * - `release` of a token that holds no lease gives up the place that it may keep in a queue.
  * - A signal that aborts ends the call at once with `unavailable`; the command may still have landed, and the caller
  *   releases the token to be sure.

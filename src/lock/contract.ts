@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FEATURES } from '../testing/lock-features.ts'
 import type { Peer } from '../testing/lock-processes.ts'
 import { type Absent, present } from '../testing/present.ts'
 import type { LeaseRequest, LockBackend } from './backend.ts'
@@ -513,7 +514,7 @@ const POLICY: readonly Case[] = [
   ],
 ]
 
-const CASES: readonly Case[] = [...LEASES, ...FENCES, ...SIGNALS, ...WAITING, ...PROCESSES, ...POLICY]
+const CASES: readonly Case[] = [...LEASES, ...FENCES, ...SIGNALS, ...WAITING, ...PROCESSES, ...POLICY, ...FEATURES]
 
 function benchOf({ backend, startPeer }: Subject): Bench {
   return {

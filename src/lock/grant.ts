@@ -1,8 +1,14 @@
 /** What a caller holds: one key, or several taken together, with the proof to show to stores. */
 import { Fault } from '../std/fault.ts'
 import type { Holding } from './holding.ts'
-import type { FenceOf, Fencing, Key, Release } from './lock.ts'
+import type { FenceOf, Fencing, Key, Release, Unavailable } from './lock.ts'
 import type { Loss } from './loss.ts'
+
+/** `remainingMs` as the method of that name returns it. */
+export type ExtendOutcome =
+  | { readonly kind: 'extended'; readonly remainingMs: number }
+  | { readonly kind: 'lost' }
+  | Unavailable
 
 /** Several keys held together. Losing one is losing the claim. `await using` releases it at the end of the block. */
 export interface Claim<F extends Fencing = Fencing> extends AsyncDisposable {
@@ -22,6 +28,15 @@ export interface Claim<F extends Fencing = Fencing> extends AsyncDisposable {
   assertHeld(): void
   /** Milliseconds until the signal aborts if no renewal succeeds any more; 0 when not held. */
   remainingMs(): number
+  /**
+   * Prolongs every lease now, to at least `ttlMs` from now, and says how that went. Use it before something that blocks
+   * the event loop for longer than the lease. An extension never shortens a lease. Automatic renewal goes on with the
+   * grant's own length when no more than two thirds of that are left, and the maximum hold time begins anew, because
+   * the holder shows that it is alive. `ttlMs`: milliseconds, at most `maxHoldMs`. Default: the grant's own length.
+   * `lost`: a lease was no longer ours, or was released; the signal has aborted. `unavailable`: no answer; the leases
+   * run on as before. Rejects with `LOCK_OPTION_INVALID`.
+   */
+  extend(ttlMs?: number): Promise<ExtendOutcome>
   /**
    * Gives everything back and says how that went; never rejects. `lost` when any of the leases was no longer ours: the
    * work may have overlapped with the next holder's, and only fences can tell. `unavailable` when any answer is
@@ -90,6 +105,14 @@ class Held<F extends Fencing> implements Grant<F> {
     let least = Number.POSITIVE_INFINITY
     for (const holding of this.#holdings) least = Math.min(least, holding.remainingMs())
     return Math.max(0, least)
+  }
+
+  async extend(ttlMs?: number): Promise<ExtendOutcome> {
+    const answers = await Promise.all(this.#holdings.map((h) => h.extend(ttlMs)))
+    const bad = answers.find((a) => a.kind === 'lost') ?? answers.find((a) => a.kind === 'unavailable')
+    if (bad !== undefined) return bad
+    const remainingMs = this.remainingMs()
+    return remainingMs > 0 ? { kind: 'extended', remainingMs } : { kind: 'lost' }
   }
 
   release(): Promise<Release> {

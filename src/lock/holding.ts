@@ -16,7 +16,7 @@ import type { Extension, FenceOf, Fencing, Key, Release, Token } from './lock.ts
 import type { LossCause } from './measure.ts'
 import { callTimeUp } from './outage.ts'
 import type { CallSignals } from './patience.ts'
-import { marginMs, type Policy, type Terms } from './policy.ts'
+import { marginMs, type Policy, type Terms, termsOf } from './policy.ts'
 import type { Turn } from './turns.ts'
 
 export interface Holding<F extends Fencing> {
@@ -26,6 +26,8 @@ export interface Holding<F extends Fencing> {
   remainingMs(): number
   /** The fault that ended it, if it was lost by now. */
   lost(): Fault | undefined
+  /** Prolongs the lease to at least `ttlMs` from now; its own length when absent. Rejects with `LOCK_OPTION_INVALID`. */
+  extend(ttlMs: number | undefined): Promise<Extension>
   release(): Promise<Release>
 }
 
@@ -80,7 +82,13 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   readonly #terms: Terms
   readonly #owner: HoldingOwner
   readonly #sinceMs: number
+  /** No renewal goes beyond; each manual extension moves it. */
+  #holdUntilMs: number
   #endMs: number
+  /** When the lease ends at the backend, without the margin. */
+  #leaseEndMs: number
+  /** The call that prolongs it, when one is under way: two could arrive in the wrong order. */
+  #prolonging: Promise<Extension> | undefined
   #lost: Fault | undefined
   #releasing: Promise<Release> | undefined
   /** For the renewal, and while that is under way for the loss. */
@@ -94,7 +102,9 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     this.#terms = terms
     this.#owner = owner
     this.#sinceMs = granted.sentMs
+    this.#holdUntilMs = granted.sentMs + terms.maxHoldMs
     this.#endMs = safeEndMs(granted.sentMs, granted.ttlMs)
+    this.#leaseEndMs = granted.sentMs + granted.ttlMs
     this.#schedule()
   }
 
@@ -110,6 +120,21 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     return this.#lost
   }
 
+  async extend(wantedMs: number | undefined): Promise<Extension> {
+    const { policy } = this.#deps
+    const { ttlMs, maxHoldMs } = this.#terms
+    const wanted = termsOf(policy, { ttlMs: wantedMs ?? ttlMs, maxHoldMs })
+    while (this.#prolonging !== undefined) await this.#prolonging
+    if (this.lost() !== undefined || this.#releasing !== undefined) return { kind: 'lost' }
+    this.#awaitLoss()
+    const sentMs = this.#now()
+    // asked all the same when the lease is longer already: the backend says whether it is still ours
+    const extension = await this.#prolong(Math.ceil(Math.max(wanted.ttlMs, this.#leaseEndMs - sentMs)))
+    if (extension.kind !== 'extended' || this.#lost !== undefined) return extension
+    this.#holdUntilMs = Math.max(this.#holdUntilMs, sentMs + maxHoldMs)
+    return extension
+  }
+
   release(): Promise<Release> {
     this.lost()
     if (this.#releasing !== undefined) return this.#releasing
@@ -122,12 +147,15 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   }
 
   #holdLeftMs(): number {
-    return this.#sinceMs + this.#terms.maxHoldMs - this.#now()
+    return this.#holdUntilMs - this.#now()
   }
 
   #schedule(): void {
+    const { ttlMs } = this.#terms
     const leftMs = this.#endMs - this.#now()
-    const renewalMs = Math.max(MIN_RENEW_MS, leftMs * RENEW_AFTER)
+    // after a long extension not before a lease of the usual length would be due
+    const usualMs = Math.min(leftMs, ttlMs - marginMs(ttlMs))
+    const renewalMs = Math.max(MIN_RENEW_MS, leftMs - usualMs * (1 - RENEW_AFTER))
     if (renewalMs < leftMs) this.#setTimer(renewalMs, () => void this.#renew())
     else this.#awaitLoss()
   }
@@ -151,13 +179,27 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     if (this.lost() !== undefined || this.#releasing !== undefined) return
     this.#awaitLoss()
     // nothing to gain: the lease reaches to the end of the maximum hold time
-    if (this.#sinceMs + this.#terms.maxHoldMs - this.#endMs <= marginMs(this.#terms.ttlMs)) return
+    if (this.#holdUntilMs - this.#endMs <= marginMs(this.#terms.ttlMs)) return
+    await this.#prolong(ttlMs)
+  }
+
+  /** Asks the backend, and takes over what it says: a later end, or the loss. */
+  async #prolong(ttlMs: number): Promise<Extension> {
     const sentMs = this.#now()
-    const extension = await this.#extend(ttlMs)
-    if (this.#releasing !== undefined || this.lost() !== undefined) return
-    if (extension.kind === 'lost') return this.#lose('taken')
-    if (extension.kind === 'extended') this.#endMs = safeEndMs(sentMs, Math.min(ttlMs, extension.ttlMs))
+    this.#prolonging = this.#extend(ttlMs)
+    const extension = await this.#prolonging.finally(() => (this.#prolonging = undefined))
+    if (this.#releasing !== undefined || this.lost() !== undefined) return { kind: 'lost' }
+    if (extension.kind === 'lost') {
+      this.#lose('taken')
+      return extension
+    }
+    if (extension.kind === 'extended') {
+      const givenMs = Math.min(ttlMs, extension.ttlMs)
+      this.#endMs = Math.max(this.#endMs, safeEndMs(sentMs, givenMs))
+      this.#leaseEndMs = Math.max(this.#leaseEndMs, sentMs + givenMs)
+    }
     this.#schedule()
+    return extension
   }
 
   async #extend(ttlMs: number): Promise<Extension> {

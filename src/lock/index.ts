@@ -12,7 +12,8 @@ export { type Breaker, type BreakerOptions, type BreakerState, createBreaker } f
 export { withBreaker, withTelemetry } from './decorate.ts'
 export { composeFence, type FenceStore } from './fence-store.ts'
 export { openFenceStore } from './fences/registry.ts'
-export type { Claim, Grant } from './grant.ts'
+export type { Claim, ExtendOutcome, Grant } from './grant.ts'
+export type { LeaderState, Leadership, LeaderWork, LeadOptions, LeadOutcome } from './leader.ts'
 export type {
   Attempt,
   Extension,
@@ -30,3 +31,4 @@ export { type Call, createLockMeasures, type LockMeasures, type LossCause, unmea
 export { createMemoryBackend, type DurableMemoryOptions, type MemoryOptions } from './memory/backend.ts'
 export { type AcquireOptions, type LockerOptions, marginMs, type WaitOptions } from './policy.ts'
 export { LOCK_SCHEMES, openLockBackend } from './registry.ts'
+export type { PermitOutcome, Semaphore, SemaphoreInspection, SemaphoreOptions } from './semaphore.ts'

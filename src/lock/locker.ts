@@ -6,10 +6,14 @@ import { Fault } from '../std/fault.ts'
 import { createAbandoner } from './abandon.ts'
 import type { LockBackend } from './backend.ts'
 import { type ClaimDeps, claimAll, claimOnce, type Keys } from './claim.ts'
+import { createDeadline } from './deadline.ts'
 import { type Claim, createGrant, type Grant } from './grant.ts'
-import type { Fencing, Key, Unavailable } from './lock.ts'
+import { type LeaderWork, type LeadOptions, type LeadOutcome, lead } from './leader.ts'
+import type { Fencing, Inspection, Key, Unavailable } from './lock.ts'
+import { callTimeUp } from './outage.ts'
 import { createCallSignals, Patience } from './patience.ts'
 import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
+import { createSemaphore, type Semaphore, type SemaphoreOptions } from './semaphore.ts'
 import { checkKey, createTokenSource } from './token.ts'
 import { createTurns } from './turns.ts'
 
@@ -38,6 +42,28 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    */
   withLock<T>(key: Key, work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
   withLock<T>(keys: readonly Key[], work: (claim: Claim<F>) => Promise<T>, options?: WaitOptions): Promise<T>
+  /**
+   * What the service says of the key now: `free` also while it is kept for the next in line. It may have changed when the
+   * answer arrives, so do not act on it; for people and dashboards. Rejects only for an invalid key or shutdown.
+   */
+  inspect(key: Key): Promise<Inspection>
+  /**
+   * A semaphore of that name: at most `permits` holders at once in all processes, each with a lease and a fence of its
+   * own. Asks for nothing yet. Throws `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`.
+   */
+  semaphore(name: string, options: SemaphoreOptions): Semaphore<F>
+  /**
+   * Runs `work` while this process leads: holds the key, renewed without a limit unless `maxHoldMs` is given. Campaigns
+   * until it leads, also through outages. `signal` aborts when the leadership is lost or the caller's own signal aborts;
+   * the work should then end. After a loss, and when its work has ended, it campaigns again. When the work returns, when
+   * it throws, or when the caller's signal aborts and the work has ended, it resigns, and the next leader follows at once.
+   *
+   * Resolves with `done` and what the work returned while it led, or with `aborted`. Rejects with what the work throws;
+   * only after an abort or a loss the signal's reason, an error with it as its cause, or an `AbortError` counts as the end
+   * that was asked for. Rejects also with faults that no waiting mends, such as `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID`,
+   * `REDIS_ACCESS_REFUSED` or `SHUTTING_DOWN`. `inspect(key)` says whether anybody leads, and with which fence.
+   */
+  lead<T>(key: Key, work: LeaderWork<F, T>, options?: LeadOptions<F>): Promise<LeadOutcome<T>>
   /** Refuses new acquisitions and waits for the releases under way. Grants stay their holders'; the backend stays open. */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -46,9 +72,17 @@ function timeUp(waitMs: number): Fault {
   return new Fault('LOCK_TIMEOUT', `the lock was not free within ${waitMs} ms`, { facts: { waitMs } })
 }
 
+const nothing = (): void => {}
+
+interface Inside<F extends Fencing> {
+  readonly gate: Locker<F>
+  readonly quiet: Locker<F>
+}
+
 class PolicyLocker<F extends Fencing> implements Locker<F> {
   readonly #deps: ClaimDeps<F>
   #closed = false
+  #inner: Inside<F> | undefined
 
   constructor(backend: LockBackend<F>, policy: Policy) {
     const abandoner = createAbandoner(backend, policy.clock, policy.callMs)
@@ -105,8 +139,44 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     }
   }
 
+  async inspect(key: Key): Promise<Inspection> {
+    const { backend, policy } = this.#deps
+    const [checked] = this.#keysOf(key)
+    using call = createDeadline({ clock: policy.clock, ms: policy.callMs, fault: callTimeUp })
+    return await backend.inspect(checked, call.signal)
+  }
+
+  semaphore(name: string, options: SemaphoreOptions): Semaphore<F> {
+    const { backend, policy } = this.#deps
+    const { clock, random, measures } = policy
+    const { gate, quiet } = this.#inside()
+    const waited = (outcome: 'granted' | 'failed', ms: number): void => measures.waited(backend.name, outcome, ms)
+    return createSemaphore({ gate, permits: quiet, clock, random, defaults: policy, waited }, name, options)
+  }
+
+  async lead<T>(key: Key, work: LeaderWork<F, T>, options: LeadOptions<F> = {}): Promise<LeadOutcome<T>> {
+    this.#keysOf(key)
+    const { clock, retry, random } = this.#deps.policy
+    const { quiet } = this.#inside()
+    return lead({ acquire: (wanted, terms) => quiet.acquire(wanted, terms), clock, retry, random }, key, work, options)
+  }
+
+  /** Lockers for what is built of locks: waits in them are not those of callers, and are not measured as such. */
+  #inside(): Inside<F> {
+    if (this.#closed) throw new Fault('SHUTTING_DOWN', 'the locker is closed')
+    const { backend, policy } = this.#deps
+    const measures = { ...policy.measures, waited: nothing }
+    this.#inner ??= {
+      gate: new PolicyLocker(backend, { ...policy, measures: { ...measures, held: nothing, lost: nothing } }),
+      // whoever waits for permits was let in before
+      quiet: new PolicyLocker(backend, { ...policy, measures, maxWaiting: Number.POSITIVE_INFINITY }),
+    }
+    return this.#inner
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
+    await Promise.all([this.#inner?.gate[Symbol.asyncDispose](), this.#inner?.quiet[Symbol.asyncDispose]()])
     await this.#deps.abandoner.settle()
   }
 

@@ -7,16 +7,19 @@ import { type LockMeasures, unmeasured } from './measure.ts'
 /** What a caller may ask of one acquisition. */
 export interface AcquireOptions {
   /** Length of the lease in milliseconds; it is renewed while held. Default: the locker's. */
-  readonly ttlMs?: number
-  /** No renewal goes beyond this many milliseconds from the grant. Default: the locker's. */
-  readonly maxHoldMs?: number
+  readonly ttlMs?: number | undefined
+  /**
+   * No renewal goes beyond this many milliseconds from the grant, or from the last manual extension; `Infinity` for no
+   * limit. Default: the locker's.
+   */
+  readonly maxHoldMs?: number | undefined
   /** Gives up waiting, with its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface WaitOptions extends AcquireOptions {
   /** Gives up waiting after so many milliseconds, with `LOCK_TIMEOUT`. Default: the locker's. */
-  readonly waitMs?: number
+  readonly waitMs?: number | undefined
 }
 
 export interface LockerOptions {
@@ -28,7 +31,7 @@ export interface LockerOptions {
   readonly ttlMs?: number
   /** Default: 10000. */
   readonly waitMs?: number
-  /** Default: 300000, five minutes. */
+  /** `Infinity` for no limit. Default: 300000, five minutes. */
   readonly maxHoldMs?: number
   /**
    * Longest time that one call of the backend may take, in milliseconds; it is given up at most a sixteenth earlier,
@@ -94,6 +97,10 @@ function checkLease(name: string, ms: number): number {
   throw new Fault('LOCK_OPTION_INVALID', `"${name}" is ${ms}, too short for a lease: expected at least 11`)
 }
 
+function checkHold(ms: number): number {
+  return ms === Number.POSITIVE_INFINITY ? ms : checkLease('maxHoldMs', ms)
+}
+
 /** A lease that the backend does not grant. */
 export function leaseTooLong(name: string, ttlMs: number, maxTtlMs: number): Fault {
   const remedy = 'ask for less, or raise the limit for all clients ("max-lease" of a redlock:// URL)'
@@ -119,7 +126,8 @@ export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFI
     ...options,
     maxTtlMs,
   }
-  for (const name of ['waitMs', 'maxHoldMs', 'callMs', 'recheckMs'] as const) checkTime(name, policy[name])
+  for (const name of ['waitMs', 'callMs', 'recheckMs'] as const) checkTime(name, policy[name])
+  checkHold(policy.maxHoldMs)
   checkLease('ttlMs', policy.ttlMs)
   checkGranted('"ttlMs"', policy.ttlMs, maxTtlMs)
   if (policy.maxWaiting >= 0) return policy
@@ -128,7 +136,7 @@ export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFI
 
 /** What one acquisition asked for, completed by the policy. Throws `LOCK_OPTION_INVALID`. */
 export function termsOf(policy: Policy, options: WaitOptions): Terms {
-  const maxHoldMs = checkLease('maxHoldMs', options.maxHoldMs ?? policy.maxHoldMs)
+  const maxHoldMs = checkHold(options.maxHoldMs ?? policy.maxHoldMs)
   const ttlMs = Math.floor(Math.min(checkLease('ttlMs', options.ttlMs ?? policy.ttlMs), maxHoldMs))
   checkGranted('"ttlMs"', ttlMs, policy.maxTtlMs)
   const waitMs = checkTime('waitMs', options.waitMs ?? policy.waitMs)

@@ -67,7 +67,7 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
     if (signal.aborted) return aborted(signal)
     const entry = this.#entryOf(key)
     const held = entry.holder?.token === token ? entry.holder : undefined
-    if (held !== undefined) held.endsMs = this.#clock.monotonicMs() + ttlMs
+    if (held !== undefined) held.endsMs = Math.max(held.endsMs, this.#clock.monotonicMs() + ttlMs)
     this.#settle(key, entry)
     return held === undefined ? { kind: 'lost' } : { kind: 'extended', ttlMs }
   }

@@ -1,4 +1,4 @@
--- Prolongs a lease if it is still this token's own. Atomic.
+-- Prolongs a lease if it is still this token's own; never shortens it. Atomic.
 -- KEYS[1] the lock.  ARGV[1] token, ARGV[2] length of the lease from now on in ms.
 -- Returns 1, or 0 when the lease has ended or is another's. Repeating it does no harm.
 local held = redis.pcall('GET', KEYS[1])
@@ -9,6 +9,8 @@ if type(held) == 'table' then
   held = redis.call('GET', KEYS[1])
 end
 if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then
-  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  -- never shorter: a command that its sender gave up may arrive after a later one
+  redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
+  return 1
 end
 return 0

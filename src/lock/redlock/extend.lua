@@ -5,8 +5,10 @@ local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
   return -redis.call('PTTL', KEYS[1])
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if holder then
+  -- never shorter: a command that its sender gave up may arrive after a later one
+  redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
   return 1
 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 0

@@ -1,0 +1,67 @@
+/** Holders of permits and leaders that are killed, on a real Redis: who waits follows by the end of the lease. */
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Holding } from '../testing/lock-feature-peer.ts'
+import { forkTestProgram, reap } from '../testing/lock-processes.ts'
+import { type Absent, present } from '../testing/present.ts'
+import { type RedisServers, startStandalone } from '../testing/redis-servers.ts'
+import { newToken } from './token.ts'
+
+let servers: RedisServers | Absent
+
+beforeAll(async () => {
+  servers = await startStandalone()
+})
+afterAll(async () => {
+  if (!('absent' in servers)) await servers[Symbol.asyncDispose]()
+})
+
+interface Started {
+  readonly child: ChildProcess
+  readonly holding: Promise<Holding>
+}
+
+function start(stack: AsyncDisposableStack, args: readonly string[]): Started {
+  const child = forkTestProgram('lock-feature-peer.ts', args)
+  stack.defer(() => reap(child))
+  const holding = once(child, 'message', { signal: AbortSignal.timeout(60_000) }).then(([first]) => first as Holding)
+  return { child, holding }
+}
+
+test('killed holders of permits are followed by as many waiters, with greater fences', async ({ skip }) => {
+  const { url } = present(servers, skip)
+  await using stack = new AsyncDisposableStack()
+  const args = [url, 'semaphore', newToken(), '2']
+  const first = [start(stack, args), start(stack, args)]
+  const held = await Promise.all(first.map(({ holding }) => holding))
+  expect(new Set(held.map(({ key }) => key)).size).toBe(2)
+
+  const next = [start(stack, args), start(stack, args)]
+  const early = await Promise.race([
+    ...next.map(({ holding }) => holding),
+    new Promise((r) => setTimeout(r, 3_000, 'none')),
+  ])
+  // longer than a lease: holders that live keep their permits
+  expect(early).toBe('none')
+  for (const { child } of first) child.kill('SIGKILL')
+  const followed = await Promise.all(next.map(({ holding }) => holding))
+  for (const { key, fence = 0n } of held) {
+    expect(followed.find((other) => other.key === key)?.fence ?? 0n).toBeGreaterThan(fence)
+  }
+})
+
+test('a killed leader is followed by one of the candidates, with a greater fence', async ({ skip }) => {
+  const { url } = present(servers, skip)
+  await using stack = new AsyncDisposableStack()
+  const args = [url, 'leader', newToken()]
+  const leader = start(stack, args)
+  const before = await leader.holding
+  const candidates = [start(stack, args), start(stack, args)]
+  leader.child.kill('SIGKILL')
+  const after = await Promise.race(candidates.map(({ holding }) => holding))
+  expect(after.fence ?? 0n).toBeGreaterThan(before.fence ?? 0n)
+  const both = Promise.all(candidates.map(({ holding }) => holding))
+  both.catch(() => undefined)
+  expect(await Promise.race([both, new Promise((r) => setTimeout(r, 3_000, 'one'))])).toBe('one')
+})
