@@ -209,6 +209,13 @@ describe('a list', () => {
     })
   })
 
+  test.each(['5000', '0', '1e2', ''])('of %j items is refused with what to ask for', async (limit) => {
+    const app = await openTestApp()
+    const answer = await app.get(`${ITEMS}?limit=${limit}`)
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json<{ detail: string }>().detail).toContain('limit takes a whole number from 1 to 1000; the cursor')
+  })
+
   test('counts the items of an export in its trailer, and refuses one of a collection that is not there', async () => {
     const app = await openTestApp()
     const accept = { accept: 'application/x-ndjson' }

@@ -54,8 +54,13 @@ function fromFramework(thrown: unknown, bodyLimit: number): Fault | undefined {
   if (code === 'FST_ERR_VALIDATION' && isOfPath(thrown)) {
     return new Fault('COLLECTION_NAME_INVALID', 'the name of the collection is not of the form', { cause: thrown })
   }
-  return isClientError(thrown) ? new Fault('REQUEST_INVALID', thrown.message, { cause: thrown }) : undefined
+  if (!isClientError(thrown)) return undefined
+  const message = thrown.message.startsWith('querystring/limit ') ? LIMIT_SENTENCE : thrown.message
+  return new Fault('REQUEST_INVALID', message, { cause: thrown })
 }
+
+const LIMIT_SENTENCE =
+  'limit takes a whole number from 1 to 1000; the cursor `next` of a page leads to the following one, and Accept: application/x-ndjson gives all items'
 
 const UNKNOWN_MEDIA = ['MEDIA_TYPE_UNSUPPORTED', 'the media type of the body is not taken here'] as const
 
