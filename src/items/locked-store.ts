@@ -133,6 +133,7 @@ class LockedStore implements ItemStore {
       try {
         const outcome = await this.#lookAndSave(collection, item, grant)
         if (outcome !== 'stale') return outcome
+        if (grant.fence !== undefined) this.#deps.locker.fenceRefused(grant.key, grant.fence)
       } finally {
         failpoint('before-release')
         grant.releaseSoon()

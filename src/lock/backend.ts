@@ -54,6 +54,8 @@ export interface LockBackend<F extends Fencing = Fencing> extends AsyncDisposabl
   inspect(key: Key, signal: AbortSignal): Promise<Inspection>
   /** Returns when the key may have become free, or the signal aborts. May return early, and may miss a release: bound it. */
   wait?(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
+  /** Told when a store has refused a write with this fence as stale: the backend may have missed that it was overtaken. */
+  fenceRefused?(key: Key, fence: bigint): void
 }
 
 /** What the registry hands to a backend that it opens. */

@@ -77,12 +77,14 @@ export function withBreaker<F extends Fencing>(
 /** What neither decorator changes. */
 function same<F extends Fencing>(
   backend: LockBackend<F>,
-): Pick<LockBackend<F>, 'name' | 'capabilities' | 'wait' | typeof Symbol.asyncDispose> {
+): Pick<LockBackend<F>, 'name' | 'capabilities' | 'wait' | 'fenceRefused' | typeof Symbol.asyncDispose> {
   const wait = backend.wait?.bind(backend)
+  const fenceRefused = backend.fenceRefused?.bind(backend)
   return {
     name: backend.name,
     capabilities: backend.capabilities,
     ...(wait === undefined ? {} : { wait }),
+    ...(fenceRefused === undefined ? {} : { fenceRefused }),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   }
 }

@@ -64,6 +64,11 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    * `REDIS_ACCESS_REFUSED` or `SHUTTING_DOWN`. `inspect(key)` says whether anybody leads, and with which fence.
    */
   lead<T>(key: Key, work: LeaderWork<F, T>, options?: LeadOptions<F>): Promise<LeadOutcome<T>>
+  /**
+   * Tell it when a store has refused a write with this fence of a grant as stale. The lock service may have been
+   * overtaken without its clients noticing; where that is possible, the next grants are checked with the fence store.
+   */
+  fenceRefused(key: Key, fence: bigint): void
   /** Refuses new acquisitions and waits for the releases under way. Grants stay their holders'; the backend stays open. */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -117,6 +122,10 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const outcome = await claimOnce(this.#deps, terms, keys, patience)
     if (outcome.kind !== 'granted') return outcome
     return { kind: 'granted', grant: createGrant(outcome.holdings, outcome.loss) }
+  }
+
+  fenceRefused(key: Key, fence: bigint): void {
+    this.#deps.backend.fenceRefused?.(key, fence)
   }
 
   #patience(waitMs: number, parent: AbortSignal | undefined, nowMs: number): Patience {

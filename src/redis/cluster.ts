@@ -141,6 +141,18 @@ class ClusterConnection implements RedisConnection {
     return client !== undefined && (this.#links.get(client)?.subscribed(channel) ?? false)
   }
 
+  renew(key: string): void {
+    const client = this.#ownerOf(key)
+    if (client?.status === 'ready') client.disconnect(true)
+    this.#refresh()
+  }
+
+  together(key: string, other: string): boolean {
+    const slots = this.#cluster?.slots
+    const name = slots?.[slotOf(key)]?.[0]
+    return name !== undefined && name === slots?.[slotOf(other)]?.[0]
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#phase.started = false
     this.#cluster?.disconnect()
@@ -151,9 +163,13 @@ class ClusterConnection implements RedisConnection {
     return this.#cluster
   }
 
-  #owner(key: string): Redis {
+  #ownerOf(key: string): Redis | undefined {
     const name = this.#open().slots[slotOf(key)]?.[0]
-    const client = name === undefined ? undefined : this.#find(name)
+    return name === undefined ? undefined : this.#find(name)
+  }
+
+  #owner(key: string): Redis {
+    const client = this.#ownerOf(key)
     if (client === undefined) throw new Fault('REDIS_UNREACHABLE', 'no node is known to own the slot')
     return client
   }

@@ -27,6 +27,10 @@ export interface RedisConnection extends AsyncDisposable {
   /** From when it resolves, what is published to the sharded channel is heard, until `gap` says otherwise. */
   subscribe(channel: string): Promise<void>
   subscribed(channel: string): boolean
+  /** Closes the connection that serves the key, and finds out anew which server does. Does nothing when none stands. */
+  renew(key: string): void
+  /** Whether both keys are on one server, as far as is known. */
+  together(key: string, other: string): boolean
 }
 
 export interface ConnectionDeps {

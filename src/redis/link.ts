@@ -26,6 +26,10 @@ export interface Listeners {
   message(channel: string, payload: string): void
   /** Subscriptions are gone, or were: whatever was said in between was not heard. */
   gap(): void
+  /** A connection that stood is lost: the next one may lead to another server. */
+  lost?(): void
+  /** A Sentinel announced another primary. */
+  announced?(): void
 }
 
 export interface Link {
@@ -74,7 +78,14 @@ export function createLink(client: Redis, listeners: Listeners, refuse = rethrow
     channels.clear()
     listeners.gap()
   }
-  client.on('close', drop)
+  let stands = client.status === 'ready'
+  client.on('ready', () => void (stands = true))
+  client.on('close', () => {
+    drop()
+    // every failed attempt to connect closes something too
+    if (stands) listeners.lost?.()
+    stands = false
+  })
   // a slot left this server, and the subscriptions with it
   client.on('moved', drop)
   client.on('smessage', (channel: string, payload: string) => listeners.message(channel, payload))

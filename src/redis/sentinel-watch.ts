@@ -25,6 +25,8 @@ export interface WatchDeps {
   readonly announcers: readonly Redis[]
   readonly log: Log
   readonly clock: Clock
+  /** Called at each announcement of a primary, before a connection is closed for it. */
+  readonly announced?: () => void
 }
 
 /** Disposing of it closes the Sentinels' clients and leaves `client` alone. */
@@ -50,7 +52,7 @@ async function leadsTo(socket: Redis['stream'], { host, port }: Endpoint): Promi
 export function createSentinelWatch(
   client: Redis,
   master: string,
-  { announcers, log, clock }: WatchDeps,
+  { announcers, log, clock, announced: tell }: WatchDeps,
 ): SentinelWatch {
   let announced: Endpoint | undefined
   let untilMs = 0
@@ -73,6 +75,7 @@ export function createSentinelWatch(
     if (successor === undefined) return
     announced = successor
     untilMs = clock.monotonicMs() + RECENT_MS
+    tell?.()
     void compare()
   }
 

@@ -64,7 +64,9 @@ class SingleConnection implements RedisConnection {
   async #createWatch(client: Redis): Promise<SentinelWatch | undefined> {
     if (this.#topology.kind !== 'sentinel') return undefined
     const announcers = await createAnnouncers(this.#topology, this.#settings)
-    return createSentinelWatch(client, this.#topology.master, { announcers, log: this.#deps.log, clock: systemClock })
+    const { log, listeners } = this.#deps
+    const announced = (): void => listeners.announced?.()
+    return createSentinelWatch(client, this.#topology.master, { announcers, log, clock: systemClock, announced })
   }
 
   run<T>(call: ScriptCall<T>): Promise<T> {
@@ -82,6 +84,16 @@ class SingleConnection implements RedisConnection {
 
   subscribed(channel: string): boolean {
     return this.#link?.subscribed(channel) ?? false
+  }
+
+  renew(): void {
+    const client = this.#link?.client
+    // one that is connecting asks for the address by itself
+    if (client?.status === 'ready') client.disconnect(true)
+  }
+
+  together(): true {
+    return true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,8 @@ export interface TcpProxy extends AsyncDisposable {
   restore(): void
   /** Breaks every connection. */
   cut(): void
+  /** Leads connections made from now on to another port. Those that stand keep their server, as behind a virtual address. */
+  lead(target: number): void
   /**
    * Lies in wait for the first piece of data from a client that contains the marker. `hold`: it and all that follows on
    * its connection wait until the trap is opened, even when the client has gone. `mute`: it passes, and nothing that the
@@ -47,6 +49,7 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
   const lines = new Set<Line>()
   const traps = new Set<Waiting>()
   let swallowing = false
+  let port = target
 
   /** Calls `write` with each piece of data, later if there is a delay. */
   function forward(from: Socket, write: (data: Buffer) => void): void {
@@ -84,7 +87,7 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
   }
 
   const server = createServer({ noDelay: true }, (client) => {
-    const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true })
+    const upstream = connect({ port, host: '127.0.0.1', noDelay: true })
     const line: Line = { client, upstream, muted: swallowing, held: undefined }
     lines.add(line)
     for (const socket of [client, upstream]) socket.on('close', () => end(line)).on('error', () => end(line))
@@ -129,6 +132,7 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
     swallowReplies: () => void (swallowing = true),
     restore: () => void (swallowing = false),
     cut,
+    lead: (next) => void (port = next),
     trap,
     async [Symbol.asyncDispose]() {
       for (const line of lines) {

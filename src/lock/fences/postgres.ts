@@ -6,16 +6,30 @@
 import { readFile } from 'node:fs/promises'
 import { createPostgres, type Postgres } from '../../postgres/pool.ts'
 import { Fault } from '../../std/fault.ts'
-import type { FenceStore } from '../fence-store.ts'
+import type { FenceStore, Tenure } from '../fence-store.ts'
 
 const script = (name: string): Promise<string> => readFile(new URL(name, import.meta.url), 'utf8')
 
 const NEXT_FENCE = "SELECT nextval('ingot_fence') AS fence"
+const TENURES = `
+  SELECT line, epoch, owner, members::text AS members FROM ingot_fence_tenure WHERE line = ANY ($1::text[])`
+const TAKE = 'SELECT ingot_fence_take_1($1, $2::bigint, $3, $4::text[], $5::text[]) AS epoch'
+/** Members are kept in columns of this width. */
+const WIDTH = 1_024
 const SETTING = 'SHOW synchronous_commit'
 
 function numberOf(value: unknown): bigint {
   if (typeof value === 'string') return BigInt(value)
   throw new Fault('FENCE_STORE_UNAVAILABLE', 'the fence store did not answer with a number')
+}
+
+function tenureOf(row: Readonly<Record<string, unknown>>): Tenure {
+  return {
+    line: String(row['line']),
+    epoch: numberOf(row['epoch']),
+    owner: String(row['owner']),
+    members: String(row['members']),
+  }
 }
 
 async function prepare(postgres: Postgres, signal: AbortSignal): Promise<void> {
@@ -40,6 +54,15 @@ export async function openPostgresFences(url: string, signal: AbortSignal): Prom
     return {
       async epochOf(identity, abort) {
         return numberOf((await postgres.query(epoch, [identity], abort)).rows[0]?.['epoch'])
+      },
+      async tenuresOf(lines, abort) {
+        return (await postgres.query(TENURES, [lines], abort)).rows.map(tenureOf)
+      },
+      async takeTerm({ owner, above, mark, parts }, abort) {
+        const lines = parts.map(({ line }) => line)
+        const members = parts.map((part) => part.members.padEnd(WIDTH, '0'))
+        const values = [owner, String(above), mark ?? null, lines, members]
+        return numberOf((await postgres.query(TAKE, values, abort)).rows[0]?.['epoch'])
       },
       async nextFence(_key, abort) {
         return numberOf((await postgres.query(NEXT_FENCE, [], abort)).rows[0]?.['fence'])

@@ -1,8 +1,11 @@
 -- Tries to take locks, each for itself, and gives every grant its fence. Atomic, as every script is.
 --
 -- KEYS, three per lock: the lock, the fence of its tag, the queue of its waiters.
--- ARGV[1]  "" when counting is enough; else a grant needs an epoch that this very server took ("always"), and this is
---          a name that no other call ever used, for claims
+-- ARGV[1]  "" when counting is enough. Else a grant needs an epoch ("always"), and this is the replication id of the
+--          server whose epoch the client has confirmed with the fence store since it connected, or "-" for none. Then:
+--   ARGV[2]  the epoch that was confirmed
+--   ARGV[3]  the number from which it counts: the epoch in its high bits, 0 in its 40 low ones
+--   ARGV[4]  the lines for which it was confirmed: ",line,line,"
 -- ARGV, three per lock: token, length of the lease in ms, and "token@client" to keep that place in the queue when
 -- refused, or "" to keep none
 --
@@ -11,64 +14,82 @@
 --   1,fence                        granted
 --   4,fence,remaining ms           held already by this very token; the lease is not prolonged
 --   0,remaining ms (-1: unknown)   held by another, or kept for the next in line
---   2,claim,stored epoch (-1: none) nothing granted: this server must first adopt an epoch (adopt.lua)
---   3                              nothing granted: this server is no master
+--   2,replication id,stored epoch (-1: none),1 if this server stored it else 0,line ("": the fence has no data)
+--                                  nothing granted: the client must first confirm an epoch for this server and line
+--   3                              nothing granted: this server is no primary
 --   5                              nothing granted: the epoch has no number left
 --   6,lock|fence|queue             nothing granted: that key has another type, so another program wrote it; the other
 --                                  locks of the call are served all the same
 --
 -- The lock is "token:fence" while it is held, "?token" while it is kept for the next in line. The fence of a tag is a
--- hash: id (replication id of the master that took the epoch), epoch, n (the last number given: the epoch in its high
--- bits, a count in the 40 low ones), claim. Lua's numbers are exact up to 2^53 only; above, n is read as text.
--- A fence whose id is not the server's own was taken by another master, or by this one before a restart or a role
--- change, and some of its counts may be lost. Redis makes a new random replication id on every one of these, so
--- comparing it here, in the same atomic step as the grant, cannot let a stale epoch through.
+-- hash: id (replication id of the primary that took the epoch), epoch, line (a name that copies of this data share, and
+-- no other data), n (the last number given), mark (see mark.lua). Lua's numbers are exact up to 2^53 only; above, n is
+-- read as text.
+--
+-- A fence whose id is not the server's own was taken by another primary, or by this one before a restart or a role
+-- change, and some of its counts may be lost. A fence whose epoch is below the one confirmed was left behind when
+-- another server was primary in between, and this one was never demoted. Either way it first goes up to the confirmed
+-- epoch, in the same atomic step as the grant. Redis makes a new random replication id at every start and role change,
+-- so an epoch that was confirmed for another term of this server fits no more.
 local call = redis.call
-local unique = ARGV[1]
-local needs_epoch = unique ~= ''
-local replid
-if needs_epoch then
+local confirmed = ARGV[1]
+local always = confirmed ~= ''
+local base = always and 4 or 1
+local epoch, replid
+if always then
+  -- plain searches: a pattern costs half as much as INFO itself
   local info = call('INFO', 'replication')
-  replid = string.find(info, 'role:master', 1, true) and string.match(info, 'master_replid:(%x+)')
+  if string.find(info, 'role:master', 1, true) then
+    local at = string.find(info, 'master_replid:', 1, true) + 14
+    replid = string.sub(info, at, at + 39)
+  end
+  epoch = tonumber(ARGV[2])
+end
+
+-- What keeps the tag from counting, as a word; nil when it may count, and then the epoch that it counts in.
+local function obstacle(fence)
+  local seen = call('HMGET', fence, 'id', 'epoch', 'line')
+  local id, stored, line = seen[1], tonumber(seen[2] or -1), seen[3]
+  if line and replid == confirmed and string.find(ARGV[4], ',' .. line .. ',', 1, true) then
+    if id == replid and stored >= epoch then return nil, stored end
+    if epoch > stored then
+      call('HSET', fence, 'id', replid, 'epoch', ARGV[2], 'n', ARGV[3])
+      return nil, epoch
+    end
+  end
+  local own = id == replid and '1' or '0'
+  return '2,' .. replid .. ',' .. stored .. ',' .. own .. ',' .. (line or '')
 end
 
 -- the word of the lock whose names begin at KEYS[i]; raises what a command of it raises
 local function attempt(i)
-  local lock, token, place = KEYS[i], ARGV[i + 1], ARGV[i + 3]
+  local lock, token, place = KEYS[i], ARGV[base + i], ARGV[base + i + 2]
   local held = call('GET', lock)
-  local word
+  local mine = held and string.sub(held, 1, #token + 1) == token .. ':'
+  local word, counts_in
 
-  if not held or held == '?' .. token then
-    local fence, free, last = KEYS[i + 1], true, 9007199254740992
-    if needs_epoch then
-      local seen = call('HMGET', fence, 'id', 'epoch', 'claim')
-      if not replid then
-        free, word = false, '3'
-      elseif seen[1] == replid then
-        last = tonumber(seen[2]) * 1099511627776 + 1099511627775
-      else
-        local claim = seen[3]
-        if not claim or string.sub(claim, 1, #replid) ~= replid then
-          claim = replid .. ':' .. unique
-          call('HSET', fence, 'claim', claim)
-        end
-        free, word = false, '2,' .. claim .. ',' .. (seen[2] or '-1')
-      end
-    end
-    if free then
-      -- before anything is granted: a queue of another type raises here
-      if place ~= '' then call('LREM', KEYS[i + 2], 0, place) end
-      local n = call('HINCRBY', fence, 'n', 1)
-      local number = n < 9007199254740992 and string.format('%.0f', n) or call('HGET', fence, 'n')
-      if n >= last and needs_epoch then
-        word = '5'
-      else
-        call('SET', lock, token .. ':' .. number, 'PX', ARGV[i + 2])
-        word = '1,' .. number
-      end
-    end
-  elseif string.sub(held, 1, #token + 1) == token .. ':' then
+  if always and not replid then
+    word = '3'
+  elseif always and (mine or not held or held == '?' .. token) then
+    word, counts_in = obstacle(KEYS[i + 1])
+  end
+
+  if word then
+    -- nothing more to do
+  elseif mine and (not always or math.floor(tonumber(string.sub(held, #token + 2)) / 1099511627776) >= epoch) then
     word = '4,' .. string.sub(held, #token + 2) .. ',' .. call('PTTL', lock)
+  elseif mine or not held or held == '?' .. token then
+    -- the token's own lease with a fence of before another server was primary is taken anew
+    -- before anything is granted: a queue of another type raises here
+    if place ~= '' then call('LREM', KEYS[i + 2], 0, place) end
+    local n = call('HINCRBY', KEYS[i + 1], 'n', 1)
+    local number = n < 9007199254740992 and string.format('%.0f', n) or call('HGET', KEYS[i + 1], 'n')
+    if always and n >= counts_in * 1099511627776 + 1099511627775 then
+      word = '5'
+    else
+      call('SET', lock, token .. ':' .. number, 'PX', ARGV[base + i + 1])
+      word = '1,' .. number
+    end
   else
     local left = call('PTTL', lock)
     if place ~= '' then

@@ -1,28 +1,26 @@
--- Gives the fence of a tag a new epoch, if this server is still the one for which the epoch was fetched. Atomic.
+-- Gives fences that have no data an epoch, where the mark stands for which it was fetched. Atomic.
 --
--- KEYS[1] the fence.
--- ARGV[1] replication id for which the epoch was fetched
--- ARGV[2] the claim it was fetched for, or "" when it was fetched for the replication id alone
--- ARGV[3] the epoch
--- ARGV[4] the number from which it counts
--- Returns 1 when the fence has an epoch of this server now, 0 when the epoch does not fit and another must be fetched.
+-- KEYS  fences.
+-- ARGV[1]  the replication id of the server that is meant
+-- ARGV[2]  the mark
+-- ARGV[3]  the line that the fences belong to from now on
+-- ARGV[4]  the epoch
+-- ARGV[5]  the number from which it counts
+-- Returns how many fences took the epoch.
 --
--- An epoch only ever rises. One that was fetched for the replication id may have been fetched by anybody at any time
--- of this master's reign, so it is only taken over a fence that another reign left behind; after that the id stands
--- there. A fence that is not there at all may have been deleted within this reign: for it the epoch must have been
--- fetched after the claim was written, which was after the loss. The claim is gone with the next loss or adoption.
+-- The epoch was fetched after the mark was written, which was after the loss of the data. A mark that is gone means
+-- another loss or another adoption since: the epoch may be too small by now. A fence of an earlier version has an epoch
+-- and no line; it only ever goes up.
 local info = redis.call('INFO', 'replication')
-local replid = string.match(info, 'master_replid:(%x+)')
-if replid ~= ARGV[1] or not string.find(info, 'role:master', 1, true) then return 0 end
+if string.match(info, 'master_replid:(%x+)') ~= ARGV[1] or not string.find(info, 'role:master', 1, true) then return 0 end
 
-local seen = redis.call('HMGET', KEYS[1], 'id', 'epoch', 'claim')
-if seen[1] == replid then return 1 end
-if tonumber(ARGV[3]) <= tonumber(seen[2] or -1) then return 0 end
-if ARGV[2] == '' then
-  if not seen[1] then return 0 end
-elseif seen[3] ~= ARGV[2] then
-  return 0
+local adopted = 0
+for _, fence in ipairs(KEYS) do
+  local seen = redis.call('HMGET', fence, 'line', 'mark', 'epoch')
+  if not seen[1] and seen[2] == ARGV[2] and tonumber(ARGV[4]) > tonumber(seen[3] or -1) then
+    redis.call('HDEL', fence, 'mark')
+    redis.call('HSET', fence, 'id', ARGV[1], 'line', ARGV[3], 'epoch', ARGV[4], 'n', ARGV[5])
+    adopted = adopted + 1
+  end
 end
-redis.call('HDEL', KEYS[1], 'claim')
-redis.call('HSET', KEYS[1], 'id', replid, 'epoch', ARGV[3], 'n', ARGV[4])
-return 1
+return adopted

@@ -6,24 +6,25 @@
  * and the expiry follows the server's wall clock. Either way two holders run at once, and the fence decides.
  */
 import { randomBytes } from 'node:crypto'
-import type { ClientSettings } from '../../redis/client.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { createRedisConnection } from '../../redis/deployment.ts'
 import { Unsent } from '../../redis/failure.ts'
 import { parseRedisUrl } from '../../redis/topology.ts'
 import type { Clock } from '../../std/clock.ts'
 import { Fault } from '../../std/fault.ts'
-import { type Log, silentLog } from '../../telemetry/log.ts'
+import { silentLog } from '../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../backend.ts'
 import type { FenceStore } from '../fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../lock.ts'
 import { aborted, orAborted, unavailable, unavailableKey } from '../outage.ts'
 import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
-import { createEpochs, type Epochs, type Vacancy } from './epochs.ts'
+import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
+import { MARK_WAITS } from './marks.ts'
+import type { Asked, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
 import { createPlaces, type Places } from './places.ts'
-import type { Answer } from './reply.ts'
-import { createScripts, type Given, type Returned, type Scripts, type Wanted } from './scripts.ts'
+import type { Answer, Vacancy } from './reply.ts'
+import { createScripts, type Given, type Returned, type Scripts } from './scripts.ts'
 
 /** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
 export const KEEP_MS = 500
@@ -32,30 +33,10 @@ export const KEEP_MS = 500
  * 128. A script of this size keeps the server from everybody else for an eighth of a millisecond.
  */
 const MAX_BATCH = 32
-/** How often one attempt may find that a new reign must first adopt an epoch. */
-const MAX_ADOPTIONS = 3
-
-export interface RedisLockOptions {
-  /** Begins every key and channel: `ingot:{7}:lock:…`. 1 to 64 of `a-z A-Z 0-9 . _ -`. Default: ingot. */
-  readonly namespace?: string
-  /** Time-outs of connection and commands. Default: `DEFAULT_SETTINGS` of the Redis client. */
-  readonly settings?: Partial<ClientSettings>
-}
-
-export interface RedisLockDeps {
-  readonly clock: Clock
-  /** Default: silent. */
-  readonly log?: Log
-}
+/** How often one attempt may find that its fence needs an epoch first; most of these are waits for another client. */
+const MAX_ADOPTIONS = MARK_WAITS + 4
 
 type Fencing = 'always' | 'within-epoch'
-
-/** An attempt under way. */
-interface Asked extends Wanted {
-  readonly willWait: boolean
-  /** How often it has waited for an epoch. */
-  readonly adoptions: number
-}
 
 /** The backend, and how it is started: it does no I/O before `connect`. */
 export interface RedisLock<F extends Fencing> extends LockBackend<F> {
@@ -90,15 +71,19 @@ class RedisBackend<F extends Fencing> {
     const listeners = {
       message: (_channel: string, payload: string) => this.#wake(payload),
       gap: () => this.#places.wakeAll(),
+      lost: () => this.#epochs?.lost(),
+      announced: () => this.#epochs?.doubt(),
     }
+    const log = deps.log ?? silentLog
     this.capabilities = { fencing, wakes: true, fair: true }
     this.#clock = deps.clock
-    this.#connection = createRedisConnection(parseRedisUrl(url), { log: deps.log ?? silentLog, listeners }, settings)
+    this.#connection = createRedisConnection(parseRedisUrl(url), { log, listeners }, settings)
     this.#names = createNames(namespace)
     this.#places = createPlaces(deps.clock)
-    this.#epochs = deps.fences === undefined ? undefined : createEpochs(this.#connection, deps.fences)
-    const needsEpoch = this.#epochs !== undefined
-    this.#scripts = createScripts(this.#connection, { client: this.#client, needsEpoch, keepMs: KEEP_MS })
+    const parts = { ...deps, log, connection: this.#connection, client: this.#client, keys: this.#names.fences }
+    this.#epochs = deps.fences === undefined ? undefined : createEpochs({ ...parts, fences: deps.fences })
+    const terms = { client: this.#client, epochs: this.#epochs, keepMs: KEEP_MS }
+    this.#scripts = createScripts(this.#connection, terms)
     this.#acquisitions = this.#batcher((batch) => this.#acquire(batch))
     this.#releases = this.#batcher((batch) => this.#scripts.release(batch))
   }
@@ -138,6 +123,10 @@ class RedisBackend<F extends Fencing> {
     return this.#places.wait(ticket, signal)
   }
 
+  fenceRefused(key: Key, fence: bigint): void {
+    this.#epochs?.refused(this.#names.of(key).tag, fence)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#places.wakeAll()
     await this.#connection[Symbol.asyncDispose]()
@@ -154,20 +143,36 @@ class RedisBackend<F extends Fencing> {
   }
 
   #submit(asked: Asked): Promise<Attempt<Fencing>> {
+    const refreshed = this.#epochs?.refreshed()
+    return refreshed === undefined ? this.#send(asked) : this.#answered(asked.signal, this.#sendAfter(refreshed, asked))
+  }
+
+  async #sendAfter(refreshed: Promise<void>, asked: Asked): Promise<Attempt<Fencing>> {
+    // a question that was under way when the process was stopped is answered, and too old again
+    for (let due: Promise<void> | undefined = refreshed; due !== undefined; due = this.#epochs?.refreshed()) await due
+    return this.#send(asked)
+  }
+
+  #send(asked: Asked): Promise<Attempt<Fencing>> {
     if (asked.queue) this.#places.take(asked.token)
     return this.#acquisitions.submit(asked)
   }
 
   #acquire(batch: readonly Asked[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
     const sentMs = this.#clock.monotonicMs()
+    const fills = this.#epochs?.fills ?? 0
     return this.#scripts.acquire(batch, (answers) => {
       // the leases began no earlier than the command was sent
       const spentMs = this.#clock.monotonicMs() - sentMs
-      return batch.map((asked, i) => this.#outcome(asked, answers[i], spentMs))
+      return batch.map((asked, i) => this.#outcome(asked, answers[i], { spentMs, fills }))
     })
   }
 
-  #outcome(asked: Asked, answer: Answer | undefined, spentMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+  #outcome(
+    asked: Asked,
+    answer: Answer | undefined,
+    { spentMs, fills }: Sent,
+  ): Attempt<Fencing> | Promise<Attempt<Fencing>> {
     if (answer === undefined) return unavailable(`${this.#connection.description}: an answer is missing`)
     switch (answer.kind) {
       case 'held':
@@ -179,9 +184,11 @@ class RedisBackend<F extends Fencing> {
         return { kind: 'granted', fence: answer.fence, ttlMs: Math.max(0, ttlMs) }
       }
       case 'vacant':
-        return this.#answered(asked.signal, this.#afterAdoption(asked, answer))
+        return this.#answered(asked.signal, this.#afterAdoption(asked, answer, fills))
       case 'demoted':
-        return unavailable(`${this.#connection.description}: the server is no master any more`)
+        // it raises no error of its own, and an address may keep leading here for as long as the connection stands
+        this.#connection.renew(asked.names.lock)
+        return unavailable(`${this.#connection.description}: the server is no primary any more`)
       case 'exhausted':
         return unavailableKey(new Fault('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
       case 'foreign':
@@ -206,12 +213,12 @@ class RedisBackend<F extends Fencing> {
     return this.#submit({ ...asked, queue: true })
   }
 
-  /** The same attempt, once the fence has an epoch of the server's present reign. */
-  async #afterAdoption(asked: Asked, vacancy: Vacancy): Promise<Attempt<Fencing>> {
+  /** The same attempt, once an epoch is confirmed for the server. */
+  async #afterAdoption(asked: Asked, vacancy: Vacancy, fills: number): Promise<Attempt<Fencing>> {
     if (this.#epochs === undefined || asked.adoptions === MAX_ADOPTIONS) {
       return unavailable(`${this.#connection.description}: the server changed again and again`)
     }
-    await this.#epochs.adopt(asked.names.fence, vacancy, asked.signal)
+    await this.#epochs.settle(asked.names.tag, vacancy, fills)
     return this.#submit({ ...asked, adoptions: asked.adoptions + 1 })
   }
 

@@ -75,6 +75,9 @@ async function outage(backend: LockBackend, key: Key, strike: () => Promise<void
   throw new Error(`no grant within ${LIMIT_MS} ms; said: ${[...said].join(', ')}`)
 }
 
+const reasonOf = (attempt: Attempt<Fencing>): string =>
+  attempt.kind === 'unavailable' ? attempt.fault.message : attempt.kind
+
 async function firstGrant(backend: LockBackend, key: Key): Promise<bigint> {
   const end = performance.now() + LIMIT_MS
   while (performance.now() < end) {
@@ -101,9 +104,10 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
     const key = 'outage'
     const master = await servers.master(slot(key))
     const before = await once(lock, key)
+    if (before.kind !== 'granted') throw new Error(`expected a grant: ${reasonOf(before)}`)
     const [outageMs, said] = await outage(lock, key, () => servers.signal(master, signal))
     const after = await once(lock, key)
-    if (before.kind !== 'granted' || after.kind !== 'granted') throw new Error('expected two grants')
+    if (after.kind !== 'granted') throw new Error(`expected a second grant: ${reasonOf(after)}`)
     expect(after.fence).toBeGreaterThan(before.fence ?? 0n)
     expect(outageMs).toBeLessThan(15_000)
     reportFault({ fault, on, outageMs, seen: `${said}; the fence rose` })

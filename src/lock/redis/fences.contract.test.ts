@@ -100,10 +100,10 @@ test('an epoch that was fetched before the loss of the data is not taken after i
   const asked: string[] = []
   const slow: FenceStore = {
     ...fences,
-    async epochOf(identity, signal) {
-      const epoch = await fences.epochOf(identity, signal)
+    async takeTerm(term, signal) {
+      const epoch = await fences.takeTerm(term, signal)
       // only the first: it comes back when its epoch is long out of date
-      if (asked.push(identity) === 1) await gate
+      if (asked.push(term.owner) === 1) await gate
       return epoch
     },
   }
@@ -177,7 +177,9 @@ test('fences rise when a slot moves to a shard and back', { timeout: 60_000 }, a
 test('fences stay exact where a double would round them', async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
   // 2^13 epochs and more put the number beyond 2^53
-  const fences: FenceStore = { ...createMemoryFences(), epochOf: async () => 8_191n * 64n + 1n }
+  const fences = createMemoryFences()
+  const members = '1'.repeat(TAGS)
+  await fences.takeTerm({ owner: 'another', above: 8_191n * 64n - 1n, parts: [{ line: 'another', members }] }, soon())
   const lock = await open(servers.url, fences)
   const base = (8_191n * 64n + 1n) << 40n
   expect([await fenceOf(lock, 'k'), await fenceOf(lock, 'k')]).toEqual([base + 1n, base + 2n])

@@ -28,6 +28,8 @@ export interface LockNames {
 
 export interface Names {
   of(key: Key): LockNames
+  /** The fence of each tag, by tag. */
+  readonly fences: readonly string[]
   /** The key of a lock's name, as a wake-up message carries it; `undefined` for any other text. */
   keyOf(lock: string): Key | undefined
 }
@@ -73,6 +75,7 @@ export function createNames(namespace: string): Names {
   }
 
   return {
+    fences: tags.map((prefix) => `${prefix}fence`),
     of(key) {
       const known = recent.get(key)
       if (known !== undefined) return known

@@ -2,12 +2,25 @@
 import { Fault } from '../../std/fault.ts'
 import type { Inspection, Release } from '../lock.ts'
 
+/** A fence that may not count before the client has confirmed an epoch for the server it is on. */
+export interface Vacancy {
+  readonly kind: 'vacant'
+  /** The replication id of the primary that answered. */
+  readonly owner: string
+  /** -1 when the fence has none. */
+  readonly storedEpoch: number
+  /** Whether this very server, in its present term, stored it. */
+  readonly isOwn: boolean
+  /** `undefined` when the fence has no data. */
+  readonly line: string | undefined
+}
+
 /** One lock's part of what acquire.lua returns. */
 export type Answer =
   | { readonly kind: 'granted'; readonly fence: bigint }
   | { readonly kind: 'repeated'; readonly fence: bigint; readonly remainingMs: number }
   | { readonly kind: 'held'; readonly remainingMs: number }
-  | { readonly kind: 'vacant'; readonly claim: string; readonly storedEpoch: number }
+  | Vacancy
   | { readonly kind: 'demoted' }
   | { readonly kind: 'exhausted' }
   | { readonly kind: 'foreign'; readonly which: ForeignKey }
@@ -35,6 +48,18 @@ function readForeign(text: string): ForeignKey {
   throw malformed(text)
 }
 
+function readVacancy(word: string): Vacancy {
+  const [, owner = '', epoch, own, line] = word.split(',')
+  if (owner === '' || line === undefined) throw malformed(word)
+  return {
+    kind: 'vacant',
+    owner,
+    storedEpoch: readNumber(epoch),
+    isOwn: own === '1',
+    line: line === '' ? undefined : line,
+  }
+}
+
 /** One lock's word. */
 function readAnswer(word: string): Answer {
   if (word.startsWith('1,')) return { kind: 'granted', fence: readFence(word.slice(2)) }
@@ -45,7 +70,7 @@ function readAnswer(word: string): Answer {
     case '0':
       return { kind: 'held', remainingMs: readNumber(a) }
     case '2':
-      return { kind: 'vacant', claim: a, storedEpoch: readNumber(b) }
+      return readVacancy(word)
     case '3':
       return { kind: 'demoted' }
     case '5':
@@ -63,6 +88,15 @@ export function readAnswers(reply: unknown, count: number): readonly Answer[] {
   const words = count === 1 ? [reply] : reply.split(' ')
   if (words.length !== count) throw malformed(reply)
   return words.map(readAnswer)
+}
+
+/** What mark.lua returns for `count` fences: the mark that stands for each, `undefined` for one that has data. */
+export function readMarks(reply: unknown, count: number): readonly (string | undefined)[] | 'not-meant' {
+  if (typeof reply !== 'string') throw malformed(reply)
+  if (reply === '') return 'not-meant'
+  const words = reply.split(' ')
+  if (words.length !== count) throw malformed(reply)
+  return words.map((word) => (word === '+' ? undefined : word))
 }
 
 const RELEASED: Release = { kind: 'released' }

@@ -2,6 +2,7 @@
 import { failpoint } from '#failpoint'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { bulk, loadScript, type Script, scriptBody, scriptOf } from '../../redis/script.ts'
+import { composeFence } from '../fence-store.ts'
 import type { Inspection, Release, Token } from '../lock.ts'
 import type { LockNames } from './keys.ts'
 import { type Answer, readAnswers, readHolder, readReleases } from './reply.ts'
@@ -50,7 +51,8 @@ export interface Scripts {
 export interface ScriptTerms {
   /** Ends the names of this client's channels. */
   readonly client: string
-  readonly needsEpoch: boolean
+  /** What the locks of a tag are taken under; absent where counting is enough. */
+  readonly epochs?: { termOf(tag: number): ConfirmedTerm | undefined } | undefined
   /** How long a released key is kept for the next in line. */
   readonly keepMs: number
 }
@@ -60,10 +62,18 @@ function wholeMs(ttlMs: number): string {
   return String(Math.ceil(ttlMs))
 }
 
-/** Names no two calls share: an epoch fetched for an earlier claim must never fit a later one. */
-function createUnique(client: string): () => string {
-  let calls = 0
-  return () => `${client}.${++calls}`
+/** A server's epoch that the fence store confirmed since the client connected. */
+export interface ConfirmedTerm {
+  /** The protocol's strings for the first four arguments of acquire.lua. */
+  readonly wire: string
+}
+
+const UNCONFIRMED = bulk('-') + bulk('0') + bulk('0') + bulk(',')
+
+/** The arguments of acquire.lua for a server with this replication id. */
+export function termWire(owner: string, epoch: bigint, lines: Iterable<string>): string {
+  const list = `,${[...lines].join(',')},`
+  return bulk(owner) + bulk(String(epoch)) + bulk(String(composeFence(epoch, 0n))) + bulk(list)
 }
 
 const isWanted = ({ signal }: Given): boolean => !signal.aborted
@@ -73,22 +83,22 @@ const isOne = (reply: unknown): boolean => reply === 1
 
 const ACQUIRE_KEYS = 3
 const ACQUIRE_ARGS = 3
+const TERM_ARGS = 4
 const RELEASE_KEYS = 2
 
-export function createScripts(connection: RedisConnection, { client, needsEpoch, keepMs }: ScriptTerms): Scripts {
-  const unique = createUnique(client)
+export function createScripts(connection: RedisConnection, { client, epochs, keepMs }: ScriptTerms): Scripts {
   const nothing = bulk('')
   const releaseArgs = bulk(String(keepMs)) + bulk(client)
 
   return {
     acquire(batch, tell) {
       let keys = bulk(String(ACQUIRE_KEYS * batch.length))
-      let args = needsEpoch ? bulk(unique()) : nothing
+      let args = epochs === undefined ? nothing : (epochs.termOf(batch[0]?.names.tag ?? 0)?.wire ?? UNCONFIRMED)
       for (const { names, token, ttlMs, queue } of batch) {
         keys += names.wire
         args += bulk(token) + bulk(wholeMs(ttlMs)) + (queue ? bulk(`${token}@${client}`) : nothing)
       }
-      const parts = 2 + (ACQUIRE_KEYS + ACQUIRE_ARGS) * batch.length
+      const parts = 1 + (epochs === undefined ? 1 : TERM_ARGS) + (ACQUIRE_KEYS + ACQUIRE_ARGS) * batch.length
       const key = batch[0]?.names.lock ?? ''
       const read = (reply: unknown) => tell(readAnswers(reply, batch.length))
       return connection.run({ script: ACQUIRE, key, body: keys + args, parts, read, wanted: allWanted(batch) })

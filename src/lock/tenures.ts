@@ -1,0 +1,71 @@
+/**
+ * What taking a term changes, as pure functions over the tenures of a fence store: the specification of `takeTerm`.
+ * Stores that compute in the process use them; the Postgres store does the same in SQL.
+ */
+import type { Members, Part, Tenure, Term } from './fence-store.ts'
+
+/** Members of a that are not in b. */
+export function without(a: Members, b: Members): Members {
+  let left = ''
+  for (let i = 0; i < a.length; i++) left += a[i] === '1' && b[i] !== '1' ? '1' : '0'
+  return left
+}
+
+export function union(a: Members, b: Members): Members {
+  let all = ''
+  for (let i = 0; i < Math.max(a.length, b.length); i++) all += a[i] === '1' || b[i] === '1' ? '1' : '0'
+  return all
+}
+
+export function isEmpty(members: Members): boolean {
+  return !members.includes('1')
+}
+
+export function overlap(a: Members, b: Members): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] === '1' && b[i] === '1') return true
+  return false
+}
+
+const greatest = (epochs: readonly bigint[]): bigint => epochs.reduce((a, b) => (a > b ? a : b), 0n)
+
+/** An epoch of the owner's own that will do for the term; `undefined` when it takes a new one. */
+export function ownEpoch(tenures: readonly Tenure[], { owner, parts, above }: Term): bigint | undefined {
+  const own = greatest(tenures.filter((tenure) => tenure.owner === owner).map(({ epoch }) => epoch))
+  const foreign = tenures.filter(
+    (tenure) =>
+      tenure.owner !== owner &&
+      parts.some(({ line, members }) => line === tenure.line && overlap(members, tenure.members)),
+  )
+  return own > 0n && own > above && own > greatest(foreign.map(({ epoch }) => epoch)) ? own : undefined
+}
+
+/** The greatest epoch of the owner, if it was the last to take one for all of these members of every line. */
+export function heldEpoch(
+  owner: string,
+  tenures: readonly Tenure[],
+  lines: readonly string[],
+  members: Members,
+): bigint | undefined {
+  const own = tenures.filter((tenure) => tenure.owner === owner)
+  const isWhole = lines.every((line) => {
+    const ofLine = own.filter((tenure) => tenure.line === line)
+    return isEmpty(ofLine.reduce((left, tenure) => without(left, tenure.members), members))
+  })
+  return isWhole && own.length > 0 ? greatest(own.map(({ epoch }) => epoch)) : undefined
+}
+
+/** The tenures of the part's line once the owner has this epoch for those of its members that had none as great. */
+export function settled(
+  tenures: readonly Tenure[],
+  { line, members }: Part,
+  { epoch, owner }: Pick<Tenure, 'epoch' | 'owner'>,
+): readonly Tenure[] {
+  const greater = tenures.filter((tenure) => tenure.epoch > epoch)
+  const taken = greater.reduce((left, tenure) => without(left, tenure.members), members)
+  const same = tenures.find((tenure) => tenure.epoch === epoch)
+  const lesser = tenures
+    .filter((tenure) => tenure.epoch < epoch)
+    .map((tenure) => ({ ...tenure, members: without(tenure.members, taken) }))
+  const now: Tenure = { line, epoch, owner, members: same === undefined ? taken : union(same.members, taken) }
+  return [...lesser, now, ...greater].filter((tenure) => !isEmpty(tenure.members))
+}
