@@ -4,14 +4,15 @@
  * A token is kept over all attempts of one acquisition. If a command landed whose answer was lost, the next attempt is
  * granted that very lease instead of finding the key taken by its own ghost.
  */
-import { Fault } from '../std/fault.ts'
 import { fullJitter } from '../std/retry.ts'
 import type { LeaseRequest } from './backend.ts'
+import { heldFault, isTimeUp, type LockFault, outageFault, unansweredFault } from './failure.ts'
 import { createHolding, type Granted, type Holding, type HoldingDeps, type HoldingOwner, safeEndMs } from './holding.ts'
 import type { Attempt, Fencing, Key, Token, Unavailable } from './lock.ts'
-import { callTimeUp, unavailable } from './outage.ts'
+import { unavailable } from './outage.ts'
 import type { Patience } from './patience.ts'
 import type { Terms } from './policy.ts'
+import type { News } from './turns.ts'
 
 /** One wish for one key. */
 export interface Wish {
@@ -33,12 +34,20 @@ export type Outcome<F extends Fencing> =
 const EARLY_MS = 5
 /** So many such waits in a row without a grant are no chance any more. */
 const MAX_HASTY = 3
+/** An attempt that is not answered for so long makes the refusal before it doubtful: the service may be gone. */
+const OUTDATED_MS = 100
 /** Added to what is left of a lease, so that the look after it finds it ended. */
 const AFTER_END_MS = 2
 
 /** Whether a call that was answered so may have taken effect nevertheless. */
 function mayHaveLanded(answer: Unavailable): boolean {
   return answer.scope !== 'key' && answer.fault.code !== 'LOCK_BREAKER_OPEN'
+}
+
+/** Why a wait was in vain that has used up its time, by what was last heard. */
+export function timeUpFault(news: News, waitMs: number): LockFault {
+  if (news === 'held') return heldFault(waitMs)
+  return news === 'nothing' ? unansweredFault(waitMs) : outageFault(news)
 }
 
 export class Acquisition<F extends Fencing> {
@@ -48,9 +57,6 @@ export class Acquisition<F extends Fencing> {
   #token: Token
   /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
   #trace = false
-  /** Whether the backend ever said that another holds the key; until then a time-out is an outage. */
-  #heard = false
-  #outage: Fault | undefined
   /** Waits in a row that ended early. */
   #hasty = 0
 
@@ -72,7 +78,7 @@ export class Acquisition<F extends Fencing> {
     return outcome
   }
 
-  /** Attempts until granted. Rejects with the signal's reason, or with the outage that used up the time. */
+  /** Attempts until granted. Rejects with the signal's reason, `OVERLOADED`, or with what used up the time. */
   async untilGranted(patience: Patience): Promise<Holding<F>> {
     const { clock } = this.#deps.policy
     try {
@@ -80,26 +86,20 @@ export class Acquisition<F extends Fencing> {
         const sentMs = clock.monotonicMs()
         const outcome = this.accept(await this.#ask(true, patience, sentMs), sentMs)
         if (outcome.kind === 'granted') return outcome.holding
-        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, patience)
+        patience.wait()
+        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, patience, sentMs)
         else await this.#afterRefusal(outcome, patience)
       }
     } catch (thrown) {
       this.#cleanUp()
-      throw this.#reasonFor(thrown)
+      throw isTimeUp(thrown) ? timeUpFault(this.#wish.owner.turn.news, this.#wish.terms.waitMs) : thrown
     }
-  }
-
-  /** A time-out is one for want of an answer, or because another had the key. */
-  #reasonFor(thrown: unknown): unknown {
-    if (!(thrown instanceof Fault) || thrown.code !== 'LOCK_TIMEOUT') return thrown
-    return this.#outage ?? (this.#heard ? thrown : callTimeUp())
   }
 
   /** Takes over an answer that came for this token, also by another way. */
   accept(attempt: Attempt<F>, sentMs: number): Outcome<F> {
     if (attempt.kind === 'held') {
-      this.#heard = true
-      this.#outage = undefined
+      this.#report('held')
       this.#trace ||= attempt.ticket !== undefined
       return attempt
     }
@@ -112,6 +112,7 @@ export class Acquisition<F extends Fencing> {
     if (safeEndMs(sentMs, ttlMs) <= this.#deps.policy.clock.monotonicMs()) return this.#tooLate()
     const granted: Granted<F> = { key, token: this.#token, fence: attempt.fence, sentMs, ttlMs }
     this.#trace = false
+    this.#report('held')
     return { kind: 'granted', holding: createHolding(this.#deps, terms, granted, owner) }
   }
 
@@ -152,11 +153,18 @@ export class Acquisition<F extends Fencing> {
     return unavailable('the grant came too late to be of use')
   }
 
-  async #afterOutage(outage: Unavailable, patience: Patience): Promise<void> {
+  async #afterOutage(outage: Unavailable, patience: Patience, sentMs: number): Promise<void> {
+    const silentMs = this.#deps.policy.clock.monotonicMs() - sentMs
+    // cut short by the end of the wait, an attempt says nothing, and after a while more than the refusal before it
+    if (silentMs > OUTDATED_MS && this.#wish.owner.turn.news === 'held') this.#report('nothing')
     patience.check()
-    this.#outage = outage.fault
-    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outage.fault
+    this.#report(outage.fault)
+    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outageFault(outage.fault)
     await this.#sleep(patience.signal)
+  }
+
+  #report(news: News): void {
+    this.#wish.owner.turn.report(news)
   }
 
   async #afterRefusal(refusal: Refusal, patience: Patience): Promise<void> {

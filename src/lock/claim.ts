@@ -3,7 +3,8 @@
  * that want the same keys, one is first at the first key they share, and the other holds nothing that it needs.
  */
 import type { Fault } from '../std/fault.ts'
-import { Acquisition, type NotGranted, type Wish } from './acquisition.ts'
+import { Acquisition, type NotGranted, timeUpFault, type Wish } from './acquisition.ts'
+import { isTimeUp } from './failure.ts'
 import type { Holdings } from './grant.ts'
 import type { Holding, HoldingDeps } from './holding.ts'
 import type { Attempt, Fencing, Key, Unavailable } from './lock.ts'
@@ -54,8 +55,7 @@ class Claiming<F extends Fencing> {
 
   async #one(key: Key, patience: Patience): Promise<Claimed<F>> {
     patience.check()
-    const { turns } = this.#deps
-    const turn = turns.tryEnter(key) ?? (await turns.enter(key, patience.signal))
+    const turn = await this.#turn(key, patience)
     try {
       const holding = await this.#acquisition(key, turn).untilGranted(patience)
       return { kind: 'granted', holdings: [holding], loss: this.#loss }
@@ -65,10 +65,23 @@ class Claiming<F extends Fencing> {
     }
   }
 
+  /** Waits in line. A time that is up there is explained by what the first in line has heard. */
+  async #turn(key: Key, patience: Patience): Promise<Turn> {
+    const { turns } = this.#deps
+    const turn = turns.tryEnter(key)
+    if (turn !== undefined) return turn
+    patience.wait()
+    try {
+      return await turns.enter(key, patience.signal)
+    } catch (thrown) {
+      throw isTimeUp(thrown) ? timeUpFault(turns.news(key), this.#terms.waitMs) : thrown
+    }
+  }
+
   async #all(keys: Keys, patience: Patience): Promise<Claimed<F>> {
     try {
       const acquisitions: Acquisition<F>[] = []
-      for (const key of keys) acquisitions.push(this.#plan(key, await this.#deps.turns.enter(key, patience.signal)))
+      for (const key of keys) acquisitions.push(this.#plan(key, await this.#turn(key, patience)))
       await this.#together(acquisitions, patience)
       for (const acquisition of acquisitions.slice(this.#holdings.length)) {
         this.#holdings.push(await acquisition.untilGranted(patience))
@@ -85,7 +98,7 @@ class Claiming<F extends Fencing> {
     const acquisitions: Acquisition<F>[] = []
     for (const key of keys) {
       const turn = this.#deps.turns.tryEnter(key)
-      if (turn === undefined) return this.#refused({ kind: 'held', remainingMs: undefined }, key)
+      if (turn === undefined) return this.#refused(this.#heard(key), key)
       acquisitions.push(this.#plan(key, turn))
     }
     const refusal = keys.length > 1 ? await this.#together(acquisitions, patience) : undefined
@@ -95,6 +108,12 @@ class Claiming<F extends Fencing> {
       return this.#refused(refusal, keys[this.#holdings.length] ?? keys[0])
     }
     return this.#oneByOne(acquisitions.slice(this.#holdings.length), patience)
+  }
+
+  /** What those who wait for the key in this process have heard of it. */
+  #heard(key: Key): NotGranted {
+    const news = this.#deps.turns.news(key)
+    return typeof news === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', fault: news }
   }
 
   async #oneByOne(acquisitions: readonly Acquisition<F>[], patience: Patience): Promise<ClaimOutcome<F>> {

@@ -4,7 +4,7 @@ import { Fault } from '../std/fault.ts'
 import type { LockBackend } from './backend.ts'
 import type { Breaker } from './breaker.ts'
 import type { Attempt, Fencing, Unavailable } from './lock.ts'
-import type { Call, LockMeasures } from './measure.ts'
+import { type Call, type LockMeasures, unmeasured } from './measure.ts'
 import { unavailable } from './outage.ts'
 
 /** Measures every call: how long it took and the kind of its answer. For several keys, the kind of the worst one. */
@@ -36,12 +36,12 @@ export function withTelemetry<F extends Fencing>(
 /**
  * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count: contention is a success, a key
  * that cannot be served is no outage of the service, and a caller who gave up says nothing about it. Leases in hand are extended and released in any state: the breaker
- * must not be what loses them. Disposing the backend disposes the breaker.
+ * must not be what loses them. Disposing the backend disposes the breaker. `measures` count nothing by default.
  */
 export function withBreaker<F extends Fencing>(
   backend: LockBackend<F>,
   breaker: Breaker,
-  measures: LockMeasures,
+  measures: LockMeasures = unmeasured,
 ): LockBackend<F> {
   measures.breaker(backend.name, breaker.state)
   breaker.onChange((state) => measures.breaker(backend.name, state))

@@ -1,5 +1,6 @@
 /** What a caller holds: one key, or several taken together, with the proof to show to stores. */
 import { Fault } from '../std/fault.ts'
+import { LockFault } from './failure.ts'
 import type { Holding } from './holding.ts'
 import type { FenceOf, Fencing, Key, Release, Unavailable } from './lock.ts'
 import type { Loss } from './loss.ts'
@@ -98,7 +99,7 @@ class Held<F extends Fencing> implements Grant<F> {
       const fault = holding.lost()
       if (fault !== undefined) throw fault
     }
-    throw new Fault('LOCK_LOST', 'the lock was released already')
+    throw new LockFault('lost', 'LOCK_LOST', 'the lock was released already')
   }
 
   remainingMs(): number {

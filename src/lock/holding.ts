@@ -8,10 +8,11 @@
  * is compared whenever anyone asks, because a timer is late exactly when it matters: after the event loop was blocked.
  */
 import type { Timer } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import type { Fault } from '../std/fault.ts'
 import type { Abandoner } from './abandon.ts'
 import type { LockBackend } from './backend.ts'
 import { createDeadline } from './deadline.ts'
+import { LockFault } from './failure.ts'
 import type { Extension, FenceOf, Fencing, Key, Release, Token } from './lock.ts'
 import type { LossCause } from './measure.ts'
 import { callTimeUp } from './outage.ts'
@@ -212,7 +213,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   #lose(cause: LossCause): void {
     this.#timer?.cancel()
     const { backend, policy } = this.#deps
-    this.#lost = new Fault('LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
+    this.#lost = new LockFault('lost', 'LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
     policy.measures.lost(backend.name, cause)
     this.#over()
     this.#owner.onLost(this.#lost)
@@ -220,6 +221,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
 
   #over(): void {
     this.#deps.policy.measures.held(this.#deps.backend.name, this.#now() - this.#sinceMs)
+    this.#owner.turn.report('nothing')
     this.#owner.turn.leave()
   }
 
@@ -227,7 +229,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     if (this.#lost?.facts['cause'] === 'taken') return Promise.resolve({ kind: 'lost' })
     this.#timer?.cancel()
     const { backend, calls, abandoner } = this.#deps
-    const signal = calls(this.#terms.callMs, this.#now())
+    const signal = calls.of(this.#terms.callMs, this.#now())
     abandoner.begin()
     return backend.release({ key: this.key, token: this.#token }, signal).then(
       (answer) => this.#released(answer),

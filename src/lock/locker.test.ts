@@ -265,8 +265,8 @@ test('nothing asks for a release any more once the lease has ended', async () =>
   expect(backend.calls.length).toBe(asked)
 })
 
-test('closing during an outage leaves a lease to its end after 3 s', async () => {
-  const { clock, backend, locker } = setUp({ ttlMs: 30_000 })
+test('closing during an outage goes on for as long as it was told to, then leaves a lease to its end', async () => {
+  const { clock, backend, locker } = setUp({ ttlMs: 30_000, closeMs: 3_000 })
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
   await grant.release()

@@ -6,12 +6,14 @@ import { Fault } from '../std/fault.ts'
 import { createAbandoner } from './abandon.ts'
 import type { LockBackend } from './backend.ts'
 import { type ClaimDeps, claimAll, claimOnce, type Keys } from './claim.ts'
+import { type Crowd, createCrowd } from './crowd.ts'
 import { createDeadline } from './deadline.ts'
+import { closedFault, heldFault } from './failure.ts'
 import { type Claim, createGrant, type Grant } from './grant.ts'
 import { type LeaderWork, type LeadOptions, type LeadOutcome, lead } from './leader.ts'
 import type { Fencing, Inspection, Key, Unavailable } from './lock.ts'
 import { callTimeUp } from './outage.ts'
-import { createCallSignals, Patience } from './patience.ts'
+import { type CallSignals, createCallSignals, Patience } from './patience.ts'
 import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from './semaphore.ts'
 import { checkKey, createTokenSource } from './token.ts'
@@ -26,14 +28,16 @@ export type TryOutcome<G> =
 export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
   /**
    * Waits for the key, or for all of the keys; several are taken sorted and each once, so that two callers never block
-   * each other for good. Rejects, holding nothing, with `LOCK_TIMEOUT` (another held it for all of `waitMs`), the
-   * signal's reason, `LOCK_BACKEND_UNAVAILABLE` or the backend's own code (an outage for all of `waitMs`),
-   * `LOCK_BREAKER_OPEN` (at once), `LOCK_LOST` (of several keys, one was lost while waiting for another), `OVERLOADED`,
-   * `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID` or `SHUTTING_DOWN`.
+   * each other for good. Rejects, holding nothing, with the signal's reason, with `LOCK_KEY_INVALID` or
+   * `LOCK_OPTION_INVALID`, or with a `LockFault`, whose `reason` says of what kind it is:
+   * `held` (`LOCK_TIMEOUT`: another held it when `waitMs` was over), `unanswered` (`LOCK_TIMEOUT`: no answer came within
+   * `waitMs`), `unavailable` (an outage when `waitMs` was over, or at once for `LOCK_BREAKER_OPEN` and for a key that cannot
+   * be served; the code is the backend's own), `lost` (`LOCK_LOST`: of several keys, one was lost while waiting for another),
+   * `overloaded` (`OVERLOADED`) or `closed` (`SHUTTING_DOWN`: the locker was disposed, before or meanwhile).
    */
   acquire(key: Key, options?: WaitOptions): Promise<Grant<F>>
   acquire(keys: readonly Key[], options?: WaitOptions): Promise<Claim<F>>
-  /** One attempt, without waiting: contention and outages are values. Rejects only for invalid input or shutdown. */
+  /** One attempt, without waiting: contention and outages are values. Rejects for invalid input, overload or shutdown. */
   tryAcquire(key: Key, options?: AcquireOptions): Promise<TryOutcome<Grant<F>>>
   tryAcquire(keys: readonly Key[], options?: AcquireOptions): Promise<TryOutcome<Claim<F>>>
   /**
@@ -69,12 +73,12 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    * overtaken without its clients noticing; where that is possible, the next grants are checked with the fence store.
    */
   fenceRefused(key: Key, fence: bigint): void
-  /** Refuses new acquisitions and waits for the releases under way. Grants stay their holders'; the backend stays open. */
+  /**
+   * Refuses new acquisitions, ends those that wait with `SHUTTING_DOWN` at once, and waits for the releases under way.
+   * Grants stay their holders'; the backend stays open. Releases that the service does not answer are not waited for
+   * longer than `closeMs`.
+   */
   [Symbol.asyncDispose](): Promise<void>
-}
-
-function timeUp(waitMs: number): Fault {
-  return new Fault('LOCK_TIMEOUT', `the lock was not free within ${waitMs} ms`, { facts: { waitMs } })
 }
 
 const nothing = (): void => {}
@@ -86,14 +90,20 @@ interface Inside<F extends Fencing> {
 
 class PolicyLocker<F extends Fencing> implements Locker<F> {
   readonly #deps: ClaimDeps<F>
+  readonly #crowd: Crowd
+  /** Signals for attempts; those for releases are others, which closing the locker does not end. */
+  readonly #attempts: CallSignals
+  readonly #running = new Set<Patience>()
   #closed = false
   #inner: Inside<F> | undefined
 
   constructor(backend: LockBackend<F>, policy: Policy) {
-    const abandoner = createAbandoner(backend, policy.clock, policy.callMs)
-    const turns = createTurns(policy.maxWaiting)
-    const calls = createCallSignals(policy.clock)
-    this.#deps = { backend, policy, abandoner, turns, calls, newToken: createTokenSource() }
+    const { clock, callMs, closeMs } = policy
+    const calls = createCallSignals(clock)
+    const abandoner = createAbandoner(backend, { clock, calls, callMs, closeMs })
+    this.#crowd = createCrowd(policy.maxWaiting)
+    this.#attempts = createCallSignals(clock)
+    this.#deps = { backend, policy, abandoner, turns: createTurns(), calls, newToken: createTokenSource() }
   }
 
   async acquire(wanted: Key | readonly Key[], options: WaitOptions = {}): Promise<Grant<F>> {
@@ -102,14 +112,14 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const terms = termsOf(policy, options)
     const { clock, measures } = policy
     const beganMs = clock.monotonicMs()
-    const patience = this.#patience(terms.waitMs, options.signal, beganMs)
+    const patience = this.#begin(terms.waitMs, options.signal, beganMs)
     let outcome: 'granted' | 'failed' = 'failed'
     try {
       const { holdings, loss } = await claimAll(this.#deps, terms, keys, patience)
       outcome = 'granted'
       return createGrant(holdings, loss)
     } finally {
-      patience[Symbol.dispose]()
+      this.#end(patience)
       measures.waited(backend.name, outcome, clock.monotonicMs() - beganMs)
     }
   }
@@ -118,19 +128,36 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const { policy } = this.#deps
     const keys = this.#keysOf(wanted)
     const terms = termsOf(policy, options)
-    using patience = this.#patience(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
-    const outcome = await claimOnce(this.#deps, terms, keys, patience)
-    if (outcome.kind !== 'granted') return outcome
-    return { kind: 'granted', grant: createGrant(outcome.holdings, outcome.loss) }
+    const patience = this.#begin(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
+    try {
+      const outcome = await claimOnce(this.#deps, terms, keys, patience)
+      if (outcome.kind === 'unavailable' && this.#closed) throw closedFault()
+      if (outcome.kind !== 'granted') return outcome
+      return { kind: 'granted', grant: createGrant(outcome.holdings, outcome.loss) }
+    } finally {
+      this.#end(patience)
+    }
   }
 
   fenceRefused(key: Key, fence: bigint): void {
     this.#deps.backend.fenceRefused?.(key, fence)
   }
 
-  #patience(waitMs: number, parent: AbortSignal | undefined, nowMs: number): Patience {
-    const { policy, calls } = this.#deps
-    return new Patience({ clock: policy.clock, calls, waitMs, fault: () => timeUp(waitMs), parent }, nowMs)
+  /** Until `end`, closing the locker ends it and waits for what it has to give back. Throws `OVERLOADED`. */
+  #begin(waitMs: number, parent: AbortSignal | undefined, nowMs: number): Patience {
+    const { policy, abandoner } = this.#deps
+    abandoner.checkRoom()
+    const terms = { clock: policy.clock, calls: this.#attempts, waitMs, fault: () => heldFault(waitMs), parent }
+    const patience = new Patience({ ...terms, crowd: this.#crowd }, nowMs)
+    abandoner.begin()
+    this.#running.add(patience)
+    return patience
+  }
+
+  #end(patience: Patience): void {
+    patience[Symbol.dispose]()
+    this.#running.delete(patience)
+    this.#deps.abandoner.end()
   }
 
   async withLock<T>(
@@ -172,7 +199,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   /** Lockers for what is built of locks: waits in them are not those of callers, and are not measured as such. */
   #inside(): Inside<F> {
-    if (this.#closed) throw new Fault('SHUTTING_DOWN', 'the locker is closed')
+    if (this.#closed) throw closedFault()
     const { backend, policy } = this.#deps
     const measures = { ...policy.measures, waited: nothing }
     this.#inner ??= {
@@ -185,13 +212,16 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
+    const reason = closedFault()
+    this.#attempts.end(reason)
+    for (const patience of this.#running) patience.end(reason)
     await Promise.all([this.#inner?.gate[Symbol.asyncDispose](), this.#inner?.quiet[Symbol.asyncDispose]()])
     await this.#deps.abandoner.settle()
   }
 
   /** What was asked for, checked. */
   #keysOf(wanted: Key | readonly Key[]): Keys {
-    if (this.#closed) throw new Fault('SHUTTING_DOWN', 'the locker is closed')
+    if (this.#closed) throw closedFault()
     if (typeof wanted === 'string') return [checkKey(wanted)]
     const [first, ...rest] = [...new Set(wanted)].toSorted()
     if (first === undefined) throw new Fault('LOCK_KEY_INVALID', 'no key was given to lock')

@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../std/fault.ts'
 import { createFakeClock } from '../testing/clock.ts'
+import { createCrowd } from './crowd.ts'
 import { createCallSignals, Patience } from './patience.ts'
 
 function setUp(waitMs: number, parent?: AbortSignal) {
   const clock = createFakeClock()
   const calls = createCallSignals(clock)
   const fault = (): Fault => new Fault('LOCK_TIMEOUT', 'time is up')
-  return { clock, calls, patience: new Patience({ clock, calls, waitMs, fault, parent }, clock.monotonicMs()) }
+  return {
+    clock,
+    calls,
+    patience: new Patience({ clock, calls, waitMs, fault, parent, crowd: createCrowd(10) }, clock.monotonicMs()),
+  }
 }
 
 test('a call is never given longer than its time, and at most a sixteenth less', async () => {
@@ -15,7 +20,7 @@ test('a call is never given longer than its time, and at most a sixteenth less',
   const began = new Map<AbortSignal, number[]>()
   const lasted: number[] = []
   for (let i = 0; i < 100; i++) {
-    const signal = calls(1_600, clock.monotonicMs())
+    const signal = calls.of(1_600, clock.monotonicMs())
     const times = began.get(signal) ?? []
     began.set(signal, [...times, clock.monotonicMs()])
     if (times.length === 0) {
@@ -34,7 +39,7 @@ test('a call is never given longer than its time, and at most a sixteenth less',
 
 test('calls of different lengths do not share', () => {
   const { clock, calls } = setUp(0)
-  expect(calls(100, clock.monotonicMs())).not.toBe(calls(200, clock.monotonicMs()))
+  expect(calls.of(100, clock.monotonicMs())).not.toBe(calls.of(200, clock.monotonicMs()))
 })
 
 test('a call that the end of the wait or the caller may cut short has a signal of its own', async () => {

@@ -1,5 +1,6 @@
 /** The times of the policy above the port: their defaults, their bounds, and the margin that makes a lease safe. */
 import { type Clock, systemClock } from '../std/clock.ts'
+import { defined } from '../std/defined.ts'
 import { Fault } from '../std/fault.ts'
 import type { Backoff } from '../std/retry.ts'
 import { type LockMeasures, unmeasured } from './measure.ts'
@@ -22,33 +23,45 @@ export interface WaitOptions extends AcquireOptions {
   readonly waitMs?: number | undefined
 }
 
+/** An option that is `undefined` counts as absent. */
 export interface LockerOptions {
   /** Default: the system's. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Default: counts nothing. */
-  readonly measures?: LockMeasures
+  readonly measures?: LockMeasures | undefined
   /** Default: 10000. */
-  readonly ttlMs?: number
+  readonly ttlMs?: number | undefined
   /** Default: 10000. */
-  readonly waitMs?: number
+  readonly waitMs?: number | undefined
   /** `Infinity` for no limit. Default: 300000, five minutes. */
-  readonly maxHoldMs?: number
+  readonly maxHoldMs?: number | undefined
   /**
    * Longest time that one call of the backend may take, in milliseconds; it is given up at most a sixteenth earlier,
    * because calls share their time-outs. Default: 2000, at most a third of the lease.
    */
-  readonly callMs?: number
+  readonly callMs?: number | undefined
   /** Bounds of the full jitter between attempts, in milliseconds. Default: 10 to 250. */
-  readonly retry?: Backoff
+  readonly retry?: Backoff | undefined
   /** A waiter looks again after so many milliseconds even when nothing woke it. Default: 2000. */
-  readonly recheckMs?: number
-  /** How many callers may wait in this process; one more is refused with `OVERLOADED`. Default: 10000. */
-  readonly maxWaiting?: number
+  readonly recheckMs?: number | undefined
+  /**
+   * How many callers of this locker may wait; one more is refused with `OVERLOADED`. Whoever was not granted the key at
+   * the first attempt waits, also the first of each key. Default: 10000.
+   */
+  readonly maxWaiting?: number | undefined
+  /**
+   * How long disposing the locker goes on with releases that the service did not answer, in milliseconds. Each gets one
+   * more attempt in any case; leases that are left end by themselves. Default: 0.
+   */
+  readonly closeMs?: number | undefined
   /** Uniform in [0, 1), for the jitter. Default: `Math.random`. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
-export interface Policy extends Required<LockerOptions> {
+/** The options complete. */
+type Complete = { readonly [K in keyof LockerOptions]-?: Exclude<LockerOptions[K], undefined> }
+
+export interface Policy extends Complete {
   /** The longest lease that the backend grants, milliseconds. */
   readonly maxTtlMs: number
 }
@@ -69,6 +82,7 @@ const DEFAULTS = {
   retry: { baseMs: 10, maxMs: 250 },
   recheckMs: 2_000,
   maxWaiting: 10_000,
+  closeMs: 0,
 } as const
 
 /** A day. Node's timers fire at once when they are set beyond 24.8 days. */
@@ -123,13 +137,14 @@ export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFI
     random: Math.random,
     ...DEFAULTS,
     ttlMs,
-    ...options,
+    ...defined(options),
     maxTtlMs,
   }
   for (const name of ['waitMs', 'callMs', 'recheckMs'] as const) checkTime(name, policy[name])
   checkHold(policy.maxHoldMs)
   checkLease('ttlMs', policy.ttlMs)
   checkGranted('"ttlMs"', policy.ttlMs, maxTtlMs)
+  if (policy.closeMs !== 0) checkTime('closeMs', policy.closeMs)
   if (policy.maxWaiting >= 0) return policy
   throw new Fault('LOCK_OPTION_INVALID', `"maxWaiting" is ${policy.maxWaiting}, expected 0 or more`)
 }

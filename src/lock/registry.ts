@@ -1,5 +1,6 @@
 /** From a URL to a backend. A backend is one folder and one line here; its code is loaded when it is first asked for. */
 import { systemClock } from '../std/clock.ts'
+import { defined } from '../std/defined.ts'
 import { Fault } from '../std/fault.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, LockBackend, OpenBackend } from './backend.ts'
@@ -41,5 +42,5 @@ export async function openLockBackend(
   }
   const open = await load()
   signal.throwIfAborted()
-  return open(url, { clock: systemClock, log: silentLog, ...context }, signal)
+  return open(url, { clock: systemClock, log: silentLog, ...defined(context) }, signal)
 }

@@ -1,4 +1,5 @@
 /** From a topology to the connection that fits it. Nothing is sent before `connect`. */
+import { defined } from '../std/defined.ts'
 import { Fault } from '../std/fault.ts'
 import { type ClientSettings, DEFAULT_SETTINGS } from './client.ts'
 import { createClusterConnection } from './cluster.ts'
@@ -13,7 +14,7 @@ export function createRedisConnection(
   given: Partial<ClientSettings> = {},
 ): RedisConnection {
   const timeout = topology.timeoutMs === undefined ? {} : { commandTimeoutMs: topology.timeoutMs }
-  const settings = { ...DEFAULT_SETTINGS, ...timeout, ...given }
+  const settings = { ...DEFAULT_SETTINGS, ...timeout, ...defined(given) }
   switch (topology.kind) {
     case 'standalone':
     case 'sentinel':

@@ -11,8 +11,13 @@ export interface Clock {
   wallMs(): number
   /** Resolves after `ms`; rejects with the signal's reason when that aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Calls back once after `ms` unless cancelled. Does not keep the process alive. */
-  timer(ms: number, callback: () => void): Timer
+  /** Calls back once after `ms` unless cancelled. Does not keep the process alive unless that is asked for. */
+  timer(ms: number, callback: () => void, options?: TimerOptions): Timer
+}
+
+export interface TimerOptions {
+  /** The process does not end by itself before the timer has rung or was cancelled. Default: false. */
+  readonly keepsAlive?: boolean
 }
 
 export interface Timer {
@@ -30,9 +35,9 @@ export const systemClock: Clock = {
       throw signal?.aborted === true ? signal.reason : cause
     }
   },
-  timer(ms, callback) {
+  timer(ms, callback, options) {
     const handle = setTimeout(callback, ms)
-    handle.unref()
+    if (options?.keepsAlive !== true) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
 }

@@ -179,7 +179,8 @@ function nameHeir(entry: Entry, now: number): void {
 export function createMemoryBackend(options: DurableMemoryOptions): LockBackend<'always'>
 export function createMemoryBackend(options: MemoryOptions): LockBackend<'within-epoch'>
 export function createMemoryBackend(options: MemoryOptions | DurableMemoryOptions): LockBackend {
-  if ('epoch' in options) return new MemoryBackend(options.clock, 'always', options.epoch)
+  if ('epoch' in options && options.epoch !== undefined)
+    return new MemoryBackend(options.clock, 'always', options.epoch)
   return new MemoryBackend(options.clock, 'within-epoch', 0n)
 }
 

@@ -1,0 +1,92 @@
+/** What disposing a locker does to those who wait, and to what is still to be released. */
+import { expect, test } from 'vitest'
+import { createFakeClock } from '../testing/clock.ts'
+import { createFaultyBackend, withMany } from '../testing/lock-faulty.ts'
+import { createLocker } from './locker.ts'
+import { createMemoryBackend } from './memory/backend.ts'
+import { aborted } from './outage.ts'
+import { newToken } from './token.ts'
+
+const never = new AbortController().signal
+const closed = { code: 'SHUTTING_DOWN', reason: 'closed' }
+
+function setUp() {
+  const clock = createFakeClock()
+  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const locker = createLocker(backend, { clock, ttlMs: 30_000, waitMs: 60_000 })
+  const other = createLocker(backend, { clock, ttlMs: 30_000, waitMs: 60_000 })
+  return { clock, backend, locker, other }
+}
+
+test.each([
+  ['one key', ['k']],
+  ['several keys', ['a', 'k']],
+])('closing ends a wait for %s at once, and leaves no place in the queue', async (_, keys) => {
+  const { clock, backend, locker, other } = setUp()
+  const held = await other.acquire('k')
+  const waiting = [locker.acquire(keys), locker.acquire(keys), locker.acquire('k', { signal: never })]
+  const ends = waiting.map((wait) => expect(wait).rejects.toMatchObject(closed))
+  await clock.advance(10)
+  const beganMs = clock.monotonicMs()
+  await locker[Symbol.asyncDispose]()
+  await Promise.all(ends)
+  expect(clock.monotonicMs()).toBe(beganMs)
+  await held.release()
+  for (const key of ['a', 'k']) {
+    expect((await backend.tryAcquire({ key, token: newToken(), ttlMs: 100 }, never)).kind).toBe('granted')
+  }
+})
+
+test('closing ends an attempt that the service has not answered, and gives back what it may have got', async () => {
+  const { clock, backend, locker, other } = setUp()
+  // answers as the port demands: a signal that aborts ends the call, and the command has landed
+  const slow = createLocker(
+    {
+      ...backend,
+      tryAcquire: async (request, signal) => {
+        const answer = await backend.tryAcquire(request, signal)
+        await clock.sleep(60_000, signal).catch(() => {})
+        return signal.aborted ? aborted(signal) : answer
+      },
+    },
+    { clock, ttlMs: 30_000, waitMs: 60_000 },
+  )
+  const ends = [
+    expect(slow.acquire('a')).rejects.toMatchObject(closed),
+    expect(slow.tryAcquire('b')).rejects.toMatchObject(closed),
+    expect(slow.tryAcquire('c', { signal: never })).rejects.toMatchObject(closed),
+    expect(slow.tryAcquire(['d', 'e'])).rejects.toMatchObject(closed),
+  ]
+  await clock.advance(10)
+  await slow[Symbol.asyncDispose]()
+  await Promise.all(ends)
+  expect((await other.tryAcquire(['a', 'b', 'c', 'd', 'e'])).kind).toBe('granted')
+  await locker[Symbol.asyncDispose]()
+})
+
+test('closing during an outage asks once more for each release, then returns', async () => {
+  const { clock, backend, locker } = setUp()
+  const grants = await Promise.all(['a', 'b', 'c'].map((key) => locker.acquire(key)))
+  backend.trouble = 'down'
+  for (const grant of grants) expect((await grant.release()).kind).toBe('unavailable')
+  await clock.advance(0)
+  const asked = backend.calls.length
+  const beganMs = clock.monotonicMs()
+  await locker[Symbol.asyncDispose]()
+  expect(clock.monotonicMs()).toBe(beganMs)
+  expect(backend.calls.slice(asked)).toEqual(['release', 'release', 'release'])
+  await clock.advance(40_000)
+  expect(backend.calls).toHaveLength(asked + 3)
+})
+
+test('the last attempt of a closing locker releases what a service that is back still keeps', async () => {
+  const { clock, backend, locker, other } = setUp()
+  const claim = await createLocker(withMany(backend), { clock }).acquire(['x', 'y'])
+  const grant = await locker.acquire('k')
+  backend.trouble = 'down'
+  await grant.release()
+  backend.trouble = 'none'
+  await locker[Symbol.asyncDispose]()
+  expect((await other.tryAcquire('k')).kind).toBe('granted')
+  expect(claim.isHeld()).toBe(true)
+})

@@ -1,0 +1,49 @@
+/** Why a lock was not obtained or not kept, as a kind that callers can branch on. */
+import { Fault, type FaultCode, type FaultOptions } from '../std/fault.ts'
+
+/**
+ * The kind of a failure; the code says more, and there may be new codes of a kind at any time.
+ * `held`: another holder had the key for all of the wait.
+ * `unanswered`: the wait ended before the lock service had answered, so nobody knows whether the key was free.
+ * `unavailable`: an outage. The lock service, or the store of its fences, did not serve.
+ * `lost`: the lease ended before the work did.
+ * `overloaded`: too many callers of this process wait already.
+ * `closed`: the locker was disposed.
+ */
+export type LockFailure = 'held' | 'unanswered' | 'unavailable' | 'lost' | 'overloaded' | 'closed'
+
+/** What `Locker` and `Grant` throw, but for invalid input (`Fault`) and the reason of a caller's own signal. */
+export class LockFault extends Fault {
+  readonly reason: LockFailure
+
+  constructor(reason: LockFailure, code: FaultCode, message: string, options?: FaultOptions) {
+    super(code, message, options)
+    this.reason = reason
+  }
+}
+
+/** An outage, thrown. Code, message and facts are the backend's own. */
+export function outageFault(fault: Fault): LockFault {
+  if (fault instanceof LockFault && fault.reason === 'unavailable') return fault
+  return new LockFault('unavailable', fault.code, fault.message, { cause: fault, facts: fault.facts })
+}
+
+/** The wait was over, and another holder had the key. */
+export function heldFault(waitMs: number): LockFault {
+  return new LockFault('held', 'LOCK_TIMEOUT', `the lock was not free within ${waitMs} ms`, { facts: { waitMs } })
+}
+
+/** The wait was over before an answer came. */
+export function unansweredFault(waitMs: number): LockFault {
+  const message = `the lock service did not answer within the ${waitMs} ms of the wait`
+  return new LockFault('unanswered', 'LOCK_TIMEOUT', message, { facts: { waitMs } })
+}
+
+export function closedFault(): LockFault {
+  return new LockFault('closed', 'SHUTTING_DOWN', 'the locker is closed')
+}
+
+/** Whether the wait was over, for whatever reason it was in vain. */
+export function isTimeUp(thrown: unknown): thrown is LockFault {
+  return thrown instanceof LockFault && thrown.code === 'LOCK_TIMEOUT'
+}
