@@ -1,10 +1,11 @@
 /**
  * Locks in front of a store that would do without: with lock mode `always` the ids of a whole batch are claimed in one
  * exchange before it is put. The store stays the judge; what the locks add is that two replicas do not bring it the
- * same content at once. While the lock service is away batches are put without locks: slower
- * where they meet, never wrong.
+ * same content at once. While the lock service is away, for whatever reason, batches are put without locks: slower where
+ * they meet, never wrong.
  */
 import { failpoint } from '#failpoint'
+import { type LockFailure, LockFault } from '../lock/failure.ts'
 import type { Locker } from '../lock/locker.ts'
 import { Fault, type FaultCode } from '../std/fault.ts'
 import type { ItemStore, Unit } from './store.ts'
@@ -23,7 +24,7 @@ export function withClaims(store: ItemStore, locker: Locker, options: ClaimOptio
       const keys = units.flatMap(keysOf)
       if (keys.length === 0) return store.put(units, nowMs)
       await using claim = await acquire(locker, keys, options)
-      claim?.assertHeld()
+      if (claim?.isHeld() === false) options.onUnlocked?.('LOCK_LOST')
       const outcomes = await store.put(units, nowMs)
       failpoint('before-release')
       return outcomes
@@ -43,25 +44,21 @@ export function withClaims(store: ItemStore, locker: Locker, options: ClaimOptio
   }
 }
 
-/** What says that the lock service does not serve; that others hold the keys is no such thing. */
-const OUTAGES: ReadonlySet<FaultCode> = new Set([
-  'LOCK_BACKEND_UNAVAILABLE',
-  'LOCK_BREAKER_OPEN',
-  'FENCE_STORE_UNAVAILABLE',
-])
+/** Why a batch is put without its locks: the lock service gave none, and the store refuses duplicates by itself. */
+const UNLOCKED: ReadonlySet<LockFailure> = new Set(['unavailable', 'unanswered', 'lost'])
 
-/** `undefined` during an outage. */
+/** `undefined` when the store has to do without. */
 async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlocked }: ClaimOptions) {
   try {
     return await locker.acquire(keys, { waitMs })
   } catch (thrown) {
-    if (!(thrown instanceof Fault)) throw thrown
-    if (thrown.code === 'LOCK_TIMEOUT') {
+    if (!(thrown instanceof LockFault)) throw thrown
+    if (thrown.reason === 'held') {
       throw new Fault('IN_FLIGHT', `content of this batch was being saved elsewhere for ${waitMs} ms`, {
         cause: thrown,
       })
     }
-    if (!OUTAGES.has(thrown.code)) throw thrown
+    if (!UNLOCKED.has(thrown.reason)) throw thrown
     onUnlocked?.(thrown.code)
     return undefined
   }

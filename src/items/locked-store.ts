@@ -14,6 +14,7 @@
 import { randomUUID } from 'node:crypto'
 import { failpoint } from '#failpoint'
 import { type IdentityPolicy, samePolicy } from '../identity/policy.ts'
+import { LockFault } from '../lock/failure.ts'
 import type { Grant } from '../lock/grant.ts'
 import type { Locker } from '../lock/locker.ts'
 import type { Clock } from '../std/clock.ts'
@@ -155,7 +156,7 @@ class LockedStore implements ItemStore {
         retryable: (thrown) => isAway(thrown) && clock.monotonicMs() < endMs,
       })
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || thrown.code !== 'LOCK_TIMEOUT') throw thrown
+      if (!(thrown instanceof LockFault) || thrown.reason !== 'held') throw thrown
       throw new Fault('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, { cause: thrown })
     }
   }
