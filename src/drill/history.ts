@@ -16,11 +16,14 @@ import { Fault } from '../std/fault.ts'
  * save     `key` is the content's digest, `bytes` that of the spelling sent, `form` what it was sent in; ok: `result` created
  *          or duplicate, `id`.
  * delete   of the content `key`; ok: `result` deleted or absent.
- * acquire  of the lock `key`; ok: `fence`. Its `release` says how long it certainly was held (`untilMono`).
+ * acquire  of the lock `key`; ok: `fence`, and `fromMono` when the attempt that was granted is younger than the invocation.
+ *          Its `release` says how long it certainly was held (`untilMono`).
  * look     into the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
  * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
  * set      of the number `value` into the Redis set `key`, by the canary.
  * members  of the Redis set `key`; ok: `value` lists them, separated by commas.
+ * probe    one event for a write on the server `key`, sent at `tMono`; `untilMono` is when its outcome was known. ok: the
+ *          server took it; fail: refused, also the connection; info: no answer in time.
  * fault    `key` names it; ok: it happened, `proof` says how that is known.
  * phase    `key` is healed: from here on nothing is broken. load-began, load-ended and load-cut (nobody heard of its
  *          end), canary-began and canary-ended say how much of a run its recorder has seen; the `value` of load-ended
@@ -30,7 +33,7 @@ const EVENT = Type.Object({
   seq: Type.Integer({ minimum: 1 }),
   process: Type.String({ minLength: 1 }),
   op: Type.String({ minLength: 1 }),
-  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'look', 'write', 'set', 'members', 'fault', 'phase']),
+  f: Type.Enum(['save', 'delete', 'acquire', 'release', 'look', 'write', 'set', 'members', 'probe', 'fault', 'phase']),
   type: Type.Enum(['invoke', 'ok', 'fail', 'info']),
   key: Type.String({ minLength: 1 }),
   /**
@@ -51,6 +54,7 @@ const EVENT = Type.Object({
   fence: Type.Optional(Type.String({ pattern: '^\\d+$' })),
   value: Type.Optional(Type.String()),
   untilMono: Type.Optional(Type.Number()),
+  fromMono: Type.Optional(Type.Number()),
   /** Of a fault: locks that are held may be granted again because of it. */
   losesLocks: Type.Optional(Type.Boolean()),
   /** Of a fault: what the store did between its two events may be undone. */
