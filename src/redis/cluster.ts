@@ -30,12 +30,9 @@ function redirectionOf(error: unknown): Redirection | undefined {
 
 const NOT_STANDING = 'the connection to the node does not stand'
 
-/** Waits until the connection stands; rejects when it ends instead, or after its own connect time-out. */
-async function untilReady(client: Redis): Promise<void> {
-  if (client.status === 'ready') return
-  if (client.status === 'wait') client.connect().catch(() => undefined) // seen as `close` below
-  if (client.status !== 'connecting' && client.status !== 'connect') throw new Fault('REDIS_UNREACHABLE', NOT_STANDING)
-  await new Promise<void>((resolve, reject) => {
+/** Resolves at the next `ready`, rejects at a `close` before it. */
+function nextConnection(client: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
     const ready = (): void => {
       client.off('close', close)
       resolve()
@@ -47,6 +44,20 @@ async function untilReady(client: Redis): Promise<void> {
     client.once('ready', ready)
     client.once('close', close)
   })
+}
+
+/** All who wait for the same connection share one promise, so their number does not show in the client's listeners. */
+const connecting = new WeakMap<Redis, Promise<void>>()
+
+/** Waits until the connection stands; rejects when it ends instead, or after its own connect time-out. */
+async function untilReady(client: Redis): Promise<void> {
+  if (client.status === 'ready') return
+  if (client.status === 'wait') client.connect().catch(() => undefined) // seen as `close` below
+  if (client.status !== 'connecting' && client.status !== 'connect') throw new Fault('REDIS_UNREACHABLE', NOT_STANDING)
+  const forget = (): void => void connecting.delete(client)
+  const pending = connecting.get(client) ?? nextConnection(client).finally(forget)
+  connecting.set(client, pending)
+  await pending
 }
 
 class ClusterConnection implements RedisConnection {
