@@ -33,23 +33,27 @@ export interface RedisContainer extends AsyncDisposable {
   restart(port: number): Promise<void>
 }
 
-const folder = (port: number): string => `/tmp/redis-${port}`
+/** In memory: a busy disk would hold up servers that write each command to it. */
+const DATA = '/redis-data'
+
+/** The folder of a server inside the container. */
+export const serverFolder = (port: number): string => `${DATA}/${port}`
 
 function configFile({ port, kind, config, tls = false }: ServerSpec): string {
   const listen = tls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]
-  const base = [...listen, `dir ${folder(port)}`, `pidfile ${folder(port)}/pid`, 'daemonize yes']
+  const base = [...listen, `dir ${serverFolder(port)}`, `pidfile ${serverFolder(port)}/pid`, 'daemonize yes']
   const server = ['save ""', 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'enable-debug-command yes']
   return [...base, ...(kind === 'server' ? server : []), ...config].join('\n')
 }
 
 function startLine({ port, kind, env = {} }: ServerSpec): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value} `)
-  return `${variables.join('')}redis-server ${folder(port)}/conf${kind === 'sentinel' ? ' --sentinel' : ''} >/dev/null`
+  return `${variables.join('')}redis-server ${serverFolder(port)}/conf${kind === 'sentinel' ? ' --sentinel' : ''} >/dev/null`
 }
 
 function bootScript(specs: readonly ServerSpec[], prepare: string, lifeSeconds: number): string {
   const files = specs.map(
-    (s) => `mkdir -p ${folder(s.port)}; cat > ${folder(s.port)}/conf <<'END'\n${configFile(s)}\nEND`,
+    (s) => `mkdir -p ${serverFolder(s.port)}; cat > ${serverFolder(s.port)}/conf <<'END'\n${configFile(s)}\nEND`,
   )
   return [...files, prepare, ...specs.map(startLine), 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')
 }
@@ -77,8 +81,7 @@ export async function startContainer(
 ): Promise<RedisContainer> {
   const base = new GenericContainer(IMAGE)
     .withUser('root')
-    // a busy disk would hold up servers that write each command to it
-    .withTmpFs({ '/tmp': 'rw' })
+    .withTmpFs({ [DATA]: 'rw' })
     .withCommand(['sh', '-c', bootScript(specs, prepare, lifeSeconds)])
     .withCopyContentToContainer(Object.entries(files).map(([target, content]) => ({ target, content, mode: 0o644 })))
     .withWaitStrategy(Wait.forLogMessage('servers started'))
@@ -92,7 +95,7 @@ export async function startContainer(
   return {
     exec,
     cli: (port, ...args) => exec('redis-cli', '-p', String(port), ...cliArgs, ...args),
-    signal: async (port, name) => void (await exec('sh', '-c', `kill -${name} $(cat ${folder(port)}/pid)`)),
+    signal: async (port, name) => void (await exec('sh', '-c', `kill -${name} $(cat ${serverFolder(port)}/pid)`)),
     async restart(port) {
       const spec = specs.find((s) => s.port === port)
       if (spec === undefined) throw new Error(`no server has port ${port}`)

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { present } from '../../testing/present.ts'
 import { startStandalone } from '../../testing/redis-servers.ts'
 
-const SCRIPTS = new URL('../../../charts/ingot/files/redis/lib.sh', import.meta.url)
+const SCRIPTS = new URL('../../../charts/ingot/files/redis/passwords.sh', import.meta.url)
 const [DEFAULT_USER = ''] = /user default [^']+/.exec(readFileSync(SCRIPTS, 'utf8')) ?? []
 const WRITES = "redis.call('set', 'a', '1') redis.call('set', 'b', '1') return 'written'"
 

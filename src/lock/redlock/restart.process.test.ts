@@ -6,6 +6,7 @@ import { Fault } from '../../std/fault.ts'
 import { reportFault } from '../../testing/fault-report.ts'
 import { type Peer, startPeer } from '../../testing/lock-processes.ts'
 import { present } from '../../testing/present.ts'
+import { serverFolder } from '../../testing/redis-container.ts'
 import { DURABLE, type RedisServers, startIndependent } from '../../testing/redis-servers.ts'
 import type { LeaseRequest, LockBackend } from '../backend.ts'
 import type { Attempt, Fencing } from '../lock.ts'
@@ -44,7 +45,7 @@ async function grantedAfter(backend: LockBackend, key: string, withinMs: number)
 /** In one command, because a busy machine takes long to start one. */
 async function restart(servers: RedisServers, ports: readonly number[], keep: 'empty' | 'with data'): Promise<void> {
   const lines = ports.map((port) => {
-    const folder = `/tmp/redis-${port}`
+    const folder = serverFolder(port)
     const forget = keep === 'empty' ? `rm -rf ${folder}/appendonlydir;` : ''
     return `kill -KILL $(cat ${folder}/pid); ${forget} sleep 0.1; redis-server ${folder}/conf >/dev/null`
   })

@@ -1,5 +1,6 @@
 /** The Redis servers of a test as something that faults can strike. */
 import type { LockServer } from '../../drill/nemesis/fault.ts'
+import { serverFolder } from '../redis-container.ts'
 import type { RedisServers } from '../redis-servers.ts'
 import { type Attempt, until, untilTrue } from '../until.ts'
 
@@ -35,7 +36,7 @@ export function lockServerOf(redis: RedisServers): LockServer {
     async freeze() {
       struck = await redis.master()
       await redis.signal(struck, 'STOP')
-      const state = await redis.exec('sh', '-c', `grep State /proc/$(cat /tmp/redis-${struck}/pid)/status`)
+      const state = await redis.exec('sh', '-c', `grep State /proc/$(cat ${serverFolder(struck)}/pid)/status`)
       if (!state.includes('T (stopped)')) throw new Error(`Redis on port ${struck} did not stop: ${state}`)
       return `Redis on port ${struck}: ${state.replaceAll(/\s+/g, ' ')}`
     },
