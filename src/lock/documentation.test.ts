@@ -1,0 +1,48 @@
+/** The code in LOCKS.md is checked by the compiler, so that a reader can copy it. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { snippetsOf, typeErrors } from '../testing/documented-code.ts'
+import { ROOT } from '../testing/root.ts'
+
+const markdown = readFileSync(join(ROOT, 'LOCKS.md'), 'utf8')
+
+/** What the examples leave to the reader: the work, a log, and what an earlier example has made. */
+const PRELUDE = `
+const start: AbortSignal
+const backend: import('ingot/lock').LockBackend
+const fences: import('ingot/lock').FenceStore
+const locker: import('ingot/lock').Locker
+const log: { info(facts: object): void }
+const report: string
+function render(options: { readonly signal: AbortSignal }): Promise<void>
+function schedule(options: { readonly signal: AbortSignal; readonly fence: bigint | undefined }): Promise<void>
+function save(what: string, options: { readonly fence: bigint | undefined }): Promise<void>
+`
+
+describe('LOCKS.md', { timeout: 120_000 }, () => {
+  test('every example compiles against the sources', () => {
+    const snippets = snippetsOf(markdown)
+    expect(snippets.length).toBeGreaterThanOrEqual(3)
+    expect(typeErrors(snippets, PRELUDE)).toEqual([])
+  })
+
+  test('an example that calls a function wrongly is reported with its line', () => {
+    const wrong = snippetsOf(
+      [
+        '```ts',
+        "import { createBreaker, withBreaker } from 'ingot/lock'",
+        'withBreaker(createBreaker(), backend)',
+        "locker.acquire('k', { waitSeconds: 5 })",
+        '```',
+        'text',
+        '```ts',
+        "import { createLock } from 'ingot/lock'",
+        'nowhere()',
+        '```',
+      ].join('\n'),
+    )
+    const lines = typeErrors(wrong, PRELUDE).map((error) => Number.parseInt(error, 10))
+    expect([...new Set(lines)].toSorted((a, b) => a - b)).toEqual([3, 4, 8, 9])
+  })
+})
