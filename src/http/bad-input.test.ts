@@ -511,6 +511,8 @@ test.each([
   ],
 ])('%s ends its connection', async (_what, method, fields, status) => {
   const app = await openApp()
+  // an export is of a collection that exists
+  await sqlite.define(things, { kind: 'json' })
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
   socket.write(
     `${method} ${path()} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${fields}\r\n\r\n1\r\n1\r\n`,

@@ -51,7 +51,7 @@ test.each([
   ['torture/command.ts', ['--minutes', '99'], '--minutes is "99", write a number above 0, up to 15\n'],
   ['torture/command.ts', ['--store', 'sqlite'], '--store is "sqlite", write http or postgres\n'],
   ['crash/command.ts', ['--rounds', '0'], '--rounds takes a whole number from 1, --seed a whole number\n'],
-  ['cluster/command.ts', ['--port', '80000'], '--port is "80000", write a port from 1 to 65535\n'],
+  ['cluster/command.ts', ['--port', '80000'], '--port is "80000", write a port from 1 to 65535, or 0 for a free one\n'],
 ] as const)('%s %j is answered with what to write', async (program, args, message) => {
   const { code, said } = await called(program, ...args)
   expect(code).toBe(2)

@@ -36,8 +36,11 @@ function startK6(script: string, out: string, settings: Readonly<Record<string, 
     stream.setEncoding('utf8').on('data', (text: string) => void (printed += text))
   }
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const began = begin(child, out, () => printed)
+  // a caller that waits for the end alone does not hear of the begin: a short script may end before it is seen
+  began.catch(() => {})
   return {
-    began: begin(child, out, () => printed),
+    began,
     ended: ended.then((code) => ({ code, printed })),
     kill: () => void child.kill('SIGKILL'),
     async [Symbol.asyncDispose]() {

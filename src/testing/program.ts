@@ -27,10 +27,19 @@ export async function orSay(io: Io, failed: ExitCode, work: () => Promise<ExitCo
   try {
     return await work()
   } catch (thrown) {
-    if (thrown === io.signal.reason || thrown instanceof Fault || systemRemedy(thrown) !== undefined) throw thrown
-    io.stderr.write(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
+    if (io.signal.aborted && thrown === io.signal.reason) {
+      // a run of minutes says why there is no verdict; commands of the main program end without a word
+      io.stderr.write(`${messageOf(thrown)}\n`)
+      return EXIT.aborted
+    }
+    if (thrown instanceof Fault || systemRemedy(thrown) !== undefined) throw thrown
+    io.stderr.write(`${messageOf(thrown)}\n`)
     return io.signal.aborted ? EXIT.aborted : failed
   }
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
 /** Returns the number of an option. Throws Fault USAGE_INVALID unless it is above 0 and at most `max`. */

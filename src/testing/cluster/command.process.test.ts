@@ -62,12 +62,12 @@ test('an address that is taken is said at once, with what to do', async () => {
   const { port } = server.address() as AddressInfo
   const { ended, said } = startCluster(String(port))
   expect(await ended).toBe(1)
-  expect(said()).toMatch(/EADDRINUSE.*name another port with INGOT_CLUSTER_PORT\n$/)
+  expect(said()).toMatch(/EADDRINUSE.*name another port with --port\n$/)
   server.close()
 })
 
 test('a port that is none is refused', async () => {
   const { ended, said } = startCluster('eighty')
-  expect(await ended).toBe(1)
-  expect(said()).toBe('the cluster cannot run: INGOT_CLUSTER_PORT is "eighty", write a port\n')
+  expect(await ended).toBe(2)
+  expect(said()).toMatch(/^USAGE_INVALID: --port is "eighty", write a port from 1 to 65535, or 0 for a free one\n/)
 })

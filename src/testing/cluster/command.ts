@@ -55,8 +55,8 @@ async function startAddress(scope: Scope, port: number, replicas: readonly Servi
 
 function portOf(text: string): number {
   const port = Number(text)
-  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port
-  throw usageFault(`--port is "${text}", write a port from 1 to 65535`)
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
+  throw usageFault(`--port is "${text}", write a port from 1 to 65535, or 0 for a free one`)
 }
 
 async function run(port: number, { stdout, signal }: Io): Promise<ExitCode> {
