@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../identity/policy.ts'
+import type { LockBackend } from '../lock/backend.ts'
 import { createLocker } from '../lock/locker.ts'
 import { createMemoryBackend } from '../lock/memory/backend.ts'
+import type { WaitOptions } from '../lock/policy.ts'
+import { Fault, type FaultCode } from '../std/fault.ts'
 import { createFakeClock, whileTimePasses } from '../testing/clock.ts'
 import { createFaultyBackend, type Trouble } from '../testing/lock-faulty.ts'
 import { itemLockKey, withClaims } from './claimed-store.ts'
@@ -44,4 +47,54 @@ test('while the lock service is away the store alone decides', async () => {
   const [again] = await whileTimePasses(clock, store.put([unit], 2))
   expect(again).toMatchObject({ outcomes: [{ kind: 'duplicate' }, { kind: 'duplicate' }] })
   expect(reasons).toEqual(['LOCK_BACKEND_UNAVAILABLE', 'LOCK_BACKEND_UNAVAILABLE'])
+})
+
+/** Of many kinds: whatever a lock service, its store of fences or a breaker may report as an outage. */
+const OUTAGES: readonly FaultCode[] = [
+  'LOCK_BACKEND_UNAVAILABLE',
+  'LOCK_BREAKER_OPEN',
+  'FENCE_STORE_UNAVAILABLE',
+  'REDIS_UNREACHABLE',
+  'REDIS_ACCESS_REFUSED',
+  'REDIS_TLS_FAILED',
+  'REDIS_OUT_OF_MEMORY',
+]
+
+type Judge = (failure: unknown) => unknown
+const asItIs: Judge = (failure) => failure
+
+/** Puts a batch during an outage of each code, and returns the codes that the put was refused for. */
+async function refusedFor(judge: Judge): Promise<readonly FaultCode[]> {
+  const refused: FaultCode[] = []
+  for (const code of OUTAGES) {
+    const { clock, backend } = setUp('none')
+    const fault = new Fault(code, 'an outage')
+    const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', fault }) }
+    const locker = createLocker(out, { clock, ttlMs: 1_000 })
+    const acquire = locker.acquire.bind(locker)
+    const judged = (keys: readonly string[], options?: WaitOptions) =>
+      acquire(keys, options).catch((failure: unknown) => {
+        throw judge(failure)
+      })
+    Object.defineProperty(locker, 'acquire', { value: judged })
+    const store = withClaims(createMemoryStore(), locker, { waitMs: 50 })
+    await whileTimePasses(
+      clock,
+      store.put([unit], 1).catch(() => refused.push(code)),
+    )
+  }
+  return refused
+}
+
+test('an outage of whatever code refuses no write', async () => {
+  expect(await refusedFor(asItIs)).toEqual([])
+})
+
+test('mutation: when outages are recognised by a list of codes, those that it lacks refuse writes', async () => {
+  const listed: ReadonlySet<unknown> = new Set<FaultCode>(['LOCK_BACKEND_UNAVAILABLE', 'REDIS_UNREACHABLE'])
+  const byList: Judge = (failure) => {
+    if (!(failure instanceof Fault) || listed.has(failure.code)) return failure
+    return new Fault(failure.code, failure.message)
+  }
+  expect(await refusedFor(byList)).toEqual(OUTAGES.filter((code) => !listed.has(code)))
 })

@@ -1,10 +1,11 @@
 /** What disposing a locker does to those who wait, and to what is still to be released. */
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
 import { createFaultyBackend, withMany } from '../testing/lock-faulty.ts'
 import { createLocker } from './locker.ts'
 import { createMemoryBackend } from './memory/backend.ts'
 import { aborted } from './outage.ts'
+import { Patience } from './patience.ts'
 import { newToken } from './token.ts'
 
 const never = new AbortController().signal
@@ -17,6 +18,32 @@ function setUp() {
   const other = createLocker(backend, { clock, ttlMs: 30_000, waitMs: 60_000 })
   return { clock, backend, locker, other }
 }
+
+afterEach(() => void vi.restoreAllMocks())
+
+/** Disposes a locker with three waiters, and returns how many of them have ended before any time passes. */
+async function endedByClosing(keys: readonly string[]): Promise<number> {
+  const { clock, locker, other } = setUp()
+  await other.acquire('k')
+  let ended = 0
+  const waiting = [keys, keys, keys].map((wanted) => locker.acquire(wanted).catch(() => ended++))
+  await clock.advance(10)
+  const closing = locker[Symbol.asyncDispose]()
+  await clock.advance(0)
+  const atOnce = ended
+  await clock.advance(60_000)
+  await Promise.all([...waiting, closing])
+  return atOnce
+}
+
+test('closing ends every waiter before any time passes', async () => {
+  expect([await endedByClosing(['k']), await endedByClosing(['a', 'k'])]).toEqual([3, 3])
+})
+
+test('mutation: when closing does not end the waits, no waiter ends before its own time is up', async () => {
+  vi.spyOn(Patience.prototype, 'end').mockImplementation(() => {})
+  expect([await endedByClosing(['k']), await endedByClosing(['a', 'k'])]).toEqual([0, 0])
+})
 
 test.each([
   ['one key', ['k']],

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { reap } from '../testing/lock-processes.ts'
 import { present } from '../testing/present.ts'
-import { startSentinel, startStandalone } from '../testing/redis-servers.ts'
+import { type RedisServers, startSentinel, startStandalone } from '../testing/redis-servers.ts'
 
 const PROGRAM = fileURLToPath(new URL('../testing/lock-end-peer.ts', import.meta.url))
 
@@ -14,8 +14,13 @@ interface Program extends AsyncDisposable {
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>
 }
 
-function start(task: 'wait' | 'release' | 'dispose', url: string): Program {
-  const child = fork(PROGRAM, [task, url], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+type Task = 'wait' | 'release' | 'dispose'
+
+/** `keepsAlive` replaces what the locker's timers do to the process: see the program. */
+function start(task: Task, url: string, keepsAlive?: 'always' | 'never'): Program {
+  const child = fork(PROGRAM, [task, url, ...(keepsAlive === undefined ? [] : [keepsAlive])], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
   const printed = { stdout: '', stderr: '' }
   child.stdout?.on('data', (data: Buffer) => void (printed.stdout += data.toString()))
   child.stderr?.on('data', (data: Buffer) => void (printed.stderr += data.toString()))
@@ -27,8 +32,16 @@ test('a caller who waits on memory: keeps the process alive until the wait is ov
   await using program = start('wait', 'memory:')
   const { code, stdout, stderr } = await program.ended
   expect(stderr).toBe('')
-  // 13: an unsettled top-level await
   expect([code, stdout]).toEqual([0, expect.stringContaining('not free within 300 ms')])
+})
+
+/** Node's exit code for an unsettled top-level await. */
+const UNSETTLED = 13
+
+test('mutation: when no timer of a wait keeps the process alive, it ends in the middle of the wait', async () => {
+  await using program = start('wait', 'memory:', 'never')
+  const { code, stdout } = await program.ended
+  expect([code, stdout]).toEqual([UNSETTLED, ''])
 })
 
 /** The lease is 30 s, which a process that waits for a repair would take; a loaded machine needs some for its end. */
@@ -39,6 +52,26 @@ const SHAPES = [
   ['redis+sentinel', () => startSentinel()],
 ] as const
 
+interface Broken {
+  readonly servers: RedisServers
+  readonly signal: 'KILL' | 'STOP'
+  readonly task: Task
+  readonly keepsAlive?: 'always'
+}
+
+/** Breaks the servers while the program holds a lock, has it release, and returns how it ended within `END_MS`. */
+async function endAfterOutage({ servers, signal, task, keepsAlive }: Broken): Promise<Awaited<Program['ended']>> {
+  await using program = start(task, servers.url, keepsAlive)
+  await once(program.child, 'message')
+  for (const port of servers.ports) await servers.signal(port, signal)
+  program.child.send('go')
+  const timer = setTimeout(() => program.child.kill('SIGKILL'), END_MS)
+  const end = await program.ended
+  clearTimeout(timer)
+  for (const port of servers.ports) await servers.signal(port, 'CONT').catch(() => {})
+  return end
+}
+
 for (const [shape, startServers] of SHAPES) {
   for (const signal of ['KILL', 'STOP'] as const) {
     for (const task of ['release', 'dispose'] as const) {
@@ -46,17 +79,17 @@ for (const [shape, startServers] of SHAPES) {
         skip,
       }) => {
         await using servers = present(await startServers(), skip)
-        await using program = start(task, servers.url)
-        await once(program.child, 'message')
-        for (const port of servers.ports) await servers.signal(port, signal)
-        program.child.send('go')
-        const timer = setTimeout(() => program.child.kill('SIGKILL'), END_MS)
-        const { code, stdout, stderr } = await program.ended
-        clearTimeout(timer)
+        const { code, stdout, stderr } = await endAfterOutage({ servers, signal, task })
         expect(stderr).toBe('')
         expect([code, stdout]).toEqual([0, 'unavailable\ndone\n'])
-        for (const port of servers.ports) await servers.signal(port, 'CONT').catch(() => {})
       })
     }
   }
 }
+
+test('mutation: when the timers of repairs keep the process alive, it does not end with its work', async ({ skip }) => {
+  await using servers = present(await startStandalone(), skip)
+  const { code, stdout } = await endAfterOutage({ servers, signal: 'KILL', task: 'release', keepsAlive: 'always' })
+  // it had done all of its work, and was killed
+  expect([code, stdout]).toEqual([null, 'unavailable\ndone\n'])
+})

@@ -1,13 +1,25 @@
 /**
  * A program that uses locks and then has nothing left to do. Its argument names what it does. It says `ready` when its
  * parent may break the lock service, waits for a message where it has to, and ends by itself: nothing here calls exit.
+ *
+ * A third argument replaces what the locker's timers do to the process: `always` has each of them keep it alive, `never`
+ * has none.
  */
 import { once } from 'node:events'
 import { createLocker } from '../lock/locker.ts'
 import { openLockBackend } from '../lock/registry.ts'
+import { type Clock, systemClock } from '../std/clock.ts'
 
-const [task = '', url = 'memory:'] = process.argv.slice(2)
+const [task = '', url = 'memory:', keepsAlive] = process.argv.slice(2)
 const soon = AbortSignal.timeout(10_000)
+
+/** The system's clock, with timers as the third argument says. */
+function clock(): Clock {
+  if (keepsAlive === undefined) return systemClock
+  const timer: Clock['timer'] = (ms, callback) =>
+    systemClock.timer(ms, callback, { keepsAlive: keepsAlive === 'always' })
+  return { ...systemClock, timer }
+}
 
 /** Lets the parent break the service, and lets go of the parent, so that its channel keeps nothing alive. */
 async function breakService(): Promise<void> {
@@ -18,7 +30,7 @@ async function breakService(): Promise<void> {
 
 async function main(): Promise<void> {
   const backend = await openLockBackend(url, {}, soon)
-  const locker = createLocker(backend, { ttlMs: 30_000 })
+  const locker = createLocker(backend, { clock: clock(), ttlMs: 30_000 })
   if (task === 'wait') {
     process.disconnect()
     await locker.acquire('k')
