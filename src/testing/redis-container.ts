@@ -39,9 +39,10 @@ const DATA = '/redis-data'
 /** The folder of a server inside the container. */
 export const serverFolder = (port: number): string => `${DATA}/${port}`
 
-function configFile({ port, kind, config, tls = false }: ServerSpec): string {
+/** Returns the redis.conf of a server that keeps its files in `dir`. */
+export function configFile({ port, kind, config, tls = false }: ServerSpec, dir: string): string {
   const listen = tls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]
-  const base = [...listen, `dir ${serverFolder(port)}`, `pidfile ${serverFolder(port)}/pid`, 'daemonize yes']
+  const base = [...listen, `dir ${dir}`, `pidfile ${dir}/pid`, 'daemonize yes']
   const server = ['save ""', 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'enable-debug-command yes']
   return [...base, ...(kind === 'server' ? server : []), ...config].join('\n')
 }
@@ -51,11 +52,19 @@ function startLine({ port, kind, env = {} }: ServerSpec): string {
   return `${variables.join('')}redis-server ${serverFolder(port)}/conf${kind === 'sentinel' ? ' --sentinel' : ''} >/dev/null`
 }
 
+/** Valkey's programs under the names of Redis, where the image has only its own. */
+const NAMES = ['server', 'cli']
+  .map((of) => `command -v redis-${of} >/dev/null || ln -s "$(command -v valkey-${of})" /usr/local/bin/redis-${of}`)
+  .join('\n')
+
 function bootScript(specs: readonly ServerSpec[], prepare: string, lifeSeconds: number): string {
   const files = specs.map(
-    (s) => `mkdir -p ${serverFolder(s.port)}; cat > ${serverFolder(s.port)}/conf <<'END'\n${configFile(s)}\nEND`,
+    (s) =>
+      `mkdir -p ${serverFolder(s.port)}; cat > ${serverFolder(s.port)}/conf <<'END'\n${configFile(s, serverFolder(s.port))}\nEND`,
   )
-  return [...files, prepare, ...specs.map(startLine), 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')
+  return [NAMES, ...files, prepare, ...specs.map(startLine), 'echo servers started', `exec sleep ${lifeSeconds}`].join(
+    '\n',
+  )
 }
 
 async function run(container: StartedTestContainer, command: readonly string[]): Promise<string> {
@@ -65,6 +74,8 @@ async function run(container: StartedTestContainer, command: readonly string[]):
 }
 
 export interface ContainerOptions {
+  /** An image of Redis or Valkey. Default: redis:8.0. */
+  readonly image?: string
   /** Files to put into the container, by their path there. */
   readonly files?: Readonly<Record<string, string>>
   /** Shell lines to run as root before the servers start. Default: none. */
@@ -77,9 +88,9 @@ export interface ContainerOptions {
 
 export async function startContainer(
   specs: readonly ServerSpec[],
-  { files = {}, prepare = '', cliArgs = [], lifeSeconds = LIFE_SECONDS }: ContainerOptions = {},
+  { image = IMAGE, files = {}, prepare = '', cliArgs = [], lifeSeconds = LIFE_SECONDS }: ContainerOptions = {},
 ): Promise<RedisContainer> {
-  const base = new GenericContainer(IMAGE)
+  const base = new GenericContainer(image)
     .withUser('root')
     .withTmpFs({ [DATA]: 'rw' })
     .withCommand(['sh', '-c', bootScript(specs, prepare, lifeSeconds)])

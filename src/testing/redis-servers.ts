@@ -2,6 +2,7 @@
 import { inDocker } from './containers.ts'
 import type { Absent } from './present.ts'
 import { type ContainerOptions, type RedisContainer, type ServerSpec, startContainer } from './redis-container.ts'
+import { startProcesses } from './redis-processes.ts'
 import { freePorts } from './tcp-ports.ts'
 import { untilTrue } from './until.ts'
 
@@ -90,9 +91,14 @@ const sentinel = (port: number, master: number): ServerSpec => ({
   ],
 })
 
+export interface SentinelOptions extends ContainerOptions {
+  /** The servers are processes of this program on this machine instead of a container. Default: a container. */
+  readonly program?: string
+}
+
 /** Three Sentinels, a master and two replicas; a silent master is replaced after about two seconds. */
-export function startSentinel(options: ContainerOptions = {}): Promise<RedisServers | Absent> {
-  return inDocker(async () => {
+export function startSentinel({ program, ...options }: SentinelOptions = {}): Promise<RedisServers | Absent> {
+  const start = async (): Promise<RedisServers> => {
     const [master = 0, ...others] = await freePorts(6)
     const replicas = others.slice(0, 2)
     const sentinels = others.slice(2)
@@ -102,7 +108,8 @@ export function startSentinel(options: ContainerOptions = {}): Promise<RedisServ
       ...replicas.map((port) => server(port, follow)),
       ...sentinels.map((port) => sentinel(port, master)),
     ]
-    const container = await startContainer(specs, options)
+    const container =
+      program === undefined ? await startContainer(specs, options) : await startProcesses(program, specs)
     return guarded(container, async () => {
       await until('two replicas and three Sentinels', async () => {
         const seen = await Promise.all(sentinels.map((port) => container.cli(port, 'info', 'sentinel')))
@@ -120,7 +127,8 @@ export function startSentinel(options: ContainerOptions = {}): Promise<RedisServ
       const url = `redis+sentinel://${sentinels.map((port) => `${HOST}:${port}`).join(',')}/${MASTER}`
       return { ...container, url, ports: [master, ...replicas], master: current }
     })
-  })
+  }
+  return program === undefined ? inDocker(start) : start()
 }
 
 const clusterNode = (port: number, bus: number): ServerSpec =>

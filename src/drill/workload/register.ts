@@ -27,6 +27,14 @@ export interface RegisterWorkload {
   readonly record: (entry: Entry) => Promise<void>
   /** Ends the workload. */
   readonly signal: AbortSignal
+  /** Takes the lock, or rejects. Default: waits for it in line, for up to 2 s. */
+  readonly take?: (key: string) => Promise<Taken>
+}
+
+export interface Taken {
+  readonly grant: Grant
+  /** When the attempt that was granted was sent, by the machine's clock, if that is known. */
+  readonly fromMono?: number
 }
 
 /** Longest wait for a lock, and longest time between look and write, in milliseconds. */
@@ -43,14 +51,19 @@ export async function runRegister(workload: RegisterWorkload): Promise<void> {
 
 async function holdOnce(workload: RegisterWorkload, op: string): Promise<void> {
   const { locker, random, record, signal } = workload
+  const inLine = async (key: string): Promise<Taken> => ({
+    grant: await locker.acquire(key, { waitMs: WAIT_MS, signal }),
+  })
+  const { take = inLine } = workload
   const key = random.pick(workload.keys)
   const base = { process: workload.process, op, f: 'acquire', key } as const
   await record({ ...base, type: 'invoke' })
-  const grant = await locker.acquire(key, { waitMs: WAIT_MS, signal }).catch((thrown: unknown) => String(thrown))
+  const taken = await take(key).catch((thrown: unknown) => String(thrown))
   // taken at once: until here nobody else can have been granted it
   const tMono = machineMs()
-  if (typeof grant === 'string') return record({ ...base, type: 'info', error: grant })
-  await record({ ...base, type: 'ok', tMono, fence: String(grant.fence ?? 0n) })
+  if (typeof taken === 'string') return record({ ...base, type: 'info', error: taken })
+  const { grant, ...from } = taken
+  await record({ ...base, ...from, type: 'ok', tMono, fence: String(grant.fence ?? 0n) })
   await work(workload, { op, grant, heldUntil: tMono })
 }
 
