@@ -7,12 +7,14 @@
 import { type Entry, machineMs } from '../../drill/history.ts'
 import { type FencedRegister, runRegister, type Taken } from '../../drill/workload/register.ts'
 import { openSqliteRegister } from '../../drill/workload/sqlite-register.ts'
+import type { LockBackend } from '../../lock/backend.ts'
 import { openFenceStore } from '../../lock/fences/registry.ts'
 import { createLocker } from '../../lock/locker.ts'
 import { openLockBackend } from '../../lock/registry.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createRandom } from '../../std/random.ts'
 import { silentLog } from '../../telemetry/log.ts'
+import { until } from '../until.ts'
 
 /** What the parent says to end the workload. */
 export const END = 'end'
@@ -36,6 +38,8 @@ export interface WorkerSettings {
 
 const WAIT_MS = 2_000
 const POLL_MS = 30
+const ATTEMPT_MS = 10_000
+const START_MS = 40_000
 
 /** Resolves when the parent's end of the pipe has it. An event without a time gets the present one. */
 function record(entry: Entry): Promise<void> {
@@ -55,13 +59,14 @@ process.on('message', (message) => {
   if (message === END) ending.abort(new Error('the end of the workload'))
 })
 
-const soon = AbortSignal.timeout(20_000)
-const fences = settings.fencesUrl === '' ? undefined : await openFenceStore(settings.fencesUrl, soon)
-const backend = await openLockBackend(
-  settings.lockUrl,
-  { clock: systemClock, log: silentLog, ...(fences && { fences }) },
-  soon,
-)
+async function connect(): Promise<LockBackend> {
+  const soon = AbortSignal.timeout(ATTEMPT_MS)
+  const fences = settings.fencesUrl === '' ? undefined : await openFenceStore(settings.fencesUrl, soon)
+  return openLockBackend(settings.lockUrl, { clock: systemClock, log: silentLog, ...(fences && { fences }) }, soon)
+}
+
+// a process may start while no server is primary
+const backend = await until(async () => ({ value: await connect() }), { withinMs: START_MS, everyMs: 200 })
 const locker = createLocker(backend, { ttlMs: settings.ttlMs })
 const file = openSqliteRegister(settings.registerFile)
 const random = createRandom(settings.seed)

@@ -26,8 +26,8 @@ export interface Workers extends AsyncDisposable {
   end(): Promise<void>
 }
 
-const READY_MS = 30_000
-const END_MS = 10_000
+const READY_MS = 60_000
+const END_MS = 30_000
 
 /** `workers` in all, spread over the processes. */
 export function startWorkers({ processes, workers, random, record, ...settings }: WorkersOptions): Workers {
