@@ -18,8 +18,21 @@ async function run([command = '', ...args]: readonly string[]): Promise<string> 
   return stdout.trim()
 }
 
-/** `program` is a redis-server. The system ends the servers when this process is gone, by setpriv(1). */
+/** Rejects with what to install when one of the programs is not there. */
+async function needPrograms(...programs: readonly string[]): Promise<void> {
+  for (const program of programs) {
+    await run([program, '--version']).catch((cause: unknown) => {
+      throw new Error(`cannot run "${program}": install it, or name an image with a tag such as redis:8.0`, { cause })
+    })
+  }
+}
+
+/**
+ * `program` is a redis-server. The system ends the servers when this process is gone, by setpriv(1). Rejects when the
+ * programs are not there.
+ */
 export async function startProcesses(program: string, specs: readonly ServerSpec[]): Promise<RedisContainer> {
+  await needPrograms(program, 'redis-cli', 'setpriv')
   const base = mkdtempSync(join(tmpdir(), 'redis-'))
   const children = new Map<number, ChildProcess>()
 
