@@ -3,7 +3,7 @@
  * memory chip that flips bits, a page that was overwritten.
  *
  * CRC-32 (ISO-HDLC, as in zlib): it notices every error of one bit, every burst of at most 32 bits, and of any other
- * damage all but one in 2^32. It costs a quarter of a SHA-256. It is no protection against somebody who changes a row
+ * damage all but one in 2^32. It costs a quarter of a SHA-256. It does not protect against a person who changes a row
  * on purpose: who can write a row can write its checksum.
  */
 import { crc32 } from 'node:zlib'

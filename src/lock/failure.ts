@@ -4,7 +4,7 @@ import { Fault, type FaultCode, type FaultOptions } from '../std/fault.ts'
 /**
  * The kind of a failure; the code says more, and there may be new codes of a kind at any time.
  * `held`: another holder had the key for all of the wait.
- * `unanswered`: the wait ended before the lock service had answered, so nobody knows whether the key was free.
+ * `unanswered`: the wait ended before the lock service had answered, so it is unknown whether the key was free.
  * `unavailable`: an outage. The lock service, or the store of its fences, did not serve.
  * `lost`: the lease ended before the work did.
  * `overloaded`: too many callers of this process wait already.

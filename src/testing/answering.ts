@@ -1,4 +1,4 @@
-/** A server that gives every request the same answer: what stands between a client and ingot, or is none. */
+/** A server that sends the same response to every request, such as a proxy in front of ingot or a server that is not ingot. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 

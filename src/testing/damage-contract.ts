@@ -1,4 +1,4 @@
-/** The suite of damage that every store passes: what is not what was stored is refused, wherever it is asked for. */
+/** The contract suite for damage: every store refuses to return bytes that differ from the stored ones, on every read. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Collection, PreparedItem } from '../items/item.ts'
 import { prepare } from '../items/prepare.ts'

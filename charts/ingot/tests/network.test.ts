@@ -73,7 +73,7 @@ describe('network policies', () => {
       namespace('ingress-nginx'),
       namespace('gateways'),
     ])
-    // with nobody named everybody is let in, the controllers too
+    // without a list of allowed clients the policy admits every client, ingress controllers included
     const open = find(render('postgres', ['ingress.controllerNamespace="x"']), 'NetworkPolicy', 'ingot').spec
     expect(open['ingress']).toEqual([{ ports: [{ port: 'http' }] }])
   })

@@ -4,18 +4,13 @@
  */
 import { join } from 'node:path'
 import { reportOf } from '../../../drill/report.ts'
-import { endBySignals, exitCode, flagsOf, usageFault } from '../../command-line.ts'
+import { endBySignals, exitCode, flagsOf } from '../../command-line.ts'
 import { removeContainersOurselves } from '../../containers.ts'
+import { numberOption } from '../../program.ts'
 import { OUT } from '../../root.ts'
 import { tortureLong } from './long.ts'
 
 removeContainersOurselves()
-
-function numberOf(name: string, text: string, max: number): number {
-  const value = Number(text)
-  if (Number.isFinite(value) && value > 0 && value <= max) return value
-  throw usageFault(`--${name} is "${text}", write a number above 0, up to ${max}`)
-}
 
 function optionsOf() {
   const values = flagsOf({
@@ -25,9 +20,9 @@ function optionsOf() {
     faults: { type: 'string' },
   })
   return {
-    seed: Math.floor(numberOf('seed', values.seed, 2 ** 31)),
-    items: Math.floor(numberOf('items', values.items, 1e9)),
-    maxMs: numberOf('hours', values.hours, 24) * 3_600_000,
+    seed: Math.floor(numberOption('seed', values.seed, 2 ** 31)),
+    items: Math.floor(numberOption('items', values.items, 1e9)),
+    maxMs: numberOption('hours', values.hours, 24) * 3_600_000,
     ...(values.faults === undefined ? {} : { faults: values.faults.split(',') }),
   }
 }
