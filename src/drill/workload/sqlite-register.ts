@@ -5,6 +5,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { failpoint } from '#failpoint'
 import { Fault } from '../../std/fault.ts'
+import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { RegisterRow } from '../check/final-store.ts'
 import type { FencedRegister } from './register.ts'
 
@@ -12,7 +13,6 @@ import type { FencedRegister } from './register.ts'
 const BUSY_MS = 5_000
 
 const SCHEMA = `
-  PRAGMA journal_mode = WAL;
   CREATE TABLE IF NOT EXISTS register (key TEXT PRIMARY KEY, version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS register_log (
     n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
@@ -33,6 +33,7 @@ function blind(): number {
 /** Opens the file, or makes it. Its methods throw what SQLite throws: then nobody knows whether it was written. */
 export function openSqliteRegister(path: string): FencedRegister & Disposable {
   const db = new DatabaseSync(path, { timeout: BUSY_MS })
+  useWriteAheadLog(db, BUSY_MS)
   db.exec(SCHEMA)
   const [row, look, write] = [db.prepare(ROW), db.prepare(LOOK), db.prepare(WRITE)]
   return {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { Fault, reasonOf } from '../../std/fault.ts'
+import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { FenceStore, Tenure, Term } from '../fence-store.ts'
 import { ownEpoch, settled } from '../tenures.ts'
 
@@ -13,7 +14,6 @@ const BUSY_MS = 1_000
 
 /** A file of an earlier version gets the table that it lacks. */
 const SCHEMA = `
-  PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS fence_epoch (identity TEXT PRIMARY KEY, epoch INTEGER NOT NULL UNIQUE) STRICT;
   CREATE TABLE IF NOT EXISTS fence (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL) STRICT;
@@ -39,6 +39,7 @@ function faultOf(cause: unknown): Fault {
 function open(path: string): DatabaseSync {
   try {
     const database = new DatabaseSync(path, { timeout: BUSY_MS })
+    useWriteAheadLog(database, BUSY_MS)
     database.exec(SCHEMA)
     return database
   } catch (cause) {
