@@ -24,7 +24,10 @@ export async function reap(child: ChildProcess): Promise<void> {
   await gone
 }
 
-/** Forks a program of this folder; its messages may carry bigints. */
+/**
+ * Forks a program of this folder; its messages may carry bigints. On Linux the system ends it with its parent, however
+ * that ends: a process that is stopped does not see that its parent has gone.
+ */
 export function forkTestProgram(
   name: string,
   args: readonly string[],
@@ -32,9 +35,15 @@ export function forkTestProgram(
   flags: readonly string[] = [],
 ): ChildProcess {
   const program = fileURLToPath(new URL(`./${name}`, import.meta.url))
+  const line = ['--disable-warning=ExperimentalWarning', ...flags]
+  const { execPath } = process
+  const bound =
+    process.platform === 'linux'
+      ? { execPath: 'setpriv', execArgv: ['--pdeathsig', 'KILL', execPath, ...line] }
+      : { execPath, execArgv: line }
   return fork(program, [...args], {
+    ...bound,
     serialization: 'advanced',
-    execArgv: ['--disable-warning=ExperimentalWarning', ...flags],
     env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

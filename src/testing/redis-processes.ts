@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Absent } from './present.ts'
 import { configFile, type RedisContainer, type ServerSpec } from './redis-container.ts'
 
 const execute = promisify(execFile)
@@ -18,13 +19,16 @@ async function run([command = '', ...args]: readonly string[]): Promise<string> 
   return stdout.trim()
 }
 
-/** Rejects with what to install when one of the programs is not there. */
-async function needPrograms(...programs: readonly string[]): Promise<void> {
-  for (const program of programs) {
-    await run([program, '--version']).catch((cause: unknown) => {
-      throw new Error(`cannot run "${program}": install it, or name an image with a tag such as redis:8.0`, { cause })
-    })
+/** Returns nothing but `{}` when the programs that `startProcesses` needs are there, else what to install. */
+export async function findRedisPrograms(program: string): Promise<object | Absent> {
+  for (const needed of [program, 'redis-cli', 'setpriv']) {
+    const isThere = await run([needed, '--version']).then(
+      () => true,
+      () => false,
+    )
+    if (!isThere) return { absent: `cannot run "${needed}": install it` }
   }
+  return {}
 }
 
 /**
@@ -32,7 +36,8 @@ async function needPrograms(...programs: readonly string[]): Promise<void> {
  * programs are not there.
  */
 export async function startProcesses(program: string, specs: readonly ServerSpec[]): Promise<RedisContainer> {
-  await needPrograms(program, 'redis-cli', 'setpriv')
+  const found = await findRedisPrograms(program)
+  if ('absent' in found) throw new Error(`${found.absent}, or name an image with a tag such as redis:8.0`)
   const base = mkdtempSync(join(tmpdir(), 'redis-'))
   const children = new Map<number, ChildProcess>()
 
