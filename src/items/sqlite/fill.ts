@@ -12,7 +12,7 @@ import { wrongId } from '../item-check.ts'
 import { itemIdOfKey } from '../item-key.ts'
 import { type CollectionRow, type Collections, PLACES, policyOf } from './collections.ts'
 import type { Gaps } from './gaps.ts'
-import { COLUMNS, itemOfRow, type PlacedRow } from './item-row.ts'
+import { type FoundItem, itemOfRow, type PlacedRow, prepareItems } from './item-row.ts'
 
 /** One step holds up a batch for some milliseconds. */
 const STEP_ITEMS = 500
@@ -21,7 +21,7 @@ const STEP_BYTES = 1_024 * 1_024
 /** Returns a function that does one step and returns whether there are more. To be called in a transaction. */
 export function createFill(db: DatabaseSync, collections: Collections, gaps: Gaps): () => boolean {
   const pending = db.prepare('SELECT name FROM collections WHERE checked_from > id << 33 LIMIT 1')
-  const below = db.prepare(`SELECT ${COLUMNS} FROM items WHERE place > ? AND place <= ? ORDER BY place DESC LIMIT ?`)
+  const below = prepareItems(db, 'FROM items WHERE place > ? AND place <= ? ORDER BY place DESC LIMIT ?')
   const update = db.prepare('UPDATE items SET checksum = ? WHERE place = ?')
   const checksum = createItemChecksum()
 
@@ -33,18 +33,19 @@ export function createFill(db: DatabaseSync, collections: Collections, gaps: Gap
   }
 
   /** The next rows, from the last place to the first. */
-  function take(into: CollectionRow): readonly Record<string, unknown>[] {
-    const taken: Record<string, unknown>[] = []
+  function take(into: CollectionRow): readonly FoundItem[] {
+    const taken: FoundItem[] = []
     let bytes = 0
     for (const found of below.iterate(into.id * PLACES, into.checkedFrom, STEP_ITEMS)) {
       taken.push(found)
-      bytes += found['content'] instanceof Uint8Array ? found['content'].length : 0
+      const [, , , , , content] = found
+      bytes += content instanceof Uint8Array ? content.length : 0
       if (bytes >= STEP_BYTES) break
     }
     return taken
   }
 
-  function fillPlace(found: Record<string, unknown>, into: CollectionRow): void {
+  function fillPlace(found: FoundItem, into: CollectionRow): void {
     const placed = readable(found)
     if (placed !== undefined) fillItem(placed, into)
   }
@@ -57,7 +58,7 @@ export function createFill(db: DatabaseSync, collections: Collections, gaps: Gap
     const taken = take(into)
     let above = into.checkedFrom + 1
     for (const found of taken) {
-      const place = Number(found['place'])
+      const place = Number(found[0])
       fillPlace(found, into)
       if (place < above - 1) gaps.add(place + 1, above - 1)
       above = place
@@ -69,7 +70,7 @@ export function createFill(db: DatabaseSync, collections: Collections, gaps: Gap
 }
 
 /** A row that cannot be read gets no checksum, and is refused for it. */
-function readable(found: Record<string, unknown>): PlacedRow | undefined {
+function readable(found: FoundItem): PlacedRow | undefined {
   try {
     return itemOfRow(found)
   } catch {

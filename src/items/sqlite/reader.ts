@@ -4,7 +4,7 @@ import type { StoredItem } from '../item.ts'
 import { createItemCheck, damaged } from '../item-check.ts'
 import { COLLECTION_COLUMNS, type CollectionRow, collectionOfRow, PLACES, policyOf } from './collections.ts'
 import { createGapLookup } from './gaps.ts'
-import { COLUMNS, itemOfRow, type PlacedRow } from './item-row.ts'
+import { itemOfRow, type PlacedRow, prepareItems } from './item-row.ts'
 import type { PlacedItem, PlacedPage } from './protocol.ts'
 
 export interface Reader {
@@ -19,8 +19,8 @@ const PAGE_BYTES = 8 * 1_024 * 1_024
 /** What is read is what was stored, or Fault STORE_CORRUPT is thrown; SQLite throws its own errors for damaged pages. */
 export function createReader(db: DatabaseSync): Reader {
   const named = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
-  const byKey = db.prepare(`SELECT ${COLUMNS} FROM items WHERE collection = ? AND id = ?`)
-  const page = db.prepare(`SELECT ${COLUMNS} FROM items WHERE place > ? AND place < ? ORDER BY place LIMIT ?`)
+  const byKey = prepareItems(db, 'FROM items WHERE collection = ? AND id = ?')
+  const page = prepareItems(db, 'FROM items WHERE place > ? AND place < ? ORDER BY place LIMIT ?')
   const checkItem = createItemCheck()
   const inGaps = createGapLookup(db)
 

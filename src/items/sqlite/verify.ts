@@ -14,7 +14,7 @@ import { itemIdOfKey } from '../item-key.ts'
 import { isAnswer, receiptChecksum } from '../receipt.ts'
 import { Findings, type VerifyOptions, type VerifyReport } from '../verify-report.ts'
 import { type CollectionRow, collectionChecksum, PLACES, policyOf, rawCollection } from './collections.ts'
-import { itemOfRow } from './item-row.ts'
+import { type FoundItem, itemOfRow, prepareItems } from './item-row.ts'
 import { NEWEST_SHAPE, shapeOf } from './schema.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 
@@ -124,23 +124,22 @@ class RowCheck {
 
   async items(): Promise<void> {
     const sum = this.#sums ? 'checksum' : 'NULL AS checksum'
-    const rows = this.#db.prepare(
-      `SELECT place, collection, id, media, first_seen_ms, content, ${sum} FROM items NOT INDEXED ORDER BY place`,
-    )
+    const rows = prepareItems(this.#db, 'FROM items NOT INDEXED ORDER BY place', sum)
     for (const found of rows.iterate()) {
-      const collection = this.#collections.get(Number(found['collection']))
-      this.#findings.sawItem(collection?.name, found['checksum'] !== null)
+      const [place, of, , , , , checksum] = found
+      const collection = this.#collections.get(Number(of))
+      this.#findings.sawItem(collection?.name, checksum !== null)
       const wrong = this.#wrongItem(found, collection)
-      const of = collection === undefined ? '' : ` of collection "${collection.name}"`
-      if (wrong !== undefined) this.#findings.problem(`the item at place ${String(found['place'])}${of} ${wrong}`)
+      const owner = collection === undefined ? '' : ` of collection "${collection.name}"`
+      if (wrong !== undefined) this.#findings.problem(`the item at place ${String(place)}${owner} ${wrong}`)
       await this.#findings.breathe()
     }
   }
 
   /** What is wrong with an item, as the end of a sentence. */
-  #wrongItem(found: Record<string, unknown>, collection: KnownCollection | undefined): string | undefined {
+  #wrongItem(found: FoundItem, collection: KnownCollection | undefined): string | undefined {
     if (collection === undefined) return 'belongs to no collection'
-    const place = Number(found['place'])
+    const place = Number(found[0])
     if (place <= collection.id * PLACES || place > collection.lastPlace) return 'is outside its places'
     if (place > collection.checkedFrom) collection.checked++
     const row = readRow(found)
@@ -201,7 +200,7 @@ class RowCheck {
   }
 }
 
-function readRow(found: Record<string, unknown>) {
+function readRow(found: FoundItem) {
   try {
     return itemOfRow(found).row
   } catch {
