@@ -1,41 +1,92 @@
-/** The architecture, as rules. Read top to bottom: std <- identity <- lock <- items <- http <- cmd. */
-const ONE_HOME = {
-  ioredis: 'redis',
-  pg: 'postgres',
-  fastify: 'http',
-  '@fastify/swagger': 'http',
-  '@kubernetes/client-node': 'kube',
-  opossum: 'lock/breaker',
-  redlock: 'lock/redlock',
-  'lru-cache': 'items/recent',
-  pino: 'telemetry',
-  'prom-client': 'telemetry',
-}
-const TEST = '\\.test\\.ts$|^src/testing/|/contract\\.ts$'
-/** Who may import whom inside src/. A folder absent from a list is out of reach. */
-const MAY = {
+/**
+ * The import table. ARCHITECTURE.md draws it. Read `ROOMS` from top to bottom: a room may import itself, and the
+ * rooms in its list; every other room is out of reach.
+ */
+const ROOMS = {
   std: [],
   telemetry: ['std'],
   config: ['std'],
   identity: ['std'],
+  client: ['std'],
   redis: ['std', 'telemetry'],
   postgres: ['std', 'telemetry'],
   kube: ['std', 'telemetry'],
   lock: ['std', 'telemetry'],
   items: ['std', 'telemetry', 'identity', 'lock'],
   http: ['std', 'telemetry', 'identity', 'items', 'lock'],
-  client: ['std'],
-  operator: ['std', 'telemetry', 'kube'],
-  drill: ['std', 'telemetry', 'redis', 'kube', 'lock', 'items', 'identity', 'client'],
+  operator: ['std', 'telemetry', 'kube', 'redis'],
+  drill: ['std', 'telemetry', 'redis', 'postgres', 'kube', 'lock', 'items', 'identity', 'client'],
+  service: ['std', 'telemetry', 'config', 'identity', 'redis', 'postgres', 'lock', 'items', 'http'],
 }
+/** The one folder or file that may import a driver. */
+const ONE_HOME = {
+  ioredis: 'redis',
+  pg: 'postgres',
+  fastify: 'http',
+  '@fastify/swagger': 'http',
+  '@kubernetes/client-node': 'kube',
+  opossum: 'std/breaker',
+  redlock: 'lock/backends/redlock',
+  'lru-cache': 'items/freshness/recent-ids',
+  pino: 'telemetry',
+  'prom-client': 'telemetry',
+}
+const TEST = '\\.test\\.ts$|^src/testing/|/contract\\.ts$'
+const COMMON = 'std|telemetry|identity'
 const CONNECTIONS = 'redis|postgres|kube'
-/** Of the drills on Kubernetes: which there are, and what they came to. */
-const E2E_PURE = 'src/testing/e2e/(plan\\.ts$|judgement/|install/values\\.ts$)'
+/**
+ * Folders inside a room: what each may import of `src/`, beside itself and `COMMON`. `$1` is the name of the adapter's
+ * own folder. `core` means the files directly in the room, which hold the model, the ports and the registries.
+ */
+const FOLDERS = {
+  'lock/engine': ['lock/[^/]+\\.ts$', 'lock/fencing/fence-store\\.ts$'],
+  'lock/fencing': ['lock/[^/]+\\.ts$', 'postgres/'],
+  'lock/backends/([a-z-]+)': [
+    'lock/[^/]+\\.ts$',
+    'lock/fencing/(fence-store|primary-terms)\\.ts$',
+    'lock/backends/$1/',
+    `(${CONNECTIONS})/`,
+  ],
+  'items/freshness': ['items/[^/]+\\.ts$'],
+  'items/pipeline': ['items/[^/]+\\.ts$', 'items/freshness/'],
+  'items/cache/[^/]+\\.ts$': ['items/[^/]+\\.ts$', 'items/freshness/', 'items/cache/[^/]+\\.ts$'],
+  'items/cache/([a-z-]+)/': ['items/[^/]+\\.ts$', 'items/cache/cache\\.ts$', 'items/cache/$1/', `(${CONNECTIONS})/`],
+  'items/exclusion': ['items/[^/]+\\.ts$', 'lock/'],
+  'items/stores/([a-z-]+)': [
+    'items/[^/]+\\.ts$',
+    'items/exclusion/external-store\\.ts$',
+    'items/stores/($1|sql)/',
+    `(${CONNECTIONS})/`,
+  ],
+  'drill/checkers': ['drill/history\\.ts$'],
+  'drill/report': ['drill/(history|merge|plan)\\.ts$', 'drill/checkers/', 'drill/targets/kind/values\\.ts$'],
+}
+/** Files of `core` that put a room together, and therefore see its folders. */
+const COMPOSES = {
+  lock: ['index', 'registry', 'locker'],
+  items: ['registry'],
+}
 const esc = (s) => s.replace(/[/@.-]/g, '\\$&')
+const folderRules = Object.entries(FOLDERS).map(([folder, may]) => {
+  const own = folder.endsWith('$') || folder.includes('(') ? [] : [`${folder}/`]
+  return {
+    name: `folder-${folder.replaceAll(/[^a-z/]+/g, '-')}`,
+    severity: 'error',
+    from: { path: `^src/${folder}`, pathNot: TEST },
+    to: { path: '^src/', pathNot: `^src/(${[...own, ...may, `(${COMMON})/`].join('|').replaceAll('\\$1', '$1')})` },
+  }
+})
+const coreRules = Object.entries(COMPOSES).map(([room, files]) => ({
+  name: `${room}-core-knows-no-folder`,
+  comment: 'the model and the ports know nobody who implements or uses them',
+  severity: 'error',
+  from: { path: `^src/${room}/[^/]+\\.ts$`, pathNot: `${TEST}|^src/${room}/(${files.join('|')})\\.ts$` },
+  to: { path: `^src/${room}/[a-z-]+/`, pathNot: '^src/lock/fencing/fence-store\\.ts$' },
+}))
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: [TEST, '^src/(cli|cmd/)'] }, to: {} },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: [TEST, '^src/(cli|commands/)'] }, to: {} },
     {
       name: 'not-to-testing',
       comment: 'shipping code never imports fakes',
@@ -44,15 +95,28 @@ module.exports = {
       to: { path: TEST },
     },
     {
-      name: 'only-cli-to-cmd',
+      name: 'starters-know-no-proof',
+      comment: 'a proof uses fakes and starters, never the other way round',
+      severity: 'error',
+      from: { path: '^src/testing/', pathNot: '^src/testing/proofs/|\\.test\\.ts$' },
+      to: { path: '^src/testing/proofs/' },
+    },
+    {
+      name: 'only-cli-to-commands',
       severity: 'error',
       // the programs of the proofs are called as commands are
-      from: { path: '^src/', pathNot: '^src/(cli\\.ts$|cmd/|testing/program\\.ts$)' },
-      to: { path: '^src/cmd/' },
+      from: { path: '^src/', pathNot: '^src/(cli\\.ts$|commands/|testing/program\\.ts$)' },
+      to: { path: '^src/commands/' },
+    },
+    {
+      name: 'only-commands-to-service',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(commands|service)/|\\.test\\.ts$|^src/testing/' },
+      to: { path: '^src/service/' },
     },
     {
       name: 'pure-identity',
-      comment: 'what an item is depends on its bytes alone',
+      comment: 'an id depends on the bytes of the item alone',
       severity: 'error',
       from: { path: '^src/identity/', pathNot: TEST },
       to: { pathNot: '^src/(identity|std)/|^(node:)?(crypto|buffer)$' },
@@ -61,56 +125,33 @@ module.exports = {
       name: 'pure-checkers',
       comment: 'a verdict is a function of a history',
       severity: 'error',
-      from: { path: '^src/drill/check/', pathNot: TEST },
-      to: { pathNot: '^src/(drill/(check/|history\\.ts$)|std/)' },
-    },
-    {
-      name: 'pure-judgement',
-      comment: 'what a drill came to is a function of its record',
-      severity: 'error',
-      from: { path: `^${E2E_PURE}`, pathNot: '\\.test\\.ts$' },
-      to: { pathNot: `^(${E2E_PURE}|src/drill/(check/|history\\.ts$|merge\\.ts$))` },
+      from: { path: '^src/drill/(checkers|report)/', pathNot: TEST },
+      to: { pathNot: '^src/' },
     },
     {
       name: 'pure-plans',
-      comment: 'plan.ts and render/ do no I/O',
-      severity: 'error',
-      from: { path: '^src/operator/.*(plan|render/[^/]+)\\.ts$' },
-      to: { path: '^src/(kube|telemetry)/', dependencyTypesNot: ['type-only'] },
-    },
-    ...Object.entries(MAY).map(([dir, may]) => ({
-      name: `layer-${dir}`,
-      severity: 'error',
-      from: { path: `^src/${dir}/`, pathNot: `${TEST}|^src/(lock|items)/[a-z-]+/` },
-      to: { path: '^src/', pathNot: `^src/(${[dir, ...may].join('|')})/` },
-    })),
-    ...['lock', 'items'].flatMap((dir) => [
-      {
-        name: `${dir}-adapters`,
-        comment: 'an adapter sees its port, what the port may see, and one connection',
-        severity: 'error',
-        from: { path: `^src/${dir}/([a-z-]+)/`, pathNot: TEST },
-        to: {
-          path: '^src/',
-          pathNot: `^src/(${dir}/[^/]+\\.ts$|${dir}/$1/|std/|telemetry/|identity/|(${CONNECTIONS})/)`,
-        },
-      },
-      {
-        name: `${dir}-core-knows-no-adapter`,
-        severity: 'error',
-        from: { path: `^src/${dir}/[^/]+\\.ts$`, pathNot: `${TEST}|^src/${dir}/registry\\.ts$|^src/lock/index\\.ts$` },
-        to: { path: `^src/${dir}/[a-z-]+/` },
-      },
-    ]),
-    {
-      name: 'no-adapter-outside-cmd',
-      comment: 'only cmd/ and the registries choose',
+      comment: 'plans, topology and manifests do no I/O',
       severity: 'error',
       from: {
-        path: '^src/(http|drill|operator|items|client)/',
-        pathNot: `${TEST}|^src/items/([a-z-]+/|registry\\.ts$)`,
+        path: '^src/(drill/(plan|targets/kind/values)\\.ts$|redis/topology/|operator/.*(plan|render/[^/]+)\\.ts$)',
+        pathNot: '\\.test\\.ts$',
       },
-      to: { path: '^src/(lock|items)/[a-z-]+/' },
+      to: { pathNot: '^src/(drill/plan\\.ts$|redis/topology/|std/|operator/)' },
+    },
+    ...Object.entries(ROOMS).map(([room, may]) => ({
+      name: `room-${room}`,
+      severity: 'error',
+      from: { path: `^src/${room}/`, pathNot: `${TEST}|^src/(lock|items)/[a-z-]+/` },
+      to: { path: '^src/', pathNot: `^src/(${[room, ...may].join('|')})/` },
+    })),
+    ...folderRules,
+    ...coreRules,
+    {
+      name: 'no-adapter-outside-service',
+      comment: 'only service/, commands/ and the registries choose an adapter',
+      severity: 'error',
+      from: { path: '^src/(http|drill|operator|client)/', pathNot: TEST },
+      to: { path: '^src/(lock/backends|items/stores|items/cache)/' },
     },
     ...Object.entries(ONE_HOME).map(([pkg, home]) => ({
       name: `one-home-${pkg}`,

@@ -19,7 +19,7 @@ const NEEDED = [22, 19]
 /** As `npm start` and the image have them: fewer collections of the young generation, a heap that grows less. */
 const SERVE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=60']
 
-/** What src/cmd/v8.ts sets once the command runs, from the first moment: the process cannot hang at its exit. */
+/** What src/commands/line/v8.ts sets once the command runs, from the first moment: the process cannot hang at its exit. */
 const OTHER_FLAGS = ['--no-concurrent-recompilation']
 
 /** Passed on to ingot. A terminal sends its own to both; ingot takes such a pair for one. */

@@ -8,7 +8,7 @@
 import { check } from 'k6'
 import http from 'k6/http'
 import type { Options } from 'k6/options'
-import { type PlannedItem, shotAt } from '../src/drill/k6/plan.ts'
+import { type PlannedItem, shotAt } from '../src/drill/sources/k6/plan.ts'
 import type { Form } from '../src/drill/spelling.ts'
 import { begin } from './lib/load.ts'
 import { headersOf, itemsUrl, send } from './lib/send.ts'

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The main program. */
-import { runLine } from './cmd/line.ts'
-import { runProcess } from './cmd/process.ts'
-import { COMMANDS } from './cmd/table.ts'
+import { runLine } from './commands/line/line.ts'
+import { runProcess } from './commands/line/process.ts'
+import { COMMANDS } from './commands/table.ts'
 
 await runProcess((io, { argv, ...context }) => runLine(argv, io, { commands: COMMANDS, ...context }))

@@ -1,7 +1,7 @@
 /** Leaves samples in k6's JSON output, by which `ingot drill history` knows item by item what happened. */
 import exec from 'k6/execution'
 import { Counter } from 'k6/metrics'
-import { METRIC, type Sample } from '../../src/drill/k6/sample.ts'
+import { METRIC, type Sample } from '../../src/drill/sources/k6/sample.ts'
 
 const counter = new Counter(METRIC)
 

@@ -2,8 +2,8 @@
 import { sha256 } from 'k6/crypto'
 import exec from 'k6/execution'
 import http, { type RefinedResponse } from 'k6/http'
-import type { Shot } from '../../src/drill/k6/plan.ts'
-import { type Answer, answerOf } from '../../src/drill/k6/sample.ts'
+import type { Shot } from '../../src/drill/sources/k6/plan.ts'
+import { type Answer, answerOf } from '../../src/drill/sources/k6/sample.ts'
 import { record } from './record.ts'
 import type { Settings } from './settings.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createStory } from '../testing/story.ts'
+import { createStory } from '../testing/history-builder.ts'
 import { createCoverage, faultKind } from './coverage.ts'
 
 test('what was answered or proven is seen, what failed or nobody knows is not', () => {

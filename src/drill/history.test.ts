@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { createStory } from '../testing/story.ts'
+import { createStory } from '../testing/history-builder.ts'
 import { createRecorder, parseHistory, readHistory } from './history.ts'
 
 const folder = temporaryFolder()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createStory } from '../testing/story.ts'
+import { createStory } from '../testing/history-builder.ts'
 import type { Event } from './history.ts'
 import { mergeHistories } from './merge.ts'
 

@@ -5,9 +5,9 @@
 import type { Clock } from '../std/clock.ts'
 import type { Random } from '../std/random.ts'
 import { type Coverage, faultKind } from './coverage.ts'
+import type { Fault } from './faults/fault.ts'
+import { planOf } from './faults/order.ts'
 import type { Entry, Event } from './history.ts'
-import type { Fault } from './nemesis/fault.ts'
-import { planOf } from './nemesis/plan.ts'
 
 /** Sends until the signal aborts; draws from the random source that it is given. */
 export type Client = (random: Random, signal: AbortSignal) => Promise<void>

@@ -1,21 +1,21 @@
-/** The HTTP service, put together. It never listens: cmd/serve.ts does. */
+/** The HTTP service, put together. It never listens: commands/serve.ts does. */
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { Fault } from '../std/fault.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
-import { readBodies } from './bodies.ts'
+import { readBodies } from './body/bodies.ts'
+import { isUnread, lingeringAnswer } from './body/linger.ts'
+import { createReceiveBudget } from './body/receive-budget.ts'
 import { answerClientError } from './client-error.ts'
-import { collectionRoutes } from './collections.ts'
 import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
-import { getItemRoutes } from './get-items.ts'
-import { healthRoutes } from './health.ts'
 import { createHttpMetrics } from './http-metrics.ts'
-import { isUnread, lingeringAnswer } from './linger.ts'
-import { OPENAPI } from './openapi.ts'
 import { problemOf } from './problem.ts'
-import { putItemRoutes } from './put-items.ts'
-import { createReceiveBudget } from './receive-budget.ts'
-import { refuseUnrouted } from './unrouted.ts'
+import { collectionRoutes } from './routes/collections.ts'
+import { getItemRoutes } from './routes/get-items.ts'
+import { healthRoutes } from './routes/health.ts'
+import { OPENAPI } from './routes/openapi.ts'
+import { putItemRoutes } from './routes/put-items.ts'
+import { refuseUnrouted } from './routes/unrouted.ts'
 
 /** Longest request line and header fields together. Node's default. */
 const MAX_HEAD_BYTES = 16_384

@@ -1,12 +1,12 @@
 /** What the HTTP service is made of: everything that it needs and does not choose. */
-import type { Ingest } from '../items/ingest.ts'
+import type { Ingest } from '../items/pipeline/ingest.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Authenticate } from './access.ts'
+import type { ReceiveBudget } from './body/receive-budget.ts'
 import type { HttpMetrics } from './http-metrics.ts'
-import type { ReceiveBudget } from './receive-budget.ts'
 
 export interface HttpOptions {
   readonly maxItemBytes: number

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import type { KeyClaim } from '../items/ingest.ts'
+import type { KeyClaim } from '../items/pipeline/ingest.ts'
 import { Fault } from '../std/fault.ts'
 import type { Caller } from './access.ts'
 

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LightMyRequestResponse } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { createMemoryStore } from '../items/memory/store.ts'
+import { createMemoryStore } from '../items/stores/memory/store.ts'
 import { systemClock } from '../std/clock.ts'
 import { answerLines, openTestApp, overStore, type TestApp } from '../testing/app.ts'
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { ask, jsonOf, openStream } from '../testing/requests.ts'
+import { ask, jsonOf, openStream } from '../testing/http/requests.ts'
 import { type Service, startService } from '../testing/service.ts'
 
 const MIB = 1_024 * 1_024

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createMemoryStore } from '../items/memory/store.ts'
+import { createMemoryStore } from '../items/stores/memory/store.ts'
 import { openTestApp, overStore } from '../testing/app.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { preferredWaitMs, withinWait } from './prefer.ts'

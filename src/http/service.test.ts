@@ -6,7 +6,7 @@ import { Value } from 'typebox/value'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { answerLines, openTestApp } from '../testing/app.ts'
 import { createFakeClock } from '../testing/clock.ts'
-import { ask, openStream, wholeAnswer } from '../testing/requests.ts'
+import { ask, openStream, wholeAnswer } from '../testing/http/requests.ts'
 import {
   BatchAnswer,
   CollectionAnswer,
@@ -15,7 +15,7 @@ import {
   ProblemAnswer,
   StoredItem,
   StreamAnswer,
-} from './schemas.ts'
+} from './routes/schemas.ts'
 
 const ITEMS = '/v1/collections/things/items'
 const JSON_TYPE = { 'content-type': 'application/json' }

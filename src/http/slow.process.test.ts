@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { ask } from '../testing/requests.ts'
+import { ask } from '../testing/http/requests.ts'
 import { startService } from '../testing/service.ts'
 
 /** Sends the head, then the text byte by byte, and on until the connection closes. Resolves with all that came back. */

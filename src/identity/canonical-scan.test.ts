@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '../std/fault.ts'
-import { chooser, damaged, sample, spell } from '../testing/json-spellings.ts'
+import { chooser, damaged, sample, spell } from '../testing/json/spellings.ts'
 import { isSurelyCanonical } from './canonical-scan.ts'
 import { canonicalForm, canonicalJson, canonicalJsonOfBytes } from './json.ts'
 

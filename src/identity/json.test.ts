@@ -2,8 +2,8 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../std/fault.ts'
-import { judge } from '../testing/json-oracle.ts'
-import { chooser, damaged, sample, spell } from '../testing/json-spellings.ts'
+import { judge } from '../testing/json/oracle.ts'
+import { chooser, damaged, sample, spell } from '../testing/json/spellings.ts'
 import { canonicalJson, canonicalJsonOfBytes, MAX_DEPTH } from './json.ts'
 
 const LIMITS = { maxDepth: 8 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { judge } from '../testing/json-oracle.ts'
+import { judge } from '../testing/json/oracle.ts'
 import { canonicalNumber } from './number.ts'
 
 test.each([

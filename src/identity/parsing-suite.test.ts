@@ -1,7 +1,7 @@
 /** Every case of the public JSON parsing suite, judged: which are taken, and by which rule of ours the others are refused. */
 import { expect, test } from 'vitest'
 import { Fault, type FaultCode } from '../std/fault.ts'
-import { type Content, PARSING_SUITE } from '../testing/json-parsing-suite.ts'
+import { type Content, PARSING_SUITE } from '../testing/json/parsing-suite.ts'
 import { canonicalForm, canonicalJsonOfBytes } from './json.ts'
 
 /** RFC 8259 leaves open what names that stand twice mean; RFC 8785 demands that there are none. */

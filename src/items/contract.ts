@@ -4,8 +4,8 @@ import { formatContentId, identify, identityKind } from '../identity/content-id.
 import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
 import { type Absent, present } from '../testing/present.ts'
 import type { Collection, PreparedItem } from './item.ts'
-import { sameHistory } from './past.ts'
 import type { Claim, ItemStore, Unit } from './store.ts'
+import { sameHistory } from './store-version.ts'
 
 export interface Skip {
   readonly test: string

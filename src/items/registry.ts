@@ -14,11 +14,11 @@ export interface StoreSettings {
 
 type Open = (settings: StoreSettings) => Promise<ItemStore>
 
-const openPostgres: Open = async (settings) => (await import('./postgres/store.ts')).openPostgresStore(settings)
+const openPostgres: Open = async (settings) => (await import('./stores/postgres/store.ts')).openPostgresStore(settings)
 
 const STORES: Readonly<Record<string, Open>> = {
-  'memory:': async () => (await import('./memory/store.ts')).createMemoryStore(),
-  'sqlite:': async ({ data }) => (await import('./sqlite/store.ts')).openSqliteStore(data),
+  'memory:': async () => (await import('./stores/memory/store.ts')).createMemoryStore(),
+  'sqlite:': async ({ data }) => (await import('./stores/sqlite/store.ts')).openSqliteStore(data),
   'postgres:': openPostgres,
   'postgresql:': openPostgres,
 }

@@ -11,8 +11,8 @@
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
 import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
-import type { Past } from './past.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
+import type { Past } from './store-version.ts'
 
 /** A client's Idempotency-Key, to be kept with the answer. */
 export interface Claim {

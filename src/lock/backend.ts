@@ -14,7 +14,7 @@
  */
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { FenceStore } from './fence-store.ts'
+import type { FenceStore } from './fencing/fence-store.ts'
 import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Token } from './lock.ts'
 
 export interface Capabilities<F extends Fencing = Fencing> {

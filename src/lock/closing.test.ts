@@ -1,11 +1,11 @@
 /** What disposing a locker does to those who wait, and to what is still to be released. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
-import { createFaultyBackend, withMany } from '../testing/lock-faulty.ts'
+import { createFaultyBackend, withMany } from '../testing/locks/failing-backend.ts'
+import { createMemoryBackend } from './backends/memory/backend.ts'
+import { Patience } from './engine/acquire-deadline.ts'
 import { createLocker } from './locker.ts'
-import { createMemoryBackend } from './memory/backend.ts'
 import { aborted } from './outage.ts'
-import { Patience } from './patience.ts'
 import { newToken } from './token.ts'
 
 const never = new AbortController().signal

@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FEATURES } from '../testing/lock-features.ts'
-import type { Peer } from '../testing/lock-processes.ts'
+import { FEATURES } from '../testing/locks/features.ts'
+import type { Peer } from '../testing/locks/processes.ts'
 import { type Absent, present } from '../testing/present.ts'
 import type { LeaseRequest, LockBackend } from './backend.ts'
 import type { Attempt, Fencing, Key, Token } from './lock.ts'

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { ROOT } from '../std/checkout.ts'
 import { snippetsOf, typeErrors } from '../testing/documented-code.ts'
-import { ROOT } from '../testing/root.ts'
 
 const markdown = readFileSync(join(ROOT, 'LOCKS.md'), 'utf8')
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
-import { createFaultyBackend } from '../testing/lock-faulty.ts'
+import { createFaultyBackend } from '../testing/locks/failing-backend.ts'
+import { createMemoryBackend } from './backends/memory/backend.ts'
 import { createLocker } from './locker.ts'
-import { createMemoryBackend } from './memory/backend.ts'
 import { unavailable } from './outage.ts'
 import type { LockerOptions } from './policy.ts'
 

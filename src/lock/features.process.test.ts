@@ -2,10 +2,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Holding } from '../testing/lock-feature-peer.ts'
-import { forkTestProgram, reap } from '../testing/lock-processes.ts'
+import type { Holding } from '../testing/locks/feature-peer.ts'
+import { forkTestProgram, reap } from '../testing/locks/processes.ts'
 import { type Absent, present } from '../testing/present.ts'
-import { type RedisServers, startStandalone } from '../testing/redis-servers.ts'
+import { type RedisServers, startStandalone } from '../testing/redis/servers.ts'
 import { newToken } from './token.ts'
 
 let servers: RedisServers | Absent
@@ -23,7 +23,7 @@ interface Started {
 }
 
 function start(stack: AsyncDisposableStack, args: readonly string[]): Started {
-  const child = forkTestProgram('lock-feature-peer.ts', args)
+  const child = forkTestProgram('locks/feature-peer.ts', args)
   stack.defer(() => reap(child))
   const holding = once(child, 'message', { signal: AbortSignal.timeout(60_000) }).then(([first]) => first as Holding)
   return { child, holding }

@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../std/clock.ts'
 import { silentLog } from '../telemetry/log.ts'
 import { reportFault } from '../testing/fault-report.ts'
-import { forkTestProgram, reap } from '../testing/lock-processes.ts'
-import { openRegister } from '../testing/lock-register.ts'
-import type { WriterReport } from '../testing/lock-writer-peer.ts'
-import { type PostgresServer, startPostgres } from '../testing/postgres-server.ts'
+import { forkTestProgram, reap } from '../testing/locks/processes.ts'
+import { openRegister } from '../testing/locks/register.ts'
+import type { WriterReport } from '../testing/locks/writer-peer.ts'
+import { type PostgresServer, startPostgres } from '../testing/postgres/server.ts'
 import { type Absent, present } from '../testing/present.ts'
-import { type RedisServers, startIndependent, startStandalone } from '../testing/redis-servers.ts'
-import { openFenceStore } from './fences/registry.ts'
+import { type RedisServers, startIndependent, startStandalone } from '../testing/redis/servers.ts'
+import { openFenceStore } from './fencing/registry.ts'
 import { createLocker, type Locker } from './locker.ts'
 import { openLockBackend } from './registry.ts'
 import { newToken } from './token.ts'
@@ -26,7 +26,7 @@ interface Writer extends AsyncDisposable {
 }
 
 async function startWriter(lockUrl: string, storeUrl: string, key: string): Promise<Writer> {
-  const child = forkTestProgram('lock-writer-peer.ts', [lockUrl, storeUrl, key, String(TTL_MS)])
+  const child = forkTestProgram('locks/writer-peer.ts', [lockUrl, storeUrl, key, String(TTL_MS)])
   const [first] = (await once(child, 'message', { signal: AbortSignal.timeout(20_000) })) as [WriterReport]
   if (first.kind !== 'holding') throw new Error('expected the writer to hold the lock first')
   const writes: Writer['writes'] = []

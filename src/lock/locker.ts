@@ -2,22 +2,23 @@
  * The policy of locks, once for all backends: waiting with a deadline, retries with full jitter, renewal up to a
  * maximum hold time, one line per key inside the process, several keys in one order, and repair of lost answers.
  */
+
+import { createDeadline } from '../std/deadline.ts'
 import { Fault } from '../std/fault.ts'
-import { createAbandoner } from './abandon.ts'
 import type { LockBackend } from './backend.ts'
-import { type ClaimDeps, claimAll, claimOnce, type Keys } from './claim.ts'
-import { type Crowd, createCrowd } from './crowd.ts'
-import { createDeadline } from './deadline.ts'
+import { type CallSignals, createCallSignals, Patience } from './engine/acquire-deadline.ts'
+import { createAbandoner } from './engine/background-release.ts'
+import { type Claim, createGrant, type Grant } from './engine/grant.ts'
+import { type LeaderWork, type LeadOptions, type LeadOutcome, lead } from './engine/leader.ts'
+import { type ClaimDeps, claimAll, claimOnce, type Keys } from './engine/multi-lock.ts'
+import { createSemaphore, type Semaphore, type SemaphoreOptions } from './engine/semaphore.ts'
+import { createTurns } from './engine/wait-queue.ts'
+import { type Crowd, createCrowd } from './engine/waiter-limit.ts'
 import { closedFault, heldFault } from './failure.ts'
-import { type Claim, createGrant, type Grant } from './grant.ts'
-import { type LeaderWork, type LeadOptions, type LeadOutcome, lead } from './leader.ts'
 import type { Fencing, Inspection, Key, Unavailable } from './lock.ts'
 import { callTimeUp } from './outage.ts'
-import { type CallSignals, createCallSignals, Patience } from './patience.ts'
 import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
-import { createSemaphore, type Semaphore, type SemaphoreOptions } from './semaphore.ts'
 import { checkKey, createTokenSource } from './token.ts'
-import { createTurns } from './turns.ts'
 
 /** The answer to one attempt. `key` is the one that somebody else holds. */
 export type TryOutcome<G> =

@@ -1,12 +1,12 @@
 /** An option that is `undefined` behaves as one that is absent. Callers without exactOptionalPropertyTypes pass such. */
 import { expect, test } from 'vitest'
+import { createBreaker } from '../std/breaker.ts'
 import { systemClock } from '../std/clock.ts'
 import { createFakeClock } from '../testing/clock.ts'
-import { createBreaker } from './breaker.ts'
+import { createMemoryBackend } from './backends/memory/backend.ts'
+import { createRedisLock } from './backends/redis/backend.ts'
 import { createLocker } from './locker.ts'
-import { createMemoryBackend } from './memory/backend.ts'
 import { policyOf } from './policy.ts'
-import { createRedisLock } from './redis/backend.ts'
 import { openLockBackend } from './registry.ts'
 
 test('every option of a locker', () => {

@@ -3,11 +3,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { reap } from '../testing/lock-processes.ts'
+import { reap } from '../testing/locks/processes.ts'
 import { present } from '../testing/present.ts'
-import { type RedisServers, startSentinel, startStandalone } from '../testing/redis-servers.ts'
+import { type RedisServers, startSentinel, startStandalone } from '../testing/redis/servers.ts'
 
-const PROGRAM = fileURLToPath(new URL('../testing/lock-end-peer.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../testing/locks/end-peer.ts', import.meta.url))
 
 interface Program extends AsyncDisposable {
   readonly child: ChildProcess

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { silentLog } from '../telemetry/log.ts'
 import { createFakeClock } from '../testing/clock.ts'
-import { createMemoryFences } from './fences/memory.ts'
-import { openFenceStore } from './fences/registry.ts'
+import { createMemoryFences } from './fencing/memory.ts'
+import { openFenceStore } from './fencing/registry.ts'
 import { LOCK_SCHEMES, openLockBackend } from './registry.ts'
 
 const soon = (): AbortSignal => AbortSignal.timeout(1_000)

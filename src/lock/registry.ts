@@ -5,15 +5,15 @@ import { Fault } from '../std/fault.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, LockBackend, OpenBackend } from './backend.ts'
 
-const redisLock = async (): Promise<OpenBackend> => (await import('./redis/backend.ts')).openRedisLock
+const redisLock = async (): Promise<OpenBackend> => (await import('./backends/redis/backend.ts')).openRedisLock
 
 const BACKENDS: Readonly<Record<string, () => Promise<OpenBackend>>> = {
-  memory: async () => (await import('./memory/backend.ts')).openMemoryBackend,
+  memory: async () => (await import('./backends/memory/backend.ts')).openMemoryBackend,
   redis: redisLock,
   rediss: redisLock,
   'redis+sentinel': redisLock,
   'redis+cluster': redisLock,
-  redlock: async () => (await import('./redlock/backend.ts')).openRedlock,
+  redlock: async () => (await import('./backends/redlock/backend.ts')).openRedlock,
 }
 
 const SCHEME = /^([a-z][a-z\d+.-]*):/

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PostgresServer, runSql, startPostgres } from '../testing/postgres-server.ts'
+import { type PostgresServer, runSql, startPostgres } from '../testing/postgres/server.ts'
 import { type Absent, present } from '../testing/present.ts'
-import { startTcpProxy } from '../testing/tcp-proxy.ts'
+import { startTcpProxy } from '../testing/tcp/proxy.ts'
 import { byteaArray, textArray } from './binary-array.ts'
 import { COMMIT, createTransactions, type Transactions } from './transactions.ts'
 

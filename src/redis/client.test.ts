@@ -6,7 +6,7 @@ import {
   createSingleClient,
   DEFAULT_SETTINGS,
 } from './client.ts'
-import type { ClusterTopology, Sentinel } from './topology.ts'
+import type { ClusterTopology, Sentinel } from './redis-url.ts'
 
 const endpoint = { host: '127.0.0.1', port: 1 }
 const opened: { disconnect(): void }[] = []

@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { Fault } from '../std/fault.ts'
-import type { ClusterTopology, Credentials, Endpoint, Sentinel, Standalone, TlsFiles } from './topology.ts'
+import type { ClusterTopology, Credentials, Endpoint, Sentinel, Standalone, TlsFiles } from './redis-url.ts'
 
 export interface ClientSettings {
   /** Deadline of one command in milliseconds; its effect after that is unknown. Default: 500. */

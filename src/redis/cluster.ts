@@ -11,8 +11,8 @@ import { type ClientSettings, createClusterClient, nodeName, type Phase } from '
 import { bySignal, type ConnectionDeps, checkServer, type RedisConnection } from './connection.ts'
 import { commandFault, connectionFault, Unsent } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
+import { type ClusterTopology, describeTopology } from './redis-url.ts'
 import { slotOf } from './slot.ts'
-import { type ClusterTopology, describeTopology } from './topology.ts'
 
 const MAX_REDIRECTIONS = 4
 const REDIRECTION = /^(MOVED|ASK) \d+ (\S+)$/

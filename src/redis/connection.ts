@@ -9,8 +9,8 @@ import { Fault } from '../std/fault.ts'
 import type { Log } from '../telemetry/log.ts'
 import { commandFault, connectionFault } from './failure.ts'
 import type { Listeners, ScriptCall } from './link.ts'
+import { describeTopology, type RedisTopology } from './redis-url.ts'
 import { judgeServer, type Purpose } from './suitability.ts'
-import { describeTopology, type RedisTopology } from './topology.ts'
 
 export interface RedisConnection extends AsyncDisposable {
   /** Whom it talks to, without credentials. */

@@ -4,8 +4,8 @@ import { Fault } from '../std/fault.ts'
 import { type ClientSettings, DEFAULT_SETTINGS } from './client.ts'
 import { createClusterConnection } from './cluster.ts'
 import type { ConnectionDeps, RedisConnection } from './connection.ts'
+import type { RedisTopology } from './redis-url.ts'
 import { createSingleConnection } from './single.ts'
-import type { RedisTopology } from './topology.ts'
 
 /** `redlock://` is no one connection: throws `CONFIG_INVALID`. Settings left out are those of `DEFAULT_SETTINGS`. */
 export function createRedisConnection(

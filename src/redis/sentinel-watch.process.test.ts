@@ -9,12 +9,12 @@ import { silentLog } from '../telemetry/log.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { reportFault } from '../testing/fault-report.ts'
 import { present } from '../testing/present.ts'
-import { type RedisServers, startSentinel } from '../testing/redis-servers.ts'
+import { type RedisServers, startSentinel } from '../testing/redis/servers.ts'
 import { createAnnouncers, createSentinelClient, DEFAULT_SETTINGS } from './client.ts'
 import { createRedisConnection } from './deployment.ts'
+import { parseRedisUrl, type Sentinel } from './redis-url.ts'
 import { scriptBody, scriptOf } from './script.ts'
 import { createSentinelWatch } from './sentinel-watch.ts'
-import { parseRedisUrl, type Sentinel } from './topology.ts'
 
 const LIMIT_MS = 30_000
 const WHERE = scriptOf('where', "return redis.call('INFO', 'server')")
@@ -164,7 +164,7 @@ test('nothing is written to stderr while Sentinels are away, and nothing is left
   skip,
 }) => {
   const [servers, { sentinels }] = await serve(skip)
-  const modules = ['./deployment.ts', './topology.ts'].map((path) => new URL(path, import.meta.url).href)
+  const modules = ['./deployment.ts', './redis-url.ts'].map((path) => new URL(path, import.meta.url).href)
   const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', PROGRAM]
   const env = { ...process.env, URL: servers.url }
   const child = spawn(process.execPath, [...flags, ...modules], { env, stdio: 'pipe' })

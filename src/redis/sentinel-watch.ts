@@ -12,7 +12,7 @@ import { lookup } from 'node:dns/promises'
 import type { Redis } from 'ioredis'
 import type { Clock, Timer } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Endpoint } from './topology.ts'
+import type { Endpoint } from './redis-url.ts'
 
 const CHANNEL = '+switch-master'
 /** Sentinels tell each other within 2 s, and an old master that answers is demoted after 8 s. */

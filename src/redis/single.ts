@@ -11,8 +11,8 @@ import {
 import { type ConnectionDeps, checkServer, connectClient, type RedisConnection } from './connection.ts'
 import { commandFault, Unsent } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
+import { describeTopology, type Sentinel, type Standalone } from './redis-url.ts'
 import { createSentinelWatch, type SentinelWatch } from './sentinel-watch.ts'
-import { describeTopology, type Sentinel, type Standalone } from './topology.ts'
 
 class SingleConnection implements RedisConnection {
   readonly description: string

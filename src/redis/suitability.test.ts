@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { RedisTopology } from './redis-url.ts'
 import { judgeServer, type Purpose } from './suitability.ts'
-import type { RedisTopology } from './topology.ts'
 
 const GOOD = {
   redis_version: '8.0.2',

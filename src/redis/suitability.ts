@@ -3,7 +3,7 @@
  * in ordinary service refuses the start; one that only widens what a failover may lose is a warning. What a cache keeps
  * may be lost at any time; a server for one should make room by itself.
  */
-import type { RedisTopology } from './topology.ts'
+import type { RedisTopology } from './redis-url.ts'
 
 export interface Judgement {
   readonly refusals: readonly string[]

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { OUT } from './root.ts'
+import { OUT } from '../std/checkout.ts'
 
 export interface FaultLine {
   /** What was done, as a few words. */

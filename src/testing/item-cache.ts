@@ -1,6 +1,6 @@
 /** A cache in memory that a test can take away, freeze and look into. cache.contract.test.ts holds it to the real one. */
-import type { CacheKey, Fact, ItemCache } from '../items/cache.ts'
-import type { Noted } from '../items/past.ts'
+import type { CacheKey, Fact, ItemCache } from '../items/cache/cache.ts'
+import type { Noted } from '../items/store-version.ts'
 
 export interface FakeCache extends ItemCache {
   readonly facts: Map<string, Fact>

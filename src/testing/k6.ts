@@ -3,8 +3,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ROOT } from '../std/checkout.ts'
 import type { Absent } from './present.ts'
-import { ROOT } from './root.ts'
 
 export interface K6Run extends AsyncDisposable {
   /** Resolves when the load has begun; rejects when k6 ends before, or after a minute. */

@@ -4,15 +4,15 @@
  *
  *   await runProgram({ call: 'npm run sums --', summary: 'adds numbers', command: defineCommand({ ... }) })
  */
-import { EXIT, type ExitCode, type Io, usageFault } from '../cmd/command.ts'
-import { type Program, runProgram as runLine } from '../cmd/line.ts'
-import { runProcess } from '../cmd/process.ts'
+import { EXIT, type ExitCode, type Io, usageFault } from '../commands/line/command.ts'
+import { type Program, runProgram as runLine } from '../commands/line/line.ts'
+import { runProcess } from '../commands/line/process.ts'
 import { Fault } from '../std/fault.ts'
 import { systemRemedy } from '../std/system-failure.ts'
 
-export { parseArguments } from '../cmd/arguments.ts'
-export type { ExitCode, Io, Values } from '../cmd/command.ts'
-export { defineCommand, EXIT, usageFault } from '../cmd/command.ts'
+export { parseArguments } from '../commands/line/arguments.ts'
+export type { ExitCode, Io, Values } from '../commands/line/command.ts'
+export { defineCommand, EXIT, usageFault } from '../commands/line/command.ts'
 
 /** Runs the program that this process is, and ends the process. */
 export function runProgram(program: Program): Promise<never> {

@@ -1,11 +1,11 @@
 /**
  * The real service as a process of its own: what users start, on a free port and a folder of the test's choice.
- * A service ends with its scope (`await using`), and in any case with the process of the test (leash.ts).
+ * A service ends with its scope (`await using`), and in any case with the process of the test (parent-watchdog.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { OUT, ROOT } from '../std/checkout.ts'
 import type { FailpointName } from '../std/failpoint.ts'
-import { OUT, ROOT } from './root.ts'
 
 export interface ServiceOptions {
   /** Folder of its embedded store. */
@@ -69,7 +69,7 @@ export function spawnService(options: ServiceOptions, args: readonly string[] = 
 
 function nodeCommand({ failpoints }: ServiceOptions, args: readonly string[]): string[] {
   const conditions = failpoints === undefined || failpoints.length === 0 ? [] : ['--conditions=failpoints']
-  return [process.execPath, ...conditions, '--import', './src/testing/leash.ts', 'src/cli.ts', ...args]
+  return [process.execPath, ...conditions, '--import', './src/testing/parent-watchdog.ts', 'src/cli.ts', ...args]
 }
 
 function environment({ data, env, failpoints }: ServiceOptions): NodeJS.ProcessEnv {

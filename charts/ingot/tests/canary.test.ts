@@ -1,7 +1,7 @@
 /** The canary: a client of Redis like the service, by the same library. */
 import { expect, test } from 'vitest'
-import { parseArguments } from '../../../src/cmd/arguments.ts'
-import { drillCanary } from '../../../src/cmd/drill-canary.ts'
+import { drillCanary } from '../../../src/commands/drill-canary.ts'
+import { parseArguments } from '../../../src/commands/line/arguments.ts'
 import { kinds, podOf, render, serviceEnv } from './helm.ts'
 
 const OWNER = 'Deployment/ingot-canary'

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parseArguments } from '../../../src/cmd/arguments.ts'
-import { exportCommand } from '../../../src/cmd/export.ts'
+import { exportCommand } from '../../../src/commands/export.ts'
+import { parseArguments } from '../../../src/commands/line/arguments.ts'
 import { CHART, find, kinds, podOf, render } from './helm.ts'
 
 const SCRIPT = join(CHART, 'files', 'export', 'export.sh')

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { FAULT_NAMES } from '../../../src/testing/e2e/plan.ts'
+import { FAULT_NAMES } from '../../../src/drill/plan.ts'
 import { CHART, kinds, renderFile } from './helm.ts'
 
 const ROOT = join(CHART, '..', '..')

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { DEFAULT_POLICY } from '../../../src/identity/policy.ts'
 import { itemKey } from '../../../src/items/item-key.ts'
 import { prepare } from '../../../src/items/prepare.ts'
-import { openForWriting } from '../../../src/items/sqlite/database.ts'
+import { openForWriting } from '../../../src/items/stores/sqlite/database.ts'
 import { createLineSplitter, type Line } from '../../../src/std/lines.ts'
 
 const CHUNK = 65_536

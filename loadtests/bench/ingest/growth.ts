@@ -7,7 +7,7 @@
  * inserts stay in memory as long as the primary key does.
  */
 import { writeFileSync } from 'node:fs'
-import { runSql } from '../../../src/testing/postgres-server.ts'
+import { runSql } from '../../../src/testing/postgres/server.ts'
 import { type Bench, createFigures, withReplicas } from './bench.ts'
 import { itemText } from './items.ts'
 import { rate, run } from './processes.ts'

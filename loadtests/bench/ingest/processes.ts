@@ -68,7 +68,7 @@ function profiling(): readonly string[] {
 
 /** A program that prints its address when it listens. It ends when told to, and in any case with this process. */
 export async function startServer(args: readonly string[], env: Env = {}): Promise<Server> {
-  const child = spawn(process.execPath, ['--import', join(root, 'src/testing/leash.ts'), ...args], {
+  const child = spawn(process.execPath, ['--import', join(root, 'src/testing/parent-watchdog.ts'), ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
   })

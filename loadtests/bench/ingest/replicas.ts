@@ -1,6 +1,6 @@
 /** Replicas on one Postgres beside a bare loop and the naive service: sections `replicas`, `naive`, `duplicates`. */
 import { join } from 'node:path'
-import { migrate } from '../../../src/items/postgres/migrate.ts'
+import { migrate } from '../../../src/items/stores/postgres/migrate.ts'
 import { type Bench, createFigures, withReplicas } from './bench.ts'
 import { type Env, rate, run, startServer } from './processes.ts'
 import { median, type Report } from './report.ts'

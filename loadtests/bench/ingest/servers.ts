@@ -1,6 +1,6 @@
 /** Postgres and Redis of the benchmark: started when first asked for, ended with it, the same for all contenders. */
-import { type PostgresServer, runSql, startPostgres } from '../../../src/testing/postgres-server.ts'
-import { type RedisServers, startStandalone } from '../../../src/testing/redis-servers.ts'
+import { type PostgresServer, runSql, startPostgres } from '../../../src/testing/postgres/server.ts'
+import { type RedisServers, startStandalone } from '../../../src/testing/redis/servers.ts'
 import type { Env } from './processes.ts'
 
 /**

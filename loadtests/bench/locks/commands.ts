@@ -1,5 +1,5 @@
 /** How many commands a server was sent, by INFO commandstats. */
-import type { RedisServers } from '../../../src/testing/redis-servers.ts'
+import type { RedisServers } from '../../../src/testing/redis/servers.ts'
 import { LIBRARIES, type Name } from './contenders.ts'
 
 export interface Commands {

@@ -1,7 +1,7 @@
 /** The four scenarios. Rounds of the libraries take turns, so that a busy moment of the machine hits all of them. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RedisServers, startIndependent, startStandalone } from '../../../src/testing/redis-servers.ts'
-import { startTcpProxy } from '../../../src/testing/tcp-proxy.ts'
+import { type RedisServers, startIndependent, startStandalone } from '../../../src/testing/redis/servers.ts'
+import { startTcpProxy } from '../../../src/testing/tcp/proxy.ts'
 import { countCommands, resetCommands } from './commands.ts'
 import { NAMES, type Name } from './contenders.ts'
 import type { Hold } from './worker.ts'

@@ -9,9 +9,9 @@ import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSingleClient, DEFAULT_SETTINGS } from '../../../../src/redis/client.ts'
 import { createRedisConnection } from '../../../../src/redis/deployment.ts'
+import { parseRedisUrl } from '../../../../src/redis/redis-url.ts'
 import { type Script, scriptBody, scriptOf } from '../../../../src/redis/script.ts'
 import { parseInfo } from '../../../../src/redis/suitability.ts'
-import { parseRedisUrl } from '../../../../src/redis/topology.ts'
 import { silentLog } from '../../../../src/telemetry/log.ts'
 
 interface Attempt {

@@ -1,0 +1,90 @@
+/** A command's own words and options out of an argument list, or one sentence on what is wrong with them. */
+import { parseArgs } from 'node:util'
+import { nearest } from '../../std/nearest.ts'
+import { type Arguments, type Command, type Option, type Options, usageFault } from './command.ts'
+
+const HELP = { type: 'boolean', short: 'h', summary: 'show this help' } as const satisfies Option
+
+export type Parsed = { readonly kind: 'help' } | { readonly kind: 'arguments'; readonly args: Arguments }
+
+/** Every option that `command` knows, `--help` among them. */
+export function allOptions(command: Command): Options {
+  return { ...command.options, help: HELP }
+}
+
+/** @throws Fault USAGE_INVALID */
+export function parseArguments(argv: readonly string[], command: Command): Parsed {
+  const options = allOptions(command)
+  const { tokens, values, positionals } = parseArgs({
+    args: [...argv],
+    options: parserOptions(options),
+    // our own sentences, below, instead of the parser's
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  if (values['help'] === true) return { kind: 'help' }
+  for (const token of tokens) if (token.kind === 'option') checkOption(token, options)
+  checkPositionals(positionals, command.positionals ?? [])
+  return { kind: 'arguments', args: { values: completed(values, command.options), positionals } }
+}
+
+interface ParserOption {
+  type: 'string' | 'boolean'
+  short?: string
+}
+
+function parserOptions(options: Options): Record<string, ParserOption> {
+  const entries = Object.entries(options).map(([name, { type, short }]): [string, ParserOption] => [
+    name,
+    short === undefined ? { type } : { type, short },
+  ])
+  return Object.fromEntries(entries)
+}
+
+interface OptionToken {
+  readonly name: string
+  readonly rawName: string
+  readonly value: string | undefined
+  readonly inlineValue: boolean | undefined
+}
+
+function checkOption(token: OptionToken, options: Options): void {
+  const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
+  if (option === undefined) throw usageFault(unknown('option', token.rawName, namesOf(options)))
+  if (option.type === 'boolean') {
+    if (token.value !== undefined) throw usageFault(`option "${token.rawName}" takes no value`)
+    return
+  }
+  // `--to --quiet` is a forgotten value; one that does begin with a dash can be given as `--to=-x`
+  const forgotten = token.value === undefined || (!token.inlineValue && /^-./.test(token.value))
+  if (forgotten) throw usageFault(`option "${token.rawName}" needs a value: ${token.rawName} ${option.value}`)
+}
+
+function namesOf(options: Options): string[] {
+  return Object.keys(options).map((name) => `--${name}`)
+}
+
+/** `unknown option "--form", did you mean "--from"?` */
+export function unknown(kind: string, word: string, known: readonly string[]): string {
+  const meant = nearest(word, known)
+  return `unknown ${kind} "${word}"${meant === undefined ? '' : `, did you mean "${meant}"?`}`
+}
+
+function checkPositionals(given: readonly string[], wanted: readonly string[]): void {
+  const missing = wanted[given.length]
+  if (missing !== undefined) throw usageFault(`${missing} is missing`)
+  const extra = given[wanted.length]
+  if (extra !== undefined) throw usageFault(`"${extra}" is one argument too many`)
+}
+
+function completed(values: Readonly<Record<string, unknown>>, options: Options): Record<string, never> {
+  const complete: Record<string, unknown> = {}
+  for (const [name, option] of Object.entries(options)) {
+    complete[name] = values[name] ?? (option.type === 'boolean' ? false : option.default)
+    const required = option.type === 'string' && option.required === true
+    if (required && complete[name] === undefined) throw usageFault(`--${name} ${option.value} is missing`)
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked against `options` above: Values<Options>
+  return complete as Record<string, never>
+}

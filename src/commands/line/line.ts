@@ -1,0 +1,145 @@
+/** From an argument list to an exit code: finds the command, checks what it was given, shows what it throws. */
+import { FAULTS, type Fault, toFault } from '../../std/fault.ts'
+import { systemRemedy } from '../../std/system-failure.ts'
+import { parseArguments, unknown } from './arguments.ts'
+import { type Command, type CommandEntry, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
+import { explanation, overview } from './help.ts'
+
+export interface LineOptions {
+  readonly commands: readonly CommandEntry[]
+  readonly version: string
+  /** Show failures with their stack. */
+  readonly debug: boolean
+}
+
+export function runLine(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+  return shown(() => dispatch(argv, io, options), io, { debug: options.debug })
+}
+
+/** A program that is one command, such as `npm run torture --`. */
+export interface Program {
+  /** What a user types before the options. */
+  readonly call: string
+  /** One line. */
+  readonly summary: string
+  readonly command: Command
+  /** Exit code of a failure that is neither wrong usage nor an end by a signal. Default: 1. */
+  readonly failed?: ExitCode
+}
+
+export function runProgram(
+  argv: readonly string[],
+  io: Io,
+  { call, summary, command, failed, debug, version }: Program & Omit<LineOptions, 'commands'>,
+): Promise<ExitCode> {
+  const work = async (): Promise<ExitCode> => {
+    if (isVersion(argv[0])) return show(`${version}\n`, io)
+    const parsed = parseArguments(argv[0] === 'help' ? ['--help'] : argv, command)
+    if (parsed.kind === 'help') return show(explanation(call, summary, command), io)
+    return command.run(parsed.args, io)
+  }
+  return shown(work, io, { debug, remedy: `see ${call} --help`, ...(failed === undefined ? {} : { failed }) })
+}
+
+interface Showing {
+  readonly debug: boolean
+  readonly failed?: ExitCode
+  /** In place of the remedy of wrong usage. */
+  readonly remedy?: string
+}
+
+async function shown(work: () => Promise<ExitCode>, io: Io, showing: Showing): Promise<ExitCode> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (io.signal.aborted && thrown === io.signal.reason) return EXIT.aborted
+    const fault = toFault(thrown)
+    io.stderr.write(describe(fault, showing))
+    return exitCodeOf(fault, showing)
+  }
+}
+
+const isVersion = (word: string | undefined): boolean => ['--version', '-V', '-v'].includes(word ?? '')
+
+async function dispatch(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+  const [first, ...rest] = argv
+  if (first === undefined) {
+    io.stderr.write(overview(options.commands))
+    return EXIT.usage
+  }
+  if (isVersion(first)) return show(`${options.version}\n`, io)
+  if (first === '--help' || first === '-h' || first === 'help') return help(rest, io, options)
+  const entry = findEntry(argv, options.commands)
+  const command = await entry.load()
+  const parsed = parseArguments(rest.slice(wordsOf(entry) - 1), command)
+  if (parsed.kind === 'help') return show(explained(entry, command), io)
+  return command.run(parsed.args, io)
+}
+
+async function help(words: readonly string[], io: Io, { commands }: LineOptions): Promise<ExitCode> {
+  if (words.length === 0) return show(overview(commands), io)
+  const entry = findEntry(words, commands)
+  return show(explained(entry, await entry.load()), io)
+}
+
+function explained({ name, summary }: CommandEntry, command: Command): string {
+  return explanation(`ingot ${name}`, summary, command)
+}
+
+function show(text: string, io: Io): ExitCode {
+  io.stdout.write(text)
+  return EXIT.fine
+}
+
+const wordsOf = ({ name }: CommandEntry): number => name.split(' ').length
+
+/** A command has one word, or two of which the first is a family's. */
+function findEntry([first = '', second = '']: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
+  const entry =
+    commands.find(({ name }) => name === first) ?? commands.find(({ name }) => name === `${first} ${second}`)
+  if (entry !== undefined) return entry
+  const family = commands.map(({ name }) => name).filter((name) => name.startsWith(`${first} `))
+  if (family.length > 0) throw usageFault(oneOf(family, first, second))
+  const kind = first.startsWith('-') ? 'option' : 'command'
+  throw usageFault(
+    unknown(
+      kind,
+      first,
+      commands.map((candidate) => candidate.name),
+    ),
+  )
+}
+
+function oneOf(family: readonly string[], first: string, second: string): string {
+  const isWord = /^\w/.test(second)
+  const said = isWord ? unknown('command', `${first} ${second}`, family) : `"${first}" is several commands`
+  return `${said}: ${family.join(', ')}`
+}
+
+/** Faults that say that nothing was started because of how we were called. */
+const NOTHING_STARTED: ReadonlySet<string> = new Set([
+  'USAGE_INVALID',
+  'CONFIG_INVALID',
+  'STORE_LOCKED',
+  'STORE_SHAPE_UNKNOWN',
+  'STORE_UNSUITABLE',
+])
+
+function exitCodeOf({ code }: Fault, { failed = EXIT.failed }: Showing): ExitCode {
+  return NOTHING_STARTED.has(code) ? EXIT.usage : failed
+}
+
+function describe(fault: Fault, { debug, remedy }: Showing): string {
+  // of what the system refuses, its own reason helps more than the place where it was met
+  const usage = fault.code === 'USAGE_INVALID' ? remedy : undefined
+  const system = systemRemedy(fault)
+  const code = fault.code === 'INTERNAL' && system !== undefined ? 'SYSTEM_REFUSED' : fault.code
+  const said = `${code}: ${fault.message}\n  ${usage ?? system ?? FAULTS[fault.code].commandRemedy}\n`
+  return debug ? `${said}${withCauses(fault)}\n` : said
+}
+
+function withCauses(fault: Fault): string {
+  const stacks: string[] = []
+  for (let at: unknown = fault; at instanceof Error && stacks.length < 10; at = at.cause) stacks.push(at.stack ?? '')
+  return stacks.join('\ncaused by ')
+}

@@ -1,0 +1,56 @@
+/** The process around a command: its streams and signals in, an exit code out. */
+import { readFileSync } from 'node:fs'
+import { clientSettings } from '../../config/client.ts'
+import { systemClock } from '../../std/clock.ts'
+import { EXIT, type ExitCode, type Io } from './command.ts'
+import { createOutput, flushed, isReaderGone } from './output.ts'
+
+/**
+ * One Ctrl-C may arrive twice: the terminal signals every process of its foreground group, and a parent such as npm
+ * passes on what it got. Milliseconds within which a repetition is the same key press.
+ */
+const SAME_PRESS_MS = 500
+
+/** Returns a signal that aborts at the first SIGINT or SIGTERM; the next one ends the process at once. */
+function signalled(): AbortSignal {
+  const controller = new AbortController()
+  let firstMs = 0
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      const nowMs = systemClock.monotonicMs()
+      if (!controller.signal.aborted) {
+        firstMs = nowMs
+        controller.abort(new DOMException(`ended by ${name}`, 'AbortError'))
+      } else if (nowMs - firstMs > SAME_PRESS_MS) process.exit(EXIT.aborted)
+    })
+  }
+  return controller.signal
+}
+
+/** What the program was called with, and settings that every command heeds. */
+export interface ProcessContext {
+  readonly argv: readonly string[]
+  readonly version: string
+  /** Show failures with their stack. */
+  readonly debug: boolean
+}
+
+/** Runs `work`, then ends the process with its exit code. */
+export async function runProcess(work: (io: Io, context: ProcessContext) => Promise<ExitCode>): Promise<never> {
+  const stdout = createOutput(process.stdout)
+  const stderr = createOutput(process.stderr)
+  const io: Io = { stdin: process.stdin, stdout, stderr, clock: systemClock, signal: signalled() }
+  const { debug } = clientSettings()
+  const code = await work(io, { argv: process.argv.slice(2), version: version(), debug })
+  const unwritten = await flushed(stdout)
+  const lost = unwritten !== null && !isReaderGone(unwritten)
+  if (lost) stderr.write(`OUTPUT_UNWRITABLE: cannot write to standard output: ${unwritten.message}\n`)
+  await flushed(stderr)
+  // not by an empty event loop: a half-read stdin or a kept-alive socket would hold the process
+  process.exit(lost && code === EXIT.fine ? EXIT.failed : code)
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '?'
+}

@@ -1,0 +1,183 @@
+/** Writes a file so that it is either complete under its name or not there; what is no file is written to. */
+import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
+import { chmod, type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Fault, reasonOf } from '../../std/fault.ts'
+
+export interface Waiting {
+  readonly signal: AbortSignal
+  /** A named pipe has no reader yet. */
+  readonly onNoReader: () => void
+}
+
+/** @throws Fault OUTPUT_UNWRITABLE, and whatever `chunks` throw */
+export async function save(chunks: AsyncIterable<Buffer>, path: string, waiting: Waiting): Promise<void> {
+  const { signal } = waiting
+  const target = await onDisk(path, () => targetOf(path))
+  switch (target.kind) {
+    case 'file':
+      return replace(chunks, target, path)
+    case 'pipe':
+      return writeThrough(chunks, await openPipe(path, waiting), { path, signal })
+    case 'stream':
+      return writeThrough(chunks, await onDisk(path, () => open(path, constants.O_WRONLY | constants.O_NOCTTY)), {
+        path,
+        signal,
+      })
+    default:
+      return target satisfies never
+  }
+}
+
+type Target =
+  /** To be made or replaced; `mode` is that of the file which is there. */
+  | { readonly kind: 'file'; readonly real: string; readonly mode?: number }
+  | { readonly kind: 'pipe' }
+  /** A device, or an open file of a process such as /dev/stdout. */
+  | { readonly kind: 'stream' }
+
+async function targetOf(path: string): Promise<Target> {
+  const found = await stat(path).catch(ignoreMissing)
+  if (found === undefined) return { kind: 'file', real: await danglingTarget(path) }
+  if (found.isFIFO()) return { kind: 'pipe' }
+  // a folder is refused by the system when it is opened for writing
+  if (!found.isFile() || /^\/(dev|proc)\//.test(resolve(path))) return { kind: 'stream' }
+  return { kind: 'file', real: await realpath(path), mode: found.mode & 0o777 }
+}
+
+/** The real folder of a file that is not there. Where a link leads nowhere, the file that it names is made. */
+async function danglingTarget(path: string): Promise<string> {
+  let at = resolve(path)
+  for (let links = 0; links < 40; links++) {
+    const folder = await realpath(dirname(at))
+    const link = await linkOf(join(folder, basename(at)))
+    if (link === undefined) return join(folder, basename(at))
+    at = resolve(folder, link)
+  }
+  throw Object.assign(new Error('ELOOP: too many symbolic links'), { code: 'ELOOP', syscall: 'readlink' })
+}
+
+async function linkOf(path: string): Promise<string | undefined> {
+  const found = await lstat(path).catch(ignoreMissing)
+  return found?.isSymbolicLink() === true ? readlink(path) : undefined
+}
+
+function ignoreMissing(cause: unknown): undefined {
+  if (codeOf(cause) !== 'ENOENT') throw cause
+  return undefined
+}
+
+function codeOf(cause: unknown): unknown {
+  return cause instanceof Error && 'code' in cause ? cause.code : undefined
+}
+
+interface Replaced {
+  readonly real: string
+  readonly mode?: number
+}
+
+/** Under another name beside the file until all of it is on the disk. */
+async function replace(chunks: AsyncIterable<Buffer>, { real, mode }: Replaced, path: string): Promise<void> {
+  const partial = `${real}.${randomUUID()}.part`
+  const file = await onDisk(path, () => open(partial, 'wx'))
+  try {
+    await fill(file, chunks, path)
+    // whoever could not read the earlier file cannot read this one either
+    if (mode !== undefined) await onDisk(path, () => chmod(partial, mode))
+    await onDisk(path, () => rename(partial, real))
+    await onDisk(path, () => syncFolder(dirname(real)))
+  } catch (failure) {
+    await rm(partial, { force: true })
+    throw failure
+  }
+}
+
+async function fill(file: FileHandle, chunks: AsyncIterable<Buffer>, path: string): Promise<void> {
+  try {
+    for await (const chunk of chunks) await onDisk(path, () => writeAll(file, chunk))
+    await onDisk(path, () => file.sync())
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, signal?: AbortSignal): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += await writeSome(file, chunk.subarray(at), signal)
+}
+
+/** A named pipe that is full says EAGAIN. */
+async function writeSome(file: FileHandle, chunk: Buffer, signal?: AbortSignal): Promise<number> {
+  try {
+    return (await file.write(chunk)).bytesWritten
+  } catch (cause) {
+    if (codeOf(cause) !== 'EAGAIN') throw cause
+    await sleep(PIPE_PAUSE_MS, undefined, { signal })
+    return 0
+  }
+}
+
+const PIPE_PAUSE_MS = 10
+
+/** A new name lasts when its folder does. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** Waits for a reader. Never blocks in the system: a thread that does would outlive Ctrl-C. */
+async function openPipe(path: string, { signal, onNoReader }: Waiting): Promise<FileHandle> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
+    } catch (cause) {
+      // ENXIO: nobody reads it yet
+      if (codeOf(cause) !== 'ENXIO') throw unwritable(path, cause)
+    }
+    if (tries === 0) onNoReader()
+    await aborting(signal, () => sleep(PIPE_PAUSE_MS, undefined, { signal }))
+  }
+}
+
+interface Through {
+  readonly path: string
+  readonly signal: AbortSignal
+}
+
+async function writeThrough(chunks: AsyncIterable<Buffer>, file: FileHandle, { path, signal }: Through): Promise<void> {
+  try {
+    for await (const chunk of chunks) {
+      await aborting(signal, () => onDisk(path, () => writeAll(file, chunk, signal)))
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Rejects with the signal's own reason once it has aborted. */
+async function aborting<T>(signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (failure) {
+    signal.throwIfAborted()
+    throw failure
+  }
+}
+
+/** A step of writing `path`: what fails is the disk's, not the service's. */
+async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (cause) {
+    throw unwritable(path, cause)
+  }
+}
+
+function unwritable(path: string, cause: unknown): Fault {
+  return new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
+}

@@ -1,0 +1,44 @@
+/** Options that say where a service is and how to be let in. */
+import type { Service } from '../client/connection.ts'
+import { clientSettings } from '../config/client.ts'
+import { readSettingFile } from '../config/file.ts'
+import { Fault } from '../std/fault.ts'
+import { usageFault } from './line/command.ts'
+
+export const TOKEN_OPTION = {
+  'token-file': {
+    type: 'string',
+    value: 'FILE',
+    summary: 'file with the bearer token; else the environment variable INGOT_TOKEN, else none',
+  },
+} as const
+
+/** @throws Fault USAGE_INVALID, CONFIG_INVALID */
+export function serviceOf(option: string, url: string, tokenFile: string | undefined): Service {
+  return { url: parseUrl(option, url), token: tokenFile === undefined ? clientSettings().token : readToken(tokenFile) }
+}
+
+function parseUrl(option: string, text: string): URL {
+  const url = URL.parse(text)
+  const port = /^https?:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(text)?.[1]
+  if (url === null && port !== undefined && Number(port) > 65_535) {
+    throw usageFault(`--${option} names port ${port}, and ports end at 65535`)
+  }
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw usageFault(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
+  }
+  const [whole, before] = /^(.*)\/v1(\/.*)?$/.exec(url.pathname) ?? []
+  if (whole !== undefined) {
+    throw usageFault(
+      `--${option} leads to the API itself, write ${url.origin}${before ?? ''}: /v1 and what follows is added`,
+    )
+  }
+  return url
+}
+
+function readToken(file: string): string {
+  const token = readSettingFile('--token-file', file).trim()
+  // one header line: anything else would be refused, or worse, taken for another header
+  if (/^[\x21-\x7e]+$/.test(token)) return token
+  throw new Fault('CONFIG_INVALID', `--token-file: "${file}" does not hold one token in visible ASCII characters`)
+}

@@ -1,0 +1,65 @@
+/** Every command of `ingot`, in the order of its help. A new command is one file and one entry here. */
+import type { CommandEntry } from './line/command.ts'
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'serve',
+    summary: 'serve the HTTP API, with the embedded store unless told otherwise',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  {
+    name: 'ingest',
+    summary: 'send a file of items to a running service',
+    load: async () => (await import('./ingest.ts')).ingest,
+  },
+  {
+    name: 'export',
+    summary: 'write all items of a collection to a file',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'verify',
+    summary: 'check a data folder: ids match contents, nothing torn',
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'check',
+    summary: 'judge a history and the store in which it ended',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    name: 'drill history',
+    summary: "turn k6's JSON output, and other histories, into one history",
+    load: async () => (await import('./drill-history.ts')).drillHistory,
+  },
+  {
+    name: 'drill job',
+    summary: 'print the load test as a Job for kubectl',
+    load: async () => (await import('./drill-job.ts')).drillJob,
+  },
+  {
+    name: 'drill canary',
+    summary: 'note what Redis acknowledges and grants during faults',
+    load: async () => (await import('./drill-canary.ts')).drillCanary,
+  },
+  {
+    name: 'openapi',
+    summary: 'print the OpenAPI document of the HTTP API',
+    load: async () => (await import('./openapi.ts')).openapi,
+  },
+  {
+    name: 'migrate',
+    summary: 'brings the database to the shape of this version',
+    load: async () => (await import('./migrate.ts')).migrate,
+  },
+  {
+    name: 'epoch',
+    summary: "shows the epoch of the store's history, or begins a new one",
+    load: async () => (await import('./epoch.ts')).epoch,
+  },
+  {
+    name: 'completion',
+    summary: 'print the completion script of a shell: bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completionCommand(() => COMMANDS),
+  },
+]

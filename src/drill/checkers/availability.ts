@@ -1,0 +1,74 @@
+/**
+ * What the clients of an open load met: how long nothing was acknowledged, what failed how, and how long answers took
+ * before, under and after the faults. Figures, no promise: never violated. What was sent again to settle it does not
+ * count.
+ */
+import type { Event } from '../history.ts'
+import { type Operation, operationsOf, phasesOf } from './operations.ts'
+import { byFailure, type Edges, endMs, greatest, least, longestGapMs } from './responses.ts'
+import { type Finding, findingOf, inconclusive } from './verdict.ts'
+
+const SECOND_MS = 1_000
+
+/** The load lasts from its first save to its last answer; a save that was never answered ended as it began. */
+export function availability(history: readonly Event[]): Finding {
+  const saves = operationsOf(history, 'save').filter(isLoad)
+  if (saves.length === 0) return inconclusive('the load sent nothing')
+  const goodMs = saves.filter(({ outcome }) => outcome === 'ok').map(endOf)
+  const load = { fromMs: least(saves.map(({ invoke }) => invoke.tMono)), untilMs: greatest(saves.map(endOf)) }
+  return findingOf([], {
+    sent: saves.length,
+    failed: saves.length - goodMs.length,
+    secondsWithoutGood: darkSeconds(goodMs, load),
+    longestGapMs: Math.round(longestGapMs(goodMs, load)),
+    ...failures(saves),
+    ...latencies(history, saves),
+  })
+}
+
+/** What the recorder made up at the end of a run that was cut was perhaps never sent; what settles is no load. */
+function isLoad({ invoke }: Operation): boolean {
+  return !/^(settle|unknown)/.test(invoke.process)
+}
+
+const endOf = (operation: Operation): number => endMs(operation, operation.invoke.tMono)
+
+/** Whole seconds of the load in which no save was acknowledged. */
+function darkSeconds(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
+  const light = new Set(goodMs.map((ms) => Math.floor((ms - fromMs) / SECOND_MS)))
+  const seconds = Math.floor((untilMs - fromMs) / SECOND_MS)
+  return Array.from({ length: seconds }, (_, second) => second).filter((second) => !light.has(second)).length
+}
+
+/** By the class of what came back, for each how many, and in how many seconds. */
+function failures(saves: readonly Operation[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    [...byFailure(saves)].flatMap(([name, operations]) => [
+      [`failed by ${name}`, operations.length],
+      [`seconds with ${name}`, new Set(operations.map((op) => Math.floor(endOf(op) / SECOND_MS))).size],
+    ]),
+  )
+}
+
+type Phase = 'baseline' | 'fault' | 'recovery'
+
+/** Before the first fault, until everything is healed, and after. */
+function latencies(history: readonly Event[], saves: readonly Operation[]): Readonly<Record<string, number>> {
+  const struck = history.find(({ f, type }) => f === 'fault' && type === 'invoke')?.seq ?? Number.POSITIVE_INFINITY
+  const healed = phasesOf(history, 'healed').at(-1)?.seq ?? Number.POSITIVE_INFINITY
+  const phaseOf = ({ invoke }: Operation): Phase => {
+    if (invoke.seq < struck) return 'baseline'
+    return invoke.seq < healed ? 'fault' : 'recovery'
+  }
+  const phases = Map.groupBy(saves, phaseOf)
+  return Object.fromEntries([...phases].flatMap(([phase, operations]) => percentiles(phase, operations)))
+}
+
+function percentiles(phase: Phase, operations: readonly Operation[]): readonly (readonly [string, number])[] {
+  const times = operations.map((op) => endOf(op) - op.invoke.tMono).toSorted((a, b) => a - b)
+  const at = (share: number): number => Math.round(times[Math.ceil(share * times.length) - 1] ?? 0)
+  return [
+    [`${phase} p50 ms`, at(0.5)],
+    [`${phase} p99 ms`, at(0.99)],
+  ]
+}

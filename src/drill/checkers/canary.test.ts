@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { type Story, told } from '../../testing/history-builder.ts'
+import type { Event } from '../history.ts'
+import { CANARY_LOCKS, canaryGrants, canaryWhole, canaryWrites, hasCanary } from './canary.ts'
+
+const NOTHING = { rows: [] }
+const KEY = `${CANARY_LOCKS}run/0`
+
+function set(tale: Story, number: number, type: 'ok' | 'info', key = 'k'): void {
+  const base = { op: `set-${number}`, f: 'set', key } as const
+  tale.add({ ...base, type: 'invoke', value: `${number}` })
+  tale.add({ ...base, type })
+}
+
+function members(tale: Story, value: string, key = 'k'): void {
+  tale.add({ op: `look-${tale.events.length}`, f: 'members', type: 'invoke', key })
+  tale.add({ op: `look-${tale.events.length - 1}`, f: 'members', type: 'ok', key, value })
+}
+
+/** A grant that was asked for, came, and was certainly held until a moment. */
+function grant(tale: Story, name: string, fence: number, held: { from: number; until: number }): void {
+  const base = { op: name, key: KEY } as const
+  tale.add({ ...base, f: 'acquire', type: 'invoke', tMono: held.from })
+  tale.add({ ...base, f: 'acquire', type: 'ok', tMono: held.from, fence: `${fence}` })
+  tale.add({ ...base, f: 'release', type: 'info', untilMono: held.until })
+}
+
+const writes = (events: readonly Event[], loss: 'allow' | 'forbid' = 'forbid') => canaryWrites(loss)(events, NOTHING)
+const grants = (events: readonly Event[], loss: 'allow' | 'forbid' = 'forbid') => canaryGrants(loss)(events, NOTHING)
+
+test('acknowledged writes that are there, and unknown ones wherever they are, are fine', () => {
+  const events = told((tale) => {
+    set(tale, 1, 'ok')
+    set(tale, 2, 'info')
+    set(tale, 3, 'ok', 'other')
+    members(tale, '1')
+    members(tale, '3', 'other')
+  })
+  expect(writes(events)).toMatchObject({ kind: 'valid', figures: { acknowledged: 2, unknown: 1, lost: 0 } })
+})
+
+test('an acknowledged write that is gone is counted, and violates where nothing may be lost', () => {
+  const events = told((tale) => {
+    set(tale, 1, 'ok')
+    set(tale, 2, 'ok')
+    members(tale, '1,2')
+    members(tale, '2')
+  })
+  expect(writes(events, 'allow')).toMatchObject({ kind: 'valid', figures: { lost: 1 } })
+  const finding = writes(events)
+  expect(finding).toMatchObject({ kind: 'violated', figures: { lost: 1 } })
+  expect(finding.counterExamples[0]?.says).toBe('number 1 of k was acknowledged by Redis and is lost')
+})
+
+test.each([
+  ['that never were acknowledged', told((tale) => set(tale, 1, 'info'))],
+  ['that nobody looked for', told((tale) => set(tale, 1, 'ok'))],
+  [
+    'that came after the last look',
+    told((tale) => {
+      members(tale, '')
+      set(tale, 1, 'ok')
+    }),
+  ],
+])('of writes %s nothing is said', (_, events) => {
+  expect(writes(events)).toMatchObject({ kind: 'inconclusive' })
+})
+
+test('grants one after the other with rising fences are fine', () => {
+  const events = told((tale) => {
+    grant(tale, 'a', 5, { from: 0, until: 10 })
+    grant(tale, 'b', 6, { from: 10, until: 20 })
+  })
+  expect(grants(events)).toMatchObject({ kind: 'valid', figures: { grants: 2, overlapping: 0, fencesFallen: 0 } })
+})
+
+test('two grants at once are counted, and violate where nothing may be lost', () => {
+  const events = told((tale) => {
+    grant(tale, 'a', 5, { from: 0, until: 10 })
+    grant(tale, 'b', 6, { from: 7, until: 20 })
+  })
+  expect(grants(events, 'allow')).toMatchObject({ kind: 'valid', figures: { overlapping: 1, fencesFallen: 0 } })
+  expect(grants(events).counterExamples[0]?.says).toMatch(/was granted twice at once, for 3 ms/)
+})
+
+test('a fence that does not pass that of an earlier grant is found', () => {
+  for (const fence of [4, 5]) {
+    const events = told((tale) => {
+      grant(tale, 'a', 5, { from: 0, until: 10 })
+      grant(tale, 'b', fence, { from: 10, until: 20 })
+    })
+    expect(grants(events, 'allow')).toMatchObject({ kind: 'valid', figures: { fencesFallen: 1 } })
+    expect(grants(events).counterExamples[0]?.says).toMatch(`under fence ${fence} after 5`)
+  }
+})
+
+test('of two grants under way at once either may have the lower fence', () => {
+  const events = told((tale) => {
+    tale.add({ op: 'a', f: 'acquire', type: 'invoke', key: KEY })
+    tale.add({ op: 'b', f: 'acquire', type: 'invoke', key: KEY })
+    tale.add({ op: 'b', f: 'acquire', type: 'ok', key: KEY, fence: '6' })
+    tale.add({ op: 'a', f: 'acquire', type: 'ok', key: KEY, fence: '5' })
+    tale.add({ op: 'a', f: 'release', type: 'info', key: KEY, untilMono: 4 })
+  })
+  expect(grants(events)).toMatchObject({ kind: 'valid', figures: { fencesFallen: 0 } })
+})
+
+test('without a lock of the canary nothing is said', () => {
+  const events = told((tale) => tale.hold(1, 0, 10))
+  expect(grants(events)).toMatchObject({ kind: 'inconclusive' })
+})
+
+test('a canary that nobody heard the end of proves nothing', () => {
+  const events = told((tale) => tale.phase('canary-began'))
+  expect(hasCanary(events)).toBe(true)
+  expect(canaryWhole(events)).toMatchObject({ kind: 'inconclusive' })
+  const whole = told((tale) => {
+    for (const key of ['canary-began', 'canary-ended']) tale.phase(key)
+  })
+  expect(canaryWhole(whole)).toMatchObject({ kind: 'valid' })
+})

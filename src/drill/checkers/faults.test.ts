@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { told } from '../../testing/history-builder.ts'
+import { faultsHappened } from './faults.ts'
+
+test('faults that are proven are counted', () => {
+  const events = told((s) => {
+    s.fault('kill')
+    s.fault('kill')
+  })
+  expect(faultsHappened(events)).toMatchObject({ kind: 'valid', figures: { kill: 2 } })
+})
+
+test('a run without faults, without a proof, or in which a kind of fault never came about shows nothing', () => {
+  expect(faultsHappened([]).kind).toBe('inconclusive')
+  expect(faultsHappened(told((s) => s.fault('kill', { proof: '' }))).kind).toBe('inconclusive')
+  const never = told((s) => {
+    s.fault('kill')
+    s.fault('stop', { type: 'fail' })
+  })
+  expect(faultsHappened(never)).toMatchObject({ kind: 'inconclusive', why: 'tried, and never came about: stop' })
+})

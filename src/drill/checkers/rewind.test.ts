@@ -1,0 +1,89 @@
+/** What the checkers of items make of a store that was put back to an earlier state. */
+import { expect, test } from 'vitest'
+import { createStory, holding, type Story } from '../../testing/history-builder.ts'
+import { createdOnce, nothingLost } from './items.ts'
+
+/** Runs `meanwhile` between the copy and the end of the fault. */
+function putBack(story: Story, meanwhile: () => void, losesItems = true): void {
+  const fault = { op: 'restore', f: 'fault', key: 'store-restore', losesItems } as const
+  story.add({ ...fault, type: 'invoke' })
+  meanwhile()
+  story.add({ ...fault, type: 'ok', proof: 'seen' })
+}
+
+function judged(tell: (story: Story) => void, ...kept: readonly string[]) {
+  const story = createStory()
+  // so that there is always something to judge
+  story.save('kept', 'created')
+  tell(story)
+  const store = holding('kept', ...kept)
+  return {
+    lost: nothingLost(story.events, store).kind,
+    once: createdOnce(story.events).kind,
+  }
+}
+
+const VALID = { lost: 'valid', once: 'valid' }
+
+test('what was saved meanwhile may be gone, and be created again', () => {
+  const saved = (s: Story): void => putBack(s, () => s.save('a', 'created'))
+  expect(judged(saved)).toEqual(VALID)
+  const again = (s: Story): void => {
+    saved(s)
+    s.save('a', 'created')
+    s.save('a', 'duplicate')
+  }
+  expect(judged(again, 'a')).toEqual(VALID)
+  expect(judged(saved, 'a')).toEqual(VALID)
+})
+
+test('what was deleted meanwhile may be there again', () => {
+  const tell = (s: Story): void => {
+    s.save('a', 'created')
+    putBack(s, () => s.remove('a', 'deleted'))
+  }
+  expect(judged(tell, 'a')).toEqual(VALID)
+  expect(judged(tell)).toEqual(VALID)
+})
+
+test('what was saved before may not be gone', () => {
+  const tell = (s: Story): void => {
+    s.save('a', 'created')
+    putBack(s, () => s.save('b', 'created'))
+  }
+  expect(judged(tell, 'b').lost).toBe('violated')
+})
+
+test('what was called a duplicate afterwards is there', () => {
+  const tell = (s: Story): void => {
+    putBack(s, () => s.save('a', 'created'))
+    s.save('a', 'duplicate')
+  }
+  expect(judged(tell, 'a')).toEqual(VALID)
+  expect(judged(tell).lost).toBe('violated')
+})
+
+test('it is undone once: what was created again afterwards is not created a third time', () => {
+  const tell = (s: Story): void => {
+    putBack(s, () => s.save('a', 'created'))
+    s.save('a', 'created')
+    s.save('a', 'created')
+  }
+  expect(judged(tell, 'a').once).toBe('violated')
+})
+
+test('a look that fits before may come after', () => {
+  const tell = (s: Story): void => {
+    putBack(s, () => s.save('a', 'created'))
+    const create = s.beginSave('a')
+    const look = s.beginSave('a')
+    look({ type: 'ok', result: 'duplicate', id: 'id-a' })
+    create({ type: 'ok', result: 'created', id: 'id-a' })
+  }
+  expect(judged(tell, 'a')).toEqual(VALID)
+})
+
+test('a fault that loses nothing explains nothing', () => {
+  const tell = (s: Story): void => putBack(s, () => s.save('a', 'created'), false)
+  expect(judged(tell).lost).toBe('violated')
+})

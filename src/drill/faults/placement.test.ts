@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import type { Pod } from '../../kube/pods.ts'
+import type { Role } from '../../redis/topology/roles.ts'
+import { placementOf } from './placement.ts'
+
+const pod = (name: string, node: string, component = 'redis'): Pod => ({
+  name,
+  node,
+  component,
+  uid: name,
+  ready: true,
+  leaving: false,
+  image: '',
+  containerId: name,
+})
+const role = (name: string, kind: Role['role'], cluster?: readonly [string, string]): Role => ({
+  pod: name,
+  role: kind,
+  synced: true,
+  replicas: 0,
+  ...(cluster === undefined
+    ? {}
+    : { cluster: { ok: true, id: cluster[0], masterId: cluster[1], slots: kind === 'master' ? 5_000 : 0 } }),
+})
+
+const ANCHORS = [pod('pg', 'w3', 'postgres'), pod('load', 'w3', 'load')]
+const PODS = [...ANCHORS, pod('r0', 'w1'), pod('r1', 'w2'), pod('r2', 'w3')]
+
+test('the node of the master is frozen when nothing is there that must go on', () => {
+  const roles = [role('r0', 'master'), role('r1', 'replica'), role('r2', 'replica')]
+  expect(placementOf(PODS, roles)).toEqual({ kind: 'freeze', node: 'w1', master: 'r0' })
+})
+
+test('a master beside Postgres hands over first', () => {
+  const roles = [role('r0', 'replica'), role('r1', 'replica'), role('r2', 'master')]
+  expect(placementOf(PODS, roles)).toEqual({ kind: 'promote', replica: 'r0', insteadOf: 'r2' })
+})
+
+test('in a cluster a node with two masters, or with a master and its replica, is not frozen', () => {
+  const pods = [...ANCHORS, ...['w1', 'w1', 'w2', 'w2', 'w3', 'w3'].map((node, index) => pod(`r${index}`, node))]
+  const beside = [
+    role('r0', 'master', ['a', '']),
+    role('r1', 'replica', ['d', 'a']),
+    role('r2', 'master', ['b', '']),
+    role('r3', 'replica', ['e', 'c']),
+    role('r4', 'master', ['c', '']),
+    role('r5', 'replica', ['f', 'b']),
+  ]
+  expect(placementOf(pods, beside)).toEqual({ kind: 'freeze', node: 'w2', master: 'r2' })
+  const two = [
+    role('r0', 'master', ['a', '']),
+    role('r1', 'master', ['b', '']),
+    role('r2', 'replica', ['d', 'a']),
+    role('r3', 'replica', ['e', 'c']),
+    role('r4', 'master', ['c', '']),
+    role('r5', 'replica', ['f', 'b']),
+  ]
+  expect(placementOf(pods, two)).toEqual({ kind: 'promote', replica: 'r2', insteadOf: 'r0' })
+})
+
+test('without a fit node it says so', () => {
+  const pods = [...ANCHORS, pod('r0', 'w3'), pod('r1', 'w3')]
+  expect(placementOf(pods, [role('r0', 'master'), role('r1', 'replica')])).toMatchObject({ kind: 'impossible' })
+})

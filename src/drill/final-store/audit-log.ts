@@ -1,0 +1,68 @@
+/**
+ * The log of a backend that saves whatever it is told (examples/legacy-backend): a line for each save it took, in the
+ * order in which it took them. What it holds is the first save of each key; the others are duplicates.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { Fault } from '../../std/fault.ts'
+import type { FinalStore, LoggedSave } from '../checkers/final-store.ts'
+
+const LINE = Type.Object({
+  type: Type.Enum(['save', 'look']),
+  collection: Type.String(),
+  key: Type.String(),
+  content: Type.Optional(Type.String()),
+  fence: Type.Optional(Type.String()),
+})
+
+/** `where` is a file or an http address. Throws Fault INPUT_UNREADABLE. */
+export async function readAuditLog(where: string, fencing: 'on' | 'off', signal: AbortSignal): Promise<FinalStore> {
+  return parseAuditLog(await textOf(where, signal), fencing)
+}
+
+export function parseAuditLog(text: string, fencing: 'on' | 'off'): FinalStore {
+  // what stands after the last line feed was cut short by a crash: a save that was never answered
+  const lines = text.split('\n').slice(0, -1)
+  const saves = lines.flatMap((line, index) => (line === '' ? [] : savesOf(line, index + 1)))
+  const rows = new Map<string, LoggedSave>()
+  for (const save of saves) {
+    const key = JSON.stringify([save.collection, save.id])
+    if (!rows.has(key)) rows.set(key, save)
+  }
+  return { rows: [...rows.values()], saves, fencing }
+}
+
+function savesOf(text: string, number: number): readonly LoggedSave[] {
+  const line = parse(text)
+  if (!Value.Check(LINE, line))
+    throw new Fault('INPUT_UNREADABLE', `line ${number} of the audit log is not of its form`)
+  if (line.type === 'look') return []
+  const bytes = createHash('sha256')
+    .update(Buffer.from(line.content ?? '', 'base64'))
+    .digest('hex')
+  const save = { collection: line.collection, id: line.key, bytes }
+  return [line.fence === undefined ? save : { ...save, fence: line.fence }]
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // the caller says which line it is
+    return undefined
+  }
+}
+
+async function textOf(where: string, signal: AbortSignal): Promise<string> {
+  try {
+    if (!/^https?:/.test(where)) return readFileSync(where, 'utf8')
+    const response = await fetch(where, { signal })
+    if (!response.ok) throw new Error(`it answered ${response.status}`)
+    return await response.text()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('INPUT_UNREADABLE', `cannot read the audit log "${where}": ${why}`, { cause })
+  }
+}

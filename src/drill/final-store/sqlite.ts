@@ -1,0 +1,66 @@
+/** What the embedded store's file holds, by SQL alone, from a copy of its folder: to open a file is to recover it. */
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Fault } from '../../std/fault.ts'
+import type { FinalStore } from '../checkers/final-store.ts'
+import { idOfHex } from './item-id.ts'
+
+export interface FileRow {
+  readonly collection: string
+  /** As the service writes it, such as `j1-<64 hex>`. */
+  readonly id: string
+  readonly media: string
+  readonly content: Buffer
+}
+
+const FILE = 'items.sqlite'
+
+const ROWS = `
+  SELECT c.name, hex(i.id) AS id, coalesce(i.media, 'application/json') AS media, i.content
+  FROM items i JOIN collections c ON c.id = i.collection`
+
+/** Calls back for every row. Throws Fault INPUT_UNREADABLE for a folder without a store, or one that SQLite finds damaged. */
+export function eachSqliteRow(folder: string, take: (row: FileRow) => void): void {
+  if (!existsSync(join(folder, FILE))) throw new Fault('INPUT_UNREADABLE', `there is no ${FILE} in "${folder}"`)
+  const copy = mkdtempSync(join(tmpdir(), 'ingot-copy-'))
+  try {
+    cpSync(folder, copy, { recursive: true })
+    readCopy(join(copy, FILE), take)
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+function readCopy(file: string, take: (row: FileRow) => void): void {
+  const db = new DatabaseSync(file)
+  try {
+    const found = db.prepare('PRAGMA integrity_check').all()
+    const verdict = found.map((row) => String(row['integrity_check'])).join('; ')
+    if (verdict !== 'ok') throw new Fault('INPUT_UNREADABLE', `SQLite says of ${FILE}: ${verdict}`)
+    for (const row of db.prepare(ROWS).iterate()) take(fileRow(row))
+  } finally {
+    db.close()
+  }
+}
+
+function fileRow(row: Readonly<Record<string, unknown>>): FileRow {
+  const content = row['content']
+  return {
+    collection: String(row['name']),
+    id: idOfHex(String(row['id'])),
+    media: String(row['media']),
+    content: Buffer.from(content instanceof Uint8Array ? content : ''),
+  }
+}
+
+/** Throws as `eachSqliteRow` does. */
+export function readSqliteStore(folder: string): FinalStore {
+  const rows: FinalStore['rows'][number][] = []
+  eachSqliteRow(folder, ({ collection, id, content }) => {
+    rows.push({ collection, id, bytes: createHash('sha256').update(content).digest('hex') })
+  })
+  return { rows }
+}

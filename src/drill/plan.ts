@@ -1,0 +1,172 @@
+/** Which drills there are, which of them make sense together, and which CI and the whole matrix do. Pure. */
+import { MODES, type Mode } from '../redis/topology/roles.ts'
+
+export const STORES = ['postgres', 'http'] as const
+export type Store = (typeof STORES)[number]
+export const LOCKS = ['auto', 'always'] as const
+export type LockMode = (typeof LOCKS)[number]
+
+/** What is struck, and with what right to hope: see goals.ts. */
+interface FaultKind {
+  /** Its letter in the list of drills; several faults may be variants of one. */
+  readonly letter: string
+  readonly says: string
+  readonly nature:
+    | 'redis-forced'
+    | 'redis-all'
+    | 'redis-graceful'
+    | 'redis-overtaken'
+    | 'service-forced'
+    | 'both-forced'
+    | 'node'
+    | 'rollout'
+}
+
+export const FAULTS = {
+  'master-kill': { letter: 'a', says: 'the Redis master is killed and its pod deleted', nature: 'redis-forced' },
+  'master-delete': { letter: 'a', says: 'the pod of the Redis master is deleted gracefully', nature: 'redis-graceful' },
+  'overtaken-delete': {
+    letter: 'a',
+    says: 'a graceful delete of the Redis master is overtaken by a forced one, and its successor is killed',
+    nature: 'redis-overtaken',
+  },
+  'service-kill': { letter: 'b', says: 'a pod of the service is killed and deleted', nature: 'service-forced' },
+  'master-service-kill': { letter: 'c', says: 'Redis master and a pod of the service at once', nature: 'both-forced' },
+  'master-sentinel-kill': { letter: 'c', says: 'Redis master and a Sentinel at once', nature: 'redis-forced' },
+  'redis-all-kill': { letter: 'd', says: 'all Redis pods at once', nature: 'redis-all' },
+  'node-freeze': { letter: 'e', says: 'the node of a Redis master is frozen, and thawed', nature: 'node' },
+  'upgrade-image': { letter: 'f', says: 'helm upgrade with another image', nature: 'rollout' },
+  'upgrade-replicas': { letter: 'f', says: 'helm upgrade with more replicas', nature: 'rollout' },
+  'restart-all': { letter: 'g', says: 'rollout restart of the service, Redis and the Sentinels', nature: 'rollout' },
+} as const satisfies Record<string, FaultKind>
+
+export type FaultName = keyof typeof FAULTS
+/** The fault whose cost other goals are measured against. */
+export const REFERENCE: FaultName = 'master-kill'
+export const FAULT_NAMES = Object.keys(FAULTS).filter(isFaultName)
+
+export function isFaultName(name: string): name is FaultName {
+  return Object.hasOwn(FAULTS, name)
+}
+
+/** Whether Redis loses servers without a hand-over: replication is asynchronous, so its last writes may go with them. */
+export function isForcedOnRedis(fault: FaultName): boolean {
+  const { nature } = FAULTS[fault]
+  return nature !== 'redis-graceful' && nature !== 'service-forced' && nature !== 'rollout'
+}
+
+export interface Setup {
+  readonly mode: Mode
+  readonly store: Store
+  readonly lock: LockMode
+}
+
+/** Whether a write waits for Redis. */
+export function needsLocks({ store, lock }: Setup): boolean {
+  return lock === 'always' || store === 'http'
+}
+
+/** How the service is sabotaged to see that the checkers notice. */
+export type Sabotage = 'answer-before-commit' | 'no-lock'
+
+/** What must come out wrong, and how. */
+export interface Control {
+  readonly name: string
+  readonly sabotage?: Sabotage
+  readonly fault: FaultName | 'postgres-kill' | 'skipped'
+  readonly expected: 'violated' | 'inconclusive'
+  /** The promise that must be found broken. */
+  readonly breaks?: string
+}
+
+/** One installation, one k6 run for its faults and one for each control. */
+export interface Run extends Setup {
+  readonly faults: readonly FaultName[]
+  readonly controls: readonly Control[]
+}
+
+const SKIPPED: Control = { name: 'skipped-fault', fault: 'skipped', expected: 'inconclusive' }
+const EARLY: Control = {
+  name: 'answer-before-commit',
+  sabotage: 'answer-before-commit',
+  fault: 'postgres-kill',
+  expected: 'violated',
+  breaks: 'nothing-lost',
+}
+const UNLOCKED: Control = {
+  name: 'no-lock',
+  sabotage: 'no-lock',
+  fault: 'service-kill',
+  expected: 'violated',
+  breaks: 'stored-once',
+}
+
+const CLUSTER_IN_CI: readonly FaultName[] = ['master-kill', 'master-delete', 'redis-all-kill', 'node-freeze']
+const HTTP_IN_CI: readonly FaultName[] = ['master-kill', 'master-delete', 'overtaken-delete']
+
+/** What decides whether a change may land: at most 25 minutes on two cores. */
+export function ciPlan(): readonly Run[] {
+  return [
+    ...runsOf({ mode: 'sentinel', store: 'postgres', lock: 'auto' }, FAULT_NAMES, []),
+    ...runsOf({ mode: 'cluster', store: 'postgres', lock: 'auto' }, CLUSTER_IN_CI, [SKIPPED, EARLY]),
+    ...runsOf({ mode: 'sentinel', store: 'http', lock: 'auto' }, HTTP_IN_CI, [UNLOCKED]),
+  ]
+}
+
+/** Every setup with every fault that it can have. */
+export function fullPlan(): readonly Run[] {
+  const setups = MODES.flatMap((mode) => STORES.flatMap((store) => LOCKS.map((lock): Setup => ({ mode, store, lock }))))
+  return setups
+    .filter((setup) => whyNot(setup) === undefined && !isSameAsAuto(setup))
+    .flatMap((setup) => runsOf(setup, FAULT_NAMES, controlsOf(setup)))
+}
+
+/** In front of an http store `auto` locks always. */
+function isSameAsAuto({ store, lock }: Setup): boolean {
+  return store === 'http' && lock === 'always'
+}
+
+function controlsOf({ mode, store, lock }: Setup): readonly Control[] {
+  if (mode !== 'sentinel' || lock !== 'auto') return []
+  return store === 'http' ? [UNLOCKED] : [SKIPPED, EARLY]
+}
+
+/** Those that a setup can have, whether or not a plan has them. */
+export function controlsFor({ store }: Setup): readonly Control[] {
+  return [SKIPPED, store === 'http' ? UNLOCKED : EARLY]
+}
+
+/** One, or none when nothing is left of it. */
+export function runsOf(setup: Setup, faults: readonly FaultName[], controls: readonly Control[]): readonly Run[] {
+  const fit = faults.filter((fault) => whyNotFault(setup, fault) === undefined)
+  return fit.length + controls.length === 0 ? [] : [{ ...setup, faults: withReference(setup, fit), controls }]
+}
+
+/** The goal of an overtaken delete is relative to a plain kill in the same run, so the run has one, and has it first. */
+function withReference(setup: Setup, faults: readonly FaultName[]): readonly FaultName[] {
+  if (!needsLocks(setup) || !faults.some((fault) => FAULTS[fault].nature === 'redis-overtaken')) return faults
+  return [REFERENCE, ...faults.filter((fault) => fault !== REFERENCE)]
+}
+
+/** Why there is no such setup; undefined when there is. */
+export function whyNot({ mode, store, lock }: Setup): string | undefined {
+  if (mode !== 'external') return undefined
+  if (store === 'http') return 'with --mode external no Redis is installed, and store http cannot do without a lock'
+  return lock === 'always' ? 'with --mode external no Redis is installed, and --lock always needs one' : undefined
+}
+
+/** Why the setup cannot have the fault; undefined when it can. */
+export function whyNotFault({ mode }: Setup, fault: FaultName): string | undefined {
+  const { nature } = FAULTS[fault]
+  if (mode === 'external' && nature !== 'service-forced' && nature !== 'rollout') return 'no Redis is installed'
+  if (fault === 'master-sentinel-kill' && mode !== 'sentinel') return 'there are no Sentinels'
+  if (mode !== 'standalone') return undefined
+  if (fault === 'redis-all-kill') return 'a single Redis is all of them: that is master-kill'
+  if (nature === 'redis-overtaken') return 'a single Redis has no successor'
+  return undefined
+}
+
+/** Such as `sentinel-postgres-auto`. */
+export function setupName({ mode, store, lock }: Setup): string {
+  return `${mode}-${store}-${lock}`
+}

@@ -1,0 +1,59 @@
+/**
+ * What a fault cost those who send: seconds without a good write, failed writes by class, and the first good write
+ * after. From the history alone. Pure.
+ */
+
+import { type Operation, operationsOf } from '../checkers/operations.ts'
+import { byFailure, type Edges, endMs, greatest, least, longestGapMs } from '../checkers/responses.ts'
+import type { Event } from '../history.ts'
+
+export interface Outage {
+  /** Writes begun in the window. */
+  readonly writes: number
+  /** Longest time between two good answers that the fault or what follows it lies in, milliseconds. */
+  readonly withoutGoodMs: number
+  /** From the strike to the first good answer to a write that began after it; absent when there was none. */
+  readonly firstGoodMs?: number
+  /** Longest time that a good write took whose answer came after the strike, milliseconds; 0 without one. */
+  readonly slowestMs: number
+  /** From the strike to the beginning of the last write that failed; 0 when none did. */
+  readonly failingMs: number
+  /** Writes that were refused or that nobody knows of, by class, from the strike on. */
+  readonly failures: Readonly<Record<string, number>>
+  /** Writes that had ended before the strike, and those of them that failed: there must be none. */
+  readonly writesBefore: number
+  readonly failedBefore: number
+}
+
+export interface Times extends Edges {
+  readonly struckMs: number
+}
+
+/** Of the writes that began in the time; `events` may be more. One that was never answered ended after everything. */
+export function outageOf(events: readonly Event[], { fromMs, struckMs, untilMs }: Times): Outage {
+  const all = operationsOf(events, 'save').filter(({ invoke }) => invoke.tMono >= fromMs && invoke.tMono < untilMs)
+  const good = all.filter(({ outcome }) => outcome === 'ok')
+  const before = all.filter((operation) => endOf(operation) < struckMs)
+  const hurt = all.filter((operation) => operation.outcome !== 'ok' && endOf(operation) >= struckMs)
+  const firstGoodMs = least(good.filter(({ invoke }) => invoke.tMono >= struckMs).map(endOf))
+  return {
+    writes: all.length,
+    withoutGoodMs: withoutGoodMs(good.map(endOf), { struckMs, untilMs }),
+    ...(Number.isFinite(firstGoodMs) ? { firstGoodMs: firstGoodMs - struckMs } : {}),
+    slowestMs: Math.max(0, greatest(good.filter((one) => endOf(one) >= struckMs).map(durationOf))),
+    failingMs: Math.max(0, greatest(hurt.map(({ invoke }) => invoke.tMono)) - struckMs),
+    failures: Object.fromEntries(Array.from(byFailure(hurt), ([name, operations]) => [name, operations.length])),
+    writesBefore: before.length,
+    failedBefore: before.filter(({ outcome }) => outcome !== 'ok').length,
+  }
+}
+
+const durationOf = (operation: Operation): number => endOf(operation) - operation.invoke.tMono
+
+const endOf = (operation: Operation): number => endMs(operation, Number.POSITIVE_INFINITY)
+
+/** From the last good answer before the strike on, for what it cut off had been answered until then. */
+function withoutGoodMs(goodMs: readonly number[], { struckMs, untilMs }: Omit<Times, 'fromMs'>): number {
+  const lastMs = greatest(goodMs.filter((ms) => ms < struckMs))
+  return longestGapMs(goodMs, { fromMs: Number.isFinite(lastMs) ? lastMs : struckMs, untilMs })
+}

@@ -1,0 +1,92 @@
+/** What a drill came to. */
+import type { Kind, Verdict } from '../checkers/verdict.ts'
+import type { Control, FaultName, Setup } from '../plan.ts'
+import { type CanaryFigures, floorOf, type Goal, goalsOf } from './goals.ts'
+import type { Judged } from './judge.ts'
+import type { Outage } from './outage.ts'
+
+export interface CaseResult {
+  readonly setup: Setup
+  /** Of its fault; of a control its own. */
+  readonly name: string
+  readonly isControl: boolean
+  readonly verdict: Verdict
+  readonly expected: Kind
+  /** Of a control: the promise that had to be found broken. */
+  readonly breaks?: string
+  readonly proof: string
+  readonly outage: Outage
+  readonly canary?: CanaryFigures
+  readonly floorMs: number
+  readonly goals: readonly Goal[]
+  readonly tookMs: number
+}
+
+/** A setup of which nothing could be judged. */
+export interface Broken {
+  readonly setup: string
+  readonly why: string
+}
+
+/** As it must be: the verdict, and for a drill that is no control every goal but times. */
+export function isPassed({ verdict, expected, breaks, goals }: CaseResult): boolean {
+  if (verdict.kind !== expected) return false
+  if (breaks !== undefined) return verdict.checks[breaks]?.kind === 'violated'
+  return goals.every(({ met, isTime }) => met || isTime === true)
+}
+
+/** Why not, in a line each. */
+export function complaintsOf({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
+  const findings = Object.entries(verdict.checks).filter(([, { kind }]) => kind !== 'valid')
+  const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, and had to be ${expected}`]
+  const bite =
+    breaks === undefined || verdict.checks[breaks]?.kind === 'violated' ? [] : [`"${breaks}" was not found broken`]
+  const said = findings.map(
+    ([name, { why, counterExamples }]) =>
+      `${name}: ${[why, ...counterExamples.slice(0, 3).map(({ says }) => says)].filter((text) => text !== '').join('; ')}`,
+  )
+  const missed = goals
+    .filter(({ met, isTime }) => !met && isTime !== true)
+    .map(({ says, seen }) => `missed: ${says} (${seen})`)
+  return [...kind, ...bite, ...(isControl ? [] : [...said, ...missed])]
+}
+
+function canaryOf({ checks }: Verdict): { readonly canary?: CanaryFigures } {
+  const writesLost = checks['canary-writes']?.figures['lost']
+  const overlappingGrants = checks['canary-grants']?.figures['overlapping']
+  if (writesLost === undefined || overlappingGrants === undefined) return {}
+  return { canary: { writesLost, overlappingGrants } }
+}
+
+interface Finished {
+  readonly setup: Setup
+  readonly judged: Judged
+  readonly proof: string
+  readonly tookMs: number
+}
+
+/** What results of drills and of controls have in common. */
+function frameOf({ setup: { mode, store, lock }, judged: { verdict, outage }, proof, tookMs }: Finished) {
+  return { setup: { mode, store, lock }, verdict, outage, proof, tookMs }
+}
+
+interface Drill extends Finished {
+  readonly fault: FaultName
+  readonly referenceMs?: number
+}
+
+export function drillResult({ fault, referenceMs, ...finished }: Drill): CaseResult {
+  const frame = frameOf(finished)
+  const { setup, verdict, outage } = frame
+  const floorMs = floorOf(setup, fault)
+  const canary = canaryOf(verdict)
+  const reference = referenceMs === undefined ? {} : { referenceMs }
+  const goals = goalsOf({ setup, fault, outage, floorMs, ...canary, ...reference })
+  return { ...frame, name: fault, isControl: false, expected: 'valid', ...canary, floorMs, goals }
+}
+
+export function controlResult({ control, ...finished }: Finished & { readonly control: Control }): CaseResult {
+  const { name, expected, breaks } = control
+  const promise = breaks === undefined ? {} : { breaks }
+  return { ...frameOf(finished), name, isControl: true, expected, ...promise, floorMs: 0, goals: [] }
+}

@@ -1,0 +1,172 @@
+/**
+ * The canary: numbers written to Redis at a steady rate, and locks that two holders contend for, each through its own
+ * connection. It notes what it was told; at the end it looks for every number. What it notes shows what Redis loses,
+ * which nobody who writes to a store with a unique index could notice.
+ */
+import type { Grant } from '../../../lock/engine/grant.ts'
+import type { Locker } from '../../../lock/locker.ts'
+import type { Clock } from '../../../std/clock.ts'
+import { Fault } from '../../../std/fault.ts'
+import type { Random } from '../../../std/random.ts'
+import { CANARY_LOCKS } from '../../checkers/canary.ts'
+import type { Entry } from '../../history.ts'
+import { redisErrorIn } from '../../redis-error.ts'
+import type { Numbers } from './numbers.ts'
+
+export interface Canary {
+  /** Names the run, and with it the keys. */
+  readonly run: string
+  readonly numbers: Numbers
+  /** Two or more that share nothing but the lock service. */
+  readonly lockers: readonly Locker[]
+  /** Writes a second. */
+  readonly rate: number
+  /** Length of a lease, milliseconds. */
+  readonly ttlMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly record: (entry: Entry) => void
+  /** The time that the record is in. */
+  readonly nowMs: () => number
+  /** Ends the writing and holding; what is there is looked for after that. */
+  readonly signal: AbortSignal
+}
+
+/** Hash tags, so that a cluster's masters all have some of the numbers; and locks. */
+const SETS = 16
+const LOCKS = 6
+/** Longest wait for a lock, milliseconds: another holder may keep it for most of a lease. */
+const WAIT_MS = 15_000
+/** How often a holder looks whether it still holds, and rests between two grants, milliseconds. */
+const STEP_MS = 100
+/** Numbers asked for in one call, and how often and how soon a look that failed is tried again. */
+const LOOK_AT_ONCE = 500
+const LOOK_TRIES = 120
+const AGAIN_MS = 500
+
+/** Resolves when every number was looked for, or that failed for a minute. */
+export async function runCanary(canary: Canary): Promise<void> {
+  const { run, record, lockers, random } = canary
+  const phase = (key: string): void => record({ process: 'canary', op: `${run}.${key}`, f: 'phase', type: 'info', key })
+  phase('canary-began')
+  const holders = lockers.flatMap((locker, index) =>
+    Array.from({ length: LOCKS }, (_, lock) => hold(canary, { locker, lock, name: `${index}`, random: random.fork() })),
+  )
+  const written = await write(canary)
+  await Promise.all(holders)
+  const isWhole = await look(canary, written)
+  if (isWhole) phase('canary-ended')
+}
+
+/** `{}` makes the name's part within it alone decide where a cluster keeps the key. */
+function setKey(run: string, number: number): string {
+  return `ingot:canary:${run}:{${number % SETS}}`
+}
+
+/** At a steady rate, whatever becomes of the writes before. Resolves with how many there were when all have ended. */
+async function write({ run, numbers, rate, record, clock, signal }: Canary): Promise<number> {
+  const underWay = new Set<Promise<void>>()
+  const beganMs = clock.monotonicMs()
+  let count = 0
+  while (!signal.aborted) {
+    const base = { process: 'canary', op: `${run}.set-${++count}`, f: 'set', key: setKey(run, count) } as const
+    record({ ...base, type: 'invoke', value: String(count) })
+    const one = numbers.add(base.key, count).then(
+      () => record({ ...base, type: 'ok' }),
+      (thrown: unknown) => record({ ...base, type: 'info', error: errorOf(thrown) }),
+    )
+    underWay.add(one)
+    void one.finally(() => underWay.delete(one))
+    await rest(clock, beganMs + (count * 1_000) / rate - clock.monotonicMs(), signal)
+  }
+  await Promise.all(underWay)
+  return count
+}
+
+interface Holder {
+  readonly locker: Locker
+  readonly lock: number
+  readonly name: string
+  readonly random: Random
+}
+
+async function hold(canary: Canary, holder: Holder): Promise<void> {
+  const { run, clock, signal } = canary
+  for (let turn = 1; !signal.aborted; turn++) {
+    await holdOnce(canary, holder, `${run}.lock-${holder.lock}.${holder.name}.${turn}`)
+    await rest(clock, STEP_MS, signal)
+  }
+}
+
+async function holdOnce(canary: Canary, { locker, lock, name, random }: Holder, op: string): Promise<void> {
+  const { record, run, signal, ttlMs, nowMs } = canary
+  const base = { process: `canary-${name}`, op, f: 'acquire', key: `${CANARY_LOCKS}${run}/${lock}` } as const
+  record({ ...base, type: 'invoke' })
+  const grant = await locker.acquire(base.key, { ttlMs, waitMs: WAIT_MS, signal }).catch(errorOf)
+  // taken at once: until here nobody else can have been granted it
+  const tMono = nowMs()
+  if (typeof grant === 'string') return record({ ...base, type: 'info', error: grant })
+  record({ ...base, type: 'ok', tMono, fence: String(grant.fence ?? 0n) })
+  // most holds are short; a long one spans a failover
+  const holdMs = random.chance(0.7) ? random.between(10, 300) : random.between(300, ttlMs * 0.8)
+  const untilMono = await heldUntil(canary, grant, tMono, holdMs)
+  record({ ...base, f: 'release', type: 'info', untilMono })
+  await grant.release()
+}
+
+/** The last moment at which it certainly was held. The clock is read before the lease, so it is never too late. */
+async function heldUntil({ clock, nowMs, signal }: Canary, grant: Grant, fromMs: number, holdMs: number) {
+  for (let untilMs = fromMs; ; ) {
+    const now = nowMs()
+    if (!grant.isHeld()) return untilMs
+    untilMs = now
+    if (signal.aborted || now - fromMs >= holdMs) return untilMs
+    await rest(clock, Math.min(STEP_MS, fromMs + holdMs - now), signal)
+  }
+}
+
+/** Resolves with whether all was looked for. */
+async function look(canary: Canary, written: number): Promise<boolean> {
+  const all = Array.from({ length: written }, (_, index) => index + 1)
+  const byKey = [...Map.groupBy(all, (number) => setKey(canary.run, number))]
+  const looks = await Promise.all(byKey.map(([key, numbers]) => lookInto(canary, key, numbers)))
+  return looks.every((isRead) => isRead)
+}
+
+async function lookInto(canary: Canary, key: string, numbers: readonly number[]): Promise<boolean> {
+  const { record, run, clock } = canary
+  for (let attempt = 1; attempt <= LOOK_TRIES; attempt++) {
+    const base = { process: 'canary', op: `${run}.look-${key}.${attempt}`, f: 'members', key } as const
+    record({ ...base, type: 'invoke' })
+    try {
+      record({ ...base, type: 'ok', value: (await found(canary, key, numbers)).join() })
+      return true
+    } catch (thrown) {
+      record({ ...base, type: 'info', error: errorOf(thrown) })
+    }
+    await clock.sleep(AGAIN_MS)
+  }
+  return false
+}
+
+async function found({ numbers: kept }: Canary, key: string, numbers: readonly number[]): Promise<readonly number[]> {
+  const there: number[] = []
+  for (let from = 0; from < numbers.length; from += LOOK_AT_ONCE) {
+    there.push(...(await kept.present(key, numbers.slice(from, from + LOOK_AT_ONCE))))
+  }
+  return there
+}
+
+/** Of the way to it. */
+const NETWORK_ERROR = /\b(ECONN[A-Z]+|ENOTFOUND|timed out)\b/
+
+function errorOf(thrown: unknown): string {
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  const word = redisErrorIn(message) ?? NETWORK_ERROR.exec(message)?.[1] ?? message.slice(0, 120)
+  return thrown instanceof Fault ? `${thrown.code} ${word}` : word
+}
+
+/** At least a turn of the event loop. Ends early with the signal, which the caller looks at. */
+async function rest(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(Math.max(0, ms), signal).catch(() => {})
+}

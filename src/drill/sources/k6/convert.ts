@@ -1,0 +1,215 @@
+/**
+ * k6's JSON output to a history, line by line, in the order of the file; nothing is kept but what is under way. That
+ * order is causal, and so is any beginning of it: a sample is in k6's one queue before its request is sent, or after its
+ * answer has come. What a run that was cut has lost is therefore a tail on which nothing that is there depends.
+ *
+ * Such a tail may hold requests that were sent. Contents are a function of the run, so at the end of a run that was cut
+ * every planned content that is not there yet is noted as begun, with an outcome that nobody knows; and the history says
+ * `load-cut` where it would say `load-ended`. `tMono` of such a history is the wall clock: all its sources run on one
+ * machine.
+ */
+import { createHash } from 'node:crypto'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { Fault } from '../../../std/fault.ts'
+import type { Entry } from '../../history.ts'
+import { outcomeOf } from './outcome.ts'
+import { shotAt } from './plan.ts'
+import { METRIC } from './sample.ts'
+
+/** Entries of a history with their time. */
+export type Timed = Entry & { readonly tMono: number; readonly tWall: number }
+
+export interface Converter {
+  /** `number` names the line in messages. Throws Fault INPUT_UNREADABLE for one of ours that is not of the form. */
+  line(text: string, number: number): readonly Timed[]
+  /** What follows the last line. Throws Fault INPUT_UNREADABLE when no run began. */
+  end(): readonly Timed[]
+}
+
+/** The digits of k6's time stamps beyond the millisecond: order at high rates. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+
+const DIGITS = Type.String({ pattern: '^\\d+$' })
+const BEGAN = Type.Object({ run: Type.String(), collection: Type.String(), iterations: DIGITS })
+const ASKED = Type.Object({
+  op: Type.String({ minLength: 1 }),
+  iteration: Type.Optional(DIGITS),
+  process: Type.String({ minLength: 1 }),
+  to: Type.String(),
+  items: Type.String(),
+})
+const TOLD = Type.Object({
+  op: Type.String(),
+  status: Type.String(),
+  errorCode: Type.String(),
+  error: Type.String(),
+  code: Type.String(),
+  detail: Type.String(),
+  items: Type.String(),
+})
+const POINT = Type.Object({
+  metric: Type.String(),
+  type: Type.Literal('Point'),
+  data: Type.Object({
+    time: Type.String(),
+    value: Type.Number(),
+    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  }),
+})
+const ITEMS_ASKED = Type.Array(Type.Tuple([Type.String({ minLength: 1 }), Type.String({ pattern: '^[0-9a-f]{64}$' })]))
+const ITEMS_TOLD = Type.Array(
+  Type.Union([
+    Type.Tuple([Type.Enum(['created', 'duplicate']), Type.String()]),
+    Type.Tuple([Type.Literal('failed'), Type.String()]),
+    Type.Tuple([Type.Literal('untold')]),
+  ]),
+)
+
+const DROPPED = 'dropped_iterations'
+
+interface Run {
+  readonly name: string
+  readonly collection: string
+  readonly iterations: number
+}
+
+type Base = Omit<Entry, 'type'>
+
+/** A line of ours: when, and what was noted. */
+interface Noted {
+  readonly where: string
+  readonly ms: number
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+class K6Converter implements Converter {
+  #run: Run | undefined
+  /** Operations under way: one for each item of a request. */
+  readonly #open = new Map<string, readonly Base[]>()
+  readonly #begun = new Set<number>()
+  #dropped = 0
+  #lastMs = 0
+  #isComplete = false
+
+  line(text: string, number: number): readonly Timed[] {
+    // most lines are of k6's own metrics: they are not worth reading
+    if (!text.includes(METRIC) && !text.includes(DROPPED)) return []
+    const where = `line ${number}`
+    const point = parseJson(text, where)
+    if (!Value.Check(POINT, point)) return []
+    if (point.metric === DROPPED) this.#dropped += point.data.value
+    if (point.metric !== METRIC) return []
+    const { time, metadata = {} } = point.data
+    this.#lastMs = msOf(time, where)
+    return this.#sample({ where, ms: this.#lastMs, metadata })
+  }
+
+  #sample(noted: Noted): readonly Timed[] {
+    const event = noted.metadata['event'] ?? ''
+    switch (event) {
+      case 'began':
+        return this.#began(noted)
+      case 'asked':
+        return this.#asked(noted)
+      case 'told':
+        return this.#told(noted)
+      case 'ended':
+        this.#isComplete = true
+        return [this.#phase('load-ended', { value: String(this.#dropped) })]
+      default:
+        throw unreadable(`${noted.where} has the unknown event "${event}"`)
+    }
+  }
+
+  #began({ metadata, where }: Noted): readonly Timed[] {
+    if (!Value.Check(BEGAN, metadata)) throw misformed(where)
+    if (this.#run !== undefined) throw unreadable(`${where} begins a second run: give each its own file`)
+    const { run, collection, iterations } = metadata
+    this.#run = { name: run, collection, iterations: Number(iterations) }
+    return [this.#phase('load-began', { value: iterations })]
+  }
+
+  #asked({ metadata, where, ms }: Noted): readonly Timed[] {
+    const items = parseJson(metadata['items'] ?? '', where)
+    if (!Value.Check(ASKED, metadata) || !Value.Check(ITEMS_ASKED, items)) throw misformed(where)
+    const { op, iteration, process, to } = metadata
+    const { collection } = this.#knownRun(where)
+    if (this.#open.has(op)) throw unreadable(`${where} begins operation ${op} again`)
+    if (iteration !== undefined) this.#begun.add(Number(iteration))
+    const bases = items.map(([key], index): Base => ({ process, op: `${op}.${index}`, f: 'save', key, collection, to }))
+    this.#open.set(op, bases)
+    return bases.map((base, index) => at(ms, { ...base, type: 'invoke', bytes: items[index]?.[1] ?? '' }))
+  }
+
+  #told({ metadata, where, ms }: Noted): readonly Timed[] {
+    const items = parseJson(metadata['items'] ?? '', where)
+    if (!Value.Check(TOLD, metadata) || !Value.Check(ITEMS_TOLD, items)) throw misformed(where)
+    const bases = this.#open.get(metadata.op)
+    if (bases === undefined) throw unreadable(`${where} ends operation ${metadata.op}, which was never begun`)
+    this.#open.delete(metadata.op)
+    return bases.map((base, index) => at(ms, { ...base, ...outcomeOf(metadata, items[index] ?? ['untold']) }))
+  }
+
+  end(): readonly Timed[] {
+    const run = this.#knownRun('the end')
+    if (this.#isComplete) return []
+    return [...this.#perhapsSent(run), this.#phase('load-cut', { value: String(this.#dropped) })]
+  }
+
+  /** All that the run would have sent yet. */
+  #perhapsSent({ name, collection, iterations }: Run): readonly Timed[] {
+    const missing = Array.from({ length: iterations }, (_, index) => index).filter((index) => !this.#begun.has(index))
+    return missing.flatMap((iteration) =>
+      shotAt(name, iteration).items.map(({ key, text }, index) => {
+        const bytes = createHash('sha256').update(text).digest('hex')
+        const op = `${name}.${iteration}.${index}`
+        return at(this.#lastMs, { process: 'unknown', op, f: 'save', type: 'invoke', key, collection, bytes })
+      }),
+    )
+  }
+
+  #phase(key: string, more: Pick<Entry, 'value'>): Timed {
+    const op = `${this.#run?.name ?? ''}.${key}`
+    return at(this.#lastMs, { process: 'load', op, f: 'phase', type: 'info', key, ...more })
+  }
+
+  #knownRun(where: string): Run {
+    if (this.#run !== undefined) return this.#run
+    throw unreadable(
+      `no run of loadtests/ingest.ts begins before ${where}: is it the output of k6 run --out json=FILE?`,
+    )
+  }
+}
+
+export function createConverter(): Converter {
+  return new K6Converter()
+}
+
+function at(ms: number, entry: Entry): Timed {
+  return { ...entry, tMono: ms, tWall: Math.floor(ms) }
+}
+
+/** Milliseconds since the Unix epoch with their fraction. */
+function msOf(time: string, where: string): number {
+  const fraction = TIME.exec(time)?.[1] ?? ''
+  const seconds = Date.parse(fraction === '' ? time : time.replace(fraction, ''))
+  if (!TIME.test(time) || Number.isNaN(seconds)) throw unreadable(`${where} has the time "${time}"`)
+  return seconds + Math.round(Number(`0${fraction}`) * 1e6) / 1e3
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Fault('INPUT_UNREADABLE', `${where} is not JSON: ${String(cause)}`, { cause })
+  }
+}
+
+function misformed(where: string): Fault {
+  return unreadable(`${where} is not as loadtests/lib/send.ts writes it: do the versions fit?`)
+}
+
+function unreadable(message: string): Fault {
+  return new Fault('INPUT_UNREADABLE', message)
+}

@@ -1,0 +1,21 @@
+/** From k6's output file to a history file, line by line: either may be larger than memory. */
+import { openFile } from '../../../client/source.ts'
+import { createLineSplitter } from '../../../std/lines.ts'
+import type { Recorder } from '../../history.ts'
+import { createConverter, type Timed } from './convert.ts'
+
+/** Longest line of ours: a batch of answers. */
+const MAX_LINE_BYTES = 16 * 1_024 * 1_024
+
+/** Rejects with Fault INPUT_UNREADABLE, and with the signal's reason. */
+export async function convertFile(path: string, recorder: Recorder, signal: AbortSignal): Promise<void> {
+  const converter = createConverter()
+  const note = (entries: readonly Timed[]): void => entries.forEach((entry) => void recorder.record(entry))
+  const splitter = createLineSplitter(MAX_LINE_BYTES)
+  for await (const chunk of (await openFile(path)).chunks) {
+    signal.throwIfAborted()
+    for (const { bytes, line } of splitter.push(chunk)) note(converter.line(bytes.toString('utf8'), line))
+  }
+  // what stands after the last line feed was cut short
+  note(converter.end())
+}

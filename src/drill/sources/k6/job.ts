@@ -1,0 +1,88 @@
+/**
+ * The load test in a cluster, as manifests. k6 is an init container that writes its output into a volume; then ingot's
+ * own container turns that into a history and keeps it, see drill/sources/job.ts for how it is fetched.
+ *
+ *   kubectl exec POD -c k6 -- grep -q '"began"' /out/k6.json   the service was ready, the load has begun
+ *   kubectl exec POD -c history -- cat /out/k6.exit            k6's exit code; also k6.json, k6.log
+ *
+ * The exit code is 0 when all was fine, 99 when a threshold was crossed; with any other there was no run.
+ */
+import { historyJob, type Labelled, type Manifest, MOUNTS, metadataOf, RESTRICTED } from '../job.ts'
+
+export interface LoadJob extends Omit<Labelled, 'component'> {
+  /** Of ingot. */
+  readonly image: string
+  readonly k6Image: string
+  /** `ingest`, `smoke` or `soak`. */
+  readonly script: string
+  /** Settings of the script, see loadtests/lib/settings.ts. */
+  readonly env: Readonly<Record<string, string>>
+  /** Texts of the scripts by their paths in the project. */
+  readonly files: Readonly<Record<string, string>>
+  readonly nodeSelector?: Readonly<Record<string, string>>
+  /** Secret with the key `token`, for the variable TOKEN. */
+  readonly tokenSecret?: string
+}
+
+/** A key of a ConfigMap has no slash. */
+const keyOf = (path: string): string => path.replaceAll('/', '__')
+
+/** The ConfigMap with the scripts, and the Job. */
+export function loadManifests({
+  name,
+  namespace,
+  release,
+  image,
+  nodeSelector,
+  ...load
+}: LoadJob): readonly Manifest[] {
+  const labelled = { name, namespace, release, component: 'load' }
+  const paths = Object.keys(load.files)
+  const data = Object.fromEntries(Object.entries(load.files).map(([path, text]) => [keyOf(path), text]))
+  const scripts = { name, items: paths.map((path) => ({ key: keyOf(path), path })) }
+  const job = historyJob({
+    ...labelled,
+    image,
+    make: 'node dist/cli.js drill history --k6 /out/k6.json --out /out/history.ndjson',
+    before: [k6Container(load)],
+    volumes: [{ name: 'scripts', configMap: scripts }],
+    ...(nodeSelector === undefined ? {} : { nodeSelector }),
+  })
+  return [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(labelled), data }, job]
+}
+
+/** A threshold that is crossed must not keep the history from being made: the code goes into a file. */
+const RUN_K6 = `k6 run --out json=/out/k6.json "/scripts/loadtests/$SCRIPT.ts" >/out/k6.log 2>&1 &
+pid=$!
+trap 'kill -INT $pid' TERM INT
+wait $pid
+code=$?
+# a signal ends the wait before k6 has ended
+while kill -0 $pid 2>/dev/null; do wait $pid; code=$?; done
+echo $code >/out/k6.exit
+cat /out/k6.log`
+
+function k6Container({
+  k6Image,
+  script,
+  env,
+  tokenSecret,
+}: Pick<LoadJob, 'k6Image' | 'script' | 'env' | 'tokenSecret'>): Manifest {
+  const token = { name: 'TOKEN', valueFrom: { secretKeyRef: { name: tokenSecret, key: 'token' } } }
+  return {
+    name: 'k6',
+    image: k6Image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['sh', '-c', RUN_K6],
+    env: [
+      { name: 'SCRIPT', value: script },
+      { name: 'HOME', value: '/tmp' },
+      { name: 'K6_NO_USAGE_REPORT', value: 'true' },
+      ...Object.entries(env).map(([name, value]) => ({ name, value })),
+      ...(tokenSecret === undefined ? [] : [token]),
+    ],
+    resources: { requests: { cpu: '200m', memory: '256Mi' }, limits: { memory: '1Gi' } },
+    securityContext: RESTRICTED,
+    volumeMounts: [{ name: 'scripts', mountPath: '/scripts', readOnly: true }, ...MOUNTS],
+  }
+}

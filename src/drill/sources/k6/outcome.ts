@@ -1,0 +1,67 @@
+/**
+ * What is known of an item after a request of k6. Certain failures are few: a connection that never was, and a refusal
+ * by its status (refusal.ts). Everything else that is no success is unknown: the item may be saved, or may be later.
+ */
+import { FAULTS } from '../../../std/fault.ts'
+import type { Entry } from '../../history.ts'
+import { redisErrorIn } from '../../redis-error.ts'
+import { isRefusal } from '../../refusal.ts'
+import type { ItemTold, Told } from './sample.ts'
+
+export type Outcome = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
+
+/** k6's codes below are of the transport; 1400 to 1599 repeat the HTTP status. */
+const FIRST_OF_STATUS = 1_400
+const LAST_OF_STATUS = 1_599
+
+interface Failure {
+  readonly word: string
+  /** Nothing had been sent. */
+  readonly certain?: true
+}
+
+/** Source: https://grafana.com/docs/k6/latest/javascript-api/error-codes/ */
+const TRANSPORT: Readonly<Record<number, Failure>> = {
+  1050: { word: 'timeout' },
+  1100: { word: 'dns' },
+  1101: { word: 'dns', certain: true },
+  1201: { word: 'broken pipe' },
+  1210: { word: 'dial', certain: true },
+  1211: { word: 'dial timeout', certain: true },
+  1212: { word: 'refused', certain: true },
+  1213: { word: 'dial', certain: true },
+  1220: { word: 'reset' },
+}
+
+export function outcomeOf(told: Omit<Told, 'event' | 'op' | 'items'>, item: ItemTold): Outcome {
+  const [kind] = item
+  if (kind === 'created' || kind === 'duplicate') return { type: 'ok', result: kind, id: item[1] }
+  if (kind === 'failed') return failedItem(item[1])
+  const code = Number(told.errorCode)
+  const transport = code !== 0 && (code < FIRST_OF_STATUS || code > LAST_OF_STATUS)
+  return transport ? unheard(code, told.error) : refused(told)
+}
+
+function failedItem(code: string): Outcome {
+  const status = Object.hasOwn(FAULTS, code) ? statusOf(code) : 0
+  return { type: isRefusal(status) ? 'fail' : 'info', error: `item ${code}` }
+}
+
+function statusOf(code: string): number {
+  return Object.entries(FAULTS).find(([name]) => name === code)?.[1].status ?? 0
+}
+
+function unheard(code: number, error: string): Outcome {
+  const known = TRANSPORT[code]
+  if (known !== undefined) return { type: known.certain === true ? 'fail' : 'info', error: known.word }
+  return { type: 'info', error: /\bEOF\b/.test(error) ? 'closed' : `k6 ${code} ${error}`.trim() }
+}
+
+function refused({ status, code, detail }: Omit<Told, 'event' | 'op' | 'items'>): Outcome {
+  // what it tells of the servers behind the service
+  const behind = redisErrorIn(detail) ?? ''
+  const error = [status, code, behind].filter((word) => word !== '').join(' ')
+  // a 200 that does not say what became of an item: a stream that was cut
+  const type = isRefusal(Number(status)) ? 'fail' : 'info'
+  return { type, error: status === '200' ? `cut ${error}` : error }
+}

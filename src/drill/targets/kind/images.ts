@@ -1,0 +1,75 @@
+/**
+ * The images of a drill, built here and loaded into the cluster: the service as it ships; the same under another name
+ * for upgrades; and sabotaged ones, which are the shipped code with fail points switched on.
+ */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROOT } from '../../../std/checkout.ts'
+import type { FailpointName } from '../../../std/failpoint.ts'
+import { createProgram } from '../../../std/run-program.ts'
+import type { Sabotage } from '../../plan.ts'
+import type { Docker } from './docker.ts'
+import { imageOf, sabotagedTag, TAGS } from './values.ts'
+
+const BUILD_MS = 600_000
+const LOAD_MS = 300_000
+
+const SABOTAGES: Readonly<Record<Sabotage, readonly FailpointName[]>> = {
+  'answer-before-commit': ['commit/answer-before-commit'],
+  // with the fence the backend would still refuse the late ones
+  'no-lock': ['lock/none', 'lock/ignore-fence'],
+}
+
+export interface Images {
+  readonly docker: Docker
+  /** Of kind. */
+  readonly cluster: string
+  readonly nodes: readonly string[]
+  readonly say: (line: string) => void
+}
+
+/** Builds what `sabotages` need beside the shipped image, and loads all of it into the nodes. */
+export async function provideImages(
+  images: Images,
+  sabotages: readonly Sabotage[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { docker, cluster, nodes, say } = images
+  const shipped = imageOf(TAGS.shipped)
+  say(`building ${shipped}`)
+  const bounds = { signal, timeoutMs: BUILD_MS }
+  await docker.run(['build', '--network', 'host', '--tag', shipped, ROOT], bounds)
+  const next = `FROM ${shipped}\nLABEL ingot.dev/drill=next\n`
+  await docker.run(['build', '--tag', imageOf(TAGS.next), '-'], { ...bounds, input: next })
+  for (const sabotage of sabotages) await buildSabotaged(docker, sabotage, signal)
+  const names = [TAGS.shipped, TAGS.next, ...sabotages.map(sabotagedTag)].map(imageOf)
+  say(`loading ${names.join(', ')} into ${nodes.join(', ')}`)
+  const kind = createProgram('kind', 'install kind, and put it on the PATH')
+  await kind(['load', 'docker-image', '--name', cluster, '--nodes', nodes.join(','), ...names], {
+    signal,
+    timeoutMs: LOAD_MS,
+  })
+}
+
+async function buildSabotaged(docker: Docker, sabotage: Sabotage, signal: AbortSignal): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-sabotage-'))
+  try {
+    cpSync(join(ROOT, 'src', 'testing', 'failpoint.ts'), join(folder, 'failpoint.ts'))
+    // the image's Node runs TypeScript as it is
+    const imports = { '#failpoint': { failpoints: './failpoint-on.ts', default: './std/failpoint.js' } }
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports }))
+    writeFileSync(join(folder, 'Dockerfile'), dockerfile(SABOTAGES[sabotage]))
+    await docker.run(['build', '--tag', imageOf(sabotagedTag(sabotage)), folder], { signal, timeoutMs: BUILD_MS })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function dockerfile(failpoints: readonly FailpointName[]): string {
+  return `FROM ${imageOf(TAGS.shipped)}
+COPY failpoint.ts /app/dist/failpoint-on.ts
+COPY package.json /app/dist/package.json
+ENV NODE_OPTIONS=--conditions=failpoints INGOT_FAILPOINTS=${failpoints.join(',')}
+`
+}

@@ -1,0 +1,72 @@
+/** The chart, installed: upgraded, and taken away with all that it left. */
+import { join } from 'node:path'
+import type { Kubectl } from '../../../kube/kubectl.ts'
+import type { Wanted } from '../../../kube/pods.ts'
+import { ROOT } from '../../../std/checkout.ts'
+import { createProgram, type Program } from '../../../std/run-program.ts'
+import type { Setup } from '../../plan.ts'
+import { type Choices, REPLICAS, TAGS, valuesOf, wantedPods } from './values.ts'
+
+export const RELEASE = 'ingot'
+export const NAMESPACE = 'ingot-e2e'
+
+const CHART = join(ROOT, 'charts', 'ingot')
+const INSTALL_MS = 360_000
+const REMOVE_MS = 180_000
+
+export interface Change {
+  readonly tag?: string
+  readonly replicas?: number
+}
+
+export interface Installation {
+  /** Pods of each component when all is well, as it is installed now. */
+  wanted(): Wanted
+  /** Resolves when the rollout is complete. What is not named stays as it is. */
+  upgrade(change: Change, signal: AbortSignal): Promise<void>
+}
+
+export interface InstallOptions {
+  readonly kubectl: Kubectl
+  readonly setup: Setup
+  /** Of kind. */
+  readonly cluster: string
+}
+
+/** Into a namespace of its own, made anew, under the restricted pod security. Resolves when all is ready. */
+export async function install(options: InstallOptions, signal: AbortSignal): Promise<Installation> {
+  const { kubectl, setup, cluster } = options
+  const helm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH', ['--kube-context', kubectl.context])
+  let now: Required<Change> = { tag: TAGS.shipped, replicas: REPLICAS }
+  await uninstall(kubectl)
+  signal.throwIfAborted()
+  await kubectl.run(['create', 'namespace', NAMESPACE], { signal })
+  const label = 'pod-security.kubernetes.io/enforce=restricted'
+  await kubectl.run(['label', 'namespace', NAMESPACE, label], { signal })
+  await apply(helm, { setup, cluster, ...now }, signal)
+  return {
+    wanted: () => wantedPods(setup, now.replicas),
+    async upgrade(change, inner) {
+      now = { ...now, ...change }
+      await apply(helm, { setup, cluster, ...now }, inner)
+    },
+  }
+}
+
+async function apply(helm: Program, choices: Choices, signal: AbortSignal): Promise<void> {
+  const where = ['upgrade', '--install', RELEASE, CHART, '--namespace', NAMESPACE]
+  const how = ['--values', '-', '--wait', '--timeout', `${INSTALL_MS / 1_000}s`]
+  const input = JSON.stringify(valuesOf(choices))
+  await helm([...where, ...how], { signal, timeoutMs: INSTALL_MS + 10_000, input })
+}
+
+/** With the release's Secrets and volumes in it. Bounded by itself: it cleans up also when all else was interrupted. */
+export async function uninstall(kubectl: Kubectl): Promise<void> {
+  const signal = AbortSignal.timeout(REMOVE_MS)
+  const options = { signal, timeoutMs: REMOVE_MS + 10_000 }
+  const args = ['delete', 'namespace', NAMESPACE, '--ignore-not-found']
+  await kubectl.run([...args, '--wait=false'], options)
+  // nothing is left to be handed over or answered; and in a namespace that goes no pod is made anew
+  await kubectl.run(['delete', 'pods', '--all', '--grace-period=0', '--force'], { ...options, allow: [1] })
+  await kubectl.run([...args, '--wait', `--timeout=${REMOVE_MS / 1_000}s`], options)
+}

@@ -1,0 +1,64 @@
+/**
+ * The canary as a Job of its own beside the service: not a part of the release, whose upgrades would take it along. It
+ * reaches Redis as the service does, with the service's own settings.
+ */
+import { Type } from 'typebox'
+import type { Kubectl } from '../../../kube/kubectl.ts'
+import type { Event } from '../../history.ts'
+import { historyJob } from '../../sources/job.ts'
+import { RELEASE } from '../kind/installation.ts'
+import { imageOf, TAGS } from '../kind/values.ts'
+import { startBeside } from './recorder-job.ts'
+
+export interface Canary extends AsyncDisposable {
+  /** Ends the writing, waits until every number was looked for, and resolves with what it noted. */
+  stop(signal: AbortSignal): Promise<readonly Event[]>
+}
+
+const NAME = 'canary'
+/** Writes a second. */
+const RATE = 10
+/** Settings that lead to Redis and to the store of fences, with the Secrets that they are put together from. */
+const LEADS = /^(POSTGRES_PASSWORD|LOCK_PASSWORD|INGOT_LOCK_\w+)$/
+
+const ENV = Type.Array(
+  Type.Object({
+    name: Type.String(),
+    value: Type.Optional(Type.String()),
+    valueFrom: Type.Optional(Type.Object({ secretKeyRef: Type.Object({ name: Type.String(), key: Type.String() }) })),
+  }),
+)
+const DEPLOYMENT = Type.Object({
+  spec: Type.Object({
+    template: Type.Object({ spec: Type.Object({ containers: Type.Array(Type.Object({ env: ENV })) }) }),
+  }),
+})
+
+/** It notes as it goes: the history gets its name when it is whole. */
+const MAKE = `node dist/cli.js drill canary --rate ${RATE} --stop-file /out/stop --out /out/canary.ndjson &&
+mv /out/canary.ndjson /out/history.ndjson`
+
+/** Resolves when its pod is scheduled. */
+export async function startCanary(kubectl: Kubectl, node: string, signal: AbortSignal): Promise<Canary> {
+  const args = ['get', 'deployment', RELEASE]
+  const { spec } = await kubectl.read(DEPLOYMENT, args, { signal })
+  const env = spec.template.spec.containers.flatMap((container) => container.env).filter(({ name }) => LEADS.test(name))
+  const job = historyJob({
+    name: NAME,
+    namespace: kubectl.namespace,
+    release: RELEASE,
+    component: 'canary',
+    image: imageOf(TAGS.shipped),
+    make: MAKE,
+    env,
+    nodeSelector: { 'kubernetes.io/hostname': node },
+  })
+  const canary = await startBeside(kubectl, NAME, [job], signal)
+  return {
+    async stop(inner) {
+      await canary.shell('history', 'touch /out/stop', inner)
+      return canary.fetch(inner)
+    },
+    [Symbol.asyncDispose]: () => canary[Symbol.asyncDispose](),
+  }
+}

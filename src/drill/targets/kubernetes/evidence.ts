@@ -1,0 +1,28 @@
+/** What pods said and what the cluster did, kept for whoever has to find out why. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Kubectl } from '../../../kube/kubectl.ts'
+import { readPods } from '../../../kube/pods.ts'
+
+const SAVE_MS = 90_000
+const LINES = 2_000
+
+/** Never rejects: what cannot be had is said in its place. */
+export async function saveEvidence(kubectl: Kubectl, folder: string, say: (line: string) => void): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const signal = AbortSignal.timeout(SAVE_MS)
+  const save = async (file: string, args: readonly string[]): Promise<void> => {
+    const text = await kubectl.run(args, { signal, timeoutMs: 20_000 }).catch((failure: unknown) => String(failure))
+    writeFileSync(join(folder, file), text)
+  }
+  await save('events.txt', ['get', 'events', '--sort-by=.lastTimestamp'])
+  await save('pods.txt', ['get', 'pods', '--output', 'wide'])
+  await save('describe.txt', ['describe', 'pods'])
+  const pods = await readPods(kubectl, { signal }).catch(() => [])
+  for (const { name } of pods) {
+    const logs = ['logs', name, '--all-containers', '--prefix', '--timestamps', `--tail=${LINES}`]
+    await save(`${name}.log`, logs)
+    await save(`${name}.previous.log`, [...logs, '--previous'])
+  }
+  say(`logs and events: ${folder}`)
+}

@@ -1,0 +1,95 @@
+/** The load in the cluster: begun, stopped, and sent again. */
+
+import type { Kubectl } from '../../../kube/kubectl.ts'
+import { untilSeen } from '../../../kube/until.ts'
+import { ROOT } from '../../../std/checkout.ts'
+import type { Event } from '../../history.ts'
+import { loadManifests } from '../../sources/k6/job.ts'
+import { readScripts } from '../../sources/k6/scripts.ts'
+import { RELEASE } from '../kind/installation.ts'
+import { imageOf, TAGS } from '../kind/values.ts'
+import { type Beside, startBeside } from './recorder-job.ts'
+
+export interface LoadOptions {
+  /** Names the run, and with it every content and the collection. */
+  readonly run: string
+  /** Iterations a second. */
+  readonly rate: number
+  /** Of one request, milliseconds. */
+  readonly timeoutMs: number
+  readonly node: string
+}
+
+export interface Load extends AsyncDisposable {
+  /** Ends the sending; resolves with what was sent and heard. */
+  stop(signal: AbortSignal): Promise<readonly Event[]>
+  /** Sends everything once more, until it is answered; resolves with what was sent and heard by that. */
+  settle(signal: AbortSignal): Promise<readonly Event[]>
+}
+
+const K6_IMAGE = 'grafana/k6:1.8.1'
+/** Longest load: k6 ends by itself when nobody stops it. */
+const MAX_S = 1_800
+const BEGIN_MS = 120_000
+/** The settling sends what would have been sent within so much more time. */
+const MARGIN_S = 5
+
+/** Resolves when k6 sends. */
+export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: AbortSignal): Promise<Load> {
+  const load = await startPart(kubectl, options, { part: 'load', seconds: MAX_S }, signal)
+  let settling: Beside | undefined
+  await untilSeen(
+    async () => {
+      const began = await load.shell('k6', 'grep -c \'"began"\' /out/k6.json; true', signal)
+      return Number(began) > 0 ? { value: true } : { missing: 'k6 has not begun' }
+    },
+    BEGIN_MS,
+    signal,
+  )
+  const beganMs = Date.now()
+  return {
+    async stop(inner) {
+      await load.shell('k6', 'kill -TERM 1', inner)
+      return load.fetch(inner)
+    },
+    async settle(inner) {
+      const sent = Math.ceil((Date.now() - beganMs) / 1_000) + MARGIN_S
+      settling = await startPart(kubectl, options, { part: 'settle', seconds: Math.min(sent, MAX_S) }, inner)
+      return settling.fetch(inner)
+    },
+    async [Symbol.asyncDispose]() {
+      await settling?.[Symbol.asyncDispose]()
+      await load[Symbol.asyncDispose]()
+    },
+  }
+}
+
+interface Part {
+  readonly part: 'load' | 'settle'
+  readonly seconds: number
+}
+
+function startPart(kubectl: Kubectl, options: LoadOptions, part: Part, signal: AbortSignal): Promise<Beside> {
+  const { run, rate, timeoutMs, node } = options
+  const name = `${part.part}-${run}`
+  const manifests = loadManifests({
+    name,
+    namespace: kubectl.namespace,
+    release: RELEASE,
+    image: imageOf(TAGS.shipped),
+    k6Image: K6_IMAGE,
+    script: 'ingest',
+    env: {
+      RUN: run,
+      COLLECTION: run,
+      RATE: String(rate),
+      DURATION: `${part.seconds}s`,
+      TIMEOUT: `${timeoutMs}ms`,
+      PARTS: part.part,
+      BASE_URL: `http://${RELEASE}`,
+    },
+    files: readScripts(ROOT),
+    nodeSelector: { 'kubernetes.io/hostname': node },
+  })
+  return startBeside(kubectl, name, manifests, signal)
+}

@@ -1,0 +1,66 @@
+/**
+ * What runs in the cluster beside the service and leaves a history: the load, its sending again, the canary. Each is a
+ * Job whose container `history` is Ready when the history is there, and ends when it was fetched.
+ */
+
+import type { Kubectl } from '../../../kube/kubectl.ts'
+import { untilSeen } from '../../../kube/until.ts'
+import { type Event, parseHistory } from '../../history.ts'
+import type { Manifest } from '../../sources/job.ts'
+
+export interface Beside extends AsyncDisposable {
+  /** In one of its containers. */
+  shell(container: string, script: string, signal: AbortSignal): Promise<string>
+  /** Waits for its history, and ends it. */
+  fetch(signal: AbortSignal): Promise<readonly Event[]>
+}
+
+const POD_MS = 90_000
+/** Longest time until a history is there: everything sent again on a busy machine. */
+const HISTORY_MS = 300_000
+const FETCH_MS = 120_000
+const REMOVE_MS = 90_000
+
+/** Resolves when its pod has been scheduled. */
+export async function startBeside(
+  kubectl: Kubectl,
+  name: string,
+  manifests: readonly Manifest[],
+  signal: AbortSignal,
+): Promise<Beside> {
+  const list = { apiVersion: 'v1', kind: 'List', items: manifests }
+  await kubectl.run(['apply', '--filename', '-'], { signal, input: JSON.stringify(list) })
+  const pod = await podOf(kubectl, name, signal)
+  const shell: Beside['shell'] = (container, script, inner) =>
+    kubectl.exec(`${pod}/${container}`, ['sh', '-c', script], { signal: inner, timeoutMs: FETCH_MS })
+  return {
+    shell,
+    async fetch(inner) {
+      const seconds = HISTORY_MS / 1_000
+      const ready = ['wait', `pod/${pod}`, '--for=condition=Ready', `--timeout=${seconds}s`]
+      await kubectl.run(ready, { signal: inner, timeoutMs: HISTORY_MS + 5_000 })
+      const bytes = Number(await shell('history', 'wc -c </out/history.ndjson', inner))
+      const text = await shell('history', 'cat /out/history.ndjson', inner)
+      const got = Buffer.byteLength(text)
+      if (got !== bytes) throw new Error(`the history of ${name} came incomplete: ${got} of ${bytes} bytes`)
+      await shell('history', 'touch /out/fetched', inner)
+      return parseHistory(text, name).events
+    },
+    async [Symbol.asyncDispose]() {
+      const args = ['delete', 'job,configmap', name, '--ignore-not-found', '--cascade=foreground', '--wait']
+      await kubectl.run(args, { signal: AbortSignal.timeout(REMOVE_MS), timeoutMs: REMOVE_MS })
+    },
+  }
+}
+
+function podOf(kubectl: Kubectl, job: string, signal: AbortSignal): Promise<string> {
+  const args = ['get', 'pods', '--selector', `job-name=${job}`, '--output', 'jsonpath={.items[*].metadata.name}']
+  return untilSeen(
+    async () => {
+      const name = (await kubectl.run(args, { signal })).trim()
+      return name === '' ? { missing: `job ${job} has no pod` } : { value: name }
+    },
+    POD_MS,
+    signal,
+  )
+}

@@ -1,0 +1,45 @@
+/** The store as it is, past the service: Postgres by SQL, the legacy backend by its audit log. */
+import { Type } from 'typebox'
+import type { Kubectl } from '../../../kube/kubectl.ts'
+import { createPostgres } from '../../../postgres/pool.ts'
+import type { FinalStore } from '../../checkers/final-store.ts'
+import { readAuditLog } from '../../final-store/audit-log.ts'
+import { readPostgresStore } from '../../final-store/postgres.ts'
+import type { Setup } from '../../plan.ts'
+import { RELEASE } from '../kind/installation.ts'
+
+const READ_MS = 120_000
+
+const SECRET = Type.Object({ data: Type.Object({ password: Type.String() }) })
+
+/** Of one collection only: other runs have theirs. */
+export async function readStore(
+  kubectl: Kubectl,
+  { store }: Setup,
+  collection: string,
+  signal: AbortSignal,
+): Promise<FinalStore> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)])
+  const whole = store === 'postgres' ? await readPostgres(kubectl, bounded) : await readLegacy(kubectl, bounded)
+  const isOwn = (row: { readonly collection: string }): boolean => row.collection === collection
+  return {
+    ...whole,
+    rows: whole.rows.filter(isOwn),
+    ...(whole.saves === undefined ? {} : { saves: whole.saves.filter(isOwn) }),
+  }
+}
+
+async function readPostgres(kubectl: Kubectl, signal: AbortSignal): Promise<FinalStore> {
+  const name = `${RELEASE}-postgres`
+  const { data } = await kubectl.read(SECRET, ['get', 'secret', name], { signal })
+  const password = Buffer.from(data.password, 'base64').toString()
+  using forward = await kubectl.forward(`service/${name}`, 5432, signal)
+  const url = `postgres://ingot:${encodeURIComponent(password)}@127.0.0.1:${forward.port}/ingot`
+  await using postgres = createPostgres({ url, fault: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
+  return await readPostgresStore(async (sql) => (await postgres.query(sql, [], signal)).rows)
+}
+
+async function readLegacy(kubectl: Kubectl, signal: AbortSignal): Promise<FinalStore> {
+  using forward = await kubectl.forward(`service/${RELEASE}-legacy`, 9090, signal)
+  return await readAuditLog(`http://127.0.0.1:${forward.port}/audit`, 'on', signal)
+}

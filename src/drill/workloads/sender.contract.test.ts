@@ -1,0 +1,105 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRandom } from '../../std/random.ts'
+import { freePorts } from '../../testing/tcp/ports.ts'
+import type { Event } from '../history.ts'
+import { type Content, createContent, type Entry } from './content.ts'
+import { createSender, keyOf, type Sender } from './sender.ts'
+
+let server: Server
+let url = ''
+let answer: RequestListener
+let events: Event[] = []
+let sender: Sender
+
+beforeEach(async () => {
+  server = createServer((request, response) => void request.resume().on('end', () => answer(request, response)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  events = []
+  const record = (entry: Parameters<Parameters<typeof createSender>[0]['record']>[0]): Event => {
+    const event = { tMono: 0, tWall: 0, ...entry, seq: events.length + 1 }
+    events.push(event)
+    return event
+  }
+  sender = createSender({ record, collection: 'c', timeoutMs: 300 })
+})
+afterEach(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+const random = createRandom(4)
+let numbers = 0
+function json(): Content {
+  for (;;) {
+    const content = createContent(++numbers, random)
+    if (content.media === 'application/json') return content
+  }
+}
+const entries = (count: number): readonly Entry[] =>
+  Array.from({ length: count }, () => ({ content: json(), spelling: 0 }))
+
+test('an accepted item is ok, with its id, and every spelling has the same key', async () => {
+  answer = (_request, response) => response.writeHead(201).end('{"id":"j1-x","status":"created"}')
+  const content = json()
+  expect(await sender.save('p', url, [{ content, spelling: 1 }], 'single')).toEqual(['ok'])
+  expect(events.map(({ type }) => type)).toEqual(['invoke', 'ok'])
+  expect(events[1]).toMatchObject({ f: 'save', result: 'created', id: 'j1-x', to: url })
+  expect(events[0]?.key).toBe(keyOf(content))
+  expect(events[0]?.bytes).not.toBe(keyOf(content))
+  expect(sender.idOf(content)).toBe('j1-x')
+})
+
+test.each([
+  [400, 'fail'],
+  [422, 'fail'],
+  [429, 'fail'],
+  [409, 'info'],
+  [500, 'info'],
+  [503, 'info'],
+])('the status %i makes %s', async (status, outcome) => {
+  answer = (_request, response) => response.writeHead(status).end('{}')
+  expect(await sender.save('p', url, entries(1), 'single')).toEqual([outcome])
+})
+
+test('a time-out and a reset leave it unknown; a connection that never was is a failure', async () => {
+  answer = () => {}
+  expect(await sender.save('p', url, entries(1), 'single')).toEqual(['info'])
+  answer = (request) => request.socket.resetAndDestroy()
+  expect(await sender.save('p', url, entries(1), 'single')).toEqual(['info'])
+  const [port] = await freePorts(1)
+  expect(await sender.save('p', `http://127.0.0.1:${port}`, entries(1), 'single')).toEqual(['fail'])
+})
+
+test('each item of a batch is an operation; what the answer leaves out or reports as failed is unknown', async () => {
+  const items = [
+    { index: 0, id: 'a', status: 'created' },
+    { index: 1, status: 'failed', error: { code: 'STORE_UNAVAILABLE' } },
+  ]
+  answer = (_request, response) => response.end(JSON.stringify({ items }))
+  expect(await sender.save('p', url, entries(3), 'batch')).toEqual(['ok', 'info', 'info'])
+  expect(new Set(events.map(({ op }) => op)).size).toBe(3)
+})
+
+test('lines of a stream that were answered before it broke are ok, the others unknown', async () => {
+  answer = (_request, response) => {
+    response.write('{"line":1,"id":"a","status":"created"}\n{"line":2,"id":"b","status":"duplicate"}\n')
+    setTimeout(() => response.destroy(), 20)
+  }
+  expect(await sender.save('p', url, entries(4), 'stream')).toEqual(['ok', 'ok', 'info', 'info'])
+  answer = (_request, response) =>
+    response.end('{"line":1,"id":"a","status":"created"}\n{"error":{"code":"X","nextLine":2}}\n')
+  expect(await sender.save('p', url, entries(2), 'stream')).toEqual(['ok', 'info'])
+})
+
+test('a deletion is ok whether there was something or nothing, and unknown after a failure', async () => {
+  const content = json()
+  const statuses = [204, 404, 503]
+  answer = (_request, response) => response.writeHead(statuses.shift() ?? 500).end()
+  const outcomes = []
+  for (let n = 0; n < 3; n++) outcomes.push(await sender.remove('p', url, content, 'id'))
+  expect(outcomes).toEqual(['ok', 'ok', 'info'])
+  expect(events.flatMap(({ result }) => result ?? [])).toEqual(['deleted', 'absent'])
+})

@@ -1,0 +1,72 @@
+/**
+ * The fenced register in a file that the processes of one machine share. The guard stands in the statement, so that
+ * comparing and writing are one step; every write that is taken leaves a line in a log, in the order of commits.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { failpoint } from '#failpoint'
+import { Fault } from '../../std/fault.ts'
+import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
+import type { RegisterRow } from '../checkers/final-store.ts'
+import type { FencedRegister } from './register.ts'
+
+/** How long a call waits for another process that writes, milliseconds; it blocks this process meanwhile. */
+const BUSY_MS = 5_000
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS register (key TEXT PRIMARY KEY, version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS register_log (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
+  CREATE TRIGGER IF NOT EXISTS register_logs AFTER UPDATE OF version ON register BEGIN
+    INSERT INTO register_log (key, version, fence) VALUES (NEW.key, NEW.version, NEW.fence);
+  END;
+`
+const ROW = 'INSERT INTO register VALUES (?, 0, 0) ON CONFLICT DO NOTHING'
+const LOOK = 'UPDATE register SET fence = ?1 WHERE key = ?2 AND (fence <= ?1 OR ?3) RETURNING version'
+const WRITE = 'UPDATE register SET version = ?1, fence = ?2 WHERE key = ?3 AND (fence <= ?2 OR ?4)'
+const LOG = 'SELECT key, version, fence FROM register_log ORDER BY n'
+
+/** SQL's truth of a fence that is not compared. Always false in shipped code. */
+function blind(): number {
+  return failpoint('lock/ignore-fence') ? 1 : 0
+}
+
+/** Opens the file, or makes it. Its methods throw what SQLite throws: then nobody knows whether it was written. */
+export function openSqliteRegister(path: string): FencedRegister & Disposable {
+  const db = new DatabaseSync(path, { timeout: BUSY_MS })
+  useWriteAheadLog(db, BUSY_MS)
+  db.exec(SCHEMA)
+  const [row, look, write] = [db.prepare(ROW), db.prepare(LOOK), db.prepare(WRITE)]
+  return {
+    look(key, fence) {
+      row.run(key)
+      const found = look.get(fence, key, blind())
+      return found === undefined ? 'stale' : Number(found['version'])
+    },
+    write(key, version, fence) {
+      return Number(write.run(version, fence, key, blind()).changes) === 1 ? 'written' : 'stale'
+    },
+    [Symbol.dispose]: () => db.close(),
+  }
+}
+
+/** The writes that were taken, in the order of their commits. Throws Fault INPUT_UNREADABLE. */
+export function readSqliteRegister(path: string): readonly RegisterRow[] {
+  try {
+    // read-only: one that is absent must not be made
+    const db = new DatabaseSync(path, { timeout: BUSY_MS, readOnly: true })
+    try {
+      const statement = db.prepare(LOG)
+      statement.setReadBigInts(true)
+      return statement.all().map((row) => ({
+        key: String(row['key']),
+        value: String(row['version']),
+        fence: String(row['fence']),
+      }))
+    } finally {
+      db.close()
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('INPUT_UNREADABLE', `cannot read the register "${path}": ${why}`, { cause })
+  }
+}

@@ -1,0 +1,54 @@
+/** A request body chunk by chunk, where waiting for the next one ends with a deadline or a signal. */
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+
+export interface ChunkReader {
+  /**
+   * Resolves with the next chunk, or undefined at the end. Rejects with the signal's reason, with what `late` returns
+   * after `withinMs`, or with Fault CLIENT_GONE. One call at a time.
+   */
+  next(signal: AbortSignal, deadline: Deadline): Promise<Buffer | undefined>
+}
+
+interface Deadline {
+  readonly withinMs: number
+  readonly late: () => Fault
+}
+
+/** The body flows only during a call of `next`. An async iterator would keep whoever reads later from its rest. */
+export function createChunkReader(body: IncomingMessage, clock: Clock): ChunkReader {
+  // an error between two calls is met by the next one; without a listener it would end the process
+  body.on('error', () => {})
+  return {
+    async next(signal, { withinMs, late }) {
+      signal.throwIfAborted()
+      if (body.readableEnded) return undefined
+      if (body.destroyed) throw gone()
+      const { promise, resolve, reject } = Promise.withResolvers<Buffer | undefined>()
+      const timer = clock.timer(withinMs, () => reject(late()))
+      const abort = (): void => reject(signal.reason)
+      const take = (chunk: Buffer): void => {
+        body.pause()
+        resolve(chunk)
+      }
+      const end = (): void => resolve(undefined)
+      const fail = (cause?: unknown): void => reject(gone(cause))
+      signal.addEventListener('abort', abort, { once: true })
+      body.on('data', take).on('end', end).on('error', fail).on('close', fail)
+      body.resume()
+      try {
+        return await promise
+      } finally {
+        timer.cancel()
+        signal.removeEventListener('abort', abort)
+        body.off('data', take).off('end', end).off('close', fail)
+        body.off('error', fail)
+      }
+    },
+  }
+}
+
+function gone(cause?: unknown): Fault {
+  return new Fault('CLIENT_GONE', 'the client closed the connection', { cause })
+}

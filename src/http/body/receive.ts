@@ -1,0 +1,86 @@
+/**
+ * Reads a body that is handled whole, within its limits: bytes of its own, bytes of all bodies together, a longest
+ * pause, and a longest time. Streams have limits of their own (stream.ts).
+ */
+import type { Readable } from 'node:stream'
+import type { Clock, Timer } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+import { createBodyBuffer } from './body-buffer.ts'
+import type { ReceiveLease } from './receive-budget.ts'
+
+export interface ReceiveLimits {
+  readonly maxBytes: number
+  /** Longest pause between two chunks, milliseconds. */
+  readonly idleMs: number
+  /** Longest time from the head of the request to the end of its body, milliseconds. */
+  readonly totalMs: number
+}
+
+export interface Receiving extends ReceiveLimits {
+  readonly clock: Clock
+  readonly lease: ReceiveLease
+  /** Value of the Content-Length header field. */
+  readonly contentLength: string | undefined
+}
+
+/**
+ * Resolves with the whole body. Rejects with Fault CONTENT_TOO_LARGE, OVERLOADED, BODY_STALLED, REQUEST_INVALID (it is
+ * not as long as announced) or CLIENT_GONE. The lease stays charged for the body until its owner closes it.
+ */
+export async function receiveBody(payload: Readable, receiving: Receiving): Promise<Buffer> {
+  const { clock, lease, maxBytes, contentLength } = receiving
+  const announced = contentLength === undefined ? undefined : Number(contentLength)
+  const body = createBodyBuffer({ announced, reserve: (bytes) => lease.resize(bytes) })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const pace = watchPace(clock, receiving, reject)
+  const take = (chunk: Buffer): void => {
+    try {
+      if (body.length + chunk.length > maxBytes) throw tooLarge(maxBytes)
+      body.append(chunk)
+      pace.moved()
+    } catch (refused) {
+      reject(refused)
+    }
+  }
+  const gone = (cause?: unknown): void =>
+    reject(new Fault('CLIENT_GONE', 'the client closed the connection', { cause }))
+  payload.on('data', take).once('end', resolve).once('error', gone).once('close', gone)
+  try {
+    await promise
+  } finally {
+    pace.end()
+    payload.off('data', take).off('end', resolve).off('close', gone)
+  }
+  if (announced !== undefined && announced !== body.length) {
+    throw new Fault('REQUEST_INVALID', 'the body is not as long as Content-Length says')
+  }
+  return body.whole()
+}
+
+interface Pace {
+  moved(): void
+  end(): void
+}
+
+/** One timer for both limits: it is set again when it fires early, not at every chunk. */
+function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (fault: Fault) => void): Pace {
+  const startedMs = clock.monotonicMs()
+  let movedMs = startedMs
+  const check = (): void => {
+    const nowMs = clock.monotonicMs()
+    const idleLeft = movedMs + idleMs - nowMs
+    const totalLeft = startedMs + totalMs - nowMs
+    if (idleLeft <= 0) return late(new Fault('BODY_STALLED', `no data came for ${idleMs} ms (bodyIdle)`))
+    if (totalLeft <= 0) return late(new Fault('BODY_STALLED', `the body did not end within ${totalMs} ms (bodyTime)`))
+    timer = clock.timer(Math.min(idleLeft, totalLeft), check)
+  }
+  let timer: Timer = clock.timer(Math.min(idleMs, totalMs), check)
+  return {
+    moved: () => void (movedMs = clock.monotonicMs()),
+    end: () => timer.cancel(),
+  }
+}
+
+function tooLarge(maxBytes: number): Fault {
+  return new Fault('CONTENT_TOO_LARGE', `the body has more than ${maxBytes} bytes`, { facts: { limit: maxBytes } })
+}

@@ -1,0 +1,34 @@
+/** Writes an answer as fast as its reader takes it, and no longer than a deadline when it takes nothing. */
+import type { ServerResponse } from 'node:http'
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+
+export interface AnswerWriter {
+  /** Resolves when there is room for more. Rejects with Fault READ_STALLED if the reader takes nothing, CLIENT_GONE if it left. */
+  write(text: string): Promise<void>
+}
+
+export function createAnswerWriter(response: ServerResponse, clock: Clock, stallMs: number): AnswerWriter {
+  return {
+    async write(text) {
+      if (response.destroyed) throw gone()
+      if (text === '' || response.write(text)) return
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const closed = (): void => reject(gone())
+      const timer = clock.timer(stallMs, () =>
+        reject(new Fault('READ_STALLED', `no answer was read for ${stallMs} ms`)),
+      )
+      response.once('drain', resolve).once('close', closed)
+      try {
+        await promise
+      } finally {
+        timer.cancel()
+        response.off('drain', resolve).off('close', closed)
+      }
+    },
+  }
+}
+
+function gone(): Fault {
+  return new Fault('CLIENT_GONE', 'the client closed the connection')
+}

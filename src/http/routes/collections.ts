@@ -1,0 +1,69 @@
+/** Collections and their identity policy. */
+import type { FastifyInstance } from 'fastify'
+import { parsePolicy } from '../../identity/policy.ts'
+import { Fault } from '../../std/fault.ts'
+import { admit } from '../access.ts'
+import type { RouteContext } from '../deps.ts'
+import { CollectionAnswer, CollectionParams, Policy, REFUSED } from './schemas.ts'
+
+interface Route {
+  Params: { collection: string }
+  Body: unknown
+}
+
+const answer = { description: 'the collection', content: { 'application/json': { schema: CollectionAnswer } } }
+
+export function collectionRoutes(app: FastifyInstance, context: RouteContext): void {
+  app.put<Route>(
+    '/v1/collections/:collection',
+    {
+      onRequest: admit(context.authenticate, 'write'),
+      bodyLimit: 262_144,
+      // the words for what is wrong come from parsePolicy: the schema of the body only documents
+      attachValidation: true,
+      schema: {
+        operationId: 'defineCollection',
+        summary: 'Set the identity policy of a collection, as long as it holds no items',
+        params: CollectionParams,
+        body: { content: { 'application/json': { schema: Policy } } },
+        response: { 200: answer, 201: answer, '4xx': REFUSED },
+      },
+    },
+    async (request, reply) => {
+      if (request.validationError?.validationContext === 'params') throw request.validationError
+      const { collection } = request.params
+      const policy = parsePolicy(parseBody(request.body))
+      const outcome = await context.ingest.define(collection, policy)
+      if (outcome === 'immutable') {
+        throw new Fault('POLICY_IMMUTABLE', `collection "${collection}" holds items under another policy`)
+      }
+      return reply.code(outcome === 'defined' ? 201 : 200).send({ collection, policy })
+    },
+  )
+  app.get<Route>(
+    '/v1/collections/:collection',
+    {
+      onRequest: admit(context.authenticate, 'read'),
+      schema: {
+        operationId: 'getCollection',
+        summary: 'The identity policy of a collection',
+        params: CollectionParams,
+        response: { 200: answer, '4xx': REFUSED },
+      },
+    },
+    async (request) => {
+      const { collection } = request.params
+      const known = await context.store.collection(collection)
+      if (known === undefined) throw new Fault('NOT_FOUND', `there is no collection "${collection}" yet`)
+      return { collection, policy: known.policy }
+    },
+  )
+}
+
+function parseBody(body: unknown): unknown {
+  try {
+    return JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '')
+  } catch (cause) {
+    throw new Fault('JSON_INVALID', 'the policy is not JSON', { cause })
+  }
+}

@@ -1,0 +1,206 @@
+/** Reading items back, and deleting them. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { parseContentId } from '../../identity/content-id.ts'
+import type { FoundItem, StoredItem } from '../../items/item.ts'
+import type { PageRequest } from '../../items/store.ts'
+import { Fault, toFault } from '../../std/fault.ts'
+import { admit } from '../access.ts'
+import { isUnread } from '../body/linger.ts'
+import { createAnswerWriter } from '../body/response-writer.ts'
+import type { RouteContext } from '../deps.ts'
+import {
+  CollectionParams,
+  ItemParams,
+  ListQuery,
+  PageAnswer,
+  REFUSED,
+  StoredItem as StoredItemAnswer,
+} from './schemas.ts'
+
+interface ItemRoute {
+  Params: { collection: string; id: string }
+}
+
+interface ListRoute {
+  Params: { collection: string }
+  Querystring: { after?: string; limit?: string }
+}
+
+const PAGE_ITEMS = 100
+
+/** Items that an export reads at a time. */
+const EXPORT_ITEMS = 500
+
+/** Trailer with the number of items in an export: a client need not trust that all proxies pass on where it broke off. */
+const EXPORT_COUNT = 'ingot-items'
+
+export function getItemRoutes(app: FastifyInstance, context: RouteContext): void {
+  getRoute(app, context)
+  deleteRoute(app, context)
+  listRoute(app, context)
+}
+
+function getRoute(app: FastifyInstance, context: RouteContext): void {
+  app.get<ItemRoute>(
+    '/v1/collections/:collection/items/:id',
+    {
+      onRequest: admit(context.authenticate, 'read'),
+      schema: {
+        operationId: 'getItem',
+        summary: 'The content as it came, with its media type',
+        params: ItemParams,
+        response: { 200: { description: 'the content', content: { '*/*': { schema: {} } } }, '4xx': REFUSED },
+      },
+    },
+    async (request, reply) => {
+      const item = await find(context, request)
+      return (
+        reply
+          .header('content-type', item.media)
+          .headers(lastModified(item))
+          // content is the caller's own: no browser is to make a page of it
+          .header('x-content-type-options', 'nosniff')
+          .header('etag', `"${item.id}"`)
+          .send(Buffer.from(item.content))
+      )
+    },
+  )
+}
+
+function deleteRoute(app: FastifyInstance, context: RouteContext): void {
+  app.delete<ItemRoute>(
+    '/v1/collections/:collection/items/:id',
+    {
+      onRequest: admit(context.authenticate, 'delete'),
+      schema: {
+        operationId: 'deleteItem',
+        summary: 'Delete an item for good; the same content sent later is created anew',
+        params: ItemParams,
+        response: { 204: { description: 'deleted', type: 'null' }, '4xx': REFUSED },
+      },
+    },
+    async (request, reply) => {
+      const { collection, id } = request.params
+      const removed = parseContentId(id) !== undefined && (await context.ingest.remove(collection, id))
+      if (!removed) throw missing(request.params)
+      return reply.code(204).send()
+    },
+  )
+}
+
+function listRoute(app: FastifyInstance, context: RouteContext): void {
+  app.get<ListRoute>(
+    '/v1/collections/:collection/items',
+    {
+      onRequest: admit(context.authenticate, 'read'),
+      schema: {
+        operationId: 'listItems',
+        summary: 'Pages of items in order of creation; all of them as NDJSON when that is asked for',
+        params: CollectionParams,
+        querystring: ListQuery,
+        response: {
+          200: {
+            description: 'a page, or an export',
+            content: {
+              'application/json': { schema: PageAnswer },
+              'application/x-ndjson': { schema: StoredItemAnswer },
+            },
+          },
+          '4xx': REFUSED,
+        },
+      },
+    },
+    async (request, reply) => {
+      if (/application\/(x-ndjson|jsonl)/.test(request.headers.accept ?? ''))
+        return exportItems(context, request, reply)
+      const page = await context.store.list(request.params.collection, pageOf(request.query))
+      const items = page.items.map(describe).join(',')
+      const next = page.next === undefined ? '' : `,"next":"${page.next}"`
+      return reply.header('content-type', 'application/json; charset=utf-8').send(`{"items":[${items}]${next}}`)
+    },
+  )
+}
+
+async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): Promise<FoundItem> {
+  const { collection, id } = request.params
+  const item = parseContentId(id) === undefined ? undefined : await context.store.get(collection, id)
+  if (item === undefined) throw missing(request.params)
+  return item
+}
+
+function missing({ collection, id }: ItemRoute['Params']): Fault {
+  const what =
+    parseContentId(id) === undefined ? 'the id in the path is not of the form of an item id' : `no item "${id}"`
+  return new Fault('ITEM_NOT_FOUND', `collection "${collection}": ${what}`)
+}
+
+function pageOf(query: ListRoute['Querystring']): PageRequest {
+  const limit = Number(query.limit ?? PAGE_ITEMS)
+  return query.after === undefined ? { limit } : { limit, after: query.after }
+}
+
+function lastModified({ firstSeenMs }: FoundItem): Record<string, string> {
+  return firstSeenMs === undefined ? {} : { 'last-modified': new Date(firstSeenMs).toUTCString() }
+}
+
+/** JSON text of an item. The content is JSON already, and stands as it came. */
+function describe(item: StoredItem): string {
+  const head = JSON.stringify({ id: item.id, media: item.media, firstSeen: new Date(item.firstSeenMs).toISOString() })
+  const content = Buffer.from(item.content.buffer, item.content.byteOffset, item.content.byteLength)
+  const isJson = item.media === 'application/json' && !item.id.startsWith('b')
+  const tail = isJson ? `"content":${oneLine(content)}` : `"base64":"${content.toString('base64')}"`
+  return `${head.slice(0, -1)},${tail}}`
+}
+
+/** JSON has line ends only between tokens: within strings they are escaped. */
+function oneLine(json: Buffer): string {
+  return json.toString('utf8').replaceAll(/[\r\n]/g, ' ')
+}
+
+async function exportItems(
+  context: RouteContext,
+  request: FastifyRequest<ListRoute>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { store, clock, options, log, draining } = context
+  const { collection } = request.params
+  const headers = {
+    'content-type': 'application/x-ndjson',
+    'cache-control': 'no-store',
+    // a body that nobody reads could go on for ever
+    ...(isUnread(request.raw) ? { connection: 'close' } : {}),
+  }
+  // the answer to HEAD has no body, so no row is read for it
+  if (request.method === 'HEAD') {
+    reply.hijack().raw.writeHead(200, headers).end()
+    return reply
+  }
+  let page = await store.list(collection, { ...pageOf(request.query), limit: EXPORT_ITEMS })
+  // a misspelt name must not look like an empty collection
+  if (page.items.length === 0 && (await store.collection(collection)) === undefined)
+    throw new Fault('NOT_FOUND', `there is no collection "${collection}"`)
+  // HTTP/1.0 has no trailers
+  if (request.raw.httpVersion !== '1.0') reply.raw.setHeader('trailer', EXPORT_COUNT)
+  let items = 0
+  reply.hijack()
+  reply.raw.writeHead(200, headers)
+  const writer = createAnswerWriter(reply.raw, clock, options.readStallMs)
+  try {
+    for (;;) {
+      await writer.write(page.items.map((item) => `${describe(item)}\n`).join(''))
+      items += page.items.length
+      if (page.next === undefined) break
+      draining.throwIfAborted()
+      page = await store.list(collection, { limit: EXPORT_ITEMS, after: page.next })
+    }
+    reply.raw.addTrailers({ [EXPORT_COUNT]: String(items) })
+    reply.raw.end()
+  } catch (failure) {
+    const fault = toFault(failure)
+    const level = fault.code === 'CLIENT_GONE' || fault.code === 'SHUTTING_DOWN' ? 'info' : 'warn'
+    log[level]({ code: fault.code, err: failure }, 'export ended early')
+    // without its last chunk the client sees that the export is incomplete
+    reply.raw.destroy()
+  }
+  return reply
+}

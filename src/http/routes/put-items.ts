@@ -1,0 +1,172 @@
+/** Items one by one and in batches: the whole body is read, then answered when all of it is durable. */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { failpoint } from '#failpoint'
+import type { RawContent } from '../../items/prepare.ts'
+import { type Receipt, receiptOf } from '../../items/receipt.ts'
+import { Fault } from '../../std/fault.ts'
+import { admit, callerOf } from '../access.ts'
+import { mediaOf } from '../body/bodies.ts'
+import { splitArray } from '../body/json-array.ts'
+import type { RouteContext } from '../deps.ts'
+import { claimOf, idempotencyKey } from '../idempotency.ts'
+import { preferredWaitMs, withinWait } from '../prefer.ts'
+import { BatchAnswer, CollectionParams, ItemAnswer, PROBLEM_CONTENT, StreamAnswer } from './schemas.ts'
+import { answerStream } from './stream.ts'
+
+interface Route {
+  Params: { collection: string }
+  Body: unknown
+}
+
+type ItemsRequest = FastifyRequest<Route>
+
+const NO_CONTENT = 'the request has neither a body nor a Content-Type'
+
+const anything = { schema: {} }
+
+export function putItemRoutes(app: FastifyInstance, context: RouteContext): void {
+  itemsRoute(app, context)
+  batchRoute(app, context)
+}
+
+function itemsRoute(app: FastifyInstance, context: RouteContext): void {
+  app.post<Route>(
+    '/v1/collections/:collection/items',
+    {
+      onRequest: admit(context.authenticate, 'write'),
+      bodyLimit: context.options.maxItemBytes,
+      schema: {
+        operationId: 'putItems',
+        summary: 'Save one item, or a stream of items',
+        description: SINGLE_DESCRIPTION,
+        params: CollectionParams,
+        body: {
+          content: {
+            'application/json': anything,
+            'application/octet-stream': anything,
+            'application/x-ndjson': anything,
+          },
+        },
+        response: {
+          200: {
+            description: 'duplicate, or a stream',
+            content: { 'application/json': { schema: ItemAnswer }, 'application/x-ndjson': { schema: StreamAnswer } },
+          },
+          201: { description: 'created', content: { 'application/json': { schema: ItemAnswer } } },
+          '4xx': { description: 'refused', content: PROBLEM_CONTENT },
+          '5xx': { description: 'failed', content: PROBLEM_CONTENT },
+        },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request
+      if (Buffer.isBuffer(body)) return putSingle(context, { request, reply, body })
+      if (body === undefined) throw new Fault('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
+      return answerStream(context, request, reply)
+    },
+  )
+}
+
+function batchRoute(app: FastifyInstance, context: RouteContext): void {
+  app.post<Route>(
+    '/v1/collections/:collection/items::batch',
+    {
+      onRequest: admit(context.authenticate, 'write'),
+      bodyLimit: context.options.maxBatchBytes,
+      schema: {
+        operationId: 'putBatch',
+        summary: 'Save the items of a JSON array',
+        params: CollectionParams,
+        body: { content: { 'application/json': anything } },
+        response: {
+          200: { description: 'an answer per item', content: { 'application/json': { schema: BatchAnswer } } },
+          '4xx': { description: 'refused', content: PROBLEM_CONTENT },
+          '5xx': { description: 'failed', content: PROBLEM_CONTENT },
+        },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request
+      if (body === undefined) throw new Fault('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
+      if (!Buffer.isBuffer(body) || mediaOf(request) !== 'application/json') {
+        throw new Fault('MEDIA_TYPE_UNSUPPORTED', 'a batch is a JSON array, sent as application/json')
+      }
+      return putBatch(context, { request, reply, body })
+    },
+  )
+}
+
+const SINGLE_DESCRIPTION = `One item as application/json or application/octet-stream, answered when it is durable; or
+application/x-ndjson, an item a line, answered line by line as commits happen (with Prefer: return=minimal by the
+summary alone). A line that cannot be taken fails alone.`
+
+interface Exchange {
+  readonly request: ItemsRequest
+  readonly reply: FastifyReply
+  readonly body: Buffer
+}
+
+async function putSingle(context: RouteContext, exchange: Exchange): Promise<FastifyReply> {
+  const contents = [{ media: mediaOf(exchange.request), content: exchange.body }]
+  return put(context, exchange, { kind: 'single', contents, fatal: () => true })
+}
+
+async function putBatch(context: RouteContext, exchange: Exchange): Promise<FastifyReply> {
+  const { maxBatchItems, maxItemBytes } = context.options
+  const contents = splitArray(exchange.body, maxBatchItems).map(
+    (content): RawContent =>
+      content.length > maxItemBytes
+        ? { refused: new Fault('CONTENT_TOO_LARGE', `the item has more than ${maxItemBytes} bytes (maxItemBytes)`) }
+        : { media: 'application/json', content },
+  )
+  // with an element that is no JSON the array is none either
+  return put(context, exchange, { kind: 'batch', contents, fatal: (fault) => fault.code === 'JSON_INVALID' })
+}
+
+interface Put {
+  readonly kind: 'single' | 'batch'
+  readonly contents: readonly RawContent[]
+  readonly fatal: (fault: Fault) => boolean
+}
+
+async function put(context: RouteContext, exchange: Exchange, what: Put): Promise<FastifyReply> {
+  const { request } = exchange
+  const key = idempotencyKey(request)
+  if (key !== undefined) return putUnderKey(context, exchange, what, key)
+  const submitted = context.ingest.submit({ collection: request.params.collection, ...what })
+  const results = await withinWait(submitted, preferredWaitMs(request), context.clock)
+  context.counts.items(what.kind, results)
+  return send(exchange, receiptOf(what.kind, results))
+}
+
+async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put, key: string): Promise<FastifyReply> {
+  const { request, body } = exchange
+  const expiresAtMs = context.clock.wallMs() + context.options.idempotencyTtlMs
+  const claim = claimOf(request, callerOf(request), key, { kind: what.kind, body, expiresAtMs })
+  const result = await context.ingest.submitClaimed({ collection: request.params.collection, ...what }, claim)
+  switch (result.kind) {
+    case 'stored':
+      context.counts.items(what.kind, result.entries)
+      return send(exchange, result.receipt)
+    case 'replayed':
+      context.counts.replayed()
+      exchange.reply.header('idempotency-replayed', 'true')
+      return send(exchange, result.receipt)
+    case 'key-reused':
+      throw new Fault('IDEMPOTENCY_KEY_REUSED', 'the Idempotency-Key was used for another request')
+    default:
+      return result satisfies never
+  }
+}
+
+function send(exchange: Exchange, receipt: Receipt): FastifyReply {
+  const { reply, request } = exchange
+  failpoint('before-answer')
+  if (receipt.status === 201) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by renderReceipt
+    const { id } = JSON.parse(receipt.body) as { id: string }
+    reply.header('location', `/v1/collections/${request.params.collection}/items/${id}`)
+  }
+  return reply.code(receipt.status).header('content-type', 'application/json; charset=utf-8').send(receipt.body)
+}

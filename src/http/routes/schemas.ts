@@ -1,0 +1,140 @@
+/** What goes over the wire, once: these schemas validate requests and make the OpenAPI document. */
+import { Type } from 'typebox'
+import { COLLECTION_NAME_PATTERN } from '../../items/item.ts'
+import { FAULTS } from '../../std/fault.ts'
+
+const pointers = (what: string) =>
+  Type.Array(Type.String({ description: 'a JSON pointer (RFC 6901)' }), { minItems: 1, description: what })
+
+/** Read strictly by identity/policy.ts, which says in words what is wrong. */
+export const Policy = Type.Union(
+  [
+    Type.Object(
+      { kind: Type.Literal('json') },
+      { additionalProperties: false, description: 'the JSON value (RFC 8785)' },
+    ),
+    Type.Object({ kind: Type.Literal('bytes') }, { additionalProperties: false, description: 'the bytes as sent' }),
+    Type.Object(
+      { kind: Type.Literal('fields'), include: pointers('the fields that make the identity') },
+      { additionalProperties: false },
+    ),
+    Type.Object(
+      { kind: Type.Literal('fields'), exclude: pointers('the fields that do not count') },
+      { additionalProperties: false },
+    ),
+  ],
+  { title: 'Policy', description: 'What makes two items of a collection the same.' },
+)
+
+export const CollectionParams = Type.Object({
+  collection: Type.String({ pattern: COLLECTION_NAME_PATTERN, description: '1 to 64 of a-z 0-9 . _ -' }),
+})
+
+export const ItemParams = Type.Object({
+  ...CollectionParams.properties,
+  id: Type.String({ description: 'as answered when the item was sent' }),
+})
+
+export const ListQuery = Type.Object(
+  {
+    after: Type.Optional(
+      Type.String({ pattern: '^\\d{1,19}(\\.\\d{1,19})?$', description: '`next` of the page before' }),
+    ),
+    limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$', description: '1 to 1000, default 100' })),
+  },
+  { additionalProperties: false },
+)
+
+const Id = Type.String({
+  pattern: '^[a-z]\\d-[0-9a-f]{64}$',
+  description: '<version>-<SHA-256 of the canonical content>',
+})
+const FirstSeen = Type.String({ format: 'date-time', description: 'when the item was committed' })
+const Status = Type.Enum(['created', 'duplicate'], { type: 'string' })
+const FoundBy = Type.Enum(['batch', 'inflight', 'memory', 'cache', 'store'], {
+  type: 'string',
+  description: 'what recognised the duplicate; absent for a created item',
+})
+
+export const ItemAnswer = Type.Object(
+  { id: Id, status: Status, firstSeen: FirstSeen, foundBy: Type.Optional(FoundBy) },
+  { title: 'ItemAnswer' },
+)
+
+const LineError = Type.Object({
+  code: Type.Enum(Object.keys(FAULTS), { type: 'string' }),
+  detail: Type.String(),
+})
+
+export const BatchAnswer = Type.Object(
+  {
+    errors: Type.Boolean({ description: 'whether any item failed' }),
+    counts: Type.Object({ created: Type.Integer(), duplicate: Type.Integer(), failed: Type.Integer() }),
+    items: Type.Array(
+      Type.Union([
+        Type.Object({ index: Type.Integer(), ...ItemAnswer.properties }),
+        Type.Object({ index: Type.Integer(), status: Type.Literal('failed'), error: LineError }),
+      ]),
+      { description: 'in the order sent' },
+    ),
+  },
+  { title: 'BatchAnswer' },
+)
+
+export const StreamAnswer = Type.Union(
+  [
+    Type.Object({ line: Type.Integer({ description: 'physical line, from 1' }), id: Id, status: Status }),
+    Type.Object({ line: Type.Integer(), error: LineError }),
+    Type.Object(
+      {
+        summary: Type.Object({
+          lines: Type.Integer(),
+          created: Type.Integer(),
+          duplicate: Type.Integer(),
+          failed: Type.Integer(),
+        }),
+      },
+      { description: 'the last line of a complete stream' },
+    ),
+    Type.Object(
+      { error: Type.Object({ code: Type.String(), detail: Type.String(), nextLine: Type.Integer() }) },
+      { description: 'the last line of a stream that ended early: every line before nextLine was answered' },
+    ),
+  ],
+  { title: 'StreamAnswer', description: 'one line of the answer to a stream' },
+)
+
+export const StoredItem = Type.Object(
+  {
+    id: Id,
+    media: Type.String(),
+    firstSeen: FirstSeen,
+    content: Type.Optional(Type.Unknown({ description: 'of an item in JSON' })),
+    base64: Type.Optional(Type.String({ description: 'of any other item' })),
+  },
+  { title: 'StoredItem' },
+)
+
+export const PageAnswer = Type.Object(
+  { items: Type.Array(StoredItem), next: Type.Optional(Type.String({ description: 'absent on the last page' })) },
+  { title: 'Page' },
+)
+
+export const CollectionAnswer = Type.Object({ collection: Type.String(), policy: Policy }, { title: 'Collection' })
+
+export const ProblemAnswer = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String({ description: 'what to do' }),
+    status: Type.Integer(),
+    code: Type.Enum(Object.keys(FAULTS), { type: 'string' }),
+    detail: Type.String({ description: 'what was wrong, where' }),
+    traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+  },
+  { title: 'Problem', description: 'RFC 9457; further members name positions and limits' },
+)
+
+/** How a route documents the problem bodies of its refusals. */
+export const PROBLEM_CONTENT = { 'application/problem+json': { schema: ProblemAnswer } }
+
+export const REFUSED = { description: 'refused', content: PROBLEM_CONTENT }

@@ -1,0 +1,247 @@
+/**
+ * A stream of items, an item a line, answered while it is read. For each chunk of input the lines are identified and
+ * submitted; answers leave in input order as commits happen. Memory is bounded: at most MAX_OPEN_LINES lines and
+ * MAX_OPEN_BYTES bytes are read but not answered, an unfinished line is charged to the budget of all bodies, and a
+ * reader that does not take its answers meets a deadline. A stream may be quiet between lines, but a line that has
+ * begun has to end (line-pace.ts).
+ *
+ * How a stream ends, in words:
+ *   complete   the input ended and everything was answered: the summary is the last line.
+ *   ended      the service drains, the store fails, the client sends too slowly, or the budget is spent: an error with
+ *              `nextLine` is the last line, and the connection closes. All before that line was answered; from it on
+ *              nothing was stored, or only what a repeated line will find as a duplicate.
+ *   cut        the client went away, or left its answers unread: the connection is closed without a last line.
+ */
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { failpoint } from '#failpoint'
+import type { ItemResult } from '../../items/item.ts'
+import type { Submission } from '../../items/pipeline/ingest.ts'
+import type { RawContent } from '../../items/prepare.ts'
+import { Fault, toFault } from '../../std/fault.ts'
+import { createLineSplitter, type Line } from '../../std/lines.ts'
+import { createChunkReader } from '../body/chunk-reader.ts'
+import { createLinePace } from '../body/line-pace.ts'
+import { dropRest } from '../body/linger.ts'
+import type { ReceiveLease } from '../body/receive-budget.ts'
+import { createAnswerWriter } from '../body/response-writer.ts'
+import type { RouteContext } from '../deps.ts'
+import { prefersMinimal } from '../prefer.ts'
+
+/** Lines that are submitted together. Their answer is made in one go. */
+const PORTION_LINES = 512
+
+/** What an open stream is charged, an unfinished line up to this length included. */
+const STREAM_BYTES = 16_384
+
+/** Enough to keep batches full while the last ones commit. */
+const MAX_OPEN_LINES = 3_072
+const MAX_OPEN_BYTES = 8 * 1_024 * 1_024
+
+interface Counts {
+  lines: number
+  created: number
+  duplicate: number
+  failed: number
+}
+
+export async function answerStream(
+  context: RouteContext,
+  request: FastifyRequest<{ Params: { collection: string } }>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  if (request.headers['idempotency-key'] !== undefined) {
+    throw new Fault('IDEMPOTENCY_KEY_INVALID', 'a stream takes no Idempotency-Key: its lines are their own')
+  }
+  const lease = context.receiving.open()
+  try {
+    lease.resize(STREAM_BYTES)
+    reply.hijack()
+    await new StreamExchange(context, { request, reply, lease }).run()
+  } finally {
+    lease.close()
+  }
+  return reply
+}
+
+type StreamRequest = FastifyRequest<{ Params: { collection: string } }>
+
+interface StreamParts {
+  readonly request: StreamRequest
+  readonly reply: FastifyReply
+  /** Charged for the stream itself, and for its unfinished line. */
+  readonly lease: ReceiveLease
+}
+
+class StreamExchange {
+  readonly #context: RouteContext
+  readonly #request: StreamRequest
+  readonly #reply: FastifyReply
+  readonly #lease: ReceiveLease
+  readonly #minimal: boolean
+  readonly #counts: Counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
+  readonly #splitter
+  readonly #writer
+  /** Fires when nothing more is to be read: draining, or a failure while answering. */
+  readonly #stop = new AbortController()
+  #openLines = 0
+  #openBytes = 0
+  /** Everything before this line has been answered. */
+  #nextLine = 1
+  /** Answers the chunks in order: each one's answer waits for the one before. */
+  #answered: Promise<void> = Promise.resolve()
+  #oneAnswered: (() => void) | undefined
+
+  constructor(context: RouteContext, { request, reply, lease }: StreamParts) {
+    this.#context = context
+    this.#request = request
+    this.#reply = reply
+    this.#lease = lease
+    this.#minimal = prefersMinimal(request)
+    this.#splitter = createLineSplitter(context.options.maxItemBytes)
+    this.#writer = createAnswerWriter(reply.raw, context.clock, context.options.readStallMs)
+  }
+
+  async run(): Promise<void> {
+    const { raw } = this.#reply
+    raw.writeHead(200, {
+      'content-type': 'application/x-ndjson',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      ...(this.#context.leaving.aborted ? { connection: 'close' } : {}),
+    })
+    raw.flushHeaders()
+    const signal = AbortSignal.any([this.#stop.signal, this.#context.draining])
+    try {
+      await this.#read(signal)
+      await this.#answered
+      await this.#writer.write(`${JSON.stringify({ summary: this.#counts })}\n`)
+      raw.end()
+    } catch (thrown) {
+      await this.#endEarly(thrown)
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { clock, options } = this.#context
+    const chunks = createChunkReader(this.#request.raw, clock)
+    const pace = createLinePace(clock, { idleMs: options.bodyIdleMs, lineMs: options.bodyTimeMs })
+    const next = (): Promise<Buffer | undefined> => chunks.next(signal, pace.wait())
+    for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
+      const lines = this.#splitter.push(chunk)
+      pace.got(this.#splitter.count, this.#splitter.isInLine)
+      this.#lease.resize(Math.max(STREAM_BYTES, this.#splitter.heldBytes))
+      await this.#takeAll(lines, signal)
+    }
+    await this.#takeAll(this.#splitter.end(), signal)
+  }
+
+  /** Takes the lines of a chunk in portions, because a chunk may hold tens of thousands of tiny ones. */
+  async #takeAll(lines: readonly Line[], signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < lines.length; from += PORTION_LINES) {
+      await this.#context.ingest.room(signal)
+      this.#take(lines.slice(from, from + PORTION_LINES))
+      while (this.#openLines > MAX_OPEN_LINES || this.#openBytes > MAX_OPEN_BYTES) await this.#roomForMore(signal)
+    }
+  }
+
+  #roomForMore(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    return new Promise((resolve) => {
+      this.#oneAnswered = resolve
+    })
+  }
+
+  /** Submits some lines and appends their answer to the queue. */
+  #take(lines: readonly Line[]): void {
+    const items = lines.filter((line) => line.tooLong || !isBlank(line.bytes))
+    const nextLine = (lines.at(-1)?.line ?? 0) + 1
+    const bytes = items.reduce((sum, line) => sum + line.bytes.length, 0)
+    this.#openLines += items.length
+    this.#openBytes += bytes
+    const submitted = this.#submit(items)
+    // its failure is met below, in order; without this it would count as unhandled until then
+    submitted.catch(() => {})
+    this.#answered = this.#answered.then(async () => {
+      await this.#answer(items, await submitted)
+      this.#nextLine = nextLine
+      this.#openLines -= items.length
+      this.#openBytes -= bytes
+      this.#oneAnswered?.()
+    })
+    this.#answered.catch((failure: unknown) => {
+      this.#stop.abort(failure)
+      this.#oneAnswered?.()
+    })
+  }
+
+  async #submit(items: readonly Line[]): Promise<readonly ItemResult[]> {
+    if (items.length === 0) return []
+    const { maxItemBytes } = this.#context.options
+    const contents = items.map(
+      (line): RawContent =>
+        line.tooLong
+          ? { refused: new Fault('CONTENT_TOO_LARGE', `the line has more than ${maxItemBytes} bytes (maxItemBytes)`) }
+          : { media: 'application/json', content: line.bytes },
+    )
+    return this.#submitWhenTaken({ collection: this.#request.params.collection, contents })
+  }
+
+  /** Waits for room as often as it takes: other streams may have been faster to what became free. */
+  async #submitWhenTaken(submission: Submission): Promise<readonly ItemResult[]> {
+    const { ingest, draining } = this.#context
+    const signal = AbortSignal.any([this.#stop.signal, draining])
+    for (;;) {
+      try {
+        return await ingest.submit(submission)
+      } catch (thrown) {
+        if (!(thrown instanceof Fault) || thrown.code !== 'OVERLOADED') throw thrown
+      }
+      await ingest.room(signal)
+    }
+  }
+
+  async #answer(items: readonly Line[], results: readonly ItemResult[]): Promise<void> {
+    let text = ''
+    for (let index = 0; index < results.length; index++) {
+      const result = results[index]
+      const line = items[index]?.line
+      if (result === undefined || line === undefined) continue
+      this.#counts.lines++
+      this.#counts[result.kind === 'refused' ? 'failed' : result.kind]++
+      if (!this.#minimal) text += answerLine(line, result)
+    }
+    this.#context.counts.items('stream', results)
+    failpoint('before-answer')
+    await this.#writer.write(text)
+  }
+
+  /** Answers what was submitted, then says where to go on; cuts the connection when the client is the trouble. */
+  async #endEarly(thrown: unknown): Promise<void> {
+    const { log, draining } = this.#context
+    const { raw } = this.#reply
+    // the queue's own failure is what brought us here, or comes to nothing beside it
+    await this.#answered.catch(() => {})
+    const fault = draining.aborted ? new Fault('SHUTTING_DOWN', 'the service is shutting down') : toFault(thrown)
+    log.info({ code: fault.code, detail: fault.message, nextLine: this.#nextLine }, 'stream ended early')
+    if (raw.destroyed || fault.code === 'READ_STALLED' || fault.code === 'CLIENT_GONE') return void raw.destroy()
+    const last = { error: { code: fault.code, detail: fault.message, nextLine: this.#nextLine } }
+    const { promise: sent, resolve } = Promise.withResolvers<void>()
+    raw.once('finish', resolve).once('close', resolve)
+    raw.end(`${JSON.stringify(last)}\n`)
+    await Promise.all([sent, dropRest(this.#request.raw, this.#context.clock)])
+    this.#request.raw.destroy()
+  }
+}
+
+function answerLine(line: number, result: ItemResult): string {
+  if (result.kind !== 'refused') return `{"line":${line},"id":"${result.id}","status":"${result.kind}"}\n`
+  const { code, message, facts } = result.fault
+  return `${JSON.stringify({ line, error: { code, detail: message, ...facts } })}\n`
+}
+
+function isBlank(bytes: Buffer): boolean {
+  // most lines begin with a brace
+  if ((bytes[0] ?? 0) > 0x20) return false
+  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
+}

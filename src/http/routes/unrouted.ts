@@ -1,0 +1,50 @@
+/** Requests that no route takes: 405 with Allow if the path has other methods, else 404. Both before any body is read. */
+import type { FastifyInstance } from 'fastify'
+import { Fault } from '../../std/fault.ts'
+
+/** Registers the check. Call it before the routes are registered. */
+export function refuseUnrouted(app: FastifyInstance): void {
+  const methodsByPath = new Map<string, string[]>()
+  app.addHook('onRoute', ({ url, method }) => {
+    methodsByPath.set(url, [...(methodsByPath.get(url) ?? []), ...[method].flat()])
+  })
+  let routes: readonly Route[] = []
+  app.addHook('onReady', async () => {
+    routes = Array.from(methodsByPath, ([path, methods]) => ({ segments: segmentsOf(path), methods }))
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return
+    const [path = ''] = request.url.split('?', 1)
+    const methods = routes.find((route) => fits(route, segmentsOf(path)))?.methods ?? []
+    if (methods.length === 0) throw new Fault('NOT_FOUND', `there is no ${shown(path)}`)
+    reply.header('allow', methods.join(', '))
+    throw new Fault('METHOD_NOT_ALLOWED', `${request.method} is not a method of ${shown(path)}`)
+  })
+}
+
+interface Route {
+  readonly segments: readonly string[]
+  readonly methods: readonly string[]
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return path.split('/')
+}
+
+/** Whether the path has the form of the route, in which `:name` is any segment and `::` a colon. */
+function fits(route: Route, path: readonly string[]): boolean {
+  const { segments } = route
+  return (
+    segments.length === path.length &&
+    segments.every((segment, at) =>
+      /^:[^:]/.test(segment) ? path[at] !== '' : segment.replaceAll('::', ':') === path[at],
+    )
+  )
+}
+
+/** How much of an unknown path an answer repeats. */
+const MAX_PATH_SHOWN = 200
+
+function shown(path: string): string {
+  return path.length > MAX_PATH_SHOWN ? `${path.slice(0, MAX_PATH_SHOWN)}...` : path
+}

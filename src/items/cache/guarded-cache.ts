@@ -1,0 +1,85 @@
+/**
+ * A cache that nobody has to wait for: every call has a deadline and goes through a breaker, and whatever fails is as if
+ * the cache knew nothing. No call rejects. After a question that ran out of time none is asked for as long again:
+ * what waited behind a batch that waited for the cache must not wait a second time.
+ */
+import type { Breaker } from '../../std/breaker.ts'
+import type { Clock } from '../../std/clock.ts'
+import { Fault, toFault } from '../../std/fault.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { PastNotes } from '../freshness/version-lease.ts'
+import type { Noted } from '../store-version.ts'
+import type { CacheKey, Fact, ItemCache } from './cache.ts'
+import type { CacheCall, CacheMeasures } from './measure.ts'
+
+/** Longest wait for the cache, milliseconds, unless its URL says otherwise: what it may cost a client at most. */
+export const CACHE_TIMEOUT_MS = 100
+
+export interface GuardedCache extends PastNotes {
+  /** Undefined: not known now. */
+  read(keys: readonly CacheKey[]): Promise<readonly (Fact | undefined)[] | undefined>
+  /** Whether it was written. */
+  write(entries: readonly (CacheKey & Fact)[]): Promise<boolean>
+}
+
+export interface GuardDeps {
+  readonly cache: ItemCache
+  readonly breaker: Breaker
+  readonly clock: Clock
+  readonly measures: CacheMeasures
+  readonly log: Log
+}
+
+export function guardCache(deps: GuardDeps, timeoutMs = CACHE_TIMEOUT_MS): GuardedCache {
+  const { cache, breaker, clock, measures, log } = deps
+  measures.breaker(breaker.state)
+  breaker.onChange((state) => {
+    measures.breaker(state)
+    log.warn({ state }, 'the breaker of the cache changed')
+  })
+
+  async function guarded<T>(name: CacheCall, call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await breaker.guard(
+        () => within(clock, timeoutMs, call),
+        () => false,
+      )
+    } catch (thrown) {
+      const { code, message } = toFault(thrown)
+      measures.failed(name, code === 'LOCK_BREAKER_OPEN' ? 'left-alone' : 'error')
+      log.debug({ code, message, call: name }, 'the cache did not answer')
+      return undefined
+    }
+  }
+
+  let askedAgainMs = 0
+
+  async function read(keys: readonly CacheKey[]): Promise<readonly (Fact | undefined)[] | undefined> {
+    if (clock.monotonicMs() < askedAgainMs) {
+      measures.failed('read', 'left-alone')
+      return undefined
+    }
+    const begunMs = clock.monotonicMs()
+    const facts = await guarded('read', () => cache.read(keys))
+    const nowMs = clock.monotonicMs()
+    if (facts === undefined && nowMs - begunMs >= timeoutMs) askedAgainMs = nowMs + timeoutMs
+    return facts
+  }
+
+  return {
+    read,
+    write: async (entries) => (await guarded('write', () => cache.write(entries).then(() => true))) ?? false,
+    note: (now) => guarded<Noted>('note', () => cache.note(now)),
+  }
+}
+
+function within<T>(clock: Clock, ms: number, call: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.timer(ms, () => {
+      reject(new Fault('REDIS_UNREACHABLE', `the cache did not answer within ${ms} ms`))
+    })
+    call()
+      .then(resolve, reject)
+      .finally(() => timer.cancel())
+  })
+}

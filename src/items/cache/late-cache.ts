@@ -1,0 +1,79 @@
+/**
+ * A cache that need not be there when the service starts: until it has been reached, calls fail at once, as they do
+ * while it is away later. What waiting would not heal (a wrong password, an unsuitable server) is told at the start.
+ */
+import type { Clock } from '../../std/clock.ts'
+import { Fault, toFault } from '../../std/fault.ts'
+import { fullJitter, retry } from '../../std/retry.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { ItemCache } from './cache.ts'
+
+export interface LateCacheDeps {
+  /** One attempt, which leaves nothing running when it fails. */
+  readonly open: (signal: AbortSignal) => Promise<ItemCache>
+  readonly clock: Clock
+  readonly log: Log
+  /** Longest time for one attempt, milliseconds; the start waits for the first. Default: 2000. */
+  readonly attemptMs?: number
+}
+
+/** Resolves when the cache was reached or is tried for in the background. Rejects with a Fault that is not retryable. */
+export async function openLateCache(deps: LateCacheDeps): Promise<ItemCache> {
+  const closing = new AbortController()
+  let cache: ItemCache | undefined
+  const attempt = async (): Promise<void> => {
+    const opened = await openInTime(deps, closing.signal)
+    if (closing.signal.aborted) return opened[Symbol.asyncDispose]()
+    cache = opened
+  }
+  const first = await attempt().catch(toFault)
+  if (first instanceof Fault && !first.retryable) throw first
+  const later = first instanceof Fault ? keepTrying(deps, attempt, closing.signal) : Promise.resolve()
+  const reached = (): ItemCache => {
+    if (cache === undefined) throw new Fault('REDIS_UNREACHABLE', 'the cache has not been reached yet')
+    return cache
+  }
+  return {
+    read: async (keys) => reached().read(keys),
+    write: async (entries) => reached().write(entries),
+    note: async (now) => reached().note(now),
+    async [Symbol.asyncDispose]() {
+      closing.abort(new Fault('SHUTTING_DOWN', 'the cache is closed'))
+      await later
+      await cache?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function openInTime(deps: LateCacheDeps, closing: AbortSignal): Promise<ItemCache> {
+  const { clock, attemptMs = 2_000 } = deps
+  const late = new AbortController()
+  const timer = clock.timer(attemptMs, () => {
+    late.abort(new Fault('REDIS_UNREACHABLE', `the cache did not answer within ${attemptMs} ms`))
+  })
+  try {
+    return await deps.open(AbortSignal.any([late.signal, closing]))
+  } finally {
+    timer.cancel()
+  }
+}
+
+/** Until it succeeds or the signal aborts. */
+async function keepTrying({ clock, log }: LateCacheDeps, attempt: () => Promise<void>, signal: AbortSignal) {
+  log.warn({}, 'the cache is not reached; the service goes on without it and keeps trying')
+  const delays = fullJitter({ baseMs: 500, maxMs: 5_000 })
+  const told = async (): Promise<void> => {
+    try {
+      await attempt()
+    } catch (thrown) {
+      log.debug({ code: toFault(thrown).code, message: toFault(thrown).message }, 'the cache is not reached')
+      throw thrown
+    }
+  }
+  try {
+    await retry(told, { delays, clock, signal })
+    if (!signal.aborted) log.info({}, 'the cache is reached')
+  } catch {
+    // closing ended it
+  }
+}

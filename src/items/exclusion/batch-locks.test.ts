@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { DEFAULT_POLICY } from '../../identity/policy.ts'
+import type { LockBackend } from '../../lock/backend.ts'
+import { createMemoryBackend } from '../../lock/backends/memory/backend.ts'
+import { createLocker } from '../../lock/locker.ts'
+import type { WaitOptions } from '../../lock/policy.ts'
+import { Fault, type FaultCode } from '../../std/fault.ts'
+import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
+import { createFaultyBackend, type Trouble } from '../../testing/locks/failing-backend.ts'
+import { item } from '../contract.ts'
+import { createMemoryStore } from '../stores/memory/store.ts'
+import { itemLockKey, withClaims } from './batch-locks.ts'
+
+const collection = { name: 'things', policy: DEFAULT_POLICY }
+const unit = { collection, items: [item(1), item(2)] }
+
+function setUp(trouble: Trouble) {
+  const clock = createFakeClock()
+  const backend = Object.assign(createFaultyBackend(createMemoryBackend({ clock }), clock), { trouble })
+  const reasons: string[] = []
+  const locker = createLocker(backend, { clock, ttlMs: 1_000 })
+  const store = withClaims(createMemoryStore(), locker, { waitMs: 50, onUnlocked: (why) => reasons.push(why) })
+  return { clock, backend, store, reasons }
+}
+
+test('a batch is put under the locks of all its items', async () => {
+  const { clock, store, backend, reasons } = setUp('none')
+  const [outcome] = await whileTimePasses(clock, store.put([unit], 1))
+  expect(outcome).toMatchObject({ outcomes: [{ kind: 'created' }, { kind: 'created' }] })
+  expect(backend.calls.filter((call) => call === 'tryAcquire')).toHaveLength(2)
+  expect(reasons).toEqual([])
+})
+
+test('content that another holds is waited for, then refused as in flight', async () => {
+  const { clock, store, backend, reasons } = setUp('none')
+  const key = itemLockKey('things', item(2).id)
+  await using other = await createLocker(backend, { clock, ttlMs: 10_000 }).acquire(key)
+  other.assertHeld()
+  const put = expect(store.put([unit], 1)).rejects.toMatchObject({ code: 'IN_FLIGHT' })
+  await whileTimePasses(clock, put)
+  expect(reasons).toEqual([])
+})
+
+test('while the lock service is away the store alone decides', async () => {
+  const { clock, store, reasons } = setUp('down')
+  await whileTimePasses(clock, store.put([unit], 1))
+  const [again] = await whileTimePasses(clock, store.put([unit], 2))
+  expect(again).toMatchObject({ outcomes: [{ kind: 'duplicate' }, { kind: 'duplicate' }] })
+  expect(reasons).toEqual(['LOCK_BACKEND_UNAVAILABLE', 'LOCK_BACKEND_UNAVAILABLE'])
+})
+
+/** Of many kinds: whatever a lock service, its store of fences or a breaker may report as an outage. */
+const OUTAGES: readonly FaultCode[] = [
+  'LOCK_BACKEND_UNAVAILABLE',
+  'LOCK_BREAKER_OPEN',
+  'FENCE_STORE_UNAVAILABLE',
+  'REDIS_UNREACHABLE',
+  'REDIS_ACCESS_REFUSED',
+  'REDIS_TLS_FAILED',
+  'REDIS_OUT_OF_MEMORY',
+]
+
+type Judge = (failure: unknown) => unknown
+const asItIs: Judge = (failure) => failure
+
+/** Puts a batch during an outage of each code, and returns the codes that the put was refused for. */
+async function refusedFor(judge: Judge): Promise<readonly FaultCode[]> {
+  const refused: FaultCode[] = []
+  for (const code of OUTAGES) {
+    const { clock, backend } = setUp('none')
+    const fault = new Fault(code, 'an outage')
+    const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', fault }) }
+    const locker = createLocker(out, { clock, ttlMs: 1_000 })
+    const acquire = locker.acquire.bind(locker)
+    const judged = (keys: readonly string[], options?: WaitOptions) =>
+      acquire(keys, options).catch((failure: unknown) => {
+        throw judge(failure)
+      })
+    Object.defineProperty(locker, 'acquire', { value: judged })
+    const store = withClaims(createMemoryStore(), locker, { waitMs: 50 })
+    await whileTimePasses(
+      clock,
+      store.put([unit], 1).catch(() => refused.push(code)),
+    )
+  }
+  return refused
+}
+
+test('an outage of whatever code refuses no write', async () => {
+  expect(await refusedFor(asItIs)).toEqual([])
+})
+
+test('mutation: when outages are recognised by a list of codes, those that it lacks refuse writes', async () => {
+  const listed: ReadonlySet<unknown> = new Set<FaultCode>(['LOCK_BACKEND_UNAVAILABLE', 'REDIS_UNREACHABLE'])
+  const byList: Judge = (failure) => {
+    if (!(failure instanceof Fault) || listed.has(failure.code)) return failure
+    return new Fault(failure.code, failure.message)
+  }
+  expect(await refusedFor(byList)).toEqual(OUTAGES.filter((code) => !listed.has(code)))
+})

@@ -1,0 +1,197 @@
+/**
+ * Makes one of a plain store and locks what an arbitrating store is by itself: saved once, whoever sends it.
+ *
+ * For each item, in words:
+ *   lock      by collection and content id; whoever else has it is waited for, up to a deadline.
+ *   look      again, now under the lock, showing the fence: from here on the store refuses earlier holders.
+ *   save      when the look found nothing, with the same fence; never once the lease may have ended.
+ *   release   after the answer. A holder that dies is followed when its lease ends, by one with a greater fence.
+ * A stale fence means that a later holder was here: the item is locked and looked for anew.
+ *
+ * Without fences in the store this is as good as the leases are: a holder that was stopped between its check and its
+ * save can save a second time. GUARANTEES.md says so.
+ */
+import { randomUUID } from 'node:crypto'
+import { failpoint } from '#failpoint'
+import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
+import type { Grant } from '../../lock/engine/grant.ts'
+import { LockFault } from '../../lock/failure.ts'
+import type { Locker } from '../../lock/locker.ts'
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+import { fullJitter, retry } from '../../std/retry.ts'
+import type { Collection, ItemOutcome, PreparedItem } from '../item.ts'
+import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
+import { itemLockKey } from './batch-locks.ts'
+import type { PlainStore, Save, Under } from './external-store.ts'
+
+/** A holder is followed at most so often for one item in one call. */
+const MAX_STALE = 5
+
+/**
+ * The breaker refuses at once; an item that is refused is a request that fails, so it is asked again for so long, in
+ * milliseconds: a hand-over and the breaker's rest fit in. It asks nobody who is away: the breaker stands between.
+ */
+const AWAY_MS = 5_000
+const AGAIN = { baseMs: 200, maxMs: 400 }
+
+const isAway = (thrown: unknown): boolean => thrown instanceof Fault && thrown.code === 'LOCK_BREAKER_OPEN'
+
+export interface LockedStoreOptions {
+  /** Policies of collections; every other one goes by JSON. They cannot be kept in the store. */
+  readonly policies: ReadonlyMap<string, IdentityPolicy>
+  /** How long an item waits for its lock, milliseconds. */
+  readonly waitMs: number
+  readonly defaultPolicy: IdentityPolicy
+}
+
+export interface LockedStoreDeps {
+  readonly plain: PlainStore
+  readonly locker: Locker
+  readonly clock: Clock
+}
+
+export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOptions): ItemStore {
+  return new LockedStore(deps, options)
+}
+
+class LockedStore implements ItemStore {
+  // every item waits for itself alone: gathering them would only make them wait for each other
+  readonly capabilities = { arbitrates: false, exclusive: false, parallelPuts: Number.POSITIVE_INFINITY }
+  readonly #deps: LockedStoreDeps
+  readonly #options: LockedStoreOptions
+  readonly #closing = new AbortController()
+
+  constructor(deps: LockedStoreDeps, options: LockedStoreOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  async put(units: readonly Unit[]): Promise<readonly UnitOutcome[]> {
+    return Promise.all(units.map((unit) => this.#putUnit(unit)))
+  }
+
+  async collection(name: string): Promise<Collection> {
+    return { name, policy: this.#policy(name) }
+  }
+
+  async define(name: string, policy: IdentityPolicy): Promise<'unchanged'> {
+    if (samePolicy(this.#policy(name), policy)) return 'unchanged'
+    throw new Fault('UNSUPPORTED', 'policies of this store are set in the configuration of the service')
+  }
+
+  get(collection: string, id: string): ReturnType<ItemStore['get']> {
+    return this.#deps.plain.get(collection, id)
+  }
+
+  async list(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store cannot list its items')
+  }
+
+  async delete(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store cannot delete items')
+  }
+
+  /** Of the store alone: replicas share their lock service, and without it reads still go. DECISIONS.md 63. */
+  check(): Promise<void> {
+    return this.#deps.plain.check()
+  }
+
+  async past(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store tells nothing of its past')
+  }
+
+  async startEpoch(): Promise<never> {
+    throw new Fault('UNSUPPORTED', 'this store tells nothing of its past')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Fault('SHUTTING_DOWN', 'the store is closed'))
+    await this.#deps.locker[Symbol.asyncDispose]()
+    await this.#deps.plain[Symbol.asyncDispose]()
+  }
+
+  #policy(name: string): IdentityPolicy {
+    return this.#options.policies.get(name) ?? this.#options.defaultPolicy
+  }
+
+  async #putUnit(unit: Unit): Promise<UnitOutcome> {
+    if (unit.claim !== undefined) {
+      throw new Fault(
+        'UNSUPPORTED',
+        'this store cannot keep answers under an Idempotency-Key; the content itself is the key',
+      )
+    }
+    if (!samePolicy(unit.collection.policy, this.#policy(unit.collection.name))) return { kind: 'policy-changed' }
+    // all are given their chance before a failure is told: what was saved is found when the rest is sent again
+    const settled = await Promise.allSettled(unit.items.map((item) => this.#putItem(unit.collection, item)))
+    return { kind: 'stored', outcomes: settled.map(outcomeOf) }
+  }
+
+  async #putItem(collection: Collection, item: PreparedItem): Promise<ItemOutcome> {
+    for (let attempt = 0; attempt < MAX_STALE; attempt++) {
+      const grant = await this.#lock(collection, item)
+      try {
+        const outcome = await this.#lookAndSave(collection, item, grant)
+        if (outcome !== 'stale') return outcome
+        if (grant.fence !== undefined) this.#deps.locker.fenceRefused(grant.key, grant.fence)
+      } finally {
+        failpoint('before-release')
+        grant.releaseSoon()
+      }
+    }
+    throw new Fault('IN_FLIGHT', 'later holders kept coming before this one could save')
+  }
+
+  /** A lock service that is away for a moment, as while a master hands over, is waited for. */
+  async #lock(collection: Collection, item: PreparedItem): Promise<Grant> {
+    const { clock } = this.#deps
+    const { waitMs } = this.#options
+    const endMs = clock.monotonicMs() + Math.min(waitMs, AWAY_MS)
+    try {
+      return await retry(() => this.#acquire(itemLockKey(collection.name, item.id)), {
+        delays: fullJitter(AGAIN),
+        clock,
+        signal: this.#closing.signal,
+        retryable: (thrown) => isAway(thrown) && clock.monotonicMs() < endMs,
+      })
+    } catch (thrown) {
+      if (!(thrown instanceof LockFault) || thrown.reason !== 'held') throw thrown
+      throw new Fault('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, { cause: thrown })
+    }
+  }
+
+  #acquire(key: string): Promise<Grant> {
+    // a lock that nobody else asks for is none
+    const wanted = failpoint('lock/none') ? `${key}/${randomUUID()}` : key
+    return this.#deps.locker.acquire(wanted, { waitMs: this.#options.waitMs, signal: this.#closing.signal })
+  }
+
+  async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
+    const { plain, clock } = this.#deps
+    const fenced = plain.fences && !failpoint('lock/ignore-fence')
+    const under = { collection, fence: fenced ? grant.fence : undefined, signal: grant.signal }
+    const look = await plain.find(item, failpoint('lock/fence-only-save') ? { ...under, fence: undefined } : under)
+    if (look.kind === 'stale') return 'stale'
+    if (look.kind === 'found') return { kind: 'duplicate', firstSeenMs: look.firstSeenMs, foundBy: 'store' }
+    grant.assertHeld()
+    failpoint('before-commit')
+    const save = await this.#save(item, under, clock.wallMs())
+    failpoint('after-commit')
+    return save.kind === 'stale' ? 'stale' : { kind: 'created', firstSeenMs: save.firstSeenMs }
+  }
+
+  #save(item: PreparedItem, under: Under, nowMs: number): Promise<Save> {
+    const { plain } = this.#deps
+    const save = plain.save(item, under, nowMs)
+    if (failpoint('lock/time-out-is-failure')) return save.catch(() => plain.save(item, under, nowMs))
+    if (!failpoint('lock/answer-before-save')) return save
+    save.catch(() => {})
+    return Promise.resolve({ kind: 'saved', firstSeenMs: nowMs })
+  }
+}
+
+function outcomeOf(settled: PromiseSettledResult<ItemOutcome>): ItemOutcome {
+  if (settled.status === 'rejected') throw settled.reason
+  return settled.value
+}

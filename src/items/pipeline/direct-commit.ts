@@ -1,0 +1,42 @@
+/**
+ * For a store in which every item waits for itself alone: units go at once, side by side, up to the same bounds as with
+ * group commit.
+ */
+
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
+import { type GroupCommit, waitForRoom } from './group-commit.ts'
+
+export interface DirectCommitOptions {
+  readonly store: Pick<ItemStore, 'put'>
+  readonly clock: Clock
+  readonly maxPendingItems: number
+}
+
+export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
+  const { store, clock, maxPendingItems } = options
+  const seekers = new Set<() => void>()
+  let pending = 0
+
+  async function run(unit: Unit): Promise<UnitOutcome> {
+    pending += unit.items.length
+    try {
+      const [outcome] = await store.put([unit], clock.wallMs())
+      if (outcome === undefined) throw new Fault('INTERNAL', 'the store answered for fewer units than it got')
+      return outcome
+    } finally {
+      pending -= unit.items.length
+      for (const seeker of seekers) seeker()
+    }
+  }
+
+  return {
+    submit: async (unit) => {
+      if (pending >= maxPendingItems) throw new Fault('OVERLOADED', `${pending} items wait to be stored`)
+      return run(unit)
+    },
+    room: (signal) => (pending < maxPendingItems ? Promise.resolve() : waitForRoom(seekers, signal)),
+    pendingItems: () => pending,
+  }
+}

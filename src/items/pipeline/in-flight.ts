@@ -1,0 +1,171 @@
+/**
+ * Puts items into the store so that the same content is never under way twice in this process. For each content, in
+ * this order: an earlier one of the same call answers (`batch`), or the memory of committed items (`memory`), or a
+ * commit under way (`inflight`); only what is left goes to the store, as one unit.
+ */
+
+import type { Mark, RecentItems } from '../freshness/recent-ids.ts'
+import type { Collection, FoundBy, ItemId, ItemOutcome, ItemResult, PreparedItem } from '../item.ts'
+import type { Prepared } from '../prepare.ts'
+import type { UnitOutcome } from '../store.ts'
+import type { GroupCommit } from './group-commit.ts'
+
+export interface SingleFlight {
+  /** One result per content, or `undefined` when the collection's policy is not the one given: nothing was stored. */
+  put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined>
+}
+
+/** A unit on its way to the store, and where in it an item stands. */
+interface Flight {
+  readonly unit: Promise<UnitOutcome>
+  readonly at: number
+}
+
+/** A content that somebody brought before, who is still waiting for the commit. */
+interface Joined {
+  readonly index: number
+  readonly id: ItemId
+  readonly flight: Flight
+  readonly foundBy: FoundBy
+}
+
+/** What is to be waited for. Flat lists: they have an entry for every item that ever comes. */
+interface Plan {
+  /** Filled in where they are known. */
+  readonly results: ItemResult[]
+  /** What this call brings to the store, as `unit`, and where in the call each of them stands. */
+  readonly fresh: PreparedItem[]
+  readonly places: number[]
+  readonly unit: Promise<UnitOutcome>
+  readonly joined: Joined[]
+}
+
+export function createSingleFlight(deps: { readonly commit: GroupCommit; readonly recent: RecentItems }): SingleFlight {
+  return new FlightBook(deps.commit, deps.recent)
+}
+
+class FlightBook implements SingleFlight {
+  readonly #commit: GroupCommit
+  readonly #recent: RecentItems
+  /** By collection, then by id. */
+  readonly #flights = new Map<string, Map<ItemId, Flight>>()
+
+  constructor(commit: GroupCommit, recent: RecentItems) {
+    this.#commit = commit
+    this.#recent = recent
+  }
+
+  async put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined> {
+    const plan = this.#plan(collection, prepared)
+    if (plan.fresh.length > 0 && !land(plan, await plan.unit)) return undefined
+    for (const { index, id, flight, foundBy } of plan.joined) {
+      const outcome = outcomeAt(await flight.unit, flight.at)
+      if (outcome === undefined) return undefined
+      plan.results[index] = { kind: 'duplicate', id, firstSeenMs: outcome.firstSeenMs, foundBy }
+    }
+    return plan.results
+  }
+
+  /** Fills in the results that are known already, starts what has to be stored, and says what is to be waited for. */
+  #plan(collection: Collection, prepared: readonly Prepared[]): Plan {
+    const flights = this.#flightsOf(collection)
+    const { promise: unit, resolve } = Promise.withResolvers<UnitOutcome>()
+    const plan: Plan = { results: [], fresh: [], places: [], unit, joined: [] }
+    // by index, without an iterator's pair for each: this loop runs once for every item that ever comes
+    for (let index = 0; index < prepared.length; index++) {
+      const content = prepared[index]
+      if (content === undefined) continue
+      const known = this.#known(collection, content)
+      if (known !== undefined) plan.results[index] = known
+      else if (!('refused' in content)) add(plan, flights, { index, item: content })
+    }
+    if (plan.fresh.length > 0) resolve(this.#launch(collection, plan.fresh, flights))
+    // who brought these may have been told an earlier failure and be gone; a rejection unheard would end the process
+    unit.catch(() => {})
+    return plan
+  }
+
+  #known(collection: Collection, content: Prepared): ItemResult | undefined {
+    if ('refused' in content) return { kind: 'refused', fault: content.refused }
+    const { id } = content
+    const firstSeenMs = this.#recent.firstSeenMs(collection.name, id)
+    return firstSeenMs === undefined ? undefined : { kind: 'duplicate', id, firstSeenMs, foundBy: 'memory' }
+  }
+
+  #flightsOf(collection: Collection): Map<ItemId, Flight> {
+    const known = this.#flights.get(collection.name) ?? new Map<ItemId, Flight>()
+    this.#flights.set(collection.name, known)
+    return known
+  }
+
+  /** Brings the items to the store; until they have landed, whoever brings one of them again joins. */
+  async #launch(
+    collection: Collection,
+    items: readonly PreparedItem[],
+    flights: Map<ItemId, Flight>,
+  ): Promise<UnitOutcome> {
+    const mark = this.#recent.mark(collection.name)
+    try {
+      const outcome = await this.#commit.submit({ collection, items })
+      if (outcome.kind === 'stored') rememberAll(this.#recent, mark, items, outcome.outcomes)
+      return outcome
+    } finally {
+      for (const item of items) flights.delete(item.id)
+      if (flights.size === 0) this.#flights.delete(collection.name)
+    }
+  }
+}
+
+function add(plan: Plan, flights: Map<ItemId, Flight>, { index, item }: { index: number; item: PreparedItem }): void {
+  const flight = flights.get(item.id)
+  if (flight !== undefined) {
+    const foundBy = flight.unit === plan.unit ? 'batch' : 'inflight'
+    plan.joined.push({ index, id: item.id, flight, foundBy })
+    return
+  }
+  plan.places.push(index)
+  flights.set(item.id, { unit: plan.unit, at: plan.fresh.push(item) - 1 })
+}
+
+/** Whether the unit was stored. */
+function land({ results, fresh, places }: Plan, unit: UnitOutcome): boolean {
+  for (let at = 0; at < fresh.length; at++) {
+    const outcome = outcomeAt(unit, at)
+    const id = fresh[at]?.id
+    const index = places[at]
+    if (outcome === undefined || id === undefined || index === undefined) return false
+    const { firstSeenMs } = outcome
+    results[index] =
+      outcome.kind === 'created'
+        ? { kind: 'created', id, firstSeenMs }
+        : { kind: 'duplicate', id, firstSeenMs, foundBy: outcome.foundBy }
+  }
+  return true
+}
+
+function outcomeAt(unit: UnitOutcome, at: number): ItemOutcome | undefined {
+  return unit.kind === 'stored' ? unit.outcomes[at] : undefined
+}
+
+/** Submissions of more items are taken for somebody reading through old ones. */
+const SCAN_ITEMS = 16
+
+/**
+ * Only after the commit: what is remembered here is answered for. What the store recognised in a scan is left out: each
+ * of its items was last met long ago, and together they would push out what is met often.
+ */
+export function rememberAll(
+  recent: RecentItems,
+  mark: Mark | undefined,
+  items: readonly PreparedItem[],
+  outcomes: readonly ItemOutcome[],
+): void {
+  if (mark === undefined) return
+  for (let at = 0; at < items.length; at++) {
+    const item = items[at]
+    const outcome = outcomes[at]
+    if (item === undefined || outcome === undefined || (outcome.kind === 'duplicate' && items.length > SCAN_ITEMS))
+      continue
+    recent.remember(mark, item.id, outcome.firstSeenMs)
+  }
+}

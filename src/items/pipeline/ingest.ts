@@ -1,0 +1,157 @@
+/**
+ * The use case: content comes in, each gets its id, and what is not known to be committed goes to the store.
+ * A submission under a client's Idempotency-Key goes there as a whole, because its answer is kept in the same
+ * transaction; every other one through the single flight.
+ */
+import { DEFAULT_POLICY, type IdentityPolicy } from '../../identity/policy.ts'
+import { Fault } from '../../std/fault.ts'
+import { createTurns } from '../../std/turns.ts'
+import type { RecentItems } from '../freshness/recent-ids.ts'
+import type { Collection, ItemId, ItemResult, PreparedItem } from '../item.ts'
+import { damaged } from '../item-check.ts'
+import { type Prepared, type PrepareOptions, prepareAll, type RawContent, TURN_WORK } from '../prepare.ts'
+import {
+  type Entry,
+  entriesOf,
+  type Receipt,
+  type ReceiptForm,
+  type ReceiptSlot,
+  refusal,
+  renderReceipt,
+} from '../receipt.ts'
+import type { Claim, DefineOutcome, ItemStore } from '../store.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { createSingleFlight, rememberAll } from './in-flight.ts'
+
+export interface Submission {
+  readonly collection: string
+  readonly contents: readonly RawContent[]
+  /** Refusals that refuse the whole: the first is thrown, with its `index`, and nothing is stored. Default: none. */
+  readonly fatal?: (fault: Fault) => boolean
+}
+
+/** A client's key, and the kind of answer to keep under it. */
+export type KeyClaim = Omit<Claim, 'form'> & { readonly kind: ReceiptForm['kind'] }
+
+export type ClaimResult =
+  | { readonly kind: 'stored'; readonly receipt: Receipt; readonly entries: readonly Entry[] }
+  | { readonly kind: 'replayed'; readonly receipt: Receipt }
+  /** The key was used for another request: nothing was stored. */
+  | { readonly kind: 'key-reused' }
+
+export interface Ingest {
+  /** One result per content, in order, when all of it is durable. Throws Fault OVERLOADED, STORE_UNAVAILABLE. */
+  submit(submission: Submission): Promise<readonly ItemResult[]>
+  /** As `submit`, with the answer kept under a key; the same key and fingerprint get the same answer again. */
+  submitClaimed(submission: Submission, claim: KeyClaim): Promise<ClaimResult>
+  /** Resolves when a submission would be taken. Rejects with the signal's reason. */
+  room(signal: AbortSignal): Promise<void>
+  define(collection: string, policy: IdentityPolicy): Promise<DefineOutcome>
+  /** Whether there was such an item. Afterwards the same content is new. */
+  remove(collection: string, id: ItemId): Promise<boolean>
+}
+
+export interface IngestDeps {
+  readonly store: ItemStore
+  readonly commit: GroupCommit
+  readonly recent: RecentItems
+}
+
+/** A policy can change only while its collection is empty; nobody does that five times between two looks of ours. */
+const POLICY_ATTEMPTS = 5
+
+/** Collections whose policy is kept at hand. */
+const MAX_KNOWN_COLLECTIONS = 10_000
+
+export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest {
+  const { store, commit, recent } = deps
+  const singleFlight = createSingleFlight(deps)
+  const known = new Map<string, Collection>()
+  // shared by all submissions: many small ones block the event loop as well as a large one
+  const turns = createTurns(TURN_WORK)
+
+  async function lookUp(name: string): Promise<Collection> {
+    const collection = (await store.collection(name)) ?? { name, policy: DEFAULT_POLICY }
+    if (known.size >= MAX_KNOWN_COLLECTIONS) known.clear()
+    known.set(name, collection)
+    return collection
+  }
+
+  /** Prepares under the policy that we believe in; `put` says `undefined` when the store knows another. */
+  async function underPolicy<T>(
+    submission: Submission,
+    put: (collection: Collection, prepared: readonly Prepared[]) => Promise<T | undefined>,
+  ): Promise<T> {
+    for (let attempt = 0; attempt < POLICY_ATTEMPTS; attempt++) {
+      const collection = known.get(submission.collection) ?? (await lookUp(submission.collection))
+      const prepared = await prepareAll(collection.policy, submission.contents, options, turns)
+      refuseWhole(submission, prepared)
+      const result = await put(collection, prepared)
+      if (result !== undefined) return result
+      known.delete(submission.collection)
+    }
+    throw new Fault('STORE_UNAVAILABLE', `the policy of collection "${submission.collection}" keeps changing`)
+  }
+
+  async function putClaimed(
+    collection: Collection,
+    prepared: readonly Prepared[],
+    claim: KeyClaim,
+  ): Promise<ClaimResult | undefined> {
+    const { kind, ...key } = claim
+    const { items, slots } = distinct(prepared)
+    const form = { kind, slots }
+    const mark = recent.mark(collection.name)
+    const outcome = await commit.submit({ collection, items, claim: { ...key, form } })
+    if (outcome.kind === 'policy-changed') return undefined
+    if (outcome.kind === 'receipt-damaged') throw damaged('the answer that is kept under this Idempotency-Key')
+    if (outcome.kind !== 'stored') return outcome
+    rememberAll(recent, mark, items, outcome.outcomes)
+    const ids = items.map((item) => item.id)
+    const receipt = outcome.receipt ?? renderReceipt(form, ids, outcome.outcomes)
+    return { kind: 'stored', receipt, entries: entriesOf(form, ids, outcome.outcomes) }
+  }
+
+  return {
+    submit: (submission) => underPolicy(submission, (collection, prepared) => singleFlight.put(collection, prepared)),
+    submitClaimed: (submission, claim) =>
+      underPolicy(submission, (collection, prepared) => putClaimed(collection, prepared, claim)),
+    room: (signal) => commit.room(signal),
+    async define(collection, policy) {
+      const outcome = await store.define(collection, policy)
+      known.delete(collection)
+      return outcome
+    },
+    async remove(collection, id) {
+      const removed = await store.delete(collection, id)
+      await recent.forget(collection, id)
+      return removed
+    },
+  }
+}
+
+function refuseWhole(submission: Submission, prepared: readonly Prepared[]): void {
+  if (submission.fatal === undefined) return
+  for (const [index, one] of prepared.entries()) {
+    if ('refused' in one && submission.fatal(one.refused)) {
+      const { code, message, facts } = one.refused
+      throw prepared.length === 1
+        ? one.refused
+        : new Fault(code, `item ${index}: ${message}`, { facts: { ...facts, index } })
+    }
+  }
+}
+
+/** The distinct items of a submission, and for each of its contents where its answer will come from. */
+function distinct(prepared: readonly Prepared[]): { items: readonly PreparedItem[]; slots: readonly ReceiptSlot[] } {
+  const items: PreparedItem[] = []
+  const places = new Map<ItemId, number>()
+  const slots = prepared.map((one): ReceiptSlot => {
+    if ('refused' in one) return refusal(one.refused)
+    const known = places.get(one.id)
+    if (known !== undefined) return { kind: 'item', at: known, repeat: true }
+    places.set(one.id, items.length)
+    return { kind: 'item', at: items.push(one) - 1, repeat: false }
+  })
+  return { items, slots }
+}

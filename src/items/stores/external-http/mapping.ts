@@ -1,0 +1,94 @@
+/**
+ * How an item is found and saved in somebody else's API, as configuration: addresses and bodies with places to fill in,
+ * and which status says what.
+ *
+ *   {
+ *     "find": { "url": "/items?collection={collection}&key={id}", "found": [200], "absent": [404], "firstSeen": "/saved" },
+ *     "save": { "method": "POST", "url": "/items", "saved": [200, 201], "firstSeen": "/saved",
+ *               "body": { "collection": "{collection}", "key": "{id}", "media": "{media}", "content": "{base64}" } },
+ *     "get":  { "url": "/content?collection={collection}&key={id}" },
+ *     "health": { "url": "/health" },
+ *     "headers": { "authorization": "Bearer {env:LEGACY_TOKEN}" },
+ *     "stale": [409, 412], "fencing": true, "timeout": "5s"
+ *   }
+ *
+ * Places: {collection} {id} {digest} {media} {base64}; {json} stands, as a whole value, for the content as JSON.
+ * `firstSeen` is a JSON pointer to milliseconds or a date in the answer; without it the time of the call is taken.
+ */
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { Fault } from '../../../std/fault.ts'
+
+const statuses = (byDefault: readonly number[]) =>
+  Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { minItems: 1, default: [...byDefault] })
+
+const closed = { additionalProperties: false }
+
+const MAPPING = Type.Object(
+  {
+    find: Type.Object(
+      {
+        url: Type.String({ minLength: 1 }),
+        found: statuses([200]),
+        absent: statuses([404]),
+        firstSeen: Type.Optional(Type.String()),
+      },
+      closed,
+    ),
+    save: Type.Object(
+      {
+        method: Type.Enum(['POST', 'PUT'], { type: 'string', default: 'POST' }),
+        url: Type.String({ minLength: 1 }),
+        saved: statuses([200, 201, 204]),
+        body: Type.Unknown(),
+        firstSeen: Type.Optional(Type.String()),
+      },
+      closed,
+    ),
+    get: Type.Optional(Type.Object({ url: Type.String({ minLength: 1 }) }, closed)),
+    health: Type.Optional(Type.Object({ url: Type.String({ minLength: 1 }) }, closed)),
+    headers: Type.Record(Type.String(), Type.String(), { default: {} }),
+    /** Statuses that refuse a stale fence. */
+    stale: statuses([409, 412]),
+    /** Whether the backend looks at the header `Fencing-Token`. */
+    fencing: Type.Boolean({ default: false }),
+    timeout: Type.String({ pattern: '^\\d+(\\.\\d+)?(ms|s|m)$', default: '5s' }),
+    collections: Type.Record(Type.String(), Type.Unknown(), { default: {} }),
+  },
+  closed,
+)
+
+export type Mapping = Static<typeof MAPPING>
+
+/** Throws Fault CONFIG_INVALID naming every member that is wrong. */
+export function parseMapping(value: unknown): Mapping {
+  const complete = Value.Default(MAPPING, structuredClone(value))
+  const problems = Value.Errors(MAPPING, complete).map((error) => `${error.instancePath || '/'}: ${error.message}`)
+  if (problems.length > 0) {
+    throw new Fault('CONFIG_INVALID', `the mapping of the http store is wrong:\n  ${problems.join('\n  ')}`)
+  }
+  return Value.Parse(MAPPING, complete)
+}
+
+/** Fills in the places of a text; `encode` is applied to each value. */
+export function fill(
+  text: string,
+  places: Readonly<Record<string, string>>,
+  encode: (value: string) => string,
+): string {
+  return text.replaceAll(/\{([a-z0-9]+)\}/g, (whole, name: string) => {
+    const value = places[name]
+    return value === undefined ? whole : encode(value)
+  })
+}
+
+/** Fills in the places of all strings within a value; the string "{json}" becomes the content itself. */
+export function fillValue(value: unknown, places: Readonly<Record<string, string>>): string {
+  if (typeof value === 'string')
+    return value === '{json}' ? (places['json'] ?? 'null') : JSON.stringify(fill(value, places, String))
+  if (Array.isArray(value)) return `[${value.map((one) => fillValue(one, places)).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  return `{${Object.entries(value)
+    .map(([name, one]) => `${JSON.stringify(name)}:${fillValue(one, places)}`)
+    .join(',')}}`
+}

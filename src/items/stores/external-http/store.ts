@@ -1,0 +1,177 @@
+/**
+ * Items in a system that is not ours: any HTTP API that can find an item and save one. What it takes to call it is
+ * configuration (mapping.ts). It cannot refuse duplicates; locked-store.ts stands in front of it.
+ */
+import { type Clock, systemClock } from '../../../std/clock.ts'
+import { durationOf } from '../../../std/duration.ts'
+import { Fault, reasonOf } from '../../../std/fault.ts'
+import { isTlsFailure } from '../../../std/tls-failure.ts'
+import type { Look, PlainStore, Save, Under } from '../../exclusion/external-store.ts'
+import type { FoundItem, ItemId, PreparedItem } from '../../item.ts'
+import { fill, fillValue, type Mapping } from './mapping.ts'
+import { createWire, type Wire, type WireAnswer } from './wire.ts'
+
+export interface HttpStoreOptions {
+  /** `http://host:port/base`; the mapping's addresses are relative to it. */
+  readonly url: string
+  readonly mapping: Mapping
+  /** Certificates in PEM of those who may have signed that of an https server. Default: those that Node knows. */
+  readonly ca?: string
+  /** Default: the system's. */
+  readonly clock?: Clock
+}
+
+interface Call {
+  readonly method: string
+  readonly url: string
+  readonly body?: string
+  readonly fence?: bigint | undefined
+  readonly signal?: AbortSignal
+}
+
+export function createHttpStore(options: HttpStoreOptions): PlainStore {
+  return new HttpStore(options)
+}
+
+class HttpStore implements PlainStore {
+  readonly fences: boolean
+  readonly #options: HttpStoreOptions
+  readonly #wire: Wire
+  readonly #base: string
+  readonly #clock: Clock
+
+  constructor(options: HttpStoreOptions) {
+    const { url, mapping, ca, clock = systemClock } = options
+    this.#options = options
+    this.#clock = clock
+    this.fences = mapping.fencing
+    this.#base = url.endsWith('/') ? url : `${url}/`
+    const trust = ca === undefined ? {} : { ca }
+    const tls = url.startsWith('https:') ? trust : undefined
+    this.#wire = createWire({ tls, timeoutMs: durationOf(mapping.timeout), clock })
+  }
+
+  async find(item: PreparedItem, under: Under): Promise<Look> {
+    const { find, stale } = this.#options.mapping
+    const url = fill(find.url, places(item, under.collection.name), encodeURIComponent)
+    const answer = await this.#call({ method: 'GET', url, fence: under.fence, signal: under.signal })
+    if (stale.includes(answer.status) && under.fence !== undefined) return { kind: 'stale' }
+    if (find.absent.includes(answer.status)) return { kind: 'absent' }
+    if (!find.found.includes(answer.status)) throw unexpected('find', answer)
+    return { kind: 'found', firstSeenMs: firstSeen(answer, find.firstSeen) ?? this.#clock.wallMs() }
+  }
+
+  async save(item: PreparedItem, under: Under, nowMs: number): Promise<Save> {
+    const { save, stale } = this.#options.mapping
+    const filled = places(item, under.collection.name)
+    const answer = await this.#call({
+      method: save.method,
+      url: fill(save.url, filled, encodeURIComponent),
+      body: fillValue(save.body, filled),
+      fence: under.fence,
+      signal: under.signal,
+    })
+    if (stale.includes(answer.status) && under.fence !== undefined) return { kind: 'stale' }
+    if (!save.saved.includes(answer.status)) throw unexpected('save', answer)
+    return { kind: 'saved', firstSeenMs: firstSeen(answer, save.firstSeen) ?? nowMs }
+  }
+
+  async get(collection: string, id: ItemId): Promise<FoundItem | undefined> {
+    const { get } = this.#options.mapping
+    if (get === undefined) throw new Fault('UNSUPPORTED', 'the mapping of this store has no "get"')
+    const url = fill(get.url, { collection, id, digest: digestOf(id) }, encodeURIComponent)
+    const answer = await this.#call({ method: 'GET', url })
+    if (answer.status === 404) return undefined
+    if (answer.status !== 200) throw unexpected('get', answer)
+    return { id, media: answer.media, content: answer.body }
+  }
+
+  async check(): Promise<void> {
+    const { health } = this.#options.mapping
+    if (health === undefined) return
+    const answer = await this.#call({ method: 'GET', url: health.url })
+    if (answer.status >= 400) throw unexpected('health', answer)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#wire.close()
+  }
+
+  async #call(call: Call): Promise<WireAnswer> {
+    const { method, body, signal } = call
+    try {
+      return await this.#wire.exchange({
+        method,
+        url: new URL(call.url.replace(/^\//, ''), this.#base),
+        headers: this.#headers(call),
+        ...(body === undefined ? {} : { body }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+    } catch (cause) {
+      throw unanswered(cause)
+    }
+  }
+
+  #headers(call: Call): Record<string, string> {
+    const json = call.body === undefined ? {} : { 'content-type': 'application/json' }
+    const fence = call.fence === undefined ? {} : { 'fencing-token': String(call.fence) }
+    return { ...this.#options.mapping.headers, ...json, ...fence }
+  }
+}
+
+function places(item: PreparedItem, collection: string): Record<string, string> {
+  const content = Buffer.from(item.content.buffer, item.content.byteOffset, item.content.byteLength)
+  return {
+    collection,
+    id: item.id,
+    digest: digestOf(item.id),
+    media: item.media,
+    base64: content.toString('base64'),
+    json: item.media === 'application/json' ? content.toString('utf8') : 'null',
+  }
+}
+
+function digestOf(id: ItemId): string {
+  return id.slice(id.indexOf('-') + 1)
+}
+
+/** A time is a courtesy: undefined when the answer has none where it should. */
+function firstSeen(answer: WireAnswer, pointer: string | undefined): number | undefined {
+  if (pointer === undefined) return undefined
+  const found = valueAt(answer.body, pointer)
+  const ms = typeof found === 'number' ? found : Date.parse(String(found))
+  return Number.isFinite(ms) ? ms : undefined
+}
+
+/** The value at a JSON pointer. This reads what the backend says of an item, never content. */
+function valueAt(body: Buffer, pointer: string): unknown {
+  try {
+    let value: unknown = JSON.parse(body.toString('utf8'))
+    for (const name of pointer.split('/').slice(1)) {
+      value = Object.entries(Object(value)).find(([member]) => member === unescapeName(name))?.[1]
+    }
+    return value
+  } catch {
+    // no JSON, so there is nothing at the pointer
+    return undefined
+  }
+}
+
+function unescapeName(name: string): string {
+  return name.replaceAll('~1', '/').replaceAll('~0', '~')
+}
+
+function unanswered(cause: unknown): Fault {
+  const why = reasonOf(cause)
+  const message = isTlsFailure(cause)
+    ? `no trusted connection to the http store: ${why}; INGOT_STORE_CA names authorities of your own`
+    : `the http store did not answer as it should: ${why}`
+  return new Fault('STORE_UNAVAILABLE', message, { cause })
+}
+
+function unexpected(what: string, answer: WireAnswer): Fault {
+  return new Fault(
+    'STORE_UNAVAILABLE',
+    `the http store answered ${answer.status} to "${what}", which its mapping does not know`,
+  )
+}

@@ -1,0 +1,154 @@
+/**
+ * The store in words that run: what every other store must do, without durability. Used by tests and to try ingot
+ * without leaving anything behind. Every method is one synchronous step, which is what makes it a transaction.
+ */
+import { randomUUID } from 'node:crypto'
+import { type IdentityPolicy, samePolicy } from '../../../identity/policy.ts'
+import { createItemChecksum } from '../../checksum.ts'
+import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '../../item.ts'
+import { createItemCheck } from '../../item-check.ts'
+import { itemKey } from '../../item-key.ts'
+import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
+import type { Claim, DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
+import type { Past } from '../../store-version.ts'
+
+interface Kept {
+  readonly item: StoredItem
+  readonly place: number
+  readonly checksum: number
+}
+
+interface Shelf {
+  policy: IdentityPolicy
+  readonly byId: Map<ItemId, Kept>
+  deletes: number
+}
+
+interface KeptReceipt {
+  readonly fingerprint: string
+  readonly expiresAtMs: number
+  readonly receipt: Receipt
+  readonly checksum: number
+}
+
+export function createMemoryStore(): ItemStore {
+  return new MemoryStore()
+}
+
+class MemoryStore implements ItemStore {
+  readonly capabilities = { arbitrates: true, exclusive: true, parallelPuts: 1 }
+  readonly #shelves = new Map<string, Shelf>()
+  readonly #receipts = new Map<string, KeptReceipt>()
+  #places = 0
+  /** What a process keeps ends with it: every store begins an epoch. */
+  #epoch: string = randomUUID()
+  #deletions = 0
+  readonly #checksum = createItemChecksum()
+  readonly #check = createItemCheck()
+
+  async put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
+    return units.map((unit) => this.#putUnit(unit, nowMs))
+  }
+
+  async collection(name: string): Promise<Collection | undefined> {
+    const known = this.#shelves.get(name)
+    return known && { name, policy: known.policy }
+  }
+
+  async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
+    const known = this.#shelves.get(name)
+    if (known !== undefined && samePolicy(known.policy, policy)) return 'unchanged'
+    if (known !== undefined && known.byId.size > 0) return 'immutable'
+    this.#shelf(name, policy).policy = policy
+    return 'defined'
+  }
+
+  async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
+    const shelf = this.#shelves.get(collection)
+    const kept = shelf?.byId.get(id)
+    return shelf && kept && this.#served(collection, shelf, kept)
+  }
+
+  async list(collection: string, page: PageRequest): Promise<Page> {
+    const after = Number(page.after ?? 0)
+    const shelf = this.#shelves.get(collection)
+    if (shelf === undefined) return { items: [] }
+    const later = [...shelf.byId.values()].filter((kept) => kept.place > after)
+    const shown = later.slice(0, page.limit)
+    const last = shown.at(-1)
+    const items = shown.map((kept) => this.#served(collection, shelf, kept))
+    return last === undefined || later.length === shown.length ? { items } : { items, next: String(last.place) }
+  }
+
+  async delete(collection: string, id: ItemId): Promise<boolean> {
+    const known = this.#shelves.get(collection)
+    if (known === undefined || !known.byId.delete(id)) return false
+    known.deletes++
+    this.#deletions++
+    return true
+  }
+
+  async past(collection: string): Promise<Past> {
+    const deletes = this.#shelves.get(collection)?.deletes ?? 0
+    return { epoch: this.#epoch, position: BigInt(this.#places + this.#deletions), deletes }
+  }
+
+  async startEpoch(): Promise<string> {
+    return (this.#epoch = randomUUID())
+  }
+
+  async check(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #served(name: string, { policy }: Shelf, { item, checksum }: Kept): StoredItem {
+    return this.#check({ ...item, key: itemKey(item.id), checksum }, { name, policy: () => policy })
+  }
+
+  #shelf(name: string, policy: IdentityPolicy): Shelf {
+    const known = this.#shelves.get(name) ?? { policy, byId: new Map(), deletes: 0 }
+    this.#shelves.set(name, known)
+    return known
+  }
+
+  #putUnit(unit: Unit, nowMs: number): UnitOutcome {
+    const earlier = unit.claim && this.#earlier(unit.claim, nowMs)
+    if (earlier !== undefined) return earlier
+    const into = this.#shelf(unit.collection.name, unit.collection.policy)
+    if (!samePolicy(into.policy, unit.collection.policy)) return { kind: 'policy-changed' }
+    const outcomes = unit.items.map((item) => this.#putItem(unit.collection.name, into, item, nowMs))
+    if (unit.claim === undefined) return { kind: 'stored', outcomes }
+    const ids = unit.items.map((item) => item.id)
+    const receipt = renderReceipt(unit.claim.form, ids, outcomes)
+    const { fingerprint, expiresAtMs } = unit.claim
+    this.#receipts.set(receiptKey(unit.claim), {
+      fingerprint,
+      expiresAtMs,
+      receipt,
+      checksum: receiptChecksum(unit.claim, receipt),
+    })
+    return { kind: 'stored', outcomes, receipt }
+  }
+
+  #earlier(claim: Claim, nowMs: number): UnitOutcome | undefined {
+    const kept = this.#receipts.get(receiptKey(claim))
+    if (kept === undefined) return undefined
+    if (receiptChecksum({ ...claim, ...kept }, kept.receipt) !== kept.checksum) return { kind: 'receipt-damaged' }
+    if (kept.expiresAtMs <= nowMs) return undefined
+    if (kept.fingerprint !== claim.fingerprint) return { kind: 'key-reused' }
+    return { kind: 'replayed', receipt: kept.receipt }
+  }
+
+  #putItem(collection: string, into: Shelf, item: PreparedItem, nowMs: number): ItemOutcome {
+    const known = into.byId.get(item.id)
+    if (known !== undefined) return { kind: 'duplicate', firstSeenMs: known.item.firstSeenMs, foundBy: 'store' }
+    const kept = { ...item, content: Uint8Array.from(item.content), firstSeenMs: nowMs }
+    const checksum = this.#checksum({ ...kept, collection }, itemKey(item.id), kept.content)
+    into.byId.set(item.id, { item: kept, place: ++this.#places, checksum })
+    return { kind: 'created', firstSeenMs: nowMs }
+  }
+}
+
+function receiptKey(claim: Claim): string {
+  return JSON.stringify([claim.scope, claim.key])
+}

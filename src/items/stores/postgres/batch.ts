@@ -1,0 +1,170 @@
+/**
+ * Units as the arguments of the put function, and its answer as outcomes of units. Equal items of one collection
+ * become one row: the first of them in the order of units is created, the others are duplicates of it.
+ */
+import { policyText } from '../../../identity/policy.ts'
+import { BYTEA, byteaArray, fixedArray, integerArray, textArray } from '../../../postgres/binary-array.ts'
+import { Fault } from '../../../std/fault.ts'
+import { createItemChecksum } from '../../checksum.ts'
+import type { ItemOutcome, PreparedItem } from '../../item.ts'
+import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
+import type { Unit, UnitOutcome } from '../../store.ts'
+import { collectionChecksum } from './checked.ts'
+import type { KnownRows } from './known-rows.ts'
+
+/** A place has 20 bits for the position in the batch. */
+export const MAX_ROWS = 2 ** 20 - 1
+
+export interface Batch {
+  readonly rowCount: number
+  /** Arguments of the look function. */
+  lookValues(): readonly unknown[]
+  /** The first six arguments of the put function, for these rows; the seventh is the time. */
+  putValues(rows: readonly number[]): readonly unknown[]
+  /** Its last two arguments: the checksums of the targets and of these rows, for items that are created at `nowMs`. */
+  checksumValues(rows: readonly number[], nowMs: number): readonly unknown[]
+  /** Whether the acceptance of every target shows when all rows are known. */
+  readonly hasRowsOfAll: boolean
+  /** One outcome for each unit. */
+  outcomes(answer: PutAnswer, nowMs: number): readonly UnitOutcome[]
+}
+
+export interface PutAnswer {
+  /** By target; undefined: all are. */
+  readonly accepted: readonly boolean[] | undefined
+  /** The rows that were there before. */
+  readonly known: KnownRows
+}
+
+/** A collection with the policy that ids were made under, and the rows of its items by id. */
+interface Target {
+  readonly index: number
+  readonly name: string
+  readonly policy: string
+  readonly rows: Map<string, number>
+}
+
+/** A unit's items as rows. */
+interface Placed {
+  readonly target: Target
+  /** The row; its complement (`~row`) for an item that an earlier unit brought. Flat, for there are many. */
+  readonly rows: Int32Array
+}
+
+/** @throws Fault CONTENT_TOO_LARGE for more than MAX_ROWS distinct items */
+export function createBatch(units: readonly Unit[]): Batch {
+  const rows = new BatchRows()
+  const placed = units.map((unit) => rows.place(unit))
+  return {
+    rowCount: rows.count,
+    hasRowsOfAll: rows.hasRowsOfAll(),
+    lookValues: () => rows.lookValues(),
+    putValues: (of) => rows.putValues(of),
+    checksumValues: (of, nowMs) => rows.checksumValues(of, nowMs),
+    outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
+  }
+}
+
+class BatchRows {
+  readonly #targets = new Map<string, Target>()
+  readonly #rowTargets: number[] = []
+  readonly #items: PreparedItem[] = []
+
+  get count(): number {
+    return this.#items.length
+  }
+
+  place(unit: Unit): Placed {
+    const target = this.#target(unit)
+    const rows = new Int32Array(unit.items.length)
+    for (const [at, item] of unit.items.entries()) rows[at] = this.#placeItem(target, item)
+    return { target, rows }
+  }
+
+  hasRowsOfAll(): boolean {
+    return [...this.#targets.values()].every((target) => target.rows.size > 0)
+  }
+
+  lookValues(): readonly unknown[] {
+    return [...this.#targetValues(), integerArray(this.#rowTargets), keyArray(this.#items)]
+  }
+
+  putValues(rows: readonly number[]): readonly unknown[] {
+    const items = rows.length === this.count ? this.#items : rows.flatMap((row) => this.#items[row] ?? [])
+    const plain = items.every((item) => item.media === JSON_MEDIA)
+    return [
+      ...this.#targetValues(),
+      integerArray(rows.map((row) => this.#rowTargets[row] ?? 0)),
+      keyArray(items),
+      plain ? null : textArray(items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
+      byteaArray(items.map((item) => item.content)),
+    ]
+  }
+
+  checksumValues(rows: readonly number[], nowMs: number): readonly unknown[] {
+    const targets = [...this.#targets.values()]
+    const checksum = createItemChecksum()
+    const key = Buffer.allocUnsafe(ITEM_KEY_BYTES)
+    const sums = rows.map((row) => {
+      const item = this.#items[row]
+      const collection = targets[(this.#rowTargets[row] ?? 0) - 1]?.name
+      if (item === undefined || collection === undefined) return 0
+      writeItemKey(item.id, key, 0)
+      return checksum({ collection, media: item.media, firstSeenMs: nowMs }, key, item.content)
+    })
+    return [integerArray(targets.map(collectionChecksum)), integerArray(sums)]
+  }
+
+  #targetValues(): readonly unknown[] {
+    const targets = [...this.#targets.values()]
+    return [textArray(targets.map((target) => target.name)), textArray(targets.map((target) => target.policy))]
+  }
+
+  #target({ collection }: Unit): Target {
+    const policy = policyText(collection.policy)
+    const key = `${collection.name} ${policy}`
+    const known = this.#targets.get(key)
+    if (known !== undefined) return known
+    const made = { index: this.#targets.size, name: collection.name, policy, rows: new Map<string, number>() }
+    this.#targets.set(key, made)
+    return made
+  }
+
+  #placeItem(target: Target, item: PreparedItem): number {
+    const known = target.rows.get(item.id)
+    if (known !== undefined) return ~known
+    if (this.count === MAX_ROWS) throw new Fault('CONTENT_TOO_LARGE', `more than ${MAX_ROWS} items in one transaction`)
+    const row = this.#items.push(item) - 1
+    this.#rowTargets.push(target.index + 1)
+    target.rows.set(item.id, row)
+    return row
+  }
+}
+
+function keyArray(items: readonly PreparedItem[]): Buffer {
+  return fixedArray({ type: BYTEA, count: items.length, bytes: ITEM_KEY_BYTES }, (into, index, offset) => {
+    const item = items[index]
+    if (item !== undefined) writeItemKey(item.id, into, offset)
+  })
+}
+
+const JSON_MEDIA = 'application/json'
+
+function unitOutcome({ target, rows }: Placed, { accepted, known }: PutAnswer, nowMs: number): UnitOutcome {
+  if (accepted?.[target.index] === false) return { kind: 'policy-changed' }
+  // one for all: they are many and say the same
+  const created: ItemOutcome = { kind: 'created', firstSeenMs: nowMs }
+  const outcomes: ItemOutcome[] = []
+  // neighbours were often saved together, so they share theirs too
+  let duplicate: ItemOutcome | undefined
+  for (const row of rows) {
+    const since = known.since(row < 0 ? ~row : row)
+    if (since === undefined && row >= 0) outcomes.push(created)
+    else outcomes.push((duplicate = duplicateSince(since ?? nowMs, duplicate)))
+  }
+  return { kind: 'stored', outcomes }
+}
+
+function duplicateSince(firstSeenMs: number, last: ItemOutcome | undefined): ItemOutcome {
+  return last?.firstSeenMs === firstSeenMs ? last : { kind: 'duplicate', firstSeenMs, foundBy: 'store' }
+}

@@ -1,0 +1,146 @@
+/**
+ * Brings a database to the shape that this version knows: the .sql files beside this one, in the order of their
+ * numbers, all that are missing in one transaction. Whoever migrates holds a lock until that transaction ends, so any
+ * number of replicas may start at once: one does the work, the others find it done.
+ *
+ * Shapes only ever grow: a migration adds what the new version needs and leaves what the old one uses, so replicas of
+ * both run side by side; what nobody uses any more goes in a later version. A file that shipped is never edited, which
+ * its checksum would show. A database that is ahead of this version is refused: what its shape means is not known here.
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import {
+  COMMIT,
+  createTransactions,
+  type Exchange,
+  ROLLBACK,
+  type Statement,
+  type Transactions,
+} from '../../../postgres/transactions.ts'
+import { systemClock } from '../../../std/clock.ts'
+import { Fault } from '../../../std/fault.ts'
+import { type RetryOptions, retry } from '../../../std/retry.ts'
+import { number, type Row, text } from './columns.ts'
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+  readonly sql: string
+  readonly checksum: string
+}
+
+export interface MigrationReport {
+  /** Names of those applied now; none when the shape was up to date. */
+  readonly applied: readonly string[]
+  readonly version: number
+}
+
+export interface MigrateOptions {
+  /** Where to connect: past a pooler, when there is one. */
+  readonly url: string
+  /** How long to wait for others and for one migration, in milliseconds. Default: 60000. */
+  readonly timeoutMs?: number
+  /** Default: those of this version. */
+  readonly migrations?: readonly Migration[]
+}
+
+const FOLDER = new URL('./migrations/', import.meta.url)
+const FILE = /^(\d{4})-[a-z0-9-]+\.sql$/
+
+/** lock_not_available: a migration that would make others wait behind it for long has given up (`lock_timeout`). */
+const isHeldUp = (thrown: unknown): boolean => thrown instanceof Fault && thrown.facts['sqlstate'] === '55P03'
+
+/** With the time-outs of the migrations themselves, about a minute. */
+const HELD_UP: RetryOptions = {
+  // an iterable that begins anew for each use
+  delays: Array.from({ length: 12 }, (_, n) => Math.min(2_000, 100 * 2 ** n)),
+  clock: systemClock,
+  signal: new AbortController().signal,
+  retryable: isHeldUp,
+}
+
+/** "ingo" in ASCII, as the functions' locks; collections' buckets are not below 0. */
+const TAKE_TURNS: Statement = { text: 'SELECT pg_advisory_xact_lock(1768843119, -1)' }
+
+const MAKE_TABLE: Statement = {
+  text: `CREATE TABLE IF NOT EXISTS ingot_migrations (
+    version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied timestamptz NOT NULL DEFAULT now())`,
+}
+
+const FIND_TABLE: Statement = { text: "SELECT to_regclass('ingot_migrations') IS NOT NULL AS found" }
+const APPLIED: Statement = { text: 'SELECT version, name, checksum FROM ingot_migrations ORDER BY version' }
+const NOTE = 'INSERT INTO ingot_migrations (version, name, checksum) VALUES ($1, $2, $3)'
+
+/** The migrations that this version brings, oldest first. */
+export async function readMigrations(): Promise<readonly Migration[]> {
+  const files = (await readdir(FOLDER)).filter((file) => FILE.test(file)).toSorted()
+  return Promise.all(
+    files.map(async (name) => {
+      const sql = await readFile(new URL(name, FOLDER), 'utf8')
+      const checksum = createHash('sha256').update(sql).digest('hex')
+      return { version: Number(FILE.exec(name)?.[1]), name, sql, checksum }
+    }),
+  )
+}
+
+/** @throws Fault STORE_SHAPE_UNKNOWN for a database that is ahead, STORE_UNAVAILABLE when it cannot be reached or changed */
+export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
+  const migrations = options.migrations ?? (await readMigrations())
+  const { url, timeoutMs = 60_000 } = options
+  await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs })
+  const missing = await findMissing(transactions, migrations)
+  const applied = missing.length === 0 ? [] : await retry(() => applyMissing(transactions, migrations), HELD_UP)
+  return { applied: applied.map(({ name }) => name), version: migrations.at(-1)?.version ?? 0 }
+}
+
+/** Without a lock, and without the right to create anything: replicas may have a role that only reads and writes. */
+async function findMissing(
+  transactions: Transactions,
+  migrations: readonly Migration[],
+): Promise<readonly Migration[]> {
+  const { rows } = await transactions.once(FIND_TABLE)
+  if (rows[0]?.['found'] !== true) return migrations
+  return missingOf(migrations, (await transactions.once(APPLIED)).rows)
+}
+
+function applyMissing(transactions: Transactions, migrations: readonly Migration[]): Promise<readonly Migration[]> {
+  return transactions.session(async (exchange) => {
+    const answers = await exchange([transactions.begin, TAKE_TURNS, MAKE_TABLE, APPLIED])
+    const missing = missingOf(migrations, answers.at(-1)?.rows ?? [])
+    for (const migration of missing) await apply(exchange, migration)
+    await exchange([missing.length === 0 ? ROLLBACK : COMMIT])
+    return missing
+  })
+}
+
+async function apply(exchange: Exchange, { version, name, sql, checksum }: Migration): Promise<void> {
+  try {
+    await exchange([{ text: sql }, { text: NOTE, values: [version, name, checksum] }])
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const facts = cause instanceof Fault ? cause.facts : {}
+    throw new Fault('STORE_UNAVAILABLE', `migration ${name} failed, nothing was changed: ${reason}`, { cause, facts })
+  }
+}
+
+function missingOf(migrations: readonly Migration[], applied: readonly Row[]): readonly Migration[] {
+  const known = new Map(migrations.map((migration) => [migration.version, migration]))
+  for (const row of applied) checkApplied(row, known)
+  const versions = new Set(applied.map((row) => number(row, 'version')))
+  return migrations.filter(({ version }) => !versions.has(version))
+}
+
+function checkApplied(row: Row, known: ReadonlyMap<number, Migration>): void {
+  const migration = known.get(number(row, 'version'))
+  const name = text(row, 'name')
+  if (migration === undefined) {
+    const newest = Math.max(0, ...known.keys())
+    throw new Fault(
+      'STORE_SHAPE_UNKNOWN',
+      `the database has migration "${name}", this version knows none after number ${newest}`,
+    )
+  }
+  if (migration.checksum !== text(row, 'checksum')) {
+    throw new Fault('STORE_SHAPE_UNKNOWN', `the database has another migration "${name}" than this version`)
+  }
+}

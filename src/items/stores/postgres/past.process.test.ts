@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { type PostgresServer, runSql, startPostgres } from '../../../testing/postgres/server.ts'
+import { spareServer } from '../../../testing/postgres/spare.ts'
+import { type Absent, present } from '../../../testing/present.ts'
+import { item } from '../../contract.ts'
+import type { ItemStore, Unit } from '../../store.ts'
+import { type Past, sameHistory } from '../../store-version.ts'
+import { openPostgresStore } from './store.ts'
+
+let server: PostgresServer | Absent
+beforeAll(async () => {
+  server = await startPostgres()
+})
+afterAll(async () => {
+  if (!('absent' in server)) await server[Symbol.asyncDispose]()
+})
+
+const collection = { name: 'things', policy: { kind: 'json' } } as const
+const unit = (value: unknown): Unit => ({ collection, items: [item(value)] })
+
+async function open(url: string): Promise<ItemStore> {
+  const store = await openPostgresStore({ url })
+  onTestFinished(() => store[Symbol.asyncDispose]())
+  return store
+}
+
+/** What a cache would believe: seen after the item was committed. */
+async function pastAfter(url: string, value: unknown): Promise<Past> {
+  await using store = await openPostgresStore({ url })
+  await store.put([unit(value)], 1)
+  return await store.past('things')
+}
+
+async function pastOf(url: string): Promise<Past> {
+  await using store = await openPostgresStore({ url })
+  return await store.past('things')
+}
+
+async function isLost(url: string, value: unknown): Promise<boolean> {
+  const store = await open(url)
+  return (await store.get('things', item(value).id)) === undefined
+}
+
+test('ten replicas that look at once agree on the epoch, and go on agreeing', async ({ skip }) => {
+  const url = await present(server, skip).database()
+  const stores = await Promise.all(Array.from({ length: 10 }, () => open(url)))
+  const epochs = new Set((await Promise.all(stores.map((store) => store.past('things')))).map(({ epoch }) => epoch))
+  expect(epochs.size).toBe(1)
+  const [begun] = await Promise.all([stores[0]?.startEpoch(), stores[1]?.past('things')])
+  for (const store of stores) expect((await store.past('things')).epoch).toBe(begun)
+})
+
+test('every start of the server begins an epoch', async ({ skip }) => {
+  const postgres = present(server, skip)
+  const url = await postgres.database()
+  const before = await pastAfter(url, 'kept')
+  expect(sameHistory(before, await pastOf(url))).toBe(true)
+  await postgres.kill()
+  await postgres.start()
+  expect((await pastOf(url)).epoch).not.toBe(before.epoch)
+})
+
+test('a copy of the files that is put back is another past, also when its log has overtaken the lost one', async ({
+  skip,
+}) => {
+  const { url, run, ...server2 } = await spareServer(present(server, skip), '/tmp/restored')
+  await server2.start()
+  await pastAfter(url, 'in the copy')
+  await server2.stop()
+  await run('cp', '-r', '/tmp/restored', '/tmp/restored-copy')
+  await server2.start()
+  const before = await pastAfter(url, 'after the copy')
+  await server2.stop()
+  await server2.start('/tmp/restored-copy')
+  await runSql(url, "CREATE TABLE filler AS SELECT repeat('x', 1000) AS x FROM generate_series(1, 20000)")
+  const after = await pastOf(url)
+  expect(after.position > before.position).toBe(true)
+  expect(sameHistory(before, after)).toBe(false)
+  expect(await isLost(url, 'after the copy')).toBe(true)
+  await server2.stop('/tmp/restored-copy')
+})
+
+test('an older replica that is promoted is another past, and a second one is a third', async ({ skip }) => {
+  const { url, ...server2 } = await spareServer(present(server, skip), '/tmp/primary')
+  await server2.start()
+  await pastAfter(url, 'on all')
+  await server2.replica('/tmp/primary-one')
+  await server2.replica('/tmp/primary-two')
+  const before = await pastAfter(url, 'on the primary')
+  await server2.stop()
+
+  await server2.start('/tmp/primary-one')
+  await expect(openPostgresStore({ url })).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('standby') as string,
+  })
+  await server2.promote('/tmp/primary-one')
+  const one = await pastAfter(url, 'on one')
+  await server2.stop('/tmp/primary-one')
+
+  await server2.start('/tmp/primary-two')
+  await server2.promote('/tmp/primary-two')
+  const two = await pastOf(url)
+  expect(await isLost(url, 'on the primary')).toBe(true)
+  expect(await isLost(url, 'on one')).toBe(true)
+  await server2.stop('/tmp/primary-two')
+  expect(new Set([before.epoch, one.epoch, two.epoch]).size).toBe(3)
+})
+
+test('a dump that is restored into the same database is another past', async ({ skip }) => {
+  const postgres = present(server, skip)
+  const url = await postgres.database()
+  const name = new URL(url).pathname.slice(1)
+  await pastAfter(url, 'in the dump')
+  await postgres.exec('pg_dump', '-U', 'postgres', '-Fc', '-f', '/tmp/dump', name)
+  const before = await pastAfter(url, 'after the dump')
+  await runSql(url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+  await postgres.exec('pg_restore', '-U', 'postgres', '-d', name, '/tmp/dump')
+  expect(sameHistory(before, await pastOf(url))).toBe(false)
+  expect(await isLost(url, 'after the dump')).toBe(true)
+  expect(await isLost(url, 'in the dump')).toBe(false)
+  // its places go on where they were
+  await pastAfter(url, 'later')
+  await using store = await openPostgresStore({ url })
+  const { items } = await store.list('things', { limit: 10 })
+  expect(items.map(({ id }) => id)).toEqual([item('in the dump').id, item('later').id])
+})
+
+test('rows that are put back by hand are told with a new epoch, which no past one has', async ({ skip }) => {
+  const postgres = present(server, skip)
+  const url = await postgres.database()
+  const name = new URL(url).pathname.slice(1)
+  const tables = ['ingot_collections', 'ingot_items', 'ingot_receipts', 'ingot_epoch']
+  const first = await pastAfter(url, 'in the dump')
+  await postgres.exec('pg_dump', '-U', 'postgres', '-Fc', '--data-only', '-f', '/tmp/rows', name)
+  await using store = await openPostgresStore({ url })
+  const second = await store.startEpoch()
+  await runSql(url, `DELETE FROM ${tables.join('; DELETE FROM ')}; DELETE FROM ingot_migrations`)
+  await postgres.exec('pg_restore', '-U', 'postgres', '--data-only', '-d', name, '/tmp/rows')
+  const third = await store.startEpoch()
+  expect(new Set([first.epoch, second, third]).size).toBe(3)
+  expect((await store.past('things')).epoch).toBe(third)
+})

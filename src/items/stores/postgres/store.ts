@@ -1,0 +1,190 @@
+/**
+ * The store for many replicas: one Postgres database, whose primary key is the only judge of what is a duplicate.
+ * What was answered is committed and, as far as the server is set up for it, on its standbys. See migrations/ for the
+ * tables and functions, put.ts for how batches are stored, store-version.ts for what is said of the past.
+ */
+import { type IdentityPolicy, policyText } from '../../../identity/policy.ts'
+import type { Rows } from '../../../postgres/pool.ts'
+import { createTransactions, ROLLBACK, type Transactions } from '../../../postgres/transactions.ts'
+import { type Clock, systemClock } from '../../../std/clock.ts'
+import { Fault } from '../../../std/fault.ts'
+import { createScope } from '../../../std/scope.ts'
+import type { Collection, ItemId, StoredItem } from '../../item.ts'
+import { createItemCheck, damaged } from '../../item-check.ts'
+import { itemKey } from '../../item-key.ts'
+import type { DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
+import type { Past } from '../../store-version.ts'
+import { collectionChecksum, itemOfRow, policyOfRow } from './checked.ts'
+import { flag, number, onlyRow, type Row, text } from './columns.ts'
+import { sayDamage } from './damage.ts'
+import { migrate } from './migrate.ts'
+import { createPut, type Put } from './put.ts'
+
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:port/database`; may lead to a pooler in transaction mode. */
+  readonly url: string
+  /** Where to migrate: past the pooler. Default: `url`. */
+  readonly directUrl?: string
+  /** Longest time for one statement, and to a connection, in milliseconds. Default: 5000. */
+  readonly timeoutMs?: number
+  readonly clock?: Clock
+  /** Told of every transaction that the server gave up (deadlock, serialization) and that is tried again. */
+  readonly onRetry?: (sqlstate: string) => void
+}
+
+/** More batches at once than the server has processors to spare for one replica only wait there instead of here. */
+const PARALLEL_PUTS = 4
+
+/** For everything else, so that questions do not wait for batches, nor batches for questions. */
+const OTHER_CONNECTIONS = 4
+
+/** A page of large items is cut short: it has to fit into memory several times over on its way out. */
+const PAGE_BYTES = 8 * 1_024 * 1_024
+
+/**
+ * Migrates and connects. Throws Fault STORE_UNAVAILABLE, STORE_SHAPE_UNKNOWN for a database of a newer version, and
+ * STORE_UNSUITABLE for a server that does not keep what it has committed.
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<ItemStore> {
+  const { url, timeoutMs = 5_000, clock = systemClock } = options
+  await migrate({ url: options.directUrl ?? url })
+  const scope = createScope()
+  const closing = new AbortController()
+  const connect = (connections: number): Transactions => {
+    const transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections, timeoutMs, clock })
+    scope.defer(() => transactions[Symbol.asyncDispose]())
+    return transactions
+  }
+  const transactions = connect(PARALLEL_PUTS)
+  const others = connect(OTHER_CONNECTIONS)
+  scope.defer(() => closing.abort(new Fault('STORE_UNAVAILABLE', 'the store is closed')))
+  const put = createPut({ transactions, clock, closing: closing.signal, onRetry: options.onRetry ?? (() => {}) })
+  try {
+    await refuseForgetful(others)
+    return new PostgresStore(put, others, () => scope.close())
+  } catch (fault) {
+    await scope.close()
+    throw fault
+  }
+}
+
+/** A commit is durable only when the server syncs its log. */
+async function refuseForgetful(transactions: Transactions): Promise<void> {
+  const rows = await transactions.once({ text: "SELECT current_setting('fsync') AS fsync" })
+  if (text(onlyRow(rows), 'fsync') === 'on') return
+  throw new Fault('STORE_UNSUITABLE', 'the Postgres server has fsync off: a crash would lose what was acknowledged')
+}
+
+class PostgresStore implements ItemStore {
+  readonly capabilities = { arbitrates: true, exclusive: false, parallelPuts: PARALLEL_PUTS }
+  readonly #check = createItemCheck()
+  readonly #put: Put
+  readonly #transactions: Transactions
+  readonly #close: () => Promise<void>
+
+  constructor(put: Put, transactions: Transactions, close: () => Promise<void>) {
+    this.#put = put
+    this.#transactions = transactions
+    this.#close = close
+  }
+
+  put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
+    return sayDamage(this.#put(units, nowMs))
+  }
+
+  async collection(name: string): Promise<Collection | undefined> {
+    const { rows } = await this.#ask('SELECT policy, checksum FROM ingot_collections WHERE name = $1', [name])
+    return rows[0] && { name, policy: policyOfRow(name, rows[0]) }
+  }
+
+  async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
+    const to = { name, policy: policyText(policy) }
+    const values = [name, to.policy, collectionChecksum(to)]
+    const rows = await this.#ask('SELECT ingot_define_2($1, $2, $3) AS outcome', values)
+    const outcome = text(onlyRow(rows), 'outcome')
+    return outcome === 'defined' || outcome === 'unchanged' ? outcome : 'immutable'
+  }
+
+  async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
+    const { rows } = await this.#ask(GET, [collection, itemKey(id)])
+    const [served] = await this.#served(collection, rows)
+    return served
+  }
+
+  async list(collection: string, page: PageRequest): Promise<Page> {
+    const { place, horizon } = parseCursor(page.after)
+    const { rows } = await this.#ask(LIST, [collection, place, horizon, page.limit, PAGE_BYTES])
+    const last = rows.at(-1)
+    const items = await this.#served(collection, rows)
+    return last !== undefined && flag(last, 'more') ? { items, next: cursorOf(last) } : { items }
+  }
+
+  async delete(collection: string, id: ItemId): Promise<boolean> {
+    const rows = await this.#ask('SELECT ingot_delete_1($1, $2) AS removed', [collection, itemKey(id)])
+    return flag(onlyRow(rows), 'removed')
+  }
+
+  async check(): Promise<void> {
+    await this.#transactions.session(async (exchange) => {
+      const [, rows] = await exchange([this.#transactions.begin, WRITABLE, ROLLBACK])
+      if (rows !== undefined && flag(onlyRow(rows), 'writable')) return
+      throw new Fault(
+        'STORE_UNAVAILABLE',
+        'the Postgres database is set read-only: default_transaction_read_only is on',
+      )
+    })
+  }
+
+  async past(collection: string): Promise<Past> {
+    const row = onlyRow(await this.#ask('SELECT * FROM ingot_past_1($1)', [collection]))
+    return { epoch: text(row, 'epoch'), position: BigInt(text(row, 'log_position')), deletes: number(row, 'deletes') }
+  }
+
+  async startEpoch(): Promise<string> {
+    return text(onlyRow(await this.#ask('SELECT ingot_start_epoch_1() AS epoch', [])), 'epoch')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close()
+  }
+
+  /** The items of rows, each of them what was stored. */
+  async #served(name: string, rows: Rows['rows']): Promise<readonly StoredItem[]> {
+    const read = rows.map(itemOfRow)
+    const known = read.some((row) => row.checksum === null) ? await this.collection(name) : undefined
+    const policy = (): IdentityPolicy => {
+      if (known === undefined) throw damaged(`the row of collection "${name}"`)
+      return known.policy
+    }
+    return read.map((row) => this.#check(row, { name, policy }))
+  }
+
+  #ask(query: string, values: readonly unknown[]): Promise<Rows> {
+    return sayDamage(this.#transactions.once({ text: query, values }))
+  }
+}
+
+const GET = `SELECT i.id, i.media, i.first_seen_ms, i.content, i.checksum
+FROM ingot_collections c JOIN ingot_items i ON i.collection = c.id
+WHERE c.name = $1 AND i.id = $2`
+
+const LIST = 'SELECT * FROM ingot_list_2($1, $2, $3, $4, $5)'
+
+/** Taking a transaction number is the first thing that a write does and a server in recovery refuses. */
+const WRITABLE = {
+  text: "SELECT pg_current_xact_id() IS NOT NULL AND current_setting('transaction_read_only') = 'off' AS writable",
+}
+
+/** `<place>.<horizon>`: see the function ingot_list_1. */
+const CURSOR = /^(\d{1,19})\.(\d{1,19})$/
+
+function cursorOf(row: Row): string {
+  return `${text(row, 'place')}.${text(row, 'horizon')}`
+}
+
+function parseCursor(after: string | undefined): { readonly place: string; readonly horizon: string | null } {
+  if (after === undefined) return { place: '-1', horizon: null }
+  const [, place, horizon] = CURSOR.exec(after) ?? []
+  if (place !== undefined && horizon !== undefined) return { place, horizon }
+  throw new Fault('REQUEST_INVALID', `"${after}" is no cursor of this store: send "next" of the page before as it came`)
+}

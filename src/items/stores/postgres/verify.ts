@@ -1,0 +1,167 @@
+/**
+ * Looks at everything that ingot keeps in a Postgres database, in READ ONLY transactions: whether the judge of duplicates
+ * is in its place, every row has its checksum, and every id is the id of its content. Services may go on meanwhile: rows
+ * are read in the order of their keys, some at a time, and no transaction is long. What is stored behind the point that
+ * was reached is not looked at.
+ *
+ * What it cannot see: items whose page the server takes for an empty one. That is the server's to say: `pg_amcheck`.
+ */
+import type { IdentityPolicy } from '../../../identity/policy.ts'
+import { COMMIT, createTransactions, type Statement, type Transactions } from '../../../postgres/transactions.ts'
+import { createItemChecksum } from '../../checksum.ts'
+import { wrongId } from '../../item-check.ts'
+import { ITEM_KEY_BYTES, itemIdOfKey } from '../../item-key.ts'
+import { isAnswer, receiptChecksum } from '../../receipt.ts'
+import { Findings, type VerifyOptions, type VerifyReport } from '../../verify-report.ts'
+import { itemOfRow, optionalNumber, policyOfRow } from './checked.ts'
+import { bytes, number, type Row, text } from './columns.ts'
+import { sayDamage } from './damage.ts'
+
+export interface VerifyPostgresOptions extends VerifyOptions {
+  /** As for `migrate`. */
+  readonly url: string
+}
+
+/** Rows read at a time. */
+const PAGE_ROWS = 200
+
+const READ_ONLY: Statement = { text: 'SET TRANSACTION READ ONLY' }
+
+const JUDGE = `SELECT count(*) AS n FROM pg_index
+WHERE indrelid = 'ingot_items'::regclass AND indisprimary AND indisunique AND indisvalid`
+
+const COLLECTIONS = 'SELECT id, name, policy, checksum FROM ingot_collections ORDER BY id'
+
+const ITEMS = `SELECT collection, id, media, first_seen_ms, content, checksum FROM ingot_items
+WHERE (collection, id) > ($1, $2) ORDER BY collection, id LIMIT ${PAGE_ROWS}`
+
+const RECEIPTS = `SELECT scope, key, fingerprint, status, body, expires_ms, checksum FROM ingot_receipts
+WHERE (scope, key) > ($1, $2) AND status IS NOT NULL ORDER BY scope, key LIMIT ${PAGE_ROWS}`
+
+/** @throws Fault STORE_UNAVAILABLE when the database cannot be reached, or has not the shape of this version */
+export async function verifyPostgres({ url, ...options }: VerifyPostgresOptions): Promise<VerifyReport> {
+  await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
+  const findings = new Findings(options)
+  await findings.attempt(() => new DatabaseCheck(transactions, findings).run())
+  return findings.report()
+}
+
+interface KnownCollection {
+  readonly name: string
+  /** Absent when what is stored is no policy, or another one. */
+  readonly policy: IdentityPolicy | undefined
+}
+
+class DatabaseCheck {
+  readonly #transactions: Transactions
+  readonly #findings: Findings
+  readonly #collections = new Map<number, KnownCollection>()
+  readonly #checksum = createItemChecksum()
+
+  constructor(transactions: Transactions, findings: Findings) {
+    this.#transactions = transactions
+    this.#findings = findings
+  }
+
+  async run(): Promise<void> {
+    const [judge] = await this.#read(JUDGE, [])
+    if (judge === undefined || number(judge, 'n') !== 1) {
+      this.#findings.problem('the primary key of ingot_items is missing or not valid: nothing keeps duplicates out')
+    }
+    for (const row of await this.#read(COLLECTIONS, [])) await this.#collection(row)
+    await this.#items()
+    await this.#receipts()
+  }
+
+  async #collection(row: Row): Promise<void> {
+    const name = text(row, 'name')
+    this.#findings.sawCollection(name)
+    const policy = await this.#findings.attempt(() => policyOfRow(name, row))
+    this.#collections.set(number(row, 'id'), { name, policy })
+  }
+
+  async #items(): Promise<void> {
+    let after: readonly unknown[] = [0, Buffer.alloc(0)]
+    let last = ''
+    for (;;) {
+      const rows = await this.#read(ITEMS, after)
+      for (const row of rows) last = await this.#item(row, last)
+      const end = rows.at(-1)
+      if (end === undefined) return
+      after = [number(end, 'collection'), bytes(end, 'id')]
+      await this.#findings.pause()
+    }
+  }
+
+  /** Returns what tells the item from others, to be compared with the next one. */
+  async #item(row: Row, last: string): Promise<string> {
+    const id = bytes(row, 'id')
+    const collection = this.#collections.get(number(row, 'collection')) ?? (await this.#newCollection(row))
+    const itself = `${number(row, 'collection')} ${id.toString('hex')}`
+    this.#findings.sawItem(collection?.name, row['checksum'] !== null)
+    const wrong = itself === last ? 'is there twice' : this.#wrongItem(row, collection)
+    const shown = id.length === ITEM_KEY_BYTES ? itemIdOfKey(id) : id.toString('hex')
+    const of = collection === undefined ? '' : ` of collection "${collection.name}"`
+    if (wrong !== undefined) this.#findings.problem(`item ${shown}${of} ${wrong}`)
+    return itself
+  }
+
+  /** One that came to be since the collections were read. */
+  async #newCollection(row: Row): Promise<KnownCollection | undefined> {
+    const id = number(row, 'collection')
+    for (const found of await this.#read(COLLECTIONS, [])) {
+      if (number(found, 'id') === id) await this.#collection(found)
+    }
+    return this.#collections.get(id)
+  }
+
+  /** What is wrong with an item, as the end of a sentence. */
+  #wrongItem(row: Row, collection: KnownCollection | undefined): string | undefined {
+    if (collection === undefined) return 'belongs to no collection'
+    const { key, media, firstSeenMs, content, checksum } = itemOfRow(row)
+    if (key.length !== ITEM_KEY_BYTES) return 'has an id that is none'
+    const wrong = collection.policy && wrongId({ id: itemIdOfKey(key), media, content }, collection.policy)
+    if (wrong !== undefined || checksum === null) return wrong
+    const head = { collection: collection.name, media, firstSeenMs }
+    return this.#checksum(head, key, content) === checksum ? undefined : 'does not have its checksum'
+  }
+
+  async #receipts(): Promise<void> {
+    let after: readonly unknown[] = ['', '']
+    for (;;) {
+      const rows = await this.#read(RECEIPTS, after)
+      for (const row of rows) this.#receipt(row)
+      const end = rows.at(-1)
+      if (end === undefined) return
+      after = [text(end, 'scope'), text(end, 'key')]
+      await this.#findings.pause()
+    }
+  }
+
+  #receipt(row: Row): void {
+    const checksum = optionalNumber(row, 'checksum')
+    this.#findings.sawReceipt(checksum !== null)
+    const receipt = { status: number(row, 'status'), body: text(row, 'body') }
+    const head = {
+      scope: text(row, 'scope'),
+      key: text(row, 'key'),
+      fingerprint: text(row, 'fingerprint'),
+      expiresAtMs: number(row, 'expires_ms'),
+    }
+    const kept = `the answer kept under Idempotency-Key ${JSON.stringify(head.key)}`
+    if (!isAnswer(receipt)) this.#findings.problem(`${kept} is none`)
+    else if (checksum !== null && checksum !== receiptChecksum(head, receipt)) {
+      this.#findings.problem(`${kept} does not have its checksum`)
+    }
+  }
+
+  #read(query: string, values: readonly unknown[]): Promise<readonly Row[]> {
+    return sayDamage(
+      this.#transactions.session(async (exchange) => {
+        const { begin } = this.#transactions
+        const [, , answer] = await exchange([begin, READ_ONLY, { text: query, values }, COMMIT])
+        return answer?.rows ?? []
+      }),
+    )
+  }
+}

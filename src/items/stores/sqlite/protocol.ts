@@ -1,0 +1,140 @@
+/**
+ * What the service's thread and the store's threads say to each other. Items cross in one transferred buffer per
+ * batch: cloning them one by one would cost more than storing them.
+ */
+import type { FaultCode } from '../../../std/fault.ts'
+import type { ItemOutcome, StoredItem } from '../../item.ts'
+import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
+import type { Receipt } from '../../receipt.ts'
+import type { Claim, DefineOutcome, Unit, UnitOutcome } from '../../store.ts'
+import type { Past } from '../../store-version.ts'
+
+export interface PackedUnit {
+  readonly collection: string
+  readonly policy: string
+  readonly count: number
+  readonly claim?: Claim
+}
+
+/** `bytes`: per item the content's length and the media type's number (4 bytes each), the key (34 bytes), the content. */
+export interface PackedBatch {
+  readonly units: readonly PackedUnit[]
+  readonly media: readonly string[]
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+const ITEM_HEAD_BYTES = ITEM_KEY_BYTES + 8
+
+export function packBatch(units: readonly Unit[], policyText: (unit: Unit) => string): PackedBatch {
+  const media = new Map<string, number>()
+  const bytes = Buffer.from(new ArrayBuffer(packedSize(units)))
+  let offset = 0
+  for (const unit of units) {
+    for (const item of unit.items) {
+      if (!media.has(item.media)) media.set(item.media, media.size)
+      offset = bytes.writeUInt32LE(item.content.length, offset)
+      offset = bytes.writeUInt32LE(media.get(item.media) ?? 0, offset)
+      offset = writeItemKey(item.id, bytes, offset)
+      bytes.set(item.content, offset)
+      offset += item.content.length
+    }
+  }
+  const packed = units.map((unit): PackedUnit => {
+    const head = { collection: unit.collection.name, policy: policyText(unit), count: unit.items.length }
+    return unit.claim === undefined ? head : { ...head, claim: unit.claim }
+  })
+  return { units: packed, media: [...media.keys()], bytes }
+}
+
+function packedSize(units: readonly Unit[]): number {
+  let size = 0
+  for (const unit of units) for (const item of unit.items) size += ITEM_HEAD_BYTES + item.content.length
+  return size
+}
+
+/** Views into the batch's buffer. */
+export interface PackedItem {
+  readonly key: Uint8Array
+  readonly media: string
+  readonly content: Uint8Array
+  /** Both in one, as they lie in the buffer. */
+  readonly keyAndContent: Uint8Array
+}
+
+/** Reads the items of a batch one unit after another. */
+export function createItemReader(batch: PackedBatch): { next(count: number): readonly PackedItem[] } {
+  const { buffer, byteOffset, byteLength } = batch.bytes
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
+  let offset = 0
+  function read(): PackedItem {
+    const length = bytes.readUInt32LE(offset)
+    const media = batch.media[bytes.readUInt32LE(offset + 4)] ?? ''
+    const start = offset + ITEM_HEAD_BYTES
+    const keyStart = start - ITEM_KEY_BYTES
+    offset = start + length
+    return {
+      key: bytes.subarray(keyStart, start),
+      media,
+      content: bytes.subarray(start, offset),
+      keyAndContent: bytes.subarray(keyStart, offset),
+    }
+  }
+  return { next: (count) => Array.from({ length: count }, read) }
+}
+
+/** Outcomes as numbers: the first-seen time, negative when the item is a duplicate. */
+export type PackedOutcome =
+  | { readonly kind: 'stored'; readonly firstSeen: Float64Array; readonly receipt?: Receipt }
+  | Exclude<UnitOutcome, { kind: 'stored' }>
+
+export function unpackItemOutcome(firstSeen: number): ItemOutcome {
+  return firstSeen >= 0
+    ? { kind: 'created', firstSeenMs: firstSeen }
+    : { kind: 'duplicate', firstSeenMs: -firstSeen, foundBy: 'store' }
+}
+
+export function unpackOutcome(packed: PackedOutcome): UnitOutcome {
+  if (packed.kind !== 'stored') return packed
+  const outcomes = Array.from(packed.firstSeen, unpackItemOutcome)
+  return packed.receipt === undefined
+    ? { kind: 'stored', outcomes }
+    : { kind: 'stored', outcomes, receipt: packed.receipt }
+}
+
+/** An item with its place. */
+export interface PlacedItem {
+  readonly place: number
+  readonly item: StoredItem
+}
+
+export interface PlacedPage {
+  readonly items: readonly PlacedItem[]
+  /** Whether there are items behind these. */
+  readonly more: boolean
+}
+
+/** What a thread can be asked for. */
+export interface Methods {
+  put: { args: { batch: PackedBatch; nowMs: number }; result: readonly PackedOutcome[] }
+  /** The policy's text. */
+  collection: { args: { name: string }; result: string | undefined }
+  define: { args: { name: string; policy: string }; result: DefineOutcome }
+  get: { args: { collection: string; key: Uint8Array }; result: StoredItem | undefined }
+  list: { args: { collection: string; after: number; limit: number }; result: PlacedPage }
+  delete: { args: { collection: string; key: Uint8Array }; result: boolean }
+  past: { args: { collection: string }; result: Past }
+  startEpoch: { args: object; result: string }
+  check: { args: object; result: undefined }
+  close: { args: object; result: undefined }
+}
+
+export type Method = keyof Methods
+
+/** Each request gets exactly one answer with its number. */
+export type Request = {
+  [M in Method]: { readonly seq: number; readonly method: M; readonly args: Methods[M]['args'] }
+}[Method]
+
+export type Answer =
+  | { readonly seq: number; readonly ok: true; readonly value: unknown }
+  | { readonly seq: number; readonly ok: false; readonly code: FaultCode; readonly message: string }

@@ -1,0 +1,94 @@
+/** The questions that change nothing. Each is answered from one state of the file. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { StoredItem } from '../../item.ts'
+import { createItemCheck, damaged } from '../../item-check.ts'
+import { COLLECTION_COLUMNS, type CollectionRow, collectionOfRow, PLACES, policyOf } from './collections.ts'
+import { createGapLookup } from './gaps.ts'
+import { itemOfRow, type PlacedRow, prepareItems } from './item-row.ts'
+import type { PlacedItem, PlacedPage } from './protocol.ts'
+
+export interface Reader {
+  get(collection: string, key: Uint8Array): StoredItem | undefined
+  /** Items behind place `after`: at most `limit`, and fewer once they hold PAGE_BYTES. */
+  list(collection: string, after: number, limit: number): PlacedPage
+}
+
+/** A page of large items is cut short: it has to fit into memory several times over on its way out. */
+const PAGE_BYTES = 8 * 1_024 * 1_024
+
+/** What is read is what was stored, or Fault STORE_CORRUPT is thrown; SQLite throws its own errors for damaged pages. */
+export function createReader(db: DatabaseSync): Reader {
+  const named = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
+  const byKey = prepareItems(db, 'FROM items WHERE collection = ? AND id = ?')
+  const page = prepareItems(db, 'FROM items WHERE place > ? AND place < ? ORDER BY place LIMIT ?')
+  const checkItem = createItemCheck()
+  const inGaps = createGapLookup(db)
+
+  function find(collection: string): CollectionRow | undefined {
+    const row = named.get(collection)
+    return row === undefined ? undefined : collectionOfRow(row)
+  }
+
+  function serve({ place, collection, row }: PlacedRow, from: CollectionRow): StoredItem {
+    const isItsOwn = collection === from.id && place > from.id * PLACES && place <= from.lastPlace
+    if (!isItsOwn || (row.checksum === null && place > from.checkedFrom)) {
+      throw damaged(`the row of the item at place ${place} of collection "${from.name}"`)
+    }
+    return checkItem(row, { name: from.name, policy: () => policyOf(from) })
+  }
+
+  /** Throws unless every place from `first` to `last` that must have an item lies in a gap. */
+  function expectGap(first: number, last: number, from: CollectionRow): void {
+    if (!inGaps(Math.max(first, from.checkedFrom + 1), last)) {
+      throw damaged(`collection "${from.name}": an item between the places ${first} and ${last}`)
+    }
+  }
+
+  function takePage(from: CollectionRow, after: number, limit: number): PlacedPage {
+    const base = from.id * PLACES
+    const items: PlacedItem[] = []
+    let bytes = 0
+    let last = Math.max(base, after)
+    for (const found of page.iterate(last, base + PLACES, limit + 1)) {
+      if (items.length === limit || bytes >= PAGE_BYTES) return { items, more: true }
+      const placed = itemOfRow(found)
+      if (placed.place <= last) throw damaged(`the order of collection "${from.name}"`)
+      expectGap(last + 1, placed.place - 1, from)
+      last = placed.place
+      const item = serve(placed, from)
+      items.push({ place: last, item })
+      bytes += item.content.length
+    }
+    expectGap(last + 1, from.lastPlace, from)
+    return { items, more: false }
+  }
+
+  return {
+    get: (collection, key) =>
+      inSnapshot(db, () => {
+        const from = find(collection)
+        const found = from && byKey.get(from.id, key)
+        if (from === undefined || found === undefined) return undefined
+        const placed = itemOfRow(found)
+        // the index may lead to another row than it was made for
+        if (Buffer.compare(placed.row.key, key) !== 0)
+          throw damaged(`an entry of the index of collection "${collection}"`)
+        return serve(placed, from)
+      }),
+    list: (collection, after, limit) =>
+      inSnapshot(db, () => {
+        const from = find(collection)
+        return from === undefined ? { items: [], more: false } : takePage(from, after, limit)
+      }),
+  }
+}
+
+function inSnapshot<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('BEGIN')
+  try {
+    return work()
+  } finally {
+    // SQLite ends it by itself after some errors
+    if (db.isTransaction) db.exec('ROLLBACK')
+  }
+}

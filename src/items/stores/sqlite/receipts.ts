@@ -1,0 +1,47 @@
+/** The answers kept under Idempotency-Keys, each under a checksum. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Receipt } from '../../receipt.ts'
+import { receiptChecksum } from '../../receipt.ts'
+import type { Claim } from '../../store.ts'
+import type { PackedOutcome } from './protocol.ts'
+
+export interface Receipts {
+  /** What becomes of a unit whose key was used before; `undefined` when it was not, or its time is over. */
+  find(claim: Claim, nowMs: number): Exclude<PackedOutcome, { kind: 'stored' }> | undefined
+  keep(claim: Claim, receipt: Receipt): void
+  clearExpired(nowMs: number): void
+}
+
+/** How many expired receipts one batch clears away, so that no batch waits for a large clearing. */
+const EXPIRED_PER_BATCH = 64
+
+export function createReceipts(db: DatabaseSync): Receipts {
+  const select = db.prepare(
+    'SELECT fingerprint, status, body, expires_ms, checksum FROM receipts WHERE scope = ? AND key = ?',
+  )
+  const replace = db.prepare(
+    'INSERT OR REPLACE INTO receipts (scope, key, fingerprint, status, body, expires_ms, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  )
+  const clear = db.prepare(
+    'DELETE FROM receipts WHERE (scope, key) IN (SELECT scope, key FROM receipts WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)',
+  )
+  return {
+    find({ scope, key, fingerprint }, nowMs) {
+      const row = select.get(scope, key)
+      if (row === undefined) return undefined
+      const receipt = { status: Number(row['status']), body: String(row['body']) }
+      const kept = { scope, key, fingerprint: String(row['fingerprint']), expiresAtMs: Number(row['expires_ms']) }
+      if (row['checksum'] !== null && row['checksum'] !== receiptChecksum(kept, receipt))
+        return { kind: 'receipt-damaged' }
+      if (kept.expiresAtMs <= nowMs) return undefined
+      if (kept.fingerprint !== fingerprint) return { kind: 'key-reused' }
+      return { kind: 'replayed', receipt }
+    },
+    keep(claim, receipt) {
+      const checksum = receiptChecksum(claim, receipt)
+      const { scope, key, fingerprint, expiresAtMs } = claim
+      replace.run(scope, key, fingerprint, receipt.status, receipt.body, expiresAtMs, checksum)
+    },
+    clearExpired: (nowMs) => void clear.run(nowMs, EXPIRED_PER_BATCH),
+  }
+}

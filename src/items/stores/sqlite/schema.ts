@@ -1,0 +1,116 @@
+/**
+ * The shape of the embedded store, as a list of migrations. `PRAGMA user_version` counts how many have run. A step
+ * that shipped is never edited; a change is a new step.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { Fault } from '../../../std/fault.ts'
+import { COLLECTION_COLUMNS, collectionChecksum, rawCollection } from './collections.ts'
+
+/** A step's statements, and what is done after them in the same transaction. */
+type Step = string | { readonly sql: string; readonly afterwards: (db: DatabaseSync) => void }
+
+/**
+ * An item's place is `collection << 33 | n`: items of a collection lie together in order of creation, so a page is a
+ * range scan and needs no index of its own. 2^20 collections of 2^33 items keep it within a double's 2^53.
+ */
+const MIGRATIONS: readonly Step[] = [
+  `
+  CREATE TABLE collections (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    policy TEXT NOT NULL,
+    -- the highest place ever given out, so that a cursor never passes by an item that took a deleted one's place
+    last_place INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE items (
+    place INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    id BLOB NOT NULL,
+    media TEXT,
+    first_seen_ms INTEGER NOT NULL,
+    content BLOB NOT NULL
+  ) STRICT;
+
+  -- the only judge of what is a duplicate
+  CREATE UNIQUE INDEX items_once ON items (collection, id);
+
+  CREATE TABLE receipts (
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (scope, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX receipts_by_expiry ON receipts (expires_ms);
+  `,
+  `
+  -- deletions that removed something
+  ALTER TABLE collections ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0;
+  `,
+  {
+    // no row of items is touched, however many there are: fill.ts gives them their checksums later
+    sql: `
+  ALTER TABLE items ADD COLUMN checksum INTEGER;
+  ALTER TABLE receipts ADD COLUMN checksum INTEGER;
+  ALTER TABLE collections ADD COLUMN checksum INTEGER;
+  ALTER TABLE collections ADD COLUMN checked_from INTEGER NOT NULL DEFAULT 0;
+  UPDATE collections SET last_place = max(last_place, id << 33);
+  UPDATE collections SET checked_from = last_place;
+  CREATE TABLE gaps (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+  `,
+    afterwards: addCollectionChecksums,
+  },
+]
+
+function addCollectionChecksums(db: DatabaseSync): void {
+  const rows = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections`).all()
+  const update = db.prepare('UPDATE collections SET checksum = ? WHERE id = ?')
+  for (const row of rows.map(rawCollection)) update.run(collectionChecksum(row), row.id)
+}
+
+/** "ingt": marks the file as ours, so that another program's database is never migrated. */
+const APPLICATION_ID = 0x696e6774
+
+/** Brings a database to the newest shape, each step in a transaction of its own. */
+export function migrate(db: DatabaseSync): void {
+  const version = pragma(db, 'user_version')
+  if (version === 0 && pragma(db, 'application_id') === 0 && countTables(db) === 0) {
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+  }
+  if (pragma(db, 'application_id') !== APPLICATION_ID) {
+    throw new Fault('STORE_CORRUPT', 'the database file was not made by ingot; name another data folder')
+  }
+  if (version > MIGRATIONS.length) {
+    throw new Fault(
+      'STORE_CORRUPT',
+      `the data has shape ${version}, this version knows up to ${MIGRATIONS.length}; use a newer ingot`,
+    )
+  }
+  for (const [index, step] of MIGRATIONS.entries()) {
+    if (index < version) continue
+    const { sql, afterwards = () => {} } = typeof step === 'string' ? { sql: step } : step
+    db.exec(`BEGIN IMMEDIATE; ${sql}`)
+    afterwards(db)
+    db.exec(`PRAGMA user_version = ${index + 1}; COMMIT`)
+  }
+}
+
+/** What a file is, without changing it. */
+export function shapeOf(db: DatabaseSync): { readonly ours: boolean; readonly version: number } {
+  return { ours: pragma(db, 'application_id') === APPLICATION_ID, version: pragma(db, 'user_version') }
+}
+
+/** The shape that this version writes. */
+export const NEWEST_SHAPE: number = MIGRATIONS.length
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0)
+}
+
+function countTables(db: DatabaseSync): number {
+  return Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] ?? 0)
+}

@@ -1,0 +1,60 @@
+/**
+ * The embedded store: one SQLite file in a folder that one process owns. What `put` answered survives the death of
+ * the process and of the machine's power: the answer leaves after COMMIT has fsync'd the log.
+ */
+import { parsePolicy, policyText } from '../../../identity/policy.ts'
+import { createScope } from '../../../std/scope.ts'
+import { itemKey } from '../../item-key.ts'
+import type { ItemStore, PageRequest } from '../../store.ts'
+import { lockFolder } from './folder-lock.ts'
+import { packBatch, unpackOutcome } from './protocol.ts'
+import { type StoreThread, startStoreThread } from './thread.ts'
+
+/** Opens or makes the store in `folder`. Throws Fault STORE_LOCKED, STORE_CORRUPT or STORE_UNAVAILABLE. */
+export async function openSqliteStore(folder: string): Promise<ItemStore> {
+  const scope = createScope()
+  try {
+    const lock = lockFolder(folder)
+    scope.defer(() => lock.release())
+    const writer = await startStoreThread({ folder, role: 'writer' })
+    scope.defer(() => writer.close())
+    // only who reads pays for a second thread
+    let reader: Promise<StoreThread> | undefined
+    const read = (): Promise<StoreThread> => (reader ??= startStoreThread({ folder, role: 'reader' }))
+    scope.defer(async () => (await reader)?.close())
+    return sqliteStore(writer, read, () => scope.close())
+  } catch (failure) {
+    await scope.close()
+    throw failure
+  }
+}
+
+function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, close: () => Promise<void>): ItemStore {
+  return {
+    // the next batch is packed and sent while the last one commits; more would only wait
+    capabilities: { arbitrates: true, exclusive: true, parallelPuts: 2 },
+    async put(units, nowMs) {
+      const batch = packBatch(units, (unit) => policyText(unit.collection.policy))
+      const packed = await writer.call('put', { batch, nowMs }, [batch.bytes.buffer])
+      return packed.map(unpackOutcome)
+    },
+    async collection(name) {
+      const policy = await writer.call('collection', { name })
+      return policy === undefined ? undefined : { name, policy: parsePolicy(JSON.parse(policy)) }
+    },
+    define: (name, policy) => writer.call('define', { name, policy: policyText(policy) }),
+    get: async (collection, id) => (await reader()).call('get', { collection, key: itemKey(id) }),
+    async list(collection, page: PageRequest) {
+      const after = Number(page.after ?? 0)
+      const found = await (await reader()).call('list', { collection, after, limit: page.limit })
+      const last = found.items.at(-1)
+      const items = found.items.map((one) => one.item)
+      return last === undefined || !found.more ? { items } : { items, next: String(last.place) }
+    },
+    delete: (collection, id) => writer.call('delete', { collection, key: itemKey(id) }),
+    past: (collection) => writer.call('past', { collection }),
+    startEpoch: () => writer.call('startEpoch', {}),
+    check: () => writer.call('check', {}),
+    [Symbol.asyncDispose]: close,
+  }
+}

@@ -1,0 +1,86 @@
+/** The service's end of a store thread: a call is a message, its answer settles a promise. */
+import { Worker } from 'node:worker_threads'
+import { Fault } from '../../../std/fault.ts'
+import type { Answer, Method, Methods } from './protocol.ts'
+import type { StoreThreadData } from './worker.ts'
+
+export interface StoreThread {
+  /** `transfer` names buffers whose memory moves to the thread. */
+  call<M extends Method>(
+    method: M,
+    args: Methods[M]['args'],
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<Methods[M]['result']>
+  /** Lets calls under way finish, then ends the thread. */
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (fault: Fault) => void
+}
+
+/** Resolves when the thread has opened the file; rejects with the Fault that kept it from doing so. */
+export async function startStoreThread(data: StoreThreadData): Promise<StoreThread> {
+  const worker = new Worker(new URL(workerFile(), import.meta.url), {
+    workerData: data,
+    // a batch is a few megabytes: more young space would only be memory that is never used
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  })
+  const waiting = new Map<number, Waiting>()
+  let lost: Fault | undefined
+  let seq = 0
+
+  function settle(answer: Answer): void {
+    const waiter = waiting.get(answer.seq)
+    waiting.delete(answer.seq)
+    if (answer.ok) waiter?.resolve(answer.value)
+    else waiter?.reject(new Fault(answer.code, answer.message))
+  }
+
+  function lose(cause: unknown): void {
+    lost ??= new Fault('STORE_UNAVAILABLE', `the store's ${data.role} thread ended`, { cause })
+    for (const waiter of waiting.values()) waiter.reject(lost)
+    waiting.clear()
+  }
+
+  worker.on('message', settle)
+  worker.on('error', lose)
+  const ended = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      lose(`exit code ${code}`)
+      resolve()
+    })
+  })
+
+  function expectAnswer(number: number): Promise<unknown> {
+    return new Promise((resolve, reject) => waiting.set(number, { resolve, reject }))
+  }
+
+  async function call<M extends Method>(
+    method: M,
+    args: Methods[M]['args'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Methods[M]['result']> {
+    if (lost !== undefined) throw lost
+    const number = ++seq
+    const answer = expectAnswer(number)
+    worker.postMessage({ seq: number, method, args }, [...transfer])
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers as Methods says
+    return (await answer) as Methods[M]['result']
+  }
+
+  await expectAnswer(0)
+  return {
+    call,
+    async close() {
+      if (lost === undefined) await call('close', {})
+      await ended
+    },
+  }
+}
+
+/** This file runs as source and as build output; the worker beside it has the same ending. */
+function workerFile(): string {
+  return import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+}

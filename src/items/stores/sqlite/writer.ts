@@ -1,0 +1,156 @@
+/**
+ * Everything that changes the store, by its one writing connection. A batch is one transaction. The unique
+ * index is the judge: an item is inserted, and looked up when the index refused it. Where duplicates abound the look
+ * comes first, to spare the insert; what it does not find is still inserted under the index.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { Fault } from '../../../std/fault.ts'
+import { createJoinedChecksum } from '../../checksum.ts'
+import { itemIdOfKey } from '../../item-key.ts'
+import { renderReceipt } from '../../receipt.ts'
+import type { DefineOutcome } from '../../store.ts'
+import { type CollectionRow, type Collections, createCollections } from './collections.ts'
+import { createFill } from './fill.ts'
+import { createGaps } from './gaps.ts'
+import {
+  createItemReader,
+  type PackedBatch,
+  type PackedItem,
+  type PackedOutcome,
+  type PackedUnit,
+  unpackItemOutcome,
+} from './protocol.ts'
+import { createReceipts } from './receipts.ts'
+
+export interface Writer {
+  /** Runs `work` as one transaction: when this returns all of it is durable; when it throws, nothing of it is. */
+  transaction<T>(work: () => T, beforeCommit?: (result: T) => void): T
+  put(batch: PackedBatch, nowMs: number): readonly PackedOutcome[]
+  policy(collection: string): string | undefined
+  define(collection: string, policy: string): DefineOutcome
+  delete(collection: string, key: Uint8Array): boolean
+  /** Throws when a write would not be accepted. */
+  check(): void
+  /** Gives some items of an older version their checksums, in a transaction; returns whether there are more. */
+  fill(): boolean
+}
+
+export function createWriter(db: DatabaseSync): Writer {
+  const collections = createCollections(db)
+  const gaps = createGaps(db)
+  const put = createPut(db, collections)
+  const fill = createFill(db, collections, gaps)
+  const placeOf = db.prepare('SELECT place FROM items WHERE collection = ? AND id = ?')
+  const remove = db.prepare('DELETE FROM items WHERE place = ?')
+  const anyItem = db.prepare('SELECT 1 FROM items WHERE collection = ? LIMIT 1')
+
+  function transaction<T>(work: () => T, beforeCommit?: (result: T) => void): T {
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      const result = work()
+      collections.save()
+      beforeCommit?.(result)
+      db.exec('COMMIT')
+      return result
+    } catch (failure) {
+      collections.forget()
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw failure
+    }
+  }
+
+  return {
+    transaction,
+    fill: () => transaction(fill),
+    put,
+    policy: (collection) => collections.find(collection)?.policy,
+    define(collection, policy) {
+      const known = collections.find(collection)
+      if (known?.policy === policy) return 'unchanged'
+      if (known === undefined) collections.findOrMake(collection, policy)
+      else if (anyItem.get(known.id) !== undefined) return 'immutable'
+      else collections.change(known, { policy })
+      return 'defined'
+    },
+    delete(collection, key) {
+      const known = collections.find(collection)
+      const place = known && placeOf.get(known.id, key)?.['place']
+      if (known === undefined || typeof place !== 'number') return false
+      remove.run(place)
+      // below, fill.ts finds it
+      if (place > known.checkedFrom) gaps.add(place, place)
+      collections.change(known, { deletes: known.deletes + 1 })
+      return true
+    },
+    check: () => db.exec('BEGIN IMMEDIATE; ROLLBACK'),
+  }
+}
+
+function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
+  const receipts = createReceipts(db)
+  const checksum = createJoinedChecksum()
+  const insert = db.prepare(
+    'INSERT INTO items (place, collection, id, media, first_seen_ms, content, checksum) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  const firstSeen = db.prepare('SELECT first_seen_ms FROM items WHERE collection = ? AND id = ?')
+  firstSeen.setReturnArrays(true)
+  /** Whether most items of the last batch were duplicates: then a look before the insert is the cheaper order. */
+  let lookFirst = false
+
+  function findFirstSeen(into: CollectionRow, item: PackedItem): number | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- arrays were asked for: one column, STRICT
+    const row = firstSeen.get(into.id, item.key) as unknown as [number] | undefined
+    return row?.[0]
+  }
+
+  function putItem(into: CollectionRow, item: PackedItem, nowMs: number): number {
+    const known = lookFirst ? findFirstSeen(into, item) : undefined
+    return known === undefined ? insertItem(into, item, nowMs) : -known
+  }
+
+  function insertItem(into: CollectionRow, item: PackedItem, nowMs: number): number {
+    const media = item.media === 'application/json' ? null : item.media
+    const head = { collection: into.name, media: item.media, firstSeenMs: nowMs }
+    const sum = checksum(head, item.keyAndContent)
+    const { changes } = insert.run(into.lastPlace + 1, into.id, item.key, media, nowMs, item.content, sum)
+    if (changes === 1) {
+      into.lastPlace++
+      return nowMs
+    }
+    const known = findFirstSeen(into, item)
+    // refused, and yet not there: then it was the place that was taken
+    if (known === undefined) throw new Fault('STORE_CORRUPT', `place ${into.lastPlace + 1} is taken`)
+    return -known
+  }
+
+  function putUnit(unit: PackedUnit, items: readonly PackedItem[], nowMs: number): PackedOutcome {
+    const earlier = unit.claim && receipts.find(unit.claim, nowMs)
+    if (earlier !== undefined) return earlier
+    const into = collections.findOrMake(unit.collection, unit.policy)
+    if (into.policy !== unit.policy) return { kind: 'policy-changed' }
+    const before = into.lastPlace
+    const seen = Float64Array.from(items, (item) => putItem(into, item, nowMs))
+    if (into.lastPlace !== before) collections.change(into, {})
+    if (unit.claim === undefined) return { kind: 'stored', firstSeen: seen }
+    const ids = items.map((item) => itemIdOfKey(item.key))
+    const receipt = renderReceipt(unit.claim.form, ids, Array.from(seen, unpackItemOutcome))
+    receipts.keep(unit.claim, receipt)
+    return { kind: 'stored', firstSeen: seen, receipt }
+  }
+
+  return (batch, nowMs) => {
+    const items = createItemReader(batch)
+    const outcomes = batch.units.map((unit) => putUnit(unit, items.next(unit.count), nowMs))
+    receipts.clearExpired(nowMs)
+    lookFirst = mostlyDuplicates(outcomes)
+    return outcomes
+  }
+}
+
+function mostlyDuplicates(outcomes: readonly PackedOutcome[]): boolean {
+  let balance = 0
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'stored') for (const seen of outcome.firstSeen) balance += seen < 0 ? 1 : -1
+  }
+  return balance > 0
+}

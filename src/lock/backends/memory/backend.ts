@@ -1,0 +1,192 @@
+/**
+ * Locks inside one process, and the executable specification of a backend: what is written here is what every other
+ * backend imitates with a server.
+ *
+ * A key is free, held (a token, a fence, an end) or kept for an heir: the first in line when it became free, who has
+ * `GRACE_MS` to come for it. Fences come from one counter for all keys, so no key leaves anything behind.
+ */
+import type { Clock, Timer } from '../../../std/clock.ts'
+import type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
+import { composeFence } from '../../fencing/fence-store.ts'
+import type { Attempt, Extension, Inspection, Key, Release, Ticket, Token } from '../../lock.ts'
+import { aborted } from '../../outage.ts'
+import { newToken } from '../../token.ts'
+import { createQueue, GRACE_MS, type Queue } from './wait-queue.ts'
+
+interface Holder {
+  readonly token: Token
+  readonly fence: bigint
+  endsMs: number
+}
+
+interface Entry {
+  holder?: Holder | undefined
+  heir?: { readonly token: Token; readonly endsMs: number } | undefined
+  readonly queue: Queue
+  alarm?: Timer | undefined
+}
+
+export interface MemoryOptions {
+  /** Measures the leases. */
+  readonly clock: Clock
+}
+
+export interface DurableMemoryOptions extends MemoryOptions {
+  /** An epoch that a fence store gave to this process alone, so that its fences beat those of earlier processes. */
+  readonly epoch: bigint
+}
+
+type MemoryFencing = 'always' | 'within-epoch'
+
+class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencing> {
+  readonly name = 'memory'
+  readonly capabilities: Capabilities<F>
+  readonly #epoch: bigint
+  readonly #clock: Clock
+  readonly #entries = new Map<Key, Entry>()
+  #counter = 0n
+
+  constructor(clock: Clock, fencing: F, epoch: bigint) {
+    this.#clock = clock
+    this.capabilities = { fencing, wakes: true, fair: true }
+    this.#epoch = epoch
+  }
+
+  async tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<MemoryFencing>> {
+    return signal.aborted ? aborted(signal) : this.#attempt(request)
+  }
+
+  async tryAcquireMany(
+    requests: readonly LeaseRequest[],
+    signal: AbortSignal,
+  ): Promise<readonly Attempt<MemoryFencing>[]> {
+    return requests.map((request) => (signal.aborted ? aborted(signal) : this.#attempt(request)))
+  }
+
+  async extend({ key, token, ttlMs }: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+    if (signal.aborted) return aborted(signal)
+    const entry = this.#entryOf(key)
+    const held = entry.holder?.token === token ? entry.holder : undefined
+    if (held !== undefined) held.endsMs = Math.max(held.endsMs, this.#clock.monotonicMs() + ttlMs)
+    this.#settle(key, entry)
+    return held === undefined ? { kind: 'lost' } : { kind: 'extended', ttlMs }
+  }
+
+  async release({ key, token }: Lease, signal: AbortSignal): Promise<Release> {
+    if (signal.aborted) return aborted(signal)
+    const entry = this.#entryOf(key)
+    const held = entry.holder?.token === token
+    if (held) entry.holder = undefined
+    if (entry.heir?.token === token) entry.heir = undefined
+    entry.queue.leave(token)
+    this.#settle(key, entry)
+    return { kind: held ? 'released' : 'lost' }
+  }
+
+  async inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
+    if (signal.aborted) return aborted(signal)
+    const entry = this.#entryOf(key)
+    const { holder } = entry
+    this.#settle(key, entry)
+    if (holder === undefined) return { kind: 'free' }
+    return { kind: 'held', remainingMs: holder.endsMs - this.#clock.monotonicMs(), fence: holder.fence }
+  }
+
+  wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
+    const place = this.#entries.get(key)?.queue.find(ticket)
+    if (place === undefined || signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done)
+        place.wake = undefined
+        place.seenMs = this.#clock.monotonicMs()
+        resolve()
+      }
+      place.wake = done
+      signal.addEventListener('abort', done, { once: true })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const entry of this.#entries.values()) entry.alarm?.cancel()
+    this.#entries.clear()
+  }
+
+  #attempt(request: LeaseRequest): Attempt<MemoryFencing> {
+    const entry = this.#entryOf(request.key)
+    const { holder, heir } = entry
+    if (holder?.token === request.token) {
+      return { kind: 'granted', fence: holder.fence, ttlMs: holder.endsMs - this.#clock.monotonicMs() }
+    }
+    const taken = holder !== undefined || (heir !== undefined && heir.token !== request.token)
+    const answer = taken ? this.#refuse(entry, request) : this.#grant(entry, request)
+    this.#settle(request.key, entry)
+    return answer
+  }
+
+  #refuse(entry: Entry, request: LeaseRequest): Attempt<MemoryFencing> {
+    const now = this.#clock.monotonicMs()
+    const remainingMs = (entry.holder?.endsMs ?? entry.heir?.endsMs ?? now) - now
+    if (request.willWait !== true) return { kind: 'held', remainingMs }
+    return { kind: 'held', remainingMs, ticket: entry.queue.take(request.token, now).ticket }
+  }
+
+  #grant(entry: Entry, { token, ttlMs }: LeaseRequest): Attempt<MemoryFencing> {
+    entry.heir = undefined
+    entry.queue.leave(token)
+    entry.holder = {
+      token,
+      fence: composeFence(this.#epoch, ++this.#counter),
+      endsMs: this.#clock.monotonicMs() + ttlMs,
+    }
+    return { kind: 'granted', fence: entry.holder.fence, ttlMs }
+  }
+
+  /** The key's entry as of now. */
+  #entryOf(key: Key): Entry {
+    const entry = this.#entries.get(key) ?? { queue: createQueue() }
+    this.#settle(key, entry)
+    this.#entries.set(key, entry)
+    return entry
+  }
+
+  /** Brings an entry up to now: ends what has run out, names the heir, and drops an entry that says nothing. */
+  #settle(key: Key, entry: Entry): void {
+    const now = this.#clock.monotonicMs()
+    if (entry.holder !== undefined && entry.holder.endsMs <= now) entry.holder = undefined
+    if (entry.heir !== undefined && entry.heir.endsMs <= now) entry.heir = undefined
+    if (entry.holder === undefined && entry.heir === undefined) nameHeir(entry, now)
+    this.#setAlarm(key, entry, now)
+    if (entry.holder === undefined && entry.heir === undefined) this.#entries.delete(key)
+  }
+
+  /** The end of a lease wakes waiters too, so somebody must look when it comes. */
+  #setAlarm(key: Key, entry: Entry, now: number): void {
+    entry.alarm?.cancel()
+    const endsMs = entry.holder?.endsMs ?? entry.heir?.endsMs
+    entry.alarm = endsMs === undefined ? undefined : this.#clock.timer(endsMs - now, () => this.#settle(key, entry))
+  }
+}
+
+function nameHeir(entry: Entry, now: number): void {
+  const place = entry.queue.shift(now)
+  if (place === undefined) return
+  entry.heir = { token: place.token, endsMs: now + GRACE_MS }
+  place.wake?.()
+}
+
+/** Fair. With an epoch its fences beat those of every process before it; without one they begin at 1 again. */
+export function createMemoryBackend(options: DurableMemoryOptions): LockBackend<'always'>
+export function createMemoryBackend(options: MemoryOptions): LockBackend<'within-epoch'>
+export function createMemoryBackend(options: MemoryOptions | DurableMemoryOptions): LockBackend {
+  if ('epoch' in options && options.epoch !== undefined)
+    return new MemoryBackend(options.clock, 'always', options.epoch)
+  return new MemoryBackend(options.clock, 'within-epoch', 0n)
+}
+
+/** For the registry: `memory:` has no parameters. */
+export async function openMemoryBackend(_: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
+  const { clock, fences } = context
+  if (fences === undefined) return createMemoryBackend({ clock })
+  return createMemoryBackend({ clock, epoch: await fences.epochOf(`memory:${newToken()}`, signal) })
+}

@@ -1,0 +1,37 @@
+/**
+ * Bounds how fast a client takes new epochs: there are 2^23 of them. Failovers come nowhere near the bound. Two servers
+ * that are both taken for the primary of the same data, for good, would: each takes an epoch from the other in turns.
+ */
+import type { Clock } from '../../../std/clock.ts'
+import { Fault } from '../../../std/fault.ts'
+
+/** Epochs that may be taken at once, and the time after which there is one more, in milliseconds. */
+export const BURST = 60
+export const EARN_MS = 30_000
+
+export interface Allowance {
+  /** Throws `LOCK_BACKEND_UNAVAILABLE` when too many were taken lately. */
+  spend(): void
+}
+
+/** A token bucket. Source: Turner, "New directions in communications", IEEE Communications Magazine 24(10), 1986. */
+export function createAllowance(clock: Clock): Allowance {
+  let left = BURST
+  let sinceMs = clock.monotonicMs()
+  return {
+    spend() {
+      const now = clock.monotonicMs()
+      const earned = Math.floor((now - sinceMs) / EARN_MS)
+      if (left + earned >= BURST) sinceMs = now
+      else sinceMs += earned * EARN_MS
+      left = Math.min(BURST, left + earned)
+      if (left === 0) {
+        throw new Fault(
+          'LOCK_BACKEND_UNAVAILABLE',
+          'epochs for fences are taken too often: two redis servers seem to be primary of the same data',
+        )
+      }
+      left--
+    },
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * Locks on Redis: one server, Sentinel or Cluster, by the same scripts. A lock is a key with an expiry; a grant, its
+ * fence, its refusal and the place in the queue are one atomic script each, and so is the hand-over at release.
+ *
+ * What it does not promise: Redis replicates asynchronously, so an unplanned failover may forget a lock that is held,
+ * and the expiry follows the server's wall clock. Either way two holders run at once, and the fence decides.
+ */
+import { randomBytes } from 'node:crypto'
+import type { RedisConnection } from '../../../redis/connection.ts'
+import { createRedisConnection } from '../../../redis/deployment.ts'
+import { Unsent } from '../../../redis/failure.ts'
+import { parseRedisUrl } from '../../../redis/redis-url.ts'
+import type { Clock } from '../../../std/clock.ts'
+import { Fault } from '../../../std/fault.ts'
+import { silentLog } from '../../../telemetry/log.ts'
+import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
+import type { FenceStore } from '../../fencing/fence-store.ts'
+import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../../lock.ts'
+import { aborted, orAborted, unavailable, unavailableKey } from '../../outage.ts'
+import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
+import { createEpochs, type Epochs } from './epochs.ts'
+import { createNames, type LockNames, type Names } from './keys.ts'
+import { MARK_WAITS } from './marks.ts'
+import type { Asked, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
+import type { Answer, Vacancy } from './reply.ts'
+import { createScripts, type Given, type Returned, type Scripts } from './scripts.ts'
+import { createPlaces, type Places } from './wait-entries.ts'
+
+/** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
+export const KEEP_MS = 500
+/**
+ * While the server works on one batch, the client prepares the next: with 64 keys at once, 32 gave twice the locks of
+ * 128. A script of this size keeps the server from everybody else for an eighth of a millisecond.
+ */
+const MAX_BATCH = 32
+/** How often one attempt may find that its fence needs an epoch first; most of these are waits for another client. */
+const MAX_ADOPTIONS = MARK_WAITS + 4
+
+type Fencing = 'always' | 'within-epoch'
+
+/** The backend, and how it is started: it does no I/O before `connect`. */
+export interface RedisLock<F extends Fencing> extends LockBackend<F> {
+  /** Once. Rejects with one clear Fault (see `RedisConnection.connect`), or the signal's reason. */
+  connect(signal: AbortSignal): Promise<void>
+  wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
+}
+
+class RedisBackend<F extends Fencing> {
+  readonly name = 'redis'
+  readonly capabilities: { readonly fencing: F; readonly wakes: true; readonly fair: true }
+  readonly #clock: Clock
+  readonly #connection: RedisConnection
+  readonly #names: Names
+  readonly #places: Places
+  readonly #epochs: Epochs | undefined
+  readonly #client = randomBytes(9).toString('base64url')
+  readonly #scripts: Scripts
+  readonly #acquisitions: Batcher<Asked, Attempt<Fencing>>
+  readonly #releases: Batcher<Returned, Release>
+  /** Of this client, by tag. */
+  readonly #channels: string[] = []
+
+  constructor(
+    url: string,
+    deps: RedisLockDeps & { readonly fences?: FenceStore },
+    options: RedisLockOptions,
+    fencing: F,
+  ) {
+    const { namespace = 'ingot', settings } = options
+    if (!/^[\w.-]{1,64}$/.test(namespace)) throw new Fault('CONFIG_INVALID', `"${namespace}" is no namespace`)
+    const listeners = {
+      message: (_channel: string, payload: string) => this.#wake(payload),
+      gap: () => this.#places.wakeAll(),
+      lost: () => this.#epochs?.lost(),
+      announced: () => this.#epochs?.doubt(),
+    }
+    const log = deps.log ?? silentLog
+    this.capabilities = { fencing, wakes: true, fair: true }
+    this.#clock = deps.clock
+    this.#connection = createRedisConnection(parseRedisUrl(url), { log, listeners }, settings)
+    this.#names = createNames(namespace)
+    this.#places = createPlaces(deps.clock)
+    const parts = { ...deps, log, connection: this.#connection, client: this.#client, keys: this.#names.fences }
+    this.#epochs = deps.fences === undefined ? undefined : createEpochs({ ...parts, fences: deps.fences })
+    const terms = { client: this.#client, epochs: this.#epochs, keepMs: KEEP_MS }
+    this.#scripts = createScripts(this.#connection, terms)
+    this.#acquisitions = this.#batcher((batch) => this.#acquire(batch))
+    this.#releases = this.#batcher((batch) => this.#scripts.release(batch))
+  }
+
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#connection.connect(signal)
+  }
+
+  tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<Fencing>> {
+    const { key, token, ttlMs, willWait = false } = request
+    const names = this.#names.of(key)
+    const queue = willWait && this.#connection.subscribed(this.#channelOf(names))
+    return this.#submit({ token, ttlMs, names, queue, signal, willWait, adoptions: 0 })
+  }
+
+  tryAcquireMany(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<Fencing>[]> {
+    // made in one turn, they share a command
+    return Promise.all(requests.map((request) => this.tryAcquire(request, signal)))
+  }
+
+  extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
+    const { lock } = this.#names.of(request.key)
+    return this.#answered(signal, this.#extend(request, lock, signal))
+  }
+
+  release({ key, token }: Lease, signal: AbortSignal): Promise<Release> {
+    this.#places.drop(token)
+    return this.#releases.submit({ token, names: this.#names.of(key), signal })
+  }
+
+  inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
+    const { lock } = this.#names.of(key)
+    return this.#answered(signal, this.#inspect(lock, signal))
+  }
+
+  wait(_key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
+    return this.#places.wait(ticket, signal)
+  }
+
+  fenceRefused(key: Key, fence: bigint): void {
+    this.#epochs?.refused(this.#names.of(key).tag, fence)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#places.wakeAll()
+    await this.#connection[Symbol.asyncDispose]()
+  }
+
+  /** Outages and the caller's own giving up, as values. */
+  #answered<T>(signal: AbortSignal, work: Promise<T>): Promise<T | Unavailable> {
+    const answer = work.catch((error: unknown) => unavailable(this.#connection.description, error))
+    return orAborted(answer, signal)
+  }
+
+  #channelOf({ tag, channels }: LockNames): string {
+    return (this.#channels[tag] ??= channels + this.#client)
+  }
+
+  #submit(asked: Asked): Promise<Attempt<Fencing>> {
+    const refreshed = this.#epochs?.refreshed()
+    return refreshed === undefined ? this.#send(asked) : this.#answered(asked.signal, this.#sendAfter(refreshed, asked))
+  }
+
+  async #sendAfter(refreshed: Promise<void>, asked: Asked): Promise<Attempt<Fencing>> {
+    // a question that was under way when the process was stopped is answered, and too old again
+    for (let due: Promise<void> | undefined = refreshed; due !== undefined; due = this.#epochs?.refreshed()) await due
+    return this.#send(asked)
+  }
+
+  #send(asked: Asked): Promise<Attempt<Fencing>> {
+    if (asked.queue) this.#places.take(asked.token)
+    return this.#acquisitions.submit(asked)
+  }
+
+  #acquire(batch: readonly Asked[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
+    const sentMs = this.#clock.monotonicMs()
+    const fills = this.#epochs?.fills ?? 0
+    return this.#scripts.acquire(batch, (answers) => {
+      // the leases began no earlier than the command was sent
+      const spentMs = this.#clock.monotonicMs() - sentMs
+      return batch.map((asked, i) => this.#outcome(asked, answers[i], { spentMs, fills }))
+    })
+  }
+
+  #outcome(
+    asked: Asked,
+    answer: Answer | undefined,
+    { spentMs, fills }: Sent,
+  ): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+    if (answer === undefined) return unavailable(`${this.#connection.description}: an answer is missing`)
+    switch (answer.kind) {
+      case 'held':
+        return this.#refusal(asked, answer.remainingMs)
+      case 'granted':
+      case 'repeated': {
+        this.#places.drop(asked.token)
+        const ttlMs = (answer.kind === 'granted' ? asked.ttlMs : answer.remainingMs) - spentMs
+        return { kind: 'granted', fence: answer.fence, ttlMs: Math.max(0, ttlMs) }
+      }
+      case 'vacant':
+        return this.#answered(asked.signal, this.#afterAdoption(asked, answer, fills))
+      case 'demoted':
+        // it raises no error of its own, and an address may keep leading here for as long as the connection stands
+        this.#connection.renew(asked.names.lock)
+        return unavailable(`${this.#connection.description}: the server is no primary any more`)
+      case 'exhausted':
+        return unavailableKey(new Fault('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
+      case 'foreign':
+        return unavailableKey(this.#foreign(asked.names[answer.which]))
+      default:
+        return answer satisfies never
+    }
+  }
+
+  #refusal(asked: Asked, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+    const remainingMs = leftMs < 0 ? undefined : leftMs
+    if (asked.queue) {
+      if (remainingMs !== undefined) this.#places.note(asked.token, remainingMs)
+      return { kind: 'held', remainingMs, ticket: asked.token }
+    }
+    return asked.willWait ? this.#answered(asked.signal, this.#afterSubscription(asked)) : { kind: 'held', remainingMs }
+  }
+
+  /** A place is only good for one who listens: what is released before the next attempt is free by then. */
+  async #afterSubscription(asked: Asked): Promise<Attempt<Fencing>> {
+    await this.#connection.subscribe(this.#channelOf(asked.names))
+    return this.#submit({ ...asked, queue: true })
+  }
+
+  /** The same attempt, once an epoch is confirmed for the server. */
+  async #afterAdoption(asked: Asked, vacancy: Vacancy, fills: number): Promise<Attempt<Fencing>> {
+    if (this.#epochs === undefined || asked.adoptions === MAX_ADOPTIONS) {
+      return unavailable(`${this.#connection.description}: the server changed again and again`)
+    }
+    await this.#epochs.settle(asked.names.tag, vacancy, fills)
+    return this.#submit({ ...asked, adoptions: asked.adoptions + 1 })
+  }
+
+  async #extend({ token, ttlMs }: LeaseRequest, lock: string, signal: AbortSignal): Promise<Extension> {
+    const sentMs = this.#clock.monotonicMs()
+    if (!(await this.#scripts.extend(lock, { token, ttlMs }, signal))) return { kind: 'lost' }
+    return { kind: 'extended', ttlMs: Math.max(0, ttlMs - (this.#clock.monotonicMs() - sentMs)) }
+  }
+
+  #inspect(lock: string, signal: AbortSignal): Promise<Inspection> {
+    return this.#scripts.inspect(lock, signal).catch((error: unknown) => {
+      if (error instanceof Fault && error.code === 'REDIS_KEY_FOREIGN') return unavailableKey(this.#foreign(lock))
+      throw error
+    })
+  }
+
+  #foreign(name: string): Fault {
+    const why = `another program stored something else under "${name}"`
+    return new Fault('REDIS_KEY_FOREIGN', `${this.#connection.description}: ${why}`)
+  }
+
+  #batcher<Q extends Given, A>(run: BatchOptions<Q, A | Unavailable>['run']): Batcher<Q, A | Unavailable> {
+    return createBatcher<Q, A | Unavailable>({
+      run,
+      groupOf: ({ names }) => (this.#connection.clustered ? names.tag : 0),
+      signalOf: ({ signal }) => signal,
+      givenUp: aborted,
+      failed: (error) => unavailable(this.#connection.description, error),
+      withheld: (error) => error instanceof Unsent,
+      max: MAX_BATCH,
+    })
+  }
+
+  /** A message is "token lock": the key was handed to that token, one of ours. */
+  #wake(payload: string): void {
+    const space = payload.indexOf(' ')
+    const token = payload.slice(0, space)
+    const key = this.#names.keyOf(payload.slice(space + 1))
+    if (key === undefined) return
+    const names = this.#names.of(key)
+    const passOn = (): void => {
+      const signal = new AbortController().signal
+      // when this fails too, the key is kept for nobody until KEEP_MS is over
+      void this.#releases.submit({ token, names, signal, onlyIfKept: true })
+    }
+    this.#places.wake(token, passOn)
+  }
+}
+
+/** With a durable store for epochs: fences rise across restarts, failovers and lost data. Throws `CONFIG_INVALID`. */
+export function createRedisLock(
+  url: string,
+  deps: RedisLockDeps & { readonly fences: FenceStore },
+  options?: RedisLockOptions,
+): RedisLock<'always'>
+/** Without one: fences rise as long as the server keeps its data. Throws `CONFIG_INVALID`. */
+export function createRedisLock(
+  url: string,
+  deps: RedisLockDeps & { readonly fences?: never },
+  options?: RedisLockOptions,
+): RedisLock<'within-epoch'>
+export function createRedisLock(
+  url: string,
+  deps: RedisLockDeps & { readonly fences?: FenceStore },
+  options: RedisLockOptions = {},
+): RedisLock<'always'> | RedisLock<'within-epoch'> {
+  return deps.fences === undefined
+    ? new RedisBackend(url, deps, options, 'within-epoch')
+    : new RedisBackend(url, deps, options, 'always')
+}
+
+/** For the registry: `redis:`, `rediss:`, `redis+sentinel:` and `redis+cluster:` URLs. */
+export async function openRedisLock(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
+  const { clock, log, fences } = context
+  const lock =
+    fences === undefined ? createRedisLock(url, { clock, log }) : createRedisLock(url, { clock, log, fences })
+  await lock.connect(signal)
+  return lock
+}

@@ -1,0 +1,131 @@
+/** The wall clock of a Redis server jumps. Redis ends leases by it; clients measure them by their monotonic clocks. */
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { systemClock } from '../../../std/clock.ts'
+import { createScope } from '../../../std/scope.ts'
+import { reportFault } from '../../../testing/fault-report.ts'
+import { createFencedRegister } from '../../../testing/locks/fenced-register.ts'
+import { present } from '../../../testing/present.ts'
+import { type RedisServers, startStandalone } from '../../../testing/redis/servers.ts'
+import { createLocker } from '../../locker.ts'
+import { newToken } from '../../token.ts'
+import { createRedisLock, type RedisLock } from './backend.ts'
+import { createNames } from './keys.ts'
+
+const ON = 'redis, standalone'
+const LIBRARY = '/tmp/redis-clock.so'
+const OFFSET_FILE = '/tmp/clock-offset'
+const soon = (): AbortSignal => AbortSignal.timeout(5_000)
+
+let scope = createScope()
+afterEach(async () => {
+  await scope.close()
+  scope = createScope()
+})
+
+async function serve(skip: (reason: string) => never): Promise<RedisServers> {
+  const servers = present(
+    await startStandalone({
+      files: { '/tmp/redis-clock.c': readFileSync(new URL('../../../testing/redis/clock.c', import.meta.url), 'utf8') },
+      prepare: [
+        'export DEBIAN_FRONTEND=noninteractive',
+        'apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends tcc >/dev/null',
+        `tcc -shared -nostdlib -o ${LIBRARY} /tmp/redis-clock.c`,
+      ].join('\n'),
+      env: { LD_PRELOAD: LIBRARY },
+    }),
+    skip,
+  )
+  scope.defer(async () => servers[Symbol.asyncDispose]())
+  const built = await servers.exec('sh', '-c', `test -s ${LIBRARY} && echo yes || echo no`)
+  if (built !== 'yes') present({ absent: 'no compiler (tcc) could be installed in the container' }, skip)
+  return servers
+}
+
+async function open(url: string): Promise<RedisLock<'within-epoch'>> {
+  const lock = createRedisLock(url, { clock: systemClock })
+  scope.defer(async () => lock[Symbol.asyncDispose]())
+  await lock.connect(soon())
+  return lock
+}
+
+/** Has the server's clock show so many seconds more than the machine's, or fewer. */
+async function setClock(servers: RedisServers, seconds: number): Promise<void> {
+  const [port = 0] = servers.ports
+  const time = async (): Promise<number> => Number((await servers.cli(port, 'time')).split('\n')[0])
+  await servers.exec('sh', '-c', `echo ${seconds} > ${OFFSET_FILE}`)
+  const offset = (await time()) - Date.now() / 1_000
+  if (Math.abs(offset - seconds) > 20) throw new Error(`inconclusive: the server's clock is ${offset} s ahead`)
+}
+
+test("a server's wall clock that jumps past a lease makes two holders, and the fence decides", async ({ skip }) => {
+  const servers = await serve(skip)
+  const locker = createLocker(await open(servers.url))
+  const first = await locker.acquire('clock', { ttlMs: 30_000 })
+  expect((await locker.tryAcquire('clock')).kind).toBe('held')
+
+  await setClock(servers, 120)
+  // a lease of 30 s ends at once; its holder measures by another clock and cannot know
+  const second = await createLocker(await open(servers.url)).acquire('clock', { ttlMs: 30_000, waitMs: 5_000 })
+  expect(first.signal.aborted).toBe(false)
+  const register = createFencedRegister()
+  register.write(second.fence, 'second')
+  register.write(first.fence, 'first, late')
+  if (register.refusals === 0) throw new Error('inconclusive: no late write was refused')
+  expect(register.value).toBe('second')
+  expect(await first.release()).toMatchObject({ kind: 'lost' })
+  reportFault({
+    fault: "server's wall clock 120 s ahead",
+    on: ON,
+    seen: 'two holders; the late write was refused by its fence',
+  })
+})
+
+const BACK_S = 120
+const LEASE_MS = 1_000
+/** Of the holder that lives: long enough for a loaded machine to renew it in time. */
+const LIVING_MS = 3_000
+/** By then both leases have ended unless they were prolonged, on a clock that runs evenly. */
+const AFTER_LEASES_MS = 3_500
+
+test("a server's wall clock that goes back keeps a dead holder's key until it is deleted, and disturbs no living holder", async ({
+  skip,
+}) => {
+  const servers = await serve(skip)
+  const [port = 0] = servers.ports
+  const [holder, waiter] = [await open(servers.url), await open(servers.url)]
+  const [holders, waiters] = [createLocker(holder), createLocker(waiter)]
+  // a holder that dies renews nothing and releases nothing
+  const dead = async (key: string) => {
+    const attempt = await holder.tryAcquire({ key, token: newToken(), ttlMs: LEASE_MS }, soon())
+    if (attempt.kind !== 'granted') throw new Error(`inconclusive: ${attempt.kind}`)
+    return attempt
+  }
+  const living = await holders.acquire('living', { ttlMs: LIVING_MS })
+  const before = await dead('before')
+  await setClock(servers, -BACK_S)
+  await dead('after')
+  await sleep(AFTER_LEASES_MS)
+
+  // the step is added to leases that were granted before it, and to no others
+  const refused = await waiters.tryAcquire('before')
+  expect(refused.kind === 'held' && (refused.remainingMs ?? 0) > (BACK_S * 1_000) / 2).toBe(true)
+  expect((await waiters.tryAcquire('after')).kind).toBe('granted')
+
+  // renewed since, and still exclusive; its release frees the key as ever
+  expect(living.isHeld()).toBe(true)
+  expect((await waiters.tryAcquire('living')).kind).toBe('held')
+  expect((await living.release()).kind).toBe('released')
+  expect((await waiters.tryAcquire('living')).kind).toBe('granted')
+
+  // what LOCKS.md has an operator do; a waiter then goes on by itself
+  const waiting = waiters.acquire('before', { waitMs: 20_000 })
+  expect(await servers.cli(port, 'del', createNames('ingot').of('before').lock)).toBe('1')
+  expect((await waiting).fence).toBeGreaterThan(before.fence)
+  reportFault({
+    fault: `server's wall clock ${BACK_S} s back`,
+    on: ON,
+    seen: `a dead holder's key stayed ${BACK_S} s longer or until it was deleted; a living holder noticed nothing`,
+  })
+})

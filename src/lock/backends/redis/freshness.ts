@@ -1,0 +1,63 @@
+/**
+ * When the fence store is asked again, while a client takes locks. An answer is good for `REFRESH_MS`; then the next
+ * attempt has the store asked in the background. A client that did not ask for `STALE_MS`, since its process was stopped
+ * or idle, waits for the answer. When the store did not answer, attempts go on with what was confirmed before.
+ */
+import type { Clock } from '../../../std/clock.ts'
+
+/** How long an answer is used before the store is asked again in the background, in milliseconds. */
+export const REFRESH_MS = 500
+/** A client with an older answer waits for a new one, in milliseconds. */
+export const STALE_MS = 1_000
+
+export interface Freshness {
+  /** An answer to a question of this time is in use now. */
+  answered(askedMs: number): void
+  /** Resolves when the answer in use is young enough; `undefined` when it is already. Never rejects. */
+  due(): Promise<void> | undefined
+}
+
+class AnswerAge implements Freshness {
+  readonly #clock: Clock
+  readonly #ask: () => Promise<void>
+  #answeredMs = Number.NEGATIVE_INFINITY
+  #askedMs = Number.NEGATIVE_INFINITY
+  #isAway = false
+  #asking: Promise<void> | undefined
+
+  constructor(clock: Clock, ask: () => Promise<void>) {
+    this.#clock = clock
+    this.#ask = ask
+  }
+
+  answered(askedMs: number): void {
+    this.#answeredMs = Math.max(this.#answeredMs, askedMs)
+    this.#isAway = false
+  }
+
+  due(): Promise<void> | undefined {
+    const now = this.#clock.monotonicMs()
+    const ageMs = now - this.#answeredMs
+    if (ageMs < REFRESH_MS) return undefined
+    const mustWait = ageMs > STALE_MS && !this.#isAway
+    if (this.#asking === undefined && now - this.#askedMs >= REFRESH_MS) {
+      this.#askedMs = now
+      this.#asking = this.#run(now).finally(() => (this.#asking = undefined))
+    }
+    return mustWait ? this.#asking : undefined
+  }
+
+  async #run(nowMs: number): Promise<void> {
+    try {
+      await this.#ask()
+      this.answered(nowMs)
+    } catch {
+      this.#isAway = true
+    }
+  }
+}
+
+/** `ask` asks the store and uses its answer; it rejects when there is none. */
+export function createFreshness(clock: Clock, ask: () => Promise<void>): Freshness {
+  return new AnswerAge(clock, ask)
+}

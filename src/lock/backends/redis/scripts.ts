@@ -1,0 +1,127 @@
+/** The scripts of a lock as functions: what goes to the server, and what its answer means. */
+import { failpoint } from '#failpoint'
+import type { RedisConnection } from '../../../redis/connection.ts'
+import { bulk, loadScript, type Script, scriptBody, scriptOf } from '../../../redis/script.ts'
+import { composeFence } from '../../fencing/fence-store.ts'
+import type { Inspection, Release, Token } from '../../lock.ts'
+import type { LockNames } from './keys.ts'
+import { type Answer, readAnswers, readHolder, readReleases } from './reply.ts'
+
+const ACQUIRE = loadScript('acquire', import.meta.url)
+const EXTEND = loadScript('extend', import.meta.url)
+const RELEASE = releaseScript()
+const INSPECT = loadScript('inspect', import.meta.url)
+
+function releaseScript(): Script {
+  const script = loadScript('release', import.meta.url)
+  if (!failpoint('lock/release-any-owner')) return script
+  return scriptOf('release-any-owner', script.text.replace("string.sub(held, 1, #token + 1) == token .. ':'", 'true'))
+}
+
+/** A lease to end. */
+export interface Given {
+  readonly token: Token
+  readonly names: LockNames
+  /** Nothing is sent after it has aborted. */
+  readonly signal: AbortSignal
+}
+
+/** A lease to end, or only a key that is kept for the token: its owner may be taking it at this very moment. */
+export interface Returned extends Given {
+  readonly onlyIfKept?: true
+}
+
+/** A lease to take. */
+export interface Wanted extends Given {
+  readonly ttlMs: number
+  /** Keep a place when refused. */
+  readonly queue: boolean
+}
+
+/** Each rejects with the connection's Fault. What takes several is one script, and so atomic. */
+export interface Scripts {
+  /** `tell` is given one answer for each. */
+  acquire<T>(batch: readonly Wanted[], tell: (answers: readonly Answer[]) => T): Promise<T>
+  release(batch: readonly Returned[]): Promise<readonly Release[]>
+  /** Whether the lease was the token's own. */
+  extend(lock: string, lease: { readonly token: Token; readonly ttlMs: number }, signal: AbortSignal): Promise<boolean>
+  inspect(lock: string, signal: AbortSignal): Promise<Inspection>
+}
+
+export interface ScriptTerms {
+  /** Ends the names of this client's channels. */
+  readonly client: string
+  /** What the locks of a tag are taken under; absent where counting is enough. */
+  readonly epochs?: { termOf(tag: number): ConfirmedTerm | undefined } | undefined
+  /** How long a released key is kept for the next in line. */
+  readonly keepMs: number
+}
+
+/** Redis takes whole milliseconds; a lease rounded up ends no earlier than its holder believes. */
+function wholeMs(ttlMs: number): string {
+  return String(Math.ceil(ttlMs))
+}
+
+/** A server's epoch that the fence store confirmed since the client connected. */
+export interface ConfirmedTerm {
+  /** The protocol's strings for the first four arguments of acquire.lua. */
+  readonly wire: string
+}
+
+const UNCONFIRMED = bulk('-') + bulk('0') + bulk('0') + bulk(',')
+
+/** The arguments of acquire.lua for a server with this replication id. */
+export function termWire(owner: string, epoch: bigint, lines: Iterable<string>): string {
+  const list = `,${[...lines].join(',')},`
+  return bulk(owner) + bulk(String(epoch)) + bulk(String(composeFence(epoch, 0n))) + bulk(list)
+}
+
+const isWanted = ({ signal }: Given): boolean => !signal.aborted
+const allWanted = (batch: readonly Given[]) => (): boolean => batch.every(isWanted)
+
+const isOne = (reply: unknown): boolean => reply === 1
+
+const ACQUIRE_KEYS = 3
+const ACQUIRE_ARGS = 3
+const TERM_ARGS = 4
+const RELEASE_KEYS = 2
+
+export function createScripts(connection: RedisConnection, { client, epochs, keepMs }: ScriptTerms): Scripts {
+  const nothing = bulk('')
+  const releaseArgs = bulk(String(keepMs)) + bulk(client)
+
+  return {
+    acquire(batch, tell) {
+      let keys = bulk(String(ACQUIRE_KEYS * batch.length))
+      let args = epochs === undefined ? nothing : (epochs.termOf(batch[0]?.names.tag ?? 0)?.wire ?? UNCONFIRMED)
+      for (const { names, token, ttlMs, queue } of batch) {
+        keys += names.wire
+        args += bulk(token) + bulk(wholeMs(ttlMs)) + (queue ? bulk(`${token}@${client}`) : nothing)
+      }
+      const parts = 1 + (epochs === undefined ? 1 : TERM_ARGS) + (ACQUIRE_KEYS + ACQUIRE_ARGS) * batch.length
+      const key = batch[0]?.names.lock ?? ''
+      const read = (reply: unknown) => tell(readAnswers(reply, batch.length))
+      return connection.run({ script: ACQUIRE, key, body: keys + args, parts, read, wanted: allWanted(batch) })
+    },
+    release(batch) {
+      let keys = bulk(String(RELEASE_KEYS * batch.length))
+      let args = releaseArgs
+      for (const { names, token, onlyIfKept } of batch) {
+        keys += names.shortWire
+        args += bulk(onlyIfKept === true ? `?${token}` : token)
+      }
+      const parts = 3 + (RELEASE_KEYS + 1) * batch.length
+      const key = batch[0]?.names.lock ?? ''
+      const read = (reply: unknown) => readReleases(reply, batch.length)
+      return connection.run({ script: RELEASE, key, body: keys + args, parts, read, wanted: allWanted(batch) })
+    },
+    extend(lock, { token, ttlMs }, signal) {
+      const body = scriptBody([lock], [token, wholeMs(ttlMs)])
+      return connection.run({ script: EXTEND, ...body, read: isOne, wanted: () => !signal.aborted })
+    },
+    inspect(lock, signal) {
+      const body = scriptBody([lock], [])
+      return connection.run({ script: INSPECT, ...body, read: readHolder, wanted: () => !signal.aborted })
+    },
+  }
+}

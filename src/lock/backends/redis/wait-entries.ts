@@ -1,0 +1,117 @@
+/**
+ * The waiters of this client: who of them has a place in a queue on the server, and how each is woken.
+ *
+ * A place is registered before the attempt that may take it is sent, because the wake-up can arrive in the same packet
+ * as the refusal. It is woken by a message, by a gap in the subscription, by its lease's end, or after `FALLBACK_MS`,
+ * so a message that is lost costs that much and no more. A message for a place whose owner does not come for it goes
+ * to the next in line.
+ */
+import type { Clock, Timer } from '../../../std/clock.ts'
+import type { Token } from '../../lock.ts'
+
+/** The longest time that a waiter sleeps through a wake-up it did not hear. */
+export const FALLBACK_MS = 1_000
+/** How long an owner who is not waiting right now may take to come for what was kept for him. */
+export const CLAIM_MS = 100
+/** A place whose owner neither came back nor gave it up is forgotten. */
+const FORGET_MS = 60_000
+const SWEEP_ABOVE = 1_000
+
+interface Place {
+  seenMs: number
+  remainingMs: number
+  woken: boolean
+  wake?: (() => void) | undefined
+  claim?: Timer | undefined
+}
+
+export interface Places {
+  /** Keeps or makes a place for the token. Call it before asking the server for one. */
+  take(token: Token): void
+  /** What is left of the lease that the token waits for. */
+  note(token: Token, remainingMs: number): void
+  drop(token: Token): void
+  /** The server handed the key to this token. Calls `passOn` when nobody comes for it. */
+  wake(token: Token, passOn: () => void): void
+  wakeAll(): void
+  /** Never rejects. At once for a token without a place. */
+  wait(token: Token, signal: AbortSignal): Promise<void>
+}
+
+function rouse(place: Place): void {
+  place.woken = true
+  place.wake?.()
+}
+
+/** Until the place is woken, its time is up or the signal aborts. */
+function sleep(place: Place, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', done)
+      place.wake = undefined
+      place.seenMs = clock.monotonicMs()
+      resolve()
+    }
+    const timer = clock.timer(Math.min(place.remainingMs + 1, FALLBACK_MS), done)
+    place.wake = done
+    signal.addEventListener('abort', done, { once: true })
+  })
+}
+
+class PlaceMap implements Places {
+  readonly #clock: Clock
+  readonly #places = new Map<Token, Place>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  take(token: Token): void {
+    if (this.#places.size > SWEEP_ABOVE) this.#sweep()
+    this.#places.get(token)?.claim?.cancel()
+    this.#places.set(token, { seenMs: this.#clock.monotonicMs(), remainingMs: FALLBACK_MS, woken: false })
+  }
+
+  note(token: Token, remainingMs: number): void {
+    const place = this.#places.get(token)
+    if (place !== undefined) place.remainingMs = remainingMs
+  }
+
+  drop(token: Token): void {
+    this.#places.get(token)?.claim?.cancel()
+    this.#places.delete(token)
+  }
+
+  wake(token: Token, passOn: () => void): void {
+    const place = this.#places.get(token)
+    if (place === undefined) return passOn()
+    if (place.wake !== undefined) return rouse(place)
+    place.woken = true
+    place.claim = this.#clock.timer(CLAIM_MS, () => {
+      this.drop(token)
+      passOn()
+    })
+  }
+
+  wakeAll(): void {
+    for (const place of this.#places.values()) rouse(place)
+  }
+
+  async wait(token: Token, signal: AbortSignal): Promise<void> {
+    const place = this.#places.get(token)
+    if (place === undefined || place.woken || signal.aborted) return
+    await sleep(place, this.#clock, signal)
+  }
+
+  #sweep(): void {
+    const now = this.#clock.monotonicMs()
+    for (const [token, place] of this.#places) {
+      if (place.wake === undefined && now - place.seenMs > FORGET_MS) this.#places.delete(token)
+    }
+  }
+}
+
+export function createPlaces(clock: Clock): Places {
+  return new PlaceMap(clock)
+}

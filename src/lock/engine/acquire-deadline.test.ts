@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../../std/fault.ts'
+import { createFakeClock } from '../../testing/clock.ts'
+import { createCallSignals, Patience } from './acquire-deadline.ts'
+import { createCrowd } from './waiter-limit.ts'
+
+function setUp(waitMs: number, parent?: AbortSignal) {
+  const clock = createFakeClock()
+  const calls = createCallSignals(clock)
+  const fault = (): Fault => new Fault('LOCK_TIMEOUT', 'time is up')
+  return {
+    clock,
+    calls,
+    patience: new Patience({ clock, calls, waitMs, fault, parent, crowd: createCrowd(10) }, clock.monotonicMs()),
+  }
+}
+
+test('a call is never given longer than its time, and at most a sixteenth less', async () => {
+  const { clock, calls } = setUp(0)
+  const began = new Map<AbortSignal, number[]>()
+  const lasted: number[] = []
+  for (let i = 0; i < 100; i++) {
+    const signal = calls.of(1_600, clock.monotonicMs())
+    const times = began.get(signal) ?? []
+    began.set(signal, [...times, clock.monotonicMs()])
+    if (times.length === 0) {
+      signal.addEventListener('abort', () => {
+        for (const ms of began.get(signal) ?? []) lasted.push(clock.monotonicMs() - ms)
+      })
+    }
+    await clock.advance(7)
+  }
+  await clock.advance(1_600)
+  expect(lasted).toHaveLength(100)
+  expect(Math.max(...lasted)).toBeLessThanOrEqual(1_600)
+  expect(Math.min(...lasted)).toBeGreaterThan(1_500)
+  expect(began.size).toBeLessThan(10)
+})
+
+test('calls of different lengths do not share', () => {
+  const { clock, calls } = setUp(0)
+  expect(calls.of(100, clock.monotonicMs())).not.toBe(calls.of(200, clock.monotonicMs()))
+})
+
+test('a call that the end of the wait or the caller may cut short has a signal of its own', async () => {
+  const { clock, patience } = setUp(1_000)
+  expect(patience.shared(1_001, clock.monotonicMs())).toBeUndefined()
+  expect(patience.shared(1_000, clock.monotonicMs())).toBeDefined()
+  using call = patience.call(5_000)
+  await clock.advance(1_000)
+  expect(call.signal.reason).toMatchObject({ code: 'LOCK_TIMEOUT' })
+  const abort = new AbortController()
+  const mine = setUp(1_000, abort.signal)
+  expect(mine.patience.shared(10, mine.clock.monotonicMs())).toBeUndefined()
+  using cut = mine.patience.call(10)
+  abort.abort('enough')
+  expect(cut.signal.reason).toBe('enough')
+})
+
+test('a time that was up before anything waited for it is noticed', () => {
+  const { clock, patience } = setUp(1_000)
+  expect(() => patience.check()).not.toThrow()
+  clock.block(1_001)
+  expect(() => patience.check()).toThrow('time is up')
+})

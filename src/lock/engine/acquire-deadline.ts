@@ -1,0 +1,142 @@
+/**
+ * How long an acquisition goes on, and the signals for the waits in it. Signals and timers cost more than all else that
+ * the policy does for a lock that is free, so none is made before something waits for it, and calls share theirs.
+ */
+import type { Clock } from '../../std/clock.ts'
+import { createDeadline, type Deadline } from '../../std/deadline.ts'
+import type { Fault } from '../../std/fault.ts'
+import { callTimeUp } from '../outage.ts'
+import type { Crowd } from './waiter-limit.ts'
+
+/** Share of a call's time by which its signal may abort early, so that calls made shortly after each other share one. */
+const EARLY_SHARE = 1 / 16
+
+export interface CallSignals {
+  /** A signal that aborts `ms` after `nowMs`, or up to a sixteenth of that earlier. */
+  of(ms: number, nowMs: number): AbortSignal
+  /** Aborts all of them, and those that are asked for from now on, with this reason. */
+  end(reason: Fault): void
+}
+
+interface Shared {
+  readonly signal: AbortSignal
+  readonly untilMs: number
+}
+
+/** Signals for calls that their callers do not end one by one. At most 16 of one length have a timer running. */
+export function createCallSignals(clock: Clock): CallSignals {
+  const newest = new Map<number, Shared>()
+  const running = new Set<AbortController>()
+  let ended: AbortSignal | undefined
+
+  function make(ms: number, nowMs: number): AbortSignal {
+    const controller = new AbortController()
+    running.add(controller)
+    const shared = { signal: controller.signal, untilMs: nowMs + ms * EARLY_SHARE }
+    newest.set(ms, shared)
+    clock.timer(ms, () => {
+      if (newest.get(ms) === shared) newest.delete(ms)
+      running.delete(controller)
+      controller.abort(callTimeUp())
+    })
+    return controller.signal
+  }
+
+  return {
+    of(ms, nowMs) {
+      if (ended !== undefined) return ended
+      const shared = newest.get(ms)
+      return shared !== undefined && nowMs < shared.untilMs ? shared.signal : make(ms, nowMs)
+    },
+    end(reason) {
+      ended = AbortSignal.abort(reason)
+      for (const controller of running) controller.abort(reason)
+      running.clear()
+    },
+  }
+}
+
+export interface PatienceTerms {
+  readonly clock: Clock
+  readonly calls: CallSignals
+  /** From now on; infinite for who does not wait. */
+  readonly waitMs: number
+  /** The reason when the time is up. */
+  readonly fault: () => Fault
+  /** The caller's own, which ends everything at once. */
+  readonly parent: AbortSignal | undefined
+  /** Where the caller is counted once it waits. */
+  readonly crowd: Crowd
+}
+
+export class Patience implements Disposable {
+  readonly #terms: PatienceTerms
+  readonly #endMs: number
+  #deadline: Deadline | undefined
+  #ended: Fault | undefined
+  #waits = false
+
+  /** `nowMs` is when the wait begins. */
+  constructor(terms: PatienceTerms, nowMs: number) {
+    this.#terms = terms
+    this.#endMs = nowMs + terms.waitMs
+  }
+
+  /**
+   * Aborts when the time is up, when the caller's own signal does, or when it is ended. While it runs it keeps the
+   * process alive: whoever waits for a lock that another part of this process holds has nothing else that does.
+   */
+  get signal(): AbortSignal {
+    this.#deadline ??= this.#begin()
+    return this.#deadline.signal
+  }
+
+  /** Ends every wait in it, with this reason. */
+  end(reason: Fault): void {
+    this.#ended ??= reason
+    this.#deadline?.end(reason)
+  }
+
+  /** Counts the caller among those who wait, once. Throws `OVERLOADED` when too many do. */
+  wait(): void {
+    if (this.#waits) return
+    this.#terms.crowd.join()
+    this.#waits = true
+  }
+
+  /** Throws the reason when it is over. A time that is up while nothing waits for it is noticed when something does. */
+  check(): void {
+    const { parent, fault } = this.#terms
+    parent?.throwIfAborted()
+    if (this.#ended !== undefined) throw this.#ended
+    this.#deadline?.signal.throwIfAborted()
+    if (this.#terms.clock.monotonicMs() > this.#endMs) throw fault()
+  }
+
+  /**
+   * The signal of a call that begins now and may take `ms`; `undefined` when it must have one of its own, because the
+   * caller's signal or the end of the wait may come first: see `call`.
+   */
+  shared(ms: number, nowMs: number): AbortSignal | undefined {
+    return this.#terms.parent === undefined && nowMs + ms <= this.#endMs ? this.#terms.calls.of(ms, nowMs) : undefined
+  }
+
+  /** The same for any call, at its price. Dispose it when the call has been answered. */
+  call(ms: number): Deadline {
+    return createDeadline({ clock: this.#terms.clock, ms, fault: callTimeUp, parent: this.signal })
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadline?.[Symbol.dispose]()
+    if (this.#waits) this.#terms.crowd.leave()
+    this.#waits = false
+  }
+
+  #begin(): Deadline {
+    const { clock, parent, fault } = this.#terms
+    const ms = Math.max(0, this.#endMs - clock.monotonicMs())
+    const deadline = createDeadline({ clock, ms, fault, parent, keepsAlive: true })
+    if (this.#ended !== undefined) deadline.end(this.#ended)
+    return deadline
+  }
+}

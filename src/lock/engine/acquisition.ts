@@ -1,0 +1,200 @@
+/**
+ * From a key to a lease in hand: attempts, pauses, and the repair of what an attempt may have left behind.
+ *
+ * A token is kept over all attempts of one acquisition. If a command landed whose answer was lost, the next attempt is
+ * granted that very lease instead of finding the key taken by its own ghost.
+ */
+import { fullJitter } from '../../std/retry.ts'
+import type { LeaseRequest } from '../backend.ts'
+import { heldFault, isTimeUp, type LockFault, outageFault, unansweredFault } from '../failure.ts'
+import type { Attempt, Fencing, Key, Token, Unavailable } from '../lock.ts'
+import { unavailable } from '../outage.ts'
+import type { Terms } from '../policy.ts'
+import type { Patience } from './acquire-deadline.ts'
+import { createHolding, type Granted, type Holding, type HoldingDeps, type HoldingOwner, safeEndMs } from './lease.ts'
+import type { News } from './wait-queue.ts'
+
+/** One wish for one key. */
+export interface Wish {
+  readonly key: Key
+  readonly terms: Terms
+  readonly owner: HoldingOwner
+}
+
+type Refusal = Extract<Attempt<Fencing>, { kind: 'held' }>
+
+export type NotGranted = Refusal | Unavailable
+
+export type Outcome<F extends Fencing> =
+  | { readonly kind: 'granted'; readonly holding: Holding<F> }
+  | Refusal
+  | Unavailable
+
+/** A wait that ended within this time had hardly begun: the key became free just then, or the backend cannot wait. */
+const EARLY_MS = 5
+/** So many such waits in a row without a grant are no chance any more. */
+const MAX_HASTY = 3
+/** An attempt that is not answered for so long makes the refusal before it doubtful: the service may be gone. */
+const OUTDATED_MS = 100
+/** Added to what is left of a lease, so that the look after it finds it ended. */
+const AFTER_END_MS = 2
+
+/** Whether a call that was answered so may have taken effect nevertheless. */
+function mayHaveLanded(answer: Unavailable): boolean {
+  return answer.scope !== 'key' && answer.fault.code !== 'LOCK_BREAKER_OPEN'
+}
+
+/** Why a wait was in vain that has used up its time, by what was last heard. */
+export function timeUpFault(news: News, waitMs: number): LockFault {
+  if (news === 'held') return heldFault(waitMs)
+  return news === 'nothing' ? unansweredFault(waitMs) : outageFault(news)
+}
+
+export class Acquisition<F extends Fencing> {
+  readonly #deps: HoldingDeps<F>
+  readonly #wish: Wish
+  #delays: Generator<number, void> | undefined
+  #token: Token
+  /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
+  #trace = false
+  /** Waits in a row that ended early. */
+  #hasty = 0
+
+  constructor(deps: HoldingDeps<F>, wish: Wish) {
+    this.#deps = deps
+    this.#wish = wish
+    this.#token = deps.newToken()
+  }
+
+  get key(): Key {
+    return this.#wish.key
+  }
+
+  /** One attempt, and nothing left behind unless it was granted. */
+  async once(patience: Patience): Promise<Outcome<F>> {
+    const sentMs = this.#deps.policy.clock.monotonicMs()
+    const outcome = this.accept(await this.#ask(false, patience, sentMs), sentMs)
+    if (outcome.kind !== 'granted') this.#cleanUp()
+    return outcome
+  }
+
+  /** Attempts until granted. Rejects with the signal's reason, `OVERLOADED`, or with what used up the time. */
+  async untilGranted(patience: Patience): Promise<Holding<F>> {
+    const { clock } = this.#deps.policy
+    try {
+      for (;;) {
+        const sentMs = clock.monotonicMs()
+        const outcome = this.accept(await this.#ask(true, patience, sentMs), sentMs)
+        if (outcome.kind === 'granted') return outcome.holding
+        patience.wait()
+        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, patience, sentMs)
+        else await this.#afterRefusal(outcome, patience)
+      }
+    } catch (thrown) {
+      this.#cleanUp()
+      throw isTimeUp(thrown) ? timeUpFault(this.#wish.owner.turn.news, this.#wish.terms.waitMs) : thrown
+    }
+  }
+
+  /** Takes over an answer that came for this token, also by another way. */
+  accept(attempt: Attempt<F>, sentMs: number): Outcome<F> {
+    if (attempt.kind === 'held') {
+      this.#report('held')
+      this.#trace ||= attempt.ticket !== undefined
+      return attempt
+    }
+    if (attempt.kind === 'unavailable') {
+      this.#trace ||= mayHaveLanded(attempt)
+      return attempt
+    }
+    const { key, terms, owner } = this.#wish
+    const ttlMs = Math.min(terms.ttlMs, attempt.ttlMs)
+    if (safeEndMs(sentMs, ttlMs) <= this.#deps.policy.clock.monotonicMs()) return this.#tooLate()
+    const granted: Granted<F> = { key, token: this.#token, fence: attempt.fence, sentMs, ttlMs }
+    this.#trace = false
+    this.#report('held')
+    return { kind: 'granted', holding: createHolding(this.#deps, terms, granted, owner) }
+  }
+
+  /** Ends the acquisition without a grant: releases in the background whatever an attempt may have left behind. */
+  giveUp(): void {
+    this.#cleanUp()
+  }
+
+  /** Gives back what an answer may have brought, when it is of no use any more. */
+  decline(attempt: Attempt<F>): void {
+    if (attempt.kind !== 'held') this.#trace = true
+    this.#cleanUp()
+    this.#token = this.#deps.newToken()
+  }
+
+  request(willWait: boolean): LeaseRequest {
+    const { key, terms } = this.#wish
+    return { key, token: this.#token, ttlMs: terms.ttlMs, willWait }
+  }
+
+  #ask(willWait: boolean, patience: Patience, nowMs: number): Promise<Attempt<F>> {
+    const { callMs } = this.#wish.terms
+    const signal = patience.shared(callMs, nowMs)
+    if (signal === undefined) return this.#askAlone(willWait, patience)
+    return this.#deps.backend.tryAcquire(this.request(willWait), signal)
+  }
+
+  async #askAlone(willWait: boolean, patience: Patience): Promise<Attempt<F>> {
+    using call = patience.call(this.#wish.terms.callMs)
+    return await this.#deps.backend.tryAcquire(this.request(willWait), call.signal)
+  }
+
+  /** The answer used up the lease. It is given back, and the next attempt is a new owner's. */
+  #tooLate(): Unavailable {
+    this.#trace = true
+    this.#cleanUp()
+    this.#token = this.#deps.newToken()
+    return unavailable('the grant came too late to be of use')
+  }
+
+  async #afterOutage(outage: Unavailable, patience: Patience, sentMs: number): Promise<void> {
+    const silentMs = this.#deps.policy.clock.monotonicMs() - sentMs
+    // cut short by the end of the wait, an attempt says nothing, and after a while more than the refusal before it
+    if (silentMs > OUTDATED_MS && this.#wish.owner.turn.news === 'held') this.#report('nothing')
+    patience.check()
+    this.#report(outage.fault)
+    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outageFault(outage.fault)
+    await this.#sleep(patience.signal)
+  }
+
+  #report(news: News): void {
+    this.#wish.owner.turn.report(news)
+  }
+
+  async #afterRefusal(refusal: Refusal, patience: Patience): Promise<void> {
+    patience.check()
+    const { backend, policy } = this.#deps
+    if (backend.wait === undefined || refusal.ticket === undefined) {
+      return this.#sleep(patience.signal, refusal.remainingMs)
+    }
+    const ms = Math.min(policy.recheckMs, (refusal.remainingMs ?? policy.recheckMs) + AFTER_END_MS)
+    const beganMs = policy.clock.monotonicMs()
+    using bound = patience.call(ms)
+    await backend.wait(this.#wish.key, refusal.ticket, bound.signal)
+    patience.check()
+    this.#hasty = policy.clock.monotonicMs() - beganMs < EARLY_MS ? this.#hasty + 1 : 0
+    // a backend that cannot wait must not make this a busy loop
+    if (this.#hasty > MAX_HASTY) await this.#sleep(patience.signal)
+  }
+
+  async #sleep(signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const { retry, random, clock } = this.#deps.policy
+    this.#delays ??= fullJitter(retry, random)
+    const delayMs = this.#delays.next().value ?? 0
+    await clock.sleep(Math.min(delayMs, atMostMs + AFTER_END_MS), signal)
+  }
+
+  #cleanUp(): void {
+    if (!this.#trace) return
+    this.#trace = false
+    const { abandoner, policy } = this.#deps
+    const lease = { key: this.#wish.key, token: this.#token }
+    abandoner.abandon(lease, policy.clock.monotonicMs() + this.#wish.terms.ttlMs)
+  }
+}

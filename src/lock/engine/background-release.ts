@@ -1,0 +1,179 @@
+/**
+ * Releases that nobody waits for: of leases whose release was not answered, of attempts whose answer never came (their
+ * command may have landed), of places in queues, of leases granted too late. Tried until the lease has ended by itself:
+ * while a primary hands over, a release that is given up early keeps everybody from the key for the rest of the lease.
+ *
+ * None is ever dropped for want of room. The first attempt of each is made at once, and backends join those into few
+ * commands. What was not answered is repaired together, a chunk at a time, by one loop for all: an outage costs one
+ * small record for each lease, and the service a few calls a second.
+ *
+ * Nothing here keeps the process alive.
+ */
+import type { Clock } from '../../std/clock.ts'
+import { fullJitter } from '../../std/retry.ts'
+import type { Lease, LockBackend } from '../backend.ts'
+import { LockFault } from '../failure.ts'
+import type { Token } from '../lock.ts'
+import type { CallSignals } from './acquire-deadline.ts'
+
+export interface Abandoner {
+  /** Releases in the background until the backend has answered, or `untilMs` (monotonic) makes it pointless. */
+  abandon(lease: Lease, untilMs: number): void
+  /** Throws `OVERLOADED` while so much is to be repaired that nothing more may be begun. */
+  checkRoom(): void
+  /** Counts work of the locker that may have something to release, until `end`. */
+  begin(): void
+  end(): void
+  /**
+   * Resolves when the work under way has ended and nothing is left to release. What the service does not answer is
+   * given one more attempt at once, then tried for `closeMs` at most; leases that are left end by themselves.
+   */
+  settle(): Promise<void>
+}
+
+export interface AbandonerOptions {
+  readonly clock: Clock
+  /** Signals for the calls. */
+  readonly calls: CallSignals
+  /** Longest time of one call, in milliseconds. */
+  readonly callMs: number
+  /** How long repairs go on after `settle`, in milliseconds. */
+  readonly closeMs: number
+  /** Default: 100000, some 20 MB. */
+  readonly maxPending?: number
+}
+
+const PAUSES = { baseMs: 100, maxMs: 1_000 }
+/** Repairs made side by side: two commands of the Redis backend. */
+const CHUNK = 64
+const MAX_PENDING = 100_000
+
+interface Repair {
+  readonly lease: Lease
+  readonly untilMs: number
+}
+
+class BackgroundReleases implements Abandoner {
+  readonly #backend: LockBackend
+  readonly #options: Required<AbandonerOptions>
+  /** Those whose last attempt was not answered, the longest untried first. */
+  readonly #repairs = new Map<Token, Repair>()
+  #underWay = 0
+  #repairing = false
+  #closesMs = Number.POSITIVE_INFINITY
+  #skipPause = (): void => {}
+  /** Made only for who waits. */
+  #idle: PromiseWithResolvers<void> | undefined
+  readonly #afterAttempt = (): void => {
+    this.#startRepairs()
+    this.end()
+  }
+  readonly #afterRepairs = (): void => {
+    this.#repairing = false
+    this.#startRepairs()
+    this.end()
+  }
+
+  constructor(backend: LockBackend, options: AbandonerOptions) {
+    this.#backend = backend
+    this.#options = { maxPending: MAX_PENDING, ...options }
+  }
+
+  abandon(lease: Lease, untilMs: number): void {
+    this.begin()
+    this.#releaseOnce({ lease, untilMs }).then(this.#afterAttempt, this.#afterAttempt)
+  }
+
+  checkRoom(): void {
+    const { size } = this.#repairs
+    if (size < this.#options.maxPending) return
+    const message = `${size} locks of earlier callers have still to be released: the service does not answer`
+    throw new LockFault('overloaded', 'OVERLOADED', message)
+  }
+
+  begin(): void {
+    this.#underWay++
+  }
+
+  end(): void {
+    this.#underWay--
+    if (this.#underWay > 0) return
+    this.#idle?.resolve()
+    this.#idle = undefined
+  }
+
+  async settle(): Promise<void> {
+    const { clock, closeMs } = this.#options
+    this.#closesMs = Math.min(this.#closesMs, clock.monotonicMs() + closeMs)
+    this.#skipPause()
+    while (this.#underWay > 0) {
+      this.#idle ??= Promise.withResolvers()
+      await this.#idle.promise
+    }
+  }
+
+  /** Resolves with whether the backend answered; what it did not answer is remembered. */
+  async #releaseOnce(repair: Repair): Promise<boolean> {
+    const { clock, calls, callMs } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs >= repair.untilMs) return true
+    const { kind } = await this.#backend.release(repair.lease, calls.of(callMs, nowMs))
+    if (kind !== 'unavailable') return true
+    this.#repairs.set(repair.lease.token, repair)
+    return false
+  }
+
+  #startRepairs(): void {
+    if (this.#repairing || this.#repairs.size === 0) return
+    this.#repairing = true
+    this.begin()
+    this.#repairAll().then(this.#afterRepairs, this.#afterRepairs)
+    if (this.#closesMs < Number.POSITIVE_INFINITY) this.#skipPause()
+  }
+
+  async #repairAll(): Promise<void> {
+    let delays = fullJitter(PAUSES)
+    while (this.#repairs.size > 0) {
+      await this.#pause(delays.next().value ?? 0)
+      // looked at before the attempts: when the time is up, each gets one more
+      const isLast = this.#options.clock.monotonicMs() >= this.#closesMs
+      if (await this.#repairEach()) delays = fullJitter(PAUSES)
+      if (isLast) this.#repairs.clear()
+    }
+  }
+
+  /** Tries each once, a chunk at a time, until none of a chunk is answered. Resolves with whether that did not happen. */
+  async #repairEach(): Promise<boolean> {
+    for (let left = this.#repairs.size; left > 0; left -= CHUNK) {
+      if (!(await this.#repairChunk())) return false
+    }
+    return true
+  }
+
+  async #repairChunk(): Promise<boolean> {
+    const chunk: Repair[] = []
+    for (const repair of this.#repairs.values()) {
+      if (chunk.length === CHUNK) break
+      chunk.push(repair)
+    }
+    for (const { lease } of chunk) this.#repairs.delete(lease.token)
+    const answered = await Promise.allSettled(chunk.map((repair) => this.#releaseOnce(repair)))
+    // a backend that throws is broken, and asking it again does not help
+    return answered.some((one) => one.status === 'rejected' || one.value)
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = this.#options.clock.timer(ms, resolve)
+    this.#skipPause = () => {
+      timer.cancel()
+      resolve()
+    }
+    return promise
+  }
+}
+
+/** Starts nothing and keeps nothing alive. */
+export function createAbandoner(backend: LockBackend, options: AbandonerOptions): Abandoner {
+  return new BackgroundReleases(backend, options)
+}

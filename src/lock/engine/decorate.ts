@@ -1,0 +1,116 @@
+/** Backends around backends: the same port, with something added. What is absent inside stays absent outside. */
+
+import type { Breaker } from '../../std/breaker.ts'
+import type { Clock } from '../../std/clock.ts'
+import { Fault } from '../../std/fault.ts'
+import type { LockBackend } from '../backend.ts'
+import type { Attempt, Fencing, Unavailable } from '../lock.ts'
+import { type Call, type LockMeasures, unmeasured } from '../measure.ts'
+import { unavailable } from '../outage.ts'
+
+/** Measures every call: how long it took and the kind of its answer. For several keys, the kind of the worst one. */
+export function withTelemetry<F extends Fencing>(
+  backend: LockBackend<F>,
+  measures: LockMeasures,
+  clock: Clock,
+): LockBackend<F> {
+  async function timed<T>(call: Call, perform: () => Promise<T>, outcomeOf: (answer: T) => string): Promise<T> {
+    const beganMs = clock.monotonicMs()
+    const answer = await perform()
+    measures.called(backend.name, call, outcomeOf(answer), clock.monotonicMs() - beganMs)
+    return answer
+  }
+
+  const many = backend.tryAcquireMany?.bind(backend)
+  return {
+    ...same(backend),
+    tryAcquire: (request, signal) => timed('tryAcquire', () => backend.tryAcquire(request, signal), kindOf),
+    ...(many === undefined
+      ? {}
+      : { tryAcquireMany: (all, signal) => timed('tryAcquireMany', () => many(all, signal), worstKind) }),
+    extend: (request, signal) => timed('extend', () => backend.extend(request, signal), kindOf),
+    release: (lease, signal) => timed('release', () => backend.release(lease, signal), kindOf),
+    inspect: (key, signal) => timed('inspect', () => backend.inspect(key, signal), kindOf),
+  }
+}
+
+/**
+ * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count: contention is a success, a key
+ * that cannot be served is no outage of the service, and a caller who gave up says nothing about it. Leases in hand are extended and released in any state: the breaker
+ * must not be what loses them. Disposing the backend disposes the breaker. `measures` count nothing by default.
+ */
+export function withBreaker<F extends Fencing>(
+  backend: LockBackend<F>,
+  breaker: Breaker,
+  measures: LockMeasures = unmeasured,
+): LockBackend<F> {
+  measures.breaker(backend.name, breaker.state)
+  breaker.onChange((state) => measures.breaker(backend.name, state))
+  const fails = (signal: AbortSignal) => (answer: Answered) =>
+    answer.kind === 'unavailable' && answer.scope !== 'key' && (!givenUp(signal) || breaker.state === 'half-open')
+
+  const many = backend.tryAcquireMany?.bind(backend)
+  return {
+    ...same(backend),
+    tryAcquire: (request, signal) =>
+      breaker.guard(() => backend.tryAcquire(request, signal), fails(signal)).catch(refusal),
+    ...(many === undefined
+      ? {}
+      : {
+          tryAcquireMany: (all, signal) =>
+            breaker
+              .guard(
+                () => many(all, signal),
+                (answers) => answers.some(fails(signal)),
+              )
+              .catch((thrown: unknown): readonly Attempt<F>[] => all.map(() => refusal(thrown))),
+        }),
+    extend: (request, signal) => backend.extend(request, signal),
+    release: (lease, signal) => backend.release(lease, signal),
+    inspect: (key, signal) => breaker.guard(() => backend.inspect(key, signal), fails(signal)).catch(refusal),
+    async [Symbol.asyncDispose]() {
+      breaker[Symbol.dispose]()
+      await backend[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** What neither decorator changes. */
+function same<F extends Fencing>(
+  backend: LockBackend<F>,
+): Pick<LockBackend<F>, 'name' | 'capabilities' | 'wait' | 'fenceRefused' | typeof Symbol.asyncDispose> {
+  const wait = backend.wait?.bind(backend)
+  const fenceRefused = backend.fenceRefused?.bind(backend)
+  return {
+    name: backend.name,
+    capabilities: backend.capabilities,
+    ...(wait === undefined ? {} : { wait }),
+    ...(fenceRefused === undefined ? {} : { fenceRefused }),
+    [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
+  }
+}
+
+/** Any answer of a backend, as far as a breaker looks at it. */
+interface Answered {
+  readonly kind: string
+  readonly scope?: 'key'
+}
+
+const kindOf = (answer: { readonly kind: string }): string => answer.kind
+
+function worstKind(answers: readonly { readonly kind: string }[]): string {
+  const kinds = answers.map(kindOf)
+  return ['unavailable', 'held'].find((kind) => kinds.includes(kind)) ?? 'granted'
+}
+
+/** Whether a caller ended the call, not its own time-out. */
+function givenUp(signal: AbortSignal): boolean {
+  if (!signal.aborted) return false
+  const reason: unknown = signal.reason
+  return !(reason instanceof Fault && reason.code === 'LOCK_BACKEND_UNAVAILABLE')
+}
+
+function refusal(thrown: unknown): Unavailable {
+  if (thrown instanceof Fault && thrown.code === 'LOCK_BREAKER_OPEN') return unavailable(thrown.message, thrown)
+  throw thrown
+}

@@ -1,0 +1,262 @@
+/**
+ * One lease in hand.
+ *
+ * held --renewed--> held --released--> over
+ *   \--the clock passed its safe end, or the backend says it is not ours--> lost
+ *
+ * The safe end is counted on the monotonic clock from the moment the last granted request was sent, less a margin. It
+ * is compared whenever anyone asks, because a timer is late exactly when it matters: after the event loop was blocked.
+ */
+import type { Timer } from '../../std/clock.ts'
+import { createDeadline } from '../../std/deadline.ts'
+import type { Fault } from '../../std/fault.ts'
+import type { LockBackend } from '../backend.ts'
+import { LockFault } from '../failure.ts'
+import type { Extension, FenceOf, Fencing, Key, Release, Token } from '../lock.ts'
+import type { LossCause } from '../measure.ts'
+import { callTimeUp } from '../outage.ts'
+import { marginMs, type Policy, type Terms, termsOf } from '../policy.ts'
+import type { CallSignals } from './acquire-deadline.ts'
+import type { Abandoner } from './background-release.ts'
+import type { Turn } from './wait-queue.ts'
+
+export interface Holding<F extends Fencing> {
+  readonly key: Key
+  readonly fence: FenceOf<F>
+  /** Milliseconds until the safe end; 0 when lost or released. */
+  remainingMs(): number
+  /** The fault that ended it, if it was lost by now. */
+  lost(): Fault | undefined
+  /** Prolongs the lease to at least `ttlMs` from now; its own length when absent. Rejects with `LOCK_OPTION_INVALID`. */
+  extend(ttlMs: number | undefined): Promise<Extension>
+  release(): Promise<Release>
+}
+
+/** What all leases of a locker share. */
+export interface HoldingDeps<F extends Fencing> {
+  readonly backend: LockBackend<F>
+  readonly policy: Policy
+  readonly abandoner: Abandoner
+  readonly calls: CallSignals
+  /** A token that nobody had before. */
+  readonly newToken: () => Token
+}
+
+/** A grant as it arrived. */
+export interface Granted<F extends Fencing> {
+  readonly key: Key
+  readonly token: Token
+  readonly fence: FenceOf<F>
+  /** Monotonic milliseconds when its request was sent. */
+  readonly sentMs: number
+  /** From `sentMs`; already the shorter one of what was asked and what was given. */
+  readonly ttlMs: number
+}
+
+/** Where a lease reports its loss, once, and where its place in the local line is given up. */
+export interface HoldingOwner {
+  readonly turn: Turn
+  onLost(fault: Fault): void
+}
+
+/** Monotonic milliseconds until which a lease is certainly ours. */
+export function safeEndMs(sentMs: number, ttlMs: number): number {
+  return sentMs + ttlMs - marginMs(ttlMs)
+}
+
+/** Share of the remaining time after which a lease is renewed, so that two renewals may fail without a loss. */
+const RENEW_AFTER = 1 / 3
+/** Renewals that failed are not repeated faster than this. */
+const MIN_RENEW_MS = 20
+
+const MESSAGES: Readonly<Record<LossCause, string>> = {
+  expired: 'was not renewed before its lease ended',
+  taken: 'is no longer ours: the lock service says so',
+  overheld: 'was held for its maximum time',
+}
+
+class LeaseInHand<F extends Fencing> implements Holding<F> {
+  readonly key: Key
+  readonly fence: FenceOf<F>
+  readonly #token: Token
+  readonly #deps: HoldingDeps<F>
+  readonly #terms: Terms
+  readonly #owner: HoldingOwner
+  readonly #sinceMs: number
+  /** No renewal goes beyond; each manual extension moves it. */
+  #holdUntilMs: number
+  #endMs: number
+  /** When the lease ends at the backend, without the margin. */
+  #leaseEndMs: number
+  /** The call that prolongs it, when one is under way: two could arrive in the wrong order. */
+  #prolonging: Promise<Extension> | undefined
+  #lost: Fault | undefined
+  #releasing: Promise<Release> | undefined
+  /** For the renewal, and while that is under way for the loss. */
+  #timer: Timer | undefined
+
+  constructor(deps: HoldingDeps<F>, terms: Terms, granted: Granted<F>, owner: HoldingOwner) {
+    this.key = granted.key
+    this.fence = granted.fence
+    this.#token = granted.token
+    this.#deps = deps
+    this.#terms = terms
+    this.#owner = owner
+    this.#sinceMs = granted.sentMs
+    this.#holdUntilMs = granted.sentMs + terms.maxHoldMs
+    this.#endMs = safeEndMs(granted.sentMs, granted.ttlMs)
+    this.#leaseEndMs = granted.sentMs + granted.ttlMs
+    this.#schedule()
+  }
+
+  remainingMs(): number {
+    if (this.lost() !== undefined || this.#releasing !== undefined) return 0
+    return this.#endMs - this.#now()
+  }
+
+  lost(): Fault | undefined {
+    if (this.#releasing === undefined && this.#lost === undefined && this.#now() >= this.#endMs) {
+      this.#lose(this.#holdLeftMs() < marginMs(this.#terms.ttlMs) + 1 ? 'overheld' : 'expired')
+    }
+    return this.#lost
+  }
+
+  async extend(wantedMs: number | undefined): Promise<Extension> {
+    const { policy } = this.#deps
+    const { ttlMs, maxHoldMs } = this.#terms
+    const wanted = termsOf(policy, { ttlMs: wantedMs ?? ttlMs, maxHoldMs })
+    while (this.#prolonging !== undefined) await this.#prolonging
+    if (this.lost() !== undefined || this.#releasing !== undefined) return { kind: 'lost' }
+    this.#awaitLoss()
+    const sentMs = this.#now()
+    // asked all the same when the lease is longer already: the backend says whether it is still ours
+    const extension = await this.#prolong(Math.ceil(Math.max(wanted.ttlMs, this.#leaseEndMs - sentMs)))
+    if (extension.kind !== 'extended' || this.#lost !== undefined) return extension
+    this.#holdUntilMs = Math.max(this.#holdUntilMs, sentMs + maxHoldMs)
+    return extension
+  }
+
+  release(): Promise<Release> {
+    this.lost()
+    if (this.#releasing !== undefined) return this.#releasing
+    this.#releasing = this.#release()
+    return this.#releasing
+  }
+
+  #now(): number {
+    return this.#deps.policy.clock.monotonicMs()
+  }
+
+  #holdLeftMs(): number {
+    return this.#holdUntilMs - this.#now()
+  }
+
+  #schedule(): void {
+    const { ttlMs } = this.#terms
+    const leftMs = this.#endMs - this.#now()
+    // after a long extension not before a lease of the usual length would be due
+    const usualMs = Math.min(leftMs, ttlMs - marginMs(ttlMs))
+    const renewalMs = Math.max(MIN_RENEW_MS, leftMs - usualMs * (1 - RENEW_AFTER))
+    if (renewalMs < leftMs) this.#setTimer(renewalMs, () => void this.#renew())
+    else this.#awaitLoss()
+  }
+
+  #awaitLoss(): void {
+    const leftMs = this.#endMs - this.#now()
+    this.#setTimer(leftMs, () => {
+      // timers count in whole milliseconds, and ring up to one early
+      if (this.lost() === undefined && this.#releasing === undefined) this.#awaitLoss()
+    })
+  }
+
+  #setTimer(ms: number, ring: () => void): void {
+    this.#timer?.cancel()
+    this.#timer = this.#deps.policy.clock.timer(Math.max(0, ms), ring)
+  }
+
+  /** Never rejects: backends answer with values. */
+  async #renew(): Promise<void> {
+    const ttlMs = Math.floor(Math.min(this.#terms.ttlMs, this.#holdLeftMs()))
+    if (this.lost() !== undefined || this.#releasing !== undefined) return
+    this.#awaitLoss()
+    // nothing to gain: the lease reaches to the end of the maximum hold time
+    if (this.#holdUntilMs - this.#endMs <= marginMs(this.#terms.ttlMs)) return
+    await this.#prolong(ttlMs)
+  }
+
+  /** Asks the backend, and takes over what it says: a later end, or the loss. */
+  async #prolong(ttlMs: number): Promise<Extension> {
+    const sentMs = this.#now()
+    this.#prolonging = this.#extend(ttlMs)
+    const extension = await this.#prolonging.finally(() => (this.#prolonging = undefined))
+    if (this.#releasing !== undefined || this.lost() !== undefined) return { kind: 'lost' }
+    if (extension.kind === 'lost') {
+      this.#lose('taken')
+      return extension
+    }
+    if (extension.kind === 'extended') {
+      const givenMs = Math.min(ttlMs, extension.ttlMs)
+      this.#endMs = Math.max(this.#endMs, safeEndMs(sentMs, givenMs))
+      this.#leaseEndMs = Math.max(this.#leaseEndMs, sentMs + givenMs)
+    }
+    this.#schedule()
+    return extension
+  }
+
+  async #extend(ttlMs: number): Promise<Extension> {
+    const { backend, policy } = this.#deps
+    const ms = Math.min(this.#terms.callMs, Math.max(1, this.#endMs - this.#now()))
+    using call = createDeadline({ clock: policy.clock, ms, fault: callTimeUp })
+    return await backend.extend({ key: this.key, token: this.#token, ttlMs }, call.signal)
+  }
+
+  #lose(cause: LossCause): void {
+    this.#timer?.cancel()
+    const { backend, policy } = this.#deps
+    this.#lost = new LockFault('lost', 'LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
+    policy.measures.lost(backend.name, cause)
+    this.#over()
+    this.#owner.onLost(this.#lost)
+  }
+
+  #over(): void {
+    this.#deps.policy.measures.held(this.#deps.backend.name, this.#now() - this.#sinceMs)
+    this.#owner.turn.report('nothing')
+    this.#owner.turn.leave()
+  }
+
+  #release(): Promise<Release> {
+    if (this.#lost?.facts['cause'] === 'taken') return Promise.resolve({ kind: 'lost' })
+    this.#timer?.cancel()
+    const { backend, calls, abandoner } = this.#deps
+    const signal = calls.of(this.#terms.callMs, this.#now())
+    abandoner.begin()
+    return backend.release({ key: this.key, token: this.#token }, signal).then(
+      (answer) => this.#released(answer),
+      (thrown: unknown) => {
+        abandoner.end()
+        throw thrown
+      },
+    )
+  }
+
+  #released(answer: Release): Release {
+    const { abandoner } = this.#deps
+    if (answer.kind === 'unavailable') {
+      abandoner.abandon({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
+    }
+    abandoner.end()
+    if (this.#lost === undefined) this.#over()
+    return answer
+  }
+}
+
+/** Takes over a lease: renews it from now on until it is released or lost. */
+export function createHolding<F extends Fencing>(
+  deps: HoldingDeps<F>,
+  terms: Terms,
+  granted: Granted<F>,
+  owner: HoldingOwner,
+): Holding<F> {
+  return new LeaseInHand(deps, terms, granted, owner)
+}

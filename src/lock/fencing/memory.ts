@@ -1,0 +1,51 @@
+/** The fence store's executable specification. Its numbers end with the process: for tests, not for durable data. */
+import type { FenceStore, Tenure, Term } from './fence-store.ts'
+import { ownEpoch, settled } from './primary-terms.ts'
+
+export function createMemoryFences(): FenceStore {
+  const epochs = new Map<string, bigint>()
+  const lines = new Map<string, readonly Tenure[]>()
+  let epoch = 0n
+  let fence = 0n
+
+  function newEpoch(above: bigint): bigint {
+    epoch = (epoch > above ? epoch : above) + 1n
+    return epoch
+  }
+
+  function epochFor(identity: string, above = 0n): bigint {
+    const known = epochs.get(identity) ?? newEpoch(above)
+    epochs.set(identity, known)
+    return known
+  }
+
+  function take(term: Term): bigint {
+    const { owner, parts, mark, above } = term
+    const tenures = parts.flatMap(({ line }) => lines.get(line) ?? [])
+    const taken = mark === undefined ? (ownEpoch(tenures, term) ?? newEpoch(above)) : epochFor(mark, above)
+    for (const part of parts) {
+      lines.set(part.line, settled(lines.get(part.line) ?? [], part, { epoch: taken, owner }))
+    }
+    return taken
+  }
+
+  return {
+    async epochOf(identity, signal) {
+      signal.throwIfAborted()
+      return epochFor(identity)
+    },
+    async tenuresOf(wanted, signal) {
+      signal.throwIfAborted()
+      return wanted.flatMap((line) => lines.get(line) ?? [])
+    },
+    async takeTerm(term, signal) {
+      signal.throwIfAborted()
+      return take(term)
+    },
+    async nextFence(_key, signal) {
+      signal.throwIfAborted()
+      return ++fence
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}

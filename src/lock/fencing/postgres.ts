@@ -1,0 +1,76 @@
+/**
+ * Fences from Postgres: for services of many machines. A number that was given is on disk: `nextval` takes part in the
+ * transaction's commit record, so it is flushed before the answer (`synchronous_commit` must not be off). A server
+ * restored from an older backup would repeat numbers: set the sequence beyond them before locks are taken again.
+ */
+import { readFile } from 'node:fs/promises'
+import { createPostgres, type Postgres } from '../../postgres/pool.ts'
+import { Fault } from '../../std/fault.ts'
+import type { FenceStore, Tenure } from './fence-store.ts'
+
+const script = (name: string): Promise<string> => readFile(new URL(name, import.meta.url), 'utf8')
+
+const NEXT_FENCE = "SELECT nextval('ingot_fence') AS fence"
+const TENURES = `
+  SELECT line, epoch, owner, members::text AS members FROM ingot_fence_tenure WHERE line = ANY ($1::text[])`
+const TAKE = 'SELECT ingot_fence_take_1($1, $2::bigint, $3, $4::text[], $5::text[]) AS epoch'
+/** Members are kept in columns of this width. */
+const WIDTH = 1_024
+const SETTING = 'SHOW synchronous_commit'
+
+function numberOf(value: unknown): bigint {
+  if (typeof value === 'string') return BigInt(value)
+  throw new Fault('FENCE_STORE_UNAVAILABLE', 'the fence store did not answer with a number')
+}
+
+function tenureOf(row: Readonly<Record<string, unknown>>): Tenure {
+  return {
+    line: String(row['line']),
+    epoch: numberOf(row['epoch']),
+    owner: String(row['owner']),
+    members: String(row['members']),
+  }
+}
+
+async function prepare(postgres: Postgres, signal: AbortSignal): Promise<void> {
+  await postgres.query(await script('./schema.sql'), [], signal)
+  const { rows } = await postgres.query(SETTING, [], signal)
+  if (rows[0]?.['synchronous_commit'] !== 'off') return
+  throw new Fault(
+    'CONFIG_INVALID',
+    'the fence store has synchronous_commit off: a crash would repeat fences; turn it on',
+  )
+}
+
+/**
+ * Connects and makes its tables. Rejects with `FENCE_STORE_UNAVAILABLE`, or with `CONFIG_INVALID` for a server that may
+ * forget what it has answered.
+ */
+export async function openPostgresFences(url: string, signal: AbortSignal): Promise<FenceStore> {
+  const postgres = createPostgres({ url, fault: 'FENCE_STORE_UNAVAILABLE' })
+  try {
+    const epoch = await script('./epoch.sql')
+    await prepare(postgres, signal)
+    return {
+      async epochOf(identity, abort) {
+        return numberOf((await postgres.query(epoch, [identity], abort)).rows[0]?.['epoch'])
+      },
+      async tenuresOf(lines, abort) {
+        return (await postgres.query(TENURES, [lines], abort)).rows.map(tenureOf)
+      },
+      async takeTerm({ owner, above, mark, parts }, abort) {
+        const lines = parts.map(({ line }) => line)
+        const members = parts.map((part) => part.members.padEnd(WIDTH, '0'))
+        const values = [owner, String(above), mark ?? null, lines, members]
+        return numberOf((await postgres.query(TAKE, values, abort)).rows[0]?.['epoch'])
+      },
+      async nextFence(_key, abort) {
+        return numberOf((await postgres.query(NEXT_FENCE, [], abort)).rows[0]?.['fence'])
+      },
+      [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
+    }
+  } catch (fault) {
+    await postgres[Symbol.asyncDispose]()
+    throw fault
+  }
+}

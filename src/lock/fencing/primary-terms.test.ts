@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Members, Tenure, Term } from './fence-store.ts'
+import { createMemoryFences } from './memory.ts'
+import { isEmpty, overlap, ownEpoch, settled, union, without } from './primary-terms.ts'
+
+const WIDTH = 6
+const soon = AbortSignal.timeout(60_000)
+const members = fc.array(fc.constantFrom('0', '1'), { minLength: WIDTH, maxLength: WIDTH }).map((all) => all.join(''))
+const wanted = fc.record({
+  owner: fc.constantFrom('a', 'b', 'c'),
+  line: fc.constantFrom('x', 'y'),
+  members: members.filter((text) => !isEmpty(text)),
+})
+
+test('sets of members', () => {
+  expect(without('1100', '0100')).toBe('1000')
+  expect(union('1100', '0101')).toBe('1101')
+  expect(union('', '01')).toBe('01')
+  expect([overlap('10', '01'), overlap('11', '01'), overlap('', '1')]).toEqual([false, true, false])
+  expect([isEmpty('000'), isEmpty(''), isEmpty('010')]).toEqual([true, true, false])
+})
+
+test('every term exceeds what others took for its members, and what is its own costs no epoch', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(wanted, { maxLength: 30 }), async (terms) => {
+      const store = createMemoryFences()
+      const last = new Map<string, { owner: string; epoch: bigint }>()
+      let newest = 0n
+      for (const { owner, line, members: some } of terms) {
+        const places = placesOf(line, some)
+        const isOwnAlready = places.every((place) => last.get(place)?.owner === owner)
+        const epoch = await store.takeTerm({ owner, above: 0n, parts: [{ line, members: some }] }, soon)
+        for (const place of places) {
+          const before = last.get(place)
+          const least = leastFor(before, owner)
+          if (epoch < least) return false
+          last.set(place, { owner, epoch })
+        }
+        if (isOwnAlready && epoch > newest) return false
+        newest = maxOf(newest, epoch)
+        const tenures = await store.tenuresOf(['x', 'y'], soon)
+        if (!isPartition(tenures) || !includesAll(tenures, owner, places)) return false
+      }
+      return true
+    }),
+    { numRuns: 500 },
+  )
+})
+
+const placesOf = (line: string, some: Members): readonly string[] =>
+  some.split('').flatMap((digit, i) => (digit === '1' ? [`${line}${i}`] : []))
+
+function includesAll(tenures: readonly Tenure[], owner: string, places: readonly string[]): boolean {
+  const told = tenures.filter((t) => t.owner === owner).flatMap((t) => placesOf(t.line, t.members))
+  return places.every((place) => told.includes(place))
+}
+
+const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+
+/** The least epoch that will do for a counter which this server or another one had before. */
+function leastFor(before: { owner: string; epoch: bigint } | undefined, owner: string): bigint {
+  if (before === undefined) return 1n
+  return before.owner === owner ? before.epoch : before.epoch + 1n
+}
+
+/** Whether no counter is in two tenures, and none is empty. */
+function isPartition(tenures: readonly Tenure[]): boolean {
+  return tenures.every(
+    (one, i) =>
+      !isEmpty(one.members) &&
+      tenures.slice(i + 1).every((other) => one.line !== other.line || !overlap(one.members, other.members)),
+  )
+}
+
+test('an own epoch that is not above what others took will not do', () => {
+  const tenure = (owner: string, epoch: bigint, some: Members): Tenure => ({ line: 'x', owner, epoch, members: some })
+  const term = (some: Members, above = 0n): Term => ({ owner: 'a', above, parts: [{ line: 'x', members: some }] })
+  const tenures = [tenure('a', 3n, '1100'), tenure('b', 5n, '0010'), tenure('b', 2n, '0001')]
+  expect(ownEpoch(tenures, term('1100'))).toBe(3n)
+  expect(ownEpoch(tenures, term('1101'))).toBe(3n)
+  expect(ownEpoch(tenures, term('1110'))).toBeUndefined()
+  expect(ownEpoch(tenures, term('1100', 3n))).toBeUndefined()
+  expect(ownEpoch([], term('1111'))).toBeUndefined()
+  expect(settled(tenures, { line: 'x', members: '1111' }, { owner: 'a', epoch: 3n })).toEqual([
+    { line: 'x', owner: 'a', epoch: 3n, members: '1101' },
+    { line: 'x', owner: 'b', epoch: 5n, members: '0010' },
+  ])
+})

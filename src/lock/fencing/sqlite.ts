@@ -1,0 +1,131 @@
+/**
+ * Fences from a file: for services of one machine, whose processes share it. Every number is on disk (WAL,
+ * synchronous=FULL) before it is given. Not for a network file system.
+ */
+import { randomUUID } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+import { Fault, reasonOf } from '../../std/fault.ts'
+import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
+import type { FenceStore, Tenure, Term } from './fence-store.ts'
+import { ownEpoch, settled } from './primary-terms.ts'
+
+/** How long a call waits for another process that writes, in milliseconds; it blocks this process meanwhile. */
+const BUSY_MS = 1_000
+
+/** A file of an earlier version gets the table that it lacks. */
+const SCHEMA = `
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS fence_epoch (identity TEXT PRIMARY KEY, epoch INTEGER NOT NULL UNIQUE) STRICT;
+  CREATE TABLE IF NOT EXISTS fence (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS fence_tenure (
+    line TEXT NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL, members TEXT NOT NULL, PRIMARY KEY (line, epoch)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO fence VALUES (1, 0) ON CONFLICT DO NOTHING;
+`
+const KNOWN = 'SELECT epoch AS number FROM fence_epoch WHERE identity = ?'
+// one statement, and SQLite has one writer: two processes never compute the same maximum
+const NEW_EPOCH = `
+  INSERT INTO fence_epoch SELECT ?, max(coalesce(max(epoch), 0), ?) + 1 FROM fence_epoch WHERE true
+  ON CONFLICT (identity) DO UPDATE SET identity = excluded.identity RETURNING epoch AS number`
+const NEXT_FENCE = 'UPDATE fence SET value = value + 1 RETURNING value AS number'
+const TENURES = 'SELECT epoch, owner, members FROM fence_tenure WHERE line = ?'
+const FORGET = 'DELETE FROM fence_tenure WHERE line = ?'
+const NOTE = 'INSERT INTO fence_tenure (line, epoch, owner, members) VALUES (?, ?, ?, ?)'
+
+function faultOf(cause: unknown): Fault {
+  return new Fault('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reasonOf(cause)}`, { cause })
+}
+
+function open(path: string): DatabaseSync {
+  try {
+    const database = new DatabaseSync(path, { timeout: BUSY_MS })
+    useWriteAheadLog(database, BUSY_MS)
+    database.exec(SCHEMA)
+    return database
+  } catch (cause) {
+    throw faultOf(cause)
+  }
+}
+
+/** What the work returns. Its failures become faults. */
+async function attempt<T>(signal: AbortSignal, work: () => T): Promise<T> {
+  signal.throwIfAborted()
+  try {
+    return work()
+  } catch (cause) {
+    throw faultOf(cause)
+  }
+}
+
+/** One transaction that no other process writes beside. */
+function transact<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    database.exec('COMMIT')
+    return result
+  } catch (cause) {
+    database.exec('ROLLBACK')
+    throw cause
+  }
+}
+
+function numberOf(value: unknown): bigint {
+  if (typeof value === 'bigint') return value
+  throw new Error('no number came back')
+}
+
+/** The statements of the store; each throws what SQLite throws. */
+function statementsOf(database: DatabaseSync) {
+  const prepare = (sql: string) => {
+    const statement = database.prepare(sql)
+    statement.setReadBigInts(true)
+    return statement
+  }
+  const [known, newEpoch, nextFence] = [prepare(KNOWN), prepare(NEW_EPOCH), prepare(NEXT_FENCE)]
+  const [tenures, forget, note] = [prepare(TENURES), prepare(FORGET), prepare(NOTE)]
+
+  function epochFor(identity: string, above: bigint): bigint {
+    return numberOf((known.get(identity) ?? newEpoch.get(identity, above))?.['number'])
+  }
+
+  function tenuresOf(line: string): readonly Tenure[] {
+    return tenures.all(line).map((row) => ({
+      line,
+      epoch: numberOf(row['epoch']),
+      owner: String(row['owner']),
+      members: String(row['members']),
+    }))
+  }
+
+  function take(term: Term): bigint {
+    const { owner, parts, mark, above } = term
+    const before = parts.map(({ line }) => tenuresOf(line))
+    const own = mark === undefined ? ownEpoch(before.flat(), term) : undefined
+    const newest = before.flat().reduce((max, { epoch }) => (epoch > max ? epoch : max), above)
+    const epoch = own ?? epochFor(mark ?? `${owner} ${randomUUID()}`, newest)
+    parts.forEach((part, i) => {
+      const now = settled(before[i] ?? [], part, { epoch, owner })
+      forget.run(part.line)
+      for (const tenure of now) note.run(part.line, tenure.epoch, tenure.owner, tenure.members)
+    })
+    return epoch
+  }
+
+  return { epochFor, tenuresOf, take, next: () => numberOf(nextFence.get()?.['number']) }
+}
+
+/** Opens the file, or makes it. Throws `FENCE_STORE_UNAVAILABLE`. */
+export function openSqliteFences(path: string): FenceStore {
+  const database = open(path)
+  const statements = statementsOf(database)
+  return {
+    epochOf: (identity, signal) => attempt(signal, () => statements.epochFor(identity, 0n)),
+    tenuresOf: (lines, signal) => attempt(signal, () => lines.flatMap((line) => statements.tenuresOf(line))),
+    takeTerm: (term, signal) => attempt(signal, () => transact(database, () => statements.take(term))),
+    nextFence: (_key, signal) => attempt(signal, () => statements.next()),
+    async [Symbol.asyncDispose]() {
+      database.close()
+    },
+  }
+}

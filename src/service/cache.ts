@@ -1,0 +1,77 @@
+/** What the service knows of committed items outside its store: memory of this process, and the shared cache. */
+import type { ItemCache } from '../items/cache/cache.ts'
+import { CACHE_TIMEOUT_MS, guardCache } from '../items/cache/guarded-cache.ts'
+import { openLateCache } from '../items/cache/late-cache.ts'
+import { createCacheMeasures } from '../items/cache/measure.ts'
+import { withCache } from '../items/cache/read-through.ts'
+import { createCacheWrites } from '../items/cache/write-behind.ts'
+import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/freshness/recent-ids.ts'
+import { createPastLeases } from '../items/freshness/version-lease.ts'
+import type { ItemStore } from '../items/store.ts'
+import { createBreaker } from '../std/breaker.ts'
+import { durationOf } from '../std/duration.ts'
+import { Fault } from '../std/fault.ts'
+import type { ServiceDeps } from './deps.ts'
+
+export interface ServiceCache {
+  readonly recent: RecentItems
+  /** Where commits go: the store itself, or the store behind the cache. */
+  readonly commits: Pick<ItemStore, 'put' | 'capabilities'>
+}
+
+/**
+ * It is left alone sooner than a lock service, for nothing depends on it: when a tenth of a second's calls failed, each of
+ * which kept a batch waiting. A longer window would first have to forget all the quick answers before a server froze.
+ */
+const BREAKER = { volume: 5, thresholdPercent: 10, windowMs: 1_000, restMs: 2_000 }
+
+/** As far as what the store tells of its past lets it be believed. Throws Fault CONFIG_INVALID, REDIS_*. */
+export async function openServiceCache(deps: ServiceDeps, store: ItemStore): Promise<ServiceCache> {
+  const { config, clock, log } = deps
+  const { arbitrates, exclusive } = store.capabilities
+  if (config.cacheUrl !== undefined) return openCached(deps, store, config.cacheUrl)
+  if (exclusive) return { recent: createRecentItems(config.recentItems), commits: store }
+  if (!arbitrates) return { recent: noRecentItems, commits: store }
+  return {
+    recent: createLeasedItems(config.recentItems, createPastLeases({ store, clock, log }), clock),
+    commits: store,
+  }
+}
+
+async function openCached(deps: ServiceDeps, store: ItemStore, url: string): Promise<ServiceCache> {
+  const { config, clock, log, metrics, scope } = deps
+  if (store.capabilities.exclusive || !store.capabilities.arbitrates) {
+    throw new Fault(
+      'CONFIG_INVALID',
+      'INGOT_CACHE_URL is set, and this store has no use for it: a cache is for replicas that share a postgres store',
+    )
+  }
+  const measures = createCacheMeasures(metrics)
+  const [cache, timeoutMs] = await openCache(deps, url)
+  scope.defer(() => cache[Symbol.asyncDispose]())
+  const breaker = createBreaker(BREAKER)
+  scope.defer(() => breaker[Symbol.dispose]())
+  const guarded = guardCache({ cache, breaker, clock, measures, log }, timeoutMs)
+  const leases = createPastLeases({ store, clock, log, notes: guarded })
+  const writes = createCacheWrites({ cache: guarded, leases, clock, measures })
+  scope.defer(() => writes[Symbol.dispose]())
+  return {
+    recent: createLeasedItems(config.recentItems, leases, clock),
+    commits: withCache({ store, cache: guarded, leases, writes, measures }),
+  }
+}
+
+async function openCache({ config, clock, log }: ServiceDeps, url: string): Promise<readonly [ItemCache, number]> {
+  const { createRedisCache } = await import('../items/cache/redis/cache.ts')
+  const { createRedisConnection } = await import('../redis/deployment.ts')
+  const { parseRedisUrl } = await import('../redis/redis-url.ts')
+  const topology = parseRedisUrl(url)
+  const listeners = { message: () => {}, gap: () => {} }
+  const open = async (signal: AbortSignal): Promise<ItemCache> => {
+    const settings = { connectionName: 'ingot-cache' }
+    const connection = createRedisConnection(topology, { log, listeners, purpose: 'cache' }, settings)
+    await connection.connect(signal)
+    return createRedisCache(connection, { ttlMs: durationOf(config.cacheTtl) })
+  }
+  return [await openLateCache({ open, clock, log }), topology.timeoutMs ?? CACHE_TIMEOUT_MS]
+}

@@ -1,0 +1,39 @@
+/** How the service's units get to its store, and what is counted of that. */
+import { createDirectCommit } from '../items/pipeline/direct-commit.ts'
+import { createGroupCommit, type GroupCommit } from '../items/pipeline/group-commit.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { ServiceCache } from './cache.ts'
+import type { ServiceDeps } from './deps.ts'
+
+type CommitDeps = Pick<ServiceDeps, 'config' | 'clock' | 'metrics'>
+
+/** Units go side by side where each waits for itself alone, and together where they can share a commit. */
+export function createServiceCommit(
+  { config, clock, metrics }: CommitDeps,
+  store: ServiceCache['commits'],
+): GroupCommit {
+  const { maxPendingItems, maxPendingBytes } = config
+  const options = { store, clock, maxPendingItems, maxPendingBytes, onBatch: batchMetrics(metrics) }
+  const commit = store.capabilities.arbitrates ? createGroupCommit(options) : createDirectCommit(options)
+  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
+    commit.pendingItems(),
+  )
+  return commit
+}
+
+function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) => void {
+  const items = metrics.histogram({
+    name: 'ingot_commit_items',
+    help: 'Items per commit',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048],
+  })
+  const seconds = metrics.histogram({
+    name: 'ingot_commit_seconds',
+    help: 'Time of a commit, its fsync included',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  })
+  return (batch) => {
+    items.observe(batch.items)
+    seconds.observe(batch.ms / 1_000)
+  }
+}

@@ -1,0 +1,61 @@
+/** The service's locks, put together from its configuration: backend, fences, measures and breaker under one locker. */
+import type { LockBackend } from '../lock/backend.ts'
+import { withBreaker, withTelemetry } from '../lock/engine/decorate.ts'
+import type { FenceStore } from '../lock/fencing/fence-store.ts'
+import { openFenceStore } from '../lock/fencing/registry.ts'
+import { createLocker, type Locker } from '../lock/locker.ts'
+import { createLockMeasures } from '../lock/measure.ts'
+import { openLockBackend } from '../lock/registry.ts'
+import { createBreaker } from '../std/breaker.ts'
+import { durationOf } from '../std/duration.ts'
+import { Fault } from '../std/fault.ts'
+import type { ServiceDeps } from './deps.ts'
+
+/** Longest that one attempt to reach a lock service may take at the start, milliseconds. */
+const OPEN_MS = 10_000
+/**
+ * How long a service that ends goes on with releases that were not answered, milliseconds. A hand-over of Redis fits in,
+ * and in a rollout both happen together; without it the other replicas would wait for the rest of those leases.
+ */
+const CLOSE_MS = 3_000
+
+/** Reaches the lock service, so a service that has none does not start. Throws Fault CONFIG_INVALID, LOCK_*, REDIS_*, FENCE_*. */
+export async function openServiceLocker(deps: ServiceDeps): Promise<Locker> {
+  const { config, clock, metrics, scope } = deps
+  if (config.lockUrl === undefined) {
+    throw new Fault(
+      'CONFIG_INVALID',
+      'INGOT_LOCK_URL is missing: this store, or INGOT_LOCK_MODE=always, needs a lock service',
+    )
+  }
+  const measures = createLockMeasures(metrics)
+  const backend = withTelemetry(await openBackend(deps, config.lockUrl), measures, clock)
+  const guarded = withBreaker(backend, createBreaker(), measures)
+  scope.defer(() => guarded[Symbol.asyncDispose]())
+  return createLocker(guarded, { clock, measures, ttlMs: durationOf(config.lockTtl), closeMs: CLOSE_MS })
+}
+
+async function openBackend(deps: ServiceDeps, url: string): Promise<LockBackend> {
+  const { clock, log, open } = deps
+  const fences = await openFences(deps)
+  const context = { clock, log, ...(fences === undefined ? {} : { fences }) }
+  return open({
+    what: 'lock service',
+    attemptMs: OPEN_MS,
+    late: 'LOCK_BACKEND_UNAVAILABLE',
+    attempt: (signal) => openLockBackend(url, context, signal),
+  })
+}
+
+async function openFences({ config, scope, open }: ServiceDeps): Promise<FenceStore | undefined> {
+  const url = config.lockFences
+  if (url === undefined) return undefined
+  const fences = await open({
+    what: 'store of fences',
+    attemptMs: OPEN_MS,
+    late: 'FENCE_STORE_UNAVAILABLE',
+    attempt: (signal) => openFenceStore(url, signal),
+  })
+  scope.defer(() => fences[Symbol.asyncDispose]())
+  return fences
+}

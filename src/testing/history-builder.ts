@@ -1,0 +1,80 @@
+/** Histories made by hand, for the tests of checkers: each call is an event or an operation, a millisecond after the last. */
+import type { FinalStore, StoredRow } from '../drill/checkers/final-store.ts'
+import type { Entry, Event } from '../drill/history.ts'
+
+export interface Story {
+  readonly events: readonly Event[]
+  add(entry: Omit<Entry, 'process'>): void
+  /** Begins a save; the returned function ends it. */
+  beginSave(key: string, more?: Partial<Entry>): (end: Pick<Entry, 'type'> & Partial<Entry>) => void
+  /** A save from begin to end. Default id: `id-<key>`; default bytes: `bytes-<key>`. */
+  save(key: string, result: 'created' | 'duplicate' | 'info' | 'fail', more?: Partial<Entry>): void
+  remove(key: string, result: 'deleted' | 'absent' | 'info'): void
+  fault(key: string, more?: Partial<Entry>): void
+  /** What a recorder says of the run itself. */
+  phase(key: string, value?: string): void
+  write(version: number, fence: number, outcome: 'ok' | 'fail' | 'info'): void
+  hold(fence: number, from: number, until: number): void
+}
+
+export function createStory(): Story {
+  const events: Event[] = []
+  let ops = 0
+  const add: Story['add'] = (entry) => {
+    const seq = events.length + 1
+    events.push({ process: 'p', tMono: seq, tWall: seq, ...entry, seq })
+  }
+  const beginSave: Story['beginSave'] = (key, more = {}) => {
+    const op = `o${++ops}`
+    add({ op, f: 'save', type: 'invoke', key, collection: 'c', bytes: `bytes-${key}`, ...more })
+    return (end) => add({ op, f: 'save', key, ...end })
+  }
+  const completed = (
+    op: string,
+    first: Omit<Entry, 'process' | 'op' | 'type'>,
+    last: Partial<Entry> & { type: Event['type'] },
+  ) => {
+    add({ ...first, op, type: 'invoke' })
+    add({ ...first, op, ...last })
+  }
+  return {
+    events,
+    add,
+    beginSave,
+    save(key, result, more = {}) {
+      const answered = result === 'created' || result === 'duplicate'
+      beginSave(key, more)(answered ? { type: 'ok', result, id: `id-${key}`, ...more } : { type: result })
+    },
+    remove(key, result) {
+      const last = result === 'info' ? { type: result } : { type: 'ok' as const, result }
+      completed(`o${++ops}`, { f: 'delete', key, collection: 'c' }, last)
+    },
+    fault: (key, more = {}) =>
+      completed(`o${++ops}`, { f: 'fault', key, ...more }, { type: 'ok', proof: 'seen', ...more }),
+    phase: (key, value) =>
+      add({ op: `o${++ops}`, f: 'phase', type: 'info', key, ...(value === undefined ? {} : { value }) }),
+    write: (version, fence, type) =>
+      completed(`o${++ops}`, { f: 'write', key: 'r', value: `${version}`, fence: `${fence}` }, { type }),
+    hold(fence, from, until) {
+      const op = `o${++ops}`
+      completed(op, { f: 'acquire', key: 'r', fence: `${fence}`, tMono: from }, { type: 'ok' })
+      add({ op, f: 'release', type: 'info', key: 'r', untilMono: until })
+    },
+  }
+}
+
+/** The events of a story. */
+export function told(tell: (story: Story) => void): readonly Event[] {
+  const story = createStory()
+  tell(story)
+  return story.events
+}
+
+/** What a store holds that took each of these contents once. */
+export function rowsOf(...keys: readonly string[]): StoredRow[] {
+  return keys.map((key) => ({ collection: 'c', id: `id-${key}`, bytes: `bytes-${key}` }))
+}
+
+export function holding(...keys: readonly string[]): FinalStore {
+  return { rows: rowsOf(...keys) }
+}

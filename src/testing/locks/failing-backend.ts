@@ -1,0 +1,54 @@
+/** A lock backend whose calls go wrong when told, over one that works. */
+import type { LeaseRequest, LockBackend } from '../../lock/backend.ts'
+import type { Fencing, Unavailable } from '../../lock/lock.ts'
+import { unavailable } from '../../lock/outage.ts'
+import type { Clock } from '../../std/clock.ts'
+
+/**
+ * `down`: nothing happens, and nobody says so. `deaf`: it happens, the answer is lost. `dying`: deaf for one call, then
+ * down. `slow`: it happens at once, the answer takes `slowMs`.
+ */
+export type Trouble = 'none' | 'down' | 'deaf' | 'dying' | 'slow'
+
+export interface FaultyBackend<F extends Fencing> extends LockBackend<F> {
+  trouble: Trouble
+  slowMs: number
+  /** Names of the calls that arrived, in order. */
+  readonly calls: string[]
+}
+
+const outage = (): Unavailable => unavailable('switched off')
+
+export function createFaultyBackend<F extends Fencing>(inner: LockBackend<F>, clock: Clock): FaultyBackend<F> {
+  async function pass<T>(call: string, perform: () => Promise<T>): Promise<T | Unavailable> {
+    backend.calls.push(call)
+    const trouble = backend.trouble
+    if (trouble === 'down') return outage()
+    if (trouble === 'dying') backend.trouble = 'down'
+    const answer = await perform()
+    if (trouble === 'slow') await clock.sleep(backend.slowMs)
+    return trouble === 'deaf' || trouble === 'dying' ? outage() : answer
+  }
+
+  const backend: FaultyBackend<F> = {
+    trouble: 'none',
+    slowMs: 0,
+    calls: [],
+    name: inner.name,
+    capabilities: inner.capabilities,
+    tryAcquire: (request, signal) => pass('tryAcquire', () => inner.tryAcquire(request, signal)),
+    extend: (request, signal) => pass('extend', () => inner.extend(request, signal)),
+    release: (lease, signal) => pass('release', () => inner.release(lease, signal)),
+    inspect: (key, signal) => inner.inspect(key, signal),
+    wait: async (key, ticket, signal) => inner.wait?.(key, ticket, signal),
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  }
+  return backend
+}
+
+/** The same backend with its calls for several keys. */
+export function withMany<F extends Fencing>(backend: FaultyBackend<F>): LockBackend<F> {
+  const tryAcquireMany = (requests: readonly LeaseRequest[], signal: AbortSignal) =>
+    Promise.all(requests.map((request) => backend.tryAcquire(request, signal)))
+  return Object.assign(Object.create(backend), { tryAcquireMany }) as LockBackend<F>
+}

@@ -1,0 +1,20 @@
+/** A second server in a test's container, whose files the test moves about as an operator would. */
+import type { PostgresServer } from './server.ts'
+
+/** `folder` is where its files are, and what begins so is emptied first; nothing is started yet. */
+export async function spareServer(postgres: PostgresServer, folder: string) {
+  const run = (...command: readonly string[]): Promise<string> => postgres.exec(...command)
+  await run('sh', '-c', `rm -rf ${folder}*`)
+  await run('initdb', '-D', folder, '-U', 'postgres', '--auth=trust')
+  await run('sh', '-c', `echo 'host all all all trust' >> ${folder}/pg_hba.conf`)
+  return {
+    url: postgres.spareUrl,
+    run,
+    start: (of = folder) =>
+      run('pg_ctl', '-D', of, '-o', '-p 5433 -c listen_addresses=*', '-w', '-l', '/tmp/log', 'start'),
+    stop: (of = folder) => run('pg_ctl', '-D', of, '-m', 'fast', '-w', 'stop'),
+    promote: (of = folder) => run('pg_ctl', '-D', of, '-w', 'promote'),
+    /** A replica's files, as they are now. */
+    replica: (to: string) => run('pg_basebackup', '-p', '5433', '-U', 'postgres', '-D', to, '-R', '-c', 'fast'),
+  }
+}

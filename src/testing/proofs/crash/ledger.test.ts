@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { createContent } from '../../../drill/workloads/content.ts'
+import { createRandom } from '../../../std/random.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+
+const content = createContent(1, createRandom(1))
+const entry = { content, spelling: 0 }
+
+function acknowledge(ledger: Ledger, name: string, status: 'created' | 'duplicate', sentAt = ledger.tick()): void {
+  ledger.acknowledge({ entry, id: 'id', status, request: { name, sentAt } })
+}
+
+test('has nothing against one creation and its duplicates, in whatever order they are heard of', () => {
+  const ledger = createLedger()
+  const early = ledger.tick()
+  acknowledge(ledger, '2', 'duplicate')
+  acknowledge(ledger, '1', 'created', early)
+  acknowledge(ledger, '3', 'duplicate')
+  expect(ledger.violations).toEqual([])
+  expect(ledger.acknowledgements).toBe(3)
+})
+
+test('objects to a content that two requests created', () => {
+  const ledger = createLedger()
+  const early = ledger.tick()
+  acknowledge(ledger, '1', 'created', early)
+  acknowledge(ledger, '2', 'created', early)
+  expect(ledger.violations).toHaveLength(1)
+})
+
+test('objects to a creation after an acknowledgement', () => {
+  const ledger = createLedger()
+  acknowledge(ledger, '1', 'duplicate')
+  acknowledge(ledger, '2', 'created')
+  expect(ledger.violations).toHaveLength(1)
+})
+
+test('has nothing against a creation that is told again under its key', () => {
+  const ledger = createLedger()
+  const request = { name: '1', sentAt: ledger.tick() }
+  acknowledge(ledger, '2', 'duplicate')
+  ledger.acknowledge({
+    entry,
+    id: 'id',
+    status: 'created',
+    request: { ...request, sentAt: ledger.tick() },
+    replayed: true,
+  })
+  expect(ledger.violations).toEqual([])
+})
+
+test('objects to two ids and to two first-seen times', () => {
+  const ledger = createLedger()
+  const request = { name: '1', sentAt: ledger.tick() }
+  ledger.acknowledge({ entry, id: 'a', status: 'duplicate', firstSeen: 'then', request })
+  ledger.acknowledge({ entry, id: 'b', status: 'duplicate', firstSeen: 'now', request })
+  expect(ledger.violations).toHaveLength(2)
+})

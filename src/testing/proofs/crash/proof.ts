@@ -1,0 +1,214 @@
+/**
+ * Crash proof: the real service takes items from many clients and is killed at random moments. After every restart,
+ * and once more at the end, what it acknowledged must be there, once, with its bytes.
+ *
+ * A round, in words: start on the same folder; see to what the round before was promised (listed, a sample read back,
+ * answers under Idempotency-Keys repeated); let the clients loose; end the service in one of three ways:
+ *   traffic   SIGKILL while requests are under way. The usual one.
+ *   draining  SIGTERM, and SIGKILL while it drains.
+ *   starting  killed in traffic, started again, and killed while it starts.
+ * At the end: everything that was ever sent is sent again, twice; nothing that was acknowledged may be created, the
+ * second pass may create nothing; every item is read back; the rows of the file are counted.
+ */
+import { Agent } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FailpointName } from '../../../std/failpoint.ts'
+import { createRandom, type Random } from '../../../std/random.ts'
+import { type Service, spawnService, startService } from '../../service.ts'
+import { type Api, auditAccounts, auditFile, createListing, type Listing, readBack, sampleOf } from './audit.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { enter, isAccepted, send } from './requests.ts'
+import { createWorld, type Keyed, startTraffic, type World } from './traffic.ts'
+
+export interface CrashProofOptions {
+  /** An empty folder for the store. It is left as the service left it. */
+  readonly data: string
+  readonly rounds: number
+  readonly seed: number
+  readonly failpoints?: readonly FailpointName[]
+  /** Longest traffic of a round, milliseconds. Default: 400. */
+  readonly trafficMs?: number
+  /** Told after each round. */
+  readonly onRound?: (line: string) => void
+}
+
+export interface CrashVerdict {
+  readonly kind: 'pass' | 'fail' | 'inconclusive'
+  readonly violations: readonly string[]
+  readonly figures: CrashFigures
+}
+
+export interface CrashFigures {
+  readonly rounds: number
+  /** Kills with requests under way, after some had been acknowledged in the same round. */
+  readonly killsInTraffic: number
+  readonly requests: number
+  readonly acknowledgements: number
+  /** Distinct contents acknowledged. */
+  readonly acknowledged: number
+  /** Distinct contents sent of which nobody was told whether they were saved. */
+  readonly unknown: number
+  readonly replays: number
+  readonly readBack: number
+  readonly rows: number
+  readonly seconds: number
+}
+
+/** Runs until the rounds are over or a violation is found. */
+export async function runCrashProof(options: CrashProofOptions): Promise<CrashVerdict> {
+  const begin = performance.now()
+  const run = createRun(options)
+  for (let round = 1; round <= options.rounds && run.ledger.violations.length === 0; round++)
+    await playRound(run, round)
+  const unknown = run.ledger.accounts.filter((account) => account.id === undefined).length
+  if (run.ledger.violations.length === 0) await settle(run)
+  const { violations, acknowledgements, accounts } = run.ledger
+  const figures: CrashFigures = {
+    ...run.figures,
+    requests: run.world.requests,
+    acknowledgements,
+    acknowledged: accounts.filter((account) => account.id !== undefined).length,
+    unknown,
+    seconds: Math.round((performance.now() - begin) / 100) / 10,
+  }
+  return { kind: kindOf(violations, figures), violations, figures }
+}
+
+function kindOf(violations: readonly string[], figures: CrashFigures): CrashVerdict['kind'] {
+  if (violations.length > 0) return 'fail'
+  return figures.killsInTraffic === 0 || figures.acknowledged === 0 ? 'inconclusive' : 'pass'
+}
+
+interface Run {
+  readonly options: CrashProofOptions
+  readonly random: Random
+  readonly ledger: Ledger
+  readonly world: World
+  readonly listing: Listing
+  readonly figures: { rounds: number; killsInTraffic: number; replays: number; readBack: number; rows: number }
+  /** Requests under a key whose answers have been seen to be repeated. */
+  replayedUpTo: number
+}
+
+function createRun(options: CrashProofOptions): Run {
+  const ledger = createLedger()
+  return {
+    options,
+    random: createRandom(options.seed),
+    ledger,
+    world: createWorld(ledger),
+    listing: createListing(ledger),
+    figures: { rounds: 0, killsInTraffic: 0, replays: 0, readBack: 0, rows: 0 },
+    replayedUpTo: 0,
+  }
+}
+
+/** A service for the length of `work`, then killed. */
+async function withService(run: Run, work: (service: Service, api: Api) => Promise<void>): Promise<void> {
+  const { data, failpoints = [] } = run.options
+  await using service = await startService({ data, failpoints })
+  const agent = new Agent({ keepAlive: true })
+  try {
+    await work(service, { url: service.url, agent })
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function playRound(run: Run, round: number): Promise<void> {
+  const { ledger, random, world } = run
+  await withService(run, async (service, api) => {
+    await seeToPromises(run, api)
+    if (ledger.violations.length > 0) return
+    ledger.beginRound(round)
+    const before = ledger.acknowledgements
+    const traffic = startTraffic(service.url, world, random)
+    await sleep(random.between(20, run.options.trafficMs ?? 400))
+    const ending = random.pick(['traffic', 'traffic', 'traffic', 'draining', 'starting'] as const)
+    traffic.expectTheEnd()
+    if (ending === 'draining') {
+      process.kill(service.pid, 'SIGTERM')
+      await sleep(random.between(0, 60))
+    }
+    if (traffic.underWay() > 0 && ledger.acknowledgements > before) run.figures.killsInTraffic++
+    const { signal } = await service.kill()
+    if (signal !== 'SIGKILL' && ending !== 'draining')
+      ledger.violate(`the service ended by itself: ${service.stderr()}`)
+    await traffic.ended
+    if (ending === 'starting') await killWhileStarting(run)
+    run.figures.rounds++
+    const acked = ledger.acknowledgements - before
+    run.options.onRound?.(`round ${round}: ${acked} acknowledgements, then killed (${ending})`)
+  })
+}
+
+async function killWhileStarting({ options, random }: Run): Promise<void> {
+  await using starting = spawnService({ data: options.data, failpoints: options.failpoints ?? [] })
+  await sleep(random.between(100, 700))
+  await starting.kill()
+}
+
+/** After a restart: what the round before acknowledged is there, and keys get their answers again. */
+async function seeToPromises(run: Run, api: Api): Promise<void> {
+  const { ledger, listing, random } = run
+  const fresh = ledger.fresh()
+  await auditAccounts(api, ledger, listing, fresh)
+  run.figures.readBack += await readBack(api, ledger, sampleOf(fresh, 30, random))
+  for (const keyed of run.world.keyed.slice(run.replayedUpTo)) await replay(run, keyed, api)
+  run.replayedUpTo = run.world.keyed.length
+}
+
+async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void> {
+  const { ledger } = run
+  const { planned, told } = keyed
+  const sentAt = ledger.tick()
+  const answer = await send(url, planned, agent)
+  const now = { status: answer.status, body: answer.body.toString() }
+  const show = ({ status, body }: { status: number; body: string }): string => `${status} ${body.slice(0, 300)}`
+  if (!isAccepted(answer)) return ledger.violate(`${planned.idempotencyKey} sent again: ${show(now)}`)
+  enter(ledger, planned, sentAt, answer)
+  keyed.told = now
+  // one whose first answer nobody heard may be new, or not
+  if (told === undefined) return
+  run.figures.replays++
+  if (answer.headers['idempotency-replayed'] !== 'true' || told.status !== now.status || told.body !== now.body) {
+    ledger.violate(`${planned.idempotencyKey} was told ${show(told)}, and after the crash ${show(now)}`)
+  }
+}
+
+/** The end: everything sent again, everything read back, the file counted. */
+async function settle(run: Run): Promise<void> {
+  const { ledger } = run
+  await withService(run, async (_service, api) => {
+    await seeToPromises(run, api)
+    ledger.beginRound(run.options.rounds + 1)
+    for (const keyed of run.world.keyed) await replay(run, keyed, api)
+    await sendAllAgain(run, api)
+    await sendAllAgain(run, api)
+    run.figures.readBack += await readBack(api, ledger, ledger.accounts)
+  })
+  run.figures.rows = auditFile(ledger, run.options.data).rows
+}
+
+const AGAIN_AT_ONCE = 500
+
+async function sendAllAgain(run: Run, { url, agent }: Api): Promise<void> {
+  const { ledger, world } = run
+  const entries = ledger.accounts.map(({ content }) => ({
+    content,
+    spelling: run.random.between(0, content.spellings.length - 1),
+  }))
+  for (const entry of entries) ledger.send(entry)
+  const json = entries.filter(({ content }) => content.spellings.length > 1)
+  const single = entries.filter(({ content }) => content.spellings.length === 1).map((entry) => [entry])
+  const batches = Array.from({ length: Math.ceil(json.length / AGAIN_AT_ONCE) }, (_, at) =>
+    json.slice(at * AGAIN_AT_ONCE, (at + 1) * AGAIN_AT_ONCE),
+  )
+  for (const group of [...batches, ...single]) {
+    const planned = { kind: group.length > 1 ? 'batch' : 'single', entries: group, number: ++world.requests } as const
+    const sentAt = ledger.tick()
+    const answer = await send(url, planned, agent)
+    if (isAccepted(answer)) enter(ledger, planned, sentAt, answer)
+    else ledger.violate(`everything sent again: ${answer.status} ${answer.body.toString().slice(0, 300)}`)
+  }
+}

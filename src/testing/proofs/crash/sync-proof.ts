@@ -1,0 +1,153 @@
+/**
+ * Proof that answers wait for the disk. SIGKILL cannot show a missing fsync: what a dead process wrote is still in the
+ * system's memory. So the service runs under strace, and its system calls are read:
+ * - for every item: its write to the log, then a sync of the log, then the answer;
+ * - after a restart: the log is synced before the first answer, for the process before may have died between its write
+ *   and its sync, and `duplicate` promises that the item is durable;
+ * - folders that were made: the folder that names them is synced before the first answer.
+ */
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { FailpointName } from '../../../std/failpoint.ts'
+import { type Answer, ask, jsonOf, linesOf, openStream } from '../../http/requests.ts'
+import { startService, within } from '../../service.ts'
+import {
+  foldersSyncedBefore,
+  parseTrace,
+  type Saved,
+  type SystemCall,
+  syncedBefore,
+  unsyncedAnswers,
+} from './system-calls.ts'
+
+export interface SyncProofOptions {
+  /** An empty or missing folder: for the store, and for the traces. */
+  readonly folder: string
+  readonly failpoints?: readonly FailpointName[]
+}
+
+export interface SyncVerdict {
+  readonly kind: 'pass' | 'fail'
+  readonly problems: readonly string[]
+  /** Answers that were followed through the trace. */
+  readonly answers: number
+}
+
+/** Why the proof cannot be had here; undefined when it can. */
+export function whyNoStrace(): string | undefined {
+  const { status, error } = spawnSync('strace', ['-e', 'trace=none', 'true'], { stdio: 'ignore' })
+  if (error !== undefined) return 'strace is not installed'
+  return status === 0 ? undefined : 'strace may not trace processes here'
+}
+
+export async function runSyncProof({ folder, failpoints = [] }: SyncProofOptions): Promise<SyncVerdict> {
+  // two folders deep, so that there is one between that only names another
+  const data = join(folder, 'made', 'data')
+  mkdirSync(folder, { recursive: true })
+  const first = await traced({ data, trace: join(folder, 'first.strace'), failpoints }, saveSamples)
+  const again = await traced({ data, trace: join(folder, 'again.strace'), failpoints }, (url) =>
+    saveOne(url, 'single 0'),
+  )
+  const problems = [
+    ...unsyncedAnswers(first.calls, first.result),
+    ...unsyncedFolders(first.calls, first.result, data),
+    ...(syncedBefore(again.calls, again.result.id)
+      ? []
+      : ['after a restart a duplicate was answered before the log had been synced']),
+  ]
+  return { kind: problems.length === 0 ? 'pass' : 'fail', problems, answers: first.result.length + 1 }
+}
+
+const CALLS = 'trace=write,writev,pwrite64,pwritev,sendmsg,sendto,fsync,fdatasync'
+
+interface Tracing {
+  readonly data: string
+  readonly trace: string
+  readonly failpoints: readonly FailpointName[]
+}
+
+async function traced<T>(
+  { data, trace, failpoints }: Tracing,
+  work: (url: string) => Promise<T>,
+): Promise<{ readonly calls: readonly SystemCall[]; readonly result: T }> {
+  const strace = ['strace', '-f', '-yy', '-v', '-s', '100000', '-o', trace, '-e', CALLS, '-e', 'signal=none']
+  await using service = await startService({ data, failpoints, under: strace })
+  const result = await within(work(service.url), 60_000, () => 'the requests took more than a minute')
+  // not a clean end: that would sync everything, and hide what the restart has to see to
+  await service.kill()
+  return { calls: parseTrace(readFileSync(trace, 'latin1')), result }
+}
+
+function unsyncedFolders(calls: readonly SystemCall[], saved: readonly Saved[], data: string): readonly string[] {
+  const synced = foldersSyncedBefore(calls, saved[0]?.id ?? '')
+  const needed = [data, dirname(data), dirname(dirname(data))]
+  return needed.filter((one) => !synced.has(one)).map((one) => `folder ${one} was not synced before the first answer`)
+}
+
+const COLLECTION = '/v1/collections/synced/items'
+
+/** Spelled so that a page of the log shows it in one piece. */
+const markerOf = (what: string): string => `marker of ${what}.`
+
+function post(url: string, body: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return ask(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
+}
+
+function savedAs(what: string, id: unknown): Saved {
+  if (typeof id !== 'string') throw new Error(`${what} was answered without an id`)
+  return { what, marker: markerOf(what), id }
+}
+
+async function saveOne(url: string, what: string, headers?: Readonly<Record<string, string>>): Promise<Saved> {
+  const answer = await post(`${url}${COLLECTION}`, JSON.stringify({ m: markerOf(what) }), headers)
+  return savedAs(what, jsonOf(answer)['id'])
+}
+
+/** A sample of every way in, one after another and at once. */
+async function saveSamples(url: string): Promise<readonly Saved[]> {
+  const saved: Saved[] = []
+  for (let n = 0; n < 6; n++) saved.push(await saveOne(url, `single ${n}`))
+  for (let n = 0; n < 3; n++) saved.push(await saveOne(url, `keyed ${n}`, { 'idempotency-key': `key-${n}` }))
+  for (let n = 0; n < 2; n++) saved.push(...(await saveBatch(url, n)))
+  saved.push(...(await saveStream(url)))
+  saved.push(...(await saveAtOnce(url)))
+  return saved
+}
+
+async function saveBatch(url: string, batch: number): Promise<readonly Saved[]> {
+  const names = Array.from({ length: 5 }, (_, n) => `batch ${batch} item ${n}`)
+  const answer = await post(`${url}${COLLECTION}:batch`, JSON.stringify(names.map((name) => ({ m: markerOf(name) }))))
+  const { items } = jsonOf<{ items: { id: string }[] }>(answer)
+  return names.map((name, at) => savedAs(name, items[at]?.id))
+}
+
+/** Each line waits for the answer to the one before, so that each has a commit of its own. */
+async function saveStream(url: string): Promise<readonly Saved[]> {
+  const { request, response } = openStream(`${url}${COLLECTION}`)
+  const names = Array.from({ length: 5 }, (_, n) => `line ${n}`)
+  const saved: Saved[] = []
+  request.write(lineOf(names[0]))
+  for await (const text of linesOf(await response)) {
+    const { id } = JSON.parse(text) as { id?: string }
+    const name = names[saved.length]
+    if (name === undefined) break
+    saved.push(savedAs(name, id))
+    const next = names[saved.length]
+    if (next === undefined) request.end()
+    else if (!request.write(lineOf(next))) await once(request, 'drain')
+  }
+  return saved
+}
+
+function lineOf(name = ''): string {
+  return `${JSON.stringify({ m: markerOf(name) })}\n`
+}
+
+/** Each twice: whichever answer is first, it too must have waited. */
+async function saveAtOnce(url: string): Promise<readonly Saved[]> {
+  const names = Array.from({ length: 12 }, (_, n) => `at once ${n}`)
+  const answers = await Promise.all([...names, ...names].map((name) => saveOne(url, name)))
+  return answers.slice(0, names.length)
+}

@@ -1,0 +1,213 @@
+/**
+ * The clients of the crash proof: single items, batches and streams at once, new contents mixed with repeats of what
+ * others have sent or are sending. They go on until told to stop, or until the service dies under them.
+ */
+import { Agent } from 'node:http'
+import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from '../../../drill/workloads/content.ts'
+import type { Random } from '../../../std/random.ts'
+import { type Answer, linesOf, openStream, wholeAnswer } from '../../http/requests.ts'
+import type { Ledger } from './ledger.ts'
+import { COLLECTION_PATH, enter, isAccepted, type PlannedRequest, send, type Told } from './requests.ts'
+
+/** A request under an Idempotency-Key, to be sent again later. */
+export interface Keyed {
+  readonly planned: PlannedRequest
+  told: Told | undefined
+}
+
+/** Everything that clients share in one run of the proof. */
+export interface World {
+  readonly ledger: Ledger
+  readonly contents: Content[]
+  readonly keyed: Keyed[]
+  requests: number
+}
+
+export interface Traffic {
+  /** From now on broken connections and refusals are what was to be expected. */
+  expectTheEnd(): void
+  /** Requests that are sent and not answered. */
+  underWay(): number
+  /** Resolves when every client has ended, which they do when the service is gone. */
+  readonly ended: Promise<void>
+}
+
+const SINGLE_CLIENTS = 4
+const BATCH_CLIENTS = 2
+const STREAM_CLIENTS = 2
+
+export function createWorld(ledger: Ledger): World {
+  return { ledger, contents: [], keyed: [], requests: 0 }
+}
+
+export function startTraffic(url: string, world: World, random: Random): Traffic {
+  const state: ClientState = { url, world, ending: false, underWay: 0 }
+  const agent = new Agent({ keepAlive: true })
+  const kinds: readonly [number, Step][] = [
+    [SINGLE_CLIENTS, (own) => putOne(state, own, agent)],
+    [BATCH_CLIENTS, (own) => putBatch(state, own, agent)],
+    [STREAM_CLIENTS, (own) => putStream(state, own)],
+  ]
+  const clients = kinds.flatMap(([count, step]) => Array.from({ length: count }, () => run(state, random.fork(), step)))
+  return {
+    expectTheEnd: () => void (state.ending = true),
+    underWay: () => state.underWay,
+    ended: Promise.all(clients).then(() => agent.destroy()),
+  }
+}
+
+interface ClientState {
+  readonly url: string
+  readonly world: World
+  ending: boolean
+  underWay: number
+}
+
+/** One request. Rejects when the connection breaks. */
+type Step = (random: Random) => Promise<void>
+
+async function run(state: ClientState, random: Random, step: Step): Promise<void> {
+  for (;;) {
+    state.underWay++
+    try {
+      await step(random)
+    } catch (failure) {
+      if (!state.ending) state.world.ledger.violate(`the service failed by itself: ${String(failure)}`)
+      return
+    } finally {
+      state.underWay--
+    }
+  }
+}
+
+/** New, or what was sent before: often a moment ago, so that it may be under way still. */
+function chooseEntry({ contents, ledger }: World, random: Random, jsonOnly: boolean): Entry {
+  const repeat = contents.length > 0 && random.chance(0.4)
+  const recent = random.chance(0.5) ? contents.slice(-50) : contents
+  const known = repeat ? random.pick(recent) : undefined
+  if (known === undefined || (jsonOnly && known.media !== JSON_MEDIA))
+    return newEntry(contents, random, jsonOnly, ledger)
+  return sent(ledger, { content: known, spelling: random.between(0, known.spellings.length - 1) })
+}
+
+function newEntry(contents: Content[], random: Random, jsonOnly: boolean, ledger: Ledger): Entry {
+  const content = createContent(contents.length, random)
+  contents.push(content)
+  if (jsonOnly && content.media !== JSON_MEDIA) return newEntry(contents, random, jsonOnly, ledger)
+  return sent(ledger, { content, spelling: random.between(0, content.spellings.length - 1) })
+}
+
+function sent(ledger: Ledger, entry: Entry): Entry {
+  ledger.send(entry)
+  return entry
+}
+
+function putOne(state: ClientState, random: Random, agent: Agent): Promise<void> {
+  return put(
+    state,
+    plan(state.world, random, { kind: 'single', entries: [chooseEntry(state.world, random, false)] }),
+    agent,
+  )
+}
+
+function putBatch(state: ClientState, random: Random, agent: Agent): Promise<void> {
+  const entries = Array.from({ length: random.between(1, 40) }, () => chooseEntry(state.world, random, true))
+  return put(state, plan(state.world, random, { kind: 'batch', entries }), agent)
+}
+
+function plan(world: World, random: Random, what: Pick<PlannedRequest, 'kind' | 'entries'>): PlannedRequest {
+  const number = ++world.requests
+  return random.chance(0.3) ? { ...what, number, idempotencyKey: `key-${number}` } : { ...what, number }
+}
+
+async function put(state: ClientState, planned: PlannedRequest, agent: Agent): Promise<void> {
+  const { world } = state
+  const keyed: Keyed = { planned, told: undefined }
+  if (planned.idempotencyKey !== undefined) world.keyed.push(keyed)
+  const sentAt = world.ledger.tick()
+  const answer = await send(state.url, planned, agent)
+  if (!isAccepted(answer)) return refused(state, planned.number, answer)
+  enter(world.ledger, planned, sentAt, answer)
+  keyed.told = { status: answer.status, body: answer.body.toString() }
+}
+
+/** While the service drains it may refuse, and says so properly; nothing is promised then, and the client ends. */
+function refused(state: ClientState, number: number, answer: Answer): void {
+  const text = answer.body.toString()
+  const what = `request ${number} was answered ${answer.status}: ${text.slice(0, 300)}`
+  const properly =
+    answer.status === 503 && text.includes('"SHUTTING_DOWN"') && answer.headers['retry-after'] !== undefined
+  if (!state.ending || !properly) state.world.ledger.violate(what)
+  throw new Error(what)
+}
+
+interface LineAnswer {
+  readonly line?: number
+  readonly id: string
+  readonly status: 'created' | 'duplicate'
+  readonly summary?: { readonly lines: number; readonly created: number; readonly duplicate: number }
+  readonly error?: { readonly code: string; readonly nextLine: number }
+}
+
+/** Lines that a client sends ahead of their answers. */
+const WINDOW = 100
+
+interface SentLine {
+  readonly entry: Entry
+  readonly sentAt: number
+}
+
+async function putStream(state: ClientState, random: Random): Promise<void> {
+  const { world } = state
+  const { request, response } = openStream(`${state.url}${COLLECTION_PATH}`)
+  const number = ++world.requests
+  const lines: SentLine[] = []
+  const total = random.between(50, 600)
+  const counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
+  const more = (): void => {
+    // the service may be gone: the answers tell
+    if (request.destroyed || request.writableEnded) return
+    request.write(linesUpTo(Math.min(total, counts.lines + WINDOW), lines, world, random))
+    if (lines.length === total) request.end()
+  }
+  more()
+  const head = await response
+  if (head.statusCode !== 200) return refused(state, number, await wholeAnswer(head))
+  for await (const text of linesOf(head)) {
+    const answer = JSON.parse(text) as LineAnswer
+    if (answer.summary !== undefined) return checkSummary(world.ledger, answer.summary, counts)
+    const sentLine = lines[counts.lines]
+    if (answer.error !== undefined || sentLine === undefined || answer.line !== counts.lines + 1) {
+      return lastWord(state, counts.lines, text, answer)
+    }
+    counts[answer.status]++
+    counts.lines++
+    const { entry, sentAt } = sentLine
+    const name = `${number}.${counts.lines}`
+    world.ledger.acknowledge({ entry, id: answer.id, status: answer.status, request: { name, sentAt } })
+    if (lines.length - counts.lines < WINDOW / 2) more()
+  }
+  throw new Error('the stream ended without its summary')
+}
+
+/** Text of the lines that are still to be sent, `end` in all. */
+function linesUpTo(end: number, lines: SentLine[], world: World, random: Random): string {
+  let text = ''
+  while (lines.length < end) {
+    const entry = chooseEntry(world, random, true)
+    lines.push({ entry, sentAt: world.ledger.tick() })
+    text += `${bytesOf(entry).toString()}${random.chance(0.1) ? '\r\n' : '\n'}`
+  }
+  return text
+}
+
+function checkSummary(ledger: Ledger, summary: object, counts: object): void {
+  const [told, counted] = [summary, counts].map((one) => JSON.stringify(one))
+  if (told !== counted) ledger.violate(`a stream summed up ${told}, its lines were ${counted}`)
+}
+
+function lastWord(state: ClientState, answered: number, text: string, { error }: LineAnswer): void {
+  const draining = state.ending && error?.code === 'SHUTTING_DOWN' && error.nextLine === answered + 1
+  if (!draining) state.world.ledger.violate(`after ${answered} lines a stream answered: ${text}`)
+  throw new Error(text)
+}

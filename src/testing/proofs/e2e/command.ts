@@ -1,0 +1,101 @@
+/**
+ * `npm run e2e`: drills on the current kind cluster, see plan.ts. Without flags (flags.ts) those that decide whether a
+ * change may land; `--full` all. Exit: 0 as it must be, 1 not so, 2 wrong usage, 4 ended early.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Run, type Sabotage, setupName } from '../../../drill/plan.ts'
+import { junitOf } from '../../../drill/report/junit.ts'
+import { reportOf, titleOf } from '../../../drill/report/markdown.ts'
+import { type Broken, type CaseResult, isPassed } from '../../../drill/report/results.ts'
+import { perform, type RunDeps } from '../../../drill/run.ts'
+import { createDocker } from '../../../drill/targets/kind/docker.ts'
+import { provideImages } from '../../../drill/targets/kind/images.ts'
+import { NAMESPACE } from '../../../drill/targets/kind/installation.ts'
+import { saveEvidence } from '../../../drill/targets/kubernetes/evidence.ts'
+import { createKubectl, currentContext, kindClusterOf } from '../../../kube/kubectl.ts'
+import { readNodes } from '../../../kube/pods.ts'
+import { OUT } from '../../../std/checkout.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram } from '../../program.ts'
+import { type Call, callOf, OPTIONS } from './flags.ts'
+
+const FOLDER = join(OUT, 'e2e')
+
+const startMs = performance.now()
+const say = (line: string): void => {
+  const seconds = Math.round((performance.now() - startMs) / 1_000)
+  process.stdout.write(`${String(seconds).padStart(5)} s  ${line}\n`)
+}
+
+function sabotagesOf(runs: readonly Run[]): readonly Sabotage[] {
+  return [...new Set(runs.flatMap(({ controls }) => controls.flatMap(({ sabotage }) => sabotage ?? [])))]
+}
+
+interface Done {
+  readonly results: readonly CaseResult[]
+  readonly broken: readonly Broken[]
+}
+
+async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise<Done> {
+  const context = await currentContext(signal)
+  const cluster = kindClusterOf(context)
+  const kubectl = createKubectl(context, NAMESPACE)
+  const docker = createDocker()
+  const nodes = (await readNodes(kubectl, { signal })).map(({ name }) => name).filter((name) => /worker/.test(name))
+  for (const node of nodes) {
+    if (await docker.isPaused(node, { signal }))
+      throw new Error(`${node} is frozen, by a drill that was cut: docker unpause ${node}`)
+  }
+  if (build) await provideImages({ docker, cluster, nodes, say }, sabotagesOf(runs), signal)
+  const keepEvidence = (run: Run): Promise<void> =>
+    saveEvidence(kubectl, join(FOLDER, `${setupName(run)}-evidence`), say)
+  const deps = { kubectl, docker, cluster, say, keep, keepEvidence, rate }
+  const results: CaseResult[] = []
+  const broken: Broken[] = []
+  for (const run of runs) {
+    try {
+      results.push(...(await perform(run, deps, signal)))
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const why = thrown instanceof Error ? thrown.message : String(thrown)
+      say(`${setupName(run)}: ${why}`)
+      broken.push({ setup: setupName(run), why })
+    }
+  }
+  return { results, broken }
+}
+
+const keep: RunDeps['keep'] = ({ events, window }, result) => {
+  const folder = join(FOLDER, titleOf(result))
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'history.ndjson'), events.map((event) => `${JSON.stringify(event)}\n`).join(''))
+  writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...result, window }, null, 2)}\n`)
+  say(`${titleOf(result)}: ${result.verdict.kind}${isPassed(result) ? '' : ', NOT AS IT MUST BE'}`)
+}
+
+async function drill(call: Call, { signal, stdout }: Io): Promise<ExitCode> {
+  signal.addEventListener('abort', () => say('ending: cleaning up'), { once: true })
+  rmSync(FOLDER, { recursive: true, force: true })
+  mkdirSync(FOLDER, { recursive: true })
+  const { results, broken } = await drills(call, signal)
+  const report = reportOf(results, broken)
+  writeFileSync(join(FOLDER, 'report.md'), report)
+  writeFileSync(join(FOLDER, 'junit.xml'), junitOf(results, broken))
+  stdout.write(`\n${report}\n${join(FOLDER, 'report.md')}\n`)
+  return results.length > 0 && broken.length === 0 && results.every(isPassed) ? EXIT.fine : EXIT.failed
+}
+
+await runProgram({
+  call: 'npm run e2e --',
+  summary: 'drills on the current kind cluster, under load',
+  command: defineCommand({
+    help: `
+Installs the chart on the kind cluster of the current context, and deletes, freezes and upgrades what serves while k6
+writes. Without options it runs the drills that decide whether a change may land. Reports are left in out/e2e.
+
+Exit code 0 when every drill came out as it must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+    examples: ['npm run e2e', 'npm run e2e -- --mode cluster --fault d', 'npm run e2e:full'],
+    options: OPTIONS,
+    run: ({ values }, io) => orSay(io, EXIT.failed, () => drill(callOf(values), io)),
+  }),
+})

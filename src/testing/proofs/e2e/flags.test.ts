@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { ciPlan, fullPlan, setupName } from '../../../drill/plan.ts'
+import { defineCommand, EXIT, parseArguments } from '../../program.ts'
+import { type Call, callOf, type Given, OPTIONS } from './flags.ts'
+
+const command = defineCommand({ help: '', examples: [], options: OPTIONS, run: async () => EXIT.fine })
+
+function parseCall(args: readonly string[]): Call {
+  const parsed = parseArguments(args, command)
+  if (parsed.kind === 'help') throw new Error('help was asked for')
+  return callOf(parsed.args.values as unknown as Given)
+}
+
+const names = (...args: readonly string[]): readonly string[] =>
+  parseCall(args).runs.flatMap((run) => run.faults.map((fault) => `${setupName(run)}-${fault}`))
+
+test('without a choice there is the plan of CI, or all of it', () => {
+  expect(parseCall([])).toEqual({ runs: ciPlan(), rate: undefined, build: true })
+  expect(parseCall(['--full', '--rate', '12', '--no-build'])).toEqual({ runs: fullPlan(), rate: 12, build: false })
+})
+
+test('flags choose one setup, and a letter stands for all its variants', () => {
+  expect(names('--mode', 'cluster', '--fault', 'a,d')).toEqual([
+    'cluster-postgres-auto-master-kill',
+    'cluster-postgres-auto-master-delete',
+    'cluster-postgres-auto-overtaken-delete',
+    'cluster-postgres-auto-redis-all-kill',
+  ])
+  expect(names('--fault', 'node-freeze')).toEqual(['sentinel-postgres-auto-node-freeze'])
+})
+
+test('a control is run alone when no fault is named', () => {
+  const [run] = parseCall(['--store', 'http', '--control', 'no-lock,skipped-fault']).runs
+  expect(run?.faults).toEqual([])
+  expect(run?.controls.map(({ name }) => name)).toEqual(['no-lock', 'skipped-fault'])
+})
+
+test.each([
+  ['--mode sentinels', '--mode is "sentinels", write sentinel, cluster, standalone or external'],
+  ['--fault x', '--fault "x" is none of a to g, master-kill'],
+  ['--mode external --fault d', 'redis-all-kill: no Redis is installed'],
+  ['--mode external --store http', 'cannot do without a lock'],
+  ['--control no-lock', '--control "no-lock" is none of store postgres\'s: skipped-fault, answer-before-commit'],
+  ['--rate 3', '--rate is "3", write an even number from 2'],
+  ['--mdoe x', 'unknown option "--mdoe", did you mean "--mode"?'],
+  ['postgres', '"postgres" is one argument too many'],
+])('%s is answered with what to write', (line, message) => {
+  expect(() => parseCall(line.split(' '))).toThrow(message)
+})

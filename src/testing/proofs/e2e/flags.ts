@@ -1,0 +1,96 @@
+/** What a call of `npm run e2e` asks for. Throws Fault USAGE_INVALID with what to write instead. */
+
+import {
+  type Control,
+  ciPlan,
+  controlsFor,
+  FAULT_NAMES,
+  FAULTS,
+  type FaultName,
+  fullPlan,
+  LOCKS,
+  type Run,
+  runsOf,
+  type Setup,
+  STORES,
+  whyNot,
+  whyNotFault,
+} from '../../../drill/plan.ts'
+import { MODES } from '../../../redis/topology/roles.ts'
+import { oneOf, usageFault } from '../../command-line.ts'
+import type { Values } from '../../program.ts'
+
+export interface Call {
+  readonly runs: readonly Run[]
+  /** Iterations a second. Default: what two cores can take with the store. */
+  readonly rate: number | undefined
+  /** Whether images are built and loaded. */
+  readonly build: boolean
+}
+
+export const OPTIONS = {
+  mode: { type: 'string', value: 'MODE', summary: `how Redis runs: ${MODES.join(', ')}` },
+  store: { type: 'string', value: 'STORE', summary: `where items live: ${STORES.join(', ')}` },
+  lock: { type: 'string', value: 'LOCK', summary: `when items are locked: ${LOCKS.join(', ')}` },
+  fault: { type: 'string', value: 'NAMES', summary: 'these faults, by letter or name, separated by commas' },
+  control: { type: 'string', value: 'NAMES', summary: 'these negative controls, separated by commas' },
+  rate: { type: 'string', value: 'N', summary: 'iterations a second, an even number; default: by the store' },
+  full: { type: 'boolean', summary: 'every combination, not those alone that decide on a change' },
+  'no-build': { type: 'boolean', summary: 'use the images that are loaded' },
+} as const
+
+export type Given = Values<typeof OPTIONS>
+
+export function callOf({ rate, full, 'no-build': noBuild, ...choice }: Given): Call {
+  const isWhole = Object.values(choice).every((value) => value === undefined)
+  return { runs: isWhole ? wholePlan(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }
+}
+
+const wholePlan = (full: boolean): readonly Run[] => (full ? fullPlan() : ciPlan())
+
+function rateOf(text: string | undefined): number | undefined {
+  const rate = text === undefined ? undefined : Number(text)
+  if (rate === undefined || (Number.isInteger(rate) && rate >= 2 && rate % 2 === 0)) return rate
+  throw usageFault(`--rate is "${text}", write an even number from 2`)
+}
+
+interface Choice {
+  readonly mode?: string | undefined
+  readonly store?: string | undefined
+  readonly lock?: string | undefined
+  /** Letters or names, separated by commas. */
+  readonly fault?: string | undefined
+  /** Names, separated by commas; without a fault there is then none. */
+  readonly control?: string | undefined
+}
+
+/** One run; what is not said is sentinel, postgres, auto and all faults. */
+function chosen({ mode = 'sentinel', store = 'postgres', lock = 'auto', fault, control }: Choice): readonly Run[] {
+  const setup = {
+    mode: oneOf('mode', mode, MODES),
+    store: oneOf('store', store, STORES),
+    lock: oneOf('lock', lock, LOCKS),
+  }
+  const why = whyNot(setup)
+  if (why !== undefined) throw usageFault(why)
+  const controls = control === undefined ? [] : control.split(',').map((name) => controlNamed(setup, name))
+  const otherwise = controls.length > 0 ? [] : FAULT_NAMES
+  const faults = fault === undefined ? otherwise : fault.split(',').flatMap(faultsNamed)
+  const runs = runsOf(setup, faults, controls)
+  if (runs.length > 0) return runs
+  const reasons = faults.map((name) => `${name}: ${whyNotFault(setup, name)}`)
+  throw usageFault(`--mode ${setup.mode} cannot have these faults: ${reasons.join('; ')}`)
+}
+
+function controlNamed(setup: Setup, name: string): Control {
+  const fit = controlsFor(setup)
+  const control = fit.find((one) => one.name === name)
+  if (control !== undefined) return control
+  throw usageFault(`--control "${name}" is none of store ${setup.store}'s: ${fit.map((one) => one.name).join(', ')}`)
+}
+
+function faultsNamed(text: string): readonly FaultName[] {
+  const names = FAULT_NAMES.filter((name) => name === text || FAULTS[name].letter === text)
+  if (names.length > 0) return names
+  throw usageFault(`--fault "${text}" is none of a to g, ${FAULT_NAMES.join(', ')}`)
+}

@@ -1,0 +1,89 @@
+/**
+ * `npm run locks:history -- --seed N --minutes M`: see lock-history.ts. Exit: 0 valid, 1 violated, 2 wrong usage or no run
+ * to be had, 3 inconclusive, 4 ended early.
+ */
+import { join } from 'node:path'
+import { reportOf } from '../../../drill/report/verdict-text.ts'
+import { OUT } from '../../../std/checkout.ts'
+import { oneOf } from '../../command-line.ts'
+import { removeContainersOurselves } from '../../containers.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, numberOption, orSay, runProgram } from '../../program.ts'
+import { lockHistory } from './lock-history.ts'
+
+removeContainersOurselves()
+
+const MAX_MINUTES = 120
+const MAX_SECONDS = 600
+
+const OPTIONS = {
+  seed: { type: 'string', value: 'N', summary: 'which faults, and when; default: by the clock' },
+  minutes: { type: 'string', value: 'M', summary: `how long faults strike, up to ${MAX_MINUTES}`, default: '5' },
+  lock: { type: 'string', value: 'redis+sentinel', summary: 'the lock service', default: 'redis+sentinel' },
+  redis: {
+    type: 'string',
+    value: 'IMAGE|PROGRAM',
+    summary: 'an image with a tag, or a redis-server on this machine',
+    default: 'redis:8.0',
+  },
+  fences: {
+    type: 'string',
+    value: 'sqlite|postgres|none',
+    summary: 'the fence store; none is a control that must be found out',
+    default: 'sqlite',
+  },
+  faults: { type: 'string', value: 'NAMES', summary: 'these alone, separated by commas; default: all' },
+  'two-primaries': {
+    type: 'string',
+    value: 'SECONDS',
+    summary: 'the longest time for which two servers may both take writes',
+    default: '30',
+  },
+} as const
+type Given = Parameters<Parameters<typeof defineCommand<typeof OPTIONS>>[0]['run']>[0]['values']
+
+async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
+  const seed = Math.floor(numberOption('seed', values.seed ?? String((Date.now() % 2 ** 31) + 1), 2 ** 31))
+  const trafficMs = numberOption('minutes', values.minutes, MAX_MINUTES) * 60_000
+  oneOf('lock', values.lock, ['redis+sentinel'])
+  const fences = oneOf('fences', values.fences, ['sqlite', 'postgres', 'none'])
+  const maxTwoPrimariesMs = numberOption('two-primaries', values['two-primaries'], MAX_SECONDS) * 1_000
+  const say = (line: string): void => void stdout.write(`${line}\n`)
+  say(`locks:history: --seed ${seed} --minutes ${values.minutes} --redis ${values.redis} --fences ${fences}`)
+  const { verdict, folder } = await lockHistory({
+    seed,
+    trafficMs,
+    redis: values.redis,
+    fences,
+    maxTwoPrimariesMs,
+    faults: values.faults?.split(','),
+    folderOf: (version) => join(OUT, 'locks', 'history', `${seed}-${version}`),
+    signal,
+    say,
+  })
+  stdout.write(`\n${reportOf(verdict)}`)
+  say(`history and verdict: ${folder}; the same faults again: --seed ${seed}`)
+  return EXIT_OF[verdict.kind]
+}
+
+const EXIT_OF = { valid: EXIT.fine, violated: EXIT.failed, inconclusive: EXIT.inconclusive } as const
+
+await runProgram({
+  call: 'npm run locks:history --',
+  summary: 'locks and fences under faults on real Redis, judged grant by grant',
+  failed: EXIT.usage,
+  command: defineCommand({
+    help: `
+Starts a primary, two replicas and three Sentinels on this machine, and 30 workers in 8 processes that take locks and
+write to a register under their fences, while servers and workers are killed, stopped and failed over. Then judges the
+fences of all grants in time. Needs Docker for images. The history and the verdict are left in out/locks/history.
+
+Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
+    examples: [
+      'npm run locks:history -- --seed 7',
+      'npm run locks:history -- --seed 7 --minutes 1 --redis valkey/valkey:8.1',
+      'npm run locks:history -- --minutes 1 --redis redis-server --faults successor-kill,worker-stop',
+    ],
+    options: OPTIONS,
+    run: ({ values }, io) => orSay(io, EXIT.usage, () => run(values, io)),
+  }),
+})

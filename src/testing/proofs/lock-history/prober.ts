@@ -1,0 +1,102 @@
+/** Tries a write on every server again and again, so that it is known which of them took writes at what time. */
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Entry, machineMs } from '../../../drill/history.ts'
+import { type Patience, until } from '../../../std/until.ts'
+
+export interface Prober {
+  /** Resolves when a probe that was sent after this call had that outcome. */
+  seen(port: number, type: Entry['type'], patience: Patience): Promise<void>
+  /** Resolves when nothing more is recorded. */
+  stop(): Promise<void>
+}
+
+export interface ProberOptions {
+  readonly ports: readonly number[]
+  readonly record: (entry: Entry) => void
+}
+
+const HOST = '127.0.0.1'
+/** Between two probes of a server, milliseconds. */
+const EVERY_MS = 30
+/** A server that does not answer for so long is silent, milliseconds. */
+const ANSWER_MS = 300
+/** How far a time with two primaries may reach beyond its probes: the space between two of them and some delay, ms. */
+export const SLACK_MS = 60
+
+type Outcome = Pick<Entry, 'type' | 'error'>
+
+export function startProber({ ports, record }: ProberOptions): Prober {
+  const last = new Map<number, Entry>()
+  const ending = new AbortController()
+
+  async function watch(port: number): Promise<void> {
+    const line = createLine(port)
+    for (let count = 1; !ending.signal.aborted; count++) {
+      const tMono = machineMs()
+      const outcome = await line.write(`SET fence-history-probe ${count}`)
+      const op = `probe-${port}-${count}`
+      const base = { process: 'prober', op, f: 'probe', key: `${HOST}:${port}`, tMono } as const
+      const entry: Entry = { ...base, untilMono: machineMs(), ...outcome }
+      last.set(port, entry)
+      record(entry)
+      await sleep(Math.max(1, EVERY_MS - (machineMs() - tMono)))
+    }
+    line.close()
+  }
+  const watches = ports.map((port) => watch(port))
+  return {
+    async seen(port, type, patience) {
+      const now = machineMs()
+      await until(async () => {
+        const entry = last.get(port)
+        const isSeen = entry?.type === type && (entry.tMono ?? 0) > now
+        return isSeen ? { value: true } : { missing: `a probe of port ${port} with the outcome ${type}` }
+      }, patience)
+    },
+    async stop() {
+      ending.abort()
+      await Promise.all(watches)
+    },
+  }
+}
+
+/** A connection that sends one command at a time, and is made anew after a failure. */
+interface Line {
+  write(command: string): Promise<Outcome>
+  close(): void
+}
+
+function createLine(port: number): Line {
+  let socket: Socket | undefined
+
+  function write(command: string): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>()
+    const wire = (socket ??= connect(port, HOST).setEncoding('latin1'))
+    let isDone = false
+    const finish = (outcome: Outcome, isUsable = false): void => {
+      if (isDone) return
+      isDone = true
+      clearTimeout(timer)
+      wire.removeAllListeners()
+      if (!isUsable) {
+        // what a broken connection reports later is of no interest
+        wire.on('error', () => {}).destroy()
+        socket = undefined
+      }
+      resolve(outcome)
+    }
+    const silent = (): void => finish({ type: 'info', error: `no answer within ${ANSWER_MS} ms` })
+    // an answer that arrived while this process was busy is read first
+    const timer = setTimeout(() => setImmediate(silent), ANSWER_MS)
+    wire.on('error', (error) => finish({ type: 'fail', error: error.message }))
+    wire.on('close', () => finish({ type: 'fail', error: 'the connection was closed' }))
+    wire.on('data', (text) => {
+      const answer = String(text).trim()
+      finish(answer.startsWith('+OK') ? { type: 'ok' } : { type: 'fail', error: answer }, true)
+    })
+    wire.write(`${command}\r\n`)
+    return promise
+  }
+  return { write, close: () => void socket?.destroy() }
+}

@@ -1,0 +1,75 @@
+/** The backend that cannot refuse duplicates (examples/legacy-backend) as a process that faults can strike. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readAuditLog } from '../../../drill/final-store/audit-log.ts'
+import { ROOT } from '../../../std/checkout.ts'
+import { reap } from '../../locks/processes.ts'
+import { within } from '../../service.ts'
+import type { TortureStore } from './store.ts'
+
+export interface LegacyOptions {
+  readonly folder: string
+  readonly port: number
+  readonly latencyMs: number
+  readonly fencing: 'on' | 'off'
+}
+
+const EXAMPLE = join(ROOT, 'examples', 'legacy-backend')
+const START_MS = 10_000
+/** How long a replica waits for it. */
+const TIMEOUT = '1s'
+
+export async function startLegacyStore(options: LegacyOptions): Promise<TortureStore> {
+  const { folder, port, latencyMs, fencing } = options
+  const mapping = join(folder, 'mapping.json')
+  // as the example ships it, with a time-out that a short run can wait for
+  const shipped = JSON.parse(readFileSync(join(EXAMPLE, 'mapping.json'), 'utf8')) as object
+  writeFileSync(mapping, JSON.stringify({ ...shipped, fencing: fencing === 'on', timeout: TIMEOUT }))
+  const data = join(folder, 'legacy')
+  let child: ChildProcess | undefined
+
+  async function start(): Promise<void> {
+    const settings = { listen: `127.0.0.1:${port}`, latency: latencyMs, fencing, data }
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
+    child = spawn(
+      process.execPath,
+      ['--import', './src/testing/parent-watchdog.ts', join(EXAMPLE, 'server.mjs'), ...args],
+      {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+      },
+    )
+    const greeting = child.stdout === null ? Promise.resolve() : once(child.stdout, 'data')
+    await within(Promise.race([greeting, failed(child)]), START_MS, () => 'the legacy backend did not start')
+  }
+  async function kill(): Promise<string> {
+    const running = child
+    child = undefined
+    if (running === undefined) throw new Error('the legacy backend did not run')
+    await reap(running)
+    return `process ${running.pid} ended by ${running.signalCode}`
+  }
+
+  await start()
+  return {
+    port,
+    kill,
+    start,
+    env: (wirePort) => ({ INGOT_STORE_URL: `http://127.0.0.1:${wirePort}`, INGOT_STORE_MAPPING: mapping }),
+    marker: (bytes) => Buffer.from(Buffer.from(bytes).toString('base64')),
+    deletes: false,
+    faults: [],
+    read: (signal) => readAuditLog(join(data, 'audit.ndjson'), fencing, signal),
+    checkUrl: `audit:${join(data, 'audit.ndjson')}`,
+    async [Symbol.asyncDispose]() {
+      if (child !== undefined) await reap(child)
+    },
+  }
+}
+
+async function failed(child: ChildProcess): Promise<never> {
+  const [code] = (await once(child, 'exit')) as [number | null]
+  throw new Error(`the legacy backend ended at its start: ${code}`)
+}

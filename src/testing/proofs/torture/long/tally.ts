@@ -1,0 +1,49 @@
+/** Counts of a long run, which are kept while it goes on because its history does not fit into memory. */
+import type { Entry } from '../../../../drill/history.ts'
+
+export interface Tally {
+  note(entry: Entry): void
+  add(name: string, count: number): void
+  /** Counts by name, in alphabetical order, with the greatest resident memory seen so far in MiB. */
+  figures(): Readonly<Record<string, number>>
+  /** One line for a person who waits. */
+  progress(acknowledged: number, of: number): string
+}
+
+export function createTally(): Tally {
+  const counts = new Map<string, number>()
+  const startMs = performance.now()
+  let peakMiB = 0
+
+  function add(name: string, count: number): void {
+    counts.set(name, (counts.get(name) ?? 0) + count)
+  }
+  function measureMemory(): number {
+    peakMiB = Math.max(peakMiB, Math.round(process.memoryUsage.rss() / 1_048_576))
+    return peakMiB
+  }
+  return {
+    add,
+    note(entry) {
+      if (entry.type === 'invoke') return
+      const name = nameOf(entry)
+      if (name !== undefined) add(name, 1)
+    },
+    figures() {
+      add('harnessPeakMiB', measureMemory() - (counts.get('harnessPeakMiB') ?? 0))
+      return Object.fromEntries([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    },
+    progress(acknowledged, of) {
+      const seconds = Math.round((performance.now() - startMs) / 1_000)
+      return `${acknowledged} of ${of} acknowledged after ${seconds} s, ${measureMemory()} MiB`
+    },
+  }
+}
+
+/** Operations by kind and outcome; saves that were acknowledged also by form and result. */
+function nameOf({ f, type, key, form = 'single', result = '' }: Entry): string | undefined {
+  if (f === 'save') return `save ${form} ${type === 'ok' ? result : type}`
+  if (f === 'delete') return `delete ${type === 'ok' ? result : type}`
+  if (f === 'fault') return `fault ${key} ${type}`
+  return f === 'acquire' || f === 'write' ? `${f} ${type}` : undefined
+}

@@ -1,0 +1,205 @@
+/**
+ * `npm run torture:mutations`: is the proof able to fail? Each run meets the faults that should expose its sabotage; the
+ * service as it is must stand them, and every sabotaged one must be found out, by the promise that it breaks.
+ * Exit: 0 so it is, 1 not so.
+ */
+import { join } from 'node:path'
+import { OUT } from '../../../std/checkout.ts'
+import type { FailpointName } from '../../../std/failpoint.ts'
+import { endBySignals, exitCode, flagsOf } from '../../command-line.ts'
+import { removeContainersOurselves } from '../../containers.ts'
+import type { TortureOptions } from './options.ts'
+import { type TortureResult, torture } from './torture.ts'
+
+removeContainersOurselves()
+
+interface Tooth extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
+  readonly name: string
+  readonly store: TortureOptions['store']
+  readonly failpoints?: readonly FailpointName[]
+  readonly faults: readonly string[]
+  /** The promise that must be found broken. Without: the control, which must be valid. */
+  readonly breaks?: string
+}
+
+/** Slow enough that a packet can be delivered between a look and the save that follows it. */
+const BETWEEN_LOOK_AND_SAVE = { latencyMs: 300, lateMs: [80, 220] } as const
+
+/** Late enough that the other replica has looked, and saved. */
+const AFTER_THE_SAVE = { lateMs: [600, 900] } as const
+
+const TEETH: readonly Tooth[] = [
+  {
+    name: 'none',
+    store: 'http',
+    faults: ['late-packet', 'lost-answer', 'holder-stop', 'store-kill'],
+    trafficMs: 16_000,
+    ...BETWEEN_LOOK_AND_SAVE,
+  },
+  {
+    name: 'ignore the fence',
+    store: 'http',
+    failpoints: ['lock/ignore-fence'],
+    faults: ['late-packet'],
+    ...AFTER_THE_SAVE,
+    breaks: 'stored-once',
+  },
+  {
+    name: 'ignore the fence (register)',
+    store: 'http',
+    failpoints: ['lock/ignore-fence'],
+    faults: ['holder-stop'],
+    breaks: 'fences-rise',
+  },
+  {
+    name: 'fence only the save',
+    store: 'http',
+    failpoints: ['lock/fence-only-save'],
+    faults: ['late-packet'],
+    breaks: 'stored-once',
+    ...BETWEEN_LOOK_AND_SAVE,
+  },
+  {
+    name: 'release without owner check',
+    store: 'http',
+    failpoints: ['lock/release-any-owner'],
+    faults: ['holder-stop'],
+    trafficMs: 15_000,
+    breaks: 'one-holder',
+  },
+  {
+    name: 'treat a time-out as failure',
+    store: 'http',
+    failpoints: ['lock/time-out-is-failure'],
+    faults: ['lost-answer'],
+    breaks: 'stored-once',
+  },
+  {
+    name: 'answer before the save',
+    store: 'http',
+    failpoints: ['lock/answer-before-save'],
+    faults: ['store-kill'],
+    breaks: 'nothing-lost',
+  },
+  {
+    name: 'none',
+    store: 'postgres',
+    faults: ['replica-stop', 'store-kill', 'late-packet', 'store-cut'],
+    trafficMs: 16_000,
+  },
+  {
+    name: 'drop the unique index',
+    store: 'postgres',
+    faults: ['replica-stop', 'store-cut'],
+    sql: 'ALTER TABLE ingot_items DROP CONSTRAINT ingot_items_pkey',
+    breaks: 'stored-once',
+  },
+  {
+    name: 'answer before commit',
+    store: 'postgres',
+    failpoints: ['commit/answer-before-commit'],
+    faults: ['store-kill', 'store-cut'],
+    breaks: 'nothing-lost',
+  },
+  {
+    name: 'none (put back)',
+    store: 'postgres',
+    faults: ['store-restore', 'store-cut'],
+    trafficMs: 20_000,
+  },
+  {
+    name: 'write the cache early',
+    store: 'postgres',
+    failpoints: ['cache/write-before-commit'],
+    faults: ['store-kill'],
+    breaks: 'nothing-lost',
+  },
+  {
+    name: 'ignore the epoch',
+    store: 'postgres',
+    failpoints: ['cache/ignore-epoch'],
+    faults: ['store-restore'],
+    deletes: false,
+    trafficMs: 16_000,
+    breaks: 'nothing-lost',
+  },
+  {
+    name: 'ignore the deletions',
+    store: 'postgres',
+    failpoints: ['cache/ignore-deletes'],
+    faults: ['replica-kill'],
+    // two in ten seconds are found, on average
+    trafficMs: 36_000,
+    breaks: 'created-once',
+  },
+]
+
+const ending = endBySignals()
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const FOLDER = join(OUT, 'torture', 'teeth')
+
+interface Choice {
+  readonly seed: number
+  readonly verbose: boolean
+}
+
+function bite(tooth: Tooth, { seed, verbose }: Choice): Promise<TortureResult> {
+  const { name, breaks: _breaks, ...rest } = tooth
+  const folder = join(FOLDER, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
+  const common = { seed, trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
+  return torture({ ...common, ...rest, folder, signal: ending, ...(verbose ? { say } : {}) })
+}
+
+/** Whether it came out as it must, and what was seen. */
+async function tried(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
+  const { verdict, counts } = await bite(tooth, choice)
+  if (choice.verbose) say(JSON.stringify(counts))
+  const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
+  const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
+  const fine = tooth.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === tooth.breaks)
+  const seen = violated.map(([name, { counterExamples }]) => `${name} ${counterExamples.length}`)
+  const first = violated.find(([name]) => name === tooth.breaks)?.[1].counterExamples[0]?.says
+  const rest = [...seen, ...unsure.map(([name, { why }]) => `${name}: ${why}`), ...(first === undefined ? [] : [first])]
+  return [fine, `${verdict.kind.padEnd(14)}${rest.join('; ')}`]
+}
+
+/** They wait more than they work. */
+const AT_ONCE = 2
+
+async function lineOf(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
+  const startMs = performance.now()
+  const [fine, seen] = await tried(tooth, choice)
+  const seconds = Math.round((performance.now() - startMs) / 1_000)
+  const text = `${tooth.store.padEnd(10)}${tooth.name.padEnd(30)}${seen} (${seconds} s)`
+  return [fine, fine ? text : `${text}  NOT AS IT MUST BE`]
+}
+
+async function main(): Promise<number> {
+  const {
+    seed,
+    only = '',
+    verbose = false,
+  } = flagsOf({
+    verbose: { type: 'boolean' },
+    only: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  })
+  const choice = { seed: Number(seed), verbose }
+  const chosen = TEETH.filter(({ name }) => name.includes(only))
+  say('store     mutation                      verdict       seen')
+  let failed = 0
+  const waiting = chosen.values()
+  const workers = Array.from({ length: AT_ONCE }, async () => {
+    for (const tooth of waiting) {
+      const [fine, text] = await lineOf(tooth, choice)
+      if (!fine) failed++
+      say(text)
+    }
+  })
+  await Promise.all(workers)
+  say(failed === 0 ? 'the proof bites' : `${failed} of ${chosen.length} not as they must be`)
+  return failed === 0 ? 0 : 1
+}
+
+process.exitCode = await exitCode(main, { ending, otherwise: 1 })

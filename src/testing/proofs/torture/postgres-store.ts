@@ -1,0 +1,125 @@
+/** A Postgres server of its own, in a container in which it can be killed and started again. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
+import type { Fault } from '../../../drill/faults/fault.ts'
+import { readPostgresStore } from '../../../drill/final-store/postgres.ts'
+import { createPostgres } from '../../../postgres/pool.ts'
+import { until } from '../../../std/until.ts'
+import { inDocker } from '../../containers.ts'
+import type { Absent } from '../../present.ts'
+import type { TortureStore } from './store.ts'
+
+export interface PostgresStoreOptions {
+  readonly port: number
+  /** Run once the service has made its tables. */
+  readonly sql: string | undefined
+  /** The container ends by itself after so long. Default: 1200. */
+  readonly lifeSeconds?: number
+}
+
+const PASSWORD = 'test-only'
+const READY_MS = 30_000
+const LIFE_SECONDS = 1_200
+
+/** Starts the server again whenever it is gone, unless it is held; ends by itself at last. */
+const loop = (lifeSeconds: number): string => `
+end=$(( $(date +%s) + ${lifeSeconds} ))
+while [ $(date +%s) -lt $end ]; do
+  if [ -e /tmp/held ]; then sleep 0.05; else docker-entrypoint.sh postgres; sleep 0.1; fi
+done`
+
+const COPY = 'rm -rf /tmp/then && pg_basebackup -U postgres -D /tmp/then -c fast && chown -R postgres: /tmp/then'
+
+/** The server is ended so that none of its processes is left to write. */
+const PUT_BACK = `
+touch /tmp/held
+server=$(head -n 1 "$PGDATA/postmaster.pid")
+kill -QUIT $server
+while kill -0 $server 2>/dev/null; do sleep 0.05; done
+find "$PGDATA" -mindepth 1 -delete
+cp -a /tmp/then/. "$PGDATA"`
+
+/** Longer than a lease on the store's past. */
+const LEASE_OVER_MS = 2_200
+
+export function startPostgresStore(options: PostgresStoreOptions): Promise<TortureStore | Absent> {
+  return inDocker(() => startStore(options))
+}
+
+async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresStoreOptions): Promise<TortureStore> {
+  const container = await new GenericContainer('postgres:17')
+    .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
+    .withEntrypoint(['bash', '-c', loop(lifeSeconds)])
+    .withExposedPorts({ container: 5432, host: port })
+    .withWaitStrategy(Wait.forListeningPorts())
+    .withStartupTimeout(READY_MS)
+    .start()
+  const urlAt = (at: number): string => `postgres://postgres:${PASSWORD}@127.0.0.1:${at}/postgres`
+
+  async function query(text: string, signal: AbortSignal) {
+    await using postgres = createPostgres({ url: urlAt(port), fault: 'STORE_UNAVAILABLE', connections: 1 })
+    return (await postgres.query(text, [], signal)).rows
+  }
+  async function start(signal: AbortSignal): Promise<void> {
+    await shell(container, 'rm -f /tmp/held')
+    await until(async () => ({ value: await query('SELECT 1', signal) }), { withinMs: READY_MS, signal })
+  }
+  await start(AbortSignal.timeout(READY_MS))
+  const cut: Fault = {
+    name: 'store-cut',
+    async strike(_random, signal) {
+      const rows = await query(
+        "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        signal,
+      )
+      const count = Number(rows[0]?.['cut'])
+      if (count === 0) throw new Error('there was no connection to cut')
+      return `${count} connections were cut by the server`
+    },
+  }
+  const restore: Fault = {
+    name: 'store-restore',
+    losesItems: true,
+    async strike(random, signal) {
+      const count = async () => Number((await query('SELECT count(*) AS n FROM ingot_items', signal))[0]?.['n'])
+      await shell(container, COPY)
+      await sleep(random.between(1_500, 2_500))
+      const before = await count()
+      await shell(container, PUT_BACK)
+      await start(signal)
+      const after = await count()
+      // for so long a replica may rely on what it heard before
+      await sleep(LEASE_OVER_MS)
+      if (after >= before) throw new Error(`nothing was lost: ${before} items were there, ${after} are`)
+      return `of ${before} items ${after} are in the copy that was put back`
+    },
+  }
+  return {
+    port,
+    restore,
+    async kill() {
+      await shell(container, 'touch /tmp/held && kill -9 $(head -n 1 "$PGDATA/postmaster.pid")')
+      const answer = await query('SELECT 1', AbortSignal.timeout(2_000)).catch((failure: unknown) => String(failure))
+      if (typeof answer !== 'string') throw new Error('Postgres answers after SIGKILL')
+      return `Postgres after SIGKILL: ${answer}`
+    },
+    start,
+    env: (wirePort) => ({ INGOT_STORE_URL: urlAt(wirePort) }),
+    marker: (bytes) => bytes,
+    deletes: true,
+    faults: [cut],
+    async read(signal) {
+      await using postgres = createPostgres({ url: urlAt(port), fault: 'STORE_UNAVAILABLE', connections: 1 })
+      return await readPostgresStore(async (text) => (await postgres.query(text, [], signal)).rows)
+    },
+    checkUrl: urlAt(port),
+    fencesUrl: urlAt(port),
+    [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
+    ...(sql === undefined ? {} : { prepare: (signal: AbortSignal) => query(sql, signal) }),
+  }
+}
+
+async function shell(container: StartedTestContainer, command: string): Promise<void> {
+  const { exitCode, output } = await container.exec(['bash', '-c', command], { user: 'root' })
+  if (exitCode !== 0) throw new Error(`${command} failed: ${output}`)
+}

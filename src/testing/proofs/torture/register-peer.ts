@@ -1,0 +1,49 @@
+/**
+ * The program of a process that writes to the register under locks (drill/workloads/register.ts). Tells its parent of
+ * every event, and ends when the parent goes away.
+ *
+ * Arguments: name, lock URL, fence store URL, register file, seed, time to live of locks in ms.
+ */
+import type { Entry } from '../../../drill/history.ts'
+import { runRegister } from '../../../drill/workloads/register.ts'
+import { openSqliteRegister } from '../../../drill/workloads/sqlite-register.ts'
+import { openFenceStore } from '../../../lock/fencing/registry.ts'
+import { createLocker } from '../../../lock/locker.ts'
+import { openLockBackend } from '../../../lock/registry.ts'
+import { systemClock } from '../../../std/clock.ts'
+import { createRandom } from '../../../std/random.ts'
+import { silentLog } from '../../../telemetry/log.ts'
+
+/** What the parent says to end the workload. */
+export const END = 'end'
+
+const [name = '', lockUrl = '', fencesUrl = '', registerFile = '', seed = '', ttl = ''] = process.argv.slice(2)
+
+/** Resolves when the parent's end of the pipe has it: it is known then, whatever becomes of this process. */
+function record(entry: Entry): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(entry, () => resolve())
+  })
+}
+
+const ending = new AbortController()
+process.on('disconnect', () => process.exit())
+process.on('message', (message) => {
+  if (message === END) ending.abort(new Error('the end of the workload'))
+})
+
+const soon = AbortSignal.timeout(10_000)
+const fences = await openFenceStore(fencesUrl, soon)
+const backend = await openLockBackend(lockUrl, { clock: systemClock, log: silentLog, fences }, soon)
+const register = openSqliteRegister(registerFile)
+await runRegister({
+  process: name,
+  keys: ['register-1', 'register-2'],
+  locker: createLocker(backend, { ttlMs: Number(ttl) }),
+  register,
+  random: createRandom(Number(seed)),
+  clock: systemClock,
+  record,
+  signal: ending.signal,
+})
+process.disconnect()

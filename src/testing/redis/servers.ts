@@ -1,0 +1,188 @@
+/** Redis in every shape that ingot uses, started for a test and removed after it. */
+
+import { untilTrue } from '../../std/until.ts'
+import { inDocker } from '../containers.ts'
+import type { Absent } from '../present.ts'
+import { freePorts } from '../tcp/ports.ts'
+import { type ContainerOptions, type RedisContainer, type ServerSpec, startContainer } from './container.ts'
+import { startProcesses } from './processes.ts'
+
+export interface RedisServers extends RedisContainer {
+  readonly url: string
+  /** Of the servers that hold data, as started: masters first. */
+  readonly ports: readonly number[]
+  /** The port of the server that is master now: of the Sentinels' master, or of the slot's owner. */
+  master(slot?: number): Promise<number>
+}
+
+const HOST = '127.0.0.1'
+const MASTER = 'ingot'
+
+const FORM_MS = 30_000
+
+const until = (what: string, check: () => Promise<boolean>) => untilTrue(what, check, { withinMs: FORM_MS })
+
+async function ready(servers: RedisContainer, ports: readonly number[]): Promise<void> {
+  await until('an answer to PING', async () => {
+    for (const port of ports) if ((await servers.cli(port, 'ping')) !== 'PONG') return false
+    return true
+  })
+}
+
+const server = (port: number, config: readonly string[] = []): ServerSpec => ({ port, kind: 'server', config })
+
+/** Ends the container when the rest of the start fails. */
+async function guarded<T>(container: RedisContainer, finish: () => Promise<T>): Promise<T> {
+  try {
+    return await finish()
+  } catch (error) {
+    await container[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+export interface StandaloneOptions extends ContainerOptions {
+  /** Lines of redis.conf. */
+  readonly config?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** The port speaks TLS alone; redis-cli needs `cliArgs` then. Default: false. */
+  readonly tls?: boolean
+}
+
+export function startStandalone({
+  config = [],
+  env = {},
+  tls = false,
+  ...options
+}: StandaloneOptions = {}): Promise<RedisServers | Absent> {
+  return inDocker(async () => {
+    const [port = 0] = await freePorts(1)
+    const container = await startContainer([{ ...server(port, config), env, tls }], options)
+    return guarded(container, async () => {
+      await ready(container, [port])
+      return { ...container, url: `redis://${HOST}:${port}`, ports: [port], master: async () => port }
+    })
+  })
+}
+
+/** A restart forgets nothing that was acknowledged, so Redlock counts the votes of such a server at once. */
+export const DURABLE: readonly string[] = ['appendonly yes', 'appendfsync always']
+
+/** Servers that know nothing of each other. `config`: lines of redis.conf. */
+export function startIndependent(count = 5, config: readonly string[] = DURABLE): Promise<RedisServers | Absent> {
+  return inDocker(async () => {
+    const ports = await freePorts(count)
+    const container = await startContainer(ports.map((port) => server(port, config)))
+    return guarded(container, async () => {
+      await ready(container, ports)
+      const url = `redlock://${ports.map((port) => `${HOST}:${port}`).join(',')}`
+      return { ...container, url, ports, master: async () => ports[0] ?? 0 }
+    })
+  })
+}
+
+const sentinel = (port: number, master: number): ServerSpec => ({
+  port,
+  kind: 'sentinel',
+  config: [
+    `sentinel monitor ${MASTER} ${HOST} ${master} 2`,
+    `sentinel down-after-milliseconds ${MASTER} 1000`,
+    `sentinel failover-timeout ${MASTER} 3000`,
+    `sentinel parallel-syncs ${MASTER} 1`,
+  ],
+})
+
+export interface SentinelOptions extends ContainerOptions {
+  /** The servers are processes of this program on this machine instead of a container. Default: a container. */
+  readonly program?: string
+}
+
+/** Three Sentinels, a master and two replicas; a silent master is replaced after about two seconds. */
+export function startSentinel({ program, ...options }: SentinelOptions = {}): Promise<RedisServers | Absent> {
+  const start = async (): Promise<RedisServers> => {
+    const [master = 0, ...others] = await freePorts(6)
+    const replicas = others.slice(0, 2)
+    const sentinels = others.slice(2)
+    const follow = [`replicaof ${HOST} ${master}`, 'repl-timeout 5']
+    const specs = [
+      server(master, ['min-replicas-to-write 0']),
+      ...replicas.map((port) => server(port, follow)),
+      ...sentinels.map((port) => sentinel(port, master)),
+    ]
+    const container =
+      program === undefined ? await startContainer(specs, options) : await startProcesses(program, specs)
+    return guarded(container, async () => {
+      await until('two replicas and three Sentinels', async () => {
+        const seen = await Promise.all(sentinels.map((port) => container.cli(port, 'info', 'sentinel')))
+        return seen.every((info) => /status=ok,address=[\d.:]+,slaves=2,sentinels=3/.test(info))
+      })
+      await until('replicas in step', async () =>
+        /slave0:.*state=online[\s\S]*slave1:.*state=online/.test(await container.cli(master, 'info', 'replication')),
+      )
+      const current = async (): Promise<number> => {
+        const [, port] = (await container.cli(sentinels[0] ?? 0, 'sentinel', 'get-master-addr-by-name', MASTER)).split(
+          '\n',
+        )
+        return Number(port)
+      }
+      const url = `redis+sentinel://${sentinels.map((port) => `${HOST}:${port}`).join(',')}/${MASTER}`
+      return { ...container, url, ports: [master, ...replicas], master: current }
+    })
+  }
+  return program === undefined ? inDocker(start) : start()
+}
+
+const clusterNode = (port: number, bus: number): ServerSpec =>
+  server(port, [
+    'cluster-enabled yes',
+    'cluster-config-file nodes.conf',
+    'cluster-node-timeout 1500',
+    `cluster-port ${bus}`,
+    `cluster-announce-ip ${HOST}`,
+    'repl-timeout 5',
+    // a shard that is gone must not stop the others
+    'cluster-require-full-coverage no',
+  ])
+
+/** The port of the master that serves the slot, as this node sees it. */
+async function ownerOf(container: RedisContainer, via: number, slot: number): Promise<number> {
+  const nodes = await container.cli(via, 'cluster', 'nodes')
+  const lines = nodes.split('\n').filter((line) => /\bmaster\b/.test(line) && !/\bfail\b/.test(line))
+  const owns = (line: string): boolean =>
+    line
+      .split(' ')
+      .slice(8)
+      .map((range) => range.split('-').map(Number))
+      .some(([from = -1, to = from]) => from <= slot && slot <= to)
+  const port = /:(\d+)@/.exec(lines.find(owns) ?? '')?.[1]
+  if (port === undefined) throw new Error(`no master serves slot ${slot}:\n${nodes}`)
+  return Number(port)
+}
+
+/** Three masters with a replica each; a silent master is replaced after about two seconds. */
+export function startCluster(): Promise<RedisServers | Absent> {
+  return inDocker(async () => {
+    const all = await freePorts(12)
+    const ports = all.slice(0, 6)
+    const container = await startContainer(ports.map((port, i) => clusterNode(port, all[i + 6] ?? 0)))
+    return guarded(container, async () => {
+      await ready(container, ports)
+      const addresses = ports.map((port) => `${HOST}:${port}`)
+      await container.exec('redis-cli', '--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes')
+      await until('a whole cluster', async () => {
+        const infos = await Promise.all(ports.map((port) => container.cli(port, 'cluster', 'info')))
+        const links = await Promise.all(ports.slice(0, 3).map((port) => container.cli(port, 'info', 'replication')))
+        return infos.every((i) => /cluster_state:ok/.test(i)) && links.every((l) => /slave0:.*state=online/.test(l))
+      })
+      const url = `redis+cluster://${addresses.slice(0, 3).join(',')}`
+      const living = async (): Promise<number> => {
+        for (const port of ports.toReversed()) {
+          const pong = await container.exec('sh', '-c', `timeout 1 redis-cli -p ${port} ping || true`)
+          if (pong === 'PONG') return port
+        }
+        throw new Error('no node answers')
+      }
+      return { ...container, url, ports, master: async (slot = 0) => ownerOf(container, await living(), slot) }
+    })
+  })
+}
