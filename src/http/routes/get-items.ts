@@ -170,15 +170,16 @@ async function exportItems(
     // a body that nobody reads could go on for ever
     ...(isUnread(request.raw) ? { connection: 'close' } : {}),
   }
-  // the answer to HEAD has no body, so no row is read for it
-  if (request.method === 'HEAD') {
-    reply.hijack().raw.writeHead(200, headers).end()
-    return reply
-  }
-  let page = await store.list(collection, { ...pageOf(request.query), limit: EXPORT_ITEMS })
+  const isHead = request.method === 'HEAD'
+  // the answer to HEAD has no body, but the status of GET: one row decides it
+  let page = await store.list(collection, { ...pageOf(request.query), limit: isHead ? 1 : EXPORT_ITEMS })
   // a misspelt name must not look like an empty collection
   if (page.items.length === 0 && (await store.collection(collection)) === undefined)
     throw new Fault('NOT_FOUND', `there is no collection "${collection}"`)
+  if (isHead) {
+    reply.hijack().raw.writeHead(200, headers).end()
+    return reply
+  }
   // HTTP/1.0 has no trailers
   if (request.raw.httpVersion !== '1.0') reply.raw.setHeader('trailer', EXPORT_COUNT)
   let items = 0
