@@ -1,7 +1,7 @@
 /**
- * The cases of the public JSON parsing test suite by Nicolas Seriot ("JSONTestSuite"): its file names, with contents
- * written anew from what each name says. `y_`: RFC 8259 demands that a parser takes it; `n_`: that it refuses it; `i_`: a
- * parser is free.
+ * The cases of the public JSON parsing test suite by Nicolas Seriot (github.com/nst/JSONTestSuite): the names of all files
+ * of its folder `test_parsing`, with contents written anew from what each name says. `y_`: RFC 8259 demands that a parser
+ * takes it; `n_`: that it refuses it; `i_`: a parser is free.
  */
 
 import { REFUSED } from './parsing-suite-refused.ts'
