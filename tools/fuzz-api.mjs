@@ -53,9 +53,11 @@ function serve(data) {
 }
 
 /**
- * Checks that do not fit. A request that the schemas allow may be refused: they cannot say which numbers a double holds,
- * which policy names no field, or whether a key was used before. And an answer that is repeated under its
- * Idempotency-Key may name an item that was deleted since.
+ * Checks that do not fit as they are. fuzz_hooks.py has one in place of each:
+ * - positive_data_acceptance knows only statuses. A request that the schemas allow may be refused for reasons that no schema
+ *   can tell; `refuses_only_what_schemas_cannot_forbid` names their codes, and fails at any other.
+ * - ensure_resource_availability does not know replays. An answer that is repeated under its Idempotency-Key may name an
+ *   item that was deleted since; `keeps_what_it_created` leaves out these answers alone.
  */
 const EXCLUDED = 'positive_data_acceptance,ensure_resource_availability'
 

@@ -362,6 +362,19 @@ describe('an Idempotency-Key', () => {
     ])
   })
 
+  test('gets it also when the item was deleted since, for the answer says what the first request did', async () => {
+    const app = await openTestApp()
+    const first = await app.post(ITEMS, '1', key)
+    const item = String(first.headers.location)
+    expect((await app.app.inject({ method: 'DELETE', url: item })).statusCode).toBe(204)
+    const again = await app.post(ITEMS, '1', key)
+    expect([again.statusCode, again.body, again.headers['idempotency-replayed']]).toEqual([201, first.body, 'true'])
+    // nothing was stored again: the request that has another key, or none, does that
+    expect((await app.get(item)).statusCode).toBe(404)
+    expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
+    expect((await app.get(item)).statusCode).toBe(200)
+  })
+
   test('gets it also when the item came by another request first', async () => {
     const app = await openTestApp()
     await app.post(ITEMS, '1')

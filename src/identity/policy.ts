@@ -19,8 +19,9 @@ export type IdentityPolicy =
 export const DEFAULT_POLICY: IdentityPolicy = Object.freeze({ kind: 'json' })
 
 /** Each item of a collection pays for each pointer, hence the bounds. */
-const MAX_POINTERS = 100
-const MAX_POINTER_LENGTH = 1_024
+export const MAX_POINTERS = 100
+/** UTF-16 code units. */
+export const MAX_POINTER_LENGTH = 1_024
 
 /** A policy from a parsed request or setting. @throws Fault POLICY_INVALID saying what is wrong with it. */
 export function parsePolicy(value: unknown): IdentityPolicy {

@@ -31,7 +31,9 @@ const REPLAYED = field('`true` if this is the answer that was kept under the Ide
 
 const KEY = Type.String({
   pattern: '^[!-~]{1,255}$',
-  description: 'Name of the request, chosen by the client. A repeated request gets the answer of the first one.',
+  description:
+    'Name of the request, chosen by the client. A repeated request gets the answer of the first one, also when an item ' +
+    'that it names was deleted since.',
   examples: ['order-4711-attempt'],
 })
 const PREFER = Type.String({

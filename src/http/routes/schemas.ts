@@ -1,10 +1,15 @@
 /** What goes over the wire, once: these schemas validate requests and make the OpenAPI document. */
 import { Type } from 'typebox'
+import { MAX_POINTER_LENGTH, MAX_POINTERS } from '../../identity/policy.ts'
 import { COLLECTION_NAME_PATTERN } from '../../items/item.ts'
 import { FAULTS } from '../../std/fault.ts'
 
-const pointers = (what: string) =>
-  Type.Array(Type.String({ description: 'a JSON pointer (RFC 6901)' }), { minItems: 1, description: what })
+const Pointer = Type.String({
+  pattern: '^(/([^~/]|~[01])*)+$',
+  maxLength: MAX_POINTER_LENGTH,
+  description: 'a JSON pointer (RFC 6901), not that of the whole item',
+})
+const pointers = (what: string) => Type.Array(Pointer, { minItems: 1, maxItems: MAX_POINTERS, description: what })
 
 /** Read strictly by identity/policy.ts, which says in words what is wrong. */
 export const Policy = Type.Union(
