@@ -48,3 +48,12 @@ export function numberOption(name: string, text: string, max: number): number {
   if (Number.isFinite(value) && value > 0 && value <= max) return value
   throw usageFault(`--${name} is "${text}", write a number above 0, up to ${max}`)
 }
+
+const OR = new Intl.ListFormat('en-GB', { type: 'disjunction' })
+
+/** Returns the value of an option. Throws Fault USAGE_INVALID unless it is one of `allowed`. */
+export function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value)
+  if (found !== undefined) return found
+  throw usageFault(`--${name} is "${value}", write ${OR.format(allowed)}`)
+}

@@ -1,11 +1,12 @@
 /**
  * `npm run crash:mutations`: are the proofs able to fail? Each runs against the service as it is, which must pass, and
- * against services that were sabotaged, of which each must be caught. Exit: 0 so it is, 1 not so.
+ * against services that were sabotaged, of which each must be caught. Exit: 0 so it is, 1 not so, 2 wrong usage, 4 ended early.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FailpointName } from '../../../std/failpoint.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram } from '../../program.ts'
 import { runCrashProof } from './proof.ts'
 import { runSyncProof, whyNoStrace } from './sync-proof.ts'
 
@@ -38,8 +39,6 @@ const MUTATIONS: readonly Mutation[] = [
 /** Enough for a kill to meet an early answer for certain; a sabotaged service is found out in the first few. */
 const ROUNDS = 8
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
 async function inFolder(work: (folder: string) => Promise<Finding>): Promise<Finding> {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-teeth-'))
   try {
@@ -49,8 +48,9 @@ async function inFolder(work: (folder: string) => Promise<Finding>): Promise<Fin
   }
 }
 
-async function kill(data: string, failpoints: readonly FailpointName[]): Promise<Finding> {
-  const { kind, violations } = await runCrashProof({ data, rounds: ROUNDS, seed: 1, failpoints })
+async function kill(data: string, failpoints: readonly FailpointName[], signal: AbortSignal): Promise<Finding> {
+  const onRound = (): void => signal.throwIfAborted()
+  const { kind, violations } = await runCrashProof({ data, rounds: ROUNDS, seed: 1, failpoints, onRound })
   const colors = { pass: 'green', fail: 'red', inconclusive: 'inconclusive' } as const
   return { color: colors[kind], why: violations[0] ?? '' }
 }
@@ -68,17 +68,36 @@ function isAsExpected(color: Color, expected: Color | undefined): boolean {
   return expected === undefined ? color !== 'inconclusive' : color === expected
 }
 
-say('mutation              SIGKILL proof  strace proof')
-let failed = 0
-for (const { name, failpoints, expected } of MUTATIONS) {
-  const killed = await inFolder((folder) => kill(folder, failpoints))
-  const synced = await inFolder((folder) => sync(folder, failpoints))
-  const fine = isAsExpected(killed.color, expected.kill) && isAsExpected(synced.color, expected.sync)
-  if (!fine) failed++
-  say(`${name.padEnd(22)}${killed.color.padEnd(15)}${synced.color.padEnd(13)}${fine ? '' : 'NOT AS IT MUST BE'}`)
-  for (const [proof, { why }] of Object.entries({ SIGKILL: killed, strace: synced })) {
-    if (why !== '') say(`  ${proof}: ${why}`)
+async function run({ stdout, signal }: Io): Promise<ExitCode> {
+  const say = (line: string): void => void stdout.write(`${line}\n`)
+  say('mutation              SIGKILL proof  strace proof')
+  let failed = 0
+  for (const { name, failpoints, expected } of MUTATIONS) {
+    const killed = await inFolder((folder) => kill(folder, failpoints, signal))
+    signal.throwIfAborted()
+    const synced = await inFolder((folder) => sync(folder, failpoints))
+    signal.throwIfAborted()
+    const fine = isAsExpected(killed.color, expected.kill) && isAsExpected(synced.color, expected.sync)
+    if (!fine) failed++
+    say(`${name.padEnd(22)}${killed.color.padEnd(15)}${synced.color.padEnd(13)}${fine ? '' : 'NOT AS IT MUST BE'}`)
+    for (const [proof, { why }] of Object.entries({ SIGKILL: killed, strace: synced })) {
+      if (why !== '') say(`  ${proof}: ${why}`)
+    }
   }
+  say(failed === 0 ? 'the proofs bite' : `${failed} of ${MUTATIONS.length} not as they must be`)
+  return failed === 0 ? EXIT.fine : EXIT.failed
 }
-say(failed === 0 ? 'the proofs bite' : `${failed} of ${MUTATIONS.length} not as they must be`)
-process.exitCode = failed === 0 ? 0 : 1
+
+await runProgram({
+  call: 'npm run crash:mutations --',
+  summary: 'whether the crash proofs find every sabotage of the service, and none in the service as it is',
+  command: defineCommand({
+    help: `
+Runs the proof by SIGKILL and the proof by strace once for each mutation, and without one as a control.
+
+Exit code 0 when all came out as they must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+    examples: ['npm run crash:mutations'],
+    options: {},
+    run: (_, io) => orSay(io, EXIT.failed, () => run(io)),
+  }),
+})

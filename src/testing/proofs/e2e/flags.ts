@@ -17,8 +17,7 @@ import {
   whyNotFault,
 } from '../../../drill/plan.ts'
 import { MODES } from '../../../redis/topology/roles.ts'
-import { oneOf, usageFault } from '../../command-line.ts'
-import type { Values } from '../../program.ts'
+import { oneOf, usageFault, type Values } from '../../program.ts'
 
 export interface Call {
   readonly runs: readonly Run[]

@@ -5,9 +5,8 @@
 import { join } from 'node:path'
 import { reportOf } from '../../../drill/report/verdict-text.ts'
 import { OUT } from '../../../std/checkout.ts'
-import { oneOf } from '../../command-line.ts'
 import { removeContainersOurselves } from '../../containers.ts'
-import { defineCommand, EXIT, type ExitCode, type Io, numberOption, orSay, runProgram } from '../../program.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, numberOption, oneOf, orSay, runProgram } from '../../program.ts'
 import { torture } from './torture.ts'
 
 removeContainersOurselves()

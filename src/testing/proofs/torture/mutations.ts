@@ -1,13 +1,23 @@
 /**
  * `npm run torture:mutations`: is the proof able to fail? Each run meets the faults that should expose its sabotage; the
  * service as it is must stand them, and every sabotaged one must be found out, by the promise that it breaks.
- * Exit: 0 so it is, 1 not so.
+ * Exit: 0 so it is, 1 not so, 2 wrong usage, 4 ended early.
  */
 import { join } from 'node:path'
 import { OUT } from '../../../std/checkout.ts'
 import type { FailpointName } from '../../../std/failpoint.ts'
-import { endBySignals, exitCode, flagsOf } from '../../command-line.ts'
 import { removeContainersOurselves } from '../../containers.ts'
+import {
+  defineCommand,
+  EXIT,
+  type ExitCode,
+  type Io,
+  numberOption,
+  orSay,
+  runProgram,
+  usageFault,
+  type Values,
+} from '../../program.ts'
 import type { TortureOptions } from './options.ts'
 import { type TortureResult, torture } from './torture.ts'
 
@@ -134,27 +144,26 @@ const TEETH: readonly Tooth[] = [
   },
 ]
 
-const ending = endBySignals()
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
 const FOLDER = join(OUT, 'torture', 'teeth')
 
 interface Choice {
   readonly seed: number
   readonly verbose: boolean
+  readonly signal: AbortSignal
+  readonly say: (line: string) => void
 }
 
-function bite(tooth: Tooth, { seed, verbose }: Choice): Promise<TortureResult> {
+function bite(tooth: Tooth, { seed, verbose, signal, say }: Choice): Promise<TortureResult> {
   const { name, breaks: _breaks, ...rest } = tooth
   const folder = join(FOLDER, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
   const common = { seed, trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
-  return torture({ ...common, ...rest, folder, signal: ending, ...(verbose ? { say } : {}) })
+  return torture({ ...common, ...rest, folder, signal, ...(verbose ? { say } : {}) })
 }
 
 /** Whether it came out as it must, and what was seen. */
 async function tried(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
   const { verdict, counts } = await bite(tooth, choice)
-  if (choice.verbose) say(JSON.stringify(counts))
+  if (choice.verbose) choice.say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
   const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
   const fine = tooth.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === tooth.breaks)
@@ -175,18 +184,19 @@ async function lineOf(tooth: Tooth, choice: Choice): Promise<readonly [boolean, 
   return [fine, fine ? text : `${text}  NOT AS IT MUST BE`]
 }
 
-async function main(): Promise<number> {
-  const {
-    seed,
-    only = '',
-    verbose = false,
-  } = flagsOf({
-    verbose: { type: 'boolean' },
-    only: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-  })
-  const choice = { seed: Number(seed), verbose }
+const OPTIONS = {
+  seed: { type: 'string', value: 'N', summary: 'which faults, and when', default: '1' },
+  only: { type: 'string', value: 'TEXT', summary: 'the mutations alone whose names contain it', default: '' },
+  verbose: { type: 'boolean', summary: 'tell of every fault' },
+} as const
+
+async function run({ seed, only, verbose }: Values<typeof OPTIONS>, { stdout, signal }: Io): Promise<ExitCode> {
+  const say = (line: string): void => void stdout.write(`${line}\n`)
+  const choice = { seed: Math.floor(numberOption('seed', seed, 2 ** 31)), verbose, signal, say }
   const chosen = TEETH.filter(({ name }) => name.includes(only))
+  if (chosen.length === 0) {
+    throw usageFault(`--only "${only}" is in no name, there are ${TEETH.map(({ name }) => name).join(', ')}`)
+  }
   say('store     mutation                      verdict       seen')
   let failed = 0
   const waiting = chosen.values()
@@ -199,7 +209,19 @@ async function main(): Promise<number> {
   })
   await Promise.all(workers)
   say(failed === 0 ? 'the proof bites' : `${failed} of ${chosen.length} not as they must be`)
-  return failed === 0 ? 0 : 1
+  return failed === 0 ? EXIT.fine : EXIT.failed
 }
 
-process.exitCode = await exitCode(main, { ending, otherwise: 1 })
+await runProgram({
+  call: 'npm run torture:mutations --',
+  summary: 'whether the torture finds every sabotage of the service, and none in the service as it is',
+  command: defineCommand({
+    help: `
+Runs the torture once for each mutation, with the faults that should expose it, and without one as a control. Needs Docker.
+
+Exit code 0 when all came out as they must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+    examples: ['npm run torture:mutations', 'npm run torture:mutations -- --only fence --verbose'],
+    options: OPTIONS,
+    run: ({ values }, io) => orSay(io, EXIT.failed, () => run(values, io)),
+  }),
+})

@@ -17,9 +17,13 @@ async function called(program: string, ...args: readonly string[]) {
 }
 
 const PROGRAMS = [
-  ['e2e/command.ts', 'npm run e2e', '--mdoe', '--mode'],
-  ['torture/command.ts', 'npm run torture', '--sed', '--seed'],
-  ['crash/command.ts', 'npm run crash', '--ruonds', '--rounds'],
+  ['proofs/e2e/command.ts', 'npm run e2e', '--mdoe', '--mode'],
+  ['proofs/torture/command.ts', 'npm run torture', '--sed', '--seed'],
+  ['proofs/crash/command.ts', 'npm run crash', '--ruonds', '--rounds'],
+  ['proofs/torture/long/command.ts', 'npm run torture:long', '--itmes', '--items'],
+  ['proofs/torture/mutations.ts', 'npm run torture:mutations', '--onyl', '--only'],
+  ['proofs/crash/mutations.ts', 'npm run crash:mutations', '--hepl', '--help'],
+  ['proofs/lock-history/command.ts', 'npm run locks:history', '--fautls', '--faults'],
   ['cluster/command.ts', 'npm run cluster', '--prot', '--port'],
 ] as const
 
@@ -47,10 +51,14 @@ test.each(PROGRAMS)('%s explains itself and starts nothing', async (program, cal
 })
 
 test.each([
-  ['e2e/command.ts', ['--rate', '3'], '--rate is "3", write an even number from 2\n'],
-  ['torture/command.ts', ['--minutes', '99'], '--minutes is "99", write a number above 0, up to 15\n'],
-  ['torture/command.ts', ['--store', 'sqlite'], '--store is "sqlite", write http or postgres\n'],
-  ['crash/command.ts', ['--rounds', '0'], '--rounds takes a whole number from 1, --seed a whole number\n'],
+  ['proofs/e2e/command.ts', ['--rate', '3'], '--rate is "3", write an even number from 2\n'],
+  ['proofs/torture/command.ts', ['--minutes', '99'], '--minutes is "99", write a number above 0, up to 15\n'],
+  ['proofs/torture/command.ts', ['--store', 'sqlite'], '--store is "sqlite", write http or postgres\n'],
+  ['proofs/torture/long/command.ts', ['--hours', '25'], '--hours is "25", write a number above 0, up to 24\n'],
+  ['proofs/torture/mutations.ts', ['--only', 'nothing'], '--only "nothing" is in no name, there are none, ignore'],
+  ['proofs/torture/mutations.ts', ['--seed', 'x'], '--seed is "x", write a number above 0, up to 2147483648\n'],
+  ['proofs/lock-history/command.ts', ['--fences', 'redis'], '--fences is "redis", write sqlite, postgres or none\n'],
+  ['proofs/crash/command.ts', ['--rounds', '0'], '--rounds takes a whole number from 1, --seed a whole number\n'],
   ['cluster/command.ts', ['--port', '80000'], '--port is "80000", write a port from 1 to 65535, or 0 for a free one\n'],
 ] as const)('%s %j is answered with what to write', async (program, args, message) => {
   const { code, said } = await called(program, ...args)
