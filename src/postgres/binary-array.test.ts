@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BYTEA, byteaArray, fixedArray, integerArray, textArray } from './binary-array.ts'
+import { BYTEA, byteaArray, fixedArray, fixedElement, integerArray, textArray } from './binary-array.ts'
 
 // the expected bytes are what Postgres 17 answers to SELECT array_send(...)
 test('writes arrays as Postgres does', () => {
@@ -20,4 +20,5 @@ test('elements of one length make the same array as each by itself', () => {
     into.set(elements[index] ?? [], offset)
   })
   expect(whole).toEqual(byteaArray(elements))
+  expect(Buffer.from(fixedElement(whole, { bytes: 3 }, 1)).toString()).toBe('xyz')
 })

@@ -54,6 +54,12 @@ export function fixedArray(
   return into
 }
 
+/** The element at `index` of such an array, as a view. */
+export function fixedElement(array: Buffer, { bytes }: Pick<FixedElements, 'bytes'>, index: number): Uint8Array {
+  const offset = HEAD_BYTES + index * (ELEMENT_HEAD_BYTES + bytes) + ELEMENT_HEAD_BYTES
+  return new Uint8Array(array.buffer, array.byteOffset + offset, bytes)
+}
+
 interface Head {
   readonly type: number
   readonly count: number

@@ -3,7 +3,7 @@
  * become one row: the first of them in the order of units is created, the others are duplicates of it.
  */
 import { policyText } from '../../../identity/policy.ts'
-import { BYTEA, byteaArray, fixedArray, integerArray, textArray } from '../../../postgres/binary-array.ts'
+import { BYTEA, byteaArray, fixedArray, fixedElement, integerArray, textArray } from '../../../postgres/binary-array.ts'
 import { Fault } from '../../../std/fault.ts'
 import { createItemChecksum } from '../../checksum.ts'
 import type { ItemOutcome, PreparedItem } from '../../item.ts'
@@ -19,10 +19,11 @@ export interface Batch {
   readonly rowCount: number
   /** Arguments of the look function. */
   lookValues(): readonly unknown[]
-  /** The first six arguments of the put function, for these rows; the seventh is the time. */
-  putValues(rows: readonly number[]): readonly unknown[]
-  /** Its last two arguments: the checksums of the targets and of these rows, for items that are created at `nowMs`. */
-  checksumValues(rows: readonly number[], nowMs: number): readonly unknown[]
+  /**
+   * Arguments of the put function, for these rows, which are created at `nowMs`. Functions of older versions take the
+   * first seven.
+   */
+  putValues(rows: readonly number[], nowMs: number): readonly unknown[]
   /** Whether the acceptance of every target shows when all rows are known. */
   readonly hasRowsOfAll: boolean
   /** One outcome for each unit. */
@@ -59,8 +60,7 @@ export function createBatch(units: readonly Unit[]): Batch {
     rowCount: rows.count,
     hasRowsOfAll: rows.hasRowsOfAll(),
     lookValues: () => rows.lookValues(),
-    putValues: (of) => rows.putValues(of),
-    checksumValues: (of, nowMs) => rows.checksumValues(of, nowMs),
+    putValues: (of, nowMs) => rows.putValues(of, nowMs),
     outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
   }
 }
@@ -89,30 +89,30 @@ class BatchRows {
     return [...this.#targetValues(), integerArray(this.#rowTargets), keyArray(this.#items)]
   }
 
-  putValues(rows: readonly number[]): readonly unknown[] {
+  putValues(rows: readonly number[], nowMs: number): readonly unknown[] {
     const items = rows.length === this.count ? this.#items : rows.flatMap((row) => this.#items[row] ?? [])
+    const itemTargets = rows.map((row) => this.#rowTargets[row] ?? 0)
+    const keys = keyArray(items)
     const plain = items.every((item) => item.media === JSON_MEDIA)
     return [
       ...this.#targetValues(),
-      integerArray(rows.map((row) => this.#rowTargets[row] ?? 0)),
-      keyArray(items),
+      integerArray(itemTargets),
+      keys,
       plain ? null : textArray(items.map((item) => (item.media === JSON_MEDIA ? null : item.media))),
       byteaArray(items.map((item) => item.content)),
+      nowMs,
+      integerArray([...this.#targets.values()].map(collectionChecksum)),
+      integerArray(this.#checksums({ items, itemTargets, keys }, nowMs)),
     ]
   }
 
-  checksumValues(rows: readonly number[], nowMs: number): readonly unknown[] {
-    const targets = [...this.#targets.values()]
+  #checksums({ items, itemTargets, keys }: PutItems, nowMs: number): readonly number[] {
+    const names = Array.from(this.#targets.values(), (target) => target.name)
     const checksum = createItemChecksum()
-    const key = Buffer.allocUnsafe(ITEM_KEY_BYTES)
-    const sums = rows.map((row) => {
-      const item = this.#items[row]
-      const collection = targets[(this.#rowTargets[row] ?? 0) - 1]?.name
-      if (item === undefined || collection === undefined) return 0
-      writeItemKey(item.id, key, 0)
-      return checksum({ collection, media: item.media, firstSeenMs: nowMs }, key, item.content)
+    return items.map(({ media, content }, index) => {
+      const collection = names[(itemTargets[index] ?? 0) - 1] ?? ''
+      return checksum({ collection, media, firstSeenMs: nowMs }, fixedElement(keys, KEYS, index), content)
     })
-    return [integerArray(targets.map(collectionChecksum)), integerArray(sums)]
   }
 
   #targetValues(): readonly unknown[] {
@@ -141,8 +141,17 @@ class BatchRows {
   }
 }
 
+/** Items that are sent, the targets of each (from 1) and the array of their keys. */
+interface PutItems {
+  readonly items: readonly PreparedItem[]
+  readonly itemTargets: readonly number[]
+  readonly keys: Buffer
+}
+
+const KEYS = { type: BYTEA, bytes: ITEM_KEY_BYTES }
+
 function keyArray(items: readonly PreparedItem[]): Buffer {
-  return fixedArray({ type: BYTEA, count: items.length, bytes: ITEM_KEY_BYTES }, (into, index, offset) => {
+  return fixedArray({ ...KEYS, count: items.length }, (into, index, offset) => {
     const item = items[index]
     if (item !== undefined) writeItemKey(item.id, into, offset)
   })

@@ -80,7 +80,12 @@ async function actAsOlder(url: string, text: string, values: readonly unknown[] 
 
 async function putAsOlder(url: string, unit: Unit): Promise<void> {
   const batch = createBatch([unit])
-  const values = [...batch.putValues(unit.items.map((_, row) => row)), 1]
+  const values = batch
+    .putValues(
+      unit.items.map((_, row) => row),
+      1,
+    )
+    .slice(0, 7)
   await actAsOlder(url, 'SELECT * FROM ingot_put_2($1, $2, $3, $4, $5, $6, $7)', values)
 }
 

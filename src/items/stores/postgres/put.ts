@@ -105,7 +105,7 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
 const NOTHING: Rows = { rows: [], count: 0 }
 
 function putStatement(batch: Batch, rows: readonly number[], nowMs: number): Statement {
-  return { text: PUT, values: [...batch.putValues(rows), nowMs, ...batch.checksumValues(rows, nowMs)] }
+  return { text: PUT, values: batch.putValues(rows, nowMs) }
 }
 
 /** The answer for `rows`, with what was found before. */

@@ -70,7 +70,12 @@ async function holdPut(transactions: Transactions, held: Unit) {
   const release = Promise.withResolvers<void>()
   const taken = Promise.withResolvers<void>()
   onTestFinished(() => release.resolve())
-  const values = [...batch.putValues(held.items.map((_, row) => row)), 1]
+  const values = batch
+    .putValues(
+      held.items.map((_, row) => row),
+      1,
+    )
+    .slice(0, 7)
   const text = 'SELECT * FROM ingot_put_1($1, $2, $3, $4, $5, $6, $7)'
   const ended = transactions.session(async (exchange) => {
     await exchange([transactions.begin, { text, values }])
