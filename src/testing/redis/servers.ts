@@ -15,6 +15,14 @@ export interface RedisServers extends RedisContainer {
   master(slot?: number): Promise<number>
 }
 
+/** A primary, replicas and Sentinels. */
+export interface SentinelServers extends RedisServers {
+  /** Ports of the Sentinels. `master` asks the first. */
+  readonly sentinels: readonly number[]
+  /** The port of the primary that this Sentinel knows. */
+  primaryBy(sentinel: number): Promise<number>
+}
+
 const HOST = '127.0.0.1'
 const MASTER = 'ingot'
 
@@ -98,8 +106,8 @@ export interface SentinelOptions extends ContainerOptions {
 }
 
 /** Three Sentinels, a master and two replicas; a silent master is replaced after about two seconds. */
-export function startSentinel({ program, ...options }: SentinelOptions = {}): Promise<RedisServers | Absent> {
-  const start = async (): Promise<RedisServers> => {
+export function startSentinel({ program, ...options }: SentinelOptions = {}): Promise<SentinelServers | Absent> {
+  const start = async (): Promise<SentinelServers> => {
     const [master = 0, ...others] = await freePorts(6)
     const replicas = others.slice(0, 2)
     const sentinels = others.slice(2)
@@ -119,14 +127,13 @@ export function startSentinel({ program, ...options }: SentinelOptions = {}): Pr
       await until('replicas in step', async () =>
         /slave0:.*state=online[\s\S]*slave1:.*state=online/.test(await container.cli(master, 'info', 'replication')),
       )
-      const current = async (): Promise<number> => {
-        const [, port] = (await container.cli(sentinels[0] ?? 0, 'sentinel', 'get-master-addr-by-name', MASTER)).split(
-          '\n',
-        )
-        return Number(port)
+      const primaryBy = async (port: number): Promise<number> => {
+        const [, primary] = (await container.cli(port, 'sentinel', 'get-master-addr-by-name', MASTER)).split('\n')
+        return Number(primary)
       }
       const url = `redis+sentinel://${sentinels.map((port) => `${HOST}:${port}`).join(',')}/${MASTER}`
-      return { ...container, url, ports: [master, ...replicas], master: current }
+      const current = (): Promise<number> => primaryBy(sentinels[0] ?? 0)
+      return { ...container, url, ports: [master, ...replicas], master: current, sentinels, primaryBy }
     })
   }
   return program === undefined ? inDocker(start) : start()

@@ -73,8 +73,9 @@ await runProgram({
   command: defineCommand({
     help: `
 Starts a primary, two replicas and three Sentinels on this machine, and 30 workers in 8 processes that take locks and
-write to a register under their fences, while servers and workers are killed, stopped and failed over. Then judges the
-fences of all grants in time. Needs Docker for images. The history and the verdict are left in out/locks/history.
+write to a register under their fences, while servers, one Sentinel at a time and workers are killed, stopped and failed
+over. Then judges the fences of all grants in time. Needs Docker for images. The history and the verdict are left in
+out/locks/history.
 
 Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
     examples: [

@@ -3,12 +3,13 @@ import type { Fault } from '../../../drill/faults/fault.ts'
 import { systemClock } from '../../../std/clock.ts'
 import type { Random } from '../../../std/random.ts'
 import { until, untilTrue } from '../../../std/until.ts'
-import type { RedisServers } from '../../redis/servers.ts'
+import type { SentinelServers } from '../../redis/servers.ts'
 import type { Prober } from './prober.ts'
+import { sentinelKill, sentinelStop } from './sentinel-faults.ts'
 import type { Workers } from './workers.ts'
 
 export interface Stage {
-  readonly servers: RedisServers
+  readonly servers: SentinelServers
   readonly prober: Prober
   readonly workers: Workers
 }
@@ -31,10 +32,14 @@ export function faultsOf(stage: Stage): readonly Fault[] {
     'raw-failover': (random, signal) => rawFailover(stage, random, signal),
     'raw-takeover': (random, signal) => rawTakeover(stage, random, signal),
     'successor-kill': (random, signal) => successorKill(stage, random, signal),
+    'sentinel-kill': (random, signal) => sentinelKill(stage.servers, random, signal),
+    'sentinel-stop': (random, signal) => sentinelStop(stage.servers, random, signal),
     'worker-stop': (random, signal) => workerStop(stage, random, signal),
     'worker-kill': (random) => stage.workers.replace(random),
   }
-  return Object.entries(strikes).map(([name, strike]) => ({ name, losesLocks: !name.startsWith('worker'), strike }))
+  // what happens to workers and to one Sentinel leaves the servers that hold locks alone
+  const keeps = (name: string): boolean => /^(worker|sentinel)-/.test(name)
+  return Object.entries(strikes).map(([name, strike]) => ({ name, losesLocks: !keeps(name), strike }))
 }
 
 /** Kills the server, does `meanwhile`, and starts it again. Resolves with the proof that it was gone. */
@@ -71,7 +76,7 @@ async function primaryStop({ servers, prober }: Stage, random: Random, signal: A
 
 /** Has Sentinel promote a replica; the primary before goes on taking writes until it is demoted. */
 async function handOver({ servers }: Stage, signal: AbortSignal): Promise<string> {
-  const sentinel = Number(/\/\/[\d.]+:(\d+)/.exec(servers.url)?.[1])
+  const [sentinel = 0] = servers.sentinels
   const before = await servers.master()
   await until(
     async () => {
@@ -83,7 +88,7 @@ async function handOver({ servers }: Stage, signal: AbortSignal): Promise<string
   return switched(servers, before, signal)
 }
 
-async function switched(servers: RedisServers, before: number, signal: AbortSignal): Promise<string> {
+async function switched(servers: SentinelServers, before: number, signal: AbortSignal): Promise<string> {
   const isOther = async (): Promise<boolean> => (await servers.master()) !== before
   await untilTrue('another primary', isOther, { withinMs: SWITCH_MS, everyMs: EVERY_MS, signal })
   return `the primary was ${before} and is ${await servers.master()}`
@@ -110,7 +115,7 @@ async function rawTakeover(stage: Stage, random: Random, signal: AbortSignal): P
   return `replica ${port} took writes; ${proof}`
 }
 
-async function replicaOf(servers: RedisServers, random: Random): Promise<number> {
+async function replicaOf(servers: SentinelServers, random: Random): Promise<number> {
   const primary = await servers.master()
   return random.pick(servers.ports.filter((port) => port !== primary))
 }

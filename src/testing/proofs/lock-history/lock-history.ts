@@ -19,7 +19,7 @@ import { createRandom } from '../../../std/random.ts'
 import { createScope, type Scope } from '../../../std/scope.ts'
 import { startPostgres } from '../../postgres/server.ts'
 import { needed } from '../../present.ts'
-import { type RedisServers, startSentinel } from '../../redis/servers.ts'
+import { type SentinelServers, startSentinel } from '../../redis/servers.ts'
 import { chosen } from '../torture/torture.ts'
 import { faultsOf, untilHealed } from './faults.ts'
 import { SLACK_MS, startProber } from './prober.ts'
@@ -95,7 +95,7 @@ function checkersOf({ trafficMs, maxTwoPrimariesMs }: LockHistoryOptions): Reado
 
 interface Ground {
   readonly scope: Scope
-  readonly servers: RedisServers
+  readonly servers: SentinelServers
   readonly folder: string
   readonly historyFile: string
   readonly registerFile: string
@@ -157,7 +157,7 @@ async function fencesUrlOf({ fences }: LockHistoryOptions, { scope, folder }: Gr
   return postgres.database()
 }
 
-async function versionOf(servers: RedisServers): Promise<string> {
+async function versionOf(servers: SentinelServers): Promise<string> {
   const info = await servers.cli(await servers.master(), 'info', 'server')
   const [, name = 'redis', version = 'unknown'] =
     /^(valkey)_version:(\S+)/m.exec(info) ?? /^(redis)_version:(\S+)/m.exec(info) ?? []
