@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { commandLine } from './ingest/report.ts'
 import { fiveNodes, oneKey, parallel, type Table, uncontended } from './locks/scenarios.ts'
 
 const OUT = new URL('../../out/bench/', import.meta.url)
@@ -104,5 +105,6 @@ for (const { what, value, limit, atMost, met } of targets) {
 }
 mkdirSync(OUT, { recursive: true })
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, load: loadavg() }
-writeFileSync(new URL('locks.json', OUT), `${JSON.stringify({ machine, results, targets }, undefined, 2)}\n`)
+const origin = { recordedAt: new Date().toISOString(), command: commandLine('bench:locks') }
+writeFileSync(new URL('locks.json', OUT), `${JSON.stringify({ machine, ...origin, results, targets }, undefined, 2)}\n`)
 process.exitCode = targets.every(({ met }) => met) ? 0 : 1

@@ -65,13 +65,20 @@ export function createReport(): Report {
     },
     write(facts) {
       mkdirSync(OUT, { recursive: true })
-      const text = JSON.stringify({ machine, ...facts, sections, rows }, null, 2)
+      const origin = { recordedAt: new Date().toISOString(), command: commandLine('bench:ingest') }
+      const text = JSON.stringify({ machine, ...origin, ...facts, sections, rows }, null, 2)
       writeFileSync(new URL('ingest.json', OUT), `${text}\n`)
     },
     get missed() {
       return rows.some((row) => row.met === false)
     },
   }
+}
+
+/** Returns the npm command of this run, with its options. */
+export function commandLine(script: string): string {
+  const options = process.argv.slice(2)
+  return ['npm run', script, ...(options.length === 0 ? [] : ['--', ...options])].join(' ')
 }
 
 const WIDTH = 72
