@@ -1,4 +1,4 @@
-/** What `/readyz` says in front of an http store, and what requests get meanwhile. DECISIONS.md 63. */
+/** What `/readyz` says in front of an http store, and what requests get meanwhile. DECISIONS.md 18. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'

@@ -92,7 +92,7 @@ class LockedStore implements ItemStore {
     throw new Fault('UNSUPPORTED', 'this store cannot delete items')
   }
 
-  /** Of the store alone: replicas share their lock service, and without it reads still go. DECISIONS.md 63. */
+  /** Of the store alone: replicas share their lock service, and without it reads still go. DECISIONS.md 18. */
   check(): Promise<void> {
     return this.#deps.plain.check()
   }

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { CONFIG_KEYS, CONFIG_SCHEMA, environmentName } from './schema.ts'
 
-/** Name and default of every setting in the README's table; a row may hold several. */
+/** Name and default of every setting in the tables of docs/settings.md; a row may hold several. */
 function documented(): Map<string, string> {
-  const [, section = ''] = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').split('\n## Settings\n')
-  const rows = section.split('\n').filter((line) => line.startsWith('| `INGOT_'))
+  const text = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8')
+  const rows = text.split('\n').filter((line) => line.startsWith('| `INGOT_'))
   const cellsOf = (cell = ''): string[] => cell.split(',').map((part) => part.trim().replaceAll('`', ''))
   const settings = rows.flatMap((row) => {
     const [, names, defaults] = row.split('|')
@@ -14,7 +14,7 @@ function documented(): Map<string, string> {
   return new Map(settings)
 }
 
-test('the README has a row for every setting, with its default, and for nothing else', () => {
+test('docs/settings.md has a row for every setting, with its default, and for nothing else', () => {
   const properties: Readonly<Record<string, object>> = CONFIG_SCHEMA.properties
   const defaultOf = (property: object = {}): string => ('default' in property ? String(property.default) : '–')
   const settings = CONFIG_KEYS.map((key) => [environmentName(key), defaultOf(properties[key])] as const)
