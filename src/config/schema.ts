@@ -104,7 +104,11 @@ const properties = {
     ['auto', 'off'],
   ),
   tokensFile: Type.Optional(
-    Type.String({ description: 'JSON file of tokens and their rights, see docs/settings.md.', minLength: 1, allowed: 'a file' }),
+    Type.String({
+      description: 'JSON file of tokens and their rights, see docs/settings.md.',
+      minLength: 1,
+      allowed: 'a file',
+    }),
   ),
   logLevel: oneOf('Least severe events that are logged.', 'info', ['debug', 'info', 'warn', 'error', 'silent']),
   maxItemBytes: count('Largest item, in bytes: also the longest line of a stream.', 1_048_576),
