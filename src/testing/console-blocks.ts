@@ -61,7 +61,7 @@ function withoutVariables(text: string): string {
 export function isPrinted(documented: string, actual: string): boolean {
   const pattern = withoutVariables(documented)
     .split('…')
-    .map((part) => RegExp.escape(part))
+    .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
     .join('[\\s\\S]*?')
   return new RegExp(`^${pattern}$`).test(withoutVariables(actual).trimEnd())
 }

@@ -44,7 +44,7 @@ function outlineOf(markdown: string): Outline {
   const anchors = new Set([...markdown.matchAll(HTML_ANCHOR)].map(([, id = '']) => id))
   const links: string[] = []
   const paths: string[] = []
-  walkTokens(lexer(markdown), (token) => {
+  void walkTokens(lexer(markdown), (token) => {
     if (token.type === 'heading') anchors.add(slugger.slug(unescaped(plainText(token.tokens, token.raw))))
     if (token.type === 'link' || token.type === 'image') links.push(String('href' in token ? token.href : ''))
     if (token.type === 'codespan' && PROJECT_PATH.test(textOf(token))) paths.push(textOf(token))
