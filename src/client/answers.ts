@@ -1,5 +1,5 @@
 /** The service's answers to a stream, line by line, as values. Anything else is refused: a count must not be a guess. */
-import { FAULTS, Fault } from '../std/fault.ts'
+import { ERRORS, IngotError } from '../std/error.ts'
 import { printableLine } from '../std/printable.ts'
 
 export interface Counts {
@@ -22,7 +22,7 @@ export type Answer =
   /** The service ended the stream before its end. */
   | { readonly kind: 'ended'; readonly code: string; readonly detail: string }
 
-/** @throws Fault REMOTE_REFUSED when the line is none of these */
+/** @throws IngotError REMOTE_REFUSED when the line is none of these */
 export function parseAnswer(text: string): Answer {
   const answer = record(parseJson(text))
   if (answer === undefined) throw notAnAnswer(text)
@@ -51,8 +51,8 @@ function summaryAnswer(summary: JsonRecord | undefined): Answer | undefined {
 
 /** Whether sending the same again may succeed. A code that we do not know is taken as final. */
 export function isRetryable(code: string): boolean {
-  const kinds: Readonly<Record<string, { readonly retryable: boolean }>> = FAULTS
-  return Object.hasOwn(FAULTS, code) && kinds[code]?.retryable === true
+  const kinds: Readonly<Record<string, { readonly retryable: boolean }>> = ERRORS
+  return Object.hasOwn(ERRORS, code) && kinds[code]?.retryable === true
 }
 
 export interface Problem {
@@ -98,6 +98,9 @@ function fail(text: string): never {
   throw notAnAnswer(text)
 }
 
-function notAnAnswer(text: string): Fault {
-  return new Fault('REMOTE_REFUSED', `not an answer of ingot: ${printableLine(JSON.stringify(text.slice(0, 200)))}`)
+function notAnAnswer(text: string): IngotError {
+  return new IngotError(
+    'REMOTE_REFUSED',
+    `not an answer of ingot: ${printableLine(JSON.stringify(text.slice(0, 200)))}`,
+  )
 }

@@ -5,7 +5,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { abortable } from '../std/abort.ts'
-import { Fault, reasonOf, toFault } from '../std/fault.ts'
+import { IngotError, reasonOf, toFault } from '../std/error.ts'
 import { printableLine } from '../std/printable.ts'
 import { isTlsFailure } from '../std/tls-failure.ts'
 import { isRetryable, parseProblem } from './answers.ts'
@@ -30,7 +30,7 @@ export interface Connection {
   readonly request: ClientRequest
   /**
    * The answer, once its head says 200.
-   * @throws Fault REMOTE_REFUSED when it says anything final, REMOTE_UNREACHABLE when asking again may help
+   * @throws IngotError REMOTE_REFUSED when it says anything final, REMOTE_UNREACHABLE when asking again may help
    */
   response(signal: AbortSignal): Promise<IncomingMessage>
   close(): void
@@ -70,7 +70,7 @@ interface Reading {
   readonly signal: AbortSignal
 }
 
-/** The body of an answer. @throws Fault REMOTE_UNREACHABLE when the connection ends before the body does */
+/** The body of an answer. @throws IngotError REMOTE_UNREACHABLE when the connection ends before the body does */
 export async function* chunksOf(response: IncomingMessage, { url, signal }: Reading): AsyncGenerator<Buffer> {
   const abort = (): void => void response.destroy(toFault(signal.reason))
   signal.addEventListener('abort', abort, { once: true })
@@ -84,18 +84,18 @@ export async function* chunksOf(response: IncomingMessage, { url, signal }: Read
 }
 
 /** What went wrong with a connection; certificates do not get better by asking again. */
-function unreachable(url: URL, cause: unknown): Fault {
-  if (cause instanceof Fault) return cause
+function unreachable(url: URL, cause: unknown): IngotError {
+  if (cause instanceof IngotError) return cause
   const why = printableLine(reasonOf(cause).trim())
   if (speaksNoTls(cause)) {
     const message = `${url.origin} speaks no TLS: write http://${url.host}, or the port that serves https`
-    return new Fault('REMOTE_REFUSED', message, { cause })
+    return new IngotError('REMOTE_REFUSED', message, { cause })
   }
   if (isTlsFailure(cause)) {
     const message = `no trusted connection to ${url.origin}: ${why}; NODE_EXTRA_CA_CERTS=FILE adds authorities of your own`
-    return new Fault('REMOTE_REFUSED', message, { cause })
+    return new IngotError('REMOTE_REFUSED', message, { cause })
   }
-  return new Fault('REMOTE_UNREACHABLE', `no connection to ${url.origin}: ${why}`, { cause })
+  return new IngotError('REMOTE_UNREACHABLE', `no connection to ${url.origin}: ${why}`, { cause })
 }
 
 /** What OpenSSL says when the first bytes of the other side are no TLS record. */
@@ -106,16 +106,16 @@ function speaksNoTls(cause: unknown): boolean {
 /** Enough for any problem body. */
 const MAX_BODY_BYTES = 65_536
 
-async function refusal(url: URL, response: IncomingMessage, signal: AbortSignal): Promise<Fault> {
+async function refusal(url: URL, response: IncomingMessage, signal: AbortSignal): Promise<IngotError> {
   const { code, detail, title } = parseProblem(await abortable(bodyOf(response), signal))
   const status = response.statusCode ?? 0
   const said = [`answered ${status} ${code}`.trim(), detail, title].filter((part) => part !== '')
   const message = `${url.origin} ${said.join(': ')}`
   const passing = isRetryable(code) || PASSING.has(status)
-  if (!passing) return new Fault('REMOTE_REFUSED', message)
+  if (!passing) return new IngotError('REMOTE_REFUSED', message)
   const seconds = Number(response.headers['retry-after'])
   const facts = Number.isFinite(seconds) ? { retryAfterMs: seconds * 1_000 } : {}
-  return new Fault('REMOTE_UNREACHABLE', message, { facts })
+  return new IngotError('REMOTE_UNREACHABLE', message, { facts })
 }
 
 /** Statuses of proxies and overloads, whatever their body says. */

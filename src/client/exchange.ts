@@ -1,12 +1,12 @@
 /**
  * One connection of an ingest: lines go out and answers come in at the same time, until the service's summary, a
- * failure or the signal. What ends it otherwise is a Fault: a retryable one means that another connection may go on
+ * failure or the signal. What ends it otherwise is a IngotError: a retryable one means that another connection may go on
  * where this one stopped.
  */
 import type { ClientRequest } from 'node:http'
 import { abortable } from '../std/abort.ts'
 import type { Clock, Timer } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { createLineSplitter } from '../std/lines.ts'
 import { type Answer, type Counts, isRetryable, parseAnswer } from './answers.ts'
 import { type Connection, chunksOf, connect, type Service } from './connection.ts'
@@ -62,7 +62,7 @@ export async function exchange(
   } catch (failure) {
     throw signal.aborted ? signal.reason : failure
   } finally {
-    ending.abort(new Fault('REMOTE_UNREACHABLE', 'the exchange is over'))
+    ending.abort(new IngotError('REMOTE_UNREACHABLE', 'the exchange is over'))
     watch.stop()
     connection.close()
     await sending
@@ -112,7 +112,7 @@ async function receive(connection: Connection, receiving: Receiving): Promise<Co
       if (summary !== undefined) return summary
     }
   }
-  throw new Fault('REMOTE_UNREACHABLE', `${url.origin} ended its answer before the summary`)
+  throw new IngotError('REMOTE_UNREACHABLE', `${url.origin} ended its answer before the summary`)
 }
 
 /** The summary's counts when the answer is one. */
@@ -137,9 +137,9 @@ function take(answer: Answer, { linesBefore, onAnswer }: Receiving): Counts | un
   }
 }
 
-function endedBy(code: string, detail: string): Fault {
+function endedBy(code: string, detail: string): IngotError {
   const message = `the service ended the stream: ${code} ${detail}`
-  return new Fault(isRetryable(code) ? 'REMOTE_UNREACHABLE' : 'REMOTE_REFUSED', message)
+  return new IngotError(isRetryable(code) ? 'REMOTE_UNREACHABLE' : 'REMOTE_REFUSED', message)
 }
 
 interface Watch {
@@ -161,7 +161,7 @@ function createWatch({ clock, stallMs }: ExchangeContext): Watch {
     if (!waiting()) touch()
     const leftMs = lastMs + stallMs - clock.monotonicMs()
     if (leftMs > 0) timer = clock.timer(Math.max(leftMs, 1), () => look(waiting))
-    else controller.abort(new Fault('REMOTE_UNREACHABLE', `the service did not answer for ${stallMs / 1_000} s`))
+    else controller.abort(new IngotError('REMOTE_UNREACHABLE', `the service did not answer for ${stallMs / 1_000} s`))
   }
   return { signal: controller.signal, start: look, touch, stop: () => timer?.cancel() }
 }

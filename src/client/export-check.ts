@@ -1,11 +1,11 @@
 /** Whether bytes are an export of ingot: a line per item, each of them ended. */
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { printableLine } from '../std/printable.ts'
 
 export interface ExportCheck {
-  /** @throws Fault REMOTE_REFUSED when a line begins otherwise than an item does */
+  /** @throws IngotError REMOTE_REFUSED when a line begins otherwise than an item does */
   push(chunk: Buffer): void
-  /** @throws Fault REMOTE_UNREACHABLE when the last line is torn, or items are missing of those that were counted */
+  /** @throws IngotError REMOTE_UNREACHABLE when the last line is torn, or items are missing of those that were counted */
   end(count: string | undefined): void
 }
 
@@ -24,9 +24,9 @@ export function createExportCheck(origin: string): ExportCheck {
     if (!LINE_BEGIN.subarray(0, begin.length).equals(begin)) throw notAnExport(part)
   }
 
-  function notAnExport(part: Buffer): Fault {
+  function notAnExport(part: Buffer): IngotError {
     const text = printableLine(part.subarray(0, 100).toString('utf8'))
-    return new Fault('REMOTE_REFUSED', `${origin} sent no export: line ${items + 1} is not an item: ${text}`)
+    return new IngotError('REMOTE_REFUSED', `${origin} sent no export: line ${items + 1} is not an item: ${text}`)
   }
 
   return {
@@ -50,6 +50,6 @@ export function createExportCheck(origin: string): ExportCheck {
   }
 }
 
-function torn(message: string): Fault {
-  return new Fault('REMOTE_UNREACHABLE', message)
+function torn(message: string): IngotError {
+  return new IngotError('REMOTE_UNREACHABLE', message)
 }

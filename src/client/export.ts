@@ -1,7 +1,7 @@
 /** All items of a collection, a line each, in the order of their creation. */
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { printableLine } from '../std/printable.ts'
 import { chunksOf, connect, type Service } from './connection.ts'
 import { createExportCheck } from './export-check.ts'
@@ -19,7 +19,7 @@ export interface ExportOptions {
  * Yields the export as bytes, whole lines or parts of them. When this ends without throwing the export is complete: the
  * answer is an export by its media type and its lines, it ended as HTTP says, and it has as many items as the service
  * counts in its trailer, unless a proxy took the trailer away.
- * @throws Fault REMOTE_REFUSED, REMOTE_UNREACHABLE
+ * @throws IngotError REMOTE_REFUSED, REMOTE_UNREACHABLE
  */
 export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffer> {
   const { service, collection, clock, stallMs = 30_000 } = options
@@ -30,7 +30,7 @@ export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffe
   })
   connection.request.end()
   const stalled = new AbortController()
-  const silent = new Fault('REMOTE_UNREACHABLE', `the service sent nothing for ${stallMs / 1_000} s`)
+  const silent = new IngotError('REMOTE_UNREACHABLE', `the service sent nothing for ${stallMs / 1_000} s`)
   const watch = () => clock.timer(stallMs, () => stalled.abort(silent))
   const signal = AbortSignal.any([options.signal, stalled.signal])
   let timer = watch()
@@ -60,16 +60,19 @@ const COUNT_TRAILER = 'ingot-items'
 function checkHead({ headers }: IncomingMessage, { origin }: URL): void {
   const media = headers['content-type'] ?? 'without a content type'
   if (!/^application\/x-ndjson\s*(;|$)/i.test(media)) {
-    throw new Fault(
+    throw new IngotError(
       'REMOTE_REFUSED',
       `${origin} sent no export but ${printableLine(media.slice(0, 100))}: is that the address of ingot, or of a login page or proxy before it?`,
     )
   }
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
-    throw new Fault('REMOTE_REFUSED', `${origin} compressed the export, which was not asked for: correct the proxy`)
+    throw new IngotError(
+      'REMOTE_REFUSED',
+      `${origin} compressed the export, which was not asked for: correct the proxy`,
+    )
   }
   if (headers['transfer-encoding'] === undefined && headers['content-length'] === undefined) {
-    throw new Fault(
+    throw new IngotError(
       'REMOTE_REFUSED',
       `${origin} does not mark the end of its answer, so a part would look like the whole: let the proxy use HTTP/1.1`,
     )

@@ -7,7 +7,7 @@
  * Lines are physical ones, from 1. A line of blanks only is not an item and gets no answer.
  */
 import { abortable } from '../std/abort.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 
 export interface Feed {
   /** The next chunk to send, waiting for the source and for room; undefined at the end. */
@@ -16,10 +16,10 @@ export interface Feed {
   ready(signal: AbortSignal): Promise<boolean>
   /**
    * Begins again at the first line that is not answered, and says how many lines lie before it.
-   * @throws Fault CONTENT_TOO_LARGE when that line was too long to be kept
+   * @throws IngotError CONTENT_TOO_LARGE when that line was too long to be kept
    */
   rewind(): number
-  /** All lines up to this one are answered. @throws Fault REMOTE_REFUSED when it cannot be */
+  /** All lines up to this one are answered. @throws IngotError REMOTE_REFUSED when it cannot be */
   answered(line: number): void
   readonly answeredLines: number
   /** Items that were read: lines that are not blank. */
@@ -127,7 +127,7 @@ class KeptFeed implements Feed {
 
   answered(line: number): void {
     if (line <= this.#answeredLines || line > this.#scan.lineFeeds + 1) {
-      throw new Fault('REMOTE_REFUSED', `the service answered line ${line}, which was not its turn`)
+      throw new IngotError('REMOTE_REFUSED', `the service answered line ${line}, which was not its turn`)
     }
     this.#answeredLines = line
     this.#drop()
@@ -234,8 +234,8 @@ function afterLineFeeds(bytes: Buffer, count: number): Buffer {
   return bytes.subarray(start)
 }
 
-function tooLong(line: number, maxKeptBytes: number): Fault {
-  return new Fault(
+function tooLong(line: number, maxKeptBytes: number): IngotError {
+  return new IngotError(
     'CONTENT_TOO_LARGE',
     `the connection broke within line ${line}, which is longer than the ${maxKeptBytes} bytes that are kept to send again`,
   )

@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { createLineSplitter, type Line } from '../std/lines.ts'
 import { createCertificates } from '../testing/redis/certificates.ts'
 import type { LineFailure } from './answers.ts'
@@ -90,7 +90,7 @@ interface Outcome {
   readonly state: { created: number; duplicate: number; failed: number; items: number; line: number }
   readonly failure: unknown
   readonly failures: LineFailure[]
-  readonly retries: Fault[]
+  readonly retries: IngotError[]
 }
 
 async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
@@ -105,7 +105,7 @@ async function ingest(
   const chunks = typeof text === 'string' ? inChunks(Buffer.from(text)) : text
   const feed = createFeed({ chunks, positionBytes: () => 0 })
   const failures: LineFailure[] = []
-  const retries: Fault[] = []
+  const retries: IngotError[] = []
   const run = createIngestRun(feed, {
     service: { url, token: undefined },
     collection: 'orders',
@@ -334,7 +334,7 @@ describe('an ingest', () => {
   test('a source that cannot be read to its end fails the ingest', async () => {
     async function* broken(): AsyncGenerator<Buffer> {
       yield Buffer.from('1\n')
-      throw new Fault('INPUT_UNREADABLE', 'the disk is gone')
+      throw new IngotError('INPUT_UNREADABLE', 'the disk is gone')
     }
     const { failure, retries } = await ingest(await start(good), broken())
     expect(failure).toMatchObject({ code: 'INPUT_UNREADABLE' })

@@ -4,7 +4,7 @@
  * harmless: its item is then a duplicate of itself, and the counts say so.
  */
 import type { Clock } from '../std/clock.ts'
-import { Fault, toFault } from '../std/fault.ts'
+import { IngotError, toFault } from '../std/error.ts'
 import { fullJitter } from '../std/retry.ts'
 import type { Counts, LineFailure } from './answers.ts'
 import type { Service } from './connection.ts'
@@ -33,13 +33,13 @@ export interface IngestOptions {
   readonly stallMs?: number
   readonly onFailure?: (failure: LineFailure) => void
   /** A connection broke and will be tried again after so long. */
-  readonly onRetry?: (fault: Fault, delayMs: number) => void
+  readonly onRetry?: (fault: IngotError, delayMs: number) => void
   readonly random?: () => number
 }
 
 export interface IngestRun {
   readonly state: IngestState
-  /** Resolves when every line is answered. Rejects with a Fault, or the signal's reason. */
+  /** Resolves when every line is answered. Rejects with a IngotError, or the signal's reason. */
   finish(): Promise<void>
 }
 
@@ -83,7 +83,7 @@ class Run implements IngestRun {
   }
 
   /** The fault that broke the connection, if another one may help. */
-  async #attempt(): Promise<Fault | undefined> {
+  async #attempt(): Promise<IngotError | undefined> {
     const { signal } = this.#options
     const before = { ...this.#counts }
     this.#feed.rewind()
@@ -101,7 +101,7 @@ class Run implements IngestRun {
   }
 
   /** @throws the fault itself when patience has run out */
-  async #waitAfter(fault: Fault): Promise<void> {
+  async #waitAfter(fault: IngotError): Promise<void> {
     const { clock, signal, retryForMs, random, onRetry } = this.#options
     const now = clock.monotonicMs()
     this.#patience ??= { untilMs: now + retryForMs, delays: fullJitter(BACKOFF, random) }
@@ -133,7 +133,7 @@ class Run implements IngestRun {
   #checkComplete(): void {
     const { items } = this.#feed
     if (this.#items === items) return
-    throw new Fault('REMOTE_REFUSED', `the service answered ${this.#items} of ${items} lines, yet says it is done`)
+    throw new IngotError('REMOTE_REFUSED', `the service answered ${this.#items} of ${items} lines, yet says it is done`)
   }
 }
 
@@ -142,7 +142,10 @@ function checkSummary(summary: Counts, before: Counts, after: Counts): void {
   for (const key of ['created', 'duplicate', 'failed'] as const) {
     const counted = after[key] - before[key]
     if (counted !== summary[key]) {
-      throw new Fault('REMOTE_REFUSED', `the service counts ${summary[key]} as ${key}, its answers were ${counted}`)
+      throw new IngotError(
+        'REMOTE_REFUSED',
+        `the service counts ${summary[key]} as ${key}, its answers were ${counted}`,
+      )
     }
   }
 }

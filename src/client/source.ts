@@ -5,12 +5,12 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { Fault, reasonOf } from '../std/fault.ts'
+import { IngotError, reasonOf } from '../std/error.ts'
 import { toBuffer } from './chunk.ts'
 import { gunzipped } from './gzip.ts'
 
 export interface Source {
-  /** Decompressed. Rejects with Fault INPUT_UNREADABLE. */
+  /** Decompressed. Rejects with IngotError INPUT_UNREADABLE. */
   readonly chunks: AsyncIterable<Buffer>
   /** Of the file as it lies on the disk; absent for a pipe. */
   readonly totalBytes?: number
@@ -20,7 +20,7 @@ export interface Source {
 
 const CHUNK_BYTES = 256 * 1_024
 
-/** @throws Fault INPUT_UNREADABLE when there is no such file, or it is a folder */
+/** @throws IngotError INPUT_UNREADABLE when there is no such file, or it is a folder */
 export async function openFile(path: string): Promise<Source> {
   const found = await stat(path).catch((cause: unknown) => {
     throw unreadable(path, cause)
@@ -72,7 +72,7 @@ async function* continued(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGener
   yield* rest
 }
 
-function unreadable(name: string, cause: unknown): Fault {
-  if (cause instanceof Fault) return cause
-  return new Fault('INPUT_UNREADABLE', `cannot read "${name}": ${reasonOf(cause)}`, { cause })
+function unreadable(name: string, cause: unknown): IngotError {
+  if (cause instanceof IngotError) return cause
+  return new IngotError('INPUT_UNREADABLE', `cannot read "${name}": ${reasonOf(cause)}`, { cause })
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Event } from '../drill/history.ts'
 import { temporaryFolder } from '../testing/folder.ts'
-import { createStory } from '../testing/history-builder.ts'
+import { createHistoryBuilder } from '../testing/history-builder.ts'
 import { endProcesses, runIngot } from '../testing/process.ts'
 
 endProcesses()
@@ -18,8 +18,8 @@ function fileOf(text: string): string {
 }
 
 /** A run with a fault, in which `x` was sent before and after it. */
-function historyFile(tell: (add: ReturnType<typeof createStory>, bytes: string) => void): string {
-  const story = createStory()
+function historyFile(tell: (add: ReturnType<typeof createHistoryBuilder>, bytes: string) => void): string {
+  const story = createHistoryBuilder()
   const bytes = createHash('sha256').update('x').digest('hex')
   story.fault('kill')
   tell(story, bytes)

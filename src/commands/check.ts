@@ -12,7 +12,7 @@ import { readHistory } from '../drill/history.ts'
 import { reportOf } from '../drill/report/verdict-text.ts'
 import { readSqliteRegister } from '../drill/workloads/sqlite-register.ts'
 import { createPostgres } from '../postgres/pool.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { defineCommand, durationOption, EXIT, type ExitCode, usageFault } from './line/command.ts'
 
 /** Longest time to read a store, milliseconds. */
@@ -97,7 +97,7 @@ function only(collection: string | undefined, final: FinalStore): FinalStore {
 
 /** What cannot be read is neither kept nor violated: exit 1 is for violations alone. */
 function nothingJudged(thrown: unknown): never {
-  if (thrown instanceof Fault && thrown.code === 'INPUT_UNREADABLE') throw usageFault(thrown.message)
+  if (thrown instanceof IngotError && thrown.code === 'INPUT_UNREADABLE') throw usageFault(thrown.message)
   throw thrown
 }
 

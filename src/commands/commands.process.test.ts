@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { answering } from '../testing/http/fixed-response.ts'
+import { respondWith } from '../testing/http/fixed-response.ts'
 import { endProcesses, type Running, runIngot, startIngot } from '../testing/process.ts'
 import { type Service, startService } from '../testing/service.ts'
 
@@ -246,7 +246,7 @@ describe('export', () => {
     const out = fileOf('earlier.ndjson', 'earlier')
     const missing = await runIngot(['export', '--from', url, '-c', 'odrers', '-o', out])
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('there is no collection "odrers"')])
-    await using portal = await answering((response) => response.setHeader('content-type', 'text/html').end('<html>'))
+    await using portal = await respondWith((response) => response.setHeader('content-type', 'text/html').end('<html>'))
     const login = await runIngot(['export', '--from', portal.url, '-c', 'orders', '-o', out])
     expect([login.code, login.stderr]).toEqual([1, expect.stringContaining('sent no export but text/html')])
     expect(readFileSync(out, 'utf8')).toBe('earlier')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createRecorder, type Event, readHistory } from '../drill/history.ts'
 import { mergeHistories } from '../drill/merge.ts'
 import { convertFile } from '../drill/sources/k6/file.ts'
-import { Fault, reasonOf } from '../std/fault.ts'
+import { IngotError, reasonOf } from '../std/error.ts'
 import { defineCommand, EXIT, type Io, usageFault } from './line/command.ts'
 
 export const drillHistory = defineCommand({
@@ -51,7 +51,7 @@ function rename(part: string, path: string): void {
   try {
     renameSync(part, path)
   } catch (cause) {
-    throw new Fault('OUTPUT_UNWRITABLE', `cannot write the history "${path}": ${reasonOf(cause)}`, { cause })
+    throw new IngotError('OUTPUT_UNWRITABLE', `cannot write the history "${path}": ${reasonOf(cause)}`, { cause })
   }
 }
 

@@ -21,7 +21,7 @@ empty, nothing else happens. The embedded store begins an epoch whenever it is o
     if (isHttpStore(config))
       throw usageFault('INGOT_STORE_URL is an http store, which has no epochs: nothing is cached of it')
     await using store = await openConfiguredStore(config)
-    if (action === 'new') await store.startEpoch()
+    if (action === 'new') await store.beginEpoch()
     io.stdout.write(await describe(store))
     return EXIT.fine
   },
@@ -29,6 +29,6 @@ empty, nothing else happens. The embedded store begins an epoch whenever it is o
 
 async function describe(store: ItemStore): Promise<string> {
   // the epoch is the store's, whatever the collection
-  const { epoch: name, position } = await store.past('')
+  const { epoch: name, position } = await store.version('')
   return `epoch     ${name}\nposition  ${position}\n`
 }

@@ -3,7 +3,7 @@ import type { LineFailure } from '../client/answers.ts'
 import { createFeed, type Feed } from '../client/feed.ts'
 import { createIngestRun, type IngestRun, type IngestState } from '../client/ingest.ts'
 import { openFile, openStream, type Source } from '../client/source.ts'
-import { toFault } from '../std/fault.ts'
+import { toFault } from '../std/error.ts'
 import { type Amounts, bar, countsText, createPace, sentence } from './ingest-figures.ts'
 import {
   type Arguments,

@@ -5,7 +5,7 @@ import { createRecentItems } from '../items/freshness/recent-ids.ts'
 import { createGroupCommit } from '../items/pipeline/group-commit.ts'
 import { createIngest } from '../items/pipeline/ingest.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { silentLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
@@ -20,7 +20,7 @@ at /openapi.json.`,
     const app = await idleApp(io)
     try {
       const { statusCode, body } = await app.inject({ url: '/openapi.json' })
-      if (statusCode !== 200) throw new Fault('INTERNAL', `the document answers ${statusCode}`)
+      if (statusCode !== 200) throw new IngotError('INTERNAL', `the document answers ${statusCode}`)
       io.stdout.write(`${JSON.stringify(JSON.parse(body), undefined, 2)}\n`)
       return EXIT.fine
     } finally {

@@ -2,7 +2,7 @@
 import type { Service } from '../client/connection.ts'
 import { clientSettings } from '../config/client.ts'
 import { readSettingFile } from '../config/file.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { usageFault } from './line/command.ts'
 
 export const TOKEN_OPTION = {
@@ -13,7 +13,7 @@ export const TOKEN_OPTION = {
   },
 } as const
 
-/** @throws Fault USAGE_INVALID, CONFIG_INVALID */
+/** @throws IngotError USAGE_INVALID, CONFIG_INVALID */
 export function serviceOf(option: string, url: string, tokenFile: string | undefined): Service {
   return { url: parseUrl(option, url), token: tokenFile === undefined ? clientSettings().token : readToken(tokenFile) }
 }
@@ -40,5 +40,5 @@ function readToken(file: string): string {
   const token = readSettingFile('--token-file', file).trim()
   // one header line: anything else would be refused, or worse, taken for another header
   if (/^[\x21-\x7e]+$/.test(token)) return token
-  throw new Fault('CONFIG_INVALID', `--token-file: "${file}" does not hold one token in visible ASCII characters`)
+  throw new IngotError('CONFIG_INVALID', `--token-file: "${file}" does not hold one token in visible ASCII characters`)
 }

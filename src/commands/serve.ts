@@ -16,7 +16,7 @@ import { createStartWait } from '../service/start-wait.ts'
 import { openServiceStore } from '../service/store.ts'
 import type { Clock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
-import { Fault, reasonOf } from '../std/fault.ts'
+import { IngotError, reasonOf } from '../std/error.ts'
 import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
@@ -96,7 +96,7 @@ function accessOf(config: Config): Authenticate {
   if (config.tokensFile !== undefined)
     return tokenAccess(loadTokens(config.tokensFile, new RegExp(COLLECTION_NAME_PATTERN)))
   if (isLoopback(addressOf(config).host)) return openAccess
-  throw new Fault(
+  throw new IngotError(
     'CONFIG_INVALID',
     `INGOT_LISTEN is "${config.listen}", which others can reach, and there is no INGOT_TOKENS_FILE; name one, or set INGOT_ACCESS=off to let everybody in`,
   )
@@ -110,7 +110,10 @@ function addressOf(config: Config): { readonly host: string; readonly port: numb
   const at = config.listen.lastIndexOf(':')
   const port = Number(config.listen.slice(at + 1))
   if (port > 65_535) {
-    throw new Fault('CONFIG_INVALID', `INGOT_LISTEN is "${config.listen}": there is no port ${port}, use 0 to 65535`)
+    throw new IngotError(
+      'CONFIG_INVALID',
+      `INGOT_LISTEN is "${config.listen}": there is no port ${port}, use 0 to 65535`,
+    )
   }
   return { host: config.listen.slice(0, at).replaceAll(/[[\]]/g, ''), port }
 }
@@ -119,7 +122,9 @@ async function listen(app: FastifyInstance, config: Config): Promise<string> {
   try {
     await app.listen({ ...addressOf(config), backlog: 1_024 })
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `cannot listen on INGOT_LISTEN "${config.listen}": ${reasonOf(cause)}`, { cause })
+    throw new IngotError('CONFIG_INVALID', `cannot listen on INGOT_LISTEN "${config.listen}": ${reasonOf(cause)}`, {
+      cause,
+    })
   }
   return urlOf(app.server.address())
 }
@@ -157,7 +162,7 @@ interface Draining {
 /** Stops accepting, lets streams end at their next line and requests finish; past the deadline connections are cut. */
 async function drain(app: FastifyInstance, { draining, log, clock, deadlineMs }: Draining): Promise<void> {
   log.info({ deadlineMs }, 'draining')
-  draining.abort(new Fault('SHUTTING_DOWN', 'the service is shutting down'))
+  draining.abort(new IngotError('SHUTTING_DOWN', 'the service is shutting down'))
   const timer = clock.timer(deadlineMs, () => {
     log.warn({ deadlineMs }, 'cutting what did not end in time')
     app.server.closeAllConnections()

@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts'
 import { verifyPostgres } from '../items/stores/postgres/verify.ts'
 import { verifyFolder } from '../items/stores/sqlite/verify.ts'
 import type { VerifyOptions, VerifyReport } from '../items/verify-report.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
 import { grouped, startProgress } from './line/progress.ts'
 
@@ -51,7 +51,10 @@ async function verifyPlace(data: string | undefined, options: VerifyOptions): Pr
   if (data !== undefined) return verifyFolder(data, options)
   const { storeUrl, storeDirectUrl } = loadConfig()
   if (/^postgres(ql)?:/.test(storeUrl)) return verifyPostgres({ url: storeDirectUrl ?? storeUrl, ...options })
-  throw new Fault('USAGE_INVALID', 'name the data folder of a service with --data, or a Postgres in INGOT_STORE_URL')
+  throw new IngotError(
+    'USAGE_INVALID',
+    'name the data folder of a service with --data, or a Postgres in INGOT_STORE_URL',
+  )
 }
 
 function asJson({ collections, ...rest }: VerifyReport): object {

@@ -3,7 +3,7 @@
  * once, each with its key and what is allowed. This folder alone reads process.env.
  */
 import { Value } from 'typebox/value'
-import { Fault, reasonOf } from '../std/fault.ts'
+import { IngotError, reasonOf } from '../std/error.ts'
 import { nearest } from '../std/nearest.ts'
 import { readJsonSetting } from './file.ts'
 import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'
@@ -16,7 +16,7 @@ const OTHER_NAMES = new Set(['INGOT_CONFIG', 'INGOT_FAILPOINTS', 'INGOT_TOKEN'])
 /** What Kubernetes sets in every pod for a Service that is called ingot. */
 const SERVICE_LINK = /^INGOT_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_\w+)?)$/
 
-/** Throws Fault CONFIG_INVALID whose message lists every problem, one a line. */
+/** Throws IngotError CONFIG_INVALID whose message lists every problem, one a line. */
 export function loadConfig(environment: Environment = process.env): Config {
   const problems: string[] = []
   const settings = { ...fromFile(environment['INGOT_CONFIG'], problems), ...fromEnvironment(environment, problems) }
@@ -28,7 +28,8 @@ export function loadConfig(environment: Environment = process.env): Config {
       problems.push(`${namesOf(key)}: ${withoutPassword(value)} is no URL: ${URL_HINT}`)
   }
   if (problems.length === 0) problems.push(...contradictions(Value.Parse(CONFIG_SCHEMA, config)))
-  if (problems.length > 0) throw new Fault('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
+  if (problems.length > 0)
+    throw new IngotError('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
   return Object.freeze(Value.Parse(CONFIG_SCHEMA, config))
 }
 

@@ -1,9 +1,9 @@
 /** The mapping of an http store, read from its file; `{env:NAME}` in a header's value is taken from the environment. */
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { readJsonSetting } from './file.ts'
 import type { Environment } from './load.ts'
 
-/** The file as parsed JSON. Throws Fault CONFIG_INVALID when it cannot be read or names what the environment lacks. */
+/** The file as parsed JSON. Throws IngotError CONFIG_INVALID when it cannot be read or names what the environment lacks. */
 export function loadMapping(file: string, environment: Environment = process.env): unknown {
   return withHeaders(readJsonSetting('INGOT_STORE_MAPPING', file), environment)
 }
@@ -20,7 +20,8 @@ function withHeaders(mapping: unknown, environment: Environment): unknown {
 function filled(value: string, environment: Environment): string {
   return value.replaceAll(/\{env:(\w+)\}/g, (_whole, name: string) => {
     const found = environment[name]
-    if (found === undefined) throw new Fault('CONFIG_INVALID', `INGOT_STORE_MAPPING: the environment has no ${name}`)
+    if (found === undefined)
+      throw new IngotError('CONFIG_INVALID', `INGOT_STORE_MAPPING: the environment has no ${name}`)
     return found
   })
 }

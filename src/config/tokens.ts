@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { readJsonSetting } from './file.ts'
 
 const RIGHTS = ['read', 'write', 'delete'] as const
@@ -34,7 +34,7 @@ export type TokenEntry = Static<typeof TOKENS_SCHEMA>['tokens'][number]
 
 /**
  * Reads the tokens file. `collectionName` is the form of a collection's name.
- * Throws Fault CONFIG_INVALID that names the file, every entry that is wrong, and every entry that could never match.
+ * Throws IngotError CONFIG_INVALID that names the file, every entry that is wrong, and every entry that could never match.
  */
 export function loadTokens(file: string, collectionName: RegExp): readonly TokenEntry[] {
   const parsed = readJsonSetting('INGOT_TOKENS_FILE', file)
@@ -56,7 +56,7 @@ export function loadTokens(file: string, collectionName: RegExp): readonly Token
 
 function refuseIfAny(file: string, problems: readonly string[]): void {
   if (problems.length === 0) return
-  throw new Fault('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" is wrong:\n  ${problems.join('\n  ')}`)
+  throw new IngotError('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" is wrong:\n  ${problems.join('\n  ')}`)
 }
 
 /** Digests of what a careless command hashes instead of a token. No bearer token is empty or a line end. */
@@ -86,7 +86,7 @@ function refuseRepeats(file: string, tokens: readonly TokenEntry[]): void {
     const values = tokens.map((token) => token[member])
     const repeated = values.find((value, index) => values.indexOf(value) !== index)
     if (repeated !== undefined) {
-      throw new Fault('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" has the ${member} "${repeated}" twice`)
+      throw new IngotError('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" has the ${member} "${repeated}" twice`)
     }
   }
 }

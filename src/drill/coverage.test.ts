@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { createStory } from '../testing/history-builder.ts'
+import { createHistoryBuilder } from '../testing/history-builder.ts'
 import { createCoverage, faultKind } from './coverage.ts'
 
 test('what was answered or proven is seen, what failed or nobody knows is not', () => {
-  const story = createStory()
+  const story = createHistoryBuilder()
   story.save('a', 'created', { form: 'batch' })
   story.save('b', 'info', { form: 'stream' })
   story.remove('a', 'info')

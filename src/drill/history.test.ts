@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { createStory } from '../testing/history-builder.ts'
+import { createHistoryBuilder } from '../testing/history-builder.ts'
 import { createRecorder, parseHistory, readHistory } from './history.ts'
 
 const folder = temporaryFolder()
@@ -11,7 +11,7 @@ const LINE = '{"seq":1,"process":"p","op":"o1","f":"save","type":"invoke","key":
 
 test('what is recorded is read back', () => {
   const path = join(folder, 'one.ndjson')
-  const story = createStory()
+  const story = createHistoryBuilder()
   story.save('a', 'created')
   story.write(1, 5, 'ok')
   using recorder = createRecorder(path, () => 0)

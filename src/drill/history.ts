@@ -10,7 +10,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 
 /**
  * save     `key` is the content's digest, `bytes` that of the spelling sent, `form` what it was sent in; ok: `result` created
@@ -86,7 +86,7 @@ export function machineMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000
 }
 
-/** Writes a new file, each event at once. `monoMs` gives `tMono`; default: `machineMs`. Throws Fault OUTPUT_UNWRITABLE. */
+/** Writes a new file, each event at once. `monoMs` gives `tMono`; default: `machineMs`. Throws IngotError OUTPUT_UNWRITABLE. */
 export function createRecorder(path: string, wallMs: () => number, monoMs = machineMs): Recorder {
   const fd = openNew(path)
   let seq = 0
@@ -107,21 +107,21 @@ function openNew(path: string): number {
   try {
     return openSync(path, 'w')
   } catch (cause) {
-    throw new Fault('OUTPUT_UNWRITABLE', `cannot write the history "${path}": ${messageOf(cause)}`, { cause })
+    throw new IngotError('OUTPUT_UNWRITABLE', `cannot write the history "${path}": ${messageOf(cause)}`, { cause })
   }
 }
 
-/** Throws Fault INPUT_UNREADABLE, naming the line. */
+/** Throws IngotError INPUT_UNREADABLE, naming the line. */
 export function readHistory(path: string): History {
   try {
     return parseHistory(readFileSync(path, 'utf8'), path)
   } catch (cause) {
-    if (cause instanceof Fault) throw cause
-    throw new Fault('INPUT_UNREADABLE', `cannot read the history "${path}": ${messageOf(cause)}`, { cause })
+    if (cause instanceof IngotError) throw cause
+    throw new IngotError('INPUT_UNREADABLE', `cannot read the history "${path}": ${messageOf(cause)}`, { cause })
   }
 }
 
-/** A last line without its line feed was cut short and is left out. Throws Fault INPUT_UNREADABLE, naming the line. */
+/** A last line without its line feed was cut short and is left out. Throws IngotError INPUT_UNREADABLE, naming the line. */
 export function parseHistory(text: string, name = 'history'): History {
   const lines = text.split('\n')
   const torn = lines.pop() === '' ? 0 : 1
@@ -148,8 +148,8 @@ function parseJson(line: string, where: string): unknown {
   }
 }
 
-function unreadable(message: string): Fault {
-  return new Fault('INPUT_UNREADABLE', message)
+function unreadable(message: string): IngotError {
+  return new IngotError('INPUT_UNREADABLE', message)
 }
 
 function messageOf(thrown: unknown): string {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createStory } from '../testing/history-builder.ts'
+import { createHistoryBuilder } from '../testing/history-builder.ts'
 import type { Event } from './history.ts'
 import { mergeHistories } from './merge.ts'
 
@@ -27,7 +27,7 @@ test('of events at the same moment the begins come first', () => {
 })
 
 test('the same history twice is refused', () => {
-  const story = createStory()
+  const story = createHistoryBuilder()
   story.save('a', 'created')
   expect(() => mergeHistories([story.events, story.events])).toThrow(/two histories have an operation "o1" \(save\)/)
 })

@@ -2,9 +2,9 @@
 
 import type { Kubectl } from '../kube/kubectl.ts'
 import { createScope } from '../std/scope.ts'
-import type { Stage } from './faults/context.ts'
-import { killPostgres, STRIKES } from './faults/pods.ts'
-import { createNemesis, type Enacted, enact, type Nemesis, type Plot } from './faults/run-fault.ts'
+import type { DrillContext } from './faults/context.ts'
+import { killPostgres, POD_FAULTS } from './faults/pod-faults.ts'
+import { createNemesis, type FaultCase, type FaultRun, type Nemesis, runFault } from './faults/run-fault.ts'
 import { type Control, isForcedOnRedis, REFERENCE, type Run, type Store, setupName } from './plan.ts'
 import { costMs } from './report/goals.ts'
 import { createJudge, type DrillRecord, type Judged } from './report/judge.ts'
@@ -58,16 +58,16 @@ async function installed(run: Run, deps: RunDeps, signal: AbortSignal): Promise<
   const say = (line: string): void => deps.say(`${setupName(run)}: ${line}`)
   say('installing')
   const installation = await install({ kubectl, setup: run, cluster }, signal)
-  const stage: Stage = { setup: run, kubectl, docker, installation, say }
+  const stage: DrillContext = { setup: run, kubectl, docker, installation, say }
   const results = await drills(run, stage, deps, signal)
   for (const control of run.controls) results.push(await performControl(control, stage, deps, signal))
   return results
 }
 
-async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
+async function drills(run: Run, stage: DrillContext, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
   if (run.faults.length === 0) return []
-  const plots = run.faults.map((name): Plot => {
-    return { name, strike: STRIKES[name], redisLoss: isForcedOnRedis(name) ? 'allow' : 'forbid' }
+  const plots = run.faults.map((name): FaultCase => {
+    return { name, inject: POD_FAULTS[name], redisLoss: isForcedOnRedis(name) ? 'allow' : 'forbid' }
   })
   const played = await underLoad(stage, { name: 'drills', plots }, deps, signal)
   const plain = played[run.faults.indexOf(REFERENCE)]
@@ -78,12 +78,17 @@ async function drills(run: Run, stage: Stage, deps: RunDeps, signal: AbortSignal
   })
 }
 
-async function performControl(control: Control, stage: Stage, deps: RunDeps, signal: AbortSignal): Promise<CaseResult> {
+async function performControl(
+  control: Control,
+  stage: DrillContext,
+  deps: RunDeps,
+  signal: AbortSignal,
+): Promise<CaseResult> {
   const { name, sabotage } = control
   const tag = sabotage === undefined ? TAGS.shipped : sabotagedTag(sabotage)
   stage.say(`control ${name}`)
   await stage.installation.upgrade({ tag }, signal)
-  const plot: Plot = { name, strike: strikeOf(control), redisLoss: 'allow' }
+  const plot: FaultCase = { name, inject: strikeOf(control), redisLoss: 'allow' }
   const [one] = await underLoad(stage, { name, plots: [plot] }, deps, signal)
   if (one === undefined) throw new Error(`control ${name} has no verdict`)
   return kept(deps, one, controlResult({ setup: stage.setup, control, ...one }))
@@ -94,15 +99,15 @@ function kept(deps: RunDeps, { judged }: Played, result: CaseResult): CaseResult
   return result
 }
 
-function strikeOf({ fault }: Control): Plot['strike'] {
+function strikeOf({ fault }: Control): FaultCase['inject'] {
   if (fault === 'skipped') return undefined
-  return fault === 'postgres-kill' ? killPostgres : STRIKES[fault]
+  return fault === 'postgres-kill' ? killPostgres : POD_FAULTS[fault]
 }
 
 interface Act {
   /** Names the load, and its collection: those of other acts are left out of the judgement. */
   readonly name: string
-  readonly plots: readonly Plot[]
+  readonly plots: readonly FaultCase[]
 }
 
 /** Of one plot, in their order. */
@@ -112,7 +117,12 @@ interface Played {
   readonly tookMs: number
 }
 
-async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSignal): Promise<readonly Played[]> {
+async function underLoad(
+  stage: DrillContext,
+  act: Act,
+  deps: RunDeps,
+  signal: AbortSignal,
+): Promise<readonly Played[]> {
   const { kubectl, setup } = stage
   await using scope = createScope()
   const node = `${deps.cluster}-${ANCHOR}`
@@ -123,8 +133,8 @@ async function underLoad(stage: Stage, act: Act, deps: RunDeps, signal: AbortSig
   scope.defer(() => canary?.[Symbol.asyncDispose]())
   stage.say(`k6 sends ${rate} a second`)
   const nemesis = createNemesis(() => Date.now())
-  const enacted: Enacted[] = []
-  for (const plot of act.plots) enacted.push(await enact(stage, plot, nemesis, signal))
+  const enacted: FaultRun[] = []
+  for (const plot of act.plots) enacted.push(await runFault(stage, plot, nemesis, signal))
   const record = await recordOf(stage, { load, canary, nemesis, collection: act.name }, signal)
   const judge = createJudge(
     record,
@@ -142,7 +152,7 @@ interface Running {
 }
 
 async function recordOf(
-  stage: Stage,
+  stage: DrillContext,
   { load, canary, nemesis, collection }: Running,
   signal: AbortSignal,
 ): Promise<DrillRecord> {

@@ -5,7 +5,7 @@
 import type { Clock } from '../std/clock.ts'
 import type { Random } from '../std/random.ts'
 import { type Coverage, faultKind } from './coverage.ts'
-import type { Fault } from './faults/fault.ts'
+import type { FaultInjection } from './faults/fault.ts'
 import { planOf } from './faults/order.ts'
 import type { Entry, Event } from './history.ts'
 
@@ -21,7 +21,7 @@ export interface Traffic {
 
 export interface Run {
   readonly traffic: Traffic
-  readonly faults: readonly Fault[]
+  readonly faults: readonly FaultInjection[]
   /** Longest quiet between two faults, milliseconds. */
   readonly quietMs: number
   readonly trafficMs: number
@@ -47,7 +47,7 @@ export async function run(drill: Run): Promise<void> {
   const draws = traffic.clients.map((client) => [client, random.fork()] as const)
   const clients = draws.map(([client, draw]) => client(draw, sending))
   try {
-    await haunt(drill)
+    await runFaults(drill)
   } finally {
     ending.abort(new Error('the time for traffic is over'))
     await Promise.all(clients)
@@ -66,7 +66,7 @@ export async function run(drill: Run): Promise<void> {
 }
 
 /** Faults until the time for traffic is over, or all has happened. */
-async function haunt(drill: Run): Promise<void> {
+async function runFaults(drill: Run): Promise<void> {
   const { clock, random, faults, signal, until } = drill
   const draws = random.fork()
   const endMs = clock.monotonicMs() + drill.trafficMs
@@ -75,18 +75,22 @@ async function haunt(drill: Run): Promise<void> {
     await clock.sleep(draws.between(drill.quietMs / 4, drill.quietMs), signal)
     if (clock.monotonicMs() >= endMs || until?.seen.missing(until.wanted).length === 0) return
     if (until?.seen.has(faultKind(fault.name)) === true) continue
-    await strike(drill, fault, { op: `fault-${++count}`, random: draws.fork() })
+    await inject(drill, fault, { op: `fault-${++count}`, random: draws.fork() })
   }
   await clock.sleep(Math.max(0, endMs - clock.monotonicMs()), signal)
 }
 
-async function strike(drill: Run, fault: Fault, { op, random }: { op: string; random: Random }): Promise<void> {
+async function inject(
+  drill: Run,
+  fault: FaultInjection,
+  { op, random }: { op: string; random: Random },
+): Promise<void> {
   const { record, signal } = drill
   const { name: key, losesLocks = false, losesItems = false } = fault
   const base = { process: 'nemesis', op, f: 'fault', key, losesLocks, ...(losesItems && { losesItems }) } as const
   record({ ...base, type: 'invoke' })
   try {
-    record({ ...base, type: 'ok', proof: await fault.strike(random, signal) })
+    record({ ...base, type: 'ok', proof: await fault.inject(random, signal) })
   } catch (thrown) {
     // it may have struck and not been healed, or seen
     record({ ...base, type: 'info', error: thrown instanceof Error ? thrown.message : String(thrown) })

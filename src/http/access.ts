@@ -1,18 +1,18 @@
 /** Who may do what. A token is known by its hash alone; a caller is a name with rights per collection. */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 
 export type Right = 'read' | 'write' | 'delete'
 
 export interface Caller {
   /** Also the scope of the caller's Idempotency-Keys. */
   readonly name: string
-  /** Throws Fault TOKEN_REFUSED without the right. */
+  /** Throws IngotError TOKEN_REFUSED without the right. */
   require(right: Right, collection: string): void
 }
 
-/** Throws Fault TOKEN_MISSING or TOKEN_REFUSED. */
+/** Throws IngotError TOKEN_MISSING or TOKEN_REFUSED. */
 export type Authenticate = (authorization: string | undefined) => Caller
 
 export interface TokenRights {
@@ -45,7 +45,7 @@ function collectionOf(params: unknown): string {
 
 /** Who sent a request that `admit` has let in. */
 export function callerOf(request: FastifyRequest): Caller {
-  if (request.caller === null) throw new Fault('INTERNAL', 'the route admits nobody')
+  if (request.caller === null) throw new IngotError('INTERNAL', 'the route admits nobody')
   return request.caller
 }
 
@@ -58,10 +58,10 @@ export function tokenAccess(tokens: readonly TokenRights[]): Authenticate {
   const callers = new Map(tokens.map((token) => [token.sha256, tokenCaller(token)]))
   return (authorization) => {
     const [, token] = /^Bearer +([!-~]+) *$/i.exec(authorization ?? '') ?? []
-    if (token === undefined) throw new Fault('TOKEN_MISSING', 'the request has no bearer token')
+    if (token === undefined) throw new IngotError('TOKEN_MISSING', 'the request has no bearer token')
     // looked up by hash: how long that takes says nothing about how much of a token was right
     const caller = callers.get(createHash('sha256').update(token).digest('hex'))
-    if (caller === undefined) throw new Fault('TOKEN_MISSING', 'the bearer token is not known here')
+    if (caller === undefined) throw new IngotError('TOKEN_MISSING', 'the bearer token is not known here')
     return caller
   }
 }
@@ -73,7 +73,7 @@ function tokenCaller(token: TokenRights): Caller {
     name: token.name,
     require(right, collection) {
       if (everywhere.includes(right) || rights.get(collection)?.includes(right) === true) return
-      throw new Fault('TOKEN_REFUSED', `token "${token.name}" may not ${right} collection "${collection}"`)
+      throw new IngotError('TOKEN_REFUSED', `token "${token.name}" may not ${right} collection "${collection}"`)
     },
   }
 }

@@ -1,7 +1,7 @@
 /** The HTTP service, put together. It never listens: commands/serve.ts does. */
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
 import { readBodies } from './body/bodies.ts'
 import { isUnread, lingeringAnswer } from './body/linger.ts'
@@ -89,17 +89,17 @@ const HEALTH: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/
 function observe(app: FastifyInstance, context: RouteContext): void {
   app.addHook('onRequest', async (request) => {
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
-      throw new Fault('REQUEST_INVALID', 'the request has no Host header field')
+      throw new IngotError('REQUEST_INVALID', 'the request has no Host header field')
     // on a connection that was there before; new ones are not accepted
     if (context.draining.aborted && !HEALTH.has(request.routeOptions.url)) {
-      throw new Fault('SHUTTING_DOWN', 'the service is shutting down')
+      throw new IngotError('SHUTTING_DOWN', 'the service is shutting down')
     }
     const transfer = request.headers['transfer-encoding']?.toLowerCase() ?? 'chunked'
     if (transfer !== 'chunked')
-      throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the transfer encoding "${transfer}" is not taken here`)
+      throw new IngotError('MEDIA_TYPE_UNSUPPORTED', `the transfer encoding "${transfer}" is not taken here`)
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity')
-      throw new Fault('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
+      throw new IngotError('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
   })
   app.addHook('onSend', async (request, reply) => {
     // a body that nobody reads could go on for ever

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ItemStore } from '../items/store.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
 import { openSqliteStore } from '../items/stores/sqlite/store.ts'
-import { FAULTS, Fault, type FaultCode } from '../std/fault.ts'
+import { ERRORS, type ErrorCode, IngotError } from '../std/error.ts'
 import { answerLines, openTestApp, overStore, type TestApp, type TestAppOptions } from '../testing/app.ts'
 import { temporaryFolder } from '../testing/folder.ts'
 import { ask, jsonOf } from '../testing/http/requests.ts'
@@ -34,13 +34,13 @@ function openApp(options: TestAppOptions = {}): Promise<TestApp> {
 }
 
 /** The answer is a problem body of that code, with a remedy and a trace id. */
-function expectProblem(answer: LightMyRequestResponse, code: FaultCode): Record<string, unknown> {
+function expectProblem(answer: LightMyRequestResponse, code: ErrorCode): Record<string, unknown> {
   const problem: Record<string, unknown> = answer.json()
-  expect(problem).toMatchObject({ code, status: FAULTS[code].status, title: FAULTS[code].remedy })
+  expect(problem).toMatchObject({ code, status: ERRORS[code].status, title: ERRORS[code].remedy })
   expect(problem['traceId']).toMatch(/^[0-9a-f]{32}$/)
-  expect(answer.statusCode).toBe(FAULTS[code].status)
+  expect(answer.statusCode).toBe(ERRORS[code].status)
   expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
-  expect(answer.headers['retry-after'] !== undefined).toBe(FAULTS[code].retryable)
+  expect(answer.headers['retry-after'] !== undefined).toBe(ERRORS[code].retryable)
   return problem
 }
 
@@ -52,7 +52,7 @@ async function expectAlive(app: TestApp, texts: readonly string[] = []): Promise
   expect(await app.stored(things)).toEqual([...texts, '"alive"'])
 }
 
-const BAD: readonly [what: string, code: FaultCode, text: string | Buffer, position: number][] = [
+const BAD: readonly [what: string, code: ErrorCode, text: string | Buffer, position: number][] = [
   ['something that is not JSON', 'JSON_INVALID', '{"a": tru}', 6],
   ['a comma too many', 'JSON_INVALID', '{"a":1,}', 7],
   ['bytes that are not UTF-8', 'JSON_INVALID', Buffer.from([0x22, 0x61, 0xff, 0x22]), 2],
@@ -311,10 +311,10 @@ describe('Idempotency-Key', () => {
 })
 
 /** A store whose `put` waits until it is let go, or fails. */
-function slowStore(): { store: ItemStore; release: () => void; down: (fault: Fault | undefined) => void } {
+function slowStore(): { store: ItemStore; release: () => void; down: (fault: IngotError | undefined) => void } {
   const inner = createMemoryStore()
   const gate = Promise.withResolvers<void>()
-  let fault: Fault | undefined
+  let fault: IngotError | undefined
   const refuse = (): void => {
     if (fault !== undefined) throw fault
   }
@@ -368,7 +368,7 @@ describe('when it cannot be stored now', () => {
     const { store, release, down } = slowStore()
     release()
     const app = await openTestApp({ store })
-    down(new Fault('STORE_UNAVAILABLE', 'the store is down'))
+    down(new IngotError('STORE_UNAVAILABLE', 'the store is down'))
     for (const headers of [{}, { 'idempotency-key': 'k' }]) {
       expectProblem(await app.post(path(), '1', headers), 'STORE_UNAVAILABLE')
       expectProblem(await app.post(path('batch'), '[1,2]', headers), 'STORE_UNAVAILABLE')
@@ -475,7 +475,7 @@ test.each([
   let answer = ''
   for await (const part of socket.setEncoding('utf8') as AsyncIterable<string>) answer += part
   const [head = '', body = ''] = answer.split('\r\n\r\n')
-  const { status } = FAULTS[code]
+  const { status } = ERRORS[code]
   expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} [A-Z][^\r]*\r\ncontent-type: application/problem\\+json`))
   expect(JSON.parse(body)).toMatchObject({ code, status })
   await expectAlive(app)

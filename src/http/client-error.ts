@@ -1,7 +1,7 @@
 /** What is not HTTP never becomes a request. Its sender gets a problem body all the same, and is then cut off. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { traceFrom } from '../telemetry/trace.ts'
 import { problemOf } from './problem.ts'
 
@@ -15,15 +15,15 @@ export function answerClientError(thrown: Error, socket: Socket): void {
 }
 
 /** Source: the codes of Node's `clientError` event, and of its HTTP parser (HPE). */
-function faultOf(thrown: Error): Fault {
+function faultOf(thrown: Error): IngotError {
   switch ('code' in thrown ? thrown.code : undefined) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Fault('BODY_STALLED', 'the head of the request did not come in time')
+      return new IngotError('BODY_STALLED', 'the head of the request did not come in time')
     case 'HPE_HEADER_OVERFLOW':
-      return new Fault('HEADERS_TOO_LARGE', 'the request line and the header fields are too large')
+      return new IngotError('HEADERS_TOO_LARGE', 'the request line and the header fields are too large')
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return new Fault('CONTENT_TOO_LARGE', 'the chunk extensions of the body are too large')
+      return new IngotError('CONTENT_TOO_LARGE', 'the chunk extensions of the body are too large')
     default:
-      return new Fault('REQUEST_INVALID', 'this is not well-formed HTTP')
+      return new IngotError('REQUEST_INVALID', 'this is not well-formed HTTP')
   }
 }

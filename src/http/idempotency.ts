@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import type { KeyClaim } from '../items/pipeline/ingest.ts'
-import { Fault } from '../std/fault.ts'
+import type { KeyedRequest } from '../items/pipeline/ingest.ts'
+import { IngotError } from '../std/error.ts'
 import type { Caller } from './access.ts'
 
 const KEY = /^[!-~]{1,255}$/
@@ -14,19 +14,24 @@ export function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key']
   if (key === undefined) return undefined
   if (typeof key !== 'string' || !KEY.test(key)) {
-    throw new Fault('IDEMPOTENCY_KEY_INVALID', 'the Idempotency-Key is not 1 to 255 visible ASCII characters')
+    throw new IngotError('IDEMPOTENCY_KEY_INVALID', 'the Idempotency-Key is not 1 to 255 visible ASCII characters')
   }
   return key
 }
 
-export interface ClaimOptions {
-  readonly kind: KeyClaim['kind']
+export interface KeyedRequestOptions {
+  readonly kind: KeyedRequest['kind']
   readonly body: Uint8Array
   readonly expiresAtMs: number
 }
 
 /** Two requests are the same when caller, method, path, media type and body are. */
-export function claimOf(request: FastifyRequest, caller: Caller, key: string, options: ClaimOptions): KeyClaim {
+export function keyedRequestOf(
+  request: FastifyRequest,
+  caller: Caller,
+  key: string,
+  options: KeyedRequestOptions,
+): KeyedRequest {
   const { kind, body, expiresAtMs } = options
   const head = [request.method, request.url, request.headers['content-type'] ?? ''].join('\n')
   const fingerprint = createHash('sha256').update(`${head}\n\n`).update(body).digest('hex')

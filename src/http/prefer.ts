@@ -1,7 +1,7 @@
 /** What a client would rather have: the Prefer header, RFC 7240. */
 import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 
 /** Longest wait that a client can ask for; it waits anyway as long as the service's own deadlines let it. */
 const MAX_WAIT_S = 600
@@ -21,14 +21,14 @@ export function prefersMinimal(request: Pick<FastifyRequest, 'headers'>): boolea
 }
 
 /**
- * The work's result, or Fault IN_FLIGHT when that takes longer than the client wants to wait. The work goes on: the
+ * The work's result, or IngotError IN_FLIGHT when that takes longer than the client wants to wait. The work goes on: the
  * same content sent later gets what became of it.
  */
 export async function withinWait<T>(work: Promise<T>, waitMs: number | undefined, clock: Clock): Promise<T> {
   if (waitMs === undefined) return work
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = clock.timer(waitMs, () =>
-    reject(new Fault('IN_FLIGHT', `not done within the ${waitMs} ms of Prefer: wait`)),
+    reject(new IngotError('IN_FLIGHT', `not done within the ${waitMs} ms of Prefer: wait`)),
   )
   // nobody listens any more when the wait was over first
   work.catch(() => {})

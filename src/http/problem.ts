@@ -1,5 +1,5 @@
 /** Faults as RFC 9457 problem bodies. Status and remedy stand in the one table, std/fault.ts. */
-import { FAULTS, Fault, type FaultCode, toFault } from '../std/fault.ts'
+import { ERRORS, type ErrorCode, IngotError, toFault } from '../std/error.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -20,7 +20,7 @@ export interface ProblemContext {
 
 export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContext): Problem {
   const fault = fromFramework(thrown, bodyLimit) ?? toFault(thrown)
-  const { status, remedy, retryable } = FAULTS[fault.code]
+  const { status, remedy, retryable } = ERRORS[fault.code]
   // what went wrong inside is for the log: its words may hold anything
   const detail = fault.code === 'INTERNAL' ? 'something unexpected failed' : fault.message
   const body = {
@@ -42,21 +42,21 @@ export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContex
  * Returns what the framework refuses as one of our faults, or undefined if the framework is not the origin.
  * Source: fastify's table of FST_ERR codes.
  */
-function fromFramework(thrown: unknown, bodyLimit: number): Fault | undefined {
-  if (!(thrown instanceof Error) || thrown instanceof Fault || !('code' in thrown)) return undefined
+function fromFramework(thrown: unknown, bodyLimit: number): IngotError | undefined {
+  if (!(thrown instanceof Error) || thrown instanceof IngotError || !('code' in thrown)) return undefined
   const { code } = thrown
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const facts = { limit: bodyLimit }
-    return new Fault('CONTENT_TOO_LARGE', `the body has more than ${bodyLimit} bytes`, { cause: thrown, facts })
+    return new IngotError('CONTENT_TOO_LARGE', `the body has more than ${bodyLimit} bytes`, { cause: thrown, facts })
   }
   const known = FRAMEWORK_FAULTS.get(String(code))
-  if (known !== undefined) return new Fault(...known, { cause: thrown })
+  if (known !== undefined) return new IngotError(...known, { cause: thrown })
   if (code === 'FST_ERR_VALIDATION' && isOfPath(thrown)) {
-    return new Fault('COLLECTION_NAME_INVALID', 'the name of the collection is not of the form', { cause: thrown })
+    return new IngotError('COLLECTION_NAME_INVALID', 'the name of the collection is not of the form', { cause: thrown })
   }
   if (!isClientError(thrown)) return undefined
   const message = thrown.message.startsWith('querystring/limit ') ? LIMIT_SENTENCE : thrown.message
-  return new Fault('REQUEST_INVALID', message, { cause: thrown })
+  return new IngotError('REQUEST_INVALID', message, { cause: thrown })
 }
 
 const LIMIT_SENTENCE =
@@ -64,7 +64,7 @@ const LIMIT_SENTENCE =
 
 const UNKNOWN_MEDIA = ['MEDIA_TYPE_UNSUPPORTED', 'the media type of the body is not taken here'] as const
 
-const FRAMEWORK_FAULTS = new Map<string, readonly [FaultCode, string]>([
+const FRAMEWORK_FAULTS = new Map<string, readonly [ErrorCode, string]>([
   ['FST_ERR_CTP_INVALID_MEDIA_TYPE', UNKNOWN_MEDIA],
   ['FST_ERR_CTP_EMPTY_TYPE', UNKNOWN_MEDIA],
   ['FST_ERR_ROUTE_MISSING_CONTENT_TYPE', UNKNOWN_MEDIA],

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { chooser, damaged, sample, spell } from '../testing/json/spellings.ts'
 import { isSurelyCanonical } from './canonical-scan.ts'
 import { canonicalForm, canonicalJson, canonicalJsonOfBytes } from './json.ts'
@@ -16,7 +16,7 @@ function canonical(bytes: Uint8Array): string {
   try {
     return canonicalJsonOfBytes(bytes, LIMITS)
   } catch (error) {
-    if (error instanceof Fault) return error.code
+    if (error instanceof IngotError) return error.code
     throw error
   }
 }

@@ -10,7 +10,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
 import { canonicalForm, type JsonLimits, readJson } from './json.ts'
 import type { IdentityPolicy } from './policy.ts'
@@ -34,7 +34,7 @@ export function contentIdOf(policy: IdentityPolicy, content: Uint8Array): Digest
 
 /**
  * The digest of one item.
- * @throws Fault FIELDS_MISSING, and the faults of JSON (see `canonicalJson`) with `facts.position` in bytes from 0
+ * @throws IngotError FIELDS_MISSING, and the faults of JSON (see `canonicalJson`) with `facts.position` in bytes from 0
  */
 export function identify(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): Digest {
   return Buffer.from(hexDigest(policy, media, content, limits), 'hex')
@@ -64,10 +64,14 @@ const BYTES_TAG = Buffer.from('b1\n')
 type FieldsPolicy = Extract<IdentityPolicy, { readonly kind: 'fields' }>
 
 function selectedText(policy: FieldsPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
-  if (media === 'bytes') throw new Fault('FIELDS_MISSING', 'the item is not JSON, and its collection goes by fields')
+  if (media === 'bytes')
+    throw new IngotError('FIELDS_MISSING', 'the item is not JSON, and its collection goes by fields')
   const value = readJson(content, limits)
   if (typeof value === 'string') {
-    throw new Fault('FIELDS_MISSING', 'the item is neither an object nor an array, and its collection goes by fields')
+    throw new IngotError(
+      'FIELDS_MISSING',
+      'the item is neither an object nor an array, and its collection goes by fields',
+    )
   }
   if ('exclude' in policy) return canonicalText(excluded(value, policy.exclude))
   return includedText(value, policy.include)
@@ -76,7 +80,7 @@ function selectedText(policy: FieldsPolicy, media: Media, content: Uint8Array, l
 function includedText(value: Canonical, pointers: readonly string[]): string {
   const found = included(value, pointers)
   if (found.members.length > 0) return canonicalText(found)
-  throw new Fault('FIELDS_MISSING', `the item has none of the fields ${pointers.slice(0, 5).join(', ')}`)
+  throw new IngotError('FIELDS_MISSING', `the item has none of the fields ${pointers.slice(0, 5).join(', ')}`)
 }
 
 /** In hex, which is also what ids are written in: less than half the cost of a digest in a buffer of its own. */

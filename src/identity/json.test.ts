@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { judge } from '../testing/json/oracle.ts'
 import { chooser, damaged, sample, spell } from '../testing/json/spellings.ts'
 import { canonicalJson, canonicalJsonOfBytes, MAX_DEPTH } from './json.ts'
@@ -9,19 +9,19 @@ import { canonicalJson, canonicalJsonOfBytes, MAX_DEPTH } from './json.ts'
 const LIMITS = { maxDepth: 8 }
 const seed = fc.integer()
 
-/** What `read` returns, or the Fault that it throws. */
-function outcome(read: () => string): string | Fault {
+/** What `read` returns, or the IngotError that it throws. */
+function outcome(read: () => string): string | IngotError {
   try {
     return read()
   } catch (error) {
-    if (error instanceof Fault) return error
+    if (error instanceof IngotError) return error
     throw error
   }
 }
 
 const canonical = (text: string): string => canonicalJson(text, LIMITS)
-const ofText = (text: string): string | Fault => outcome(() => canonicalJson(text, LIMITS))
-const ofBytes = (text: string): string | Fault => outcome(() => canonicalJsonOfBytes(Buffer.from(text), LIMITS))
+const ofText = (text: string): string | IngotError => outcome(() => canonicalJson(text, LIMITS))
+const ofBytes = (text: string): string | IngotError => outcome(() => canonicalJsonOfBytes(Buffer.from(text), LIMITS))
 
 function keyOf(text: string): string {
   const verdict = judge(text, LIMITS.maxDepth)
@@ -72,7 +72,7 @@ describe('against the oracle', () => {
       fc.property(sample, seed, seed, (value, spelling, damage) => {
         const text = damaged(spell(value, chooser(spelling)), chooser(damage))
         const verdict = judge(text, LIMITS.maxDepth)
-        expect(ofText(text) instanceof Fault).toBe(!verdict.accepted)
+        expect(ofText(text) instanceof IngotError).toBe(!verdict.accepted)
         expect(parses(text)).toBe(verdict.accepted || verdict.wellFormed)
         seen[verdict.accepted ? 'accepted' : verdict.wellFormed ? 'strictlyRefused' : 'malformed'] += 1
       }),
@@ -109,7 +109,7 @@ describe('however it comes', () => {
       fc.property(sample, seed, seed, (value, spelling, damage) => {
         const text = damaged(spell(value, chooser(spelling)), chooser(damage))
         const [fast, slow] = [ofText(text), ofText(` ${text}`)]
-        if (fast instanceof Fault && slow instanceof Fault) {
+        if (fast instanceof IngotError && slow instanceof IngotError) {
           expect([slow.code, slow.facts['position']]).toEqual([fast.code, Number(fast.facts['position']) + 1])
         } else expect(slow).toBe(fast)
       }),
@@ -122,7 +122,7 @@ describe('however it comes', () => {
       fc.property(sample, seed, seed, (value, spelling, damage) => {
         const text = damaged(spell(value, chooser(spelling)), chooser(damage)).replace(/\p{Surrogate}/gu, '')
         const [fromText, fromBytes] = [ofText(text), ofBytes(text)]
-        if (fromText instanceof Fault && fromBytes instanceof Fault) {
+        if (fromText instanceof IngotError && fromBytes instanceof IngotError) {
           const position = Buffer.byteLength(text.slice(0, Number(fromText.facts['position'])))
           expect([fromBytes.code, fromBytes.facts['position']]).toEqual([fromText.code, position])
         } else expect(fromBytes).toBe(fromText)
@@ -221,7 +221,7 @@ describe('takes', () => {
     for (const name of ['\\u0061', '\\"', '\\n', '\\ud83d\\ude00']) {
       const text = `{"poisoned":1,"${name}":2}`
       expect(keyOf(ofText(text).toString())).toBe(keyOf(text))
-      expect(ofText(`{"poisoned":1,"\\\\":0,"${name}":2}`)).not.toBeInstanceOf(Fault)
+      expect(ofText(`{"poisoned":1,"\\\\":0,"${name}":2}`)).not.toBeInstanceOf(IngotError)
     }
   })
 
@@ -274,6 +274,6 @@ test.each([
 test.each(['0.1', '1.0', '1.00', '1e2', '1E+2', '100e-2', '-0', '0.10', '9007199254740994', '1152921504606847000'])(
   'takes %s, whose value is the shortest of its double',
   (text) => {
-    expect(ofBytes(text)).not.toBeInstanceOf(Fault)
+    expect(ofBytes(text)).not.toBeInstanceOf(IngotError)
   },
 )

@@ -4,7 +4,7 @@
  * surrogate pair) is refused, never repaired.
  */
 import { Buffer, isUtf8 } from 'node:buffer'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
 import { isSurelyCanonical } from './canonical-scan.ts'
 import { readStrictly } from './reader.ts'
@@ -19,7 +19,7 @@ export const MAX_DEPTH = 1_000
 
 /**
  * The RFC 8785 form of a JSON text.
- * @throws Fault JSON_INVALID, JSON_DUPLICATE_MEMBER, JSON_LONE_SURROGATE, JSON_TOO_DEEP, NUMBER_PRECISION with
+ * @throws IngotError JSON_INVALID, JSON_DUPLICATE_MEMBER, JSON_LONE_SURROGATE, JSON_TOO_DEEP, NUMBER_PRECISION with
  * `facts.position`, counted in UTF-16 code units from 0
  */
 export function canonicalJson(text: string, limits: JsonLimits): string {
@@ -50,9 +50,9 @@ function bufferOf(content: Uint8Array): Buffer {
   return Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength)
 }
 
-function invalidUtf8(content: Uint8Array): Fault {
+function invalidUtf8(content: Uint8Array): IngotError {
   const position = firstInvalidByte(content)
-  return new Fault('JSON_INVALID', `not UTF-8, at byte ${position}`, { facts: { position } })
+  return new IngotError('JSON_INVALID', `not UTF-8, at byte ${position}`, { facts: { position } })
 }
 
 /** Where the bytes first differ from what reading and writing them as UTF-8 makes of them. */

@@ -1,17 +1,17 @@
 /** Every case of the public JSON parsing suite, judged: which are taken, and by which rule of ours the others are refused. */
 import { expect, test } from 'vitest'
-import { Fault, type FaultCode } from '../std/fault.ts'
+import { type ErrorCode, IngotError } from '../std/error.ts'
 import { type Content, PARSING_SUITE } from '../testing/json/parsing-suite.ts'
 import { canonicalForm, canonicalJsonOfBytes } from './json.ts'
 
 /** RFC 8259 leaves open what names that stand twice mean; RFC 8785 demands that there are none. */
-const REFUSED_ALTHOUGH_VALID: Readonly<Record<string, FaultCode>> = {
+const REFUSED_ALTHOUGH_VALID: Readonly<Record<string, ErrorCode>> = {
   'y_object_duplicated_key.json': 'JSON_DUPLICATE_MEMBER',
   'y_object_duplicated_key_and_value.json': 'JSON_DUPLICATE_MEMBER',
 }
 
 /** What is wrong first, where that is not the grammar. */
-const REFUSED_SOONER: Readonly<Record<string, FaultCode>> = {
+const REFUSED_SOONER: Readonly<Record<string, ErrorCode>> = {
   'n_number_with_alpha_char.json': 'NUMBER_PRECISION',
   'n_string_1_surrogate_then_escape.json': 'JSON_LONE_SURROGATE',
   'n_string_1_surrogate_then_escape_u.json': 'JSON_LONE_SURROGATE',
@@ -24,7 +24,7 @@ const REFUSED_SOONER: Readonly<Record<string, FaultCode>> = {
 }
 
 /** Where a parser is free: the rule by which ours refuses. It takes none of them. */
-const FREE: readonly (readonly [RegExp, FaultCode])[] = [
+const FREE: readonly (readonly [RegExp, ErrorCode])[] = [
   // a double does not hold it: too large, too small, or with more digits than it has
   [/^i_number_/, 'NUMBER_PRECISION'],
   [/^i_object_key_lone_2nd_surrogate/, 'JSON_LONE_SURROGATE'],
@@ -39,7 +39,7 @@ const FREE: readonly (readonly [RegExp, FaultCode])[] = [
 
 const LIMITS = { maxDepth: 128 }
 
-function expected(name: string): FaultCode | 'taken' {
+function expected(name: string): ErrorCode | 'taken' {
   if (name.startsWith('y_')) return REFUSED_ALTHOUGH_VALID[name] ?? 'taken'
   if (name.startsWith('n_')) return REFUSED_SOONER[name] ?? 'JSON_INVALID'
   const [rule] = FREE.filter(([names]) => names.test(name))
@@ -51,12 +51,12 @@ function bytesOf(content: Content): Uint8Array {
   return typeof content === 'string' ? Buffer.from(content) : content
 }
 
-function judged(work: () => unknown): FaultCode | 'taken' {
+function judged(work: () => unknown): ErrorCode | 'taken' {
   try {
     work()
     return 'taken'
   } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.code
+    if (thrown instanceof IngotError) return thrown.code
     throw thrown
   }
 }

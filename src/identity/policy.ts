@@ -2,7 +2,7 @@
  * What makes two items of a collection the same. A policy is parsed once, here, so that everything behind it works
  * with pointers that are well-formed and none of which lies within another.
  */
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { parsePointer } from './pointer.ts'
 
 /**
@@ -23,7 +23,7 @@ export const MAX_POINTERS = 100
 /** UTF-16 code units. */
 export const MAX_POINTER_LENGTH = 1_024
 
-/** A policy from a parsed request or setting. @throws Fault POLICY_INVALID saying what is wrong with it. */
+/** A policy from a parsed request or setting. @throws IngotError POLICY_INVALID saying what is wrong with it. */
 export function parsePolicy(value: unknown): IdentityPolicy {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid('the identity policy is not an object, use for example {"kind":"json"}')
@@ -108,6 +108,6 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
 }
 
-function invalid(message: string): Fault {
-  return new Fault('POLICY_INVALID', message)
+function invalid(message: string): IngotError {
+  return new IngotError('POLICY_INVALID', message)
 }

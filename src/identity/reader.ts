@@ -6,7 +6,7 @@
  * Not `JSON.parse`, for a reason beside strictness: V8 12.8 to 14.6 at least now and then reads a member name that
  * begins with an escape as another name (nodejs/node#63785), which would make two items one.
  */
-import type { Fault } from '../std/fault.ts'
+import type { IngotError } from '../std/error.ts'
 import { byName, type Canonical, type Member, quotedText } from './canonical.ts'
 import { canonicalNumber } from './number.ts'
 import { imprecise, refusal, type Source } from './refusal.ts'
@@ -25,7 +25,7 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** The value of a JSON text. @throws Fault with `facts.position`, and `facts.token` for a number */
+/** The value of a JSON text. @throws IngotError with `facts.position`, and `facts.token` for a number */
 export function readStrictly(source: Source): Canonical {
   return new Reader(source).readText()
 }
@@ -200,7 +200,7 @@ class Reader {
     }
   }
 
-  #brokenString(at: number): Fault {
+  #brokenString(at: number): IngotError {
     const what = at < this.#text.length ? 'a control character is not escaped' : 'a string does not end'
     return refusal(this.#source, at, 'JSON_INVALID', what)
   }
@@ -264,11 +264,11 @@ class Reader {
     if (this.#at === first) throw this.#invalid(what)
   }
 
-  #loneSurrogate(at: number): Fault {
+  #loneSurrogate(at: number): IngotError {
     return refusal(this.#source, at, 'JSON_LONE_SURROGATE', 'half of a surrogate pair')
   }
 
-  #invalid(what: string): Fault {
+  #invalid(what: string): IngotError {
     return refusal(this.#source, this.#at, 'JSON_INVALID', what)
   }
 }

@@ -2,7 +2,7 @@
  * How a JSON text is refused: always with the place. Working out a position costs time, so it is done here, once.
  */
 import { Buffer } from 'node:buffer'
-import { Fault, type FaultCode } from '../std/fault.ts'
+import { type ErrorCode, IngotError } from '../std/error.ts'
 
 export interface Source {
   readonly text: string
@@ -15,16 +15,16 @@ export interface Source {
 /** How much of a refused number an answer repeats. */
 const MAX_TOKEN_SHOWN = 40
 
-export function refusal(source: Source, at: number, code: FaultCode, what: string): Fault {
+export function refusal(source: Source, at: number, code: ErrorCode, what: string): IngotError {
   const position = positionOf(source, at)
-  return new Fault(code, `${what}, at ${source.unit} ${position}`, { facts: { position } })
+  return new IngotError(code, `${what}, at ${source.unit} ${position}`, { facts: { position } })
 }
 
-export function imprecise(source: Source, at: number, token: string): Fault {
+export function imprecise(source: Source, at: number, token: string): IngotError {
   const shown = token.length > MAX_TOKEN_SHOWN ? `${token.slice(0, MAX_TOKEN_SHOWN)}...` : token
   const position = positionOf(source, at)
   const message = `the number ${shown} is ${whatItIs(token)}, at ${source.unit} ${position}`
-  return new Fault('NUMBER_PRECISION', message, { facts: { position, token: shown } })
+  return new IngotError('NUMBER_PRECISION', message, { facts: { position, token: shown } })
 }
 
 /** Why `canonicalNumber` refuses the token: its decimal value is not the one that ECMAScript writes its double with. */

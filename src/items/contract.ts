@@ -4,8 +4,8 @@ import { formatContentId, identify, identityKind } from '../identity/content-id.
 import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
 import { type Absent, present } from '../testing/present.ts'
 import type { Collection, PreparedItem } from './item.ts'
-import type { Claim, ItemStore, Unit } from './store.ts'
-import { sameHistory } from './store-version.ts'
+import type { IdempotencyRequest, ItemStore, Unit } from './store.ts'
+import { sameTimeline } from './store-version.ts'
 
 export interface Skip {
   readonly test: string
@@ -25,7 +25,7 @@ function unit(values: readonly unknown[], collection: Collection = JSON_COLLECTI
   return { collection, items: values.map((value) => item(value, collection.policy)) }
 }
 
-function claim(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): Claim {
+function claim(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): IdempotencyRequest {
   const slots = [{ kind: 'item', at: 0, repeat: false }] as const
   return { scope: 'tester', key, fingerprint, expiresAtMs, form: { kind: 'single', slots } }
 }
@@ -167,37 +167,39 @@ export function storeContract(
     })
 
     it('replays the receipt of a key, and refuses the key for another request', async () => {
-      const first = await putOne({ ...unit(['keyed']), claim: claim('k') })
+      const first = await putOne({ ...unit(['keyed']), idempotency: claim('k') })
       expect(first).toMatchObject({ kind: 'stored', receipt: { status: 201 } })
-      const again = await putOne({ ...unit(['keyed']), claim: claim('k') })
+      const again = await putOne({ ...unit(['keyed']), idempotency: claim('k') })
       expect(again).toEqual({ kind: 'replayed', receipt: first?.kind === 'stored' ? first.receipt : undefined })
-      expect(await putOne({ ...unit(['other']), claim: claim('k', 'another') })).toEqual({ kind: 'key-reused' })
+      expect(await putOne({ ...unit(['other']), idempotency: claim('k', 'another') })).toEqual({ kind: 'key-reused' })
       expect(await store.get('things', item('other').id)).toBeUndefined()
     })
 
     it('replays also after the item was deleted, for the answer belongs to the key', async () => {
-      await putOne({ ...unit(['keyed']), claim: claim('k') })
+      await putOne({ ...unit(['keyed']), idempotency: claim('k') })
       await store.delete('things', item('keyed').id)
-      expect(await putOne({ ...unit(['keyed']), claim: claim('k') })).toMatchObject({ kind: 'replayed' })
+      expect(await putOne({ ...unit(['keyed']), idempotency: claim('k') })).toMatchObject({ kind: 'replayed' })
     })
 
     it('lets a key go when its time is over', async () => {
-      await putOne({ ...unit(['keyed']), claim: claim('k', 'f', NOW + 10) })
-      expect(await putOne({ ...unit(['keyed']), claim: claim('k', 'another', NOW + 99) }, NOW + 11)).toMatchObject({
+      await putOne({ ...unit(['keyed']), idempotency: claim('k', 'f', NOW + 10) })
+      expect(
+        await putOne({ ...unit(['keyed']), idempotency: claim('k', 'another', NOW + 99) }, NOW + 11),
+      ).toMatchObject({
         kind: 'stored',
         receipt: { status: 200 },
       })
     })
 
     it('keeps the keys of different callers apart', async () => {
-      await putOne({ ...unit(['keyed']), claim: claim('k') })
+      await putOne({ ...unit(['keyed']), idempotency: claim('k') })
       const other = { ...claim('k', 'another'), scope: 'somebody' }
-      expect(await putOne({ ...unit(['more']), claim: other })).toMatchObject({ kind: 'stored' })
+      expect(await putOne({ ...unit(['more']), idempotency: other })).toMatchObject({ kind: 'stored' })
     })
 
     it('takes a key once however many calls race', async () => {
       const outcomes = await Promise.all(
-        Array.from({ length: 10 }, () => putOne({ ...unit(['keyed']), claim: claim('race') })),
+        Array.from({ length: 10 }, () => putOne({ ...unit(['keyed']), idempotency: claim('race') })),
       )
       expect(outcomes.filter((one) => one?.kind === 'stored')).toHaveLength(1)
       expect(outcomes.filter((one) => one?.kind === 'replayed')).toHaveLength(9)
@@ -213,29 +215,29 @@ export function storeContract(
     it('counts the deletions of a collection that removed something', async () => {
       await putOne(unit([1, 2]))
       await putOne(unit([1], { name: 'others', policy: DEFAULT_POLICY }))
-      const before = await store.past('things')
+      const before = await store.version('things')
       expect(before.deletes).toBe(0)
       await store.delete('things', item(1).id)
       await store.delete('things', item(1).id)
-      expect((await store.past('things')).deletes).toBe(1)
+      expect((await store.version('things')).deletes).toBe(1)
       await putOne(unit([1]))
       await Promise.all([store.delete('things', item(1).id), store.delete('things', item(2).id)])
-      expect((await store.past('things')).deletes).toBe(3)
-      expect((await store.past('others')).deletes).toBe(0)
-      expect((await store.past('nowhere')).deletes).toBe(0)
+      expect((await store.version('things')).deletes).toBe(3)
+      expect((await store.version('others')).deletes).toBe(0)
+      expect((await store.version('nowhere')).deletes).toBe(0)
     })
 
     it('goes on in one history until told of another', async () => {
-      const first = await store.past('things')
+      const first = await store.version('things')
       await putOne(unit([1]))
-      const second = await store.past('things')
+      const second = await store.version('things')
       await store.delete('things', item(1).id)
-      const third = await store.past('others')
-      expect(sameHistory(first, second) && sameHistory(second, third)).toBe(true)
+      const third = await store.version('others')
+      expect(sameTimeline(first, second) && sameTimeline(second, third)).toBe(true)
       expect(second.position > first.position && third.position > second.position).toBe(true)
-      const epoch = await store.startEpoch()
+      const epoch = await store.beginEpoch()
       expect(epoch).not.toBe(third.epoch)
-      expect((await store.past('things')).epoch).toBe(epoch)
+      expect((await store.version('things')).epoch).toBe(epoch)
     })
 
     it('is ready for writes', async () => {

@@ -6,7 +6,7 @@
 import { failpoint } from '#failpoint'
 import { MAX_DEPTH } from '../identity/json.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { createItemChecksum } from './checksum.ts'
 import type { PreparedItem, StoredItem } from './item.ts'
 import { itemIdOfKey } from './item-key.ts'
@@ -32,7 +32,7 @@ export interface ServedFrom {
 
 export type ItemCheck = (row: ItemRow, from: ServedFrom) => StoredItem
 
-/** Returns a function that returns the item of a row, or throws Fault STORE_CORRUPT. */
+/** Returns a function that returns the item of a row, or throws IngotError STORE_CORRUPT. */
 export function createItemCheck(): ItemCheck {
   const checksumOfItem = createItemChecksum()
   return ({ key, media, firstSeenMs, content, checksum }, { name, policy }) => {
@@ -54,6 +54,6 @@ export function wrongId({ id, media, content }: PreparedItem, policy: IdentityPo
 }
 
 /** `what` is not what was stored. */
-export function damaged(what: string): Fault {
-  return new Fault('STORE_CORRUPT', `${what} is damaged in the store`)
+export function damaged(what: string): IngotError {
+  return new IngotError('STORE_CORRUPT', `${what} is damaged in the store`)
 }

@@ -3,7 +3,7 @@
  * meets the same content anywhere computes the same id without asking.
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
-import type { Fault } from '../std/fault.ts'
+import type { IngotError } from '../std/error.ts'
 
 /** `<version>-<64 hex digits>`, see identity/content-id.ts. */
 export type ItemId = string
@@ -44,7 +44,9 @@ export type ItemOutcome =
   | { readonly kind: 'duplicate'; readonly firstSeenMs: number; readonly foundBy: FoundBy }
 
 /** What became of one content of a submission, in the order sent. */
-export type ItemResult = (ItemOutcome & { readonly id: ItemId }) | { readonly kind: 'refused'; readonly fault: Fault }
+export type ItemResult =
+  | (ItemOutcome & { readonly id: ItemId })
+  | { readonly kind: 'refused'; readonly fault: IngotError }
 
 /** The form of a collection's name: 1 to 64 of a-z 0-9 . _ - beginning with a letter or digit. */
 export const COLLECTION_NAME_PATTERN = '^[a-z0-9][a-z0-9._-]{0,63}$'

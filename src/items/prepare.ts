@@ -1,14 +1,14 @@
 /** From content as it came to an item with an id, or the reason why it cannot be one. */
 import { itemIdOf, type Media } from '../identity/content-id.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { Turns } from '../std/turns.ts'
 import type { PreparedItem } from './item.ts'
 
 /** Content as it came, or the reason why it cannot be taken. */
-export type RawContent = { readonly media: string; readonly content: Uint8Array } | { readonly refused: Fault }
+export type RawContent = { readonly media: string; readonly content: Uint8Array } | { readonly refused: IngotError }
 
-export type Prepared = PreparedItem | { readonly refused: Fault }
+export type Prepared = PreparedItem | { readonly refused: IngotError }
 
 export interface PrepareOptions {
   /** How deep JSON may nest. */
@@ -61,7 +61,7 @@ export function prepare(policy: IdentityPolicy, raw: RawContent, options: Prepar
     const id = itemIdOf(policy, media, raw.content, options)
     return { id, media: raw.media, content: raw.content }
   } catch (thrown) {
-    if (thrown instanceof Fault) return { refused: thrown }
+    if (thrown instanceof IngotError) return { refused: thrown }
     throw thrown
   }
 }

@@ -1,5 +1,5 @@
 /** Scheme of a store URL to store. Adding a store is a folder and a line here. */
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { ItemStore } from './store.ts'
 
 export interface StoreSettings {
@@ -23,13 +23,13 @@ const STORES: Readonly<Record<string, Open>> = {
   'postgresql:': openPostgres,
 }
 
-/** Throws Fault CONFIG_INVALID for a scheme that has no store, and what the store throws that cannot be opened. */
+/** Throws IngotError CONFIG_INVALID for a scheme that has no store, and what the store throws that cannot be opened. */
 export function openStore(settings: StoreSettings): Promise<ItemStore> {
   const [scheme] = /^[a-z+]+:/.exec(settings.url) ?? ['']
   const open = STORES[scheme]
   if (open === undefined) {
     const allowed = Object.keys(STORES).join(', ')
-    throw new Fault('CONFIG_INVALID', `no store for "${scheme || settings.url}", use one of ${allowed}`)
+    throw new IngotError('CONFIG_INVALID', `no store for "${scheme || settings.url}", use one of ${allowed}`)
   }
   return open(settings)
 }

@@ -26,11 +26,11 @@
  * - Mark it with the past that was read before the put began. (After it may already be another past: a commit on a
  *   server that is no longer the store would be marked with the new one.)
  * - Keep it only once a `past` that began after the commit has been noted outside the store.
- * - Compare what was noted with what is by `sameHistory`; when that says no for an equal epoch, call `startEpoch`, so
+ * - Compare what was noted with what is by `sameTimeline`; when that says no for an equal epoch, call `beginEpoch`, so
  *   that the others hear of it.
  * - A look is true for the moment it was taken: how long it may be relied on is a lease, which the keeper bounds.
  */
-export interface Past {
+export interface StoreVersion {
   /** Opaque. Another value: the store's past may be another one. */
   readonly epoch: string
   /** How far its history has got, in a unit of the store's own. Never falls in an epoch. */
@@ -40,15 +40,15 @@ export interface Past {
 }
 
 /** What is worth noting outside the store: an epoch and the highest position seen in it. */
-export type Noted = Pick<Past, 'epoch' | 'position'>
+export type VersionStamp = Pick<StoreVersion, 'epoch' | 'position'>
 
 /** Whether what was known at `noted` is still part of the history that the store now tells. */
-export function sameHistory(noted: Noted, now: Noted): boolean {
+export function sameTimeline(noted: VersionStamp, now: VersionStamp): boolean {
   return noted.epoch === now.epoch && noted.position <= now.position
 }
 
 /** What to note after seeing `now`: of one epoch the highest position, else the new epoch. */
-export function notedAfter(noted: Noted | undefined, now: Noted): Noted {
+export function laterStamp(noted: VersionStamp | undefined, now: VersionStamp): VersionStamp {
   return noted !== undefined && noted.epoch === now.epoch && noted.position > now.position
     ? noted
     : { epoch: now.epoch, position: now.position }

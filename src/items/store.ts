@@ -6,16 +6,16 @@
  * - `put` returns after everything in it is durable, or throws and nothing of it is stored: one transaction.
  * - Within one `put` units are taken in order; an id that an earlier unit created is a duplicate for a later one.
  * - An Idempotency-Key's receipt is written in the same transaction as the items.
- * - `get` and `list` return what was stored, byte for byte, or throw Fault STORE_CORRUPT.
- * - Every method may throw Fault STORE_UNAVAILABLE; after it the outcome is unknown and the caller may repeat.
+ * - `get` and `list` return what was stored, byte for byte, or throw IngotError STORE_CORRUPT.
+ * - Every method may throw IngotError STORE_UNAVAILABLE; after it the outcome is unknown and the caller may repeat.
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
 import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
-import type { Past } from './store-version.ts'
+import type { StoreVersion } from './store-version.ts'
 
 /** A client's Idempotency-Key, to be kept with the answer. */
-export interface Claim {
+export interface IdempotencyRequest {
   /** Who sent it: keys of different callers never meet. */
   readonly scope: string
   readonly key: string
@@ -30,7 +30,7 @@ export interface Unit {
   readonly collection: Collection
   /** Distinct ids, computed under the collection's policy. */
   readonly items: readonly PreparedItem[]
-  readonly claim?: Claim
+  readonly idempotency?: IdempotencyRequest
 }
 
 export type UnitOutcome =
@@ -62,22 +62,22 @@ export interface Page {
 
 export interface StoreCapabilities {
   /** Refuses a duplicate by itself, whoever sends it. */
-  readonly arbitrates: boolean
+  readonly enforcesUniqueness: boolean
   /** Whether this process alone changes the store, so that it knows of every deletion. */
-  readonly exclusive: boolean
+  readonly singleWriter: boolean
   /** How many `put` calls are worth having under way at once. */
   readonly parallelPuts: number
 }
 
 /** For those who keep knowledge of a store elsewhere. */
-export interface StorePast {
+export interface VersionedStore {
   /** Of the store and of one collection; an unknown one has no deletions. */
-  past(collection: string): Promise<Past>
+  version(collection: string): Promise<StoreVersion>
   /** Begins a new epoch, durably, and says which. */
-  startEpoch(): Promise<string>
+  beginEpoch(): Promise<string>
 }
 
-export interface ItemStore extends StorePast, AsyncDisposable {
+export interface ItemStore extends VersionedStore, AsyncDisposable {
   readonly capabilities: StoreCapabilities
   /** Stores units at wall time `nowMs`. A collection not yet known comes to be with its unit's policy. */
   put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]>

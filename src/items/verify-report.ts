@@ -1,7 +1,7 @@
 /** What `ingot verify` comes to, for every store that it can look into. */
 
 import type { Clock } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 
 export interface VerifyReport {
   /** Items by name of their collection. */
@@ -55,12 +55,12 @@ export class Findings {
     if (this.#problems.length < SHOWN_PROBLEMS) this.#problems.push(sentence)
   }
 
-  /** Turns a Fault that `work` throws into a problem. */
+  /** Turns a IngotError that `work` throws into a problem. */
   async attempt<T>(work: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await work()
     } catch (failure) {
-      if (!(failure instanceof Fault) || failure.code !== 'STORE_CORRUPT') throw failure
+      if (!(failure instanceof IngotError) || failure.code !== 'STORE_CORRUPT') throw failure
       this.problem(failure.message)
       return undefined
     }

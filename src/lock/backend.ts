@@ -66,5 +66,5 @@ export interface BackendContext {
   readonly fences?: FenceStore
 }
 
-/** How a backend's folder is entered: connects, verifies, and answers a backend, or rejects with one clear `Fault`. */
+/** How a backend's folder is entered: connects, verifies, and answers a backend, or rejects with one clear `IngotError`. */
 export type OpenBackend = (url: string, context: BackendContext, signal: AbortSignal) => Promise<LockBackend>

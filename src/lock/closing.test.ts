@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
 import { createFaultyBackend, withMany } from '../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
-import { Patience } from './engine/acquire-deadline.ts'
+import { AcquireDeadline } from './engine/acquire-deadline.ts'
 import { createLocker } from './locker.ts'
 import { aborted } from './outage.ts'
 import { newToken } from './token.ts'
@@ -41,7 +41,7 @@ test('closing ends every waiter before any time passes', async () => {
 })
 
 test('mutation: when closing does not end the waits, no waiter ends before its own time is up', async () => {
-  vi.spyOn(Patience.prototype, 'end').mockImplementation(() => {})
+  vi.spyOn(AcquireDeadline.prototype, 'end').mockImplementation(() => {})
   expect([await endedByClosing(['k']), await endedByClosing(['a', 'k'])]).toEqual([0, 0])
 })
 

@@ -8,7 +8,7 @@ import { createFaultyBackend } from '../testing/locks/failing-backend.ts'
 import type { LockBackend } from './backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
 import { createCallSignals } from './engine/acquire-deadline.ts'
-import { createAbandoner } from './engine/background-release.ts'
+import { createBackgroundReleases } from './engine/background-release.ts'
 import { withBreaker } from './engine/decorate.ts'
 import { createLocker } from './locker.ts'
 import { aborted } from './outage.ts'
@@ -99,20 +99,20 @@ test('thousands of lost answers are all repaired after an outage, which is asked
 test('when too much is to be repaired nothing new is begun, and nothing is dropped', async () => {
   const { clock, backend } = setUp()
   const options = { clock, calls: createCallSignals(clock), callMs: 100, closeMs: 0, maxPending: 3 }
-  const abandoner = createAbandoner(backend, options)
+  const abandoner = createBackgroundReleases(backend, options)
   backend.trouble = 'down'
   const leases = keysOf(5).map((key) => ({ key, token: newToken() }))
   for (const { key, token } of leases) {
     backend.trouble = 'none'
     await backend.tryAcquire({ key, token, ttlMs: 60_000 }, never)
     backend.trouble = 'down'
-    abandoner.abandon({ key, token }, clock.monotonicMs() + 60_000)
+    abandoner.releaseLater({ key, token }, clock.monotonicMs() + 60_000)
   }
   await clock.advance(0)
-  expect(() => abandoner.checkRoom()).toThrow('have still to be released')
+  expect(() => abandoner.checkCapacity()).toThrow('have still to be released')
   backend.trouble = 'none'
   await clock.advance(2_000)
-  abandoner.checkRoom()
+  abandoner.checkCapacity()
   for (const { key } of leases) expect((await backend.inspect(key, never)).kind).toBe('free')
 })
 

@@ -5,17 +5,16 @@
 
 export { type Breaker, type BreakerOptions, type BreakerState, createBreaker } from '../std/breaker.ts'
 export { type Clock, systemClock, type Timer } from '../std/clock.ts'
-export { FAULTS, Fault, type FaultCode } from '../std/fault.ts'
+export { ERRORS, type ErrorCode, IngotError } from '../std/error.ts'
 export type { Backoff } from '../std/retry.ts'
 export { type Log, silentLog } from '../telemetry/log.ts'
 export { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 export type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend, OpenBackend } from './backend.ts'
 export { createMemoryBackend, type DurableMemoryOptions, type MemoryOptions } from './backends/memory/backend.ts'
 export { withBreaker, withTelemetry } from './engine/decorate.ts'
-export type { Claim, ExtendOutcome, Grant } from './engine/grant.ts'
+export type { ExtendOutcome, Grant, MultiGrant } from './engine/grant.ts'
 export type { LeaderState, Leadership, LeaderWork, LeadOptions, LeadOutcome } from './engine/leader.ts'
 export type { PermitOutcome, Semaphore, SemaphoreInspection, SemaphoreOptions } from './engine/semaphore.ts'
-export { type LockFailure, LockFault } from './failure.ts'
 export { composeFence, type FenceStore } from './fencing/fence-store.ts'
 export { openFenceStore } from './fencing/registry.ts'
 export type {
@@ -30,6 +29,7 @@ export type {
   Token,
   Unavailable,
 } from './lock.ts'
+export { LockError, type LockFailure } from './lock-error.ts'
 export { createLocker, type Locker, type TryOutcome } from './locker.ts'
 export { type Call, createLockMeasures, type LockMeasures, type LossCause, unmeasured } from './measure.ts'
 export { type AcquireOptions, type LockerOptions, marginMs, type WaitOptions } from './policy.ts'

@@ -3,7 +3,7 @@
  * without noticing. What makes that safe is the fence, a number that grows with each grant of a key and that the
  * protected store compares; a lock without a fence only saves work.
  */
-import type { Fault } from '../std/fault.ts'
+import type { IngotError } from '../std/error.ts'
 
 /** What is locked. 1 to 512 bytes of UTF-8. */
 export type Key = string
@@ -28,7 +28,7 @@ export type Ticket = string
 /** A backend did not answer, or answered that it cannot serve. The command may still have taken effect. */
 export interface Unavailable {
   readonly kind: 'unavailable'
-  readonly fault: Fault
+  readonly fault: IngotError
   /**
    * `key`: the service works and only this key cannot be served, for a reason that asking again does not change; the
    * command took no effect. Absent: the service as a whole did not serve.

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { createFaultyBackend, withMany } from '../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
@@ -18,7 +18,7 @@ function setUp(options: LockerOptions = {}) {
   return { clock, backend, locker, other }
 }
 
-const codeOf = (thrown: unknown): unknown => (thrown instanceof Fault ? thrown.code : thrown)
+const codeOf = (thrown: unknown): unknown => (thrown instanceof IngotError ? thrown.code : thrown)
 
 /** The code of the fault that it rejects with, known when it does. */
 function failure(promise: Promise<unknown>): Promise<unknown> {
@@ -145,7 +145,7 @@ test('after a blocked event loop the grant knows that it is lost, before any tim
   // the timer has not run: a kept signal cannot know
   expect(early.aborted).toBe(false)
   expect(grant.isHeld()).toBe(false)
-  expect(() => grant.assertHeld()).toThrow(Fault)
+  expect(() => grant.assertHeld()).toThrow(IngotError)
   expect(grant.signal.aborted).toBe(true)
   expect(early.aborted).toBe(true)
 })
@@ -372,7 +372,7 @@ test.each([
   const claim = await locker.acquire(['c', 'a', 'b', 'a'])
   expect(claim.keys).toEqual(['a', 'b', 'c'])
   expect(new Set(claim.keys.map((key) => claim.fenceOf(key))).size).toBe(3)
-  expect(() => claim.fenceOf('d')).toThrow(Fault)
+  expect(() => claim.fenceOf('d')).toThrow(IngotError)
   for (const key of ['a', 'b', 'c']) expect((await other.tryAcquire(key)).kind).toBe('held')
   expect(await claim.release()).toEqual({ kind: 'released' })
   expect((await other.tryAcquire(['a', 'b', 'c'])).kind).toBe('granted')
@@ -430,7 +430,7 @@ test('refuses what it cannot do', async () => {
   expect(await failure(locker.acquire('k', { ttlMs: 0 }))).toBe('LOCK_OPTION_INVALID')
   expect(await failure(locker.acquire('k', { ttlMs: 5 }))).toBe('LOCK_OPTION_INVALID')
   expect(await failure(locker.acquire('k', { waitMs: Number.NaN }))).toBe('LOCK_OPTION_INVALID')
-  expect(() => setUp({ ttlMs: 1e10 })).toThrow(Fault)
+  expect(() => setUp({ ttlMs: 1e10 })).toThrow(IngotError)
   await locker.acquire('k')
   const waiting = failure(locker.acquire('k', { signal: AbortSignal.abort('gone') }))
   expect(await waiting).toBe('gone')

@@ -4,18 +4,18 @@
  */
 
 import { createDeadline } from '../std/deadline.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { LockBackend } from './backend.ts'
-import { type CallSignals, createCallSignals, Patience } from './engine/acquire-deadline.ts'
-import { createAbandoner } from './engine/background-release.ts'
-import { type Claim, createGrant, type Grant } from './engine/grant.ts'
+import { AcquireDeadline, type CallSignals, createCallSignals } from './engine/acquire-deadline.ts'
+import { createBackgroundReleases } from './engine/background-release.ts'
+import { createGrant, type Grant, type MultiGrant } from './engine/grant.ts'
 import { type LeaderWork, type LeadOptions, type LeadOutcome, lead } from './engine/leader.ts'
-import { type ClaimDeps, claimAll, claimOnce, type Keys } from './engine/multi-lock.ts'
+import { acquireAll, acquireAllOnce, type Keys, type MultiLockDeps } from './engine/multi-lock.ts'
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from './engine/semaphore.ts'
-import { createTurns } from './engine/wait-queue.ts'
-import { type Crowd, createCrowd } from './engine/waiter-limit.ts'
-import { closedFault, heldFault } from './failure.ts'
+import { createLocalQueue } from './engine/wait-queue.ts'
+import { createWaiterLimit, type WaiterLimit } from './engine/waiter-limit.ts'
 import type { Fencing, Inspection, Key, Unavailable } from './lock.ts'
+import { closedError, heldError } from './lock-error.ts'
 import { callTimeUp } from './outage.ts'
 import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
 import { checkKey, createTokenSource } from './token.ts'
@@ -30,23 +30,23 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
   /**
    * Waits for the key, or for all of the keys; several are taken sorted and each once, so that two callers never block
    * each other for good. Rejects, holding nothing, with the signal's reason, with `LOCK_KEY_INVALID` or
-   * `LOCK_OPTION_INVALID`, or with a `LockFault`, whose `reason` says of what kind it is:
+   * `LOCK_OPTION_INVALID`, or with a `LockError`, whose `reason` says of what kind it is:
    * `held` (`LOCK_TIMEOUT`: another held it when `waitMs` was over), `unanswered` (`LOCK_TIMEOUT`: no answer came within
    * `waitMs`), `unavailable` (an outage when `waitMs` was over, or at once for `LOCK_BREAKER_OPEN` and for a key that cannot
    * be served; the code is the backend's own), `lost` (`LOCK_LOST`: of several keys, one was lost while waiting for another),
    * `overloaded` (`OVERLOADED`) or `closed` (`SHUTTING_DOWN`: the locker was disposed, before or meanwhile).
    */
   acquire(key: Key, options?: WaitOptions): Promise<Grant<F>>
-  acquire(keys: readonly Key[], options?: WaitOptions): Promise<Claim<F>>
+  acquire(keys: readonly Key[], options?: WaitOptions): Promise<MultiGrant<F>>
   /** One attempt, without waiting: contention and outages are values. Rejects for invalid input, overload or shutdown. */
   tryAcquire(key: Key, options?: AcquireOptions): Promise<TryOutcome<Grant<F>>>
-  tryAcquire(keys: readonly Key[], options?: AcquireOptions): Promise<TryOutcome<Claim<F>>>
+  tryAcquire(keys: readonly Key[], options?: AcquireOptions): Promise<TryOutcome<MultiGrant<F>>>
   /**
    * Acquires, works, releases. Rejects as `acquire` does, with what the work throws, or with `LOCK_LOST` when the lease
    * ended before the work did: what it wrote without a fence may have overlapped with another holder's work.
    */
   withLock<T>(key: Key, work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
-  withLock<T>(keys: readonly Key[], work: (claim: Claim<F>) => Promise<T>, options?: WaitOptions): Promise<T>
+  withLock<T>(keys: readonly Key[], work: (claim: MultiGrant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
   /**
    * What the service says of the key now: `free` also while it is kept for the next in line. It may have changed when the
    * answer arrives, so do not act on it; for people and dashboards. Rejects only for an invalid key or shutdown.
@@ -90,21 +90,28 @@ interface Inside<F extends Fencing> {
 }
 
 class PolicyLocker<F extends Fencing> implements Locker<F> {
-  readonly #deps: ClaimDeps<F>
-  readonly #crowd: Crowd
+  readonly #deps: MultiLockDeps<F>
+  readonly #crowd: WaiterLimit
   /** Signals for attempts; those for releases are others, which closing the locker does not end. */
   readonly #attempts: CallSignals
-  readonly #running = new Set<Patience>()
+  readonly #running = new Set<AcquireDeadline>()
   #closed = false
   #inner: Inside<F> | undefined
 
   constructor(backend: LockBackend<F>, policy: Policy) {
     const { clock, callMs, closeMs } = policy
     const calls = createCallSignals(clock)
-    const abandoner = createAbandoner(backend, { clock, calls, callMs, closeMs })
-    this.#crowd = createCrowd(policy.maxWaiting)
+    const abandoner = createBackgroundReleases(backend, { clock, calls, callMs, closeMs })
+    this.#crowd = createWaiterLimit(policy.maxWaiting)
     this.#attempts = createCallSignals(clock)
-    this.#deps = { backend, policy, abandoner, turns: createTurns(), calls, newToken: createTokenSource() }
+    this.#deps = {
+      backend,
+      policy,
+      backgroundReleases: abandoner,
+      localQueue: createLocalQueue(),
+      calls,
+      newToken: createTokenSource(),
+    }
   }
 
   async acquire(wanted: Key | readonly Key[], options: WaitOptions = {}): Promise<Grant<F>> {
@@ -116,7 +123,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const patience = this.#begin(terms.waitMs, options.signal, beganMs)
     let outcome: 'granted' | 'failed' = 'failed'
     try {
-      const { holdings, loss } = await claimAll(this.#deps, terms, keys, patience)
+      const { leases: holdings, loss } = await acquireAll(this.#deps, terms, keys, patience)
       outcome = 'granted'
       return createGrant(holdings, loss)
     } finally {
@@ -131,10 +138,10 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const terms = termsOf(policy, options)
     const patience = this.#begin(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
     try {
-      const outcome = await claimOnce(this.#deps, terms, keys, patience)
-      if (outcome.kind === 'unavailable' && this.#closed) throw closedFault()
+      const outcome = await acquireAllOnce(this.#deps, terms, keys, patience)
+      if (outcome.kind === 'unavailable' && this.#closed) throw closedError()
       if (outcome.kind !== 'granted') return outcome
-      return { kind: 'granted', grant: createGrant(outcome.holdings, outcome.loss) }
+      return { kind: 'granted', grant: createGrant(outcome.leases, outcome.loss) }
     } finally {
       this.#end(patience)
     }
@@ -145,20 +152,20 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   }
 
   /** Until `end`, closing the locker ends it and waits for what it has to give back. Throws `OVERLOADED`. */
-  #begin(waitMs: number, parent: AbortSignal | undefined, nowMs: number): Patience {
-    const { policy, abandoner } = this.#deps
-    abandoner.checkRoom()
-    const terms = { clock: policy.clock, calls: this.#attempts, waitMs, fault: () => heldFault(waitMs), parent }
-    const patience = new Patience({ ...terms, crowd: this.#crowd }, nowMs)
+  #begin(waitMs: number, parent: AbortSignal | undefined, nowMs: number): AcquireDeadline {
+    const { policy, backgroundReleases: abandoner } = this.#deps
+    abandoner.checkCapacity()
+    const terms = { clock: policy.clock, calls: this.#attempts, waitMs, fault: () => heldError(waitMs), parent }
+    const patience = new AcquireDeadline({ ...terms, waiterLimit: this.#crowd }, nowMs)
     abandoner.begin()
     this.#running.add(patience)
     return patience
   }
 
-  #end(patience: Patience): void {
+  #end(patience: AcquireDeadline): void {
     patience[Symbol.dispose]()
     this.#running.delete(patience)
-    this.#deps.abandoner.end()
+    this.#deps.backgroundReleases.end()
   }
 
   async withLock<T>(
@@ -200,7 +207,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   /** Lockers for what is built of locks: waits in them are not those of callers, and are not measured as such. */
   #inside(): Inside<F> {
-    if (this.#closed) throw closedFault()
+    if (this.#closed) throw closedError()
     const { backend, policy } = this.#deps
     const measures = { ...policy.measures, waited: nothing }
     this.#inner ??= {
@@ -213,19 +220,19 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    const reason = closedFault()
+    const reason = closedError()
     this.#attempts.end(reason)
     for (const patience of this.#running) patience.end(reason)
     await Promise.all([this.#inner?.gate[Symbol.asyncDispose](), this.#inner?.quiet[Symbol.asyncDispose]()])
-    await this.#deps.abandoner.settle()
+    await this.#deps.backgroundReleases.settle()
   }
 
   /** What was asked for, checked. */
   #keysOf(wanted: Key | readonly Key[]): Keys {
-    if (this.#closed) throw closedFault()
+    if (this.#closed) throw closedError()
     if (typeof wanted === 'string') return [checkKey(wanted)]
     const [first, ...rest] = [...new Set(wanted)].toSorted()
-    if (first === undefined) throw new Fault('LOCK_KEY_INVALID', 'no key was given to lock')
+    if (first === undefined) throw new IngotError('LOCK_KEY_INVALID', 'no key was given to lock')
     return [checkKey(first), ...rest.map(checkKey)]
   }
 }

@@ -1,18 +1,18 @@
 /** How adapters and policy say that a backend did not serve. */
-import { Fault, type FaultCode } from '../std/fault.ts'
+import { type ErrorCode, IngotError } from '../std/error.ts'
 import type { Unavailable } from './lock.ts'
 
-/** An outage as a value. The cause stays in the fault; a cause that is a `Fault` already is taken as it is. */
+/** An outage as a value. The cause stays in the fault; a cause that is a `IngotError` already is taken as it is. */
 export function unavailable(
   message: string,
   cause?: unknown,
-  code: FaultCode = 'LOCK_BACKEND_UNAVAILABLE',
+  code: ErrorCode = 'LOCK_BACKEND_UNAVAILABLE',
 ): Unavailable {
-  return { kind: 'unavailable', fault: cause instanceof Fault ? cause : new Fault(code, message, { cause }) }
+  return { kind: 'unavailable', fault: cause instanceof IngotError ? cause : new IngotError(code, message, { cause }) }
 }
 
 /** Says that the service serves, but not this key. Nothing was taken under it. */
-export function unavailableKey(fault: Fault): Unavailable {
+export function unavailableKey(fault: IngotError): Unavailable {
   return { kind: 'unavailable', fault, scope: 'key' }
 }
 
@@ -32,6 +32,6 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T |
 }
 
 /** The abort reason of a call that took longer than a call may. */
-export function callTimeUp(): Fault {
-  return new Fault('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not answer in time')
+export function callTimeUp(): IngotError {
+  return new IngotError('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not answer in time')
 }

@@ -1,7 +1,7 @@
 /** The times of the policy above the port: their defaults, their bounds, and the margin that makes a lease safe. */
 import { type Clock, systemClock } from '../std/clock.ts'
 import { defined } from '../std/defined.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { Backoff } from '../std/retry.ts'
 import { type LockMeasures, unmeasured } from './measure.ts'
 
@@ -103,12 +103,12 @@ export function marginMs(ttlMs: number): number {
 
 function checkTime(name: string, ms: number): number {
   if (Number.isFinite(ms) && ms > 0 && ms <= MAX_MS) return ms
-  throw new Fault('LOCK_OPTION_INVALID', `"${name}" is ${ms}, expected milliseconds above 0 and up to ${MAX_MS}`)
+  throw new IngotError('LOCK_OPTION_INVALID', `"${name}" is ${ms}, expected milliseconds above 0 and up to ${MAX_MS}`)
 }
 
 function checkLease(name: string, ms: number): number {
   if (checkTime(name, ms) > 2 * marginMs(ms)) return ms
-  throw new Fault('LOCK_OPTION_INVALID', `"${name}" is ${ms}, too short for a lease: expected at least 11`)
+  throw new IngotError('LOCK_OPTION_INVALID', `"${name}" is ${ms}, too short for a lease: expected at least 11`)
 }
 
 function checkHold(ms: number): number {
@@ -116,9 +116,9 @@ function checkHold(ms: number): number {
 }
 
 /** A lease that the backend does not grant. */
-export function leaseTooLong(name: string, ttlMs: number, maxTtlMs: number): Fault {
+export function leaseTooLong(name: string, ttlMs: number, maxTtlMs: number): IngotError {
   const remedy = 'ask for less, or raise the limit for all clients ("max-lease" of a redlock:// URL)'
-  return new Fault(
+  return new IngotError(
     'LOCK_OPTION_INVALID',
     `${name} is ${ttlMs} ms, and this backend grants ${maxTtlMs} at most: ${remedy}`,
   )
@@ -146,7 +146,7 @@ export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFI
   checkGranted('"ttlMs"', policy.ttlMs, maxTtlMs)
   if (policy.closeMs !== 0) checkTime('closeMs', policy.closeMs)
   if (policy.maxWaiting >= 0) return policy
-  throw new Fault('LOCK_OPTION_INVALID', `"maxWaiting" is ${policy.maxWaiting}, expected 0 or more`)
+  throw new IngotError('LOCK_OPTION_INVALID', `"maxWaiting" is ${policy.maxWaiting}, expected 0 or more`)
 }
 
 /** What one acquisition asked for, completed by the policy. Throws `LOCK_OPTION_INVALID`. */

@@ -1,7 +1,7 @@
 /** From a URL to a backend. A backend is one folder and one line here; its code is loaded when it is first asked for. */
 import { systemClock } from '../std/clock.ts'
 import { defined } from '../std/defined.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, LockBackend, OpenBackend } from './backend.ts'
 
@@ -38,7 +38,7 @@ export async function openLockBackend(
   const load = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined
   if (load === undefined) {
     const allowed = LOCK_SCHEMES.map((s) => `"${s}:"`).join(', ')
-    throw new Fault('CONFIG_INVALID', `lock URL has the unknown scheme "${scheme}:"; allowed are ${allowed}`)
+    throw new IngotError('CONFIG_INVALID', `lock URL has the unknown scheme "${scheme}:"; allowed are ${allowed}`)
   }
   const open = await load()
   signal.throwIfAborted()

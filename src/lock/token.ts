@@ -1,6 +1,6 @@
 /** Tokens and keys: what may be one, and how it is made. */
 import { randomBytes } from 'node:crypto'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { Key, Token } from './lock.ts'
 
 const MAX_KEY_BYTES = 512
@@ -32,8 +32,8 @@ export function createTokenSource(): () => Token {
 export function checkKey(key: Key): Key {
   const bytes = key.length * MAX_UNIT_BYTES <= MAX_KEY_BYTES ? key.length : Buffer.byteLength(key)
   if (bytes < 1 || bytes > MAX_KEY_BYTES) {
-    throw new Fault('LOCK_KEY_INVALID', `a lock key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${bytes}`)
+    throw new IngotError('LOCK_KEY_INVALID', `a lock key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${bytes}`)
   }
-  if (!key.isWellFormed()) throw new Fault('LOCK_KEY_INVALID', 'the lock key has an unpaired surrogate')
+  if (!key.isWellFormed()) throw new IngotError('LOCK_KEY_INVALID', 'the lock key has an unpaired surrogate')
   return key
 }

@@ -9,7 +9,7 @@
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { ClusterTopology, Credentials, Endpoint, Sentinel, Standalone, TlsFiles } from './redis-url.ts'
 
 export interface ClientSettings {
@@ -73,7 +73,7 @@ async function pem(path: string, name: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `Redis URL: cannot read the "${name}" file "${path}"`, { cause })
+    throw new IngotError('CONFIG_INVALID', `Redis URL: cannot read the "${name}" file "${path}"`, { cause })
   }
 }
 
@@ -97,7 +97,7 @@ function verifyOptions(actual: object, wanted: object): void {
   const real = new Map<string, unknown>(Object.entries(actual))
   const wrong = Object.entries(wanted).filter(([name, value]) => typeof value !== 'object' && real.get(name) !== value)
   if (wrong.length === 0) return
-  throw new Fault('INTERNAL', `ioredis ignores its settings ${wrong.map(([name]) => `"${name}"`).join(', ')}`)
+  throw new IngotError('INTERNAL', `ioredis ignores its settings ${wrong.map(([name]) => `"${name}"`).join(', ')}`)
 }
 
 function single(options: RedisOptions): Redis {

@@ -6,7 +6,7 @@
  * `MAX_REDIRECTIONS` times and only while the caller waits; anything else fails at once and has the map read again.
  */
 import type { Cluster, Redis } from 'ioredis'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { type ClientSettings, createClusterClient, nodeName, type Phase } from './client.ts'
 import { bySignal, type ConnectionDeps, checkServer, type RedisConnection } from './connection.ts'
 import { commandFault, connectionFault, Unsent } from './failure.ts'
@@ -39,7 +39,7 @@ function nextConnection(client: Redis): Promise<void> {
     }
     const close = (): void => {
       client.off('ready', ready)
-      reject(new Fault('REDIS_UNREACHABLE', NOT_STANDING))
+      reject(new IngotError('REDIS_UNREACHABLE', NOT_STANDING))
     }
     client.once('ready', ready)
     client.once('close', close)
@@ -53,7 +53,8 @@ const connecting = new WeakMap<Redis, Promise<void>>()
 async function untilReady(client: Redis): Promise<void> {
   if (client.status === 'ready') return
   if (client.status === 'wait') client.connect().catch(() => undefined) // seen as `close` below
-  if (client.status !== 'connecting' && client.status !== 'connect') throw new Fault('REDIS_UNREACHABLE', NOT_STANDING)
+  if (client.status !== 'connecting' && client.status !== 'connect')
+    throw new IngotError('REDIS_UNREACHABLE', NOT_STANDING)
   const forget = (): void => void connecting.delete(client)
   const pending = connecting.get(client) ?? nextConnection(client).finally(forget)
   connecting.set(client, pending)
@@ -93,7 +94,7 @@ class ClusterConnection implements RedisConnection {
     } catch (error) {
       cluster.disconnect()
       if (signal.aborted) throw signal.reason
-      throw connectionFault(this.description, error instanceof Fault ? [error] : [...errors, error])
+      throw connectionFault(this.description, error instanceof IngotError ? [error] : [...errors, error])
     }
     this.#phase.started = true
     this.#cluster = cluster
@@ -181,7 +182,7 @@ class ClusterConnection implements RedisConnection {
 
   #owner(key: string): Redis {
     const client = this.#ownerOf(key)
-    if (client === undefined) throw new Fault('REDIS_UNREACHABLE', 'no node is known to own the slot')
+    if (client === undefined) throw new IngotError('REDIS_UNREACHABLE', 'no node is known to own the slot')
     return client
   }
 
@@ -196,7 +197,7 @@ class ClusterConnection implements RedisConnection {
     await new Promise<void>((resolve) => this.#open().refreshSlotsCache(() => resolve()))
     const client = this.#find(name)
     if (client === undefined)
-      throw new Fault('REDIS_UNREACHABLE', `the cluster redirects to ${name}, which it does not list`)
+      throw new IngotError('REDIS_UNREACHABLE', `the cluster redirects to ${name}, which it does not list`)
     return client
   }
 

@@ -1,11 +1,11 @@
 /**
  * A connection to Redis, whatever the shape of the deployment: `connect` reaches the servers, proves that they
- * suit their purpose, and either succeeds or rejects with one Fault. After that it reconnects by itself; what is asked of
+ * suit their purpose, and either succeeds or rejects with one IngotError. After that it reconnects by itself; what is asked of
  * it meanwhile fails at once.
  */
 import type { Redis } from 'ioredis'
 import { abortable } from '../std/abort.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { Log } from '../telemetry/log.ts'
 import { commandFault, connectionFault } from './failure.ts'
 import type { Listeners, ScriptCall } from './link.ts'
@@ -22,7 +22,7 @@ export interface RedisConnection extends AsyncDisposable {
    * `CONFIG_INVALID` (an unreadable certificate file), or the signal's reason; nothing is left running then.
    */
   connect(signal: AbortSignal): Promise<void>
-  /** One script, sent at most once per redirection. Rejects with a Fault; the script may have run all the same. */
+  /** One script, sent at most once per redirection. Rejects with a IngotError; the script may have run all the same. */
   run<T>(call: ScriptCall<T>): Promise<T>
   /** From when it resolves, what is published to the sharded channel is heard, until `gap` says otherwise. */
   subscribe(channel: string): Promise<void>
@@ -59,9 +59,9 @@ export async function bySignal(start: () => Promise<void>, signal: AbortSignal, 
  * server has looked at its certificate: a refusal may reach it as nothing but a reset connection. Any error that says
  * more is told instead.
  */
-function dismissed(whom: string): Fault {
+function dismissed(whom: string): IngotError {
   const why = 'the server closed the TLS connection without an answer; it may want a client certificate (cert, key)'
-  return new Fault('REDIS_TLS_FAILED', `cannot use the ${whom}: ${why}`)
+  return new IngotError('REDIS_TLS_FAILED', `cannot use the ${whom}: ${why}`)
 }
 
 /** Connects one client and keeps every error that tells why it could not. Leaves nothing running when it fails. */
@@ -101,7 +101,7 @@ export async function checkServer(client: Redis, topology: RedisTopology, deps: 
     })
   const { refusals, warnings } = judgeServer(info, topology.kind, purpose)
   if (refusals.length > 0) {
-    throw new Fault(
+    throw new IngotError(
       'REDIS_UNSUITABLE',
       `the ${describeTopology(topology)} must not keep ${purpose === 'locks' ? 'locks' : 'a cache'}: ${refusals.join('; ')}`,
     )

@@ -1,6 +1,6 @@
 /** From a topology to the connection that fits it. Nothing is sent before `connect`. */
 import { defined } from '../std/defined.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { type ClientSettings, DEFAULT_SETTINGS } from './client.ts'
 import { createClusterConnection } from './cluster.ts'
 import type { ConnectionDeps, RedisConnection } from './connection.ts'
@@ -22,7 +22,7 @@ export function createRedisConnection(
     case 'cluster':
       return createClusterConnection(topology, settings, deps)
     case 'independent':
-      throw new Fault('CONFIG_INVALID', 'redlock:// names independent servers, which have no common connection')
+      throw new IngotError('CONFIG_INVALID', 'redlock:// names independent servers, which have no common connection')
     default:
       return topology satisfies never
   }

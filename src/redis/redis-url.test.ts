@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { describeTopology, parseRedisUrl } from './redis-url.ts'
 
 test('reads one server with everything', () => {
@@ -66,7 +66,7 @@ test('shows no password, neither in a description nor in an error', () => {
     },
   )
   for (const error of thrown) {
-    expect(error).toBeInstanceOf(Fault)
+    expect(error).toBeInstanceOf(IngotError)
     expect(String(error)).not.toContain('secret')
   }
 })

@@ -14,7 +14,7 @@
  * `max-lease` (the longest lease of any client, "10s"). User names and passwords are percent-encoded.
  */
 import { parseDurationMs } from '../std/duration.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 
 export interface Endpoint {
   readonly host: string
@@ -87,8 +87,8 @@ const OWN_QUERY: Partial<Readonly<Record<Scheme, readonly string[]>>> = {
 const FORM = /^([a-z+]+):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/
 const ADDRESS = /^(?:\[([\da-f:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/i
 
-function invalid(problem: string): Fault {
-  return new Fault('CONFIG_INVALID', `Redis URL: ${problem}`)
+function invalid(problem: string): IngotError {
+  return new IngotError('CONFIG_INVALID', `Redis URL: ${problem}`)
 }
 
 function isScheme(text: string): text is Scheme {
@@ -99,7 +99,7 @@ function decode(part: string, what: string): string {
   try {
     return decodeURIComponent(part)
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `Redis URL: the ${what} is not percent-encoded`, { cause })
+    throw new IngotError('CONFIG_INVALID', `Redis URL: the ${what} is not percent-encoded`, { cause })
   }
 }
 

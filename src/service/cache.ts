@@ -6,11 +6,11 @@ import { createCacheMeasures } from '../items/cache/measure.ts'
 import { withCache } from '../items/cache/read-through.ts'
 import { createCacheWrites } from '../items/cache/write-behind.ts'
 import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/freshness/recent-ids.ts'
-import { createPastLeases } from '../items/freshness/version-lease.ts'
+import { createVersionLeases } from '../items/freshness/version-lease.ts'
 import type { ItemStore } from '../items/store.ts'
 import { createBreaker } from '../std/breaker.ts'
 import { durationOf } from '../std/duration.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { ServiceDeps } from './deps.ts'
 
 export interface ServiceCache {
@@ -25,23 +25,23 @@ export interface ServiceCache {
  */
 const BREAKER = { volume: 5, thresholdPercent: 10, windowMs: 1_000, restMs: 2_000 }
 
-/** As far as what the store tells of its past lets it be believed. Throws Fault CONFIG_INVALID, REDIS_*. */
+/** As far as what the store tells of its past lets it be believed. Throws IngotError CONFIG_INVALID, REDIS_*. */
 export async function openServiceCache(deps: ServiceDeps, store: ItemStore): Promise<ServiceCache> {
   const { config, clock, log } = deps
-  const { arbitrates, exclusive } = store.capabilities
+  const { enforcesUniqueness, singleWriter } = store.capabilities
   if (config.cacheUrl !== undefined) return openCached(deps, store, config.cacheUrl)
-  if (exclusive) return { recent: createRecentItems(config.recentItems), commits: store }
-  if (!arbitrates) return { recent: noRecentItems, commits: store }
+  if (singleWriter) return { recent: createRecentItems(config.recentItems), commits: store }
+  if (!enforcesUniqueness) return { recent: noRecentItems, commits: store }
   return {
-    recent: createLeasedItems(config.recentItems, createPastLeases({ store, clock, log }), clock),
+    recent: createLeasedItems(config.recentItems, createVersionLeases({ store, clock, log }), clock),
     commits: store,
   }
 }
 
 async function openCached(deps: ServiceDeps, store: ItemStore, url: string): Promise<ServiceCache> {
   const { config, clock, log, metrics, scope } = deps
-  if (store.capabilities.exclusive || !store.capabilities.arbitrates) {
-    throw new Fault(
+  if (store.capabilities.singleWriter || !store.capabilities.enforcesUniqueness) {
+    throw new IngotError(
       'CONFIG_INVALID',
       'INGOT_CACHE_URL is set, and this store has no use for it: a cache is for replicas that share a postgres store',
     )
@@ -52,7 +52,7 @@ async function openCached(deps: ServiceDeps, store: ItemStore, url: string): Pro
   const breaker = createBreaker(BREAKER)
   scope.defer(() => breaker[Symbol.dispose]())
   const guarded = guardCache({ cache, breaker, clock, measures, log }, timeoutMs)
-  const leases = createPastLeases({ store, clock, log, notes: guarded })
+  const leases = createVersionLeases({ store, clock, log, notes: guarded })
   const writes = createCacheWrites({ cache: guarded, leases, clock, measures })
   scope.defer(() => writes[Symbol.dispose]())
   return {

@@ -14,7 +14,7 @@ export function createServiceCommit(
 ): GroupCommit {
   const { maxPendingItems, maxPendingBytes } = config
   const options = { store, clock, maxPendingItems, maxPendingBytes, onBatch: batchMetrics(metrics) }
-  const commit = store.capabilities.arbitrates ? createGroupCommit(options) : createDirectCommit(options)
+  const commit = store.capabilities.enforcesUniqueness ? createGroupCommit(options) : createDirectCommit(options)
   metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
     commit.pendingItems(),
   )

@@ -8,7 +8,7 @@ import { createLockMeasures } from '../lock/measure.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import { createBreaker } from '../std/breaker.ts'
 import { durationOf } from '../std/duration.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import type { ServiceDeps } from './deps.ts'
 
 /** Longest that one attempt to reach a lock service may take at the start, milliseconds. */
@@ -19,11 +19,11 @@ const OPEN_MS = 10_000
  */
 const CLOSE_MS = 3_000
 
-/** Reaches the lock service, so a service that has none does not start. Throws Fault CONFIG_INVALID, LOCK_*, REDIS_*, FENCE_*. */
+/** Reaches the lock service, so a service that has none does not start. Throws IngotError CONFIG_INVALID, LOCK_*, REDIS_*, FENCE_*. */
 export async function openServiceLocker(deps: ServiceDeps): Promise<Locker> {
   const { config, clock, metrics, scope } = deps
   if (config.lockUrl === undefined) {
-    throw new Fault(
+    throw new IngotError(
       'CONFIG_INVALID',
       'INGOT_LOCK_URL is missing: this store, or INGOT_LOCK_MODE=always, needs a lock service',
     )

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { silentLog } from '../telemetry/log.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { createStartWait, type Opening } from './start-wait.ts'
@@ -11,9 +11,9 @@ const opening = <T>(attempt: (signal: AbortSignal) => Promise<T>): Opening<T> =>
   attempt,
 })
 
-const absent = new Fault('STORE_UNAVAILABLE', 'not there yet')
+const absent = new IngotError('STORE_UNAVAILABLE', 'not there yet')
 
-function failing(times: number, fault: Fault): { open: () => Promise<string>; calls: () => number } {
+function failing(times: number, fault: IngotError): { open: () => Promise<string>; calls: () => number } {
   let calls = 0
   const open = async (): Promise<string> => {
     if (++calls <= times) throw fault
@@ -45,7 +45,7 @@ test('gives up at its deadline, with the last failure', async () => {
 
 test.each([
   ['without patience', 0, absent],
-  ['what does not pass by itself', 60_000, new Fault('REDIS_ACCESS_REFUSED', 'wrong password')],
+  ['what does not pass by itself', 60_000, new IngotError('REDIS_ACCESS_REFUSED', 'wrong password')],
 ])('tries once %s', async (_what, waitMs, fault) => {
   const { open, calls } = failing(1, fault)
   await expect(starting(waitMs).wait(opening(open))).rejects.toBe(fault)

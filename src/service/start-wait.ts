@@ -4,7 +4,7 @@
  * No attempt lasts for ever, and the process lives as long as one is under way, whatever that is waiting for.
  */
 import type { Clock } from '../std/clock.ts'
-import { Fault, type FaultCode, toFault } from '../std/fault.ts'
+import { type ErrorCode, IngotError, toFault } from '../std/error.ts'
 import { fullJitter, retry } from '../std/retry.ts'
 import type { Log } from '../telemetry/log.ts'
 
@@ -24,7 +24,7 @@ export interface Opening<T> {
   /** The most that one attempt may take, in milliseconds; then its signal aborts. */
   readonly attemptMs: number
   /** The fault of an attempt that took longer. */
-  readonly late: FaultCode
+  readonly late: ErrorCode
   readonly attempt: (signal: AbortSignal) => Promise<T>
 }
 
@@ -54,7 +54,7 @@ async function attemptInTime<T>({ what, attemptMs, late, attempt }: Opening<T>, 
   const settled = new AbortController()
   // a sleep, not a timer: nothing else may be left that keeps the process alive
   const watch = clock.sleep(attemptMs, settled.signal).then(
-    () => deadline.abort(new Fault(late, `the ${what} did not answer within ${attemptMs} ms`)),
+    () => deadline.abort(new IngotError(late, `the ${what} did not answer within ${attemptMs} ms`)),
     () => {},
   )
   try {

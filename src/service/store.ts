@@ -3,12 +3,12 @@ import { readCertificates } from '../config/file.ts'
 import { loadMapping } from '../config/mapping.ts'
 import type { Config } from '../config/schema.ts'
 import { DEFAULT_POLICY, type IdentityPolicy, parsePolicy } from '../identity/policy.ts'
-import { withClaims } from '../items/exclusion/batch-locks.ts'
-import type { PlainStore } from '../items/exclusion/external-store.ts'
+import { withBatchLocks } from '../items/exclusion/batch-locks.ts'
+import type { ExternalStore } from '../items/exclusion/external-store.ts'
 import { createLockedStore } from '../items/exclusion/locked-store.ts'
 import type { ItemStore } from '../items/store.ts'
 import { durationOf } from '../std/duration.ts'
-import { Fault, type FaultCode } from '../std/fault.ts'
+import { type ErrorCode, IngotError } from '../std/error.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isHttpStore, openConfiguredStore } from './configured-store.ts'
 import type { ServiceDeps } from './deps.ts'
@@ -17,7 +17,7 @@ import { openServiceLocker } from './locker.ts'
 /** Longest that the store may take: it has deadlines of its own below that, the longest for a migration. */
 const OPEN_MS = 120_000
 
-/** Throws Fault CONFIG_INVALID for a combination that could not keep the promise, and what a store or lock service throws. */
+/** Throws IngotError CONFIG_INVALID for a combination that could not keep the promise, and what a store or lock service throws. */
 export async function openServiceStore(deps: ServiceDeps): Promise<ItemStore> {
   refuseIdleAuthorities(deps.config)
   const store = isHttpStore(deps.config) ? await openLocked(deps) : await openArbitrating(deps)
@@ -28,7 +28,7 @@ export async function openServiceStore(deps: ServiceDeps): Promise<ItemStore> {
 /** Whoever names authorities believes that a certificate is checked. */
 function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
   if (storeCa === undefined || storeUrl.startsWith('https:')) return
-  throw new Fault(
+  throw new IngotError(
     'CONFIG_INVALID',
     'INGOT_STORE_CA is set, and INGOT_STORE_URL is not https: no certificate is checked',
   )
@@ -46,13 +46,13 @@ async function openArbitrating(deps: ServiceDeps): Promise<ItemStore> {
     attempt: () => openConfiguredStore(config, { onRetry }),
   })
   if (locker === undefined) return store
-  return withClaims(store, locker, { waitMs: durationOf(config.lockWait), onUnlocked: countUnlocked(metrics) })
+  return withBatchLocks(store, locker, { waitMs: durationOf(config.lockWait), onUnlocked: countUnlocked(metrics) })
 }
 
 async function openLocked(deps: ServiceDeps): Promise<ItemStore> {
   const { config, clock } = deps
   if (config.lockMode === 'never') {
-    throw new Fault(
+    throw new IngotError(
       'CONFIG_INVALID',
       'INGOT_LOCK_MODE is "never", but an http store cannot refuse duplicates by itself; use auto',
     )
@@ -63,13 +63,13 @@ async function openLocked(deps: ServiceDeps): Promise<ItemStore> {
 }
 
 interface Plain {
-  readonly plain: PlainStore
+  readonly plain: ExternalStore
   readonly policies: ReadonlyMap<string, IdentityPolicy>
 }
 
 async function createPlain({ storeUrl: url, storeMapping, storeCa }: Config): Promise<Plain> {
   if (storeMapping === undefined) {
-    throw new Fault(
+    throw new IngotError(
       'CONFIG_INVALID',
       'INGOT_STORE_URL is an http store, and INGOT_STORE_MAPPING does not say how to call it',
     )
@@ -91,7 +91,7 @@ function countRetries(metrics: Metrics): (sqlstate: string) => void {
   return (sqlstate) => retries.add({ sqlstate })
 }
 
-function countUnlocked(metrics: Metrics): (reason: FaultCode) => void {
+function countUnlocked(metrics: Metrics): (reason: ErrorCode) => void {
   const unlocked = metrics.counter({
     name: 'ingot_unlocked_batches_total',
     help: 'Batches that were put without their locks, because the lock service did not serve',

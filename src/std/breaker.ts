@@ -5,7 +5,7 @@
  * closed --too many failures--> open --rest--> half-open --one probe succeeds--> closed, or fails--> open
  */
 import CircuitBreaker from 'opossum'
-import { Fault } from './fault.ts'
+import { IngotError } from './error.ts'
 
 export type BreakerState = 'closed' | 'half-open' | 'open'
 
@@ -35,7 +35,7 @@ export interface Breaker extends Disposable {
 }
 
 /** How opossum learns of a failure that is a value. */
-const FAILED = new Fault('LOCK_BACKEND_UNAVAILABLE', 'counted by the breaker')
+const FAILED = new IngotError('LOCK_BACKEND_UNAVAILABLE', 'counted by the breaker')
 
 const WINDOW_BUCKETS = 10
 
@@ -69,7 +69,7 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
         if (failed(answer.value)) throw FAILED
       })
     } catch (thrown) {
-      if (isOpenRefusal(thrown)) throw new Fault('LOCK_BREAKER_OPEN', 'the lock service is left alone for a while')
+      if (isOpenRefusal(thrown)) throw new IngotError('LOCK_BREAKER_OPEN', 'the lock service is left alone for a while')
       if (thrown !== FAILED) throw thrown
     }
     if (answer === undefined) throw new TypeError('the circuit answered without a call')

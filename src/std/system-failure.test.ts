@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
-import { Fault } from './fault.ts'
+import { IngotError } from './error.ts'
 import { systemRemedy } from './system-failure.ts'
 
 const folder = temporaryFolder()
@@ -20,7 +20,7 @@ function thrownBy(work: () => unknown): unknown {
 test('real failures of the system have a remedy, also below a fault', () => {
   const isFolder = thrownBy(() => readFileSync(folder))
   expect(systemRemedy(isFolder)).toContain('it is a folder')
-  expect(systemRemedy(new Fault('OUTPUT_UNWRITABLE', 'no', { cause: isFolder }))).toContain('it is a folder')
+  expect(systemRemedy(new IngotError('OUTPUT_UNWRITABLE', 'no', { cause: isFolder }))).toContain('it is a folder')
   expect(systemRemedy(thrownBy(() => openSync(join(folder, 'x'.repeat(300)), 'w')))).toContain('shorter path')
 })
 
@@ -33,13 +33,13 @@ test('a database that takes no writes has that of its file system', () => {
 })
 
 test('so has one that came from another thread as words', () => {
-  const fault = new Fault('STORE_UNAVAILABLE', 'the embedded store failed: database or disk is full')
+  const fault = new IngotError('STORE_UNAVAILABLE', 'the embedded store failed: database or disk is full')
   expect(systemRemedy(fault)).toContain('the disk is full')
 })
 
 test('an error that only looks like one has none', () => {
   expect(systemRemedy(Object.assign(new Error('x'), { code: 'EROFS' }))).toBeUndefined()
-  expect(systemRemedy(new Fault('INTERNAL', 'x'))).toBeUndefined()
+  expect(systemRemedy(new IngotError('INTERNAL', 'x'))).toBeUndefined()
   expect(systemRemedy(thrownBy(() => mkdirSync(join(folder, 'none', 'below'))))).toBeUndefined()
   expect(systemRemedy('EROFS')).toBeUndefined()
 })

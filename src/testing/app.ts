@@ -10,7 +10,7 @@ import { createIngest } from '../items/pipeline/ingest.ts'
 import type { ItemStore } from '../items/store.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { createScope } from '../std/scope.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
@@ -106,7 +106,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     leave: () => leaving.abort(),
     drain() {
       leaving.abort()
-      draining.abort(new Fault('SHUTTING_DOWN', 'the service is shutting down'))
+      draining.abort(new IngotError('SHUTTING_DOWN', 'the service is shutting down'))
     },
     listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
     // async, so that it is sent at once: what inject returns is sent when it is first awaited
@@ -141,8 +141,8 @@ export function overStore(inner: ItemStore, changes: Partial<ItemStore>): ItemSt
     list: (collection, page) => inner.list(collection, page),
     delete: (collection, id) => inner.delete(collection, id),
     check: () => inner.check(),
-    past: (collection) => inner.past(collection),
-    startEpoch: () => inner.startEpoch(),
+    version: (collection) => inner.version(collection),
+    beginEpoch: () => inner.beginEpoch(),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
     ...changes,
   }

@@ -2,7 +2,7 @@
 import type { FinalStore, StoredRow } from '../drill/checkers/final-store.ts'
 import type { Entry, Event } from '../drill/history.ts'
 
-export interface Story {
+export interface HistoryBuilder {
   readonly events: readonly Event[]
   add(entry: Omit<Entry, 'process'>): void
   /** Begins a save; the returned function ends it. */
@@ -17,14 +17,14 @@ export interface Story {
   hold(fence: number, from: number, until: number): void
 }
 
-export function createStory(): Story {
+export function createHistoryBuilder(): HistoryBuilder {
   const events: Event[] = []
   let ops = 0
-  const add: Story['add'] = (entry) => {
+  const add: HistoryBuilder['add'] = (entry) => {
     const seq = events.length + 1
     events.push({ process: 'p', tMono: seq, tWall: seq, ...entry, seq })
   }
-  const beginSave: Story['beginSave'] = (key, more = {}) => {
+  const beginSave: HistoryBuilder['beginSave'] = (key, more = {}) => {
     const op = `o${++ops}`
     add({ op, f: 'save', type: 'invoke', key, collection: 'c', bytes: `bytes-${key}`, ...more })
     return (end) => add({ op, f: 'save', key, ...end })
@@ -64,8 +64,8 @@ export function createStory(): Story {
 }
 
 /** The events of a story. */
-export function told(tell: (story: Story) => void): readonly Event[] {
-  const story = createStory()
+export function historyOf(tell: (story: HistoryBuilder) => void): readonly Event[] {
+  const story = createHistoryBuilder()
   tell(story)
   return story.events
 }

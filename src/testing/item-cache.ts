@@ -1,6 +1,6 @@
 /** A cache in memory that a test can take away, freeze and look into. cache.contract.test.ts holds it to the real one. */
 import type { CacheKey, Fact, ItemCache } from '../items/cache/cache.ts'
-import type { Noted } from '../items/store-version.ts'
+import type { VersionStamp } from '../items/store-version.ts'
 
 export interface FakeCache extends ItemCache {
   readonly facts: Map<string, Fact>
@@ -36,7 +36,7 @@ export function createFakeCache(): FakeCache {
       await called('write')
       for (const { collection, id, ...fact } of entries) facts.set(nameOf({ collection, id }), fact)
     },
-    async note({ epoch, position }): Promise<Noted> {
+    async note({ epoch, position }): Promise<VersionStamp> {
       await called('note')
       const noted = notes.get(epoch)
       const furthest = noted !== undefined && noted > position ? noted : position

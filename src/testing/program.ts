@@ -7,7 +7,7 @@
 import { EXIT, type ExitCode, type Io, usageFault } from '../commands/line/command.ts'
 import { type Program, runProgram as runLine } from '../commands/line/line.ts'
 import { runProcess } from '../commands/line/process.ts'
-import { Fault } from '../std/fault.ts'
+import { IngotError } from '../std/error.ts'
 import { systemRemedy } from '../std/system-failure.ts'
 
 export { parseArguments } from '../commands/line/arguments.ts'
@@ -20,7 +20,7 @@ export function runProgram(program: Program): Promise<never> {
 }
 
 /**
- * Shows a failure that is neither a Fault nor one of the system as its message alone and returns `failed`, or that the
+ * Shows a failure that is neither a IngotError nor one of the system as its message alone and returns `failed`, or that the
  * work was aborted.
  */
 export async function orSay(io: Io, failed: ExitCode, work: () => Promise<ExitCode>): Promise<ExitCode> {
@@ -32,7 +32,7 @@ export async function orSay(io: Io, failed: ExitCode, work: () => Promise<ExitCo
       io.stderr.write(`${messageOf(thrown)}\n`)
       return EXIT.aborted
     }
-    if (thrown instanceof Fault || systemRemedy(thrown) !== undefined) throw thrown
+    if (thrown instanceof IngotError || systemRemedy(thrown) !== undefined) throw thrown
     io.stderr.write(`${messageOf(thrown)}\n`)
     return io.signal.aborted ? EXIT.aborted : failed
   }
@@ -42,7 +42,7 @@ function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
-/** Returns the number of an option. Throws Fault USAGE_INVALID unless it is above 0 and at most `max`. */
+/** Returns the number of an option. Throws IngotError USAGE_INVALID unless it is above 0 and at most `max`. */
 export function numberOption(name: string, text: string, max: number): number {
   const value = Number(text)
   if (Number.isFinite(value) && value > 0 && value <= max) return value
@@ -51,7 +51,7 @@ export function numberOption(name: string, text: string, max: number): number {
 
 const OR = new Intl.ListFormat('en-GB', { type: 'disjunction' })
 
-/** Returns the value of an option. Throws Fault USAGE_INVALID unless it is one of `allowed`. */
+/** Returns the value of an option. Throws IngotError USAGE_INVALID unless it is one of `allowed`. */
 export function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value)
   if (found !== undefined) return found

@@ -12,7 +12,7 @@ export function allOptions(command: Command): Options {
   return { ...command.options, help: HELP }
 }
 
-/** @throws Fault USAGE_INVALID */
+/** @throws IngotError USAGE_INVALID */
 export function parseArguments(argv: readonly string[], command: Command): Parsed {
   const options = allOptions(command)
   const { tokens, values, positionals } = parseArgs({

@@ -5,7 +5,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../std/clock.ts'
 import { parseDurationMs } from '../../std/duration.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 /** What a command's exit code says, whichever command it is. */
 export const EXIT = {
@@ -101,8 +101,8 @@ export function defineCommand<const O extends Options>(definition: Definition<O>
 }
 
 /** A wrong command line: one sentence that says what is wrong. */
-export function usageFault(message: string): Fault {
-  return new Fault('USAGE_INVALID', message)
+export function usageFault(message: string): IngotError {
+  return new IngotError('USAGE_INVALID', message)
 }
 
 /** Milliseconds of an option such as `--retry-for 60s`. */

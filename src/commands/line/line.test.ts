@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { createSink } from '../../testing/http/sink.ts'
 import { COMMANDS } from '../table.ts'
@@ -100,9 +100,9 @@ describe('a command line', () => {
     expect(err).toContain('copy  copy a file')
   })
 
-  test('a Fault is shown with its code, message and remedy, without a stack', async () => {
+  test('a IngotError is shown with its code, message and remedy, without a stack', async () => {
     const commands = commandsThat(async () => {
-      throw new Fault('STORE_CORRUPT', 'the file is odd')
+      throw new IngotError('STORE_CORRUPT', 'the file is odd')
     })
     const { code, err } = await run(['copy', 'a', '--into', 'b'], { commands })
     expect(code).toBe(EXIT.failed)
@@ -113,7 +113,7 @@ describe('a command line', () => {
 
   test('its remedy is for whoever started the command, not for a client of the service', async () => {
     const commands = commandsThat(async () => {
-      throw new Fault('STORE_UNAVAILABLE', 'no connection')
+      throw new IngotError('STORE_UNAVAILABLE', 'no connection')
     })
     const { err } = await run(['copy', 'a', '--into', 'b'], { commands })
     expect(err).toContain('check the address of the store (INGOT_STORE_URL)')
@@ -122,7 +122,7 @@ describe('a command line', () => {
 
   test('while debugging it is shown with the stacks of its causes', async () => {
     const commands = commandsThat(async () => {
-      throw new Fault('STORE_CORRUPT', 'the file is odd', { cause: new Error('the deeper reason') })
+      throw new IngotError('STORE_CORRUPT', 'the file is odd', { cause: new Error('the deeper reason') })
     })
     const { err } = await run(['copy', 'a', '--into', 'b'], { commands, debug: true })
     expect(err).toContain('caused by Error: the deeper reason')
@@ -131,7 +131,7 @@ describe('a command line', () => {
 
   test.each(['CONFIG_INVALID', 'STORE_LOCKED'] as const)('%s exits 2, for nothing was started', async (code) => {
     const commands = commandsThat(async () => {
-      throw new Fault(code, 'no')
+      throw new IngotError(code, 'no')
     })
     expect((await run(['copy', 'a', '--into', 'b'], { commands })).code).toBe(EXIT.usage)
   })

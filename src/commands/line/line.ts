@@ -1,5 +1,5 @@
 /** From an argument list to an exit code: finds the command, checks what it was given, shows what it throws. */
-import { FAULTS, type Fault, toFault } from '../../std/fault.ts'
+import { ERRORS, type IngotError, toFault } from '../../std/error.ts'
 import { systemRemedy } from '../../std/system-failure.ts'
 import { parseArguments, unknown } from './arguments.ts'
 import { type Command, type CommandEntry, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
@@ -125,20 +125,20 @@ const NOTHING_STARTED: ReadonlySet<string> = new Set([
   'STORE_UNSUITABLE',
 ])
 
-function exitCodeOf({ code }: Fault, { failed = EXIT.failed }: Showing): ExitCode {
+function exitCodeOf({ code }: IngotError, { failed = EXIT.failed }: Showing): ExitCode {
   return NOTHING_STARTED.has(code) ? EXIT.usage : failed
 }
 
-function describe(fault: Fault, { debug, remedy }: Showing): string {
+function describe(fault: IngotError, { debug, remedy }: Showing): string {
   // of what the system refuses, its own reason helps more than the place where it was met
   const usage = fault.code === 'USAGE_INVALID' ? remedy : undefined
   const system = systemRemedy(fault)
   const code = fault.code === 'INTERNAL' && system !== undefined ? 'SYSTEM_REFUSED' : fault.code
-  const said = `${code}: ${fault.message}\n  ${usage ?? system ?? FAULTS[fault.code].commandRemedy}\n`
+  const said = `${code}: ${fault.message}\n  ${usage ?? system ?? ERRORS[fault.code].commandRemedy}\n`
   return debug ? `${said}${withCauses(fault)}\n` : said
 }
 
-function withCauses(fault: Fault): string {
+function withCauses(fault: IngotError): string {
   const stacks: string[] = []
   for (let at: unknown = fault; at instanceof Error && stacks.length < 10; at = at.cause) stacks.push(at.stack ?? '')
   return stacks.join('\ncaused by ')

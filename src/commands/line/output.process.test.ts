@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ROOT } from '../../std/checkout.ts'
 import { temporaryFolder } from '../../testing/folder.ts'
-import { answering } from '../../testing/http/fixed-response.ts'
+import { respondWith } from '../../testing/http/fixed-response.ts'
 import { endProcesses, runIngot, startIngot } from '../../testing/process.ts'
 import { type Service, startService } from '../../testing/service.ts'
 
@@ -70,7 +70,7 @@ describe('control characters from outside', () => {
 
   test('in a refusal of the service are escaped', async () => {
     const problem = JSON.stringify({ code: HOSTILE, detail: HOSTILE, title: HOSTILE })
-    await using server = await answering((response) => response.writeHead(400).end(problem))
+    await using server = await respondWith((response) => response.writeHead(400).end(problem))
     for (const command of [
       ['export', '--from'],
       ['ingest', fileOf('any', '1\n'), '--to'],
@@ -85,7 +85,7 @@ describe('control characters from outside', () => {
   test('in the answer to a line are escaped', async () => {
     const failed = JSON.stringify({ line: 1, error: { code: HOSTILE, detail: HOSTILE } })
     const summary = '{"summary":{"created":0,"duplicate":0,"failed":1}}'
-    await using server = await answering(
+    await using server = await respondWith(
       (response) => void setTimeout(() => response.end(`${failed}\n${summary}\n`), 300),
     )
     const { code, stdout, stderr } = await runIngot([

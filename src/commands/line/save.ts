@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { chmod, type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Fault, reasonOf } from '../../std/fault.ts'
+import { IngotError, reasonOf } from '../../std/error.ts'
 
 export interface Waiting {
   readonly signal: AbortSignal
@@ -12,7 +12,7 @@ export interface Waiting {
   readonly onNoReader: () => void
 }
 
-/** @throws Fault OUTPUT_UNWRITABLE, and whatever `chunks` throw */
+/** @throws IngotError OUTPUT_UNWRITABLE, and whatever `chunks` throw */
 export async function save(chunks: AsyncIterable<Buffer>, path: string, waiting: Waiting): Promise<void> {
   const { signal } = waiting
   const target = await onDisk(path, () => targetOf(path))
@@ -178,6 +178,6 @@ async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   }
 }
 
-function unwritable(path: string, cause: unknown): Fault {
-  return new Fault('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
+function unwritable(path: string, cause: unknown): IngotError {
+  return new IngotError('OUTPUT_UNWRITABLE', `cannot write "${path}": ${reasonOf(cause)}`, { cause })
 }

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom, type Random } from '../../std/random.ts'
-import { createStory, holding, type Story } from '../../testing/history-builder.ts'
+import { createHistoryBuilder, type HistoryBuilder, holding } from '../../testing/history-builder.ts'
 import { checkersOf } from './all.ts'
 import type { FinalStore, StoredRow } from './final-store.ts'
 import { judge, type Verdict } from './verdict.ts'
@@ -17,7 +17,7 @@ interface UnderWay {
 }
 
 interface World {
-  readonly story: Story
+  readonly story: HistoryBuilder
   readonly rows: Map<string, StoredRow>
   readonly underWay: Set<UnderWay>
 }
@@ -25,8 +25,8 @@ interface World {
 const KEYS = ['a', 'b', 'd', 'e']
 
 /** A correct store under concurrent clients, some of which hear of their operation's end, and some not. */
-function simulate(random: Random, deletes: boolean): { story: Story; store: FinalStore } {
-  const world: World = { story: createStory(), rows: new Map(), underWay: new Set() }
+function simulate(random: Random, deletes: boolean): { story: HistoryBuilder; store: FinalStore } {
+  const world: World = { story: createHistoryBuilder(), rows: new Map(), underWay: new Set() }
   world.story.fault('kill')
   for (let step = 0; step < 120; step++) act(world, random, deletes)
   for (const one of world.underWay) finish(world, one, random)
@@ -85,7 +85,7 @@ function finish(world: World, one: UnderWay, random: Random): void {
 
 const CHECKERS = checkersOf({ recoveryMs: 1_000_000, locks: false })
 
-function verdictOn(story: Story, store: FinalStore): Verdict {
+function verdictOn(story: HistoryBuilder, store: FinalStore): Verdict {
   return judge(CHECKERS, story.events, store)
 }
 
@@ -104,7 +104,7 @@ test.each([false, true])('a correct store is never accused (deletions: %s)', (de
 
 describe('each broken promise is found', () => {
   const broken: Readonly<
-    Record<string, { by: string; how: (story: Story, rows: StoredRow[], random: Random) => void }>
+    Record<string, { by: string; how: (story: HistoryBuilder, rows: StoredRow[], random: Random) => void }>
   > = {
     'a lost row': { by: 'nothing-lost', how: (_story, rows, random) => void rows.splice(random.between(0, 3), 1) },
     'a row twice': { by: 'stored-once', how: (_story, rows, random) => void rows.push(random.pick(rows)) },
@@ -152,7 +152,7 @@ describe('each broken promise is found', () => {
   })
 
   test('a deletion that is forgotten: what was deleted is there again', () => {
-    const story = createStory()
+    const story = createHistoryBuilder()
     story.save('a', 'created')
     story.remove('a', 'deleted')
     const { checks } = verdictOn(story, holding('a'))
@@ -161,7 +161,7 @@ describe('each broken promise is found', () => {
 
   // a search that branched at every operation would not end within the test's time
   test('a long history of one hot content is judged to its end', () => {
-    const story = createStory()
+    const story = createHistoryBuilder()
     story.save('a', 'created')
     const ends = Array.from({ length: 2_000 }, () => story.beginSave('a'))
     for (const [at, end] of ends.entries()) {

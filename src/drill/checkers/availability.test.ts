@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createStory } from '../../testing/history-builder.ts'
+import { createHistoryBuilder } from '../../testing/history-builder.ts'
 import type { Entry, Event } from '../history.ts'
 import { availability } from './availability.ts'
 
@@ -7,7 +7,7 @@ type Sent = Pick<Entry, 'type'> & { readonly from: number; readonly to: number; 
 
 /** Saves with their times; what lies between is in order. */
 function load(sent: readonly Sent[], extra: readonly Omit<Entry, 'process'>[] = []): readonly Event[] {
-  const story = createStory()
+  const story = createHistoryBuilder()
   const saves = sent.flatMap(({ from, to, ...end }, index): Entry[] => {
     const base = { process: 'vu-1', op: `o${index}`, f: 'save', key: `k${index}`, collection: 'c' } as const
     return [

@@ -1,24 +1,24 @@
 import { expect, test } from 'vitest'
-import { type Story, told } from '../../testing/history-builder.ts'
+import { type HistoryBuilder, historyOf } from '../../testing/history-builder.ts'
 import type { Event } from '../history.ts'
 import { CANARY_LOCKS, canaryGrants, canaryWhole, canaryWrites, hasCanary } from './canary.ts'
 
 const NOTHING = { rows: [] }
 const KEY = `${CANARY_LOCKS}run/0`
 
-function set(tale: Story, number: number, type: 'ok' | 'info', key = 'k'): void {
+function set(tale: HistoryBuilder, number: number, type: 'ok' | 'info', key = 'k'): void {
   const base = { op: `set-${number}`, f: 'set', key } as const
   tale.add({ ...base, type: 'invoke', value: `${number}` })
   tale.add({ ...base, type })
 }
 
-function members(tale: Story, value: string, key = 'k'): void {
+function members(tale: HistoryBuilder, value: string, key = 'k'): void {
   tale.add({ op: `look-${tale.events.length}`, f: 'members', type: 'invoke', key })
   tale.add({ op: `look-${tale.events.length - 1}`, f: 'members', type: 'ok', key, value })
 }
 
 /** A grant that was asked for, came, and was certainly held until a moment. */
-function grant(tale: Story, name: string, fence: number, held: { from: number; until: number }): void {
+function grant(tale: HistoryBuilder, name: string, fence: number, held: { from: number; until: number }): void {
   const base = { op: name, key: KEY } as const
   tale.add({ ...base, f: 'acquire', type: 'invoke', tMono: held.from })
   tale.add({ ...base, f: 'acquire', type: 'ok', tMono: held.from, fence: `${fence}` })
@@ -29,7 +29,7 @@ const writes = (events: readonly Event[], loss: 'allow' | 'forbid' = 'forbid') =
 const grants = (events: readonly Event[], loss: 'allow' | 'forbid' = 'forbid') => canaryGrants(loss)(events, NOTHING)
 
 test('acknowledged writes that are there, and unknown ones wherever they are, are fine', () => {
-  const events = told((tale) => {
+  const events = historyOf((tale) => {
     set(tale, 1, 'ok')
     set(tale, 2, 'info')
     set(tale, 3, 'ok', 'other')
@@ -40,7 +40,7 @@ test('acknowledged writes that are there, and unknown ones wherever they are, ar
 })
 
 test('an acknowledged write that is gone is counted, and violates where nothing may be lost', () => {
-  const events = told((tale) => {
+  const events = historyOf((tale) => {
     set(tale, 1, 'ok')
     set(tale, 2, 'ok')
     members(tale, '1,2')
@@ -53,11 +53,11 @@ test('an acknowledged write that is gone is counted, and violates where nothing 
 })
 
 test.each([
-  ['that never were acknowledged', told((tale) => set(tale, 1, 'info'))],
-  ['that nobody looked for', told((tale) => set(tale, 1, 'ok'))],
+  ['that never were acknowledged', historyOf((tale) => set(tale, 1, 'info'))],
+  ['that nobody looked for', historyOf((tale) => set(tale, 1, 'ok'))],
   [
     'that came after the last look',
-    told((tale) => {
+    historyOf((tale) => {
       members(tale, '')
       set(tale, 1, 'ok')
     }),
@@ -67,7 +67,7 @@ test.each([
 })
 
 test('grants one after the other with rising fences are fine', () => {
-  const events = told((tale) => {
+  const events = historyOf((tale) => {
     grant(tale, 'a', 5, { from: 0, until: 10 })
     grant(tale, 'b', 6, { from: 10, until: 20 })
   })
@@ -75,7 +75,7 @@ test('grants one after the other with rising fences are fine', () => {
 })
 
 test('two grants at once are counted, and violate where nothing may be lost', () => {
-  const events = told((tale) => {
+  const events = historyOf((tale) => {
     grant(tale, 'a', 5, { from: 0, until: 10 })
     grant(tale, 'b', 6, { from: 7, until: 20 })
   })
@@ -85,7 +85,7 @@ test('two grants at once are counted, and violate where nothing may be lost', ()
 
 test('a fence that does not pass that of an earlier grant is found', () => {
   for (const fence of [4, 5]) {
-    const events = told((tale) => {
+    const events = historyOf((tale) => {
       grant(tale, 'a', 5, { from: 0, until: 10 })
       grant(tale, 'b', fence, { from: 10, until: 20 })
     })
@@ -95,7 +95,7 @@ test('a fence that does not pass that of an earlier grant is found', () => {
 })
 
 test('of two grants under way at once either may have the lower fence', () => {
-  const events = told((tale) => {
+  const events = historyOf((tale) => {
     tale.add({ op: 'a', f: 'acquire', type: 'invoke', key: KEY })
     tale.add({ op: 'b', f: 'acquire', type: 'invoke', key: KEY })
     tale.add({ op: 'b', f: 'acquire', type: 'ok', key: KEY, fence: '6' })
@@ -106,15 +106,15 @@ test('of two grants under way at once either may have the lower fence', () => {
 })
 
 test('without a lock of the canary nothing is said', () => {
-  const events = told((tale) => tale.hold(1, 0, 10))
+  const events = historyOf((tale) => tale.hold(1, 0, 10))
   expect(grants(events)).toMatchObject({ kind: 'inconclusive' })
 })
 
 test('a canary that nobody heard the end of proves nothing', () => {
-  const events = told((tale) => tale.phase('canary-began'))
+  const events = historyOf((tale) => tale.phase('canary-began'))
   expect(hasCanary(events)).toBe(true)
   expect(canaryWhole(events)).toMatchObject({ kind: 'inconclusive' })
-  const whole = told((tale) => {
+  const whole = historyOf((tale) => {
     for (const key of ['canary-began', 'canary-ended']) tale.phase(key)
   })
   expect(canaryWhole(whole)).toMatchObject({ kind: 'valid' })

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { told } from '../../testing/history-builder.ts'
+import { historyOf } from '../../testing/history-builder.ts'
 import { faultsHappened } from './faults.ts'
 
 test('faults that are proven are counted', () => {
-  const events = told((s) => {
+  const events = historyOf((s) => {
     s.fault('kill')
     s.fault('kill')
   })
@@ -12,8 +12,8 @@ test('faults that are proven are counted', () => {
 
 test('a run without faults, without a proof, or in which a kind of fault never came about shows nothing', () => {
   expect(faultsHappened([]).kind).toBe('inconclusive')
-  expect(faultsHappened(told((s) => s.fault('kill', { proof: '' }))).kind).toBe('inconclusive')
-  const never = told((s) => {
+  expect(faultsHappened(historyOf((s) => s.fault('kill', { proof: '' }))).kind).toBe('inconclusive')
+  const never = historyOf((s) => {
     s.fault('kill')
     s.fault('stop', { type: 'fail' })
   })

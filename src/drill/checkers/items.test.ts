@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { holding, rowsOf, type Story, told } from '../../testing/history-builder.ts'
+import { type HistoryBuilder, historyOf, holding, rowsOf } from '../../testing/history-builder.ts'
 import type { FinalStore } from './final-store.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
 import type { Checker, Finding } from './verdict.ts'
 
-function check(checker: Checker, tell: (story: Story) => void, store: FinalStore = holding('a')): Finding {
-  return checker(told(tell), store)
+function check(checker: Checker, tell: (story: HistoryBuilder) => void, store: FinalStore = holding('a')): Finding {
+  return checker(historyOf(tell), store)
 }
 
 const ops = ({ counterExamples }: Finding): readonly string[] => [
@@ -64,12 +64,12 @@ describe('nothingLost', () => {
   })
 
   test('is violated when what was deleted is there, unless somebody may have saved it since', () => {
-    const deleted = (s: Story): void => {
+    const deleted = (s: HistoryBuilder): void => {
       s.save('a', 'created')
       s.remove('a', 'deleted')
     }
     expect(check(nothingLost, deleted).kind).toBe('violated')
-    const again = (s: Story): void => {
+    const again = (s: HistoryBuilder): void => {
       deleted(s)
       s.save('a', 'info')
     }
@@ -105,7 +105,7 @@ describe('createdOnce', () => {
   })
 
   test('is violated by a duplicate of what nobody can have saved', () => {
-    const early = (s: Story): void => {
+    const early = (s: HistoryBuilder): void => {
       s.save('a', 'duplicate')
       s.save('a', 'created')
     }
@@ -113,7 +113,7 @@ describe('createdOnce', () => {
   })
 
   test('a save of unknown end may have created, but is no excuse for one that failed', () => {
-    const unknown = (result: 'info' | 'fail') => (s: Story) => {
+    const unknown = (result: 'info' | 'fail') => (s: HistoryBuilder) => {
       s.save('a', result)
       s.save('a', 'duplicate')
     }
@@ -180,7 +180,7 @@ describe('storedOnce', () => {
   })
 
   test('a content saved twice in the log is a violation, and without fencing a figure', () => {
-    const save = (s: Story): void => s.save('a', 'created')
+    const save = (s: HistoryBuilder): void => s.save('a', 'created')
     const store = { rows: rowsOf('a'), saves: twice }
     expect(check(storedOnce, save, { ...store, fencing: 'on' }).kind).toBe('violated')
     expect(check(storedOnce, save, { ...store, fencing: 'off' })).toMatchObject({
@@ -192,7 +192,7 @@ describe('storedOnce', () => {
 
 describe('sameContent', () => {
   const row = (bytes: string): FinalStore => ({ rows: [{ collection: 'c', id: 'id-a', bytes }] })
-  const spelled = (s: Story): void => {
+  const spelled = (s: HistoryBuilder): void => {
     s.save('a', 'created', { bytes: 'one' })
     s.save('a', 'duplicate', { bytes: 'two' })
   }
@@ -204,7 +204,7 @@ describe('sameContent', () => {
   test('is violated by another spelling, by other bytes, and by those of another content', () => {
     expect(check(sameContent, spelled, row('two')).kind).toBe('violated')
     expect(check(sameContent, spelled, row('torn')).kind).toBe('violated')
-    const other = (s: Story): void => {
+    const other = (s: HistoryBuilder): void => {
       spelled(s)
       s.save('b', 'created', { bytes: 'three' })
     }
@@ -212,7 +212,7 @@ describe('sameContent', () => {
   })
 
   test('any spelling will do when nobody was told whose was created', () => {
-    const unknown = (s: Story): void => {
+    const unknown = (s: HistoryBuilder): void => {
       s.save('a', 'info', { bytes: 'one' })
       s.save('a', 'duplicate', { bytes: 'two' })
     }

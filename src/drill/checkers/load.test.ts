@@ -1,22 +1,22 @@
 import { expect, test } from 'vitest'
-import { told } from '../../testing/history-builder.ts'
+import { historyOf } from '../../testing/history-builder.ts'
 import { hasLoad, loadWhole } from './load.ts'
 
 test('a load that was recorded from begin to end is whole', () => {
-  const events = told((story) => {
+  const events = historyOf((story) => {
     story.phase('load-began')
     story.phase('load-ended', '0')
   })
   expect(hasLoad(events)).toBe(true)
   expect(loadWhole(events)).toMatchObject({ kind: 'valid', figures: { runs: 1, dropped: 0 } })
-  expect(hasLoad(told((story) => story.phase('healed')))).toBe(false)
+  expect(hasLoad(historyOf((story) => story.phase('healed')))).toBe(false)
 })
 
 test.each([
   ['load-cut', '0', /was cut/],
   ['load-ended', '2', /2 arrivals were not made/],
 ])('one that says %s %s proves nothing', (key, value, why) => {
-  const events = told((story) => {
+  const events = historyOf((story) => {
     story.phase('load-began')
     story.phase(key, value)
   })

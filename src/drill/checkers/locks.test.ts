@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createStory, holding, type Story, told } from '../../testing/history-builder.ts'
+import { createHistoryBuilder, type HistoryBuilder, historyOf, holding } from '../../testing/history-builder.ts'
 import type { FinalStore } from './final-store.ts'
 import { fencesRise, oneHolder } from './locks.ts'
 import type { Finding } from './verdict.ts'
@@ -9,11 +9,11 @@ function register(...rows: readonly (readonly [number, number])[]): FinalStore {
   return { rows: [], register: rows.map(([version, fence]) => ({ key: 'r', value: `${version}`, fence: `${fence}` })) }
 }
 
-const fences = (tell: (story: Story) => void, store: FinalStore): Finding => fencesRise(told(tell), store)
-const holders = (tell: (story: Story) => void): Finding => oneHolder(told(tell))
+const fences = (tell: (story: HistoryBuilder) => void, store: FinalStore): Finding => fencesRise(historyOf(tell), store)
+const holders = (tell: (story: HistoryBuilder) => void): Finding => oneHolder(historyOf(tell))
 
 describe('fencesRise', () => {
-  const two = (s: Story): void => {
+  const two = (s: HistoryBuilder): void => {
     s.write(1, 5, 'ok')
     s.write(2, 7, 'ok')
   }
@@ -23,7 +23,7 @@ describe('fencesRise', () => {
   })
 
   test('compares fences as numbers, beyond what a double holds', () => {
-    const story = createStory()
+    const story = createHistoryBuilder()
     const big = [9_007_199_254_740_993n, 9_007_199_254_740_992n].map(String)
     const rows = big.map((fence, at) => ({ key: 'r', value: `${at + 1}`, fence }))
     for (const { key, value, fence } of rows) {
@@ -49,7 +49,7 @@ describe('fencesRise', () => {
   })
 
   test('is violated by a version that two writers made: an update is lost', () => {
-    const lost = (s: Story): void => {
+    const lost = (s: HistoryBuilder): void => {
       s.write(1, 5, 'ok')
       s.write(1, 7, 'ok')
     }
@@ -61,7 +61,7 @@ describe('fencesRise', () => {
   })
 
   test('is violated by a write that is there though it was refused, or that nobody asked for', () => {
-    const refused = (s: Story): void => {
+    const refused = (s: HistoryBuilder): void => {
       s.write(1, 5, 'ok')
       s.write(2, 7, 'fail')
     }
@@ -70,7 +70,7 @@ describe('fencesRise', () => {
   })
 
   test('a write of unknown end may be there or not', () => {
-    const unknown = (s: Story): void => {
+    const unknown = (s: HistoryBuilder): void => {
       s.write(1, 5, 'ok')
       s.write(2, 7, 'info')
     }
@@ -79,12 +79,12 @@ describe('fencesRise', () => {
   })
 
   test('is inconclusive when a holder was stopped and no stale write was refused', () => {
-    const stopped = (s: Story): void => {
+    const stopped = (s: HistoryBuilder): void => {
       two(s)
       s.fault('holder-stop')
     }
     expect(fences(stopped, register([1, 5], [2, 7])).kind).toBe('inconclusive')
-    const caught = (s: Story): void => {
+    const caught = (s: HistoryBuilder): void => {
       stopped(s)
       s.write(2, 6, 'fail')
     }
@@ -94,7 +94,7 @@ describe('fencesRise', () => {
 
 describe('oneHolder', () => {
   test('is valid when each hold ends before the next begins, and inconclusive without holds', () => {
-    const one = (s: Story): void => {
+    const one = (s: HistoryBuilder): void => {
       s.hold(1, 10, 20)
       s.hold(2, 20, 30)
     }

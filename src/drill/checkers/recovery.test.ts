@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { holding, type Story, told } from '../../testing/history-builder.ts'
+import { type HistoryBuilder, historyOf, holding } from '../../testing/history-builder.ts'
 import { recovery, recoveryUnderLoad } from './recovery.ts'
 import type { Checker } from './verdict.ts'
 
-const check = (checker: Checker, tell: (story: Story) => void) => checker(told(tell), holding())
-const healed = (s: Story): void => s.phase('healed')
+const check = (checker: Checker, tell: (story: HistoryBuilder) => void) => checker(historyOf(tell), holding())
+const healed = (s: HistoryBuilder): void => s.phase('healed')
 
 describe('recovery', () => {
   const within = recovery(1_000)
@@ -19,20 +19,20 @@ describe('recovery', () => {
   })
 
   test('is violated by an answer that comes late, or never', () => {
-    const late = (s: Story): void => {
+    const late = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
       s.beginSave('a')({ type: 'ok', result: 'created', id: 'id-a', tMono: 5_000 })
     }
     expect(check(within, late).kind).toBe('violated')
-    const never = (s: Story): void => {
+    const never = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
       s.save('a', 'info')
       s.save('b', 'created')
     }
     expect(check(within, never).kind).toBe('violated')
-    const nobody = (s: Story): void => {
+    const nobody = (s: HistoryBuilder): void => {
       healed(s)
       s.save('a', 'info')
     }
@@ -42,7 +42,7 @@ describe('recovery', () => {
   test('is inconclusive when nothing was healed, sent after it, or sent again', () => {
     expect(check(within, (s) => s.save('a', 'created')).kind).toBe('inconclusive')
     expect(check(within, healed).kind).toBe('inconclusive')
-    const other = (s: Story): void => {
+    const other = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
       s.save('b', 'created')
@@ -55,7 +55,7 @@ describe('recoveryUnderLoad', () => {
   const within = recoveryUnderLoad(100)
 
   test('is the time to the first acknowledgement of what is sent after everything is healed', () => {
-    const tell = (s: Story): void => {
+    const tell = (s: HistoryBuilder): void => {
       const underWay = s.beginSave('a')
       healed(s)
       underWay({ type: 'ok', result: 'created', id: 'id-a' })
@@ -68,13 +68,13 @@ describe('recoveryUnderLoad', () => {
   })
 
   test('is violated by a service that acknowledges nothing after everything is healed', () => {
-    const silent = (s: Story): void => {
+    const silent = (s: HistoryBuilder): void => {
       s.save('a', 'created')
       healed(s)
       s.save('b', 'fail')
     }
     expect(check(within, silent).kind).toBe('violated')
-    const andOpen = (s: Story): void => {
+    const andOpen = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
       s.save('b', 'info')
@@ -92,7 +92,7 @@ describe('recoveryUnderLoad', () => {
     expect(found.counterExamples[0]?.says).toMatch(/content a was sent again after all faults/)
   })
 
-  test.each<[string, (s: Story) => void]>([
+  test.each<[string, (s: HistoryBuilder) => void]>([
     ['nobody says when it was healed', (s) => s.save('a', 'created')],
     [
       'nothing is sent after',
@@ -131,7 +131,7 @@ describe('recoveryUnderLoad', () => {
   })
 
   test('is judged in a record that was cut by what it has answers to', () => {
-    const tell = (s: Story): void => {
+    const tell = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
       s.save('a', 'duplicate')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { told } from '../../testing/history-builder.ts'
+import { historyOf } from '../../testing/history-builder.ts'
 import { operationsOf } from './operations.ts'
 import { byFailure, greatest, least, longestGapMs } from './responses.ts'
 
@@ -17,7 +17,7 @@ test('answers beyond the edges do not count', () => {
 })
 
 test('failures are told apart by what came back, and else by what is known of the outcome', () => {
-  const events = told((story) => {
+  const events = historyOf((story) => {
     story.save('a', 'created')
     story.beginSave('b')({ type: 'info', error: 'timeout' })
     story.beginSave('c')({ type: 'fail', error: '429 OVERLOADED' })

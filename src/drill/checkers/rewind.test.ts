@@ -1,18 +1,18 @@
 /** What the checkers of items make of a store that was put back to an earlier state. */
 import { expect, test } from 'vitest'
-import { createStory, holding, type Story } from '../../testing/history-builder.ts'
+import { createHistoryBuilder, type HistoryBuilder, holding } from '../../testing/history-builder.ts'
 import { createdOnce, nothingLost } from './items.ts'
 
 /** Runs `meanwhile` between the copy and the end of the fault. */
-function putBack(story: Story, meanwhile: () => void, losesItems = true): void {
+function putBack(story: HistoryBuilder, meanwhile: () => void, losesItems = true): void {
   const fault = { op: 'restore', f: 'fault', key: 'store-restore', losesItems } as const
   story.add({ ...fault, type: 'invoke' })
   meanwhile()
   story.add({ ...fault, type: 'ok', proof: 'seen' })
 }
 
-function judged(tell: (story: Story) => void, ...kept: readonly string[]) {
-  const story = createStory()
+function judged(tell: (story: HistoryBuilder) => void, ...kept: readonly string[]) {
+  const story = createHistoryBuilder()
   // so that there is always something to judge
   story.save('kept', 'created')
   tell(story)
@@ -26,9 +26,9 @@ function judged(tell: (story: Story) => void, ...kept: readonly string[]) {
 const VALID = { lost: 'valid', once: 'valid' }
 
 test('what was saved meanwhile may be gone, and be created again', () => {
-  const saved = (s: Story): void => putBack(s, () => s.save('a', 'created'))
+  const saved = (s: HistoryBuilder): void => putBack(s, () => s.save('a', 'created'))
   expect(judged(saved)).toEqual(VALID)
-  const again = (s: Story): void => {
+  const again = (s: HistoryBuilder): void => {
     saved(s)
     s.save('a', 'created')
     s.save('a', 'duplicate')
@@ -38,7 +38,7 @@ test('what was saved meanwhile may be gone, and be created again', () => {
 })
 
 test('what was deleted meanwhile may be there again', () => {
-  const tell = (s: Story): void => {
+  const tell = (s: HistoryBuilder): void => {
     s.save('a', 'created')
     putBack(s, () => s.remove('a', 'deleted'))
   }
@@ -47,7 +47,7 @@ test('what was deleted meanwhile may be there again', () => {
 })
 
 test('what was saved before may not be gone', () => {
-  const tell = (s: Story): void => {
+  const tell = (s: HistoryBuilder): void => {
     s.save('a', 'created')
     putBack(s, () => s.save('b', 'created'))
   }
@@ -55,7 +55,7 @@ test('what was saved before may not be gone', () => {
 })
 
 test('what was called a duplicate afterwards is there', () => {
-  const tell = (s: Story): void => {
+  const tell = (s: HistoryBuilder): void => {
     putBack(s, () => s.save('a', 'created'))
     s.save('a', 'duplicate')
   }
@@ -64,7 +64,7 @@ test('what was called a duplicate afterwards is there', () => {
 })
 
 test('it is undone once: what was created again afterwards is not created a third time', () => {
-  const tell = (s: Story): void => {
+  const tell = (s: HistoryBuilder): void => {
     putBack(s, () => s.save('a', 'created'))
     s.save('a', 'created')
     s.save('a', 'created')
@@ -73,7 +73,7 @@ test('it is undone once: what was created again afterwards is not created a thir
 })
 
 test('a look that fits before may come after', () => {
-  const tell = (s: Story): void => {
+  const tell = (s: HistoryBuilder): void => {
     putBack(s, () => s.save('a', 'created'))
     const create = s.beginSave('a')
     const look = s.beginSave('a')
@@ -84,6 +84,6 @@ test('a look that fits before may come after', () => {
 })
 
 test('a fault that loses nothing explains nothing', () => {
-  const tell = (s: Story): void => putBack(s, () => s.save('a', 'created'), false)
+  const tell = (s: HistoryBuilder): void => putBack(s, () => s.save('a', 'created'), false)
   expect(judged(tell).lost).toBe('violated')
 })

@@ -3,14 +3,14 @@
 import type { Kubectl } from '../../kube/kubectl.ts'
 import { ofComponent, type Pod, readPods, unready } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
-import { type Role, unwell } from '../../redis/topology/roles.ts'
+import { problemsOf, type ServerRole } from '../../redis/topology/roles.ts'
 import type { Setup } from '../plan.ts'
 import type { Docker } from '../targets/kind/docker.ts'
 import type { Installation } from '../targets/kind/installation.ts'
 import { redisPods } from '../targets/kind/values.ts'
 import { askRoles, askSentinels } from '../targets/kubernetes/redis-view.ts'
 
-export interface Stage {
+export interface DrillContext {
   readonly setup: Setup
   readonly kubectl: Kubectl
   readonly docker: Docker
@@ -21,13 +21,13 @@ export interface Stage {
 /** The installation at one moment. */
 export interface View {
   readonly pods: readonly Pod[]
-  readonly roles: readonly Role[]
+  readonly roles: readonly ServerRole[]
   /** What is not as it must be. Empty: nothing. */
   readonly problems: readonly string[]
 }
 
 /** Does the harm; resolves with how it is known to have happened. Rejects when it did not come about. */
-export type Strike = (stage: Stage, before: View, context: StrikeContext) => Promise<string>
+export type Strike = (stage: DrillContext, before: View, context: StrikeContext) => Promise<string>
 
 export interface StrikeContext {
   readonly signal: AbortSignal
@@ -41,7 +41,7 @@ const ASK_MS = 6_000
 /** Longest time until all is whole again after a fault, milliseconds. */
 const WHOLE_MS = 240_000
 
-export async function look(stage: Stage, signal: AbortSignal): Promise<View> {
+export async function look(stage: DrillContext, signal: AbortSignal): Promise<View> {
   const { kubectl, setup, installation } = stage
   const options = { signal, timeoutMs: LOOK_MS }
   const pods = await readPods(kubectl, options)
@@ -51,11 +51,11 @@ export async function look(stage: Stage, signal: AbortSignal): Promise<View> {
     askSentinels(kubectl, ofComponent(serving, 'sentinel'), { signal, timeoutMs: ASK_MS }),
   ])
   const shape = { mode: setup.mode, pods: redisPods(setup).redis }
-  return { pods, roles, problems: [...unready(pods, installation.wanted()), ...unwell(shape, roles, named)] }
+  return { pods, roles, problems: [...unready(pods, installation.wanted()), ...problemsOf(shape, roles, named)] }
 }
 
 /** Resolves when every pod is ready and Redis is whole. */
-export function whole(stage: Stage, signal: AbortSignal): Promise<View> {
+export function waitUntilHealthy(stage: DrillContext, signal: AbortSignal): Promise<View> {
   return untilSeen(
     async () => {
       const view = await look(stage, signal)

@@ -1,7 +1,7 @@
 /** A fault: something that is broken, seen to be broken, and healed again, within a bounded time. */
 import type { Random } from '../../std/random.ts'
 
-export interface Fault {
+export interface FaultInjection {
   /** Its name in the history, such as `replica-kill`. */
   readonly name: string
   /** Locks that are held may be granted again because of it. Default: false. */
@@ -12,7 +12,7 @@ export interface Fault {
    * Strikes and heals; resolves with how it is known to have happened. Rejects when it did not come about, and with
    * the signal's reason; heals in any case.
    */
-  strike(random: Random, signal: AbortSignal): Promise<string>
+  inject(random: Random, signal: AbortSignal): Promise<string>
 }
 
 /** One of several replicas of the service. */
@@ -27,25 +27,25 @@ export interface Replica {
   freeze(): Promise<string>
   thaw(): void
   /** Has it send itself the signal when it next passes the point. `met` resolves with the proof, or rejects in time. */
-  arm(point: string, strike: 'SIGKILL' | 'SIGSTOP'): Ambush
+  arm(point: string, strike: 'SIGKILL' | 'SIGSTOP'): Breakpoint
   /** Between it and the store. */
-  readonly wire: Wire
+  readonly link: ProxyLink
 }
 
-export interface Ambush {
+export interface Breakpoint {
   met(withinMs: number, signal: AbortSignal): Promise<string>
   disarm(): void
 }
 
 /** A connection that can hold a packet back, or lose answers. */
-export interface Wire {
+export interface ProxyLink {
   /** Holds the first piece of data from the replica that contains the marker, and all that follows it. */
-  hold(marker: Uint8Array): Trap
+  hold(marker: Uint8Array): PacketHold
   /** Lets it pass, and loses everything that is answered on that connection from then on. */
-  mute(marker: Uint8Array): Trap
+  mute(marker: Uint8Array): PacketHold
 }
 
-export interface Trap {
+export interface PacketHold {
   /** Resolves when it has caught something. */
   readonly caught: Promise<void>
   /** Delivers what was held; or forgets a trap that caught nothing. Resolves with how many bytes were delivered late. */

@@ -2,10 +2,10 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { readNodes } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
-import { mastersOf } from '../../redis/topology/roles.ts'
+import { primariesOf } from '../../redis/topology/roles.ts'
 import { systemClock } from '../../std/clock.ts'
 import { redisShell } from '../targets/kubernetes/redis-view.ts'
-import { look, type Stage, type Strike, type StrikeContext, type View, whole } from './context.ts'
+import { type DrillContext, look, type Strike, type StrikeContext, type View, waitUntilHealthy } from './context.ts'
 import { type Placement, placementOf } from './placement.ts'
 
 /** Told to whoever shares the cluster. */
@@ -44,7 +44,7 @@ export const freezeNode: Strike = async (stage, before, context) => {
 }
 
 /** Hands over until a master stands where it can be frozen. */
-async function placed(stage: Stage, before: View, signal: AbortSignal): Promise<Freeze> {
+async function placed(stage: DrillContext, before: View, signal: AbortSignal): Promise<Freeze> {
   let view = before
   for (let turn = 0; turn < PROMOTIONS; turn++) {
     const placement = placementOf(view.pods, view.roles)
@@ -52,19 +52,19 @@ async function placed(stage: Stage, before: View, signal: AbortSignal): Promise<
     if (placement.kind === 'impossible') throw new Error(placement.why)
     stage.say(`handing over from ${placement.insteadOf} to ${placement.replica}, to have a node to freeze`)
     await promote(stage, placement.replica, signal)
-    view = await whole(stage, signal)
+    view = await waitUntilHealthy(stage, signal)
   }
   throw new Error(`after ${PROMOTIONS} hand-overs no node holds exactly one master alone`)
 }
 
-function promote(stage: Stage, replica: string, signal: AbortSignal): Promise<void> {
+function promote(stage: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
   return stage.setup.mode === 'cluster'
     ? handOver(stage, replica, { script: 'me CLUSTER FAILOVER', signal })
     : preferred(stage, replica, signal)
 }
 
 /** Sentinels choose the replica of the smallest number above 0. */
-async function preferred(stage: Stage, replica: string, signal: AbortSignal): Promise<void> {
+async function preferred(stage: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
   const prefer = (priority: number, bound: AbortSignal): Promise<string> => {
     const script = `me CONFIG SET replica-priority ${priority}`
     return redisShell(stage.kubectl, replica, script, { signal: bound, timeoutMs: SHELL_MS })
@@ -85,12 +85,12 @@ interface HandOver {
   readonly signal: AbortSignal
 }
 
-async function handOver(stage: Stage, replica: string, { script, signal }: HandOver): Promise<void> {
+async function handOver(stage: DrillContext, replica: string, { script, signal }: HandOver): Promise<void> {
   await redisShell(stage.kubectl, replica, script, { signal, timeoutMs: SHELL_MS })
   await untilSeen(
     async () => {
       const { roles } = await look(stage, signal)
-      return mastersOf(roles).some(({ pod }) => pod === replica)
+      return primariesOf(roles).some(({ pod }) => pod === replica)
         ? { value: true }
         : { missing: `${replica} is no master` }
     },
@@ -100,12 +100,12 @@ async function handOver(stage: Stage, replica: string, { script, signal }: HandO
 }
 
 /** Who leads in the place of the frozen master. */
-function promoted(stage: Stage, master: string, { signal }: StrikeContext): Promise<string> {
+function promoted(stage: DrillContext, master: string, { signal }: StrikeContext): Promise<string> {
   if (stage.setup.mode === 'standalone') return Promise.resolve('nobody: there is only one')
   return untilSeen(
     async () => {
       const { roles } = await look(stage, signal)
-      const leaders = mastersOf(roles).filter(({ pod }) => pod !== master)
+      const leaders = primariesOf(roles).filter(({ pod }) => pod !== master)
       const want = stage.setup.mode === 'cluster' ? 3 : 1
       return leaders.length === want
         ? { value: leaders.map(({ pod }) => pod).join(', ') }
@@ -116,7 +116,7 @@ function promoted(stage: Stage, master: string, { signal }: StrikeContext): Prom
   )
 }
 
-function notReady(stage: Stage, node: string, { signal }: StrikeContext): Promise<true> {
+function notReady(stage: DrillContext, node: string, { signal }: StrikeContext): Promise<true> {
   return untilSeen(
     async () => {
       const nodes = await readNodes(stage.kubectl, { signal })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Pod } from '../../kube/pods.ts'
-import type { Role } from '../../redis/topology/roles.ts'
+import type { ServerRole } from '../../redis/topology/roles.ts'
 import { placementOf } from './placement.ts'
 
 const pod = (name: string, node: string, component = 'redis'): Pod => ({
@@ -13,7 +13,7 @@ const pod = (name: string, node: string, component = 'redis'): Pod => ({
   image: '',
   containerId: name,
 })
-const role = (name: string, kind: Role['role'], cluster?: readonly [string, string]): Role => ({
+const role = (name: string, kind: ServerRole['role'], cluster?: readonly [string, string]): ServerRole => ({
   pod: name,
   role: kind,
   synced: true,

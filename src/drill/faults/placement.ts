@@ -3,7 +3,7 @@
  * go on for the drill to tell anything. When there is none, which replica has to become master first. Pure.
  */
 import type { Pod } from '../../kube/pods.ts'
-import { mastersOf, type Role } from '../../redis/topology/roles.ts'
+import { primariesOf, type ServerRole } from '../../redis/topology/roles.ts'
 
 export type Placement =
   | { readonly kind: 'freeze'; readonly node: string; readonly master: string }
@@ -13,10 +13,10 @@ export type Placement =
 /** Components whose loss would be another drill, or the end of this one. */
 const SPARED = ['postgres', 'legacy-backend', 'load', 'canary']
 
-export function placementOf(pods: readonly Pod[], roles: readonly Role[]): Placement {
+export function placementOf(pods: readonly Pod[], roles: readonly ServerRole[]): Placement {
   const nodeOf = new Map(pods.map(({ name, node }) => [name, node]))
   const spared = new Set(pods.filter(({ component }) => SPARED.includes(component)).map(({ node }) => node))
-  const masters = mastersOf(roles)
+  const masters = primariesOf(roles)
   const mastersOn = Map.groupBy(masters, ({ pod }) => nodeOf.get(pod) ?? '')
   const isFit = (node: string): boolean => node !== '' && !spared.has(node)
   for (const master of masters) {
@@ -39,7 +39,7 @@ export function placementOf(pods: readonly Pod[], roles: readonly Role[]): Place
   return { kind: 'impossible', why: `no worker without ${SPARED.join(', ')} can hold one Redis master alone` }
 }
 
-function replicasOf(master: Role, roles: readonly Role[]): readonly Role[] {
+function replicasOf(master: ServerRole, roles: readonly ServerRole[]): readonly ServerRole[] {
   return roles.filter(
     ({ role, cluster }) => role === 'replica' && (cluster === undefined || cluster.masterId === master.cluster?.id),
   )

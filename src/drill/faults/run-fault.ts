@@ -4,23 +4,23 @@ import { systemClock } from '../../std/clock.ts'
 import type { RedisLoss } from '../checkers/canary.ts'
 import type { Entry, Event } from '../history.ts'
 import type { DrillWindow } from '../report/judge.ts'
-import { type Stage, type Strike, type View, whole } from './context.ts'
+import { type DrillContext, type Strike, type View, waitUntilHealthy } from './context.ts'
 
 /** Steady before each fault, milliseconds. */
 const BASELINE_MS = 6_000
 /** Whole again, and watched for so long. */
 const QUIET_MS = 5_000
 
-export interface Plot {
+export interface FaultCase {
   /** Unique in the run. */
   readonly name: string
   /** Undefined: it is skipped, as a control. */
-  readonly strike: Strike | undefined
+  readonly inject: Strike | undefined
   /** Whether Redis may lose by it what it acknowledged, locks among it. */
   readonly redisLoss: RedisLoss
 }
 
-export interface Enacted {
+export interface FaultRun {
   readonly window: DrillWindow
   /** How it is known to have happened, or why it did not. */
   readonly proof: string
@@ -47,10 +47,15 @@ export function createNemesis(wallMs: () => number): Nemesis {
 }
 
 /** Rejects only when it is interrupted, or when there is no steady state to begin with. */
-export async function enact(stage: Stage, plot: Plot, nemesis: Nemesis, signal: AbortSignal): Promise<Enacted> {
+export async function runFault(
+  stage: DrillContext,
+  plot: FaultCase,
+  nemesis: Nemesis,
+  signal: AbortSignal,
+): Promise<FaultRun> {
   const { name, redisLoss } = plot
   const fromMs = Date.now()
-  const before = await whole(stage, signal)
+  const before = await waitUntilHealthy(stage, signal)
   await systemClock.sleep(BASELINE_MS, signal)
   stage.say(`${name}: strikes`)
   const { struckMs, proof } = await strike(stage, plot, { before, nemesis, signal })
@@ -64,28 +69,32 @@ export async function enact(stage: Stage, plot: Plot, nemesis: Nemesis, signal: 
   return { window, proof, tookMs: untilMs - fromMs }
 }
 
-interface Scene {
+interface InjectionContext {
   readonly before: View
   readonly nemesis: Nemesis
   readonly signal: AbortSignal
 }
 
-interface Struck {
+interface Injected {
   readonly struckMs: number
   /** How it is known to have happened, or why it did not. */
   readonly proof: string
 }
 
 /** A strike that fails is no fault that happened: it is noted as such, and the drill goes on to be inconclusive. */
-async function strike(stage: Stage, plot: Plot, { before, nemesis, signal }: Scene): Promise<Struck> {
+async function strike(
+  stage: DrillContext,
+  plot: FaultCase,
+  { before, nemesis, signal }: InjectionContext,
+): Promise<Injected> {
   const { name, redisLoss } = plot
   const losesLocks = redisLoss === 'allow'
   const fault = { process: 'nemesis', op: `fault-${name}`, f: 'fault', key: name, losesLocks } as const
   let begun: Event | undefined
   const begin = (): Event => (begun ??= nemesis.record({ ...fault, type: 'invoke' }))
   try {
-    if (plot.strike === undefined) throw new Error('it was left out')
-    const proof = await plot.strike(stage, before, { signal, struck: () => void begin() })
+    if (plot.inject === undefined) throw new Error('it was left out')
+    const proof = await plot.inject(stage, before, { signal, struck: () => void begin() })
     const { tMono } = begin()
     nemesis.record({ ...fault, type: 'ok', proof })
     return { struckMs: tMono, proof }
@@ -98,9 +107,9 @@ async function strike(stage: Stage, plot: Plot, { before, nemesis, signal }: Sce
   }
 }
 
-async function missingAfter(stage: Stage, signal: AbortSignal): Promise<string | undefined> {
+async function missingAfter(stage: DrillContext, signal: AbortSignal): Promise<string | undefined> {
   try {
-    await whole(stage, signal)
+    await waitUntilHealthy(stage, signal)
     return undefined
   } catch (failure) {
     signal.throwIfAborted()

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { FinalStore, LoggedSave } from '../checkers/final-store.ts'
 
 const LINE = Type.Object({
@@ -17,7 +17,7 @@ const LINE = Type.Object({
   fence: Type.Optional(Type.String()),
 })
 
-/** `where` is a file or an http address. Throws Fault INPUT_UNREADABLE. */
+/** `where` is a file or an http address. Throws IngotError INPUT_UNREADABLE. */
 export async function readAuditLog(where: string, fencing: 'on' | 'off', signal: AbortSignal): Promise<FinalStore> {
   return parseAuditLog(await textOf(where, signal), fencing)
 }
@@ -37,7 +37,7 @@ export function parseAuditLog(text: string, fencing: 'on' | 'off'): FinalStore {
 function savesOf(text: string, number: number): readonly LoggedSave[] {
   const line = parse(text)
   if (!Value.Check(LINE, line))
-    throw new Fault('INPUT_UNREADABLE', `line ${number} of the audit log is not of its form`)
+    throw new IngotError('INPUT_UNREADABLE', `line ${number} of the audit log is not of its form`)
   if (line.type === 'look') return []
   const bytes = createHash('sha256')
     .update(Buffer.from(line.content ?? '', 'base64'))
@@ -63,6 +63,6 @@ async function textOf(where: string, signal: AbortSignal): Promise<string> {
     return await response.text()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('INPUT_UNREADABLE', `cannot read the audit log "${where}": ${why}`, { cause })
+    throw new IngotError('INPUT_UNREADABLE', `cannot read the audit log "${where}": ${why}`, { cause })
   }
 }

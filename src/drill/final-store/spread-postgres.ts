@@ -1,7 +1,7 @@
 /** What a Postgres store holds, read in one pass and written in parts, however many rows there are. */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { FinalStore, StoredRow } from '../checkers/final-store.ts'
 import { NUMBER_PATTERN } from '../workloads/content.ts'
 import { idOfHex } from './item-id.ts'
@@ -61,7 +61,7 @@ export function rowsFile(folder: string, part: number): string {
   return join(folder, `rows-${part}.tsv`)
 }
 
-/** Reads back one part. Throws Fault INPUT_UNREADABLE. */
+/** Reads back one part. Throws IngotError INPUT_UNREADABLE. */
 export function readSpreadRows(folder: string, part: number): FinalStore {
   const path = rowsFile(folder, part)
   const lines = textOf(path).split('\n').slice(0, -1)
@@ -73,14 +73,14 @@ function textOf(path: string): string {
     return readFileSync(path, 'utf8')
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('INPUT_UNREADABLE', `cannot read the rows "${path}": ${why}`, { cause })
+    throw new IngotError('INPUT_UNREADABLE', `cannot read the rows "${path}": ${why}`, { cause })
   }
 }
 
 function rowOf(line: string, where: string): StoredRow {
   const [collection, id, bytes, ...rest] = line.split('\t')
   if (collection === undefined || id === undefined || bytes === undefined || rest.length > 0) {
-    throw new Fault('INPUT_UNREADABLE', `${where} is not a row of three columns`)
+    throw new IngotError('INPUT_UNREADABLE', `${where} is not a row of three columns`)
   }
   return { collection, id, bytes }
 }

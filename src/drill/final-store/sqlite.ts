@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { FinalStore } from '../checkers/final-store.ts'
 import { idOfHex } from './item-id.ts'
 
@@ -22,9 +22,9 @@ const ROWS = `
   SELECT c.name, hex(i.id) AS id, coalesce(i.media, 'application/json') AS media, i.content
   FROM items i JOIN collections c ON c.id = i.collection`
 
-/** Calls back for every row. Throws Fault INPUT_UNREADABLE for a folder without a store, or one that SQLite finds damaged. */
+/** Calls back for every row. Throws IngotError INPUT_UNREADABLE for a folder without a store, or one that SQLite finds damaged. */
 export function eachSqliteRow(folder: string, take: (row: FileRow) => void): void {
-  if (!existsSync(join(folder, FILE))) throw new Fault('INPUT_UNREADABLE', `there is no ${FILE} in "${folder}"`)
+  if (!existsSync(join(folder, FILE))) throw new IngotError('INPUT_UNREADABLE', `there is no ${FILE} in "${folder}"`)
   const copy = mkdtempSync(join(tmpdir(), 'ingot-copy-'))
   try {
     cpSync(folder, copy, { recursive: true })
@@ -39,7 +39,7 @@ function readCopy(file: string, take: (row: FileRow) => void): void {
   try {
     const found = db.prepare('PRAGMA integrity_check').all()
     const verdict = found.map((row) => String(row['integrity_check'])).join('; ')
-    if (verdict !== 'ok') throw new Fault('INPUT_UNREADABLE', `SQLite says of ${FILE}: ${verdict}`)
+    if (verdict !== 'ok') throw new IngotError('INPUT_UNREADABLE', `SQLite says of ${FILE}: ${verdict}`)
     for (const row of db.prepare(ROWS).iterate()) take(fileRow(row))
   } finally {
     db.close()

@@ -4,7 +4,7 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { failpoint } from '#failpoint'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { RegisterRow } from '../checkers/final-store.ts'
 import type { FencedRegister } from './register.ts'
@@ -49,7 +49,7 @@ export function openSqliteRegister(path: string): FencedRegister & Disposable {
   }
 }
 
-/** The writes that were taken, in the order of their commits. Throws Fault INPUT_UNREADABLE. */
+/** The writes that were taken, in the order of their commits. Throws IngotError INPUT_UNREADABLE. */
 export function readSqliteRegister(path: string): readonly RegisterRow[] {
   try {
     // read-only: one that is absent must not be made
@@ -67,6 +67,6 @@ export function readSqliteRegister(path: string): readonly RegisterRow[] {
     }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('INPUT_UNREADABLE', `cannot read the register "${path}": ${why}`, { cause })
+    throw new IngotError('INPUT_UNREADABLE', `cannot read the register "${path}": ${why}`, { cause })
   }
 }

@@ -1,7 +1,7 @@
 /** How bodies get in: as opaque bytes, within the limits of receive.ts. The framework parses nothing. */
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { RouteContext } from '../deps.ts'
 import { isUnread } from './linger.ts'
 import { receiveBody } from './receive.ts'
@@ -31,7 +31,7 @@ export function readBodies(app: FastifyInstance, context: RouteContext): void {
     const { bodyIdleMs: idleMs, bodyTimeMs: totalMs } = context.options
     const { clock } = context
     const lease = leases.get(request.raw)
-    if (lease === undefined) throw new Fault('INTERNAL', 'the body has no lease')
+    if (lease === undefined) throw new IngotError('INTERNAL', 'the body has no lease')
     const contentLength = request.headers['content-length']
     return receiveBody(payload, { clock, lease, maxBytes: limitOf(request), contentLength, idleMs, totalMs })
   })
@@ -42,7 +42,7 @@ export function readBodies(app: FastifyInstance, context: RouteContext): void {
 function refuseAnnounced(request: FastifyRequest): void {
   const limit = limitOf(request)
   if (Number(request.headers['content-length'] ?? 0) > limit) {
-    throw new Fault('CONTENT_TOO_LARGE', `the body has more than ${limit} bytes`, { facts: { limit } })
+    throw new IngotError('CONTENT_TOO_LARGE', `the body has more than ${limit} bytes`, { facts: { limit } })
   }
 }
 

@@ -1,19 +1,19 @@
 /** A request body chunk by chunk, where waiting for the next one ends with a deadline or a signal. */
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 export interface ChunkReader {
   /**
    * Resolves with the next chunk, or undefined at the end. Rejects with the signal's reason, with what `late` returns
-   * after `withinMs`, or with Fault CLIENT_GONE. One call at a time.
+   * after `withinMs`, or with IngotError CLIENT_GONE. One call at a time.
    */
   next(signal: AbortSignal, deadline: Deadline): Promise<Buffer | undefined>
 }
 
 interface Deadline {
   readonly withinMs: number
-  readonly late: () => Fault
+  readonly late: () => IngotError
 }
 
 /** The body flows only during a call of `next`. An async iterator would keep whoever reads later from its rest. */
@@ -49,6 +49,6 @@ export function createChunkReader(body: IncomingMessage, clock: Clock): ChunkRea
   }
 }
 
-function gone(cause?: unknown): Fault {
-  return new Fault('CLIENT_GONE', 'the client closed the connection', { cause })
+function gone(cause?: unknown): IngotError {
+  return new IngotError('CLIENT_GONE', 'the client closed the connection', { cause })
 }

@@ -2,7 +2,7 @@
  * Splits a JSON array into the bytes of its elements. This scan reads only the structure of the outer array. Whether an
  * element is JSON is decided where its id is computed.
  */
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -15,7 +15,7 @@ const CLOSE_BRACE = 0x7d
 /**
  * Returns the elements as views into `text`. Elements are counted during the scan, and the scan stops at the first one
  * beyond `maxElements`, so at most that many views exist however many elements the body has.
- * Throws Fault JSON_INVALID with the byte offset if the text is not one array, CONTENT_TOO_LARGE beyond `maxElements`.
+ * Throws IngotError JSON_INVALID with the byte offset if the text is not one array, CONTENT_TOO_LARGE beyond `maxElements`.
  */
 export function splitArray(text: Buffer, maxElements: number): Buffer[] {
   const start = skipSpace(text, 0)
@@ -38,8 +38,8 @@ export function splitArray(text: Buffer, maxElements: number): Buffer[] {
   return elements
 }
 
-function tooMany(maxElements: number): Fault {
-  return new Fault('CONTENT_TOO_LARGE', `the batch has more than ${maxElements} items (maxBatchItems)`, {
+function tooMany(maxElements: number): IngotError {
+  return new IngotError('CONTENT_TOO_LARGE', `the batch has more than ${maxElements} items (maxBatchItems)`, {
     facts: { limit: maxElements },
   })
 }
@@ -83,6 +83,6 @@ function trimmedEnd(text: Buffer, end: number): number {
   return last
 }
 
-function invalid(message: string, position: number): Fault {
-  return new Fault('JSON_INVALID', `${message} (at byte ${position})`, { facts: { position } })
+function invalid(message: string, position: number): IngotError {
+  return new IngotError('JSON_INVALID', `${message} (at byte ${position})`, { facts: { position } })
 }

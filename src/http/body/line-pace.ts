@@ -4,11 +4,11 @@
  * service itself has no room, a line is not late.
  */
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 export interface LinePace {
   /** Starts a wait for the next chunk; returns its deadline. */
-  wait(): { readonly withinMs: number; readonly late: () => Fault }
+  wait(): { readonly withinMs: number; readonly late: () => IngotError }
   /** Ends the wait. `lines`: lines that have ended so far. `isInLine`: whether another one has begun. */
   got(lines: number, isInLine: boolean): void
 }
@@ -31,7 +31,7 @@ export function createLinePace(clock: Clock, { idleMs, lineMs }: PaceLimits): Li
       const lineLeftMs = isInLine ? lineMs - waitedMs : Number.POSITIVE_INFINITY
       if (idleMs <= lineLeftMs)
         return { withinMs: idleMs, late: () => stalled(`no data came for ${idleMs} ms (bodyIdle)`) }
-      const late = (): Fault => stalled(`line ${lines + 1} did not end within ${lineMs} ms (bodyTime)`)
+      const late = (): IngotError => stalled(`line ${lines + 1} did not end within ${lineMs} ms (bodyTime)`)
       return { withinMs: Math.max(lineLeftMs, 0), late }
     },
     got(nowLines, nowInLine) {
@@ -43,6 +43,6 @@ export function createLinePace(clock: Clock, { idleMs, lineMs }: PaceLimits): Li
   }
 }
 
-function stalled(message: string): Fault {
-  return new Fault('BODY_STALLED', message)
+function stalled(message: string): IngotError {
+  return new IngotError('BODY_STALLED', message)
 }

@@ -3,7 +3,7 @@
  * bound of all of them together. A lease is charged for what it allocates, not for what it was told to expect, so a
  * client that announces much and sends nothing takes nothing from others.
  */
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 export interface ReceiveBudget {
   /** Bytes that all leases hold. */
@@ -14,7 +14,7 @@ export interface ReceiveBudget {
 
 export interface ReceiveLease {
   /**
-   * Holds `bytes` from now on instead of what it held. Throws Fault OVERLOADED if all leases together would exceed the
+   * Holds `bytes` from now on instead of what it held. Throws IngotError OVERLOADED if all leases together would exceed the
    * budget; the lease then holds what it held before. A lease may always shrink.
    */
   resize(bytes: number): void
@@ -48,6 +48,9 @@ export function createReceiveBudget(maxBytes: number): ReceiveBudget {
   }
 }
 
-function overloaded(maxBytes: number): Fault {
-  return new Fault('OVERLOADED', `the bodies of other requests fill the ${maxBytes} bytes for them (maxReceivingBytes)`)
+function overloaded(maxBytes: number): IngotError {
+  return new IngotError(
+    'OVERLOADED',
+    `the bodies of other requests fill the ${maxBytes} bytes for them (maxReceivingBytes)`,
+  )
 }

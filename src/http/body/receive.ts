@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { Clock, Timer } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createBodyBuffer } from './body-buffer.ts'
 import type { ReceiveLease } from './receive-budget.ts'
 
@@ -24,7 +24,7 @@ export interface Receiving extends ReceiveLimits {
 }
 
 /**
- * Resolves with the whole body. Rejects with Fault CONTENT_TOO_LARGE, OVERLOADED, BODY_STALLED, REQUEST_INVALID (it is
+ * Resolves with the whole body. Rejects with IngotError CONTENT_TOO_LARGE, OVERLOADED, BODY_STALLED, REQUEST_INVALID (it is
  * not as long as announced) or CLIENT_GONE. The lease stays charged for the body until its owner closes it.
  */
 export async function receiveBody(payload: Readable, receiving: Receiving): Promise<Buffer> {
@@ -43,7 +43,7 @@ export async function receiveBody(payload: Readable, receiving: Receiving): Prom
     }
   }
   const gone = (cause?: unknown): void =>
-    reject(new Fault('CLIENT_GONE', 'the client closed the connection', { cause }))
+    reject(new IngotError('CLIENT_GONE', 'the client closed the connection', { cause }))
   payload.on('data', take).once('end', resolve).once('error', gone).once('close', gone)
   try {
     await promise
@@ -52,7 +52,7 @@ export async function receiveBody(payload: Readable, receiving: Receiving): Prom
     payload.off('data', take).off('end', resolve).off('close', gone)
   }
   if (announced !== undefined && announced !== body.length) {
-    throw new Fault('REQUEST_INVALID', 'the body is not as long as Content-Length says')
+    throw new IngotError('REQUEST_INVALID', 'the body is not as long as Content-Length says')
   }
   return body.whole()
 }
@@ -63,15 +63,16 @@ interface Pace {
 }
 
 /** One timer for both limits: it is set again when it fires early, not at every chunk. */
-function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (fault: Fault) => void): Pace {
+function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (fault: IngotError) => void): Pace {
   const startedMs = clock.monotonicMs()
   let movedMs = startedMs
   const check = (): void => {
     const nowMs = clock.monotonicMs()
     const idleLeft = movedMs + idleMs - nowMs
     const totalLeft = startedMs + totalMs - nowMs
-    if (idleLeft <= 0) return late(new Fault('BODY_STALLED', `no data came for ${idleMs} ms (bodyIdle)`))
-    if (totalLeft <= 0) return late(new Fault('BODY_STALLED', `the body did not end within ${totalMs} ms (bodyTime)`))
+    if (idleLeft <= 0) return late(new IngotError('BODY_STALLED', `no data came for ${idleMs} ms (bodyIdle)`))
+    if (totalLeft <= 0)
+      return late(new IngotError('BODY_STALLED', `the body did not end within ${totalMs} ms (bodyTime)`))
     timer = clock.timer(Math.min(idleLeft, totalLeft), check)
   }
   let timer: Timer = clock.timer(Math.min(idleMs, totalMs), check)
@@ -81,6 +82,6 @@ function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (faul
   }
 }
 
-function tooLarge(maxBytes: number): Fault {
-  return new Fault('CONTENT_TOO_LARGE', `the body has more than ${maxBytes} bytes`, { facts: { limit: maxBytes } })
+function tooLarge(maxBytes: number): IngotError {
+  return new IngotError('CONTENT_TOO_LARGE', `the body has more than ${maxBytes} bytes`, { facts: { limit: maxBytes } })
 }

@@ -1,10 +1,10 @@
 /** Writes an answer as fast as its reader takes it, and no longer than a deadline when it takes nothing. */
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 export interface AnswerWriter {
-  /** Resolves when there is room for more. Rejects with Fault READ_STALLED if the reader takes nothing, CLIENT_GONE if it left. */
+  /** Resolves when there is room for more. Rejects with IngotError READ_STALLED if the reader takes nothing, CLIENT_GONE if it left. */
   write(text: string): Promise<void>
 }
 
@@ -16,7 +16,7 @@ export function createAnswerWriter(response: ServerResponse, clock: Clock, stall
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const closed = (): void => reject(gone())
       const timer = clock.timer(stallMs, () =>
-        reject(new Fault('READ_STALLED', `no answer was read for ${stallMs} ms`)),
+        reject(new IngotError('READ_STALLED', `no answer was read for ${stallMs} ms`)),
       )
       response.once('drain', resolve).once('close', closed)
       try {
@@ -29,6 +29,6 @@ export function createAnswerWriter(response: ServerResponse, clock: Clock, stall
   }
 }
 
-function gone(): Fault {
-  return new Fault('CLIENT_GONE', 'the client closed the connection')
+function gone(): IngotError {
+  return new IngotError('CLIENT_GONE', 'the client closed the connection')
 }

@@ -1,7 +1,7 @@
 /** Collections and their identity policy. */
 import type { FastifyInstance } from 'fastify'
 import { parsePolicy } from '../../identity/policy.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { admit } from '../access.ts'
 import type { RouteContext } from '../deps.ts'
 import { CollectionAnswer, CollectionParams, Policy, REFUSED } from './schemas.ts'
@@ -35,7 +35,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
       const policy = parsePolicy(parseBody(request.body))
       const outcome = await context.ingest.define(collection, policy)
       if (outcome === 'immutable') {
-        throw new Fault('POLICY_IMMUTABLE', `collection "${collection}" holds items under another policy`)
+        throw new IngotError('POLICY_IMMUTABLE', `collection "${collection}" holds items under another policy`)
       }
       return reply.code(outcome === 'defined' ? 201 : 200).send({ collection, policy })
     },
@@ -54,7 +54,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
     async (request) => {
       const { collection } = request.params
       const known = await context.store.collection(collection)
-      if (known === undefined) throw new Fault('NOT_FOUND', `there is no collection "${collection}" yet`)
+      if (known === undefined) throw new IngotError('NOT_FOUND', `there is no collection "${collection}" yet`)
       return { collection, policy: known.policy }
     },
   )
@@ -64,6 +64,6 @@ function parseBody(body: unknown): unknown {
   try {
     return JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '')
   } catch (cause) {
-    throw new Fault('JSON_INVALID', 'the policy is not JSON', { cause })
+    throw new IngotError('JSON_INVALID', 'the policy is not JSON', { cause })
   }
 }

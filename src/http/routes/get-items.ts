@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseContentId } from '../../identity/content-id.ts'
 import type { FoundItem, StoredItem } from '../../items/item.ts'
 import type { PageRequest } from '../../items/store.ts'
-import { Fault, toFault } from '../../std/fault.ts'
+import { IngotError, toFault } from '../../std/error.ts'
 import { admit } from '../access.ts'
 import { isUnread } from '../body/linger.ts'
 import { createAnswerWriter } from '../body/response-writer.ts'
@@ -128,10 +128,10 @@ async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): 
   return item
 }
 
-function missing({ collection, id }: ItemRoute['Params']): Fault {
+function missing({ collection, id }: ItemRoute['Params']): IngotError {
   const what =
     parseContentId(id) === undefined ? 'the id in the path is not of the form of an item id' : `no item "${id}"`
-  return new Fault('ITEM_NOT_FOUND', `collection "${collection}": ${what}`)
+  return new IngotError('ITEM_NOT_FOUND', `collection "${collection}": ${what}`)
 }
 
 function pageOf(query: ListRoute['Querystring']): PageRequest {
@@ -175,7 +175,7 @@ async function exportItems(
   let page = await store.list(collection, { ...pageOf(request.query), limit: isHead ? 1 : EXPORT_ITEMS })
   // a misspelt name must not look like an empty collection
   if (page.items.length === 0 && (await store.collection(collection)) === undefined)
-    throw new Fault('NOT_FOUND', `there is no collection "${collection}"`)
+    throw new IngotError('NOT_FOUND', `there is no collection "${collection}"`)
   if (isHead) {
     reply.hijack().raw.writeHead(200, headers).end()
     return reply

@@ -1,6 +1,6 @@
 /** For the one who runs the service: is it alive, is it ready, what does it count. */
 import type { FastifyInstance } from 'fastify'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { RouteContext } from '../deps.ts'
 
 /** A store that takes longer than this to say that it is ready is not. */
@@ -16,7 +16,7 @@ export function healthRoutes(app: FastifyInstance, context: RouteContext): void 
   // answers as long as the event loop turns; whatever stands behind the service is no reason to kill it
   app.get('/livez', plain, () => 'ok\n')
   app.get('/readyz', plain, async () => {
-    if (context.leaving.aborted) throw new Fault('SHUTTING_DOWN', 'the service is about to end')
+    if (context.leaving.aborted) throw new IngotError('SHUTTING_DOWN', 'the service is about to end')
     await checkStore(context)
     return 'ok\n'
   })
@@ -28,7 +28,9 @@ export function healthRoutes(app: FastifyInstance, context: RouteContext): void 
 
 async function checkStore(context: RouteContext): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = context.clock.timer(CHECK_MS, () => reject(new Fault('STORE_UNAVAILABLE', 'the store does not answer')))
+  const timer = context.clock.timer(CHECK_MS, () =>
+    reject(new IngotError('STORE_UNAVAILABLE', 'the store does not answer')),
+  )
   try {
     await Promise.race([context.store.check(), late])
   } finally {

@@ -4,12 +4,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failpoint } from '#failpoint'
 import type { RawContent } from '../../items/prepare.ts'
 import { type Receipt, receiptOf } from '../../items/receipt.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { admit, callerOf } from '../access.ts'
 import { mediaOf } from '../body/bodies.ts'
 import { splitArray } from '../body/json-array.ts'
 import type { RouteContext } from '../deps.ts'
-import { claimOf, idempotencyKey } from '../idempotency.ts'
+import { idempotencyKey, keyedRequestOf } from '../idempotency.ts'
 import { preferredWaitMs, withinWait } from '../prefer.ts'
 import { BatchAnswer, CollectionParams, ItemAnswer, PROBLEM_CONTENT, StreamAnswer } from './schemas.ts'
 import { answerStream } from './stream.ts'
@@ -62,7 +62,7 @@ function itemsRoute(app: FastifyInstance, context: RouteContext): void {
     async (request, reply) => {
       const { body } = request
       if (Buffer.isBuffer(body)) return putSingle(context, { request, reply, body })
-      if (body === undefined) throw new Fault('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
+      if (body === undefined) throw new IngotError('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
       return answerStream(context, request, reply)
     },
   )
@@ -88,9 +88,9 @@ function batchRoute(app: FastifyInstance, context: RouteContext): void {
     },
     async (request, reply) => {
       const { body } = request
-      if (body === undefined) throw new Fault('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
+      if (body === undefined) throw new IngotError('MEDIA_TYPE_UNSUPPORTED', NO_CONTENT)
       if (!Buffer.isBuffer(body) || mediaOf(request) !== 'application/json') {
-        throw new Fault('MEDIA_TYPE_UNSUPPORTED', 'a batch is a JSON array, sent as application/json')
+        throw new IngotError('MEDIA_TYPE_UNSUPPORTED', 'a batch is a JSON array, sent as application/json')
       }
       return putBatch(context, { request, reply, body })
     },
@@ -117,7 +117,9 @@ async function putBatch(context: RouteContext, exchange: Exchange): Promise<Fast
   const contents = splitArray(exchange.body, maxBatchItems).map(
     (content): RawContent =>
       content.length > maxItemBytes
-        ? { refused: new Fault('CONTENT_TOO_LARGE', `the item has more than ${maxItemBytes} bytes (maxItemBytes)`) }
+        ? {
+            refused: new IngotError('CONTENT_TOO_LARGE', `the item has more than ${maxItemBytes} bytes (maxItemBytes)`),
+          }
         : { media: 'application/json', content },
   )
   // with an element that is no JSON the array is none either
@@ -127,7 +129,7 @@ async function putBatch(context: RouteContext, exchange: Exchange): Promise<Fast
 interface Put {
   readonly kind: 'single' | 'batch'
   readonly contents: readonly RawContent[]
-  readonly fatal: (fault: Fault) => boolean
+  readonly fatal: (fault: IngotError) => boolean
 }
 
 async function put(context: RouteContext, exchange: Exchange, what: Put): Promise<FastifyReply> {
@@ -143,7 +145,7 @@ async function put(context: RouteContext, exchange: Exchange, what: Put): Promis
 async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put, key: string): Promise<FastifyReply> {
   const { request, body } = exchange
   const expiresAtMs = context.clock.wallMs() + context.options.idempotencyTtlMs
-  const claim = claimOf(request, callerOf(request), key, { kind: what.kind, body, expiresAtMs })
+  const claim = keyedRequestOf(request, callerOf(request), key, { kind: what.kind, body, expiresAtMs })
   const result = await context.ingest.submitClaimed({ collection: request.params.collection, ...what }, claim)
   switch (result.kind) {
     case 'stored':
@@ -154,7 +156,7 @@ async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put,
       exchange.reply.header('idempotency-replayed', 'true')
       return send(exchange, result.receipt)
     case 'key-reused':
-      throw new Fault('IDEMPOTENCY_KEY_REUSED', 'the Idempotency-Key was used for another request')
+      throw new IngotError('IDEMPOTENCY_KEY_REUSED', 'the Idempotency-Key was used for another request')
     default:
       return result satisfies never
   }

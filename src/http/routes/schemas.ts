@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { MAX_POINTER_LENGTH, MAX_POINTERS } from '../../identity/policy.ts'
 import { COLLECTION_NAME_PATTERN } from '../../items/item.ts'
-import { FAULTS } from '../../std/fault.ts'
+import { ERRORS } from '../../std/error.ts'
 
 const Pointer = Type.String({
   pattern: '^(/([^~/]|~[01])*)+$',
@@ -67,7 +67,7 @@ export const ItemAnswer = Type.Object(
 )
 
 const LineError = Type.Object({
-  code: Type.Enum(Object.keys(FAULTS), { type: 'string' }),
+  code: Type.Enum(Object.keys(ERRORS), { type: 'string' }),
   detail: Type.String(),
 })
 
@@ -132,7 +132,7 @@ export const ProblemAnswer = Type.Object(
     type: Type.String(),
     title: Type.String({ description: 'what to do' }),
     status: Type.Integer(),
-    code: Type.Enum(Object.keys(FAULTS), { type: 'string' }),
+    code: Type.Enum(Object.keys(ERRORS), { type: 'string' }),
     detail: Type.String({ description: 'what was wrong, where' }),
     traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
   },

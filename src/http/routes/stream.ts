@@ -18,7 +18,7 @@ import { failpoint } from '#failpoint'
 import type { ItemResult } from '../../items/item.ts'
 import type { Submission } from '../../items/pipeline/ingest.ts'
 import type { RawContent } from '../../items/prepare.ts'
-import { Fault, toFault } from '../../std/fault.ts'
+import { IngotError, toFault } from '../../std/error.ts'
 import { createLineSplitter, type Line } from '../../std/lines.ts'
 import { createChunkReader } from '../body/chunk-reader.ts'
 import { createLinePace } from '../body/line-pace.ts'
@@ -51,7 +51,7 @@ export async function answerStream(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   if (request.headers['idempotency-key'] !== undefined) {
-    throw new Fault('IDEMPOTENCY_KEY_INVALID', 'a stream takes no Idempotency-Key: its lines are their own')
+    throw new IngotError('IDEMPOTENCY_KEY_INVALID', 'a stream takes no Idempotency-Key: its lines are their own')
   }
   const lease = context.receiving.open()
   try {
@@ -181,7 +181,12 @@ class StreamExchange {
     const contents = items.map(
       (line): RawContent =>
         line.tooLong
-          ? { refused: new Fault('CONTENT_TOO_LARGE', `the line has more than ${maxItemBytes} bytes (maxItemBytes)`) }
+          ? {
+              refused: new IngotError(
+                'CONTENT_TOO_LARGE',
+                `the line has more than ${maxItemBytes} bytes (maxItemBytes)`,
+              ),
+            }
           : { media: 'application/json', content: line.bytes },
     )
     return this.#submitWhenTaken({ collection: this.#request.params.collection, contents })
@@ -195,7 +200,7 @@ class StreamExchange {
       try {
         return await ingest.submit(submission)
       } catch (thrown) {
-        if (!(thrown instanceof Fault) || thrown.code !== 'OVERLOADED') throw thrown
+        if (!(thrown instanceof IngotError) || thrown.code !== 'OVERLOADED') throw thrown
       }
       await ingest.room(signal)
     }
@@ -222,7 +227,7 @@ class StreamExchange {
     const { raw } = this.#reply
     // the queue's own failure is what brought us here, or comes to nothing beside it
     await this.#answered.catch(() => {})
-    const fault = draining.aborted ? new Fault('SHUTTING_DOWN', 'the service is shutting down') : toFault(thrown)
+    const fault = draining.aborted ? new IngotError('SHUTTING_DOWN', 'the service is shutting down') : toFault(thrown)
     log.info({ code: fault.code, detail: fault.message, nextLine: this.#nextLine }, 'stream ended early')
     if (raw.destroyed || fault.code === 'READ_STALLED' || fault.code === 'CLIENT_GONE') return void raw.destroy()
     const last = { error: { code: fault.code, detail: fault.message, nextLine: this.#nextLine } }

@@ -1,6 +1,6 @@
 /** Requests that no route takes: 405 with Allow if the path has other methods, else 404. Both before any body is read. */
 import type { FastifyInstance } from 'fastify'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 
 /** Registers the check. Call it before the routes are registered. */
 export function refuseUnrouted(app: FastifyInstance): void {
@@ -16,9 +16,9 @@ export function refuseUnrouted(app: FastifyInstance): void {
     if (!request.is404) return
     const [path = ''] = request.url.split('?', 1)
     const methods = routes.find((route) => fits(route, segmentsOf(path)))?.methods ?? []
-    if (methods.length === 0) throw new Fault('NOT_FOUND', `there is no ${shown(path)}`)
+    if (methods.length === 0) throw new IngotError('NOT_FOUND', `there is no ${shown(path)}`)
     reply.header('allow', methods.join(', '))
-    throw new Fault('METHOD_NOT_ALLOWED', `${request.method} is not a method of ${shown(path)}`)
+    throw new IngotError('METHOD_NOT_ALLOWED', `${request.method} is not a method of ${shown(path)}`)
   })
 }
 

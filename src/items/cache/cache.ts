@@ -24,7 +24,7 @@
 
 import type { Mark } from '../freshness/recent-ids.ts'
 import type { ItemId } from '../item.ts'
-import type { Noted } from '../store-version.ts'
+import type { VersionStamp } from '../store-version.ts'
 
 /** What is stated of an item. `position` and the mark: see above. */
 export interface Fact extends Pick<Mark, 'epoch' | 'deletes'> {
@@ -43,5 +43,5 @@ export interface ItemCache extends AsyncDisposable {
   read(keys: readonly CacheKey[]): Promise<readonly (Fact | undefined)[]>
   write(entries: readonly (CacheKey & Fact)[]): Promise<void>
   /** Notes how far an epoch has got, and answers the furthest that it knows of. */
-  note(now: Noted): Promise<Noted>
+  note(now: VersionStamp): Promise<VersionStamp>
 }

@@ -5,17 +5,17 @@
  */
 import type { Breaker } from '../../std/breaker.ts'
 import type { Clock } from '../../std/clock.ts'
-import { Fault, toFault } from '../../std/fault.ts'
+import { IngotError, toFault } from '../../std/error.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { PastNotes } from '../freshness/version-lease.ts'
-import type { Noted } from '../store-version.ts'
+import type { HighWaterMarks } from '../freshness/version-lease.ts'
+import type { VersionStamp } from '../store-version.ts'
 import type { CacheKey, Fact, ItemCache } from './cache.ts'
 import type { CacheCall, CacheMeasures } from './measure.ts'
 
 /** Longest wait for the cache, milliseconds, unless its URL says otherwise: what it may cost a client at most. */
 export const CACHE_TIMEOUT_MS = 100
 
-export interface GuardedCache extends PastNotes {
+export interface GuardedCache extends HighWaterMarks {
   /** Undefined: not known now. */
   read(keys: readonly CacheKey[]): Promise<readonly (Fact | undefined)[] | undefined>
   /** Whether it was written. */
@@ -69,14 +69,14 @@ export function guardCache(deps: GuardDeps, timeoutMs = CACHE_TIMEOUT_MS): Guard
   return {
     read,
     write: async (entries) => (await guarded('write', () => cache.write(entries).then(() => true))) ?? false,
-    note: (now) => guarded<Noted>('note', () => cache.note(now)),
+    raise: (now) => guarded<VersionStamp>('note', () => cache.note(now)),
   }
 }
 
 function within<T>(clock: Clock, ms: number, call: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.timer(ms, () => {
-      reject(new Fault('REDIS_UNREACHABLE', `the cache did not answer within ${ms} ms`))
+      reject(new IngotError('REDIS_UNREACHABLE', `the cache did not answer within ${ms} ms`))
     })
     call()
       .then(resolve, reject)

@@ -3,7 +3,7 @@
  * while it is away later. What waiting would not heal (a wrong password, an unsuitable server) is told at the start.
  */
 import type { Clock } from '../../std/clock.ts'
-import { Fault, toFault } from '../../std/fault.ts'
+import { IngotError, toFault } from '../../std/error.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { ItemCache } from './cache.ts'
@@ -17,7 +17,7 @@ export interface LateCacheDeps {
   readonly attemptMs?: number
 }
 
-/** Resolves when the cache was reached or is tried for in the background. Rejects with a Fault that is not retryable. */
+/** Resolves when the cache was reached or is tried for in the background. Rejects with a IngotError that is not retryable. */
 export async function openLateCache(deps: LateCacheDeps): Promise<ItemCache> {
   const closing = new AbortController()
   let cache: ItemCache | undefined
@@ -27,10 +27,10 @@ export async function openLateCache(deps: LateCacheDeps): Promise<ItemCache> {
     cache = opened
   }
   const first = await attempt().catch(toFault)
-  if (first instanceof Fault && !first.retryable) throw first
-  const later = first instanceof Fault ? keepTrying(deps, attempt, closing.signal) : Promise.resolve()
+  if (first instanceof IngotError && !first.retryable) throw first
+  const later = first instanceof IngotError ? keepTrying(deps, attempt, closing.signal) : Promise.resolve()
   const reached = (): ItemCache => {
-    if (cache === undefined) throw new Fault('REDIS_UNREACHABLE', 'the cache has not been reached yet')
+    if (cache === undefined) throw new IngotError('REDIS_UNREACHABLE', 'the cache has not been reached yet')
     return cache
   }
   return {
@@ -38,7 +38,7 @@ export async function openLateCache(deps: LateCacheDeps): Promise<ItemCache> {
     write: async (entries) => reached().write(entries),
     note: async (now) => reached().note(now),
     async [Symbol.asyncDispose]() {
-      closing.abort(new Fault('SHUTTING_DOWN', 'the cache is closed'))
+      closing.abort(new IngotError('SHUTTING_DOWN', 'the cache is closed'))
       await later
       await cache?.[Symbol.asyncDispose]()
     },
@@ -49,7 +49,7 @@ async function openInTime(deps: LateCacheDeps, closing: AbortSignal): Promise<It
   const { clock, attemptMs = 2_000 } = deps
   const late = new AbortController()
   const timer = clock.timer(attemptMs, () => {
-    late.abort(new Fault('REDIS_UNREACHABLE', `the cache did not answer within ${attemptMs} ms`))
+    late.abort(new IngotError('REDIS_UNREACHABLE', `the cache did not answer within ${attemptMs} ms`))
   })
   try {
     return await deps.open(AbortSignal.any([late.signal, closing]))

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { createBreaker } from '../../std/breaker.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { silentLog } from '../../telemetry/log.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { overStore } from '../../testing/app.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { createFakeCache } from '../../testing/item-cache.ts'
 import { item } from '../contract.ts'
-import { createPastLeases } from '../freshness/version-lease.ts'
+import { createVersionLeases } from '../freshness/version-lease.ts'
 import type { ItemStore, Unit } from '../store.ts'
 import { createMemoryStore } from '../stores/memory/store.ts'
 import { CACHE_TIMEOUT_MS, guardCache } from './guarded-cache.ts'
@@ -28,7 +28,7 @@ function setUp() {
       puts.push(...units)
       return (over.put ?? inner.put.bind(inner))(units, nowMs)
     },
-    past: (collection) => (over.past ?? inner.past.bind(inner))(collection),
+    version: (collection) => (over.version ?? inner.version.bind(inner))(collection),
   })
   function replica() {
     const metrics = createMetrics()
@@ -40,7 +40,7 @@ function setUp() {
       measures,
       log: silentLog,
     })
-    const leases = createPastLeases({ store, clock, log: silentLog, notes: guarded })
+    const leases = createVersionLeases({ store, clock, log: silentLog, notes: guarded })
     const writes = createCacheWrites({ cache: guarded, leases, clock, measures })
     const cached = withCache({ store, cache: guarded, leases, writes, measures })
     return {
@@ -108,11 +108,11 @@ test('a unit under an Idempotency-Key goes to the store whole', async () => {
   await settle()
   puts.length = 0
   const form = { kind: 'single', slots: [{ kind: 'item', at: 0, repeat: false }] } as const
-  const claim = { scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: 1e15, form }
-  const claimed = { ...unit('a'), claim }
-  const [outcome] = await one.puts([claimed], 5)
+  const idempotency = { scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: 1e15, form }
+  const keyed = { ...unit('a'), idempotency }
+  const [outcome] = await one.puts([keyed], 5)
   expect(outcome).toMatchObject({ kind: 'stored', receipt: expect.anything() as object })
-  expect(puts).toEqual([claimed])
+  expect(puts).toEqual([keyed])
 })
 
 test('nothing is written before it is committed, nor when the commit failed', async () => {
@@ -121,7 +121,7 @@ test('nothing is written before it is committed, nor when the commit failed', as
   over.put = async () => {
     await settle()
     expect(cache.facts.size).toBe(0)
-    throw new Fault('STORE_UNAVAILABLE', 'cut')
+    throw new IngotError('STORE_UNAVAILABLE', 'cut')
   }
   await expect(one.put('a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await settle()
@@ -135,13 +135,13 @@ test('nothing is written until the past has been noted that was asked for after 
   const one = replica()
   await one.put('a')
   const { promise: held, resolve } = Promise.withResolvers<void>()
-  over.past = (collection) => held.then(() => inner.past(collection))
+  over.version = (collection) => held.then(() => inner.version(collection))
   await settle()
   expect(cache.facts.size).toBe(0)
   resolve()
   await settle()
   const [fact] = [...cache.facts.values()]
-  const { position } = await inner.past('c')
+  const { position } = await inner.version('c')
   expect(fact).toMatchObject({ position })
   expect(cache.notes.get(fact?.epoch ?? '')).toBe(position)
 })
@@ -150,7 +150,7 @@ test('what was committed in another epoch than the one of now is not written', a
   const { replica, settle, cache, inner } = setUp()
   const one = replica()
   await one.put('a')
-  await inner.startEpoch()
+  await inner.beginEpoch()
   await settle()
   expect(cache.facts.size).toBe(0)
   expect(await one.counted('ingot_cache_dropped_total{reason="unconfirmed"}')).toBe(1)
@@ -160,7 +160,7 @@ test('no entry of another epoch is believed', async () => {
   const { replica, settle, inner } = setUp()
   await replica().put('a')
   await settle()
-  await inner.startEpoch()
+  await inner.beginEpoch()
   const other = replica()
   expect(await other.put('a')).toEqual(['store'])
   expect(await other.counted('ingot_cache_lookups_total{result="disbelieved"}')).toBe(1)
@@ -194,7 +194,7 @@ test('no entry is believed once the lease has run out while the cache was asked'
   await settle()
   const other = replica()
   await other.leases.renewed('c')
-  over.past = () => new Promise<never>(() => {})
+  over.version = () => new Promise<never>(() => {})
   await clock.advance(1_990)
   const read = cache.read.bind(cache)
   cache.read = async (keys) => {

@@ -6,9 +6,9 @@
  * Units with an Idempotency-Key go to the store whole: their answer is kept in the same transaction.
  */
 import { failpoint } from '#failpoint'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { Mark } from '../freshness/recent-ids.ts'
-import type { PastLease, PastLeases } from '../freshness/version-lease.ts'
+import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'
 import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
 import type { CacheKey, Fact } from './cache.ts'
@@ -22,7 +22,7 @@ type PutStore = Pick<ItemStore, 'put' | 'capabilities'>
 export interface CachedStoreDeps {
   readonly store: PutStore
   readonly cache: GuardedCache
-  readonly leases: PastLeases
+  readonly leases: VersionLeases
   readonly writes: CacheWrites
   readonly measures: CacheMeasures
 }
@@ -63,7 +63,7 @@ class CachedStore implements PutStore {
             nowMs,
           )
     if (stored.length !== sent.length) {
-      throw new Fault('INTERNAL', 'the store answered for fewer units than it got')
+      throw new IngotError('INTERNAL', 'the store answered for fewer units than it got')
     }
     const answers = new Map<number, UnitOutcome>()
     for (const [index, outcome] of stored.entries()) {
@@ -76,7 +76,7 @@ class CachedStore implements PutStore {
   }
 
   async #lookUp(units: readonly Unit[]): Promise<ReadonlyMap<Unit, Known>> {
-    const asked = units.filter((unit) => unit.claim === undefined && this.#leaseOf(unit) !== undefined)
+    const asked = units.filter((unit) => unit.idempotency === undefined && this.#leaseOf(unit) !== undefined)
     const keys = asked.flatMap(keysOf)
     if (keys.length === 0 || !this.#yield.isWorthAsking(keys.length)) return new Map()
     const facts = await this.#deps.cache.read(keys)
@@ -102,7 +102,7 @@ class CachedStore implements PutStore {
     return known
   }
 
-  #leaseOf(unit: Unit): PastLease | undefined {
+  #leaseOf(unit: Unit): VersionLease | undefined {
     return this.#deps.leases.noted(unit.collection.name)
   }
 
@@ -131,7 +131,7 @@ class CachedStore implements PutStore {
 }
 
 /** Whether a fact says that the item is there now. */
-function createBelief(): (fact: Fact, lease: PastLease | undefined) => boolean {
+function createBelief(): (fact: Fact, lease: VersionLease | undefined) => boolean {
   const anyEpoch = failpoint('cache/ignore-epoch')
   const anyDeletes = failpoint('cache/ignore-deletes')
   return (fact, lease) => {

@@ -5,7 +5,7 @@
  */
 import type { Clock, Timer } from '../../std/clock.ts'
 import type { Mark } from '../freshness/recent-ids.ts'
-import type { PastLease, PastLeases } from '../freshness/version-lease.ts'
+import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
 import type { ItemId } from '../item.ts'
 import type { CacheKey, Fact } from './cache.ts'
 import type { GuardedCache } from './guarded-cache.ts'
@@ -27,12 +27,12 @@ export interface CacheWrites extends Disposable {
   /** After the commit of a put that began with `mark`. */
   add(mark: Mark, items: readonly Committed[]): void
   /** Writes what a lease covers, at once. */
-  write(mark: Mark, items: readonly Committed[], lease: PastLease): Promise<void>
+  write(mark: Mark, items: readonly Committed[], lease: VersionLease): Promise<void>
 }
 
 export interface CacheWritesDeps {
   readonly cache: GuardedCache
-  readonly leases: PastLeases
+  readonly leases: VersionLeases
   readonly clock: Clock
   readonly measures: CacheMeasures
 }
@@ -68,7 +68,7 @@ class WriteBehind implements CacheWrites {
     this.#plan()
   }
 
-  async write(mark: Mark, items: readonly Committed[], lease: PastLease): Promise<void> {
+  async write(mark: Mark, items: readonly Committed[], lease: VersionLease): Promise<void> {
     const { cache, measures } = this.#deps
     for (let from = 0; from < items.length; from += MAX_WRITE) {
       const part = items.slice(from, from + MAX_WRITE)
@@ -109,7 +109,7 @@ class WriteBehind implements CacheWrites {
     this.#plan()
   }
 
-  async #writeBatches(batches: readonly Batch[], lease: PastLease | undefined): Promise<void> {
+  async #writeBatches(batches: readonly Batch[], lease: VersionLease | undefined): Promise<void> {
     for (const [mark, items] of joined(batches)) {
       if (lease?.epoch === mark.epoch && lease.deletes === mark.deletes) await this.write(mark, items, lease)
       else this.#drop('unconfirmed', items.length)
@@ -126,6 +126,6 @@ function joined(batches: readonly Batch[]): readonly (readonly [Mark, readonly C
   })
 }
 
-function entryOf({ collection, epoch, deletes }: Mark, item: Committed, { position }: PastLease): CacheKey & Fact {
+function entryOf({ collection, epoch, deletes }: Mark, item: Committed, { position }: VersionLease): CacheKey & Fact {
   return { collection, id: item.id, epoch, deletes, position, firstSeenMs: item.firstSeenMs }
 }

@@ -11,7 +11,7 @@ import { present } from '../../testing/present.ts'
 import { startStandalone } from '../../testing/redis/servers.ts'
 import { item } from '../contract.ts'
 import { createMemoryStore } from '../stores/memory/store.ts'
-import { withClaims } from './batch-locks.ts'
+import { withBatchLocks } from './batch-locks.ts'
 
 let scope = createScope()
 afterEach(async () => {
@@ -33,7 +33,7 @@ for (const signal of ['KILL', 'STOP'] as const) {
       scope.defer(() => guarded[Symbol.asyncDispose]())
       const unlocked: string[] = []
       const options = { waitMs, onUnlocked: (why: string) => unlocked.push(why) }
-      const store = withClaims(createMemoryStore(), createLocker(guarded), options)
+      const store = withBatchLocks(createMemoryStore(), createLocker(guarded), options)
       const put = (n: number) => store.put([{ collection, items: [item(n), item(n + 1)] }], n)
       await put(1)
       expect(unlocked).toEqual([])

@@ -4,12 +4,12 @@ import type { LockBackend } from '../../lock/backend.ts'
 import { createMemoryBackend } from '../../lock/backends/memory/backend.ts'
 import { createLocker } from '../../lock/locker.ts'
 import type { WaitOptions } from '../../lock/policy.ts'
-import { Fault, type FaultCode } from '../../std/fault.ts'
+import { type ErrorCode, IngotError } from '../../std/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
 import { createFaultyBackend, type Trouble } from '../../testing/locks/failing-backend.ts'
 import { item } from '../contract.ts'
 import { createMemoryStore } from '../stores/memory/store.ts'
-import { itemLockKey, withClaims } from './batch-locks.ts'
+import { itemLockKey, withBatchLocks } from './batch-locks.ts'
 
 const collection = { name: 'things', policy: DEFAULT_POLICY }
 const unit = { collection, items: [item(1), item(2)] }
@@ -19,7 +19,7 @@ function setUp(trouble: Trouble) {
   const backend = Object.assign(createFaultyBackend(createMemoryBackend({ clock }), clock), { trouble })
   const reasons: string[] = []
   const locker = createLocker(backend, { clock, ttlMs: 1_000 })
-  const store = withClaims(createMemoryStore(), locker, { waitMs: 50, onUnlocked: (why) => reasons.push(why) })
+  const store = withBatchLocks(createMemoryStore(), locker, { waitMs: 50, onUnlocked: (why) => reasons.push(why) })
   return { clock, backend, store, reasons }
 }
 
@@ -50,7 +50,7 @@ test('while the lock service is away the store alone decides', async () => {
 })
 
 /** Of many kinds: whatever a lock service, its store of fences or a breaker may report as an outage. */
-const OUTAGES: readonly FaultCode[] = [
+const OUTAGES: readonly ErrorCode[] = [
   'LOCK_BACKEND_UNAVAILABLE',
   'LOCK_BREAKER_OPEN',
   'FENCE_STORE_UNAVAILABLE',
@@ -64,11 +64,11 @@ type Judge = (failure: unknown) => unknown
 const asItIs: Judge = (failure) => failure
 
 /** Puts a batch during an outage of each code, and returns the codes that the put was refused for. */
-async function refusedFor(judge: Judge): Promise<readonly FaultCode[]> {
-  const refused: FaultCode[] = []
+async function refusedFor(judge: Judge): Promise<readonly ErrorCode[]> {
+  const refused: ErrorCode[] = []
   for (const code of OUTAGES) {
     const { clock, backend } = setUp('none')
-    const fault = new Fault(code, 'an outage')
+    const fault = new IngotError(code, 'an outage')
     const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', fault }) }
     const locker = createLocker(out, { clock, ttlMs: 1_000 })
     const acquire = locker.acquire.bind(locker)
@@ -77,7 +77,7 @@ async function refusedFor(judge: Judge): Promise<readonly FaultCode[]> {
         throw judge(failure)
       })
     Object.defineProperty(locker, 'acquire', { value: judged })
-    const store = withClaims(createMemoryStore(), locker, { waitMs: 50 })
+    const store = withBatchLocks(createMemoryStore(), locker, { waitMs: 50 })
     await whileTimePasses(
       clock,
       store.put([unit], 1).catch(() => refused.push(code)),
@@ -91,10 +91,10 @@ test('an outage of whatever code refuses no write', async () => {
 })
 
 test('mutation: when outages are recognised by a list of codes, those that it lacks refuse writes', async () => {
-  const listed: ReadonlySet<unknown> = new Set<FaultCode>(['LOCK_BACKEND_UNAVAILABLE', 'REDIS_UNREACHABLE'])
+  const listed: ReadonlySet<unknown> = new Set<ErrorCode>(['LOCK_BACKEND_UNAVAILABLE', 'REDIS_UNREACHABLE'])
   const byList: Judge = (failure) => {
-    if (!(failure instanceof Fault) || listed.has(failure.code)) return failure
-    return new Fault(failure.code, failure.message)
+    if (!(failure instanceof IngotError) || listed.has(failure.code)) return failure
+    return new IngotError(failure.code, failure.message)
   }
   expect(await refusedFor(byList)).toEqual(OUTAGES.filter((code) => !listed.has(code)))
 })

@@ -5,19 +5,19 @@
  * they meet, never wrong.
  */
 import { failpoint } from '#failpoint'
-import { type LockFailure, LockFault } from '../../lock/failure.ts'
+import { LockError, type LockFailure } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
-import { Fault, type FaultCode } from '../../std/fault.ts'
+import { type ErrorCode, IngotError } from '../../std/error.ts'
 import type { ItemStore, Unit } from '../store.ts'
 
-export interface ClaimOptions {
+export interface BatchLockOptions {
   /** How long a batch waits for others that have some of its content, milliseconds. */
   readonly waitMs: number
   /** Told of every batch that is put without its locks, and why. */
-  readonly onUnlocked?: (reason: FaultCode) => void
+  readonly onUnlocked?: (reason: ErrorCode) => void
 }
 
-export function withClaims(store: ItemStore, locker: Locker, options: ClaimOptions): ItemStore {
+export function withBatchLocks(store: ItemStore, locker: Locker, options: BatchLockOptions): ItemStore {
   return {
     capabilities: store.capabilities,
     async put(units, nowMs) {
@@ -35,8 +35,8 @@ export function withClaims(store: ItemStore, locker: Locker, options: ClaimOptio
     list: (collection, page) => store.list(collection, page),
     delete: (collection, id) => store.delete(collection, id),
     check: () => store.check(),
-    past: (collection) => store.past(collection),
-    startEpoch: () => store.startEpoch(),
+    version: (collection) => store.version(collection),
+    beginEpoch: () => store.beginEpoch(),
     async [Symbol.asyncDispose]() {
       await locker[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
@@ -48,13 +48,13 @@ export function withClaims(store: ItemStore, locker: Locker, options: ClaimOptio
 const UNLOCKED: ReadonlySet<LockFailure> = new Set(['unavailable', 'unanswered', 'lost'])
 
 /** `undefined` when the store has to do without. */
-async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlocked }: ClaimOptions) {
+async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlocked }: BatchLockOptions) {
   try {
     return await locker.acquire(keys, { waitMs })
   } catch (thrown) {
-    if (!(thrown instanceof LockFault)) throw thrown
+    if (!(thrown instanceof LockError)) throw thrown
     if (thrown.reason === 'held') {
-      throw new Fault('IN_FLIGHT', `content of this batch was being saved elsewhere for ${waitMs} ms`, {
+      throw new IngotError('IN_FLIGHT', `content of this batch was being saved elsewhere for ${waitMs} ms`, {
         cause: thrown,
       })
     }

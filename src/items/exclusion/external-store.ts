@@ -8,7 +8,7 @@
 import type { Collection, FoundItem, ItemId, PreparedItem } from '../item.ts'
 
 /** `stale`: a higher fence was shown for this item; its holder decides now. */
-export type Look =
+export type Lookup =
   | { readonly kind: 'absent' }
   | { readonly kind: 'found'; readonly firstSeenMs: number }
   | { readonly kind: 'stale' }
@@ -16,20 +16,20 @@ export type Look =
 export type Save = { readonly kind: 'saved'; readonly firstSeenMs: number } | { readonly kind: 'stale' }
 
 /** What every call says: for which collection, and under which fence, when there are fences. */
-export interface Under {
+export interface CallContext {
   readonly collection: Collection
   readonly fence: bigint | undefined
   readonly signal: AbortSignal
 }
 
-export interface PlainStore extends AsyncDisposable {
+export interface ExternalStore extends AsyncDisposable {
   /** Whether it refuses stale fences. */
   readonly fences: boolean
-  /** Rejects with Fault STORE_UNAVAILABLE. */
-  find(item: PreparedItem, under: Under): Promise<Look>
-  /** Rejects with Fault STORE_UNAVAILABLE; the item may have been saved all the same. */
-  save(item: PreparedItem, under: Under, nowMs: number): Promise<Save>
-  /** Rejects with Fault UNSUPPORTED when it cannot give contents back. */
+  /** Rejects with IngotError STORE_UNAVAILABLE. */
+  find(item: PreparedItem, under: CallContext): Promise<Lookup>
+  /** Rejects with IngotError STORE_UNAVAILABLE; the item may have been saved all the same. */
+  save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save>
+  /** Rejects with IngotError UNSUPPORTED when it cannot give contents back. */
   get(collection: string, id: ItemId): Promise<FoundItem | undefined>
   /** Resolves when it would answer. */
   check(): Promise<void>

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../../identity/policy.ts'
 import { createMemoryBackend } from '../../lock/backends/memory/backend.ts'
 import { createLocker, type Locker } from '../../lock/locker.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createFakeClock, type FakeClock, whileTimePasses } from '../../testing/clock.ts'
 import { item } from '../contract.ts'
-import type { PlainStore } from './external-store.ts'
+import type { ExternalStore } from './external-store.ts'
 import { createLockedStore } from './locked-store.ts'
 
 const collection = { name: 'things', policy: DEFAULT_POLICY }
@@ -21,7 +21,7 @@ function naiveBackend() {
     underWay--
   }
   const saves: { id: string; fence: bigint | undefined }[] = []
-  const plain: PlainStore = {
+  const plain: ExternalStore = {
     fences: true,
     async find(one) {
       const known = saves.some((save) => save.id === one.id)
@@ -41,7 +41,7 @@ function naiveBackend() {
 }
 
 /** Two replicas in front of one backend, with one lock service between them. */
-function replicas(plain: PlainStore, waitMs = 5_000, clock = createFakeClock()) {
+function replicas(plain: ExternalStore, waitMs = 5_000, clock = createFakeClock()) {
   const backend = createMemoryBackend({ clock })
   const options = { policies: new Map(), waitMs, defaultPolicy: DEFAULT_POLICY }
   return [1, 2].map(() => {
@@ -91,7 +91,7 @@ test('different items go side by side', async () => {
 test('takes the lock anew when a later holder was there', async () => {
   const { plain, saves } = naiveBackend()
   let looks = 0
-  const shy: PlainStore = {
+  const shy: ExternalStore = {
     ...plain,
     find: async (one, under) => (++looks === 1 ? { kind: 'stale' } : plain.find(one, under)),
   }
@@ -124,7 +124,7 @@ function keptAway(clock: FakeClock) {
   const away: Locker = new Proxy(locker, {
     get(of, name): unknown {
       if (name !== 'acquire') return Reflect.get(of, name)
-      return open ? () => Promise.reject(new Fault('LOCK_BREAKER_OPEN', 'left alone')) : of.acquire.bind(of)
+      return open ? () => Promise.reject(new IngotError('LOCK_BREAKER_OPEN', 'left alone')) : of.acquire.bind(of)
     },
   })
   return { locker: away, letThrough: () => void (open = false) }
@@ -162,7 +162,7 @@ test('is ready as long as its store is, whatever the lock service is', async () 
     {
       plain: {
         ...plain,
-        check: async () => (away ? Promise.reject(new Fault('STORE_UNAVAILABLE', 'away')) : undefined),
+        check: async () => (away ? Promise.reject(new IngotError('STORE_UNAVAILABLE', 'away')) : undefined),
       },
       locker: keptAway(clock).locker,
       clock,
@@ -176,10 +176,10 @@ test('is ready as long as its store is, whatever the lock service is', async () 
 
 test('tells of a failure after every item had its chance', async () => {
   const { plain, saves } = naiveBackend()
-  const broken: PlainStore = {
+  const broken: ExternalStore = {
     ...plain,
     async save(one, under, nowMs) {
-      if (one.id === item(2).id) throw new Fault('STORE_UNAVAILABLE', 'no room')
+      if (one.id === item(2).id) throw new IngotError('STORE_UNAVAILABLE', 'no room')
       return plain.save(one, under, nowMs)
     },
   }
@@ -194,7 +194,9 @@ test('refuses what such a store cannot keep', async () => {
   const [store] = replicas(plain)
   const form = { kind: 'single', slots: [] } as const
   const claim = { scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: 1, form }
-  await expect(store?.put([{ collection, items: [], claim }], 1)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  await expect(store?.put([{ collection, items: [], idempotency: claim }], 1)).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+  })
   await expect(store?.define('things', { kind: 'bytes' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   expect(await store?.define('things', DEFAULT_POLICY)).toBe('unchanged')
 })

@@ -15,15 +15,15 @@ import { randomUUID } from 'node:crypto'
 import { failpoint } from '#failpoint'
 import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import type { Grant } from '../../lock/engine/grant.ts'
-import { LockFault } from '../../lock/failure.ts'
+import { LockError } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
 import type { Collection, ItemOutcome, PreparedItem } from '../item.ts'
 import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
 import { itemLockKey } from './batch-locks.ts'
-import type { PlainStore, Save, Under } from './external-store.ts'
+import type { CallContext, ExternalStore, Save } from './external-store.ts'
 
 /** A holder is followed at most so often for one item in one call. */
 const MAX_STALE = 5
@@ -35,7 +35,7 @@ const MAX_STALE = 5
 const AWAY_MS = 5_000
 const AGAIN = { baseMs: 200, maxMs: 400 }
 
-const isAway = (thrown: unknown): boolean => thrown instanceof Fault && thrown.code === 'LOCK_BREAKER_OPEN'
+const isAway = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.code === 'LOCK_BREAKER_OPEN'
 
 export interface LockedStoreOptions {
   /** Policies of collections; every other one goes by JSON. They cannot be kept in the store. */
@@ -46,7 +46,7 @@ export interface LockedStoreOptions {
 }
 
 export interface LockedStoreDeps {
-  readonly plain: PlainStore
+  readonly plain: ExternalStore
   readonly locker: Locker
   readonly clock: Clock
 }
@@ -57,7 +57,7 @@ export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOpt
 
 class LockedStore implements ItemStore {
   // every item waits for itself alone: gathering them would only make them wait for each other
-  readonly capabilities = { arbitrates: false, exclusive: false, parallelPuts: Number.POSITIVE_INFINITY }
+  readonly capabilities = { enforcesUniqueness: false, singleWriter: false, parallelPuts: Number.POSITIVE_INFINITY }
   readonly #deps: LockedStoreDeps
   readonly #options: LockedStoreOptions
   readonly #closing = new AbortController()
@@ -77,7 +77,7 @@ class LockedStore implements ItemStore {
 
   async define(name: string, policy: IdentityPolicy): Promise<'unchanged'> {
     if (samePolicy(this.#policy(name), policy)) return 'unchanged'
-    throw new Fault('UNSUPPORTED', 'policies of this store are set in the configuration of the service')
+    throw new IngotError('UNSUPPORTED', 'policies of this store are set in the configuration of the service')
   }
 
   get(collection: string, id: string): ReturnType<ItemStore['get']> {
@@ -85,11 +85,11 @@ class LockedStore implements ItemStore {
   }
 
   async list(): Promise<never> {
-    throw new Fault('UNSUPPORTED', 'this store cannot list its items')
+    throw new IngotError('UNSUPPORTED', 'this store cannot list its items')
   }
 
   async delete(): Promise<never> {
-    throw new Fault('UNSUPPORTED', 'this store cannot delete items')
+    throw new IngotError('UNSUPPORTED', 'this store cannot delete items')
   }
 
   /** Of the store alone: replicas share their lock service, and without it reads still go. DECISIONS.md 18. */
@@ -97,16 +97,16 @@ class LockedStore implements ItemStore {
     return this.#deps.plain.check()
   }
 
-  async past(): Promise<never> {
-    throw new Fault('UNSUPPORTED', 'this store tells nothing of its past')
+  async version(): Promise<never> {
+    throw new IngotError('UNSUPPORTED', 'this store tells nothing of its past')
   }
 
-  async startEpoch(): Promise<never> {
-    throw new Fault('UNSUPPORTED', 'this store tells nothing of its past')
+  async beginEpoch(): Promise<never> {
+    throw new IngotError('UNSUPPORTED', 'this store tells nothing of its past')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new Fault('SHUTTING_DOWN', 'the store is closed'))
+    this.#closing.abort(new IngotError('SHUTTING_DOWN', 'the store is closed'))
     await this.#deps.locker[Symbol.asyncDispose]()
     await this.#deps.plain[Symbol.asyncDispose]()
   }
@@ -116,8 +116,8 @@ class LockedStore implements ItemStore {
   }
 
   async #putUnit(unit: Unit): Promise<UnitOutcome> {
-    if (unit.claim !== undefined) {
-      throw new Fault(
+    if (unit.idempotency !== undefined) {
+      throw new IngotError(
         'UNSUPPORTED',
         'this store cannot keep answers under an Idempotency-Key; the content itself is the key',
       )
@@ -140,7 +140,7 @@ class LockedStore implements ItemStore {
         grant.releaseSoon()
       }
     }
-    throw new Fault('IN_FLIGHT', 'later holders kept coming before this one could save')
+    throw new IngotError('IN_FLIGHT', 'later holders kept coming before this one could save')
   }
 
   /** A lock service that is away for a moment, as while a master hands over, is waited for. */
@@ -156,8 +156,10 @@ class LockedStore implements ItemStore {
         retryable: (thrown) => isAway(thrown) && clock.monotonicMs() < endMs,
       })
     } catch (thrown) {
-      if (!(thrown instanceof LockFault) || thrown.reason !== 'held') throw thrown
-      throw new Fault('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, { cause: thrown })
+      if (!(thrown instanceof LockError) || thrown.reason !== 'held') throw thrown
+      throw new IngotError('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, {
+        cause: thrown,
+      })
     }
   }
 
@@ -181,7 +183,7 @@ class LockedStore implements ItemStore {
     return save.kind === 'stale' ? 'stale' : { kind: 'created', firstSeenMs: save.firstSeenMs }
   }
 
-  #save(item: PreparedItem, under: Under, nowMs: number): Promise<Save> {
+  #save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save> {
     const { plain } = this.#deps
     const save = plain.save(item, under, nowMs)
     if (failpoint('lock/time-out-is-failure')) return save.catch(() => plain.save(item, under, nowMs))

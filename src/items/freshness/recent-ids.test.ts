@@ -1,34 +1,34 @@
 import { expect, test } from 'vitest'
 import { silentLog } from '../../telemetry/log.ts'
 import { createFakeClock } from '../../testing/clock.ts'
-import type { Past } from '../store-version.ts'
+import type { StoreVersion } from '../store-version.ts'
 import { createLeasedItems, createRecentItems } from './recent-ids.ts'
-import { createPastLeases } from './version-lease.ts'
+import { createVersionLeases } from './version-lease.ts'
 
-/** A store's past that the test can change, and a replica that leases it. */
+/** A store version that the test can change, and a replica that leases it. */
 function setUp() {
   const clock = createFakeClock()
-  const past = { epoch: 'one', position: 10n, deletes: 0 }
+  const version = { epoch: 'one', position: 10n, deletes: 0 }
   const asked: number[] = []
   let away = false
   const store = {
-    async past(): Promise<Past> {
+    async version(): Promise<StoreVersion> {
       asked.push(clock.monotonicMs())
       if (away) throw new Error('the store is away')
-      return { ...past }
+      return { ...version }
     },
-    async startEpoch(): Promise<string> {
-      past.epoch += '+'
-      return past.epoch
+    async beginEpoch(): Promise<string> {
+      version.epoch += '+'
+      return version.epoch
     },
   }
-  const items = createLeasedItems(100, createPastLeases({ store, clock, log: silentLog }), clock)
+  const items = createLeasedItems(100, createVersionLeases({ store, clock, log: silentLog }), clock)
   /** Puts an item as a replica does: mark, commit, remember. */
   async function put(id: string): Promise<void> {
     items.mark('c')
     await clock.advance(1)
     const mark = items.mark('c')
-    past.position++
+    version.position++
     await clock.advance(1)
     if (mark !== undefined) items.remember(mark, id, 7)
   }
@@ -38,7 +38,7 @@ function setUp() {
     items.mark('c')
     await clock.advance(1)
   }
-  return { clock, past, items, put, settle, asked, goAway: () => (away = true) }
+  return { clock, version, items, put, settle, asked, goAway: () => (away = true) }
 }
 
 test('believes in an item once a lease was asked for after its commit', async () => {
@@ -51,10 +51,10 @@ test('believes in an item once a lease was asked for after its commit', async ()
 })
 
 test('no longer believes in it after a deletion elsewhere, two seconds later at the latest', async () => {
-  const { items, put, settle, past, clock } = setUp()
+  const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
-  past.deletes++
+  version.deletes++
   await clock.advance(2_000)
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
   await clock.advance(1)
@@ -62,12 +62,12 @@ test('no longer believes in it after a deletion elsewhere, two seconds later at 
 })
 
 test('answers a deletion only when every lease from before it has run out', async () => {
-  const { items, put, settle, past, clock } = setUp()
+  const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
   // the deletion of another replica, right after the last renewal
   const elsewhere = setUp()
-  past.deletes++
+  version.deletes++
   let answered = false
   const deletion = elsewhere.items.forget('c', 'x').then(() => (answered = true))
   for (let ms = 0; ms < 2_500; ms += 50) {
@@ -88,24 +88,24 @@ test('believes in nothing while the store is away for longer than a lease', asyn
 })
 
 test('believes in nothing from another epoch', async () => {
-  const { items, put, settle, past, clock } = setUp()
+  const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
-  past.epoch = 'two'
+  version.epoch = 'two'
   await clock.advance(2_000)
   await settle()
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
 
 test('begins a new epoch when the store went back in time without saying so', async () => {
-  const { items, put, settle, past, clock } = setUp()
+  const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
-  past.position = 3n
+  version.position = 3n
   await clock.advance(2_000)
   await settle()
   await settle()
-  expect(past.epoch).toBe('one+')
+  expect(version.epoch).toBe('one+')
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
 

@@ -9,7 +9,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../std/clock.ts'
 import type { ItemId } from '../item.ts'
-import { FORGET_MS, type PastLeases } from './version-lease.ts'
+import { LEASE_END_MS, type VersionLeases } from './version-lease.ts'
 
 /** The past in which something was put. */
 export interface Mark {
@@ -69,8 +69,8 @@ export function createRecentItems(max: number): RecentItems {
 }
 
 /** For a store that other processes change too: entries are believed under leases. */
-export function createLeasedItems(max: number, leases: PastLeases, clock: Clock): RecentItems {
-  if (max === 0) return { ...noRecentItems, forget: () => clock.sleep(FORGET_MS) }
+export function createLeasedItems(max: number, leases: VersionLeases, clock: Clock): RecentItems {
+  if (max === 0) return { ...noRecentItems, forget: () => clock.sleep(LEASE_END_MS) }
   const known = new LRUCache<ItemId, Entry>({ max })
   return {
     firstSeenMs(collection, id) {
@@ -91,7 +91,7 @@ export function createLeasedItems(max: number, leases: PastLeases, clock: Clock)
     remember: (mark, id, firstSeenMs) => void known.set(id, { mark, firstSeenMs, atMs: clock.monotonicMs() }),
     async forget(_collection, id) {
       known.delete(id)
-      await clock.sleep(FORGET_MS)
+      await clock.sleep(LEASE_END_MS)
     },
   }
 }

@@ -11,16 +11,16 @@
  * nothing, for others may have asked later and been quicker. Then the store is asked again.
  */
 import type { Clock } from '../../std/clock.ts'
-import { toFault } from '../../std/fault.ts'
+import { toFault } from '../../std/error.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { StorePast } from '../store.ts'
-import { type Noted, notedAfter, type Past, sameHistory } from '../store-version.ts'
+import type { VersionedStore } from '../store.ts'
+import { laterStamp, type StoreVersion, sameTimeline, type VersionStamp } from '../store-version.ts'
 
 /** How long an answer of the store may be relied on. */
 const LEASE_MS = 2_000
 
 /** How long a deletion waits: the lease, one hundredth for clocks that run at different rates, and a timer's slack. */
-export const FORGET_MS = LEASE_MS * 1.01 + 5
+export const LEASE_END_MS = LEASE_MS * 1.01 + 5
 
 /** From here on a lease in use is renewed, so that it need not run out. */
 const RENEW_MS = LEASE_MS / 2
@@ -31,7 +31,7 @@ const MAX_COLLECTIONS = 10_000
 /** How often one renewal asks while others are quicker to note. */
 const MAX_QUESTIONS = 3
 
-export interface PastLease {
+export interface VersionLease {
   readonly epoch: string
   readonly deletes: number
   /** How far the history had got when the store was asked, or further. */
@@ -40,57 +40,57 @@ export interface PastLease {
   readonly askedMs: number
 }
 
-export interface PastLeases {
+export interface VersionLeases {
   /** The lease that holds now; undefined while there is none, which also asks for one. */
-  current(collection: string): PastLease | undefined
+  current(collection: string): VersionLease | undefined
   /** As `current`, of leases whose position has been noted outside. Never there without `notes`. */
-  noted(collection: string): PastLease | undefined
+  noted(collection: string): VersionLease | undefined
   /** Asks now. Resolves with a noted lease that was asked for after this call, if there could be one. Never rejects. */
-  renewed(collection: string): Promise<PastLease | undefined>
+  renewed(collection: string): Promise<VersionLease | undefined>
 }
 
 /** What outlives this process, and does not go back in time with the store. */
-export interface PastNotes {
+export interface HighWaterMarks {
   /** Notes how far an epoch has got, and answers the furthest that was ever noted of it. Undefined: not known now. */
-  note(now: Noted): Promise<Noted | undefined>
+  raise(now: VersionStamp): Promise<VersionStamp | undefined>
 }
 
-export interface PastLeasesDeps {
-  readonly store: StorePast
+export interface VersionLeasesDeps {
+  readonly store: VersionedStore
   readonly clock: Clock
   readonly log: Log
-  readonly notes?: PastNotes
+  readonly notes?: HighWaterMarks
 }
 
-export function createPastLeases(deps: PastLeasesDeps): PastLeases {
+export function createVersionLeases(deps: VersionLeasesDeps): VersionLeases {
   return new LeaseBook(deps)
 }
 
 interface Kept {
-  readonly latest: PastLease
-  readonly noted: PastLease | undefined
+  readonly latest: VersionLease
+  readonly noted: VersionLease | undefined
 }
 
-class LeaseBook implements PastLeases {
-  readonly #deps: PastLeasesDeps
+class LeaseBook implements VersionLeases {
+  readonly #deps: VersionLeasesDeps
   readonly #kept = new Map<string, Kept>()
   readonly #asking = new Map<string, Promise<void>>()
   /** The furthest that any lease has seen the store's history: it must not be told otherwise later. */
-  #noted: Noted | undefined
+  #noted: VersionStamp | undefined
 
-  constructor(deps: PastLeasesDeps) {
+  constructor(deps: VersionLeasesDeps) {
     this.#deps = deps
   }
 
-  current(collection: string): PastLease | undefined {
+  current(collection: string): VersionLease | undefined {
     return this.#valid(collection, this.#kept.get(collection)?.latest)
   }
 
-  noted(collection: string): PastLease | undefined {
+  noted(collection: string): VersionLease | undefined {
     return this.#valid(collection, this.#kept.get(collection)?.noted)
   }
 
-  async renewed(collection: string): Promise<PastLease | undefined> {
+  async renewed(collection: string): Promise<VersionLease | undefined> {
     // one under way may have asked before this call
     await this.#asking.get(collection)
     const before = this.#kept.get(collection)?.noted
@@ -99,7 +99,7 @@ class LeaseBook implements PastLeases {
     return lease === before ? undefined : lease
   }
 
-  #valid(collection: string, lease: PastLease | undefined): PastLease | undefined {
+  #valid(collection: string, lease: VersionLease | undefined): VersionLease | undefined {
     const ageMs = lease === undefined ? Number.POSITIVE_INFINITY : this.#deps.clock.monotonicMs() - lease.askedMs
     // runs by itself: its failures are told to the log
     if (ageMs > RENEW_MS) void this.#renew(collection)
@@ -114,7 +114,7 @@ class LeaseBook implements PastLeases {
 
   async #ask(collection: string): Promise<void> {
     try {
-      let outside: Noted | undefined
+      let outside: VersionStamp | undefined
       for (let question = 0; question < MAX_QUESTIONS; question++) {
         outside = await this.#askOnce(collection, outside)
         if (outside === undefined) return
@@ -125,17 +125,17 @@ class LeaseBook implements PastLeases {
   }
 
   /** Answers what others noted beyond the answer, which is worth another question. */
-  async #askOnce(collection: string, outside: Noted | undefined): Promise<Noted | undefined> {
+  async #askOnce(collection: string, outside: VersionStamp | undefined): Promise<VersionStamp | undefined> {
     const { store, clock, notes } = this.#deps
     const before = this.#noted
     const askedMs = clock.monotonicMs()
-    const past = await store.past(collection)
+    const past = await store.version(collection)
     if (wentBack(before, past) || wentBack(outside, past)) return this.#beginEpoch()
-    this.#noted = notedAfter(this.#noted, past)
+    this.#noted = laterStamp(this.#noted, past)
     const lease = { epoch: past.epoch, deletes: past.deletes, position: past.position, askedMs }
     const older = this.#kept.get(collection)?.noted
-    this.#keep(collection, { latest: lease, noted: samePast(older, lease) ? older : undefined })
-    const furthest = await notes?.note(past)
+    this.#keep(collection, { latest: lease, noted: sameVersion(older, lease) ? older : undefined })
+    const furthest = await notes?.raise(past)
     if (furthest === undefined) return undefined
     if (wentBack(furthest, past)) return furthest
     this.#keep(collection, { latest: lease, noted: lease })
@@ -146,7 +146,7 @@ class LeaseBook implements PastLeases {
   async #beginEpoch(): Promise<undefined> {
     this.#kept.clear()
     this.#noted = undefined
-    const epoch = await this.#deps.store.startEpoch()
+    const epoch = await this.#deps.store.beginEpoch()
     this.#deps.log.warn({ epoch }, 'the store went back in time; a new epoch begins')
   }
 
@@ -156,10 +156,10 @@ class LeaseBook implements PastLeases {
   }
 }
 
-function samePast(one: PastLease | undefined, other: PastLease): boolean {
+function sameVersion(one: VersionLease | undefined, other: VersionLease): boolean {
   return one?.epoch === other.epoch && one.deletes === other.deletes
 }
 
-function wentBack(noted: Noted | undefined, now: Past): boolean {
-  return noted !== undefined && noted.epoch === now.epoch && !sameHistory(noted, now)
+function wentBack(noted: VersionStamp | undefined, now: StoreVersion): boolean {
+  return noted !== undefined && noted.epoch === now.epoch && !sameTimeline(noted, now)
 }

@@ -4,9 +4,9 @@
  */
 
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
-import { type GroupCommit, waitForRoom } from './group-commit.ts'
+import { type GroupCommit, waitForCapacity } from './group-commit.ts'
 
 export interface DirectCommitOptions {
   readonly store: Pick<ItemStore, 'put'>
@@ -23,7 +23,7 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
     pending += unit.items.length
     try {
       const [outcome] = await store.put([unit], clock.wallMs())
-      if (outcome === undefined) throw new Fault('INTERNAL', 'the store answered for fewer units than it got')
+      if (outcome === undefined) throw new IngotError('INTERNAL', 'the store answered for fewer units than it got')
       return outcome
     } finally {
       pending -= unit.items.length
@@ -33,10 +33,10 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
 
   return {
     submit: async (unit) => {
-      if (pending >= maxPendingItems) throw new Fault('OVERLOADED', `${pending} items wait to be stored`)
+      if (pending >= maxPendingItems) throw new IngotError('OVERLOADED', `${pending} items wait to be stored`)
       return run(unit)
     },
-    room: (signal) => (pending < maxPendingItems ? Promise.resolve() : waitForRoom(seekers, signal)),
+    room: (signal) => (pending < maxPendingItems ? Promise.resolve() : waitForCapacity(seekers, signal)),
     pendingItems: () => pending,
   }
 }

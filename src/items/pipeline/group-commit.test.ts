@@ -25,7 +25,7 @@ function slowStore(parallelPuts = 1) {
       )
       batches.push({ units, commit: () => resolve(outcomes), fail: reject })
     })
-  return { store: { put, capabilities: { arbitrates: true, exclusive: true, parallelPuts } }, batches }
+  return { store: { put, capabilities: { enforcesUniqueness: true, singleWriter: true, parallelPuts } }, batches }
 }
 
 function setUp(options: { parallelPuts?: number; maxPendingItems?: number; maxPendingBytes?: number } = {}) {

@@ -13,7 +13,7 @@
  */
 import { failpoint } from '#failpoint'
 import type { Clock, Timer } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
 
 /** From here on a larger batch is hardly cheaper per item: the fsync is a small part of its time. */
@@ -35,7 +35,7 @@ export interface GroupCommitOptions {
 }
 
 export interface GroupCommit {
-  /** Resolves when the unit is durable. Throws Fault OVERLOADED when too much waits, or what the store threw. */
+  /** Resolves when the unit is durable. Throws IngotError OVERLOADED when too much waits, or what the store threw. */
   submit(unit: Unit): Promise<UnitOutcome>
   /** Resolves when a submission would be taken. Rejects with the signal's reason. */
   room(signal: AbortSignal): Promise<void>
@@ -76,7 +76,8 @@ class AdaptiveGroupCommit implements GroupCommit {
   }
 
   submit(unit: Unit): Promise<UnitOutcome> {
-    if (this.#isFull()) return Promise.reject(new Fault('OVERLOADED', `${this.#pendingItems} items wait to be stored`))
+    if (this.#isFull())
+      return Promise.reject(new IngotError('OVERLOADED', `${this.#pendingItems} items wait to be stored`))
     const bytes = sum(unit.items, (item) => item.content.length)
     this.#queuedItems += unit.items.length
     this.#pendingItems += unit.items.length
@@ -86,7 +87,7 @@ class AdaptiveGroupCommit implements GroupCommit {
   }
 
   room(signal: AbortSignal): Promise<void> {
-    return this.#isFull() ? waitForRoom(this.#roomSeekers, signal) : Promise.resolve()
+    return this.#isFull() ? waitForCapacity(this.#roomSeekers, signal) : Promise.resolve()
   }
 
   pendingItems(): number {
@@ -159,7 +160,8 @@ class AdaptiveGroupCommit implements GroupCommit {
     onBatch?.({ items, units: batch.length, ms: clock.monotonicMs() - startMs })
     for (const [index, waiting] of batch.entries()) {
       const outcome = result.outcomes[index]
-      if (outcome === undefined) waiting.reject(new Fault('INTERNAL', 'the store answered for fewer units than it got'))
+      if (outcome === undefined)
+        waiting.reject(new IngotError('INTERNAL', 'the store answered for fewer units than it got'))
       else waiting.resolve(outcome)
     }
   }
@@ -201,7 +203,7 @@ function sum<T>(of: readonly T[], amount: (one: T) => number): number {
 }
 
 /** Resolves when one of `seekers` is called; rejects with the signal's reason. */
-export function waitForRoom(seekers: Set<() => void>, signal: AbortSignal): Promise<void> {
+export function waitForCapacity(seekers: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (): void => {
       seekers.delete(done)

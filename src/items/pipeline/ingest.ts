@@ -4,7 +4,7 @@
  * transaction; every other one through the single flight.
  */
 import { DEFAULT_POLICY, type IdentityPolicy } from '../../identity/policy.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createTurns } from '../../std/turns.ts'
 import type { RecentItems } from '../freshness/recent-ids.ts'
 import type { Collection, ItemId, ItemResult, PreparedItem } from '../item.ts'
@@ -19,7 +19,7 @@ import {
   refusal,
   renderReceipt,
 } from '../receipt.ts'
-import type { Claim, DefineOutcome, ItemStore } from '../store.ts'
+import type { DefineOutcome, IdempotencyRequest, ItemStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { createSingleFlight, rememberAll } from './in-flight.ts'
 
@@ -27,23 +27,23 @@ export interface Submission {
   readonly collection: string
   readonly contents: readonly RawContent[]
   /** Refusals that refuse the whole: the first is thrown, with its `index`, and nothing is stored. Default: none. */
-  readonly fatal?: (fault: Fault) => boolean
+  readonly fatal?: (fault: IngotError) => boolean
 }
 
 /** A client's key, and the kind of answer to keep under it. */
-export type KeyClaim = Omit<Claim, 'form'> & { readonly kind: ReceiptForm['kind'] }
+export type KeyedRequest = Omit<IdempotencyRequest, 'form'> & { readonly kind: ReceiptForm['kind'] }
 
-export type ClaimResult =
+export type KeyedResult =
   | { readonly kind: 'stored'; readonly receipt: Receipt; readonly entries: readonly Entry[] }
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
   /** The key was used for another request: nothing was stored. */
   | { readonly kind: 'key-reused' }
 
 export interface Ingest {
-  /** One result per content, in order, when all of it is durable. Throws Fault OVERLOADED, STORE_UNAVAILABLE. */
+  /** One result per content, in order, when all of it is durable. Throws IngotError OVERLOADED, STORE_UNAVAILABLE. */
   submit(submission: Submission): Promise<readonly ItemResult[]>
   /** As `submit`, with the answer kept under a key; the same key and fingerprint get the same answer again. */
-  submitClaimed(submission: Submission, claim: KeyClaim): Promise<ClaimResult>
+  submitClaimed(submission: Submission, claim: KeyedRequest): Promise<KeyedResult>
   /** Resolves when a submission would be taken. Rejects with the signal's reason. */
   room(signal: AbortSignal): Promise<void>
   define(collection: string, policy: IdentityPolicy): Promise<DefineOutcome>
@@ -90,19 +90,19 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
       if (result !== undefined) return result
       known.delete(submission.collection)
     }
-    throw new Fault('STORE_UNAVAILABLE', `the policy of collection "${submission.collection}" keeps changing`)
+    throw new IngotError('STORE_UNAVAILABLE', `the policy of collection "${submission.collection}" keeps changing`)
   }
 
   async function putClaimed(
     collection: Collection,
     prepared: readonly Prepared[],
-    claim: KeyClaim,
-  ): Promise<ClaimResult | undefined> {
+    claim: KeyedRequest,
+  ): Promise<KeyedResult | undefined> {
     const { kind, ...key } = claim
     const { items, slots } = distinct(prepared)
     const form = { kind, slots }
     const mark = recent.mark(collection.name)
-    const outcome = await commit.submit({ collection, items, claim: { ...key, form } })
+    const outcome = await commit.submit({ collection, items, idempotency: { ...key, form } })
     if (outcome.kind === 'policy-changed') return undefined
     if (outcome.kind === 'receipt-damaged') throw damaged('the answer that is kept under this Idempotency-Key')
     if (outcome.kind !== 'stored') return outcome
@@ -137,7 +137,7 @@ function refuseWhole(submission: Submission, prepared: readonly Prepared[]): voi
       const { code, message, facts } = one.refused
       throw prepared.length === 1
         ? one.refused
-        : new Fault(code, `item ${index}: ${message}`, { facts: { ...facts, index } })
+        : new IngotError(code, `item ${index}: ${message}`, { facts: { ...facts, index } })
     }
   }
 }

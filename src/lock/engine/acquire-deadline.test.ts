@@ -1,17 +1,20 @@
 import { expect, test } from 'vitest'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
-import { createCallSignals, Patience } from './acquire-deadline.ts'
-import { createCrowd } from './waiter-limit.ts'
+import { AcquireDeadline, createCallSignals } from './acquire-deadline.ts'
+import { createWaiterLimit } from './waiter-limit.ts'
 
 function setUp(waitMs: number, parent?: AbortSignal) {
   const clock = createFakeClock()
   const calls = createCallSignals(clock)
-  const fault = (): Fault => new Fault('LOCK_TIMEOUT', 'time is up')
+  const fault = (): IngotError => new IngotError('LOCK_TIMEOUT', 'time is up')
   return {
     clock,
     calls,
-    patience: new Patience({ clock, calls, waitMs, fault, parent, crowd: createCrowd(10) }, clock.monotonicMs()),
+    patience: new AcquireDeadline(
+      { clock, calls, waitMs, fault, parent, waiterLimit: createWaiterLimit(10) },
+      clock.monotonicMs(),
+    ),
   }
 }
 

@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline, type Deadline } from '../../std/deadline.ts'
-import type { Fault } from '../../std/fault.ts'
+import type { IngotError } from '../../std/error.ts'
 import { callTimeUp } from '../outage.ts'
-import type { Crowd } from './waiter-limit.ts'
+import type { WaiterLimit } from './waiter-limit.ts'
 
 /** Share of a call's time by which its signal may abort early, so that calls made shortly after each other share one. */
 const EARLY_SHARE = 1 / 16
@@ -15,7 +15,7 @@ export interface CallSignals {
   /** A signal that aborts `ms` after `nowMs`, or up to a sixteenth of that earlier. */
   of(ms: number, nowMs: number): AbortSignal
   /** Aborts all of them, and those that are asked for from now on, with this reason. */
-  end(reason: Fault): void
+  end(reason: IngotError): void
 }
 
 interface Shared {
@@ -56,28 +56,28 @@ export function createCallSignals(clock: Clock): CallSignals {
   }
 }
 
-export interface PatienceTerms {
+export interface AcquireDeadlineTerms {
   readonly clock: Clock
   readonly calls: CallSignals
   /** From now on; infinite for who does not wait. */
   readonly waitMs: number
   /** The reason when the time is up. */
-  readonly fault: () => Fault
+  readonly fault: () => IngotError
   /** The caller's own, which ends everything at once. */
   readonly parent: AbortSignal | undefined
   /** Where the caller is counted once it waits. */
-  readonly crowd: Crowd
+  readonly waiterLimit: WaiterLimit
 }
 
-export class Patience implements Disposable {
-  readonly #terms: PatienceTerms
+export class AcquireDeadline implements Disposable {
+  readonly #terms: AcquireDeadlineTerms
   readonly #endMs: number
   #deadline: Deadline | undefined
-  #ended: Fault | undefined
+  #ended: IngotError | undefined
   #waits = false
 
   /** `nowMs` is when the wait begins. */
-  constructor(terms: PatienceTerms, nowMs: number) {
+  constructor(terms: AcquireDeadlineTerms, nowMs: number) {
     this.#terms = terms
     this.#endMs = nowMs + terms.waitMs
   }
@@ -92,7 +92,7 @@ export class Patience implements Disposable {
   }
 
   /** Ends every wait in it, with this reason. */
-  end(reason: Fault): void {
+  end(reason: IngotError): void {
     this.#ended ??= reason
     this.#deadline?.end(reason)
   }
@@ -100,7 +100,7 @@ export class Patience implements Disposable {
   /** Counts the caller among those who wait, once. Throws `OVERLOADED` when too many do. */
   wait(): void {
     if (this.#waits) return
-    this.#terms.crowd.join()
+    this.#terms.waiterLimit.join()
     this.#waits = true
   }
 
@@ -128,7 +128,7 @@ export class Patience implements Disposable {
 
   [Symbol.dispose](): void {
     this.#deadline?.[Symbol.dispose]()
-    if (this.#waits) this.#terms.crowd.leave()
+    if (this.#waits) this.#terms.waiterLimit.leave()
     this.#waits = false
   }
 

@@ -6,19 +6,26 @@
  */
 import { fullJitter } from '../../std/retry.ts'
 import type { LeaseRequest } from '../backend.ts'
-import { heldFault, isTimeUp, type LockFault, outageFault, unansweredFault } from '../failure.ts'
 import type { Attempt, Fencing, Key, Token, Unavailable } from '../lock.ts'
+import { heldError, isTimeUp, type LockError, outageError, unansweredError } from '../lock-error.ts'
 import { unavailable } from '../outage.ts'
 import type { Terms } from '../policy.ts'
-import type { Patience } from './acquire-deadline.ts'
-import { createHolding, type Granted, type Holding, type HoldingDeps, type HoldingOwner, safeEndMs } from './lease.ts'
+import type { AcquireDeadline } from './acquire-deadline.ts'
+import {
+  createHeldLease,
+  type Granted,
+  type HeldLease,
+  type HeldLeaseDeps,
+  type LeaseOwner,
+  safeEndMs,
+} from './lease.ts'
 import type { News } from './wait-queue.ts'
 
 /** One wish for one key. */
 export interface Wish {
   readonly key: Key
   readonly terms: Terms
-  readonly owner: HoldingOwner
+  readonly owner: LeaseOwner
 }
 
 type Refusal = Extract<Attempt<Fencing>, { kind: 'held' }>
@@ -26,7 +33,7 @@ type Refusal = Extract<Attempt<Fencing>, { kind: 'held' }>
 export type NotGranted = Refusal | Unavailable
 
 export type Outcome<F extends Fencing> =
-  | { readonly kind: 'granted'; readonly holding: Holding<F> }
+  | { readonly kind: 'granted'; readonly holding: HeldLease<F> }
   | Refusal
   | Unavailable
 
@@ -45,13 +52,13 @@ function mayHaveLanded(answer: Unavailable): boolean {
 }
 
 /** Why a wait was in vain that has used up its time, by what was last heard. */
-export function timeUpFault(news: News, waitMs: number): LockFault {
-  if (news === 'held') return heldFault(waitMs)
-  return news === 'nothing' ? unansweredFault(waitMs) : outageFault(news)
+export function timeUpError(news: News, waitMs: number): LockError {
+  if (news === 'held') return heldError(waitMs)
+  return news === 'nothing' ? unansweredError(waitMs) : outageError(news)
 }
 
 export class Acquisition<F extends Fencing> {
-  readonly #deps: HoldingDeps<F>
+  readonly #deps: HeldLeaseDeps<F>
   readonly #wish: Wish
   #delays: Generator<number, void> | undefined
   #token: Token
@@ -60,7 +67,7 @@ export class Acquisition<F extends Fencing> {
   /** Waits in a row that ended early. */
   #hasty = 0
 
-  constructor(deps: HoldingDeps<F>, wish: Wish) {
+  constructor(deps: HeldLeaseDeps<F>, wish: Wish) {
     this.#deps = deps
     this.#wish = wish
     this.#token = deps.newToken()
@@ -71,7 +78,7 @@ export class Acquisition<F extends Fencing> {
   }
 
   /** One attempt, and nothing left behind unless it was granted. */
-  async once(patience: Patience): Promise<Outcome<F>> {
+  async once(patience: AcquireDeadline): Promise<Outcome<F>> {
     const sentMs = this.#deps.policy.clock.monotonicMs()
     const outcome = this.accept(await this.#ask(false, patience, sentMs), sentMs)
     if (outcome.kind !== 'granted') this.#cleanUp()
@@ -79,7 +86,7 @@ export class Acquisition<F extends Fencing> {
   }
 
   /** Attempts until granted. Rejects with the signal's reason, `OVERLOADED`, or with what used up the time. */
-  async untilGranted(patience: Patience): Promise<Holding<F>> {
+  async untilGranted(patience: AcquireDeadline): Promise<HeldLease<F>> {
     const { clock } = this.#deps.policy
     try {
       for (;;) {
@@ -92,7 +99,7 @@ export class Acquisition<F extends Fencing> {
       }
     } catch (thrown) {
       this.#cleanUp()
-      throw isTimeUp(thrown) ? timeUpFault(this.#wish.owner.turn.news, this.#wish.terms.waitMs) : thrown
+      throw isTimeUp(thrown) ? timeUpError(this.#wish.owner.turn.news, this.#wish.terms.waitMs) : thrown
     }
   }
 
@@ -113,7 +120,7 @@ export class Acquisition<F extends Fencing> {
     const granted: Granted<F> = { key, token: this.#token, fence: attempt.fence, sentMs, ttlMs }
     this.#trace = false
     this.#report('held')
-    return { kind: 'granted', holding: createHolding(this.#deps, terms, granted, owner) }
+    return { kind: 'granted', holding: createHeldLease(this.#deps, terms, granted, owner) }
   }
 
   /** Ends the acquisition without a grant: releases in the background whatever an attempt may have left behind. */
@@ -133,14 +140,14 @@ export class Acquisition<F extends Fencing> {
     return { key, token: this.#token, ttlMs: terms.ttlMs, willWait }
   }
 
-  #ask(willWait: boolean, patience: Patience, nowMs: number): Promise<Attempt<F>> {
+  #ask(willWait: boolean, patience: AcquireDeadline, nowMs: number): Promise<Attempt<F>> {
     const { callMs } = this.#wish.terms
     const signal = patience.shared(callMs, nowMs)
     if (signal === undefined) return this.#askAlone(willWait, patience)
     return this.#deps.backend.tryAcquire(this.request(willWait), signal)
   }
 
-  async #askAlone(willWait: boolean, patience: Patience): Promise<Attempt<F>> {
+  async #askAlone(willWait: boolean, patience: AcquireDeadline): Promise<Attempt<F>> {
     using call = patience.call(this.#wish.terms.callMs)
     return await this.#deps.backend.tryAcquire(this.request(willWait), call.signal)
   }
@@ -153,13 +160,13 @@ export class Acquisition<F extends Fencing> {
     return unavailable('the grant came too late to be of use')
   }
 
-  async #afterOutage(outage: Unavailable, patience: Patience, sentMs: number): Promise<void> {
+  async #afterOutage(outage: Unavailable, patience: AcquireDeadline, sentMs: number): Promise<void> {
     const silentMs = this.#deps.policy.clock.monotonicMs() - sentMs
     // cut short by the end of the wait, an attempt says nothing, and after a while more than the refusal before it
     if (silentMs > OUTDATED_MS && this.#wish.owner.turn.news === 'held') this.#report('nothing')
     patience.check()
     this.#report(outage.fault)
-    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outageFault(outage.fault)
+    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outageError(outage.fault)
     await this.#sleep(patience.signal)
   }
 
@@ -167,7 +174,7 @@ export class Acquisition<F extends Fencing> {
     this.#wish.owner.turn.report(news)
   }
 
-  async #afterRefusal(refusal: Refusal, patience: Patience): Promise<void> {
+  async #afterRefusal(refusal: Refusal, patience: AcquireDeadline): Promise<void> {
     patience.check()
     const { backend, policy } = this.#deps
     if (backend.wait === undefined || refusal.ticket === undefined) {
@@ -193,8 +200,8 @@ export class Acquisition<F extends Fencing> {
   #cleanUp(): void {
     if (!this.#trace) return
     this.#trace = false
-    const { abandoner, policy } = this.#deps
+    const { backgroundReleases: abandoner, policy } = this.#deps
     const lease = { key: this.#wish.key, token: this.#token }
-    abandoner.abandon(lease, policy.clock.monotonicMs() + this.#wish.terms.ttlMs)
+    abandoner.releaseLater(lease, policy.clock.monotonicMs() + this.#wish.terms.ttlMs)
   }
 }

@@ -12,15 +12,15 @@
 import type { Clock } from '../../std/clock.ts'
 import { fullJitter } from '../../std/retry.ts'
 import type { Lease, LockBackend } from '../backend.ts'
-import { LockFault } from '../failure.ts'
 import type { Token } from '../lock.ts'
+import { LockError } from '../lock-error.ts'
 import type { CallSignals } from './acquire-deadline.ts'
 
-export interface Abandoner {
+export interface BackgroundReleases {
   /** Releases in the background until the backend has answered, or `untilMs` (monotonic) makes it pointless. */
-  abandon(lease: Lease, untilMs: number): void
+  releaseLater(lease: Lease, untilMs: number): void
   /** Throws `OVERLOADED` while so much is to be repaired that nothing more may be begun. */
-  checkRoom(): void
+  checkCapacity(): void
   /** Counts work of the locker that may have something to release, until `end`. */
   begin(): void
   end(): void
@@ -31,7 +31,7 @@ export interface Abandoner {
   settle(): Promise<void>
 }
 
-export interface AbandonerOptions {
+export interface BackgroundReleaseOptions {
   readonly clock: Clock
   /** Signals for the calls. */
   readonly calls: CallSignals
@@ -53,9 +53,9 @@ interface Repair {
   readonly untilMs: number
 }
 
-class BackgroundReleases implements Abandoner {
+class ReleaseQueue implements BackgroundReleases {
   readonly #backend: LockBackend
-  readonly #options: Required<AbandonerOptions>
+  readonly #options: Required<BackgroundReleaseOptions>
   /** Those whose last attempt was not answered, the longest untried first. */
   readonly #repairs = new Map<Token, Repair>()
   #underWay = 0
@@ -74,21 +74,21 @@ class BackgroundReleases implements Abandoner {
     this.end()
   }
 
-  constructor(backend: LockBackend, options: AbandonerOptions) {
+  constructor(backend: LockBackend, options: BackgroundReleaseOptions) {
     this.#backend = backend
     this.#options = { maxPending: MAX_PENDING, ...options }
   }
 
-  abandon(lease: Lease, untilMs: number): void {
+  releaseLater(lease: Lease, untilMs: number): void {
     this.begin()
     this.#releaseOnce({ lease, untilMs }).then(this.#afterAttempt, this.#afterAttempt)
   }
 
-  checkRoom(): void {
+  checkCapacity(): void {
     const { size } = this.#repairs
     if (size < this.#options.maxPending) return
     const message = `${size} locks of earlier callers have still to be released: the service does not answer`
-    throw new LockFault('overloaded', 'OVERLOADED', message)
+    throw new LockError('overloaded', 'OVERLOADED', message)
   }
 
   begin(): void {
@@ -174,6 +174,6 @@ class BackgroundReleases implements Abandoner {
 }
 
 /** Starts nothing and keeps nothing alive. */
-export function createAbandoner(backend: LockBackend, options: AbandonerOptions): Abandoner {
-  return new BackgroundReleases(backend, options)
+export function createBackgroundReleases(backend: LockBackend, options: BackgroundReleaseOptions): BackgroundReleases {
+  return new ReleaseQueue(backend, options)
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createBreaker } from '../../std/breaker.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { createFaultyBackend, withMany } from '../../testing/locks/failing-backend.ts'
@@ -59,7 +59,7 @@ test('a caller who gives up does not count, a call that took too long does', asy
   const gone = AbortSignal.abort(new Error('gone'))
   for (let i = 0; i < 20; i++) expect((await backend.tryAcquire(wanted(), gone)).kind).toBe('unavailable')
   expect(breaker.state).toBe('closed')
-  const late = AbortSignal.abort(new Fault('LOCK_BACKEND_UNAVAILABLE', 'late'))
+  const late = AbortSignal.abort(new IngotError('LOCK_BACKEND_UNAVAILABLE', 'late'))
   for (let i = 0; i < 40; i++) await backend.tryAcquire(wanted(), late)
   expect(breaker.state).toBe('open')
 })

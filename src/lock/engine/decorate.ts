@@ -2,7 +2,7 @@
 
 import type { Breaker } from '../../std/breaker.ts'
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { LockBackend } from '../backend.ts'
 import type { Attempt, Fencing, Unavailable } from '../lock.ts'
 import { type Call, type LockMeasures, unmeasured } from '../measure.ts'
@@ -107,10 +107,10 @@ function worstKind(answers: readonly { readonly kind: string }[]): string {
 function givenUp(signal: AbortSignal): boolean {
   if (!signal.aborted) return false
   const reason: unknown = signal.reason
-  return !(reason instanceof Fault && reason.code === 'LOCK_BACKEND_UNAVAILABLE')
+  return !(reason instanceof IngotError && reason.code === 'LOCK_BACKEND_UNAVAILABLE')
 }
 
 function refusal(thrown: unknown): Unavailable {
-  if (thrown instanceof Fault && thrown.code === 'LOCK_BREAKER_OPEN') return unavailable(thrown.message, thrown)
+  if (thrown instanceof IngotError && thrown.code === 'LOCK_BREAKER_OPEN') return unavailable(thrown.message, thrown)
   throw thrown
 }

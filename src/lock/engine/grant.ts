@@ -1,8 +1,8 @@
 /** What a caller holds: one key, or several taken together, with the proof to show to stores. */
-import { Fault } from '../../std/fault.ts'
-import { LockFault } from '../failure.ts'
+import { IngotError } from '../../std/error.ts'
 import type { FenceOf, Fencing, Key, Release, Unavailable } from '../lock.ts'
-import type { Holding } from './lease.ts'
+import { LockError } from '../lock-error.ts'
+import type { HeldLease } from './lease.ts'
 import type { Loss } from './loss.ts'
 
 /** `remainingMs` as the method of that name returns it. */
@@ -12,7 +12,7 @@ export type ExtendOutcome =
   | Unavailable
 
 /** Several keys held together. Losing one is losing the claim. `await using` releases it at the end of the block. */
-export interface Claim<F extends Fencing = Fencing> extends AsyncDisposable {
+export interface MultiGrant<F extends Fencing = Fencing> extends AsyncDisposable {
   /** In the order in which they were taken: sorted, each once. */
   readonly keys: readonly Key[]
   /** The fence to hand to the store with every write under this key. Throws `LOCK_KEY_INVALID` for a key not held here. */
@@ -49,7 +49,7 @@ export interface Claim<F extends Fencing = Fencing> extends AsyncDisposable {
 }
 
 /** One key held. */
-export interface Grant<F extends Fencing = Fencing> extends Claim<F> {
+export interface Grant<F extends Fencing = Fencing> extends MultiGrant<F> {
   readonly key: Key
   /** Greater than the fence of every earlier grant of this key. `undefined` when the backend has no fences. */
   readonly fence: FenceOf<F>
@@ -61,15 +61,15 @@ function worst(releases: readonly Release[]): Release {
   return lost ?? releases.find((r) => r.kind === 'unavailable') ?? { kind: 'released' }
 }
 
-class Held<F extends Fencing> implements Grant<F> {
+class HeldGrant<F extends Fencing> implements Grant<F> {
   readonly key: Key
   readonly fence: FenceOf<F>
   readonly keys: readonly Key[]
-  readonly #holdings: Holdings<F>
+  readonly #holdings: HeldLeases<F>
   readonly #loss: Loss
   #releasing: Promise<Release> | undefined
 
-  constructor(holdings: Holdings<F>, loss: Loss) {
+  constructor(holdings: HeldLeases<F>, loss: Loss) {
     this.key = holdings[0].key
     this.fence = holdings[0].fence
     this.keys = holdings.map((h) => h.key)
@@ -80,7 +80,7 @@ class Held<F extends Fencing> implements Grant<F> {
   fenceOf(key: Key): FenceOf<F> {
     const holding = this.#holdings.find((h) => h.key === key)
     if (holding !== undefined) return holding.fence
-    throw new Fault('LOCK_KEY_INVALID', 'the key is not one of those held here')
+    throw new IngotError('LOCK_KEY_INVALID', 'the key is not one of those held here')
   }
 
   get signal(): AbortSignal {
@@ -99,7 +99,7 @@ class Held<F extends Fencing> implements Grant<F> {
       const fault = holding.lost()
       if (fault !== undefined) throw fault
     }
-    throw new LockFault('lost', 'LOCK_LOST', 'the lock was released already')
+    throw new LockError('lost', 'LOCK_LOST', 'the lock was released already')
   }
 
   remainingMs(): number {
@@ -136,9 +136,9 @@ class Held<F extends Fencing> implements Grant<F> {
 }
 
 /** At least one lease, in the order in which they were taken. */
-export type Holdings<F extends Fencing> = readonly [Holding<F>, ...Holding<F>[]]
+export type HeldLeases<F extends Fencing> = readonly [HeldLease<F>, ...HeldLease<F>[]]
 
 /** `loss` is what the holdings' owner aborts when one of them is lost. Key and fence are the first one's. */
-export function createGrant<F extends Fencing>(holdings: Holdings<F>, loss: Loss): Grant<F> {
-  return new Held(holdings, loss)
+export function createGrant<F extends Fencing>(holdings: HeldLeases<F>, loss: Loss): Grant<F> {
+  return new HeldGrant(holdings, loss)
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
 import { createFaultyBackend } from '../../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from '../backends/memory/backend.ts'
@@ -15,7 +15,7 @@ function setUp() {
   return { clock, backend, open }
 }
 
-const codeOf = (thrown: unknown): unknown => (thrown instanceof Fault ? thrown.code : thrown)
+const codeOf = (thrown: unknown): unknown => (thrown instanceof IngotError ? thrown.code : thrown)
 
 /** Work that ends when its signal aborts. */
 async function untilAborted(signal: AbortSignal): Promise<void> {

@@ -8,7 +8,7 @@
  * A leader that is lost goes on campaigning only when its work has ended, so that one process never does it twice at once.
  */
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { type Backoff, fullJitter } from '../../std/retry.ts'
 import type { FenceOf, Fencing, Key } from '../lock.ts'
 import type { AcquireOptions, WaitOptions } from '../policy.ts'
@@ -27,7 +27,7 @@ export interface Leadership<F extends Fencing = Fencing> {
 
 /** For logs and metrics. `fault`: why the last campaign failed; a campaign goes on after an outage. */
 export type LeaderState<F extends Fencing = Fencing> =
-  | { readonly kind: 'campaigning'; readonly fault?: Fault }
+  | { readonly kind: 'campaigning'; readonly fault?: IngotError }
   | { readonly kind: 'leading'; readonly fence: FenceOf<F> }
   | { readonly kind: 'lost'; readonly fault: unknown }
 
@@ -63,8 +63,8 @@ function isEnd(thrown: unknown, reason: unknown): boolean {
   return thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === reason)
 }
 
-function worthAnother(thrown: unknown): thrown is Fault {
-  return thrown instanceof Fault && thrown.retryable && thrown.code !== 'SHUTTING_DOWN'
+function worthAnother(thrown: unknown): thrown is IngotError {
+  return thrown instanceof IngotError && thrown.retryable && thrown.code !== 'SHUTTING_DOWN'
 }
 
 class Candidate<F extends Fencing, T> {

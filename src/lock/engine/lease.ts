@@ -9,34 +9,34 @@
  */
 import type { Timer } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
-import type { Fault } from '../../std/fault.ts'
+import type { IngotError } from '../../std/error.ts'
 import type { LockBackend } from '../backend.ts'
-import { LockFault } from '../failure.ts'
 import type { Extension, FenceOf, Fencing, Key, Release, Token } from '../lock.ts'
+import { LockError } from '../lock-error.ts'
 import type { LossCause } from '../measure.ts'
 import { callTimeUp } from '../outage.ts'
 import { marginMs, type Policy, type Terms, termsOf } from '../policy.ts'
 import type { CallSignals } from './acquire-deadline.ts'
-import type { Abandoner } from './background-release.ts'
-import type { Turn } from './wait-queue.ts'
+import type { BackgroundReleases } from './background-release.ts'
+import type { LocalTurn } from './wait-queue.ts'
 
-export interface Holding<F extends Fencing> {
+export interface HeldLease<F extends Fencing> {
   readonly key: Key
   readonly fence: FenceOf<F>
   /** Milliseconds until the safe end; 0 when lost or released. */
   remainingMs(): number
   /** The fault that ended it, if it was lost by now. */
-  lost(): Fault | undefined
+  lost(): IngotError | undefined
   /** Prolongs the lease to at least `ttlMs` from now; its own length when absent. Rejects with `LOCK_OPTION_INVALID`. */
   extend(ttlMs: number | undefined): Promise<Extension>
   release(): Promise<Release>
 }
 
 /** What all leases of a locker share. */
-export interface HoldingDeps<F extends Fencing> {
+export interface HeldLeaseDeps<F extends Fencing> {
   readonly backend: LockBackend<F>
   readonly policy: Policy
-  readonly abandoner: Abandoner
+  readonly backgroundReleases: BackgroundReleases
   readonly calls: CallSignals
   /** A token that nobody had before. */
   readonly newToken: () => Token
@@ -54,9 +54,9 @@ export interface Granted<F extends Fencing> {
 }
 
 /** Where a lease reports its loss, once, and where its place in the local line is given up. */
-export interface HoldingOwner {
-  readonly turn: Turn
-  onLost(fault: Fault): void
+export interface LeaseOwner {
+  readonly turn: LocalTurn
+  onLost(fault: IngotError): void
 }
 
 /** Monotonic milliseconds until which a lease is certainly ours. */
@@ -75,13 +75,13 @@ const MESSAGES: Readonly<Record<LossCause, string>> = {
   overheld: 'was held for its maximum time',
 }
 
-class LeaseInHand<F extends Fencing> implements Holding<F> {
+class RenewedLease<F extends Fencing> implements HeldLease<F> {
   readonly key: Key
   readonly fence: FenceOf<F>
   readonly #token: Token
-  readonly #deps: HoldingDeps<F>
+  readonly #deps: HeldLeaseDeps<F>
   readonly #terms: Terms
-  readonly #owner: HoldingOwner
+  readonly #owner: LeaseOwner
   readonly #sinceMs: number
   /** No renewal goes beyond; each manual extension moves it. */
   #holdUntilMs: number
@@ -90,12 +90,12 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   #leaseEndMs: number
   /** The call that prolongs it, when one is under way: two could arrive in the wrong order. */
   #prolonging: Promise<Extension> | undefined
-  #lost: Fault | undefined
+  #lost: IngotError | undefined
   #releasing: Promise<Release> | undefined
   /** For the renewal, and while that is under way for the loss. */
   #timer: Timer | undefined
 
-  constructor(deps: HoldingDeps<F>, terms: Terms, granted: Granted<F>, owner: HoldingOwner) {
+  constructor(deps: HeldLeaseDeps<F>, terms: Terms, granted: Granted<F>, owner: LeaseOwner) {
     this.key = granted.key
     this.fence = granted.fence
     this.#token = granted.token
@@ -114,7 +114,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
     return this.#endMs - this.#now()
   }
 
-  lost(): Fault | undefined {
+  lost(): IngotError | undefined {
     if (this.#releasing === undefined && this.#lost === undefined && this.#now() >= this.#endMs) {
       this.#lose(this.#holdLeftMs() < marginMs(this.#terms.ttlMs) + 1 ? 'overheld' : 'expired')
     }
@@ -213,7 +213,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   #lose(cause: LossCause): void {
     this.#timer?.cancel()
     const { backend, policy } = this.#deps
-    this.#lost = new LockFault('lost', 'LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
+    this.#lost = new LockError('lost', 'LOCK_LOST', `the lock ${MESSAGES[cause]}`, { facts: { cause } })
     policy.measures.lost(backend.name, cause)
     this.#over()
     this.#owner.onLost(this.#lost)
@@ -228,7 +228,7 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   #release(): Promise<Release> {
     if (this.#lost?.facts['cause'] === 'taken') return Promise.resolve({ kind: 'lost' })
     this.#timer?.cancel()
-    const { backend, calls, abandoner } = this.#deps
+    const { backend, calls, backgroundReleases: abandoner } = this.#deps
     const signal = calls.of(this.#terms.callMs, this.#now())
     abandoner.begin()
     return backend.release({ key: this.key, token: this.#token }, signal).then(
@@ -241,9 +241,9 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
   }
 
   #released(answer: Release): Release {
-    const { abandoner } = this.#deps
+    const { backgroundReleases: abandoner } = this.#deps
     if (answer.kind === 'unavailable') {
-      abandoner.abandon({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
+      abandoner.releaseLater({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
     }
     abandoner.end()
     if (this.#lost === undefined) this.#over()
@@ -252,11 +252,11 @@ class LeaseInHand<F extends Fencing> implements Holding<F> {
 }
 
 /** Takes over a lease: renews it from now on until it is released or lost. */
-export function createHolding<F extends Fencing>(
-  deps: HoldingDeps<F>,
+export function createHeldLease<F extends Fencing>(
+  deps: HeldLeaseDeps<F>,
   terms: Terms,
   granted: Granted<F>,
-  owner: HoldingOwner,
-): Holding<F> {
-  return new LeaseInHand(deps, terms, granted, owner)
+  owner: LeaseOwner,
+): HeldLease<F> {
+  return new RenewedLease(deps, terms, granted, owner)
 }

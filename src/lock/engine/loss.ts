@@ -1,12 +1,12 @@
 /** Whether any lease of a claim was lost, and the signal that says so: made when it is first asked for. */
-import type { Fault } from '../../std/fault.ts'
+import type { IngotError } from '../../std/error.ts'
 
 export class Loss {
-  #fault: Fault | undefined
+  #fault: IngotError | undefined
   #controller: AbortController | undefined
 
   /** The first fault is the one that counts. */
-  report(fault: Fault): void {
+  report(fault: IngotError): void {
     if (this.#fault !== undefined) return
     this.#fault = fault
     this.#controller?.abort(fault)

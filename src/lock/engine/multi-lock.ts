@@ -2,31 +2,31 @@
  * One key or several, all or none. Keys are taken in sorted order, in the local lines as at the backend: of two callers
  * that want the same keys, one is first at the first key they share, and the other holds nothing that it needs.
  */
-import type { Fault } from '../../std/fault.ts'
-import { isTimeUp } from '../failure.ts'
+import type { IngotError } from '../../std/error.ts'
 import type { Attempt, Fencing, Key, Unavailable } from '../lock.ts'
+import { isTimeUp } from '../lock-error.ts'
 import { unavailable } from '../outage.ts'
 import type { Terms } from '../policy.ts'
-import type { Patience } from './acquire-deadline.ts'
-import { Acquisition, type NotGranted, timeUpFault, type Wish } from './acquisition.ts'
-import type { Holdings } from './grant.ts'
-import type { Holding, HoldingDeps } from './lease.ts'
+import type { AcquireDeadline } from './acquire-deadline.ts'
+import { Acquisition, type NotGranted, timeUpError, type Wish } from './acquisition.ts'
+import type { HeldLeases } from './grant.ts'
+import type { HeldLease, HeldLeaseDeps } from './lease.ts'
 import { Loss } from './loss.ts'
-import type { Turn, Turns } from './wait-queue.ts'
+import type { LocalQueue, LocalTurn } from './wait-queue.ts'
 
-export interface ClaimDeps<F extends Fencing> extends HoldingDeps<F> {
-  readonly turns: Turns
+export interface MultiLockDeps<F extends Fencing> extends HeldLeaseDeps<F> {
+  readonly localQueue: LocalQueue
 }
 
 /** What was taken, and what aborts when any of it is lost. */
-export interface Claimed<F extends Fencing> {
+export interface MultiLock<F extends Fencing> {
   readonly kind: 'granted'
-  readonly holdings: Holdings<F>
+  readonly leases: HeldLeases<F>
   readonly loss: Loss
 }
 
-export type ClaimOutcome<F extends Fencing> =
-  | Claimed<F>
+export type MultiLockOutcome<F extends Fencing> =
+  | MultiLock<F>
   | { readonly kind: 'held'; readonly key: Key; readonly remainingMs: number | undefined }
   | Unavailable
 
@@ -37,28 +37,28 @@ export type Keys = readonly [Key, ...Key[]]
 const noAnswer = (): Unavailable => unavailable('the lock service answered for fewer keys than it was asked for')
 
 /** A claim under way: what it holds must be given back unless all of it is got. */
-class Claiming<F extends Fencing> {
-  readonly #deps: ClaimDeps<F>
+class MultiLockAttempt<F extends Fencing> {
+  readonly #deps: MultiLockDeps<F>
   readonly #terms: Terms
   readonly #loss = new Loss()
-  readonly #turns: Turn[] = []
-  readonly #holdings: Holding<F>[] = []
+  readonly #turns: LocalTurn[] = []
+  readonly #holdings: HeldLease<F>[] = []
 
-  constructor(deps: ClaimDeps<F>, terms: Terms) {
+  constructor(deps: MultiLockDeps<F>, terms: Terms) {
     this.#deps = deps
     this.#terms = terms
   }
 
-  untilGranted(keys: Keys, patience: Patience): Promise<Claimed<F>> {
+  untilGranted(keys: Keys, patience: AcquireDeadline): Promise<MultiLock<F>> {
     return keys.length === 1 ? this.#one(keys[0], patience) : this.#all(keys, patience)
   }
 
-  async #one(key: Key, patience: Patience): Promise<Claimed<F>> {
+  async #one(key: Key, patience: AcquireDeadline): Promise<MultiLock<F>> {
     patience.check()
     const turn = await this.#turn(key, patience)
     try {
       const holding = await this.#acquisition(key, turn).untilGranted(patience)
-      return { kind: 'granted', holdings: [holding], loss: this.#loss }
+      return { kind: 'granted', leases: [holding], loss: this.#loss }
     } catch (thrown) {
       turn.leave()
       throw thrown
@@ -66,19 +66,19 @@ class Claiming<F extends Fencing> {
   }
 
   /** Waits in line. A time that is up there is explained by what the first in line has heard. */
-  async #turn(key: Key, patience: Patience): Promise<Turn> {
-    const { turns } = this.#deps
+  async #turn(key: Key, patience: AcquireDeadline): Promise<LocalTurn> {
+    const { localQueue: turns } = this.#deps
     const turn = turns.tryEnter(key)
     if (turn !== undefined) return turn
     patience.wait()
     try {
       return await turns.enter(key, patience.signal)
     } catch (thrown) {
-      throw isTimeUp(thrown) ? timeUpFault(turns.news(key), this.#terms.waitMs) : thrown
+      throw isTimeUp(thrown) ? timeUpError(turns.news(key), this.#terms.waitMs) : thrown
     }
   }
 
-  async #all(keys: Keys, patience: Patience): Promise<Claimed<F>> {
+  async #all(keys: Keys, patience: AcquireDeadline): Promise<MultiLock<F>> {
     try {
       const acquisitions: Acquisition<F>[] = []
       for (const key of keys) acquisitions.push(this.#plan(key, await this.#turn(key, patience)))
@@ -94,10 +94,10 @@ class Claiming<F extends Fencing> {
     }
   }
 
-  async once(keys: Keys, patience: Patience): Promise<ClaimOutcome<F>> {
+  async once(keys: Keys, patience: AcquireDeadline): Promise<MultiLockOutcome<F>> {
     const acquisitions: Acquisition<F>[] = []
     for (const key of keys) {
-      const turn = this.#deps.turns.tryEnter(key)
+      const turn = this.#deps.localQueue.tryEnter(key)
       if (turn === undefined) return this.#refused(this.#heard(key), key)
       acquisitions.push(this.#plan(key, turn))
     }
@@ -112,11 +112,11 @@ class Claiming<F extends Fencing> {
 
   /** What those who wait for the key in this process have heard of it. */
   #heard(key: Key): NotGranted {
-    const news = this.#deps.turns.news(key)
+    const news = this.#deps.localQueue.news(key)
     return typeof news === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', fault: news }
   }
 
-  async #oneByOne(acquisitions: readonly Acquisition<F>[], patience: Patience): Promise<ClaimOutcome<F>> {
+  async #oneByOne(acquisitions: readonly Acquisition<F>[], patience: AcquireDeadline): Promise<MultiLockOutcome<F>> {
     for (const acquisition of acquisitions) {
       const outcome = await acquisition.once(patience)
       if (outcome.kind !== 'granted') return this.#refused(outcome, acquisition.key)
@@ -125,13 +125,13 @@ class Claiming<F extends Fencing> {
     return this.#claimed()
   }
 
-  #plan(key: Key, turn: Turn): Acquisition<F> {
+  #plan(key: Key, turn: LocalTurn): Acquisition<F> {
     this.#turns.push(turn)
     return this.#acquisition(key, turn)
   }
 
-  #acquisition(key: Key, turn: Turn): Acquisition<F> {
-    const owner = { turn, onLost: (fault: Fault) => this.#loss.report(fault) }
+  #acquisition(key: Key, turn: LocalTurn): Acquisition<F> {
+    const owner = { turn, onLost: (fault: IngotError) => this.#loss.report(fault) }
     const wish: Wish = { key, terms: this.#terms, owner }
     return new Acquisition(this.#deps, wish)
   }
@@ -140,7 +140,7 @@ class Claiming<F extends Fencing> {
    * Asks for all keys in one exchange. Kept is what was granted before the first refusal, which is answered: a key held
    * out of order while waiting for an earlier one is how deadlocks are made.
    */
-  async #together(acquisitions: readonly Acquisition<F>[], patience: Patience): Promise<NotGranted | undefined> {
+  async #together(acquisitions: readonly Acquisition<F>[], patience: AcquireDeadline): Promise<NotGranted | undefined> {
     const { backend, policy } = this.#deps
     if (backend.tryAcquireMany === undefined) return undefined
     const sentMs = policy.clock.monotonicMs()
@@ -169,13 +169,13 @@ class Claiming<F extends Fencing> {
     return refusal
   }
 
-  #claimed(): Claimed<F> {
+  #claimed(): MultiLock<F> {
     const [first, ...rest] = this.#holdings
     if (first === undefined) throw new TypeError('a claim has at least one key')
-    return { kind: 'granted', holdings: [first, ...rest], loss: this.#loss }
+    return { kind: 'granted', leases: [first, ...rest], loss: this.#loss }
   }
 
-  #refused(outcome: NotGranted, key: Key): ClaimOutcome<F> {
+  #refused(outcome: NotGranted, key: Key): MultiLockOutcome<F> {
     this.#giveBack()
     return outcome.kind === 'held' ? { kind: 'held', key, remainingMs: outcome.remainingMs } : outcome
   }
@@ -188,21 +188,21 @@ class Claiming<F extends Fencing> {
 }
 
 /** Waits for all keys. Rejects, holding nothing for longer than its release takes, as `Locker.acquire` says. */
-export function claimAll<F extends Fencing>(
-  deps: ClaimDeps<F>,
+export function acquireAll<F extends Fencing>(
+  deps: MultiLockDeps<F>,
   terms: Terms,
   keys: Keys,
-  patience: Patience,
-): Promise<Claimed<F>> {
-  return new Claiming(deps, terms).untilGranted(keys, patience)
+  patience: AcquireDeadline,
+): Promise<MultiLock<F>> {
+  return new MultiLockAttempt(deps, terms).untilGranted(keys, patience)
 }
 
 /** One attempt at all keys. */
-export function claimOnce<F extends Fencing>(
-  deps: ClaimDeps<F>,
+export function acquireAllOnce<F extends Fencing>(
+  deps: MultiLockDeps<F>,
   terms: Terms,
   keys: Keys,
-  patience: Patience,
-): Promise<ClaimOutcome<F>> {
-  return new Claiming(deps, terms).once(keys, patience)
+  patience: AcquireDeadline,
+): Promise<MultiLockOutcome<F>> {
+  return new MultiLockAttempt(deps, terms).once(keys, patience)
 }

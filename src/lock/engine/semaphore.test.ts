@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
 import { createFaultyBackend } from '../../testing/locks/failing-backend.ts'
 import type { LeaseRequest } from '../backend.ts'
@@ -28,7 +28,7 @@ function isGrant(outcome: unknown): outcome is Grant {
 
 const aborted = (signal: AbortSignal): Promise<unknown> => (signal.aborted ? Promise.resolve() : once(signal, 'abort'))
 
-const codeOf = (thrown: unknown): unknown => (thrown instanceof Fault ? thrown.code : thrown)
+const codeOf = (thrown: unknown): unknown => (thrown instanceof IngotError ? thrown.code : thrown)
 
 test('as many hold a permit as there are, and the next one waits for the first release', async () => {
   const { clock, open } = setUp()

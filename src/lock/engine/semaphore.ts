@@ -12,7 +12,7 @@
  * first in line holds up the others for the lease of the gate, `GATE_TTL_MS` at most.
  */
 import type { Clock } from '../../std/clock.ts'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { Fencing, Inspection, Key, Unavailable } from '../lock.ts'
 import type { AcquireOptions, WaitOptions } from '../policy.ts'
 import type { Grant } from './grant.ts'
@@ -90,15 +90,18 @@ const MAX_NAME_BYTES = 512 - Buffer.byteLength('semaphore:#gate')
 function checkName(name: string): string {
   const bytes = Buffer.byteLength(name)
   if (bytes >= 1 && bytes <= MAX_NAME_BYTES) return name
-  throw new Fault('LOCK_KEY_INVALID', `a semaphore's name has 1 to ${MAX_NAME_BYTES} bytes, this one has ${bytes}`)
+  throw new IngotError('LOCK_KEY_INVALID', `a semaphore's name has 1 to ${MAX_NAME_BYTES} bytes, this one has ${bytes}`)
 }
 
 function checkPermits(permits: number): number {
   if (Number.isInteger(permits) && permits >= 1 && permits <= MAX_PERMITS) return permits
-  throw new Fault('LOCK_OPTION_INVALID', `"permits" is ${permits}, expected a whole number from 1 to ${MAX_PERMITS}`)
+  throw new IngotError(
+    'LOCK_OPTION_INVALID',
+    `"permits" is ${permits}, expected a whole number from 1 to ${MAX_PERMITS}`,
+  )
 }
 
-const isTimeout = (thrown: unknown): boolean => thrown instanceof Fault && thrown.code === 'LOCK_TIMEOUT'
+const isTimeout = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.code === 'LOCK_TIMEOUT'
 
 /** Several refusals as one: what is known of the first permit that will be free. */
 function soonest(refusals: readonly { readonly remainingMs: number | undefined }[]): number | undefined {
@@ -199,7 +202,7 @@ class PermitSemaphore<F extends Fencing> implements Semaphore<F> {
         const grant = await this.#deps.permits.acquire(key, { ...options, signal })
         if (enough.signal.aborted) return grant.releaseSoon()
         resolve(grant)
-        enough.abort(new Fault('LOCK_TIMEOUT', 'another permit was free first'))
+        enough.abort(new IngotError('LOCK_TIMEOUT', 'another permit was free first'))
       } catch (thrown) {
         if (failures.push(thrown) === this.#keys.length) reject(failures.find(isTimeout) ?? thrown)
       }

@@ -2,14 +2,14 @@
  * The line of waiters inside this process, one per key, first come, first served. Only the first of a line goes to the
  * backend, so that a hundred waiters here cost the lock service no more than one.
  */
-import type { Fault } from '../../std/fault.ts'
+import type { IngotError } from '../../std/error.ts'
 import type { Key } from '../lock.ts'
 
 /** What the first in line last heard from the backend: nothing yet, that the key is held, or an outage. */
-export type News = 'nothing' | 'held' | Fault
+export type News = 'nothing' | 'held' | IngotError
 
 /** Being first in line. */
-export interface Turn {
+export interface LocalTurn {
   /** Lets the next one go. More than one call does nothing. */
   leave(): void
   /** What was last heard of the key, also by those who were first in line before and gave up. */
@@ -18,25 +18,25 @@ export interface Turn {
   report(news: News): void
 }
 
-export interface Turns {
+export interface LocalQueue {
   /** Resolves when first in line. Rejects with the signal's reason. */
-  enter(key: Key, signal: AbortSignal): Promise<Turn>
+  enter(key: Key, signal: AbortSignal): Promise<LocalTurn>
   /** `undefined` when anybody is in line. */
-  tryEnter(key: Key): Turn | undefined
+  tryEnter(key: Key): LocalTurn | undefined
   news(key: Key): News
 }
 
-type Admit = (turn: Turn) => void
+type Admit = (turn: LocalTurn) => void
 
 interface Line {
   readonly waiting: Set<Admit>
   news: News
 }
 
-export function createTurns(): Turns {
+export function createLocalQueue(): LocalQueue {
   const lines = new Map<Key, Line>()
 
-  function open(key: Key, line: Line): Turn {
+  function open(key: Key, line: Line): LocalTurn {
     let left = false
     return {
       get news() {
@@ -63,13 +63,13 @@ export function createTurns(): Turns {
     next(open(key, line))
   }
 
-  function begin(key: Key): Turn {
+  function begin(key: Key): LocalTurn {
     const line: Line = { waiting: new Set(), news: 'nothing' }
     lines.set(key, line)
     return open(key, line)
   }
 
-  function queue({ waiting }: Line, signal: AbortSignal): Promise<Turn> {
+  function queue({ waiting }: Line, signal: AbortSignal): Promise<LocalTurn> {
     return new Promise((resolve, reject) => {
       const quit = (): void => {
         waiting.delete(admit)

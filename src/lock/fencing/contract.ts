@@ -93,17 +93,17 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
     check('tenures tell who was the last to take an epoch for each counter', async (open) => {
       await using store = await open()
       const [line, other, a, b] = [newToken(), newToken(), newToken(), newToken()]
-      expect(await store.tenuresOf([line, other], soon())).toEqual([])
+      expect(await store.termsOf([line, other], soon())).toEqual([])
       const first = await store.takeTerm(term(a, line), soon())
       const second = await store.takeTerm(term(b, line, '0011'), soon())
-      const seen = await store.tenuresOf([line, other], soon())
+      const seen = await store.termsOf([line, other], soon())
       const short = seen.map(({ members, ...rest }) => ({ ...rest, members: members.slice(0, 4) }))
       expect(short.toSorted((x, y) => Number(x.epoch - y.epoch))).toEqual([
         { line, epoch: first, owner: a, members: '1100' },
         { line, epoch: second, owner: b, members: '0011' },
       ])
       await store.takeTerm(term(b, line), soon())
-      expect(await store.tenuresOf([line], soon())).toHaveLength(1)
+      expect(await store.termsOf([line], soon())).toHaveLength(1)
     })
 
     check('servers with counters of their own do not take from each other', async (open) => {
@@ -157,7 +157,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       // a mark that is found again later must not undo what was taken since
       const later = await store.takeTerm(term(newToken(), line), soon())
       expect(await store.takeTerm({ ...term(a, line), mark }, soon())).toBe(marked)
-      expect((await store.tenuresOf([line], soon())).map(({ epoch }) => epoch)).toEqual([later])
+      expect((await store.termsOf([line], soon())).map(({ epoch }) => epoch)).toEqual([later])
     })
 
     check('many that take the same term at once use up one epoch', async (open) => {

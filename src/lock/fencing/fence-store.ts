@@ -5,7 +5,7 @@
  * A fence is one number below 2^63: the epoch in the 23 high bits, the counter of that epoch in the 40 low bits. A
  * later epoch therefore beats every counter of an earlier one, and stores compare nothing but one integer.
  */
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { Key } from '../lock.ts'
 
 /**
@@ -21,14 +21,14 @@ export interface Part {
 }
 
 /** Which server was the last to take an epoch for some counters of a line, and which epoch that was. */
-export interface Tenure extends Part {
+export interface PrimaryTerm extends Part {
   readonly epoch: bigint
   /** The server: for Redis the replication id of a primary. */
   readonly owner: string
 }
 
 /** What a server needs an epoch for. */
-export interface Term {
+export interface TermRequest {
   readonly owner: string
   readonly parts: readonly Part[]
   /** The epoch must be greater than this one. */
@@ -51,13 +51,13 @@ export interface FenceStore extends AsyncDisposable {
    */
   epochOf(identity: string, signal: AbortSignal): Promise<bigint>
   /** Returns the newest tenure of every counter of these lines. Members of one line never overlap. */
-  tenuresOf(lines: readonly string[], signal: AbortSignal): Promise<readonly Tenure[]>
+  termsOf(lines: readonly string[], signal: AbortSignal): Promise<readonly PrimaryTerm[]>
   /**
    * Makes `owner` the owner of the parts and returns its epoch: greater than `above`, and greater than every epoch that
    * another server took for one of these counters. It is a new epoch, greater than every one given before, unless the
    * owner has one already that is great enough. Atomic: of several callers with the same term all get the same epoch.
    */
-  takeTerm(term: Term, signal: AbortSignal): Promise<bigint>
+  takeTerm(term: TermRequest, signal: AbortSignal): Promise<bigint>
   /** A number greater than every one given before for this key, by whatever process. */
   nextFence(key: Key, signal: AbortSignal): Promise<bigint>
 }
@@ -71,9 +71,9 @@ const MAX_EPOCH = (1n << (63n - COUNTER_BITS)) - 1n
  * Throws `FENCE_EXHAUSTED` when either no longer fits: a wrapped number would let stale writes pass.
  */
 export function composeFence(epoch: bigint, counter: bigint): bigint {
-  if (epoch < 0n || epoch > MAX_EPOCH) throw new Fault('FENCE_EXHAUSTED', `epoch ${epoch} does not fit 23 bits`)
+  if (epoch < 0n || epoch > MAX_EPOCH) throw new IngotError('FENCE_EXHAUSTED', `epoch ${epoch} does not fit 23 bits`)
   if (counter < 0n || counter > MAX_COUNTER) {
-    throw new Fault('FENCE_EXHAUSTED', `counter ${counter} does not fit 40 bits`)
+    throw new IngotError('FENCE_EXHAUSTED', `counter ${counter} does not fit 40 bits`)
   }
   return (epoch << COUNTER_BITS) | counter
 }

@@ -1,10 +1,10 @@
 /** The fence store's executable specification. Its numbers end with the process: for tests, not for durable data. */
-import type { FenceStore, Tenure, Term } from './fence-store.ts'
+import type { FenceStore, PrimaryTerm, TermRequest } from './fence-store.ts'
 import { ownEpoch, settled } from './primary-terms.ts'
 
 export function createMemoryFences(): FenceStore {
   const epochs = new Map<string, bigint>()
-  const lines = new Map<string, readonly Tenure[]>()
+  const lines = new Map<string, readonly PrimaryTerm[]>()
   let epoch = 0n
   let fence = 0n
 
@@ -19,7 +19,7 @@ export function createMemoryFences(): FenceStore {
     return known
   }
 
-  function take(term: Term): bigint {
+  function take(term: TermRequest): bigint {
     const { owner, parts, mark, above } = term
     const tenures = parts.flatMap(({ line }) => lines.get(line) ?? [])
     const taken = mark === undefined ? (ownEpoch(tenures, term) ?? newEpoch(above)) : epochFor(mark, above)
@@ -34,7 +34,7 @@ export function createMemoryFences(): FenceStore {
       signal.throwIfAborted()
       return epochFor(identity)
     },
-    async tenuresOf(wanted, signal) {
+    async termsOf(wanted, signal) {
       signal.throwIfAborted()
       return wanted.flatMap((line) => lines.get(line) ?? [])
     },

@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { createPostgres, type Postgres } from '../../postgres/pool.ts'
-import { Fault } from '../../std/fault.ts'
-import type { FenceStore, Tenure } from './fence-store.ts'
+import { IngotError } from '../../std/error.ts'
+import type { FenceStore, PrimaryTerm } from './fence-store.ts'
 
 const script = (name: string): Promise<string> => readFile(new URL(name, import.meta.url), 'utf8')
 
@@ -20,10 +20,10 @@ const SETTING = 'SHOW synchronous_commit'
 
 function numberOf(value: unknown): bigint {
   if (typeof value === 'string') return BigInt(value)
-  throw new Fault('FENCE_STORE_UNAVAILABLE', 'the fence store did not answer with a number')
+  throw new IngotError('FENCE_STORE_UNAVAILABLE', 'the fence store did not answer with a number')
 }
 
-function tenureOf(row: Readonly<Record<string, unknown>>): Tenure {
+function tenureOf(row: Readonly<Record<string, unknown>>): PrimaryTerm {
   return {
     line: String(row['line']),
     epoch: numberOf(row['epoch']),
@@ -36,7 +36,7 @@ async function prepare(postgres: Postgres, signal: AbortSignal): Promise<void> {
   await postgres.query(await script('./schema.sql'), [], signal)
   const { rows } = await postgres.query(SETTING, [], signal)
   if (rows[0]?.['synchronous_commit'] !== 'off') return
-  throw new Fault(
+  throw new IngotError(
     'CONFIG_INVALID',
     'the fence store has synchronous_commit off: a crash would repeat fences; turn it on',
   )
@@ -55,7 +55,7 @@ export async function openPostgresFences(url: string, signal: AbortSignal): Prom
       async epochOf(identity, abort) {
         return numberOf((await postgres.query(epoch, [identity], abort)).rows[0]?.['epoch'])
       },
-      async tenuresOf(lines, abort) {
+      async termsOf(lines, abort) {
         return (await postgres.query(TENURES, [lines], abort)).rows.map(tenureOf)
       },
       async takeTerm({ owner, above, mark, parts }, abort) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Members, Tenure, Term } from './fence-store.ts'
+import type { Members, PrimaryTerm, TermRequest } from './fence-store.ts'
 import { createMemoryFences } from './memory.ts'
 import { isEmpty, overlap, ownEpoch, settled, union, without } from './primary-terms.ts'
 
@@ -39,7 +39,7 @@ test('every term exceeds what others took for its members, and what is its own c
         }
         if (isOwnAlready && epoch > newest) return false
         newest = maxOf(newest, epoch)
-        const tenures = await store.tenuresOf(['x', 'y'], soon)
+        const tenures = await store.termsOf(['x', 'y'], soon)
         if (!isPartition(tenures) || !includesAll(tenures, owner, places)) return false
       }
       return true
@@ -51,7 +51,7 @@ test('every term exceeds what others took for its members, and what is its own c
 const placesOf = (line: string, some: Members): readonly string[] =>
   some.split('').flatMap((digit, i) => (digit === '1' ? [`${line}${i}`] : []))
 
-function includesAll(tenures: readonly Tenure[], owner: string, places: readonly string[]): boolean {
+function includesAll(tenures: readonly PrimaryTerm[], owner: string, places: readonly string[]): boolean {
   const told = tenures.filter((t) => t.owner === owner).flatMap((t) => placesOf(t.line, t.members))
   return places.every((place) => told.includes(place))
 }
@@ -65,7 +65,7 @@ function leastFor(before: { owner: string; epoch: bigint } | undefined, owner: s
 }
 
 /** Whether no counter is in two tenures, and none is empty. */
-function isPartition(tenures: readonly Tenure[]): boolean {
+function isPartition(tenures: readonly PrimaryTerm[]): boolean {
   return tenures.every(
     (one, i) =>
       !isEmpty(one.members) &&
@@ -74,8 +74,17 @@ function isPartition(tenures: readonly Tenure[]): boolean {
 }
 
 test('an own epoch that is not above what others took will not do', () => {
-  const tenure = (owner: string, epoch: bigint, some: Members): Tenure => ({ line: 'x', owner, epoch, members: some })
-  const term = (some: Members, above = 0n): Term => ({ owner: 'a', above, parts: [{ line: 'x', members: some }] })
+  const tenure = (owner: string, epoch: bigint, some: Members): PrimaryTerm => ({
+    line: 'x',
+    owner,
+    epoch,
+    members: some,
+  })
+  const term = (some: Members, above = 0n): TermRequest => ({
+    owner: 'a',
+    above,
+    parts: [{ line: 'x', members: some }],
+  })
   const tenures = [tenure('a', 3n, '1100'), tenure('b', 5n, '0010'), tenure('b', 2n, '0001')]
   expect(ownEpoch(tenures, term('1100'))).toBe(3n)
   expect(ownEpoch(tenures, term('1101'))).toBe(3n)

@@ -2,7 +2,7 @@
  * What taking a term changes, as pure functions over the tenures of a fence store: the specification of `takeTerm`.
  * Stores that compute in the process use them; the Postgres store does the same in SQL.
  */
-import type { Members, Part, Tenure, Term } from './fence-store.ts'
+import type { Members, Part, PrimaryTerm, TermRequest } from './fence-store.ts'
 
 /** Members of a that are not in b. */
 export function without(a: Members, b: Members): Members {
@@ -29,7 +29,7 @@ export function overlap(a: Members, b: Members): boolean {
 const greatest = (epochs: readonly bigint[]): bigint => epochs.reduce((a, b) => (a > b ? a : b), 0n)
 
 /** An epoch of the owner's own that will do for the term; `undefined` when it takes a new one. */
-export function ownEpoch(tenures: readonly Tenure[], { owner, parts, above }: Term): bigint | undefined {
+export function ownEpoch(tenures: readonly PrimaryTerm[], { owner, parts, above }: TermRequest): bigint | undefined {
   const own = greatest(tenures.filter((tenure) => tenure.owner === owner).map(({ epoch }) => epoch))
   const foreign = tenures.filter(
     (tenure) =>
@@ -42,7 +42,7 @@ export function ownEpoch(tenures: readonly Tenure[], { owner, parts, above }: Te
 /** The greatest epoch of the owner, if it was the last to take one for all of these members of every line. */
 export function heldEpoch(
   owner: string,
-  tenures: readonly Tenure[],
+  tenures: readonly PrimaryTerm[],
   lines: readonly string[],
   members: Members,
 ): bigint | undefined {
@@ -56,16 +56,16 @@ export function heldEpoch(
 
 /** The tenures of the part's line once the owner has this epoch for those of its members that had none as great. */
 export function settled(
-  tenures: readonly Tenure[],
+  tenures: readonly PrimaryTerm[],
   { line, members }: Part,
-  { epoch, owner }: Pick<Tenure, 'epoch' | 'owner'>,
-): readonly Tenure[] {
+  { epoch, owner }: Pick<PrimaryTerm, 'epoch' | 'owner'>,
+): readonly PrimaryTerm[] {
   const greater = tenures.filter((tenure) => tenure.epoch > epoch)
   const taken = greater.reduce((left, tenure) => without(left, tenure.members), members)
   const same = tenures.find((tenure) => tenure.epoch === epoch)
   const lesser = tenures
     .filter((tenure) => tenure.epoch < epoch)
     .map((tenure) => ({ ...tenure, members: without(tenure.members, taken) }))
-  const now: Tenure = { line, epoch, owner, members: same === undefined ? taken : union(same.members, taken) }
+  const now: PrimaryTerm = { line, epoch, owner, members: same === undefined ? taken : union(same.members, taken) }
   return [...lesser, now, ...greater].filter((tenure) => !isEmpty(tenure.members))
 }

@@ -1,5 +1,5 @@
 /** From a URL to a fence store, loaded when it is first asked for. */
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import type { FenceStore } from './fence-store.ts'
 
 type Open = (url: string, signal: AbortSignal) => Promise<FenceStore>
@@ -22,5 +22,5 @@ export async function openFenceStore(url: string, signal: AbortSignal): Promise<
   const open = Object.hasOwn(STORES, scheme) ? STORES[scheme] : undefined
   if (open !== undefined) return open(url, signal)
   const allowed = Object.keys(STORES).join(':, ')
-  throw new Fault('CONFIG_INVALID', `fence store URL has the unknown scheme "${scheme}:"; allowed are ${allowed}:`)
+  throw new IngotError('CONFIG_INVALID', `fence store URL has the unknown scheme "${scheme}:"; allowed are ${allowed}:`)
 }

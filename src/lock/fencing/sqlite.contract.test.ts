@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import { Fault } from '../../std/fault.ts'
+import { IngotError } from '../../std/error.ts'
 import { fenceStoreContract } from './contract.ts'
 import { openSqliteFences } from './sqlite.ts'
 
@@ -21,7 +21,7 @@ fenceStoreContract('sqlite', async () => {
 test('says what is wrong with a file that is no fence store', async () => {
   const path = await folder()
   await writeFile(join(path, 'x.db'), 'not a database, but long enough to be taken for one by its length'.repeat(20))
-  expect(() => openSqliteFences(join(path, 'x.db'))).toThrow(Fault)
+  expect(() => openSqliteFences(join(path, 'x.db'))).toThrow(IngotError)
   expect(() => openSqliteFences(join(path, 'none', 'x.db'))).toThrow('the fence file')
   await rm(path, { recursive: true })
 })

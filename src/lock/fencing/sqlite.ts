@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
-import { Fault, reasonOf } from '../../std/fault.ts'
+import { IngotError, reasonOf } from '../../std/error.ts'
 import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
-import type { FenceStore, Tenure, Term } from './fence-store.ts'
+import type { FenceStore, PrimaryTerm, TermRequest } from './fence-store.ts'
 import { ownEpoch, settled } from './primary-terms.ts'
 
 /** How long a call waits for another process that writes, in milliseconds; it blocks this process meanwhile. */
@@ -32,8 +32,10 @@ const TENURES = 'SELECT epoch, owner, members FROM fence_tenure WHERE line = ?'
 const FORGET = 'DELETE FROM fence_tenure WHERE line = ?'
 const NOTE = 'INSERT INTO fence_tenure (line, epoch, owner, members) VALUES (?, ?, ?, ?)'
 
-function faultOf(cause: unknown): Fault {
-  return new Fault('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reasonOf(cause)}`, { cause })
+function faultOf(cause: unknown): IngotError {
+  return new IngotError('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reasonOf(cause)}`, {
+    cause,
+  })
 }
 
 function open(path: string): DatabaseSync {
@@ -89,7 +91,7 @@ function statementsOf(database: DatabaseSync) {
     return numberOf((known.get(identity) ?? newEpoch.get(identity, above))?.['number'])
   }
 
-  function tenuresOf(line: string): readonly Tenure[] {
+  function tenuresOf(line: string): readonly PrimaryTerm[] {
     return tenures.all(line).map((row) => ({
       line,
       epoch: numberOf(row['epoch']),
@@ -98,7 +100,7 @@ function statementsOf(database: DatabaseSync) {
     }))
   }
 
-  function take(term: Term): bigint {
+  function take(term: TermRequest): bigint {
     const { owner, parts, mark, above } = term
     const before = parts.map(({ line }) => tenuresOf(line))
     const own = mark === undefined ? ownEpoch(before.flat(), term) : undefined
@@ -121,7 +123,7 @@ export function openSqliteFences(path: string): FenceStore {
   const statements = statementsOf(database)
   return {
     epochOf: (identity, signal) => attempt(signal, () => statements.epochFor(identity, 0n)),
-    tenuresOf: (lines, signal) => attempt(signal, () => lines.flatMap((line) => statements.tenuresOf(line))),
+    termsOf: (lines, signal) => attempt(signal, () => lines.flatMap((line) => statements.tenuresOf(line))),
     takeTerm: (term, signal) => attempt(signal, () => transact(database, () => statements.take(term))),
     nextFence: (_key, signal) => attempt(signal, () => statements.next()),
     async [Symbol.asyncDispose]() {

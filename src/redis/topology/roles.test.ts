@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { mastersOf, parseRole, type Role, unwell } from './roles.ts'
+import { parseRole, primariesOf, problemsOf, type ServerRole } from './roles.ts'
 
 const MASTER = `# Replication\r
 role:master\r
@@ -34,14 +34,14 @@ test('a cluster node is known by its own line, and its slots are counted', () =>
   })
 })
 
-const master = (pod: string, more: Partial<Role> = {}): Role => ({
+const master = (pod: string, more: Partial<ServerRole> = {}): ServerRole => ({
   pod,
   role: 'master',
   synced: true,
   replicas: 2,
   ...more,
 })
-const replica = (pod: string, more: Partial<Role> = {}): Role => ({
+const replica = (pod: string, more: Partial<ServerRole> = {}): ServerRole => ({
   pod,
   role: 'replica',
   synced: true,
@@ -52,14 +52,16 @@ const SENTINEL = { mode: 'sentinel', pods: 3 } as const
 const NAMED = ['p-0.h.ns', 'p-0.h.ns', 'p-0.h.ns']
 
 test('one master, replicas in step and Sentinels of one mind are well', () => {
-  expect(unwell(SENTINEL, [master('p-0'), replica('p-1'), replica('p-2')], NAMED)).toEqual([])
+  expect(problemsOf(SENTINEL, [master('p-0'), replica('p-1'), replica('p-2')], NAMED)).toEqual([])
 })
 
 test('two masters, a Sentinel that names another, a replica without its link, and silence are not', () => {
-  expect(unwell(SENTINEL, [master('p-0'), master('p-1'), replica('p-2')], NAMED)).toEqual(['2 masters'])
-  expect(unwell(SENTINEL, [master('p-1'), replica('p-0'), replica('p-2')], NAMED)).toHaveLength(3)
-  expect(unwell(SENTINEL, [master('p-0'), replica('p-1', { synced: false }), replica('p-2')], NAMED)).toHaveLength(1)
-  expect(unwell(SENTINEL, [master('p-0'), replica('p-1')], NAMED)).toEqual(['1 Redis servers do not answer'])
+  expect(problemsOf(SENTINEL, [master('p-0'), master('p-1'), replica('p-2')], NAMED)).toEqual(['2 masters'])
+  expect(problemsOf(SENTINEL, [master('p-1'), replica('p-0'), replica('p-2')], NAMED)).toHaveLength(3)
+  expect(problemsOf(SENTINEL, [master('p-0'), replica('p-1', { synced: false }), replica('p-2')], NAMED)).toHaveLength(
+    1,
+  )
+  expect(problemsOf(SENTINEL, [master('p-0'), replica('p-1')], NAMED)).toEqual(['1 Redis servers do not answer'])
 })
 
 const place = (id: string, masterId: string, slots: number) => ({ ok: true, id, masterId, slots })
@@ -74,12 +76,12 @@ const CLUSTER = [
 
 test('a cluster is well when all slots are served and each master has a replica', () => {
   const shape = { mode: 'cluster', pods: 6 } as const
-  expect(unwell(shape, CLUSTER, [])).toEqual([])
-  expect(mastersOf(CLUSTER)).toHaveLength(3)
+  expect(problemsOf(shape, CLUSTER, [])).toEqual([])
+  expect(primariesOf(CLUSTER)).toHaveLength(3)
   const moved = CLUSTER.map((role) => (role.pod === 'p-5' ? { ...role, cluster: place('f', 'a', 0) } : role))
-  expect(unwell(shape, moved, [])).toEqual(['p-2 has no replica'])
+  expect(problemsOf(shape, moved, [])).toEqual(['p-2 has no replica'])
   const down = CLUSTER.map((role) =>
     role.pod === 'p-5' ? { ...role, cluster: { ...place('f', 'c', 0), ok: false } } : role,
   )
-  expect(unwell(shape, down, [])).toEqual(['p-5 says that the cluster is down'])
+  expect(problemsOf(shape, down, [])).toEqual(['p-5 says that the cluster is down'])
 })

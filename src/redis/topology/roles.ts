@@ -7,7 +7,7 @@
 export const MODES = ['sentinel', 'cluster', 'standalone', 'external'] as const
 export type Mode = (typeof MODES)[number]
 
-export interface Role {
+export interface ServerRole {
   readonly pod: string
   readonly role: 'master' | 'replica'
   /** Of a replica: it has its master's data and gets what is new. */
@@ -15,10 +15,10 @@ export interface Role {
   /** Replicas that a master knows. */
   readonly replicas: number
   /** In Redis Cluster only. */
-  readonly cluster?: ClusterPlace
+  readonly cluster?: ClusterMember
 }
 
-export interface ClusterPlace {
+export interface ClusterMember {
   readonly ok: boolean
   readonly id: string
   /** Of a replica; empty of a master. */
@@ -30,7 +30,7 @@ export interface ClusterPlace {
 export const ROLE_COMMANDS = ['INFO replication', 'CLUSTER INFO', 'CLUSTER NODES'] as const
 
 /** From the answers to ROLE_COMMANDS, one after the other; undefined when it does not answer as a server in service does. */
-export function parseRole(pod: string, text: string): Role | undefined {
+export function parseRole(pod: string, text: string): ServerRole | undefined {
   const fields = new Map(Array.from(text.matchAll(/^(\w+):(.*?)\r?$/gm), ([, name, value]) => [name, value]))
   const role = fields.get('role')
   if (role !== 'master' && role !== 'slave') return undefined
@@ -49,7 +49,7 @@ export function parseRole(pod: string, text: string): Role | undefined {
 function clusterPlace(
   text: string,
   fields: ReadonlyMap<string | undefined, string | undefined>,
-): ClusterPlace | undefined {
+): ClusterMember | undefined {
   const mine = text.split(/\r?\n/).find((line) => /\smyself,|\smyself\s/.test(line))
   if (mine === undefined) return undefined
   const [id = '', , , master = '-', , , , , ...slots] = mine.split(' ')
@@ -66,12 +66,12 @@ function sizeOf(range: string): number {
   return Number(last) - Number(first) + 1
 }
 
-export function mastersOf(roles: readonly Role[]): readonly Role[] {
+export function primariesOf(roles: readonly ServerRole[]): readonly ServerRole[] {
   return roles.filter(({ role, cluster }) => role === 'master' && (cluster === undefined || cluster.slots > 0))
 }
 
 /** The shape that the deployment must have. */
-export interface Shape {
+export interface TopologySpec {
   readonly mode: Mode
   readonly pods: number
 }
@@ -80,7 +80,11 @@ const SLOTS = 16_384
 const CLUSTER_MASTERS = 3
 
 /** What keeps Redis from being whole. Empty: nothing. `named` is whom each Sentinel calls the master. */
-export function unwell(shape: Shape, roles: readonly Role[], named: readonly string[]): readonly string[] {
+export function problemsOf(
+  shape: TopologySpec,
+  roles: readonly ServerRole[],
+  named: readonly string[],
+): readonly string[] {
   if (shape.mode === 'external') return []
   const silent = shape.pods - roles.length
   const unsynced = roles.filter(({ synced }) => !synced).map(({ pod }) => `${pod} is not in step with its master`)
@@ -91,8 +95,8 @@ export function unwell(shape: Shape, roles: readonly Role[], named: readonly str
   ]
 }
 
-function singleProblems(roles: readonly Role[], named: readonly string[]): readonly string[] {
-  const masters = mastersOf(roles)
+function singleProblems(roles: readonly ServerRole[], named: readonly string[]): readonly string[] {
+  const masters = primariesOf(roles)
   const [master] = masters
   if (master === undefined || masters.length > 1) return [`${masters.length} masters`]
   const others = named.filter((name) => name.split('.')[0] !== master.pod)
@@ -102,8 +106,8 @@ function singleProblems(roles: readonly Role[], named: readonly string[]): reado
   ]
 }
 
-function clusterProblems(roles: readonly Role[]): readonly string[] {
-  const masters = mastersOf(roles)
+function clusterProblems(roles: readonly ServerRole[]): readonly string[] {
+  const masters = primariesOf(roles)
   const slots = masters.reduce((sum, { cluster }) => sum + (cluster?.slots ?? 0), 0)
   const alone = masters.filter(({ cluster }) => !roles.some((other) => other.cluster?.masterId === cluster?.id))
   return [

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Collection, PreparedItem } from '../../items/item.ts'
 import { prepare } from '../../items/prepare.ts'
-import type { Claim, ItemStore } from '../../items/store.ts'
+import type { IdempotencyRequest, ItemStore } from '../../items/store.ts'
 import { openTestApp, overStore } from '../app.ts'
 import { type Absent, present } from '../present.ts'
 
@@ -29,7 +29,7 @@ export function damageItemOf({ policy }: Collection, text: string, media = 'appl
   return prepared
 }
 
-const CLAIM: Claim = {
+const CLAIM: IdempotencyRequest = {
   scope: 'tester',
   key: 'k',
   fingerprint: 'f',
@@ -83,11 +83,11 @@ export function damageContract(name: string, open: () => Promise<DamageableStore
         const { store, damageReceipt } = opened
         const item = damageItemOf(JSON_COLLECTION, '"keyed"')
         const other = damageItemOf(JSON_COLLECTION, '"other"')
-        await store.put([{ collection: JSON_COLLECTION, items: [item], claim: CLAIM }], NOW)
+        await store.put([{ collection: JSON_COLLECTION, items: [item], idempotency: CLAIM }], NOW)
         await damageReceipt(column)
         const outcomes = await store.put(
           [
-            { collection: JSON_COLLECTION, items: [item], claim: CLAIM },
+            { collection: JSON_COLLECTION, items: [item], idempotency: CLAIM },
             { collection: JSON_COLLECTION, items: [other] },
           ],
           NOW + 1,

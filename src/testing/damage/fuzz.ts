@@ -74,7 +74,7 @@ export async function runDamage({ template, folder, truth, strike }: Damage): Pr
 const PAGE_BYTES = 4_096
 
 /** Flips bits, overwrites runs of bytes, or empties pages. */
-export function strikeAtRandom(folder: string, seed: number): void {
+export function damageAtRandom(folder: string, seed: number): void {
   const random = createRandom(seed)
   const file = join(folder, DATABASE_FILE)
   const size = statSync(file).size

@@ -2,11 +2,11 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export interface Answering extends AsyncDisposable {
+export interface FixedResponse extends AsyncDisposable {
   readonly url: string
 }
 
-export async function answering(answer: (response: ServerResponse) => void): Promise<Answering> {
+export async function respondWith(answer: (response: ServerResponse) => void): Promise<FixedResponse> {
   const server = createServer((request, response) => {
     request.resume()
     answer(response)

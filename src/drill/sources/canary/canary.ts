@@ -6,7 +6,7 @@
 import type { Grant } from '../../../lock/engine/grant.ts'
 import type { Locker } from '../../../lock/locker.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Random } from '../../../std/random.ts'
 import { CANARY_LOCKS } from '../../checkers/canary.ts'
 import type { Entry } from '../../history.ts'
@@ -163,7 +163,7 @@ const NETWORK_ERROR = /\b(ECONN[A-Z]+|ENOTFOUND|timed out)\b/
 function errorOf(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   const word = redisErrorIn(message) ?? NETWORK_ERROR.exec(message)?.[1] ?? message.slice(0, 120)
-  return thrown instanceof Fault ? `${thrown.code} ${word}` : word
+  return thrown instanceof IngotError ? `${thrown.code} ${word}` : word
 }
 
 /** At least a turn of the event loop. Ends early with the signal, which the caller looks at. */

@@ -1,15 +1,15 @@
 /** Numbers kept in Redis by the connection that locks use: what was acknowledged must be there afterwards. */
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, scriptBody } from '../../../redis/script.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 
 const ADD = loadScript('add', import.meta.url)
 const PRESENT = loadScript('present', import.meta.url)
 
 export interface Numbers {
-  /** Resolves when the server has acknowledged it. Rejects with a Fault; it may have been taken all the same. */
+  /** Resolves when the server has acknowledged it. Rejects with a IngotError; it may have been taken all the same. */
   add(key: string, number: number): Promise<void>
-  /** Those of `numbers` that the key holds. Rejects with a Fault. */
+  /** Those of `numbers` that the key holds. Rejects with a IngotError. */
   present(key: string, numbers: readonly number[]): Promise<readonly number[]>
 }
 
@@ -33,5 +33,5 @@ export function createNumbers(connection: RedisConnection, keepMs: number): Numb
 
 function presentOf(reply: unknown, numbers: readonly number[]): readonly number[] {
   if (typeof reply === 'string' && reply.length === numbers.length) return numbers.filter((_, at) => reply[at] === '1')
-  throw new Fault('REDIS_UNREACHABLE', 'the server answered otherwise than its script')
+  throw new IngotError('REDIS_UNREACHABLE', 'the server answered otherwise than its script')
 }

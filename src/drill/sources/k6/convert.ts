@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Entry } from '../../history.ts'
 import { outcomeOf } from './outcome.ts'
 import { shotAt } from './plan.ts'
@@ -21,9 +21,9 @@ import { METRIC } from './sample.ts'
 export type Timed = Entry & { readonly tMono: number; readonly tWall: number }
 
 export interface Converter {
-  /** `number` names the line in messages. Throws Fault INPUT_UNREADABLE for one of ours that is not of the form. */
+  /** `number` names the line in messages. Throws IngotError INPUT_UNREADABLE for one of ours that is not of the form. */
   line(text: string, number: number): readonly Timed[]
-  /** What follows the last line. Throws Fault INPUT_UNREADABLE when no run began. */
+  /** What follows the last line. Throws IngotError INPUT_UNREADABLE when no run began. */
   end(): readonly Timed[]
 }
 
@@ -202,14 +202,14 @@ function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new Fault('INPUT_UNREADABLE', `${where} is not JSON: ${String(cause)}`, { cause })
+    throw new IngotError('INPUT_UNREADABLE', `${where} is not JSON: ${String(cause)}`, { cause })
   }
 }
 
-function misformed(where: string): Fault {
+function misformed(where: string): IngotError {
   return unreadable(`${where} is not as loadtests/lib/send.ts writes it: do the versions fit?`)
 }
 
-function unreadable(message: string): Fault {
-  return new Fault('INPUT_UNREADABLE', message)
+function unreadable(message: string): IngotError {
+  return new IngotError('INPUT_UNREADABLE', message)
 }

@@ -7,7 +7,7 @@ import { createConverter, type Timed } from './convert.ts'
 /** Longest line of ours: a batch of answers. */
 const MAX_LINE_BYTES = 16 * 1_024 * 1_024
 
-/** Rejects with Fault INPUT_UNREADABLE, and with the signal's reason. */
+/** Rejects with IngotError INPUT_UNREADABLE, and with the signal's reason. */
 export async function convertFile(path: string, recorder: Recorder, signal: AbortSignal): Promise<void> {
   const converter = createConverter()
   const note = (entries: readonly Timed[]): void => entries.forEach((entry) => void recorder.record(entry))

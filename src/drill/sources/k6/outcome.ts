@@ -2,7 +2,7 @@
  * What is known of an item after a request of k6. Certain failures are few: a connection that never was, and a refusal
  * by its status (refusal.ts). Everything else that is no success is unknown: the item may be saved, or may be later.
  */
-import { FAULTS } from '../../../std/fault.ts'
+import { ERRORS } from '../../../std/error.ts'
 import type { Entry } from '../../history.ts'
 import { redisErrorIn } from '../../redis-error.ts'
 import { isRefusal } from '../../refusal.ts'
@@ -43,12 +43,12 @@ export function outcomeOf(told: Omit<Told, 'event' | 'op' | 'items'>, item: Item
 }
 
 function failedItem(code: string): Outcome {
-  const status = Object.hasOwn(FAULTS, code) ? statusOf(code) : 0
+  const status = Object.hasOwn(ERRORS, code) ? statusOf(code) : 0
   return { type: isRefusal(status) ? 'fail' : 'info', error: `item ${code}` }
 }
 
 function statusOf(code: string): number {
-  return Object.entries(FAULTS).find(([name]) => name === code)?.[1].status ?? 0
+  return Object.entries(ERRORS).find(([name]) => name === code)?.[1].status ?? 0
 }
 
 function unheard(code: number, error: string): Outcome {

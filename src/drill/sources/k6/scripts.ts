@@ -1,7 +1,7 @@
 /** The load test's files, for a ConfigMap: the scripts and the modules that they share with ingot. */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 
 const FILES = [
   'loadtests/*.ts',
@@ -11,11 +11,11 @@ const FILES = [
   'src/std/random.ts',
 ]
 
-/** Texts by their paths in the project. Throws Fault INPUT_UNREADABLE where `root` is no checkout of it. */
+/** Texts by their paths in the project. Throws IngotError INPUT_UNREADABLE where `root` is no checkout of it. */
 export function readScripts(root: string): Readonly<Record<string, string>> {
   const paths = globSync(FILES, { cwd: root }).toSorted()
   if (!paths.includes('loadtests/ingest.ts')) {
-    throw new Fault('INPUT_UNREADABLE', `there are no load tests in "${root}": run this in a checkout of ingot`)
+    throw new IngotError('INPUT_UNREADABLE', `there are no load tests in "${root}": run this in a checkout of ingot`)
   }
   return Object.fromEntries(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]))
 }

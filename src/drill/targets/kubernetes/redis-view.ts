@@ -1,7 +1,7 @@
 /** Asks every Redis server and Sentinel, in its own pod, with the words of the chart's scripts. */
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import type { Pod } from '../../../kube/pods.ts'
-import { parseRole, ROLE_COMMANDS, type Role } from '../../../redis/topology/roles.ts'
+import { parseRole, ROLE_COMMANDS, type ServerRole } from '../../../redis/topology/roles.ts'
 import type { CallOptions } from '../../../std/run-program.ts'
 
 /** Where the chart mounts its scripts; `me`, `redis_at` and `sentinel_at` are theirs. */
@@ -14,7 +14,11 @@ export function redisShell(kubectl: Kubectl, pod: string, script: string, option
 }
 
 /** One that does not answer is left out. */
-export async function askRoles(kubectl: Kubectl, pods: readonly Pod[], options: CallOptions): Promise<readonly Role[]> {
+export async function askRoles(
+  kubectl: Kubectl,
+  pods: readonly Pod[],
+  options: CallOptions,
+): Promise<readonly ServerRole[]> {
   const script = ROLE_COMMANDS.map((command) => `me ${command}`).join('; ')
   const roles = await Promise.all(
     pods.map(async ({ name }) => {

@@ -7,7 +7,7 @@
  */
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, type Script, scriptBody } from '../../../redis/script.ts'
-import type { Noted } from '../../store-version.ts'
+import type { VersionStamp } from '../../store-version.ts'
 import type { CacheKey, Fact, ItemCache } from '../cache.ts'
 
 /** For a batch of hundreds few calls, and still some for each of many servers. */
@@ -67,7 +67,7 @@ export function createRedisCache(connection: RedisConnection, options: RedisCach
       await Promise.all(groupsOf(entries).map(writeGroup))
     },
     note({ epoch, position }) {
-      const read = (reply: unknown): Noted => ({ epoch, position: BigInt(String(reply)) })
+      const read = (reply: unknown): VersionStamp => ({ epoch, position: BigInt(String(reply)) })
       return call(NOTE, [`${namespace}:{past}:${epoch}`], [String(position), noteTtl], read)
     },
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),

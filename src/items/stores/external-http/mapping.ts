@@ -17,7 +17,7 @@
  */
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 
 const statuses = (byDefault: readonly number[]) =>
   Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { minItems: 1, default: [...byDefault] })
@@ -60,12 +60,12 @@ const MAPPING = Type.Object(
 
 export type Mapping = Static<typeof MAPPING>
 
-/** Throws Fault CONFIG_INVALID naming every member that is wrong. */
+/** Throws IngotError CONFIG_INVALID naming every member that is wrong. */
 export function parseMapping(value: unknown): Mapping {
   const complete = Value.Default(MAPPING, structuredClone(value))
   const problems = Value.Errors(MAPPING, complete).map((error) => `${error.instancePath || '/'}: ${error.message}`)
   if (problems.length > 0) {
-    throw new Fault('CONFIG_INVALID', `the mapping of the http store is wrong:\n  ${problems.join('\n  ')}`)
+    throw new IngotError('CONFIG_INVALID', `the mapping of the http store is wrong:\n  ${problems.join('\n  ')}`)
   }
   return Value.Parse(MAPPING, complete)
 }

@@ -4,9 +4,9 @@
  */
 import { type Clock, systemClock } from '../../../std/clock.ts'
 import { durationOf } from '../../../std/duration.ts'
-import { Fault, reasonOf } from '../../../std/fault.ts'
+import { IngotError, reasonOf } from '../../../std/error.ts'
 import { isTlsFailure } from '../../../std/tls-failure.ts'
-import type { Look, PlainStore, Save, Under } from '../../exclusion/external-store.ts'
+import type { CallContext, ExternalStore, Lookup, Save } from '../../exclusion/external-store.ts'
 import type { FoundItem, ItemId, PreparedItem } from '../../item.ts'
 import { fill, fillValue, type Mapping } from './mapping.ts'
 import { createWire, type Wire, type WireAnswer } from './wire.ts'
@@ -29,11 +29,11 @@ interface Call {
   readonly signal?: AbortSignal
 }
 
-export function createHttpStore(options: HttpStoreOptions): PlainStore {
+export function createHttpStore(options: HttpStoreOptions): ExternalStore {
   return new HttpStore(options)
 }
 
-class HttpStore implements PlainStore {
+class HttpStore implements ExternalStore {
   readonly fences: boolean
   readonly #options: HttpStoreOptions
   readonly #wire: Wire
@@ -51,7 +51,7 @@ class HttpStore implements PlainStore {
     this.#wire = createWire({ tls, timeoutMs: durationOf(mapping.timeout), clock })
   }
 
-  async find(item: PreparedItem, under: Under): Promise<Look> {
+  async find(item: PreparedItem, under: CallContext): Promise<Lookup> {
     const { find, stale } = this.#options.mapping
     const url = fill(find.url, places(item, under.collection.name), encodeURIComponent)
     const answer = await this.#call({ method: 'GET', url, fence: under.fence, signal: under.signal })
@@ -61,7 +61,7 @@ class HttpStore implements PlainStore {
     return { kind: 'found', firstSeenMs: firstSeen(answer, find.firstSeen) ?? this.#clock.wallMs() }
   }
 
-  async save(item: PreparedItem, under: Under, nowMs: number): Promise<Save> {
+  async save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save> {
     const { save, stale } = this.#options.mapping
     const filled = places(item, under.collection.name)
     const answer = await this.#call({
@@ -78,7 +78,7 @@ class HttpStore implements PlainStore {
 
   async get(collection: string, id: ItemId): Promise<FoundItem | undefined> {
     const { get } = this.#options.mapping
-    if (get === undefined) throw new Fault('UNSUPPORTED', 'the mapping of this store has no "get"')
+    if (get === undefined) throw new IngotError('UNSUPPORTED', 'the mapping of this store has no "get"')
     const url = fill(get.url, { collection, id, digest: digestOf(id) }, encodeURIComponent)
     const answer = await this.#call({ method: 'GET', url })
     if (answer.status === 404) return undefined
@@ -161,16 +161,16 @@ function unescapeName(name: string): string {
   return name.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-function unanswered(cause: unknown): Fault {
+function unanswered(cause: unknown): IngotError {
   const why = reasonOf(cause)
   const message = isTlsFailure(cause)
     ? `no trusted connection to the http store: ${why}; INGOT_STORE_CA names authorities of your own`
     : `the http store did not answer as it should: ${why}`
-  return new Fault('STORE_UNAVAILABLE', message, { cause })
+  return new IngotError('STORE_UNAVAILABLE', message, { cause })
 }
 
-function unexpected(what: string, answer: WireAnswer): Fault {
-  return new Fault(
+function unexpected(what: string, answer: WireAnswer): IngotError {
+  return new IngotError(
     'STORE_UNAVAILABLE',
     `the http store answered ${answer.status} to "${what}", which its mapping does not know`,
   )

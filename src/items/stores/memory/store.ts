@@ -9,8 +9,8 @@ import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '
 import { createItemCheck } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
 import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
-import type { Claim, DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
-import type { Past } from '../../store-version.ts'
+import type { DefineOutcome, IdempotencyRequest, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
+import type { StoreVersion } from '../../store-version.ts'
 
 interface Kept {
   readonly item: StoredItem
@@ -36,7 +36,7 @@ export function createMemoryStore(): ItemStore {
 }
 
 class MemoryStore implements ItemStore {
-  readonly capabilities = { arbitrates: true, exclusive: true, parallelPuts: 1 }
+  readonly capabilities = { enforcesUniqueness: true, singleWriter: true, parallelPuts: 1 }
   readonly #shelves = new Map<string, Shelf>()
   readonly #receipts = new Map<string, KeptReceipt>()
   #places = 0
@@ -88,12 +88,12 @@ class MemoryStore implements ItemStore {
     return true
   }
 
-  async past(collection: string): Promise<Past> {
+  async version(collection: string): Promise<StoreVersion> {
     const deletes = this.#shelves.get(collection)?.deletes ?? 0
     return { epoch: this.#epoch, position: BigInt(this.#places + this.#deletions), deletes }
   }
 
-  async startEpoch(): Promise<string> {
+  async beginEpoch(): Promise<string> {
     return (this.#epoch = randomUUID())
   }
 
@@ -112,25 +112,25 @@ class MemoryStore implements ItemStore {
   }
 
   #putUnit(unit: Unit, nowMs: number): UnitOutcome {
-    const earlier = unit.claim && this.#earlier(unit.claim, nowMs)
+    const earlier = unit.idempotency && this.#earlier(unit.idempotency, nowMs)
     if (earlier !== undefined) return earlier
     const into = this.#shelf(unit.collection.name, unit.collection.policy)
     if (!samePolicy(into.policy, unit.collection.policy)) return { kind: 'policy-changed' }
     const outcomes = unit.items.map((item) => this.#putItem(unit.collection.name, into, item, nowMs))
-    if (unit.claim === undefined) return { kind: 'stored', outcomes }
+    if (unit.idempotency === undefined) return { kind: 'stored', outcomes }
     const ids = unit.items.map((item) => item.id)
-    const receipt = renderReceipt(unit.claim.form, ids, outcomes)
-    const { fingerprint, expiresAtMs } = unit.claim
-    this.#receipts.set(receiptKey(unit.claim), {
+    const receipt = renderReceipt(unit.idempotency.form, ids, outcomes)
+    const { fingerprint, expiresAtMs } = unit.idempotency
+    this.#receipts.set(receiptKey(unit.idempotency), {
       fingerprint,
       expiresAtMs,
       receipt,
-      checksum: receiptChecksum(unit.claim, receipt),
+      checksum: receiptChecksum(unit.idempotency, receipt),
     })
     return { kind: 'stored', outcomes, receipt }
   }
 
-  #earlier(claim: Claim, nowMs: number): UnitOutcome | undefined {
+  #earlier(claim: IdempotencyRequest, nowMs: number): UnitOutcome | undefined {
     const kept = this.#receipts.get(receiptKey(claim))
     if (kept === undefined) return undefined
     if (receiptChecksum({ ...claim, ...kept }, kept.receipt) !== kept.checksum) return { kind: 'receipt-damaged' }
@@ -149,6 +149,6 @@ class MemoryStore implements ItemStore {
   }
 }
 
-function receiptKey(claim: Claim): string {
+function receiptKey(claim: IdempotencyRequest): string {
   return JSON.stringify([claim.scope, claim.key])
 }

@@ -4,7 +4,7 @@
  */
 import { policyText } from '../../../identity/policy.ts'
 import { BYTEA, byteaArray, fixedArray, fixedElement, integerArray, textArray } from '../../../postgres/binary-array.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { createItemChecksum } from '../../checksum.ts'
 import type { ItemOutcome, PreparedItem } from '../../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
@@ -52,7 +52,7 @@ interface Placed {
   readonly rows: Int32Array
 }
 
-/** @throws Fault CONTENT_TOO_LARGE for more than MAX_ROWS distinct items */
+/** @throws IngotError CONTENT_TOO_LARGE for more than MAX_ROWS distinct items */
 export function createBatch(units: readonly Unit[]): Batch {
   const rows = new BatchRows()
   const placed = units.map((unit) => rows.place(unit))
@@ -133,7 +133,8 @@ class BatchRows {
   #placeItem(target: Target, item: PreparedItem): number {
     const known = target.rows.get(item.id)
     if (known !== undefined) return ~known
-    if (this.count === MAX_ROWS) throw new Fault('CONTENT_TOO_LARGE', `more than ${MAX_ROWS} items in one transaction`)
+    if (this.count === MAX_ROWS)
+      throw new IngotError('CONTENT_TOO_LARGE', `more than ${MAX_ROWS} items in one transaction`)
     const row = this.#items.push(item) - 1
     this.#rowTargets.push(target.index + 1)
     target.rows.set(item.id, row)

@@ -1,6 +1,6 @@
 /** Values of answers, read as what the functions in migrations/ say they are. */
 import type { Rows } from '../../../postgres/pool.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 
 export type Row = Rows['rows'][number]
 
@@ -50,6 +50,6 @@ function list(row: Row, column: string): readonly unknown[] {
   throw unexpected(`a list in ${column}`)
 }
 
-function unexpected(what: string): Fault {
-  return new Fault('STORE_CORRUPT', `the database answered without ${what}: were ingot's functions changed?`)
+function unexpected(what: string): IngotError {
+  return new IngotError('STORE_CORRUPT', `the database answered without ${what}: were ingot's functions changed?`)
 }

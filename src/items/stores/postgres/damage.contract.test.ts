@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { policyText } from '../../../identity/policy.ts'
 import { createTransactions } from '../../../postgres/transactions.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { untilTrue } from '../../../std/until.ts'
 import { damageContract, damageItemOf, flipped } from '../../../testing/damage/contract.ts'
 import { type PostgresServer, runSql, startPostgres } from '../../../testing/postgres/server.ts'
@@ -122,12 +122,12 @@ test('what an older replica changes loses its checksum, and is not taken for dam
   await store.define('chosen', { kind: 'bytes' })
   await actAsOlder(url, 'SELECT ingot_define_1($1, $2)', ['chosen', policyText(policy)])
   expect(await store.collection('chosen')).toEqual(collection)
-  await store.put([{ collection, items: items.slice(0, 1), claim }], 1)
+  await store.put([{ collection, items: items.slice(0, 1), idempotency: claim }], 1)
   // its time is over: the older replica takes the key and keeps another answer
   await actAsOlder(url, 'SELECT * FROM ingot_claim_1($1, $2, $3, $4, $5)', [['tester'], ['k'], ['f'], [99], 11])
   const kept = [['tester'], ['k'], [200], ['{"older":1}'], 11]
   await actAsOlder(url, 'SELECT ingot_keep_1($1, $2, $3, $4, $5)', kept)
-  const again = { collection, items: items.slice(0, 1), claim: { ...claim, expiresAtMs: 99 } }
+  const again = { collection, items: items.slice(0, 1), idempotency: { ...claim, expiresAtMs: 99 } }
   expect(await store.put([again], 12)).toEqual([{ kind: 'replayed', receipt: { status: 200, body: '{"older":1}' } }])
 })
 
@@ -150,8 +150,8 @@ test('a migration waits for a table that somebody holds, without making others w
 })
 
 test('damage that the server reports is damage, not an outage', async () => {
-  const reported = new Fault('STORE_UNAVAILABLE', 'invalid page', { facts: { sqlstate: 'XX001' } })
+  const reported = new IngotError('STORE_UNAVAILABLE', 'invalid page', { facts: { sqlstate: 'XX001' } })
   await expect(sayDamage(Promise.reject(reported))).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
-  const other = new Fault('STORE_UNAVAILABLE', 'away', { facts: { sqlstate: '57P01' } })
+  const other = new IngotError('STORE_UNAVAILABLE', 'away', { facts: { sqlstate: '57P01' } })
   await expect(sayDamage(Promise.reject(other))).rejects.toBe(other)
 })

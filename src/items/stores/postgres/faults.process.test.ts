@@ -98,11 +98,11 @@ test('nothing hangs while Postgres is frozen, and all is well when it thaws', as
   await using frozen = await freeze(postgres)
   await Promise.all([
     expectQuick(store.put([unit('frozen')], 1)),
-    expectQuick(store.put([{ ...unit('kept'), claim: CLAIM }], 1)),
+    expectQuick(store.put([{ ...unit('kept'), idempotency: CLAIM }], 1)),
     expectQuick(store.get('things', item('before').id)),
     expectQuick(store.list('things', { limit: 10 })),
     expectQuick(store.delete('things', item('absent').id)),
-    expectQuick(store.past('things')),
+    expectQuick(store.version('things')),
   ])
   // by now there is no connection left, and none can be made
   await Promise.all([expectQuick(store.put([unit('frozen')], 1)), expectQuick(store.check())])

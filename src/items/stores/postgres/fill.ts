@@ -47,7 +47,7 @@ const BARE_COLLECTIONS = 'SELECT name, policy FROM ingot_collections WHERE check
 const FILL_COLLECTION =
   'UPDATE ingot_collections SET checksum = $3 WHERE name = $1 AND policy = $2 AND checksum IS NULL'
 
-/** @throws Fault STORE_UNAVAILABLE, and the signal's reason */
+/** @throws IngotError STORE_UNAVAILABLE, and the signal's reason */
 export async function fillChecksums({ url, signal, onProgress }: FillOptions): Promise<FillReport> {
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
   await fillCollections(transactions)

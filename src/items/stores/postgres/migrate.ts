@@ -18,7 +18,7 @@ import {
   type Transactions,
 } from '../../../postgres/transactions.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { type RetryOptions, retry } from '../../../std/retry.ts'
 import { number, type Row, text } from './columns.ts'
 
@@ -48,7 +48,7 @@ const FOLDER = new URL('./migrations/', import.meta.url)
 const FILE = /^(\d{4})-[a-z0-9-]+\.sql$/
 
 /** lock_not_available: a migration that would make others wait behind it for long has given up (`lock_timeout`). */
-const isHeldUp = (thrown: unknown): boolean => thrown instanceof Fault && thrown.facts['sqlstate'] === '55P03'
+const isHeldUp = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.facts['sqlstate'] === '55P03'
 
 /** With the time-outs of the migrations themselves, about a minute. */
 const HELD_UP: RetryOptions = {
@@ -83,7 +83,7 @@ export async function readMigrations(): Promise<readonly Migration[]> {
   )
 }
 
-/** @throws Fault STORE_SHAPE_UNKNOWN for a database that is ahead, STORE_UNAVAILABLE when it cannot be reached or changed */
+/** @throws IngotError STORE_SHAPE_UNKNOWN for a database that is ahead, STORE_UNAVAILABLE when it cannot be reached or changed */
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
   const migrations = options.migrations ?? (await readMigrations())
   const { url, timeoutMs = 60_000 } = options
@@ -118,8 +118,11 @@ async function apply(exchange: Exchange, { version, name, sql, checksum }: Migra
     await exchange([{ text: sql }, { text: NOTE, values: [version, name, checksum] }])
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const facts = cause instanceof Fault ? cause.facts : {}
-    throw new Fault('STORE_UNAVAILABLE', `migration ${name} failed, nothing was changed: ${reason}`, { cause, facts })
+    const facts = cause instanceof IngotError ? cause.facts : {}
+    throw new IngotError('STORE_UNAVAILABLE', `migration ${name} failed, nothing was changed: ${reason}`, {
+      cause,
+      facts,
+    })
   }
 }
 
@@ -135,12 +138,12 @@ function checkApplied(row: Row, known: ReadonlyMap<number, Migration>): void {
   const name = text(row, 'name')
   if (migration === undefined) {
     const newest = Math.max(0, ...known.keys())
-    throw new Fault(
+    throw new IngotError(
       'STORE_SHAPE_UNKNOWN',
       `the database has migration "${name}", this version knows none after number ${newest}`,
     )
   }
   if (migration.checksum !== text(row, 'checksum')) {
-    throw new Fault('STORE_SHAPE_UNKNOWN', `the database has another migration "${name}" than this version`)
+    throw new IngotError('STORE_SHAPE_UNKNOWN', `the database has another migration "${name}" than this version`)
   }
 }

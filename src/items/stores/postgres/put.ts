@@ -10,12 +10,12 @@
 import type { Rows } from '../../../postgres/pool.ts'
 import { COMMIT, type Statement, type Transactions } from '../../../postgres/transactions.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { fullJitter, retry } from '../../../std/retry.ts'
 import type { Unit, UnitOutcome } from '../../store.ts'
 import { type Batch, createBatch, type PutAnswer } from './batch.ts'
-import { createClaims } from './claims.ts'
 import { flags, numbers, onlyRow, type Row } from './columns.ts'
+import { createIdempotencyBatch } from './idempotency.ts'
 import { createKnownRows, type KnownRows } from './known-rows.ts'
 
 export type Put = (units: readonly Unit[], nowMs: number) => Promise<readonly UnitOutcome[]>
@@ -74,7 +74,7 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
 
   function putClaimed(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
     return transactions.session(async (exchange) => {
-      const claims = createClaims(units, nowMs)
+      const claims = createIdempotencyBatch(units, nowMs)
       const [, kept = NOTHING] = await exchange([transactions.begin, claims.statement])
       const resolved = claims.resolve(kept.rows)
       const batch = createBatch(resolved.toStore)
@@ -90,14 +90,14 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
   }
 
   function retryable(thrown: unknown): boolean {
-    const sqlstate = thrown instanceof Fault ? thrown.facts['sqlstate'] : undefined
+    const sqlstate = thrown instanceof IngotError ? thrown.facts['sqlstate'] : undefined
     if (!ROLLED_BACK.has(sqlstate)) return false
     onRetry(String(sqlstate))
     return true
   }
 
   return (units, nowMs) => {
-    const attempt = units.some((unit) => unit.claim !== undefined) ? putClaimed : putPlain
+    const attempt = units.some((unit) => unit.idempotency !== undefined) ? putClaimed : putPlain
     return retry(() => attempt(units, nowMs), { delays: fullJitter(RETRIES), clock, signal: closing, retryable })
   }
 }

@@ -127,7 +127,7 @@ test('eight writers with the same items in different orders create each once, wi
     const units = names.map((name): Unit => {
       const part = shuffled(items.slice(round * 40, round * 40 + 40))
       const claim = { ...CLAIM, key: `${name} ${round} ${store === stores[0]}` }
-      return { collection: { name, policy: collection.policy }, items: part, claim }
+      return { collection: { name, policy: collection.policy }, items: part, idempotency: claim }
     })
     for (const [index, outcome] of (await store.put(units, 1)).entries()) {
       if (outcome.kind !== 'stored') continue
@@ -161,7 +161,7 @@ test('an item that is deleted and sent by many at once is there once or not at a
   const left = await store.get('things', item('contested').id)
   expect(created - deleted).toBe(left === undefined ? 0 : 1)
   expect(created).toBeGreaterThan(1)
-  expect((await store.past('things')).deletes).toBe(deleted)
+  expect((await store.version('things')).deletes).toBe(deleted)
 })
 
 test('takes a batch in which most is known and one is new', async ({ skip }) => {
@@ -277,20 +277,21 @@ test('a policy does not change under a put that is under way', async ({ skip }) 
 test('the receipt of a key belongs to the items it was committed with', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
-  const keyed = { ...unit('keyed'), claim: CLAIM }
-  const outcomes = await store.put([keyed, keyed, { ...keyed, claim: { ...CLAIM, fingerprint: 'other' } }], 1)
+  const keyed = { ...unit('keyed'), idempotency: CLAIM }
+  const outcomes = await store.put([keyed, keyed, { ...keyed, idempotency: { ...CLAIM, fingerprint: 'other' } }], 1)
   expect(outcomes.map((one) => one.kind)).toEqual(['stored', 'replayed', 'key-reused'])
   const stale = { collection: { name: 'things', policy: { kind: 'bytes' } }, items: [] } as const
   const other = { ...CLAIM, key: 'other' }
-  expect(await store.put([{ ...stale, claim: other }], 2)).toEqual([{ kind: 'policy-changed' }])
+  expect(await store.put([{ ...stale, idempotency: other }], 2)).toEqual([{ kind: 'policy-changed' }])
   expect(await runSql(url, 'SELECT key, status FROM ingot_receipts')).toEqual([{ key: CLAIM.key, status: 201 }])
 })
 
 test('receipts that are over are cleared away', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
-  for (const n of [1, 2, 3]) await store.put([{ ...unit(n), claim: { ...CLAIM, key: `${n}`, expiresAtMs: 10 } }], 1)
-  await store.put([{ ...unit(4), claim: { ...CLAIM, key: 'late', expiresAtMs: 99 } }], 11)
+  for (const n of [1, 2, 3])
+    await store.put([{ ...unit(n), idempotency: { ...CLAIM, key: `${n}`, expiresAtMs: 10 } }], 1)
+  await store.put([{ ...unit(4), idempotency: { ...CLAIM, key: 'late', expiresAtMs: 99 } }], 11)
   expect(await runSql(url, 'SELECT key FROM ingot_receipts')).toEqual([{ key: 'late' }])
 })
 

@@ -7,13 +7,13 @@ import { type IdentityPolicy, policyText } from '../../../identity/policy.ts'
 import type { Rows } from '../../../postgres/pool.ts'
 import { createTransactions, ROLLBACK, type Transactions } from '../../../postgres/transactions.ts'
 import { type Clock, systemClock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { createScope } from '../../../std/scope.ts'
 import type { Collection, ItemId, StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
 import type { DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
-import type { Past } from '../../store-version.ts'
+import type { StoreVersion } from '../../store-version.ts'
 import { collectionChecksum, itemOfRow, policyOfRow } from './checked.ts'
 import { flag, number, onlyRow, type Row, text } from './columns.ts'
 import { sayDamage } from './damage.ts'
@@ -42,7 +42,7 @@ const OTHER_CONNECTIONS = 4
 const PAGE_BYTES = 8 * 1_024 * 1_024
 
 /**
- * Migrates and connects. Throws Fault STORE_UNAVAILABLE, STORE_SHAPE_UNKNOWN for a database of a newer version, and
+ * Migrates and connects. Throws IngotError STORE_UNAVAILABLE, STORE_SHAPE_UNKNOWN for a database of a newer version, and
  * STORE_UNSUITABLE for a server that does not keep what it has committed.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<ItemStore> {
@@ -57,7 +57,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   }
   const transactions = connect(PARALLEL_PUTS)
   const others = connect(OTHER_CONNECTIONS)
-  scope.defer(() => closing.abort(new Fault('STORE_UNAVAILABLE', 'the store is closed')))
+  scope.defer(() => closing.abort(new IngotError('STORE_UNAVAILABLE', 'the store is closed')))
   const put = createPut({ transactions, clock, closing: closing.signal, onRetry: options.onRetry ?? (() => {}) })
   try {
     await refuseForgetful(others)
@@ -72,11 +72,14 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 async function refuseForgetful(transactions: Transactions): Promise<void> {
   const rows = await transactions.once({ text: "SELECT current_setting('fsync') AS fsync" })
   if (text(onlyRow(rows), 'fsync') === 'on') return
-  throw new Fault('STORE_UNSUITABLE', 'the Postgres server has fsync off: a crash would lose what was acknowledged')
+  throw new IngotError(
+    'STORE_UNSUITABLE',
+    'the Postgres server has fsync off: a crash would lose what was acknowledged',
+  )
 }
 
 class PostgresStore implements ItemStore {
-  readonly capabilities = { arbitrates: true, exclusive: false, parallelPuts: PARALLEL_PUTS }
+  readonly capabilities = { enforcesUniqueness: true, singleWriter: false, parallelPuts: PARALLEL_PUTS }
   readonly #check = createItemCheck()
   readonly #put: Put
   readonly #transactions: Transactions
@@ -128,19 +131,19 @@ class PostgresStore implements ItemStore {
     await this.#transactions.session(async (exchange) => {
       const [, rows] = await exchange([this.#transactions.begin, WRITABLE, ROLLBACK])
       if (rows !== undefined && flag(onlyRow(rows), 'writable')) return
-      throw new Fault(
+      throw new IngotError(
         'STORE_UNAVAILABLE',
         'the Postgres database is set read-only: default_transaction_read_only is on',
       )
     })
   }
 
-  async past(collection: string): Promise<Past> {
+  async version(collection: string): Promise<StoreVersion> {
     const row = onlyRow(await this.#ask('SELECT * FROM ingot_past_1($1)', [collection]))
     return { epoch: text(row, 'epoch'), position: BigInt(text(row, 'log_position')), deletes: number(row, 'deletes') }
   }
 
-  async startEpoch(): Promise<string> {
+  async beginEpoch(): Promise<string> {
     return text(onlyRow(await this.#ask('SELECT ingot_start_epoch_1() AS epoch', [])), 'epoch')
   }
 
@@ -186,5 +189,8 @@ function parseCursor(after: string | undefined): { readonly place: string; reado
   if (after === undefined) return { place: '-1', horizon: null }
   const [, place, horizon] = CURSOR.exec(after) ?? []
   if (place !== undefined && horizon !== undefined) return { place, horizon }
-  throw new Fault('REQUEST_INVALID', `"${after}" is no cursor of this store: send "next" of the page before as it came`)
+  throw new IngotError(
+    'REQUEST_INVALID',
+    `"${after}" is no cursor of this store: send "next" of the page before as it came`,
+  )
 }

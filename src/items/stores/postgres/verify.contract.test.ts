@@ -35,7 +35,7 @@ async function filled(database: Promise<string>): Promise<string> {
     ],
     1_700_000_000_000,
   )
-  await store.put([{ collection: JSON_COLLECTION, items: items.slice(0, 1), claim }], 1_700_000_000_001)
+  await store.put([{ collection: JSON_COLLECTION, items: items.slice(0, 1), idempotency: claim }], 1_700_000_000_001)
   return url
 }
 

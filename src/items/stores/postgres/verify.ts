@@ -38,7 +38,7 @@ WHERE (collection, id) > ($1, $2) ORDER BY collection, id LIMIT ${PAGE_ROWS}`
 const RECEIPTS = `SELECT scope, key, fingerprint, status, body, expires_ms, checksum FROM ingot_receipts
 WHERE (scope, key) > ($1, $2) AND status IS NOT NULL ORDER BY scope, key LIMIT ${PAGE_ROWS}`
 
-/** @throws Fault STORE_UNAVAILABLE when the database cannot be reached, or has not the shape of this version */
+/** @throws IngotError STORE_UNAVAILABLE when the database cannot be reached, or has not the shape of this version */
 export async function verifyPostgres({ url, ...options }: VerifyPostgresOptions): Promise<VerifyReport> {
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
   const findings = new Findings(options)

@@ -24,7 +24,7 @@ export interface CollectionRow {
 
 export const COLLECTION_COLUMNS = 'id, name, policy, last_place, checked_from, deletes, checksum'
 
-/** @throws Fault STORE_CORRUPT for a row that is not the one that was stored */
+/** @throws IngotError STORE_CORRUPT for a row that is not the one that was stored */
 export function collectionOfRow(row: Record<string, unknown>): CollectionRow {
   const read = rawCollection(row)
   if (collectionChecksum(read) !== row['checksum']) throw damaged(`the row of collection "${read.name}"`)
@@ -47,7 +47,7 @@ export function collectionChecksum(row: CollectionRow): number {
   return checksumOf([row.id, row.name, row.policy, row.lastPlace, row.checkedFrom, row.deletes])
 }
 
-/** @throws Fault STORE_CORRUPT */
+/** @throws IngotError STORE_CORRUPT */
 export function policyOf(row: CollectionRow): IdentityPolicy {
   try {
     return parsePolicy(JSON.parse(row.policy))
@@ -58,7 +58,7 @@ export function policyOf(row: CollectionRow): IdentityPolicy {
 }
 
 /**
- * Throws Fault STORE_CORRUPT unless the table and its index are whole and every row is the one that was stored. Called
+ * Throws IngotError STORE_CORRUPT unless the table and its index are whole and every row is the one that was stored. Called
  * when the file is opened: afterwards a name that the index does not have is the name of no collection.
  */
 export function checkCollections(db: DatabaseSync): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
 import { damageContract, damageItemOf, flipped, JSON_COLLECTION } from '../../../testing/damage/contract.ts'
-import { readTruth, runDamage, strikeAtRandom } from '../../../testing/damage/fuzz.ts'
+import { damageAtRandom, readTruth, runDamage } from '../../../testing/damage/fuzz.ts'
 import { temporaryFolder } from '../../../testing/folder.ts'
 import type { Collection, PreparedItem } from '../../item.ts'
 import { itemKey } from '../../item-key.ts'
@@ -150,7 +150,7 @@ test('damage of any kind at random places: what is served was stored, all else i
   const total = { listed: 0, refused: 0 }
   for (let seed = 1; seed <= 60; seed++) {
     const folder = join(root, `seed-${seed}`)
-    const result = await runDamage({ template, folder, truth, strike: (into) => strikeAtRandom(into, seed) })
+    const result = await runDamage({ template, folder, truth, strike: (into) => damageAtRandom(into, seed) })
     expect(result.wrong, `seed ${seed}`).toEqual([])
     // what the store notices, and items that a damaged index hides, verify notices too
     if (result.refused + result.hidden > 0) expect(result.problems, `seed ${seed}`).toBeGreaterThan(0)

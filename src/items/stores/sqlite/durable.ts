@@ -5,10 +5,10 @@
  */
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { Fault, reasonOf } from '../../../std/fault.ts'
+import { IngotError, reasonOf } from '../../../std/error.ts'
 
 /**
- * Makes a folder and those above it that are missing; afterwards a power cut leaves them there. Throws Fault
+ * Makes a folder and those above it that are missing; afterwards a power cut leaves them there. Throws IngotError
  * CONFIG_INVALID where no folder can be made, or none that this process can write to.
  */
 export function makeFolder(folder: string): void {
@@ -22,7 +22,7 @@ function inSettings<T>(folder: string, step: () => T): T {
     return step()
   } catch (cause) {
     const message = `INGOT_DATA: there can be no data folder at "${folder}": ${reasonOf(cause)}`
-    throw new Fault('CONFIG_INVALID', message, { cause })
+    throw new IngotError('CONFIG_INVALID', message, { cause })
   }
 }
 

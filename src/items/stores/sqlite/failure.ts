@@ -1,5 +1,5 @@
 /** What failures of SQLite mean. */
-import { Fault, type FaultCode } from '../../../std/fault.ts'
+import { type ErrorCode, IngotError } from '../../../std/error.ts'
 
 /**
  * SQLite's primary result codes that mean that the file is damaged: CORRUPT and NOTADB say so. The others are what
@@ -9,8 +9,8 @@ import { Fault, type FaultCode } from '../../../std/fault.ts'
 const CORRUPT = new Set([1, 11, 18, 19, 20, 26])
 
 /** The code of the fault that a failure is. */
-export function codeOf(thrown: unknown): FaultCode {
-  if (thrown instanceof Fault) return thrown.code
+export function codeOf(thrown: unknown): ErrorCode {
+  if (thrown instanceof IngotError) return thrown.code
   // an integer beyond 2^53: none was stored
   if (thrown instanceof RangeError) return 'STORE_CORRUPT'
   const errcode = thrown instanceof Error && 'errcode' in thrown ? Number(thrown.errcode) & 0xff : 0

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { makeFolder } from './durable.ts'
 
 export interface FolderLock {
@@ -14,7 +14,7 @@ export interface FolderLock {
 
 export const LOCK_FILE = 'lock.sqlite'
 
-/** Makes the folder when missing. Throws Fault STORE_LOCKED while another process has it. */
+/** Makes the folder when missing. Throws IngotError STORE_LOCKED while another process has it. */
 export function lockFolder(folder: string): FolderLock {
   makeFolder(folder)
   const db = new DatabaseSync(join(folder, LOCK_FILE))
@@ -31,8 +31,8 @@ export function lockFolder(folder: string): FolderLock {
 const OWNER_FILE = 'owner'
 
 /** That another process has the folder. */
-export function lockedFolder(folder: string, cause: unknown): Fault {
-  return new Fault('STORE_LOCKED', `data folder "${folder}" is in use by ${ownerOf(folder)}`, { cause })
+export function lockedFolder(folder: string, cause: unknown): IngotError {
+  return new IngotError('STORE_LOCKED', `data folder "${folder}" is in use by ${ownerOf(folder)}`, { cause })
 }
 
 function ownerOf(folder: string): string {

@@ -39,7 +39,7 @@ export interface PlacedRow {
   readonly row: ItemRow
 }
 
-/** @throws Fault STORE_CORRUPT for values of types that were not stored */
+/** @throws IngotError STORE_CORRUPT for values of types that were not stored */
 export function itemOfRow(found: FoundItem): PlacedRow {
   const [place, collection, id, media, firstSeenMs, content, checksum] = found
   if (

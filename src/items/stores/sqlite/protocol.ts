@@ -2,18 +2,18 @@
  * What the service's thread and the store's threads say to each other. Items cross in one transferred buffer per
  * batch: cloning them one by one would cost more than storing them.
  */
-import type { FaultCode } from '../../../std/fault.ts'
+import type { ErrorCode } from '../../../std/error.ts'
 import type { ItemOutcome, StoredItem } from '../../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
 import type { Receipt } from '../../receipt.ts'
-import type { Claim, DefineOutcome, Unit, UnitOutcome } from '../../store.ts'
-import type { Past } from '../../store-version.ts'
+import type { DefineOutcome, IdempotencyRequest, Unit, UnitOutcome } from '../../store.ts'
+import type { StoreVersion } from '../../store-version.ts'
 
 export interface PackedUnit {
   readonly collection: string
   readonly policy: string
   readonly count: number
-  readonly claim?: Claim
+  readonly idempotency?: IdempotencyRequest
 }
 
 /** `bytes`: per item the content's length and the media type's number (4 bytes each), the key (34 bytes), the content. */
@@ -41,7 +41,7 @@ export function packBatch(units: readonly Unit[], policyText: (unit: Unit) => st
   }
   const packed = units.map((unit): PackedUnit => {
     const head = { collection: unit.collection.name, policy: policyText(unit), count: unit.items.length }
-    return unit.claim === undefined ? head : { ...head, claim: unit.claim }
+    return unit.idempotency === undefined ? head : { ...head, idempotency: unit.idempotency }
   })
   return { units: packed, media: [...media.keys()], bytes }
 }
@@ -122,8 +122,8 @@ export interface Methods {
   get: { args: { collection: string; key: Uint8Array }; result: StoredItem | undefined }
   list: { args: { collection: string; after: number; limit: number }; result: PlacedPage }
   delete: { args: { collection: string; key: Uint8Array }; result: boolean }
-  past: { args: { collection: string }; result: Past }
-  startEpoch: { args: object; result: string }
+  version: { args: { collection: string }; result: StoreVersion }
+  beginEpoch: { args: object; result: string }
   check: { args: object; result: undefined }
   close: { args: object; result: undefined }
 }
@@ -137,4 +137,4 @@ export type Request = {
 
 export type Answer =
   | { readonly seq: number; readonly ok: true; readonly value: unknown }
-  | { readonly seq: number; readonly ok: false; readonly code: FaultCode; readonly message: string }
+  | { readonly seq: number; readonly ok: false; readonly code: ErrorCode; readonly message: string }

@@ -2,13 +2,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Receipt } from '../../receipt.ts'
 import { receiptChecksum } from '../../receipt.ts'
-import type { Claim } from '../../store.ts'
+import type { IdempotencyRequest } from '../../store.ts'
 import type { PackedOutcome } from './protocol.ts'
 
 export interface Receipts {
   /** What becomes of a unit whose key was used before; `undefined` when it was not, or its time is over. */
-  find(claim: Claim, nowMs: number): Exclude<PackedOutcome, { kind: 'stored' }> | undefined
-  keep(claim: Claim, receipt: Receipt): void
+  find(claim: IdempotencyRequest, nowMs: number): Exclude<PackedOutcome, { kind: 'stored' }> | undefined
+  keep(claim: IdempotencyRequest, receipt: Receipt): void
   clearExpired(nowMs: number): void
 }
 

@@ -3,7 +3,7 @@
  * that shipped is never edited; a change is a new step.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { COLLECTION_COLUMNS, collectionChecksum, rawCollection } from './collections.ts'
 
 /** A step's statements, and what is done after them in the same transaction. */
@@ -82,10 +82,10 @@ export function migrate(db: DatabaseSync): void {
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
   }
   if (pragma(db, 'application_id') !== APPLICATION_ID) {
-    throw new Fault('STORE_CORRUPT', 'the database file was not made by ingot; name another data folder')
+    throw new IngotError('STORE_CORRUPT', 'the database file was not made by ingot; name another data folder')
   }
   if (version > MIGRATIONS.length) {
-    throw new Fault(
+    throw new IngotError(
       'STORE_CORRUPT',
       `the data has shape ${version}, this version knows up to ${MIGRATIONS.length}; use a newer ingot`,
     )

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { Fault, reasonOf } from '../../../std/fault.ts'
+import { IngotError, reasonOf } from '../../../std/error.ts'
 import { DATABASE_FILE } from './database.ts'
 import { LOCK_FILE, lockedFolder } from './folder-lock.ts'
 
@@ -23,13 +23,16 @@ export interface Snapshot {
 const PARTS = ['-wal', '-journal']
 
 /**
- * @throws Fault CONFIG_INVALID when there is no store in the folder, STORE_LOCKED while a service has it,
+ * @throws IngotError CONFIG_INVALID when there is no store in the folder, STORE_LOCKED while a service has it,
  * OUTPUT_UNWRITABLE when a copy is needed and there is no room for it
  */
 export function openSnapshot(folder: string): Snapshot {
   const file = join(folder, DATABASE_FILE)
   if (!existsSync(file)) {
-    throw new Fault('CONFIG_INVALID', `there is no ${DATABASE_FILE} in "${folder}": name the data folder of a service`)
+    throw new IngotError(
+      'CONFIG_INVALID',
+      `there is no ${DATABASE_FILE} in "${folder}": name the data folder of a service`,
+    )
   }
   const lock = holdFolder(folder)
   try {
@@ -81,7 +84,7 @@ function copyToTemporary(file: string, parts: readonly string[]): string {
     return folder
   } catch (cause) {
     rmSync(folder, { recursive: true, force: true })
-    throw new Fault(
+    throw new IngotError(
       'OUTPUT_UNWRITABLE',
       `the data folder has a log that was not merged, so a copy is needed in "${tmpdir()}": ${reasonOf(cause)}; name a larger folder in TMPDIR, or start and stop the service once`,
       { cause },

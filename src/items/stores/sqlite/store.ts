@@ -10,7 +10,7 @@ import { lockFolder } from './folder-lock.ts'
 import { packBatch, unpackOutcome } from './protocol.ts'
 import { type StoreThread, startStoreThread } from './thread.ts'
 
-/** Opens or makes the store in `folder`. Throws Fault STORE_LOCKED, STORE_CORRUPT or STORE_UNAVAILABLE. */
+/** Opens or makes the store in `folder`. Throws IngotError STORE_LOCKED, STORE_CORRUPT or STORE_UNAVAILABLE. */
 export async function openSqliteStore(folder: string): Promise<ItemStore> {
   const scope = createScope()
   try {
@@ -32,7 +32,7 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
 function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, close: () => Promise<void>): ItemStore {
   return {
     // the next batch is packed and sent while the last one commits; more would only wait
-    capabilities: { arbitrates: true, exclusive: true, parallelPuts: 2 },
+    capabilities: { enforcesUniqueness: true, singleWriter: true, parallelPuts: 2 },
     async put(units, nowMs) {
       const batch = packBatch(units, (unit) => policyText(unit.collection.policy))
       const packed = await writer.call('put', { batch, nowMs }, [batch.bytes.buffer])
@@ -52,8 +52,8 @@ function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, cl
       return last === undefined || !found.more ? { items } : { items, next: String(last.place) }
     },
     delete: (collection, id) => writer.call('delete', { collection, key: itemKey(id) }),
-    past: (collection) => writer.call('past', { collection }),
-    startEpoch: () => writer.call('startEpoch', {}),
+    version: (collection) => writer.call('version', { collection }),
+    beginEpoch: () => writer.call('beginEpoch', {}),
     check: () => writer.call('check', {}),
     [Symbol.asyncDispose]: close,
   }

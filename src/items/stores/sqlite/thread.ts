@@ -1,6 +1,6 @@
 /** The service's end of a store thread: a call is a message, its answer settles a promise. */
 import { Worker } from 'node:worker_threads'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Answer, Method, Methods } from './protocol.ts'
 import type { StoreThreadData } from './worker.ts'
 
@@ -17,10 +17,10 @@ export interface StoreThread {
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
-  readonly reject: (fault: Fault) => void
+  readonly reject: (fault: IngotError) => void
 }
 
-/** Resolves when the thread has opened the file; rejects with the Fault that kept it from doing so. */
+/** Resolves when the thread has opened the file; rejects with the IngotError that kept it from doing so. */
 export async function startStoreThread(data: StoreThreadData): Promise<StoreThread> {
   const worker = new Worker(new URL(workerFile(), import.meta.url), {
     workerData: data,
@@ -28,18 +28,18 @@ export async function startStoreThread(data: StoreThreadData): Promise<StoreThre
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   })
   const waiting = new Map<number, Waiting>()
-  let lost: Fault | undefined
+  let lost: IngotError | undefined
   let seq = 0
 
   function settle(answer: Answer): void {
     const waiter = waiting.get(answer.seq)
     waiting.delete(answer.seq)
     if (answer.ok) waiter?.resolve(answer.value)
-    else waiter?.reject(new Fault(answer.code, answer.message))
+    else waiter?.reject(new IngotError(answer.code, answer.message))
   }
 
   function lose(cause: unknown): void {
-    lost ??= new Fault('STORE_UNAVAILABLE', `the store's ${data.role} thread ended`, { cause })
+    lost ??= new IngotError('STORE_UNAVAILABLE', `the store's ${data.role} thread ended`, { cause })
     for (const waiter of waiting.values()) waiter.reject(lost)
     waiting.clear()
   }

@@ -60,7 +60,7 @@ async function fillStore(folder: string): Promise<void> {
       {
         collection: { name: 'orders', policy: JSON_POLICY },
         items: [itemOf(JSON_POLICY, '"claimed"')],
-        claim: { ...claim, form },
+        idempotency: { ...claim, form },
       },
     ],
     1_700_000_000_000,

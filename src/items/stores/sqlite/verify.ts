@@ -19,7 +19,7 @@ import { NEWEST_SHAPE, shapeOf } from './schema.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 
 /**
- * @throws Fault CONFIG_INVALID when there is no store in the folder, STORE_LOCKED while a service has it,
+ * @throws IngotError CONFIG_INVALID when there is no store in the folder, STORE_LOCKED while a service has it,
  * OUTPUT_UNWRITABLE when a copy is needed (see snapshot.ts) and cannot be made
  */
 export async function verifyFolder(folder: string, options: VerifyOptions): Promise<VerifyReport> {

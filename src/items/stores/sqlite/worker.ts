@@ -5,12 +5,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { failpoint } from '#failpoint'
 import { systemClock, type Timer } from '../../../std/clock.ts'
-import { Fault, reasonOf } from '../../../std/fault.ts'
+import { IngotError, reasonOf } from '../../../std/error.ts'
 import { openForReading, openForWriting } from './database.ts'
 import { codeOf } from './failure.ts'
-import { createHistory } from './history.ts'
 import type { Answer, Method, Methods, Request } from './protocol.ts'
 import { createReader } from './reader.ts'
+import { createVersion } from './version.ts'
 import { createWriter } from './writer.ts'
 
 export interface StoreThreadData {
@@ -26,7 +26,7 @@ type Early = (value: unknown) => void
 function writerHandlers(folder: string): Handlers {
   const db = openForWriting(folder)
   const writer = createWriter(db)
-  const history = createHistory(db)
+  const versions = createVersion(db)
   const filling = fillAtLeisure(() => writer.fill())
   return {
     put: ({ batch, nowMs }, early) =>
@@ -39,8 +39,8 @@ function writerHandlers(folder: string): Handlers {
     collection: ({ name }) => writer.policy(name),
     define: ({ name, policy }) => writer.transaction(() => writer.define(name, policy)),
     delete: ({ collection, key }) => writer.transaction(() => writer.delete(collection, key)),
-    past: ({ collection }) => history.past(collection),
-    startEpoch: () => history.startEpoch(),
+    version: ({ collection }) => versions.version(collection),
+    beginEpoch: () => versions.beginEpoch(),
     check: () => done(() => writer.check()),
     close() {
       filling.cancel()
@@ -87,7 +87,7 @@ function answerTooEarly(send: () => void): void {
 }
 
 function failure(seq: number, thrown: unknown): Answer {
-  const message = thrown instanceof Fault ? thrown.message : `the embedded store failed: ${reasonOf(thrown)}`
+  const message = thrown instanceof IngotError ? thrown.message : `the embedded store failed: ${reasonOf(thrown)}`
   return { seq, ok: false, code: codeOf(thrown), message }
 }
 

@@ -4,7 +4,7 @@
  * comes first, to spare the insert; what it does not find is still inserted under the index.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { createJoinedChecksum } from '../../checksum.ts'
 import { itemIdOfKey } from '../../item-key.ts'
 import { renderReceipt } from '../../receipt.ts'
@@ -119,22 +119,22 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
     }
     const known = findFirstSeen(into, item)
     // refused, and yet not there: then it was the place that was taken
-    if (known === undefined) throw new Fault('STORE_CORRUPT', `place ${into.lastPlace + 1} is taken`)
+    if (known === undefined) throw new IngotError('STORE_CORRUPT', `place ${into.lastPlace + 1} is taken`)
     return -known
   }
 
   function putUnit(unit: PackedUnit, items: readonly PackedItem[], nowMs: number): PackedOutcome {
-    const earlier = unit.claim && receipts.find(unit.claim, nowMs)
+    const earlier = unit.idempotency && receipts.find(unit.idempotency, nowMs)
     if (earlier !== undefined) return earlier
     const into = collections.findOrMake(unit.collection, unit.policy)
     if (into.policy !== unit.policy) return { kind: 'policy-changed' }
     const before = into.lastPlace
     const seen = Float64Array.from(items, (item) => putItem(into, item, nowMs))
     if (into.lastPlace !== before) collections.change(into, {})
-    if (unit.claim === undefined) return { kind: 'stored', firstSeen: seen }
+    if (unit.idempotency === undefined) return { kind: 'stored', firstSeen: seen }
     const ids = items.map((item) => itemIdOfKey(item.key))
-    const receipt = renderReceipt(unit.claim.form, ids, Array.from(seen, unpackItemOutcome))
-    receipts.keep(unit.claim, receipt)
+    const receipt = renderReceipt(unit.idempotency.form, ids, Array.from(seen, unpackItemOutcome))
+    receipts.keep(unit.idempotency, receipt)
     return { kind: 'stored', firstSeen: seen, receipt }
   }
 

@@ -7,7 +7,7 @@ import type { Ticket, Token } from '../../lock.ts'
 /** How long a place outlives its owner's last call, and how long a freed key is kept for the next in line. */
 export const GRACE_MS = 1_000
 
-export interface Place {
+export interface WaitEntry {
   readonly ticket: Ticket
   readonly token: Token
   /** Present while the owner waits. */
@@ -18,20 +18,20 @@ export interface Place {
 
 export interface Queue {
   /** The place of this token: the one it has, or a new one at the end. */
-  take(token: Token, nowMs: number): Place
-  find(ticket: Ticket): Place | undefined
+  take(token: Token, nowMs: number): WaitEntry
+  find(ticket: Ticket): WaitEntry | undefined
   leave(token: Token): void
   /** Takes out the first place whose owner waits or was seen within the grace time; drops the others before it. */
-  shift(nowMs: number): Place | undefined
+  shift(nowMs: number): WaitEntry | undefined
   readonly size: number
 }
 
 export function createQueue(): Queue {
-  let places: Place[] = []
+  let places: WaitEntry[] = []
   let issued = 0
 
-  function join(token: Token, nowMs: number): Place {
-    const place: Place = { ticket: String(++issued), token, seenMs: nowMs }
+  function join(token: Token, nowMs: number): WaitEntry {
+    const place: WaitEntry = { ticket: String(++issued), token, seenMs: nowMs }
     places.push(place)
     return place
   }

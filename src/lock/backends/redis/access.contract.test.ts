@@ -108,7 +108,7 @@ test.for(WRONG)('%s is one clear fault, after one attempt', async ([, access, co
   const before = await connections()
   await using lock = createRedisLock(urlOf(port, access()), { clock: systemClock })
   const fault: unknown = await lock.connect(soon()).catch((error: unknown) => error)
-  expect(fault).toMatchObject({ name: 'Fault', code })
+  expect(fault).toMatchObject({ name: 'IngotError', code })
   expect(String(fault)).toContain(part)
   expect(String(fault)).not.toContain(encodeURIComponent(PASSWORD))
   await new Promise((resolve) => setTimeout(resolve, 500))

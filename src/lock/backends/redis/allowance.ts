@@ -3,7 +3,7 @@
  * that are both taken for the primary of the same data, for good, would: each takes an epoch from the other in turns.
  */
 import type { Clock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 
 /** Epochs that may be taken at once, and the time after which there is one more, in milliseconds. */
 export const BURST = 60
@@ -26,7 +26,7 @@ export function createAllowance(clock: Clock): Allowance {
       else sinceMs += earned * EARN_MS
       left = Math.min(BURST, left + earned)
       if (left === 0) {
-        throw new Fault(
+        throw new IngotError(
           'LOCK_BACKEND_UNAVAILABLE',
           'epochs for fences are taken too often: two redis servers seem to be primary of the same data',
         )

@@ -11,7 +11,7 @@ import { createRedisConnection } from '../../../redis/deployment.ts'
 import { Unsent } from '../../../redis/failure.ts'
 import { parseRedisUrl } from '../../../redis/redis-url.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { silentLog } from '../../../telemetry/log.ts'
 import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
@@ -21,10 +21,10 @@ import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
 import { MARK_WAITS } from './marks.ts'
-import type { Asked, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
-import type { Answer, Vacancy } from './reply.ts'
+import type { AcquireRequest, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
+import type { Answer, MissingEpoch } from './reply.ts'
 import { createScripts, type Given, type Returned, type Scripts } from './scripts.ts'
-import { createPlaces, type Places } from './wait-entries.ts'
+import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
 
 /** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
 export const KEEP_MS = 500
@@ -40,7 +40,7 @@ type Fencing = 'always' | 'within-epoch'
 
 /** The backend, and how it is started: it does no I/O before `connect`. */
 export interface RedisLock<F extends Fencing> extends LockBackend<F> {
-  /** Once. Rejects with one clear Fault (see `RedisConnection.connect`), or the signal's reason. */
+  /** Once. Rejects with one clear IngotError (see `RedisConnection.connect`), or the signal's reason. */
   connect(signal: AbortSignal): Promise<void>
   wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
 }
@@ -51,11 +51,11 @@ class RedisBackend<F extends Fencing> {
   readonly #clock: Clock
   readonly #connection: RedisConnection
   readonly #names: Names
-  readonly #places: Places
+  readonly #places: WaitEntries
   readonly #epochs: Epochs | undefined
   readonly #client = randomBytes(9).toString('base64url')
   readonly #scripts: Scripts
-  readonly #acquisitions: Batcher<Asked, Attempt<Fencing>>
+  readonly #acquisitions: Batcher<AcquireRequest, Attempt<Fencing>>
   readonly #releases: Batcher<Returned, Release>
   /** Of this client, by tag. */
   readonly #channels: string[] = []
@@ -67,7 +67,7 @@ class RedisBackend<F extends Fencing> {
     fencing: F,
   ) {
     const { namespace = 'ingot', settings } = options
-    if (!/^[\w.-]{1,64}$/.test(namespace)) throw new Fault('CONFIG_INVALID', `"${namespace}" is no namespace`)
+    if (!/^[\w.-]{1,64}$/.test(namespace)) throw new IngotError('CONFIG_INVALID', `"${namespace}" is no namespace`)
     const listeners = {
       message: (_channel: string, payload: string) => this.#wake(payload),
       gap: () => this.#places.wakeAll(),
@@ -79,7 +79,7 @@ class RedisBackend<F extends Fencing> {
     this.#clock = deps.clock
     this.#connection = createRedisConnection(parseRedisUrl(url), { log, listeners }, settings)
     this.#names = createNames(namespace)
-    this.#places = createPlaces(deps.clock)
+    this.#places = createWaitEntries(deps.clock)
     const parts = { ...deps, log, connection: this.#connection, client: this.#client, keys: this.#names.fences }
     this.#epochs = deps.fences === undefined ? undefined : createEpochs({ ...parts, fences: deps.fences })
     const terms = { client: this.#client, epochs: this.#epochs, keepMs: KEEP_MS }
@@ -142,23 +142,23 @@ class RedisBackend<F extends Fencing> {
     return (this.#channels[tag] ??= channels + this.#client)
   }
 
-  #submit(asked: Asked): Promise<Attempt<Fencing>> {
+  #submit(asked: AcquireRequest): Promise<Attempt<Fencing>> {
     const refreshed = this.#epochs?.refreshed()
     return refreshed === undefined ? this.#send(asked) : this.#answered(asked.signal, this.#sendAfter(refreshed, asked))
   }
 
-  async #sendAfter(refreshed: Promise<void>, asked: Asked): Promise<Attempt<Fencing>> {
+  async #sendAfter(refreshed: Promise<void>, asked: AcquireRequest): Promise<Attempt<Fencing>> {
     // a question that was under way when the process was stopped is answered, and too old again
     for (let due: Promise<void> | undefined = refreshed; due !== undefined; due = this.#epochs?.refreshed()) await due
     return this.#send(asked)
   }
 
-  #send(asked: Asked): Promise<Attempt<Fencing>> {
+  #send(asked: AcquireRequest): Promise<Attempt<Fencing>> {
     if (asked.queue) this.#places.take(asked.token)
     return this.#acquisitions.submit(asked)
   }
 
-  #acquire(batch: readonly Asked[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
+  #acquire(batch: readonly AcquireRequest[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
     const sentMs = this.#clock.monotonicMs()
     const fills = this.#epochs?.fills ?? 0
     return this.#scripts.acquire(batch, (answers) => {
@@ -169,7 +169,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   #outcome(
-    asked: Asked,
+    asked: AcquireRequest,
     answer: Answer | undefined,
     { spentMs, fills }: Sent,
   ): Attempt<Fencing> | Promise<Attempt<Fencing>> {
@@ -190,7 +190,7 @@ class RedisBackend<F extends Fencing> {
         this.#connection.renew(asked.names.lock)
         return unavailable(`${this.#connection.description}: the server is no primary any more`)
       case 'exhausted':
-        return unavailableKey(new Fault('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
+        return unavailableKey(new IngotError('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
       case 'foreign':
         return unavailableKey(this.#foreign(asked.names[answer.which]))
       default:
@@ -198,7 +198,7 @@ class RedisBackend<F extends Fencing> {
     }
   }
 
-  #refusal(asked: Asked, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+  #refusal(asked: AcquireRequest, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
     const remainingMs = leftMs < 0 ? undefined : leftMs
     if (asked.queue) {
       if (remainingMs !== undefined) this.#places.note(asked.token, remainingMs)
@@ -208,13 +208,13 @@ class RedisBackend<F extends Fencing> {
   }
 
   /** A place is only good for one who listens: what is released before the next attempt is free by then. */
-  async #afterSubscription(asked: Asked): Promise<Attempt<Fencing>> {
+  async #afterSubscription(asked: AcquireRequest): Promise<Attempt<Fencing>> {
     await this.#connection.subscribe(this.#channelOf(asked.names))
     return this.#submit({ ...asked, queue: true })
   }
 
   /** The same attempt, once an epoch is confirmed for the server. */
-  async #afterAdoption(asked: Asked, vacancy: Vacancy, fills: number): Promise<Attempt<Fencing>> {
+  async #afterAdoption(asked: AcquireRequest, vacancy: MissingEpoch, fills: number): Promise<Attempt<Fencing>> {
     if (this.#epochs === undefined || asked.adoptions === MAX_ADOPTIONS) {
       return unavailable(`${this.#connection.description}: the server changed again and again`)
     }
@@ -230,14 +230,14 @@ class RedisBackend<F extends Fencing> {
 
   #inspect(lock: string, signal: AbortSignal): Promise<Inspection> {
     return this.#scripts.inspect(lock, signal).catch((error: unknown) => {
-      if (error instanceof Fault && error.code === 'REDIS_KEY_FOREIGN') return unavailableKey(this.#foreign(lock))
+      if (error instanceof IngotError && error.code === 'REDIS_KEY_FOREIGN') return unavailableKey(this.#foreign(lock))
       throw error
     })
   }
 
-  #foreign(name: string): Fault {
+  #foreign(name: string): IngotError {
     const why = `another program stored something else under "${name}"`
-    return new Fault('REDIS_KEY_FOREIGN', `${this.#connection.description}: ${why}`)
+    return new IngotError('REDIS_KEY_FOREIGN', `${this.#connection.description}: ${why}`)
   }
 
   #batcher<Q extends Given, A>(run: BatchOptions<Q, A | Unavailable>['run']): Batcher<Q, A | Unavailable> {

@@ -24,14 +24,14 @@
 import type { RedisConnection } from '../../../redis/connection.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { createDeadline } from '../../../std/deadline.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Log } from '../../../telemetry/log.ts'
-import { epochOfFence, type FenceStore, type Members, type Tenure } from '../../fencing/fence-store.ts'
+import { epochOfFence, type FenceStore, type Members, type PrimaryTerm } from '../../fencing/fence-store.ts'
 import { heldEpoch, isEmpty, overlap, union, without } from '../../fencing/primary-terms.ts'
 import { type Allowance, createAllowance } from './allowance.ts'
 import { createFreshness, type Freshness } from './freshness.ts'
-import { createMarks, type Marks } from './marks.ts'
-import type { Vacancy } from './reply.ts'
+import { type CounterMarks, createCounterMarks } from './marks.ts'
+import type { MissingEpoch } from './reply.ts'
 import { type ConfirmedTerm, termWire } from './scripts.ts'
 
 /** The longest time for one question to the store and what it needs of Redis, in milliseconds. */
@@ -58,11 +58,11 @@ export interface Epochs {
   /** Resolves when the store has been asked recently enough; `undefined` when it has been already. Never rejects. */
   refreshed(): Promise<void> | undefined
   /**
-   * Resolves when the attempt that met this vacancy is worth repeating. Rejects with a Fault, the store's or the
+   * Resolves when the attempt that met this vacancy is worth repeating. Rejects with a IngotError, the store's or the
    * connection's. It has a deadline of its own, because several callers share it. `since` is what `fills` was when the
    * attempt was sent.
    */
-  settle(tag: number, vacancy: Vacancy, since: number): Promise<void>
+  settle(tag: number, vacancy: MissingEpoch, since: number): Promise<void>
   /** How often counters without data have been given an epoch. */
   readonly fills: number
   /** What was confirmed must be confirmed anew: another primary was announced. */
@@ -91,7 +91,7 @@ interface Flight {
 
 class TermBook implements Epochs {
   readonly #deps: EpochDeps
-  readonly #marks: Marks
+  readonly #marks: CounterMarks
   readonly #allowance: Allowance
   readonly #freshness: Freshness
   /** By replication id. */
@@ -109,7 +109,7 @@ class TermBook implements Epochs {
     this.#deps = deps
     this.#allowance = createAllowance(deps.clock)
     this.#freshness = createFreshness(deps.clock, () => this.#bounded((signal) => this.#refresh(signal)))
-    this.#marks = createMarks({ ...deps, spend: () => this.#allowance.spend() })
+    this.#marks = createCounterMarks({ ...deps, spend: () => this.#allowance.spend() })
   }
 
   termOf(tag: number): Term | undefined {
@@ -120,7 +120,7 @@ class TermBook implements Epochs {
     return this.#terms.size === 0 ? undefined : this.#freshness.due()
   }
 
-  async settle(tag: number, vacancy: Vacancy, since: number): Promise<void> {
+  async settle(tag: number, vacancy: MissingEpoch, since: number): Promise<void> {
     const { owner, line } = vacancy
     // the answer was on its way while another caller saw to it
     if (line === undefined ? this.fills > since : fits(this.#byTag[tag], vacancy)) return
@@ -181,7 +181,7 @@ class TermBook implements Epochs {
     return lines
   }
 
-  async #mark({ owner, storedEpoch }: Vacancy, members: Members, signal: AbortSignal): Promise<void> {
+  async #mark({ owner, storedEpoch }: MissingEpoch, members: Members, signal: AbortSignal): Promise<void> {
     // servers of one cluster may share a line, so that fewer are known to the store
     const line = [...(this.#lines.get(owner) ?? []), ...[...this.#lines.values()].flatMap((lines) => [...lines])][0]
     await this.#marks.supply({ owner, line, storedEpoch, members }, signal)
@@ -189,14 +189,14 @@ class TermBook implements Epochs {
   }
 
   /** Has the store confirm an epoch for the server, or give it a new one. */
-  async #confirm(line: string, vacancy: Vacancy, members: Members, signal: AbortSignal): Promise<void> {
+  async #confirm(line: string, vacancy: MissingEpoch, members: Members, signal: AbortSignal): Promise<void> {
     const { fences, clock } = this.#deps
     const { owner, storedEpoch, isOwn } = vacancy
     const generation = this.#generation
     const lines = this.#linesOf(owner)
     lines.add(line)
     const askedMs = clock.monotonicMs()
-    const tenures = await fences.tenuresOf([...lines], signal)
+    const tenures = await fences.termsOf([...lines], signal)
     const above = BigInt(isOwn ? storedEpoch - 1 : storedEpoch)
     const held = heldEpoch(owner, tenures, [...lines], members) ?? above
     if (held <= above) {
@@ -223,14 +223,14 @@ class TermBook implements Epochs {
   }
 
   /** A server that another one followed while the client was connected is left: the address may lead to that one. */
-  #leaveIfOvertaken(owner: string, overtaken: readonly Tenure[]): void {
+  #leaveIfOvertaken(owner: string, overtaken: readonly PrimaryTerm[]): void {
     const had = this.#had.get(owner) ?? ''
     if (!overtaken.some(({ members }) => overlap(had, members))) return
     this.#deps.log.warn({ owner }, 'another redis server was primary meanwhile, reconnecting')
     this.#deps.connection.renew(this.#deps.keys[had.indexOf('1')] ?? '')
     // the next connection may lead back here, and then it is right
     this.#had.delete(owner)
-    throw new Fault('LOCK_BACKEND_UNAVAILABLE', 'another redis server has become the primary: finding out which')
+    throw new IngotError('LOCK_BACKEND_UNAVAILABLE', 'another redis server has become the primary: finding out which')
   }
 
   #install(answer: Pick<Term, 'owner' | 'epoch' | 'members'>, lines: ReadonlySet<string>, askedMs: number): void {
@@ -250,12 +250,12 @@ class TermBook implements Epochs {
   async #refresh(signal: AbortSignal): Promise<void> {
     const generation = this.#generation
     const lines = new Set([...this.#terms.values()].flatMap((term) => [...term.lines]))
-    const tenures = await this.#deps.fences.tenuresOf([...lines], signal)
+    const tenures = await this.#deps.fences.termsOf([...lines], signal)
     if (generation !== this.#generation) return
     for (const term of this.#terms.values()) this.#compare(term, tenures)
   }
 
-  #compare(term: Term, tenures: readonly Tenure[]): void {
+  #compare(term: Term, tenures: readonly PrimaryTerm[]): void {
     const lost = tenures
       .filter(({ line, owner }) => owner !== term.owner && term.lines.has(line))
       .reduce((all, { members }) => union(all, members), '')
@@ -270,12 +270,12 @@ class TermBook implements Epochs {
   }
 }
 
-function tooLate(): Fault {
-  return new Fault('FENCE_STORE_UNAVAILABLE', 'no epoch was confirmed in time')
+function tooLate(): IngotError {
+  return new IngotError('FENCE_STORE_UNAVAILABLE', 'no epoch was confirmed in time')
 }
 
 /** Whether acquire.lua would count under this term where it found this vacancy. */
-function fits(term: Term | undefined, { owner, line = '', isOwn, storedEpoch }: Vacancy): boolean {
+function fits(term: Term | undefined, { owner, line = '', isOwn, storedEpoch }: MissingEpoch): boolean {
   return term?.owner === owner && term.lines.has(line) && (isOwn || term.epoch > BigInt(storedEpoch))
 }
 

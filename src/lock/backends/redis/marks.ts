@@ -13,7 +13,7 @@
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, scriptBody } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { composeFence, type FenceStore, type Members } from '../../fencing/fence-store.ts'
 import { readMarks } from './reply.ts'
 
@@ -26,7 +26,7 @@ const WAIT_MS = 10
 /** After so many waits (630 ms together) that client is taken for dead. */
 export const MARK_WAITS = 6
 
-export interface Gap {
+export interface MissingCounter {
   readonly owner: string
   /** What the tag's fence has as its epoch, when an earlier version left one there; else -1. */
   readonly storedEpoch: number
@@ -36,12 +36,12 @@ export interface Gap {
   readonly members: Members
 }
 
-export interface Marks {
+export interface CounterMarks {
   /**
    * Gives an epoch to the tags without data. When another client is at it, waits a while instead, longer each time.
-   * Rejects with a Fault of the store or the connection.
+   * Rejects with a IngotError of the store or the connection.
    */
-  supply(gap: Gap, signal: AbortSignal): Promise<void>
+  supply(gap: MissingCounter, signal: AbortSignal): Promise<void>
 }
 
 export interface MarkDeps {
@@ -54,7 +54,7 @@ export interface MarkDeps {
   readonly spend: () => void
 }
 
-class MarkBook implements Marks {
+class MarkBook implements CounterMarks {
   readonly #deps: MarkDeps
   #made = 0
   /** The mark of another client that was met last, and how often. */
@@ -64,7 +64,7 @@ class MarkBook implements Marks {
     this.#deps = deps
   }
 
-  async supply(gap: Gap, signal: AbortSignal): Promise<void> {
+  async supply(gap: MissingCounter, signal: AbortSignal): Promise<void> {
     const unique = `${this.#deps.client}.${++this.#made}`
     const mark = `${gap.owner}:${unique}`
     const { tags, met } = await this.#write(gap, mark, signal)
@@ -82,7 +82,7 @@ class MarkBook implements Marks {
 
   /** The tags for which the mark stands. Rejects when a command fails: it may still run, so the mark is not used then. */
   async #write(
-    { owner, members }: Gap,
+    { owner, members }: MissingCounter,
     mark: string,
     signal: AbortSignal,
   ): Promise<{ readonly tags: readonly number[]; readonly met: string | undefined }> {
@@ -106,7 +106,7 @@ class MarkBook implements Marks {
   }
 
   async #finish(
-    { owner, storedEpoch }: Gap,
+    { owner, storedEpoch }: MissingCounter,
     { mark, line, tags }: { readonly mark: string; readonly line: string; readonly tags: readonly number[] },
     signal: AbortSignal,
   ): Promise<void> {
@@ -135,7 +135,7 @@ class MarkBook implements Marks {
 
   #keysOf(tags: readonly number[]): readonly [string, ...string[]] {
     const [first, ...rest] = tags.map((tag) => this.#deps.keys[tag] ?? '')
-    if (first === undefined) throw new Fault('INTERNAL', 'no fence was named')
+    if (first === undefined) throw new IngotError('INTERNAL', 'no fence was named')
     return [first, ...rest]
   }
 }
@@ -148,6 +148,6 @@ function until(signal: AbortSignal): { wanted: () => boolean } {
   return { wanted: () => !signal.aborted }
 }
 
-export function createMarks(deps: MarkDeps): Marks {
+export function createCounterMarks(deps: MarkDeps): CounterMarks {
   return new MarkBook(deps)
 }

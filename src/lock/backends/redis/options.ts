@@ -18,7 +18,7 @@ export interface RedisLockDeps {
 }
 
 /** An attempt under way. */
-export interface Asked extends Wanted {
+export interface AcquireRequest extends Wanted {
   readonly willWait: boolean
   /** How often it has waited for an epoch. */
   readonly adoptions: number

@@ -1,9 +1,9 @@
 /** What the scripts answer, from the wire into types. A reply of another form is a broken server or a broken build. */
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Inspection, Release } from '../../lock.ts'
 
 /** A fence that may not count before the client has confirmed an epoch for the server it is on. */
-export interface Vacancy {
+export interface MissingEpoch {
   readonly kind: 'vacant'
   /** The replication id of the primary that answered. */
   readonly owner: string
@@ -20,7 +20,7 @@ export type Answer =
   | { readonly kind: 'granted'; readonly fence: bigint }
   | { readonly kind: 'repeated'; readonly fence: bigint; readonly remainingMs: number }
   | { readonly kind: 'held'; readonly remainingMs: number }
-  | Vacancy
+  | MissingEpoch
   | { readonly kind: 'demoted' }
   | { readonly kind: 'exhausted' }
   | { readonly kind: 'foreign'; readonly which: ForeignKey }
@@ -28,8 +28,8 @@ export type Answer =
 /** Which of a lock's three keys has another type than ours. */
 export type ForeignKey = 'lock' | 'fence' | 'queue'
 
-function malformed(reply: unknown): Fault {
-  return new Fault('INTERNAL', `a lock script answered ${JSON.stringify(reply) ?? 'nothing'}`)
+function malformed(reply: unknown): IngotError {
+  return new IngotError('INTERNAL', `a lock script answered ${JSON.stringify(reply) ?? 'nothing'}`)
 }
 
 function readFence(text: string): bigint {
@@ -48,7 +48,7 @@ function readForeign(text: string): ForeignKey {
   throw malformed(text)
 }
 
-function readVacancy(word: string): Vacancy {
+function readMissingEpoch(word: string): MissingEpoch {
   const [, owner = '', epoch, own, line] = word.split(',')
   if (owner === '' || line === undefined) throw malformed(word)
   return {
@@ -70,7 +70,7 @@ function readAnswer(word: string): Answer {
     case '0':
       return { kind: 'held', remainingMs: readNumber(a) }
     case '2':
-      return readVacancy(word)
+      return readMissingEpoch(word)
     case '3':
       return { kind: 'demoted' }
     case '5':

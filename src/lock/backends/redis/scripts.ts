@@ -38,7 +38,7 @@ export interface Wanted extends Given {
   readonly queue: boolean
 }
 
-/** Each rejects with the connection's Fault. What takes several is one script, and so atomic. */
+/** Each rejects with the connection's IngotError. What takes several is one script, and so atomic. */
 export interface Scripts {
   /** `tell` is given one answer for each. */
   acquire<T>(batch: readonly Wanted[], tell: (answers: readonly Answer[]) => T): Promise<T>

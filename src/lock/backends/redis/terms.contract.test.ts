@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { createScope } from '../../../std/scope.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startCluster, startIndependent, startStandalone } from '../../../testing/redis/servers.ts'
-import { epochOfFence, type FenceStore, type Tenure } from '../../fencing/fence-store.ts'
+import { epochOfFence, type FenceStore, type PrimaryTerm } from '../../fencing/fence-store.ts'
 import { createMemoryFences } from '../../fencing/memory.ts'
 import type { Attempt, Key } from '../../lock.ts'
 import { newToken } from '../../token.ts'
@@ -55,20 +55,25 @@ const epochOf = async (lock: RedisLock<'always'>, key: Key): Promise<bigint> => 
 
 /** A fence store whose calls are counted, and that can be away or slow. */
 function watched(fences = createMemoryFences()) {
-  const state = { calls: 0, away: false, gate: Promise.resolve(), answer: undefined as readonly Tenure[] | undefined }
+  const state = {
+    calls: 0,
+    away: false,
+    gate: Promise.resolve(),
+    answer: undefined as readonly PrimaryTerm[] | undefined,
+  }
   async function pass<T>(call: () => Promise<T>): Promise<T> {
     state.calls++
     await state.gate
-    if (state.away) throw new Fault('FENCE_STORE_UNAVAILABLE', 'away')
+    if (state.away) throw new IngotError('FENCE_STORE_UNAVAILABLE', 'away')
     return call()
   }
   const store: FenceStore = {
     ...fences,
-    tenuresOf: (lines, signal) =>
+    termsOf: (lines, signal) =>
       pass(async () => {
         const early = state.answer
         state.answer = undefined
-        return early ?? fences.tenuresOf(lines, signal)
+        return early ?? fences.termsOf(lines, signal)
       }),
     takeTerm: (term, signal) => pass(() => fences.takeTerm(term, signal)),
   }
@@ -255,7 +260,7 @@ test('an answer that was asked for before a reconnect is not used after it', asy
   await servers.cli(port, 'client', 'kill', 'type', 'normal')
   const { promise, resolve } = Promise.withResolvers<void>()
   // the answer is as of now, and arrives after the next reconnect
-  const late = await fences.tenuresOf([await lineOf(servers, 'k')], soon())
+  const late = await fences.termsOf([await lineOf(servers, 'k')], soon())
   state.answer = late
   state.gate = promise
   const before = state.calls

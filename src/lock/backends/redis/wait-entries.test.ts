@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../../testing/clock.ts'
-import { createPlaces, FALLBACK_MS } from './wait-entries.ts'
+import { createWaitEntries, FALLBACK_MS } from './wait-entries.ts'
 
 const never = new AbortController().signal
 
 function setUp() {
   const clock = createFakeClock()
-  const places = createPlaces(clock)
+  const places = createWaitEntries(clock)
   const passed: string[] = []
   const passOn = (): void => void passed.push('passed')
   /** Whether the wait is over. */

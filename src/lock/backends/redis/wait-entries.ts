@@ -17,15 +17,15 @@ export const CLAIM_MS = 100
 const FORGET_MS = 60_000
 const SWEEP_ABOVE = 1_000
 
-interface Place {
+interface WaitEntry {
   seenMs: number
   remainingMs: number
   woken: boolean
   wake?: (() => void) | undefined
-  claim?: Timer | undefined
+  claimTimer?: Timer | undefined
 }
 
-export interface Places {
+export interface WaitEntries {
   /** Keeps or makes a place for the token. Call it before asking the server for one. */
   take(token: Token): void
   /** What is left of the lease that the token waits for. */
@@ -38,13 +38,13 @@ export interface Places {
   wait(token: Token, signal: AbortSignal): Promise<void>
 }
 
-function rouse(place: Place): void {
+function rouse(place: WaitEntry): void {
   place.woken = true
   place.wake?.()
 }
 
 /** Until the place is woken, its time is up or the signal aborts. */
-function sleep(place: Place, clock: Clock, signal: AbortSignal): Promise<void> {
+function sleep(place: WaitEntry, clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       timer.cancel()
@@ -59,9 +59,9 @@ function sleep(place: Place, clock: Clock, signal: AbortSignal): Promise<void> {
   })
 }
 
-class PlaceMap implements Places {
+class WaitEntryMap implements WaitEntries {
   readonly #clock: Clock
-  readonly #places = new Map<Token, Place>()
+  readonly #places = new Map<Token, WaitEntry>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -69,7 +69,7 @@ class PlaceMap implements Places {
 
   take(token: Token): void {
     if (this.#places.size > SWEEP_ABOVE) this.#sweep()
-    this.#places.get(token)?.claim?.cancel()
+    this.#places.get(token)?.claimTimer?.cancel()
     this.#places.set(token, { seenMs: this.#clock.monotonicMs(), remainingMs: FALLBACK_MS, woken: false })
   }
 
@@ -79,7 +79,7 @@ class PlaceMap implements Places {
   }
 
   drop(token: Token): void {
-    this.#places.get(token)?.claim?.cancel()
+    this.#places.get(token)?.claimTimer?.cancel()
     this.#places.delete(token)
   }
 
@@ -88,7 +88,7 @@ class PlaceMap implements Places {
     if (place === undefined) return passOn()
     if (place.wake !== undefined) return rouse(place)
     place.woken = true
-    place.claim = this.#clock.timer(CLAIM_MS, () => {
+    place.claimTimer = this.#clock.timer(CLAIM_MS, () => {
       this.drop(token)
       passOn()
     })
@@ -112,6 +112,6 @@ class PlaceMap implements Places {
   }
 }
 
-export function createPlaces(clock: Clock): Places {
-  return new PlaceMap(clock)
+export function createWaitEntries(clock: Clock): WaitEntries {
+  return new WaitEntryMap(clock)
 }

@@ -11,7 +11,7 @@ import { failpoint } from '#failpoint'
 import { describeTopology, type Independent, parseRedisUrl } from '../../../redis/redis-url.ts'
 import { loadScript } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { Fault, reasonOf } from '../../../std/fault.ts'
+import { IngotError, reasonOf } from '../../../std/error.ts'
 import { type Log, silentLog } from '../../../telemetry/log.ts'
 import type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
@@ -19,7 +19,7 @@ import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, To
 import { orAborted, unavailable } from '../../outage.ts'
 import { leaseTooLong } from '../../policy.ts'
 import { type Motion, type Question, type Votes, vote } from './ballot.ts'
-import { type Contest, createContest } from './contention-gate.ts'
+import { type ContentionGate, createContentionGate } from './contention-gate.ts'
 import { maxLeaseOf, readLease, validMs } from './lease.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
 
@@ -67,7 +67,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   readonly #whom: string
   readonly #clock: Clock
   readonly #fences: FenceSource<F>
-  readonly #contest: Contest
+  readonly #contest: ContentionGate
   readonly #won = new Map<Token, Won<F>>()
 
   constructor({ nodes, whom, clock, maxLeaseMs }: Parts, fences: FenceSource<F>) {
@@ -76,7 +76,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     this.#whom = whom
     this.#clock = clock
     this.#fences = fences
-    this.#contest = createContest(nodes.members, clock)
+    this.#contest = createContentionGate(nodes.members, clock)
   }
 
   async tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
@@ -255,7 +255,7 @@ const NO_FENCES: FenceSource<'none'> = { fencing: 'none', next: async () => unde
 function independent(url: string): Independent {
   const topology = parseRedisUrl(url)
   if (topology.kind === 'independent') return topology
-  throw new Fault('CONFIG_INVALID', 'expected a redlock:// URL that names the independent servers')
+  throw new IngotError('CONFIG_INVALID', 'expected a redlock:// URL that names the independent servers')
 }
 
 /**

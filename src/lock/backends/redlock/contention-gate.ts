@@ -16,7 +16,7 @@ const ACQUIRE = loadScript('acquire', import.meta.url)
 const MEMORY_MS = 2_000
 const MAX_KEYS = 10_000
 
-export interface Contest {
+export interface ContentionGate {
   /** Another holds the key. */
   refused(key: Key): void
   /** `undefined` when the way to a vote is free; else what is left of the lease of whoever is before us, in ms. */
@@ -30,7 +30,7 @@ function hash(text: string): number {
   return h >>> 0
 }
 
-export function createContest(nodes: readonly Node[], clock: Clock): Contest {
+export function createContentionGate(nodes: readonly Node[], clock: Clock): ContentionGate {
   const untilMs = new Map<Key, number>()
 
   function forgetOld(): void {

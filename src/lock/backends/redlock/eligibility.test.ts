@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createStanding, type ServerFacts } from './eligibility.ts'
+import { createVoteEligibility, type ServerFacts } from './eligibility.ts'
 
 const MAX_MS = 10_000
 const ALLOWANCE_MS = 102
@@ -13,7 +13,7 @@ const server = (facts: Partial<ServerFacts> = {}): ServerFacts => ({
 })
 
 test('a server that was not examined on this connection has no vote', () => {
-  const standing = createStanding(MAX_MS, ALLOWANCE_MS)
+  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
   expect(standing.countsInMs(0)).toBeUndefined()
   standing.met(server({ durable: true }), 5)
   expect(standing.countsInMs(5)).toBe(0)
@@ -22,7 +22,7 @@ test('a server that was not examined on this connection has no vote', () => {
 })
 
 test('a server counts once it was seen for the longest lease, over lost connections too', () => {
-  const standing = createStanding(MAX_MS, ALLOWANCE_MS)
+  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
   standing.met(server(), 1_000)
   expect(standing.countsInMs(1_000)).toBe(MAX_MS)
   standing.lost()
@@ -32,7 +32,7 @@ test('a server counts once it was seen for the longest lease, over lost connecti
 })
 
 test('a server that restarted begins anew, also when an earlier process comes back', () => {
-  const standing = createStanding(MAX_MS, ALLOWANCE_MS)
+  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
   standing.met(server(), 0)
   standing.lost()
   standing.met(server({ runId: 'b' }), 20_000)
@@ -44,7 +44,7 @@ test('a server that restarted begins anew, also when an earlier process comes ba
 
 test('a server counts at once when its uptime exceeds the longest lease, a second and the allowance', () => {
   const needed = MAX_MS + 1_000 + ALLOWANCE_MS
-  const standing = createStanding(MAX_MS, ALLOWANCE_MS)
+  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
   standing.met(server({ uptimeMs: needed }), 0)
   expect(standing.countsInMs(0)).toBe(1)
   standing.met(server({ uptimeMs: needed + 1 }), 0)
@@ -60,7 +60,7 @@ test('no vote counts within the longest lease after the start of a server that f
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const standing = createStanding(MAX_MS, ALLOWANCE_MS)
+      const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
       let now = 0
       let startedMs = 0
       let runs = 0

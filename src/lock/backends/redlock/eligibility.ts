@@ -9,7 +9,7 @@
  * A restart always closes the connection, and one connection never spans two server processes. So the server is examined
  * once for each connection, and a vote counts when its node counted at the moment the vote was sent.
  */
-import type { Fault } from '../../../std/fault.ts'
+import type { IngotError } from '../../../std/error.ts'
 
 /** What a server says of itself. */
 export interface ServerFacts {
@@ -21,15 +21,15 @@ export interface ServerFacts {
   readonly durable: boolean
 }
 
-export interface Standing {
+export interface VoteEligibility {
   /** Takes over what the server said on the present connection. `nowMs` is monotonic, when the answer had come. */
   met(facts: ServerFacts, nowMs: number): void
   /** The connection closed, or the server could not be examined. */
-  lost(cause?: Fault): void
+  lost(cause?: IngotError): void
   /** Milliseconds until the votes count: 0 when they do, `undefined` while the server is unknown. */
   countsInMs(nowMs: number): number | undefined
   /** Why the server is unknown, when something better than a closed connection is known. */
-  readonly cause: Fault | undefined
+  readonly cause: IngotError | undefined
 }
 
 /** `uptime_in_seconds` counts whole seconds, of a clock that Redis reads ten times a second at least. */
@@ -39,10 +39,10 @@ const UPTIME_STEP_MS = 1_000
  * `maxLeaseMs`: the longest lease that any client may ask for. `allowanceMs`: how far the clocks of servers and clients
  * may drift apart in that time; leases counted from the server's start wait so much longer.
  */
-export function createStanding(maxLeaseMs: number, allowanceMs: number): Standing {
+export function createVoteEligibility(maxLeaseMs: number, allowanceMs: number): VoteEligibility {
   let known: { readonly runId: string; readonly sinceMs: number } | undefined
   let countsFromMs: number | undefined
-  let cause: Fault | undefined
+  let cause: IngotError | undefined
 
   return {
     met({ runId, uptimeMs, durable }, nowMs) {

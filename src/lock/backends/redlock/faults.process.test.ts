@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Breaker, createBreaker } from '../../../std/breaker.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startIndependent } from '../../../testing/redis/servers.ts'
@@ -177,7 +177,7 @@ test('a lease is lost, and its holder told before its end, when a majority freez
   expect((await backend.tryAcquire(rival, AbortSignal.timeout(2_000))).kind).toBe('unavailable')
   expect(await Promise.race([lost.then(() => 'told'), end])).toBe('told')
   const lostMs = await lost
-  expect(grant.signal.reason).toBeInstanceOf(Fault)
+  expect(grant.signal.reason).toBeInstanceOf(IngotError)
   await signalAll(some(3), 'CONT')
   reportFault({ fault: 'majority frozen under a holder', on: ON, seen: `told after ${Math.round(lostMs)} of 2000 ms` })
 })

@@ -1,7 +1,7 @@
 /** Answers that come late, or not at all, from the nodes or from the fence store: nothing is granted, nothing stays. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startIndependent } from '../../../testing/redis/servers.ts'
 import { startTcpProxy, type TcpProxy } from '../../../testing/tcp/proxy.ts'
@@ -72,7 +72,7 @@ test('a fence that comes after the end of its lease is refused, and the votes ar
 test('without its fence store nothing is granted, and the votes are given back', async () => {
   const fences: FenceStore = {
     ...createMemoryFences(),
-    nextFence: () => Promise.reject(new Fault('FENCE_STORE_UNAVAILABLE', 'switched off')),
+    nextFence: () => Promise.reject(new IngotError('FENCE_STORE_UNAVAILABLE', 'switched off')),
   }
   await using backend = await connectRedlock(url(), { clock: systemClock, fences }, soon())
   const wanted = { key: newToken(), token: newToken(), ttlMs: 5_000 }

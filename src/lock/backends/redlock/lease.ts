@@ -1,5 +1,5 @@
 /** The times of a lease that several clocks count. */
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Token } from '../../lock.ts'
 
 /** Share of the lease that the clocks of the nodes may differ by; the package adds 2 ms. */
@@ -33,5 +33,8 @@ export function readLease(answer: unknown): readonly (readonly [Token, number])[
 export function maxLeaseOf(...given: readonly (number | undefined)[]): number {
   const ms = given.find((g) => g !== undefined) ?? DEFAULT_MAX_LEASE_MS
   if (Number.isFinite(ms) && ms > 0 && ms <= LONGEST_MS) return ms
-  throw new Fault('LOCK_OPTION_INVALID', `"maxLeaseMs" is ${ms}, expected milliseconds above 0 and up to ${LONGEST_MS}`)
+  throw new IngotError(
+    'LOCK_OPTION_INVALID',
+    `"maxLeaseMs" is ${ms}, expected milliseconds above 0 and up to ${LONGEST_MS}`,
+  )
 }

@@ -3,9 +3,9 @@ import type { Redis } from 'ioredis'
 import { commandFault } from '../../../redis/failure.ts'
 import { parseInfo } from '../../../redis/suitability.ts'
 import type { Clock, Timer } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import type { Log } from '../../../telemetry/log.ts'
-import { createStanding, type ServerFacts, type Standing } from './eligibility.ts'
+import { createVoteEligibility, type ServerFacts, type VoteEligibility } from './eligibility.ts'
 import { allowanceMs } from './lease.ts'
 
 export interface Node extends Disposable {
@@ -17,7 +17,7 @@ export interface Node extends Disposable {
   /** 0 when a vote that is sent now counts; else the milliseconds until then, `undefined` for a server not examined. */
   countsInMs(): number | undefined
   /** Why a vote that is sent now does not count. */
-  doubt(): Fault
+  doubt(): IngotError
   /** Examines the server on its present connection. Never rejects: a server that does not answer is asked again. */
   examine(): Promise<void>
 }
@@ -65,7 +65,7 @@ class WatchedNode implements Node {
   readonly client: Redis
   readonly name: string
   readonly #deps: NodeDeps
-  readonly #standing: Standing
+  readonly #standing: VoteEligibility
   runId: string | undefined
   /** Counts the connections, so that an examination of an earlier one is not taken for one of this. */
   #connection = 0
@@ -75,7 +75,7 @@ class WatchedNode implements Node {
     this.client = client
     this.name = name
     this.#deps = deps
-    this.#standing = createStanding(deps.maxLeaseMs, allowanceMs(deps.maxLeaseMs))
+    this.#standing = createVoteEligibility(deps.maxLeaseMs, allowanceMs(deps.maxLeaseMs))
     client.on('close', () => this.#left())
     client.on('ready', () => void this.examine())
   }
@@ -84,13 +84,13 @@ class WatchedNode implements Node {
     return this.#standing.countsInMs(this.#deps.clock.monotonicMs())
   }
 
-  doubt(): Fault {
+  doubt(): IngotError {
     const ms = this.countsInMs()
     if (ms === undefined) {
-      return this.#standing.cause ?? new Fault('REDIS_UNREACHABLE', `${this.name} is not connected`)
+      return this.#standing.cause ?? new IngotError('REDIS_UNREACHABLE', `${this.name} is not connected`)
     }
     const since = `${this.name} may have restarted without its data less than ${this.#deps.maxLeaseMs} ms ago`
-    return new Fault('LOCK_BACKEND_UNAVAILABLE', `${since}; its votes count in ${Math.ceil(ms)} ms`)
+    return new IngotError('LOCK_BACKEND_UNAVAILABLE', `${since}; its votes count in ${Math.ceil(ms)} ms`)
   }
 
   async examine(): Promise<void> {

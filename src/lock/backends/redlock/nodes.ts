@@ -11,7 +11,7 @@ import {
 } from '../../../redis/client.ts'
 import { checkServer, connectClient } from '../../../redis/connection.ts'
 import type { Endpoint, Independent } from '../../../redis/redis-url.ts'
-import { Fault, toFault } from '../../../std/fault.ts'
+import { IngotError, toFault } from '../../../std/error.ts'
 import { type Node, type NodeDeps, watchNode } from './node.ts'
 
 export interface Nodes extends AsyncDisposable {
@@ -62,16 +62,16 @@ async function awaitLater(deps: Deps, endpoint: Endpoint): Promise<Node> {
 }
 
 /** Two addresses of one server would give it two votes. */
-function sameServer(nodes: readonly Node[]): Fault | undefined {
+function sameServer(nodes: readonly Node[]): IngotError | undefined {
   for (const [i, node] of nodes.entries()) {
     const twin = nodes.slice(i + 1).find((other) => other.runId !== undefined && other.runId === node.runId)
     if (twin === undefined) continue
-    return new Fault('REDIS_UNSUITABLE', `${node.name} and ${twin.name} are one server, which would vote twice`)
+    return new IngotError('REDIS_UNSUITABLE', `${node.name} and ${twin.name} are one server, which would vote twice`)
   }
   return undefined
 }
 
-const absent = (error: unknown): boolean => error instanceof Fault && error.code === 'REDIS_UNREACHABLE'
+const absent = (error: unknown): boolean => error instanceof IngotError && error.code === 'REDIS_UNREACHABLE'
 
 /** Rejects with the first refusal, or with `REDIS_UNREACHABLE` when no majority answers. Leaves nothing behind then. */
 export async function connectNodes(topology: Independent, given: NodeDeps, signal: AbortSignal): Promise<Nodes> {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
-import { Fault } from '../../../std/fault.ts'
+import { IngotError } from '../../../std/error.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { type Peer, startPeer } from '../../../testing/locks/processes.ts'
 import { present } from '../../../testing/present.ts'
@@ -128,7 +128,7 @@ test('a lease above the longest one is refused with the remedy, by the locker an
   await using locker = createLocker(backend)
   const wish = locker.acquire(newToken(), { ttlMs: 20_000 })
   await expect(wish).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
-  await expect(backend.tryAcquire(request(20_000), soon())).rejects.toBeInstanceOf(Fault)
+  await expect(backend.tryAcquire(request(20_000), soon())).rejects.toBeInstanceOf(IngotError)
   await using short = await open(`${servers.url}?max-lease=2s`)
   // the default gives way to the limit
   await using grant = await createLocker(short).acquire(newToken())

@@ -1,4 +1,4 @@
-/** What a call of `npm run e2e` asks for. Throws Fault USAGE_INVALID with what to write instead. */
+/** What a call of `npm run e2e` asks for. Throws IngotError USAGE_INVALID with what to write instead. */
 
 import {
   type Control,

@@ -1,5 +1,5 @@
 /** What happens to the servers of a Sentinel deployment and to the workers, with the proof that it did. */
-import type { Fault } from '../../../drill/faults/fault.ts'
+import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { systemClock } from '../../../std/clock.ts'
 import type { Random } from '../../../std/random.ts'
 import { until, untilTrue } from '../../../std/until.ts'
@@ -24,8 +24,8 @@ const pause = (random: Random, low: number, high: number, signal: AbortSignal): 
   systemClock.sleep(random.between(low, high), signal)
 
 /** The faults there are, each with a name of its own. */
-export function faultsOf(stage: Stage): readonly Fault[] {
-  const strikes: Readonly<Record<string, Fault['strike']>> = {
+export function faultsOf(stage: Stage): readonly FaultInjection[] {
+  const injections: Readonly<Record<string, FaultInjection['inject']>> = {
     'primary-kill': (random, signal) => primaryKill(stage, random, signal),
     'primary-stop': (random, signal) => primaryStop(stage, random, signal),
     'planned-failover': (_, signal) => handOver(stage, signal),
@@ -39,7 +39,7 @@ export function faultsOf(stage: Stage): readonly Fault[] {
   }
   // what happens to workers and to one Sentinel leaves the servers that hold locks alone
   const keeps = (name: string): boolean => /^(worker|sentinel)-/.test(name)
-  return Object.entries(strikes).map(([name, strike]) => ({ name, losesLocks: !keeps(name), strike }))
+  return Object.entries(injections).map(([name, inject]) => ({ name, losesLocks: !keeps(name), inject }))
 }
 
 /** Kills the server, does `meanwhile`, and starts it again. Resolves with the proof that it was gone. */

@@ -9,7 +9,7 @@ import { fencesRiseInTime } from '../../../drill/checkers/fence-history.ts'
 import { fencesRise } from '../../../drill/checkers/locks.ts'
 import { twoPrimariesEnd } from '../../../drill/checkers/two-primaries.ts'
 import { type Checker, judge, type Verdict } from '../../../drill/checkers/verdict.ts'
-import type { Fault } from '../../../drill/faults/fault.ts'
+import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../../drill/history.ts'
 import { run } from '../../../drill/runner.ts'
 import { readSqliteRegister } from '../../../drill/workloads/sqlite-register.ts'
@@ -146,7 +146,7 @@ async function perform(options: LockHistoryOptions, set: Ground): Promise<void> 
   await prober.stop()
 }
 
-function faultsFor({ faults }: LockHistoryOptions, stage: Parameters<typeof faultsOf>[0]): readonly Fault[] {
+function faultsFor({ faults }: LockHistoryOptions, stage: Parameters<typeof faultsOf>[0]): readonly FaultInjection[] {
   return chosen(faultsOf(stage), faults)
 }
 

@@ -1,19 +1,19 @@
 /** All that runs in a torture run: a store, a lock service, replicas and writers, and the faults that can strike them. */
 import { join } from 'node:path'
-import type { Fault } from '../../../drill/faults/fault.ts'
+import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import {
   latePacket,
   lockFaults,
   lostAnswer,
   POINTS,
   type Probe,
+  type ProcessContext,
   replicaKill,
   replicaKillAt,
   replicaStop,
   replicaStopAt,
-  type Stage,
   serverRestart,
-} from '../../../drill/faults/processes.ts'
+} from '../../../drill/faults/process-faults.ts'
 import type { Entry, Event } from '../../../drill/history.ts'
 import { systemClock } from '../../../std/clock.ts'
 import { createRandom } from '../../../std/random.ts'
@@ -29,12 +29,12 @@ import { createReplica, type RunningReplica } from './processes.ts'
 import type { TortureStore } from './store.ts'
 import { startWriters, type Writers } from './writers.ts'
 
-export interface Scenery {
+export interface Fixture {
   readonly store: TortureStore
   readonly replicas: readonly RunningReplica[]
   readonly writers: Writers
   readonly registerFile: string
-  readonly faults: (probe: Probe) => readonly Fault[]
+  readonly faults: (probe: Probe) => readonly FaultInjection[]
 }
 
 const REPLICAS = 3
@@ -43,7 +43,11 @@ const LOCK_TTL_MS = 1_500
 const WRITER_TTL_MS = 1_000
 
 /** Resolves when all of it runs; it ends with the scope. */
-export async function raise(options: TortureOptions, scope: Scope, record: (entry: Entry) => Event): Promise<Scenery> {
+export async function startFixture(
+  options: TortureOptions,
+  scope: Scope,
+  record: (entry: Entry) => Event,
+): Promise<Fixture> {
   const { folder, signal, failpoints = [], seed } = options
   const [storePort = 0, ...ports] = await freePorts(REPLICAS + 1)
   const [redis, store] = await Promise.all([
@@ -133,13 +137,13 @@ async function startReplicas(
   return replicas
 }
 
-interface Parts extends Pick<Scenery, 'store' | 'replicas' | 'writers'> {
+interface Parts extends Pick<Fixture, 'store' | 'replicas' | 'writers'> {
   readonly redis: RedisServers
 }
 
 /** All that can strike these parts. A store is put back only when it is asked for by name. */
-function faultsOf(options: TortureOptions, { redis, store, replicas, writers }: Parts): Scenery['faults'] {
-  const stage: Stage = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
+function faultsOf(options: TortureOptions, { redis, store, replicas, writers }: Parts): Fixture['faults'] {
+  const stage: ProcessContext = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
   const locks = options.store === 'http' || options.mode === 'always'
   const points = locks ? POINTS : POINTS.filter((point) => point !== 'before-release')
   const isRestored = options.faults?.includes('store-restore') === true

@@ -23,7 +23,7 @@ import { type TortureResult, torture } from './torture.ts'
 
 removeContainersOurselves()
 
-interface Tooth extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
+interface Mutant extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
   readonly name: string
   readonly store: TortureOptions['store']
   readonly failpoints?: readonly FailpointName[]
@@ -38,7 +38,7 @@ const BETWEEN_LOOK_AND_SAVE = { latencyMs: 300, lateMs: [80, 220] } as const
 /** Late enough that the other replica has looked, and saved. */
 const AFTER_THE_SAVE = { lateMs: [600, 900] } as const
 
-const TEETH: readonly Tooth[] = [
+const MUTANTS: readonly Mutant[] = [
   {
     name: 'none',
     store: 'http',
@@ -153,7 +153,7 @@ interface Choice {
   readonly say: (line: string) => void
 }
 
-function bite(tooth: Tooth, { seed, verbose, signal, say }: Choice): Promise<TortureResult> {
+function runMutant(tooth: Mutant, { seed, verbose, signal, say }: Choice): Promise<TortureResult> {
   const { name, breaks: _breaks, ...rest } = tooth
   const folder = join(FOLDER, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
   const common = { seed, trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
@@ -161,8 +161,8 @@ function bite(tooth: Tooth, { seed, verbose, signal, say }: Choice): Promise<Tor
 }
 
 /** Whether it came out as it must, and what was seen. */
-async function tried(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
-  const { verdict, counts } = await bite(tooth, choice)
+async function tried(tooth: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
+  const { verdict, counts } = await runMutant(tooth, choice)
   if (choice.verbose) choice.say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
   const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
@@ -176,7 +176,7 @@ async function tried(tooth: Tooth, choice: Choice): Promise<readonly [boolean, s
 /** They wait more than they work. */
 const AT_ONCE = 2
 
-async function lineOf(tooth: Tooth, choice: Choice): Promise<readonly [boolean, string]> {
+async function lineOf(tooth: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
   const startMs = performance.now()
   const [fine, seen] = await tried(tooth, choice)
   const seconds = Math.round((performance.now() - startMs) / 1_000)
@@ -193,9 +193,9 @@ const OPTIONS = {
 async function run({ seed, only, verbose }: Values<typeof OPTIONS>, { stdout, signal }: Io): Promise<ExitCode> {
   const say = (line: string): void => void stdout.write(`${line}\n`)
   const choice = { seed: Math.floor(numberOption('seed', seed, 2 ** 31)), verbose, signal, say }
-  const chosen = TEETH.filter(({ name }) => name.includes(only))
+  const chosen = MUTANTS.filter(({ name }) => name.includes(only))
   if (chosen.length === 0) {
-    throw usageFault(`--only "${only}" is in no name, there are ${TEETH.map(({ name }) => name).join(', ')}`)
+    throw usageFault(`--only "${only}" is in no name, there are ${MUTANTS.map(({ name }) => name).join(', ')}`)
   }
   say('store     mutation                      verdict       seen')
   let failed = 0

@@ -1,7 +1,7 @@
 /** A Postgres server of its own, in a container in which it can be killed and started again. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
-import type { Fault } from '../../../drill/faults/fault.ts'
+import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { readPostgresStore } from '../../../drill/final-store/postgres.ts'
 import { createPostgres } from '../../../postgres/pool.ts'
 import { until } from '../../../std/until.ts'
@@ -65,9 +65,9 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
     await until(async () => ({ value: await query('SELECT 1', signal) }), { withinMs: READY_MS, signal })
   }
   await start(AbortSignal.timeout(READY_MS))
-  const cut: Fault = {
+  const cut: FaultInjection = {
     name: 'store-cut',
-    async strike(_random, signal) {
+    async inject(_random, signal) {
       const rows = await query(
         "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
         signal,
@@ -77,10 +77,10 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
       return `${count} connections were cut by the server`
     },
   }
-  const restore: Fault = {
+  const restore: FaultInjection = {
     name: 'store-restore',
     losesItems: true,
-    async strike(random, signal) {
+    async inject(random, signal) {
       const count = async () => Number((await query('SELECT count(*) AS n FROM ingot_items', signal))[0]?.['n'])
       await shell(container, COPY)
       await sleep(random.between(1_500, 2_500))

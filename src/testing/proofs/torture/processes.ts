@@ -1,7 +1,7 @@
 /** Processes that can be killed, stopped and ambushed, with the proof that it happened. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Ambush, Replica, Wire } from '../../../drill/faults/fault.ts'
+import type { Breakpoint, ProxyLink, Replica } from '../../../drill/faults/fault.ts'
 import type { FailpointName } from '../../../std/failpoint.ts'
 import { type Attempt, until, untilTrue } from '../../../std/until.ts'
 import { type Service, startService, within } from '../../service.ts'
@@ -52,11 +52,11 @@ export async function createReplica(options: ReplicaOptions): Promise<RunningRep
     if (service === undefined) throw new Error(`${options.name} does not run`)
     return service
   }
-  const wire: Wire = { hold: (marker) => proxy.trap(marker, 'hold'), mute: (marker) => proxy.trap(marker, 'mute') }
+  const wire: ProxyLink = { hold: (marker) => proxy.trap(marker, 'hold'), mute: (marker) => proxy.trap(marker, 'mute') }
   return {
     name: options.name,
     url,
-    wire,
+    link: wire,
     stderr: () => running().stderr(),
     start,
     async kill() {
@@ -109,7 +109,7 @@ interface Armed {
   readonly service: Service
 }
 
-function arm(folder: string, { point, strike, service }: Armed): Ambush {
+function arm(folder: string, { point, strike, service }: Armed): Breakpoint {
   const file = join(folder, point)
   rmSync(`${file}.met`, { force: true })
   writeFileSync(file, strike)

@@ -1,6 +1,6 @@
 /** A store that replicas share in a torture run. */
 import type { FinalStore } from '../../../drill/checkers/final-store.ts'
-import type { Fault, Server } from '../../../drill/faults/fault.ts'
+import type { FaultInjection, Server } from '../../../drill/faults/fault.ts'
 
 export interface TortureStore extends Server, AsyncDisposable {
   /** The port that replicas' wires lead to. */
@@ -12,9 +12,9 @@ export interface TortureStore extends Server, AsyncDisposable {
   /** Whether it can delete items. */
   readonly deletes: boolean
   /** Faults of its own, besides being killed. */
-  readonly faults: readonly Fault[]
+  readonly faults: readonly FaultInjection[]
   /** Puts it back to what it was a moment before; only struck when it is asked for by name. */
-  readonly restore?: Fault
+  readonly restore?: FaultInjection
   /** What it holds, read directly. */
   read(signal: AbortSignal): Promise<FinalStore>
   /** Runs what a run was asked to do once the service is up. */

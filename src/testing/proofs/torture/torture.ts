@@ -14,8 +14,8 @@ import {
   ITEM_KINDS,
   REGISTER_KINDS,
 } from '../../../drill/coverage.ts'
-import type { Fault } from '../../../drill/faults/fault.ts'
-import type { Probe } from '../../../drill/faults/processes.ts'
+import type { FaultInjection } from '../../../drill/faults/fault.ts'
+import type { Probe } from '../../../drill/faults/process-faults.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../../drill/history.ts'
 import { type Client, run } from '../../../drill/runner.ts'
 import { bytesOf } from '../../../drill/workloads/content.ts'
@@ -27,7 +27,7 @@ import { createRandom } from '../../../std/random.ts'
 import { createScope } from '../../../std/scope.ts'
 import { within } from '../../service.ts'
 import { cacheCounts } from './cache-hits.ts'
-import { raise, type Scenery } from './fixture.ts'
+import { type Fixture, startFixture } from './fixture.ts'
 import type { TortureOptions } from './options.ts'
 import { untilReady } from './readiness.ts'
 import type { TortureStore } from './store.ts'
@@ -66,7 +66,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     seen.note(event)
     return event
   }
-  const set = await raise(options, scope, record)
+  const set = await startFixture(options, scope, record)
   const boundMs = options.trafficMs + END_MS
   const performed = perform(options, set, { record, seen })
   const missing = await within(performed, boundMs, () => `the run did not end within ${boundMs} ms`)
@@ -95,7 +95,7 @@ interface Ledger {
 }
 
 /** Resolves with what did not happen. */
-async function perform(options: TortureOptions, set: Scenery, { record, seen }: Ledger): Promise<readonly string[]> {
+async function perform(options: TortureOptions, set: Fixture, { record, seen }: Ledger): Promise<readonly string[]> {
   const { trafficMs, signal, say = () => {}, quietMs = 1_000 } = options
   const { store, replicas } = set
   const random = createRandom(options.seed)
@@ -137,7 +137,10 @@ async function perform(options: TortureOptions, set: Scenery, { record, seen }: 
  * Returns the faults of these names in the order given, so that a run of few faults is steered; all without names.
  * Throws an Error that lists the names there are.
  */
-export function chosen(faults: readonly Fault[], names: readonly string[] | undefined): readonly Fault[] {
+export function chosen(
+  faults: readonly FaultInjection[],
+  names: readonly string[] | undefined,
+): readonly FaultInjection[] {
   if (names === undefined) return faults
   return names.map((name) => {
     const fault = faults.find((one) => one.name === name)

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fault } from '../../../drill/faults/fault.ts'
+import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { type Entry, type Event, machineMs } from '../../../drill/history.ts'
 import type { Random } from '../../../std/random.ts'
 import { forkTestProgram, reap } from '../../locks/processes.ts'
@@ -24,7 +24,7 @@ export interface Writers extends AsyncDisposable {
   /** Resolves when every process has begun its work; rejects when one cannot. */
   readonly ready: Promise<void>
   /** Stops a holder between its look and its write until another holds the key. */
-  readonly holderStop: Fault
+  readonly holderStop: FaultInjection
   /** Ends the workload; resolves when every process has told all. */
   end(): Promise<void>
 }
@@ -83,7 +83,7 @@ export function startWriters(options: WritersOptions): Writers {
 
   return {
     ready: Promise.all(children.map(begun)).then(() => {}),
-    holderStop: { name: 'holder-stop', strike: stopHolder },
+    holderStop: { name: 'holder-stop', inject: stopHolder },
     async end() {
       for (const child of children) {
         thaw(child.pid ?? 0)

@@ -19,7 +19,7 @@ export interface PartsToJudge {
 
 const LOCK_CHECKS: ReadonlySet<string> = new Set(['fences-rise', 'one-holder'])
 
-/** Rejects with Fault INPUT_UNREADABLE when a part cannot be read, and with the signal's reason. */
+/** Rejects with IngotError INPUT_UNREADABLE when a part cannot be read, and with the signal's reason. */
 export async function judgeParts({ folder, parts, recoveryMs, register, signal }: PartsToJudge): Promise<Verdict> {
   const combined = createCombined({ shared: isShared })
   const items = checkersOf({ recoveryMs, locks: false })

@@ -6,7 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Verdict } from '../../../../drill/checkers/verdict.ts'
 import type { Coverage } from '../../../../drill/coverage.ts'
-import type { Probe } from '../../../../drill/faults/processes.ts'
+import type { Probe } from '../../../../drill/faults/process-faults.ts'
 import { spreadPostgresRows } from '../../../../drill/final-store/spread-postgres.ts'
 import type { Entry, Event } from '../../../../drill/history.ts'
 import { createPartitionedRecorder } from '../../../../drill/partitions.ts'
@@ -27,7 +27,7 @@ import { systemClock } from '../../../../std/clock.ts'
 import type { FailpointName } from '../../../../std/failpoint.ts'
 import { createRandom } from '../../../../std/random.ts'
 import { createScope } from '../../../../std/scope.ts'
-import { raise, type Scenery } from '../fixture.ts'
+import { type Fixture, startFixture } from '../fixture.ts'
 import { untilReady } from '../readiness.ts'
 import { chosen } from '../torture.ts'
 import { judgeParts } from './judge-parts.ts'
@@ -114,7 +114,7 @@ async function withHistory(options: LongOptions, parts: number): Promise<{ tally
     tally.note(entry)
     return recorder.record(entry)
   }
-  const set = await raise(
+  const set = await startFixture(
     {
       seed,
       trafficMs: options.maxMs,
@@ -143,7 +143,7 @@ interface Ledger {
   readonly parts: number
 }
 
-async function perform(options: LongOptions, set: Scenery, { record, tally, parts }: Ledger): Promise<void> {
+async function perform(options: LongOptions, set: Fixture, { record, tally, parts }: Ledger): Promise<void> {
   const { seed, items, maxMs, signal, say, quietMs = 4_000 } = options
   const { replicas } = set
   const random = createRandom(seed)
@@ -204,7 +204,7 @@ function untilAcknowledged(book: NumberedBook, items: number): Coverage {
   }
 }
 
-function probeOf(sender: Sender, book: NumberedBook, { store }: Scenery): Probe {
+function probeOf(sender: Sender, book: NumberedBook, { store }: Fixture): Probe {
   return {
     fresh: () => book.fresh(),
     marker: (content) => store.marker(bytesOf({ content, spelling: 0 })),

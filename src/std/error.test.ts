@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Fault, reasonOf, toFault } from './fault.ts'
+import { IngotError, reasonOf, toFault } from './error.ts'
 
 test.each([
   [new Error('no room'), 'no room'],
@@ -16,10 +16,11 @@ test.each([
 })
 
 test('a refusal of content records no stack, any other fault does', () => {
-  const frames = (fault: Fault): number => (fault.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).length
+  const frames = (fault: IngotError): number =>
+    (fault.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).length
   for (const code of ['JSON_INVALID', 'NUMBER_PRECISION', 'CONTENT_TOO_LARGE'] as const) {
-    expect(frames(new Fault(code, 'bad'))).toBe(0)
-    expect(frames(new Fault('INTERNAL', 'a bug'))).toBeGreaterThan(0)
+    expect(frames(new IngotError(code, 'bad'))).toBe(0)
+    expect(frames(new IngotError('INTERNAL', 'a bug'))).toBeGreaterThan(0)
   }
-  expect(frames(new Fault('LOCK_KEY_INVALID', 'bad'))).toBeGreaterThan(0)
+  expect(frames(new IngotError('LOCK_KEY_INVALID', 'bad'))).toBeGreaterThan(0)
 })

@@ -1,5 +1,5 @@
 /** Why a lock was not obtained or not kept, as a kind that callers can branch on. */
-import { Fault, type FaultCode, type FaultOptions } from '../std/fault.ts'
+import { type ErrorCode, type FaultOptions, IngotError } from '../std/error.ts'
 
 /**
  * The kind of a failure; the code says more, and there may be new codes of a kind at any time.
@@ -12,38 +12,38 @@ import { Fault, type FaultCode, type FaultOptions } from '../std/fault.ts'
  */
 export type LockFailure = 'held' | 'unanswered' | 'unavailable' | 'lost' | 'overloaded' | 'closed'
 
-/** What `Locker` and `Grant` throw, but for invalid input (`Fault`) and the reason of a caller's own signal. */
-export class LockFault extends Fault {
+/** What `Locker` and `Grant` throw, but for invalid input (`IngotError`) and the reason of a caller's own signal. */
+export class LockError extends IngotError {
   readonly reason: LockFailure
 
-  constructor(reason: LockFailure, code: FaultCode, message: string, options?: FaultOptions) {
+  constructor(reason: LockFailure, code: ErrorCode, message: string, options?: FaultOptions) {
     super(code, message, options)
     this.reason = reason
   }
 }
 
 /** An outage, thrown. Code, message and facts are the backend's own. */
-export function outageFault(fault: Fault): LockFault {
-  if (fault instanceof LockFault && fault.reason === 'unavailable') return fault
-  return new LockFault('unavailable', fault.code, fault.message, { cause: fault, facts: fault.facts })
+export function outageError(fault: IngotError): LockError {
+  if (fault instanceof LockError && fault.reason === 'unavailable') return fault
+  return new LockError('unavailable', fault.code, fault.message, { cause: fault, facts: fault.facts })
 }
 
 /** The wait was over, and another holder had the key. */
-export function heldFault(waitMs: number): LockFault {
-  return new LockFault('held', 'LOCK_TIMEOUT', `the lock was not free within ${waitMs} ms`, { facts: { waitMs } })
+export function heldError(waitMs: number): LockError {
+  return new LockError('held', 'LOCK_TIMEOUT', `the lock was not free within ${waitMs} ms`, { facts: { waitMs } })
 }
 
 /** The wait was over before an answer came. */
-export function unansweredFault(waitMs: number): LockFault {
+export function unansweredError(waitMs: number): LockError {
   const message = `the lock service did not answer within the ${waitMs} ms of the wait`
-  return new LockFault('unanswered', 'LOCK_TIMEOUT', message, { facts: { waitMs } })
+  return new LockError('unanswered', 'LOCK_TIMEOUT', message, { facts: { waitMs } })
 }
 
-export function closedFault(): LockFault {
-  return new LockFault('closed', 'SHUTTING_DOWN', 'the locker is closed')
+export function closedError(): LockError {
+  return new LockError('closed', 'SHUTTING_DOWN', 'the locker is closed')
 }
 
 /** Whether the wait was over, for whatever reason it was in vain. */
-export function isTimeUp(thrown: unknown): thrown is LockFault {
-  return thrown instanceof LockFault && thrown.code === 'LOCK_TIMEOUT'
+export function isTimeUp(thrown: unknown): thrown is LockError {
+  return thrown instanceof LockError && thrown.code === 'LOCK_TIMEOUT'
 }

@@ -6,23 +6,23 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Past } from '../../store-version.ts'
+import type { StoreVersion } from '../../store-version.ts'
 
-export interface History {
-  past(collection: string): Past
-  startEpoch(): string
+export interface StoreVersions {
+  version(collection: string): StoreVersion
+  beginEpoch(): string
 }
 
 /** `db` is the connection that makes the changes. */
-export function createHistory(db: DatabaseSync): History {
+export function createVersion(db: DatabaseSync): StoreVersions {
   const deletions = db.prepare('SELECT deletes FROM collections WHERE name = ?')
   const changes = db.prepare('SELECT total_changes() AS n')
   let epoch: string = randomUUID()
   return {
-    past(collection) {
+    version(collection) {
       const deletes = Number(deletions.get(collection)?.['deletes'] ?? 0)
       return { epoch, position: BigInt(Number(changes.get()?.['n'] ?? 0)), deletes }
     },
-    startEpoch: () => (epoch = randomUUID()),
+    beginEpoch: () => (epoch = randomUUID()),
   }
 }

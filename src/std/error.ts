@@ -3,7 +3,7 @@
  * match on it. Adding a line here is all that a new fault needs; its HTTP status and remedy stand beside it.
  */
 
-interface FaultKind {
+interface ErrorKind {
   /** HTTP status when the fault ends a request. */
   readonly status: number
   /** Whether the same request may succeed later without a change. */
@@ -19,7 +19,7 @@ interface FaultKind {
   readonly hasStack: boolean
 }
 
-const rejected = (status: number, remedy: string, commandRemedy = remedy): FaultKind => ({
+const rejected = (status: number, remedy: string, commandRemedy = remedy): ErrorKind => ({
   status,
   retryable: false,
   remedy,
@@ -27,13 +27,13 @@ const rejected = (status: number, remedy: string, commandRemedy = remedy): Fault
   hasStack: true,
 })
 /** Of an item, a line or a body. */
-const content = (status: number, remedy: string): FaultKind => ({ ...rejected(status, remedy), hasStack: false })
-const passing = (status: number, remedy: string, commandRemedy = remedy): FaultKind => ({
+const content = (status: number, remedy: string): ErrorKind => ({ ...rejected(status, remedy), hasStack: false })
+const passing = (status: number, remedy: string, commandRemedy = remedy): ErrorKind => ({
   ...rejected(status, remedy, commandRemedy),
   retryable: true,
 })
 
-export const FAULTS = {
+export const ERRORS = {
   // what was sent
   JSON_INVALID: content(400, 'send well-formed JSON (RFC 8259) in UTF-8'),
   JSON_DUPLICATE_MEMBER: content(400, 'name each member of an object once'),
@@ -116,9 +116,9 @@ export const FAULTS = {
   OUTPUT_UNWRITABLE: rejected(500, 'check the folder: its name, who may write in it, the room on its disk'),
   REMOTE_REFUSED: rejected(502, 'do as the answer says; sending the same again will not help'),
   REMOTE_UNREACHABLE: passing(502, 'check the address and that the service runs'),
-} as const satisfies Record<string, FaultKind>
+} as const satisfies Record<string, ErrorKind>
 
-export type FaultCode = keyof typeof FAULTS
+export type ErrorCode = keyof typeof ERRORS
 
 export interface FaultOptions {
   readonly cause?: unknown
@@ -127,33 +127,33 @@ export interface FaultOptions {
 }
 
 /** Everything that ingot throws. The message says what failed, on what; the code says what to do. */
-export class Fault extends Error {
-  readonly code: FaultCode
+export class IngotError extends Error {
+  readonly code: ErrorCode
   readonly facts: Readonly<Record<string, string | number | boolean>>
 
-  constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
+  constructor(code: ErrorCode, message: string, options: FaultOptions = {}) {
     const { stackTraceLimit } = Error
-    if (!FAULTS[code].hasStack) Error.stackTraceLimit = 0
+    if (!ERRORS[code].hasStack) Error.stackTraceLimit = 0
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     Error.stackTraceLimit = stackTraceLimit
-    this.name = 'Fault'
+    this.name = 'IngotError'
     this.code = code
     this.facts = options.facts ?? {}
   }
 
   get retryable(): boolean {
-    return FAULTS[this.code].retryable
+    return ERRORS[this.code].retryable
   }
 
   get status(): number {
-    return FAULTS[this.code].status
+    return ERRORS[this.code].status
   }
 }
 
-/** Any thrown value as a Fault: itself, or INTERNAL with it as the cause. */
-export function toFault(thrown: unknown): Fault {
-  if (thrown instanceof Fault) return thrown
-  return new Fault('INTERNAL', reasonOf(thrown), { cause: thrown })
+/** Any thrown value as a IngotError: itself, or INTERNAL with it as the cause. */
+export function toFault(thrown: unknown): IngotError {
+  if (thrown instanceof IngotError) return thrown
+  return new IngotError('INTERNAL', reasonOf(thrown), { cause: thrown })
 }
 
 /**

@@ -2,20 +2,20 @@
 
 import { ofComponent, type Pod, readPods } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
-import { mastersOf } from '../../redis/topology/roles.ts'
+import { primariesOf } from '../../redis/topology/roles.ts'
 import { systemClock } from '../../std/clock.ts'
 import type { FaultName } from '../plan.ts'
 import { type Change, RELEASE } from '../targets/kind/installation.ts'
 import { REPLICAS, TAGS } from '../targets/kind/values.ts'
 import { awaitMaster } from '../targets/kubernetes/redis-view.ts'
-import { look, type Stage, type Strike, type StrikeContext, type View } from './context.ts'
+import { type DrillContext, look, type Strike, type StrikeContext, type View } from './context.ts'
 import { freezeNode } from './node-freeze.ts'
 
 /** How long a pod may take to be gone, and another to stand in its place, milliseconds. */
 const GONE_MS = 120_000
 const ROLLOUT_MS = 420_000
 
-export const STRIKES: Readonly<Record<FaultName, Strike>> = {
+export const POD_FAULTS: Readonly<Record<FaultName, Strike>> = {
   'master-kill': kill((view) => [masterOf(view)]),
   'master-delete': deleteGracefully((view) => masterOf(view)),
   'overtaken-delete': overtakenDelete,
@@ -34,7 +34,7 @@ export const STRIKES: Readonly<Record<FaultName, Strike>> = {
 export const killPostgres: Strike = kill((view) => [anyOf(view, 'postgres')])
 
 function masterOf(view: View): Pod {
-  const [master] = mastersOf(view.roles)
+  const [master] = primariesOf(view.roles)
   return named(view.pods, master?.pod ?? '')
 }
 
@@ -60,7 +60,11 @@ function kill(choose: (view: View) => readonly Pod[]): Strike {
   }
 }
 
-async function killPods({ kubectl, docker }: Stage, victims: readonly Pod[], signal: AbortSignal): Promise<void> {
+async function killPods(
+  { kubectl, docker }: DrillContext,
+  victims: readonly Pod[],
+  signal: AbortSignal,
+): Promise<void> {
   const options = { signal, timeoutMs: 30_000 }
   await Promise.all(victims.map(({ node, containerId }) => docker.killContainer(node, containerId, options)))
   const names = victims.map(({ name }) => name)
@@ -81,7 +85,7 @@ function deleteGracefully(choose: (view: View) => Pod): Strike {
 const OVERTAKEN_AFTER_MS = 700
 
 /** The forced delete takes the pod's name and addresses away while its processes live on. */
-async function overtakenDelete(stage: Stage, before: View, context: StrikeContext): Promise<string> {
+async function overtakenDelete(stage: DrillContext, before: View, context: StrikeContext): Promise<string> {
   const { signal } = context
   const first = masterOf(before)
   const options = { signal, timeoutMs: GONE_MS }
@@ -100,15 +104,15 @@ async function overtakenDelete(stage: Stage, before: View, context: StrikeContex
  * The pod that leads now and did not before, found by a loop within the cluster: it has to be killed before a replica
  * follows it. When the deleted pod comes back as master itself, that one.
  */
-async function successorOf(stage: Stage, before: View, first: Pod, signal: AbortSignal): Promise<Pod> {
-  const were = new Set(mastersOf(before.roles).map(({ pod }) => pod))
+async function successorOf(stage: DrillContext, before: View, first: Pod, signal: AbortSignal): Promise<Pod> {
+  const were = new Set(primariesOf(before.roles).map(({ pod }) => pod))
   const others = ofComponent(before.pods, 'redis').filter(({ name }) => !were.has(name))
   const found = await awaitMaster(stage.kubectl, others, { signal, timeoutMs: GONE_MS }).catch(() => undefined)
   signal.throwIfAborted()
   return untilSeen(
     async () => {
       const { pods, roles } = await look(stage, signal)
-      const leader = mastersOf(roles).find(({ pod }) => !were.has(pod) || pod === first.name)?.pod
+      const leader = primariesOf(roles).find(({ pod }) => !were.has(pod) || pod === first.name)?.pod
       const pod = pods.find(({ name, uid }) => name === (found ?? leader) && uid !== first.uid)
       return pod === undefined ? { missing: 'nobody took over' } : { value: pod }
     },
@@ -118,7 +122,12 @@ async function successorOf(stage: Stage, before: View, first: Pod, signal: Abort
 }
 
 /** All victims' UIDs are gone; and who is master now. */
-async function proven(stage: Stage, before: View, victims: readonly Pod[], { signal }: StrikeContext): Promise<string> {
+async function proven(
+  stage: DrillContext,
+  before: View,
+  victims: readonly Pod[],
+  { signal }: StrikeContext,
+): Promise<string> {
   await untilSeen(
     async () => {
       const left = new Set((await readPods(stage.kubectl, { signal })).map(({ uid }) => uid))
@@ -131,17 +140,17 @@ async function proven(stage: Stage, before: View, victims: readonly Pod[], { sig
     signal,
   )
   const after = await mastersAfter(stage, signal)
-  const was = mastersOf(before.roles).map(({ pod }) => pod)
+  const was = primariesOf(before.roles).map(({ pod }) => pod)
   const uids = victims.map(({ name, uid }) => `${name} ${uid.slice(0, 8)}`)
   return `pods with these UIDs are gone: ${uids.join(', ')}; masters were ${was.join(', ')}, are ${after}`
 }
 
 /** Once somebody leads again; a drill whose Redis does not come back is judged by what follows it. */
-async function mastersAfter(stage: Stage, signal: AbortSignal): Promise<string> {
+async function mastersAfter(stage: DrillContext, signal: AbortSignal): Promise<string> {
   if (stage.setup.mode === 'external') return 'none'
   const masters = await untilSeen(
     async () => {
-      const found = mastersOf((await look(stage, signal)).roles)
+      const found = primariesOf((await look(stage, signal)).roles)
       return found.length > 0 ? { value: found } : { missing: 'no master' }
     },
     GONE_MS,
@@ -154,7 +163,7 @@ interface Upgrade extends StrikeContext {
   readonly change: Change
 }
 
-async function upgrade(stage: Stage, before: View, { signal, struck, change }: Upgrade): Promise<string> {
+async function upgrade(stage: DrillContext, before: View, { signal, struck, change }: Upgrade): Promise<string> {
   struck()
   await stage.installation.upgrade(change, signal)
   const then = ofComponent(before.pods, 'service')
@@ -172,7 +181,7 @@ async function upgrade(stage: Stage, before: View, { signal, struck, change }: U
 const REDIS_SETS = { sentinel: ['redis', 'sentinel'], cluster: ['redis'], standalone: ['redis'], external: [] } as const
 
 /** The Deployment and every StatefulSet but the trial Postgres, which is one pod and has no other to serve meanwhile. */
-async function restartAll(stage: Stage, before: View, { signal, struck }: StrikeContext): Promise<string> {
+async function restartAll(stage: DrillContext, before: View, { signal, struck }: StrikeContext): Promise<string> {
   const { kubectl, setup } = stage
   const sets: readonly string[] = REDIS_SETS[setup.mode]
   const targets = [`deployment/${RELEASE}`, ...sets.map((set) => `statefulset/${RELEASE}-${set}`)]

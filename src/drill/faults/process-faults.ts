@@ -3,7 +3,7 @@ import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
 import type { Content } from '../workloads/content.ts'
 import type { Outcome } from '../workloads/sender.ts'
-import type { Fault, LockServer, Replica, Server, Trap } from './fault.ts'
+import type { FaultInjection, LockServer, PacketHold, Replica, Server } from './fault.ts'
 
 /** Where a replica is killed or stopped. See std/failpoint.ts. */
 export const POINTS = ['before-commit', 'after-commit', 'before-answer', 'before-release'] as const
@@ -11,17 +11,17 @@ export const POINTS = ['before-commit', 'after-commit', 'before-answer', 'before
 /** Longest wait for somebody to come by an armed point, or into a trap, milliseconds. */
 const MEET_MS = 5_000
 
-export interface Stage {
+export interface ProcessContext {
   readonly replicas: readonly Replica[]
   readonly clock: Clock
   /** Length of a lock; a pause that is to outlast one is longer. */
   readonly ttlMs: number
 }
 
-export function replicaKill({ replicas, clock }: Stage): Fault {
+export function replicaKill({ replicas, clock }: ProcessContext): FaultInjection {
   return {
     name: 'replica-kill',
-    async strike(random, signal) {
+    async inject(random, signal) {
       const replica = random.pick(replicas)
       const forMs = random.between(0, 500)
       const proof = await broken(clock, {
@@ -34,10 +34,10 @@ export function replicaKill({ replicas, clock }: Stage): Fault {
   }
 }
 
-export function replicaStop({ replicas, clock, ttlMs }: Stage): Fault {
+export function replicaStop({ replicas, clock, ttlMs }: ProcessContext): FaultInjection {
   return {
     name: 'replica-stop',
-    async strike(random) {
+    async inject(random) {
       const replica = random.pick(replicas)
       const forMs = random.between(200, ttlMs * 1.5)
       const proof = await broken(clock, { strike: () => replica.freeze(), forMs, heal: () => replica.thaw() })
@@ -46,10 +46,10 @@ export function replicaStop({ replicas, clock, ttlMs }: Stage): Fault {
   }
 }
 
-export function replicaKillAt({ replicas }: Stage, point: string): Fault {
+export function replicaKillAt({ replicas }: ProcessContext, point: string): FaultInjection {
   return {
     name: `replica-kill-${point}`,
-    async strike(random, signal) {
+    async inject(random, signal) {
       const replica = random.pick(replicas)
       return ambushed(replica, { point, by: 'SIGKILL', signal }, () => replica.start(signal))
     },
@@ -57,10 +57,10 @@ export function replicaKillAt({ replicas }: Stage, point: string): Fault {
 }
 
 /** Stopped until somebody else may have taken its lock. */
-export function replicaStopAt({ replicas, clock, ttlMs }: Stage, point: string): Fault {
+export function replicaStopAt({ replicas, clock, ttlMs }: ProcessContext, point: string): FaultInjection {
   return {
     name: `replica-stop-${point}`,
-    async strike(random, signal) {
+    async inject(random, signal) {
       const replica = random.pick(replicas)
       try {
         return await ambushed(replica, { point, by: 'SIGSTOP', signal }, () => clock.sleep(ttlMs * 1.3))
@@ -93,11 +93,11 @@ async function ambushed(
   }
 }
 
-export function serverRestart(name: string, server: Server, clock: Clock, losesLocks = false): Fault {
+export function serverRestart(name: string, server: Server, clock: Clock, losesLocks = false): FaultInjection {
   return {
     name,
     losesLocks,
-    strike: (random, signal) =>
+    inject: (random, signal) =>
       broken(clock, { strike: () => server.kill(), forMs: random.between(0, 800), heal: () => server.start(signal) }),
   }
 }
@@ -120,24 +120,24 @@ async function broken(clock: Clock, { strike, forMs, heal }: Break): Promise<str
   }
 }
 
-export function lockFaults(server: LockServer, { clock, ttlMs }: Stage): readonly Fault[] {
+export function lockFaults(server: LockServer, { clock, ttlMs }: ProcessContext): readonly FaultInjection[] {
   const { failover } = server
-  const freeze: Fault = {
+  const freeze: FaultInjection = {
     name: 'lock-server-freeze',
     // where there is a replica, it is promoted meanwhile, without what it had not heard
     losesLocks: failover !== undefined,
-    strike: (random) =>
+    inject: (random) =>
       broken(clock, {
         strike: () => server.freeze(),
         forMs: random.between(500, ttlMs * 1.5),
         heal: () => server.thaw(),
       }),
   }
-  const flush: Fault = { name: 'lock-server-flush', losesLocks: true, strike: () => server.flush() }
-  const over: Fault[] =
+  const flush: FaultInjection = { name: 'lock-server-flush', losesLocks: true, inject: () => server.flush() }
+  const over: FaultInjection[] =
     failover === undefined
       ? []
-      : [{ name: 'lock-server-failover', losesLocks: true, strike: (_random, signal) => failover(signal) }]
+      : [{ name: 'lock-server-failover', losesLocks: true, inject: (_random, signal) => failover(signal) }]
   return [serverRestart('lock-server-kill', server, clock, true), freeze, flush, ...over]
 }
 
@@ -158,10 +158,10 @@ export interface LateOptions {
  * A save is held on its way to the store until its sender has given it up and another replica saves the same: then it
  * is delivered, somewhere between the other's look and its answer, or after it.
  */
-export function latePacket(stage: Stage, probe: Probe, { afterMs }: LateOptions): Fault {
+export function latePacket(stage: ProcessContext, probe: Probe, { afterMs }: LateOptions): FaultInjection {
   return {
     name: 'late-packet',
-    strike: (random) =>
+    inject: (random) =>
       trapped(stage, probe, random, {
         kind: 'hold',
         after: async ({ first, second, trap, saveAgain }) => {
@@ -176,10 +176,10 @@ export function latePacket(stage: Stage, probe: Probe, { afterMs }: LateOptions)
 }
 
 /** A save arrives, its answer does not: its sender cannot know. */
-export function lostAnswer(stage: Stage, probe: Probe): Fault {
+export function lostAnswer(stage: ProcessContext, probe: Probe): FaultInjection {
   return {
     name: 'lost-answer',
-    strike: (random) =>
+    inject: (random) =>
       trapped(stage, probe, random, {
         kind: 'mute',
         after: async ({ first, saveAgain }) => {
@@ -194,7 +194,7 @@ interface Caught {
   /** Whose save it is. */
   readonly first: Replica
   readonly second: Replica
-  readonly trap: Trap
+  readonly trap: PacketHold
   /** The second replica saves the same. */
   readonly saveAgain: () => Promise<Outcome>
 }
@@ -206,14 +206,14 @@ interface Trapping {
 }
 
 async function trapped(
-  { replicas, clock }: Stage,
+  { replicas, clock }: ProcessContext,
   probe: Probe,
   random: Random,
   { kind, after }: Trapping,
 ): Promise<string> {
   const [first, second] = twoOf(replicas, random)
   const content = probe.fresh(random)
-  const trap = first.wire[kind](probe.marker(content))
+  const trap = first.link[kind](probe.marker(content))
   const saved = probe.save(first, content)
   try {
     await caught(trap, clock)
@@ -230,7 +230,7 @@ function twoOf(replicas: readonly Replica[], random: Random): readonly [Replica,
   return [first, random.pick(replicas.filter((replica) => replica !== first))]
 }
 
-async function caught(trap: Trap, clock: Clock): Promise<void> {
+async function caught(trap: PacketHold, clock: Clock): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = clock.timer(MEET_MS, () => reject(new Error(`nothing came by within ${MEET_MS} ms`)))
   try {

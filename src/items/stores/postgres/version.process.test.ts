@@ -4,7 +4,7 @@ import { spareServer } from '../../../testing/postgres/spare.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { item } from '../../contract.ts'
 import type { ItemStore, Unit } from '../../store.ts'
-import { type Past, sameHistory } from '../../store-version.ts'
+import { type StoreVersion, sameTimeline } from '../../store-version.ts'
 import { openPostgresStore } from './store.ts'
 
 let server: PostgresServer | Absent
@@ -25,15 +25,15 @@ async function open(url: string): Promise<ItemStore> {
 }
 
 /** What a cache would believe: seen after the item was committed. */
-async function pastAfter(url: string, value: unknown): Promise<Past> {
+async function pastAfter(url: string, value: unknown): Promise<StoreVersion> {
   await using store = await openPostgresStore({ url })
   await store.put([unit(value)], 1)
-  return await store.past('things')
+  return await store.version('things')
 }
 
-async function pastOf(url: string): Promise<Past> {
+async function pastOf(url: string): Promise<StoreVersion> {
   await using store = await openPostgresStore({ url })
-  return await store.past('things')
+  return await store.version('things')
 }
 
 async function isLost(url: string, value: unknown): Promise<boolean> {
@@ -44,17 +44,17 @@ async function isLost(url: string, value: unknown): Promise<boolean> {
 test('ten replicas that look at once agree on the epoch, and go on agreeing', async ({ skip }) => {
   const url = await present(server, skip).database()
   const stores = await Promise.all(Array.from({ length: 10 }, () => open(url)))
-  const epochs = new Set((await Promise.all(stores.map((store) => store.past('things')))).map(({ epoch }) => epoch))
+  const epochs = new Set((await Promise.all(stores.map((store) => store.version('things')))).map(({ epoch }) => epoch))
   expect(epochs.size).toBe(1)
-  const [begun] = await Promise.all([stores[0]?.startEpoch(), stores[1]?.past('things')])
-  for (const store of stores) expect((await store.past('things')).epoch).toBe(begun)
+  const [begun] = await Promise.all([stores[0]?.beginEpoch(), stores[1]?.version('things')])
+  for (const store of stores) expect((await store.version('things')).epoch).toBe(begun)
 })
 
 test('every start of the server begins an epoch', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = await postgres.database()
   const before = await pastAfter(url, 'kept')
-  expect(sameHistory(before, await pastOf(url))).toBe(true)
+  expect(sameTimeline(before, await pastOf(url))).toBe(true)
   await postgres.kill()
   await postgres.start()
   expect((await pastOf(url)).epoch).not.toBe(before.epoch)
@@ -75,7 +75,7 @@ test('a copy of the files that is put back is another past, also when its log ha
   await runSql(url, "CREATE TABLE filler AS SELECT repeat('x', 1000) AS x FROM generate_series(1, 20000)")
   const after = await pastOf(url)
   expect(after.position > before.position).toBe(true)
-  expect(sameHistory(before, after)).toBe(false)
+  expect(sameTimeline(before, after)).toBe(false)
   expect(await isLost(url, 'after the copy')).toBe(true)
   await server2.stop('/tmp/restored-copy')
 })
@@ -116,7 +116,7 @@ test('a dump that is restored into the same database is another past', async ({ 
   const before = await pastAfter(url, 'after the dump')
   await runSql(url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public')
   await postgres.exec('pg_restore', '-U', 'postgres', '-d', name, '/tmp/dump')
-  expect(sameHistory(before, await pastOf(url))).toBe(false)
+  expect(sameTimeline(before, await pastOf(url))).toBe(false)
   expect(await isLost(url, 'after the dump')).toBe(true)
   expect(await isLost(url, 'in the dump')).toBe(false)
   // its places go on where they were
@@ -134,10 +134,10 @@ test('rows that are put back by hand are told with a new epoch, which no past on
   const first = await pastAfter(url, 'in the dump')
   await postgres.exec('pg_dump', '-U', 'postgres', '-Fc', '--data-only', '-f', '/tmp/rows', name)
   await using store = await openPostgresStore({ url })
-  const second = await store.startEpoch()
+  const second = await store.beginEpoch()
   await runSql(url, `DELETE FROM ${tables.join('; DELETE FROM ')}; DELETE FROM ingot_migrations`)
   await postgres.exec('pg_restore', '-U', 'postgres', '--data-only', '-d', name, '/tmp/rows')
-  const third = await store.startEpoch()
+  const third = await store.beginEpoch()
   expect(new Set([first.epoch, second, third]).size).toBe(3)
-  expect((await store.past('things')).epoch).toBe(third)
+  expect((await store.version('things')).epoch).toBe(third)
 })

@@ -4,11 +4,11 @@
  */
 import type { Statement } from '../../../postgres/transactions.ts'
 import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
-import type { Claim, Unit, UnitOutcome } from '../../store.ts'
+import type { IdempotencyRequest, Unit, UnitOutcome } from '../../store.ts'
 import { optionalNumber } from './checked.ts'
 import { number, type Row, text } from './columns.ts'
 
-export interface Claims {
+export interface IdempotencyBatch {
   /** Claims the keys. Its answer is given to `resolve`. */
   readonly statement: Statement
   /** Sorts out which units are to be stored, once the keys are claimed. */
@@ -38,7 +38,7 @@ interface KeptReceipt {
 const CLAIM = 'SELECT * FROM ingot_claim_2($1, $2, $3, $4, $5)'
 const KEEP = 'SELECT ingot_keep_2($1, $2, $3, $4, $5, $6)'
 
-export function createClaims(units: readonly Unit[], nowMs: number): Claims {
+export function createIdempotencyBatch(units: readonly Unit[], nowMs: number): IdempotencyBatch {
   const owners = ownersOf(units)
   const claims = [...owners.values()].map((owner) => owner.claim)
   return {
@@ -71,22 +71,22 @@ export function createClaims(units: readonly Unit[], nowMs: number): Claims {
 interface Owner {
   /** Index of the unit. */
   readonly at: number
-  readonly claim: Claim
+  readonly claim: IdempotencyRequest
 }
 
-function keyOf(claim: Claim): string {
+function keyOf(claim: IdempotencyRequest): string {
   return JSON.stringify([claim.scope, claim.key])
 }
 
 function ownersOf(units: readonly Unit[]): ReadonlyMap<string, Owner> {
   const owners = new Map<string, Owner>()
-  for (const [at, { claim }] of units.entries()) {
+  for (const [at, { idempotency: claim }] of units.entries()) {
     if (claim !== undefined && !owners.has(keyOf(claim))) owners.set(keyOf(claim), { at, claim })
   }
   return owners
 }
 
-function keptReceipt({ scope, key }: Claim, row: Row): KeptReceipt {
+function keptReceipt({ scope, key }: IdempotencyRequest, row: Row): KeptReceipt {
   const receipt = { status: number(row, 'status'), body: text(row, 'body') }
   const fingerprint = text(row, 'fingerprint')
   const checksum = optionalNumber(row, 'checksum')
@@ -106,8 +106,8 @@ interface Candidate extends Indexed {
 
 /** A unit without a key, or the owner of one that nobody used before. */
 function isToStore({ unit, at, owners, kept }: Candidate): boolean {
-  if (unit.claim === undefined) return true
-  const key = keyOf(unit.claim)
+  if (unit.idempotency === undefined) return true
+  const key = keyOf(unit.idempotency)
   return owners.get(key)?.at === at && !kept.has(key)
 }
 
@@ -123,15 +123,15 @@ interface Work {
 function finish({ units, stored, outcomes, kept, nowMs }: Work): Finished {
   const done = new Map<number, UnitOutcome>()
   const known = new Map(kept)
-  const fills: { readonly claim: Claim; readonly receipt: Receipt | undefined }[] = []
+  const fills: { readonly claim: IdempotencyRequest; readonly receipt: Receipt | undefined }[] = []
   for (const [index, { unit, at }] of stored.entries()) {
     const outcome = withReceipt(unit, outcomes[index] ?? POLICY_CHANGED)
     done.set(at, outcome)
-    if (unit.claim === undefined) continue
+    if (unit.idempotency === undefined) continue
     const receipt = outcome.kind === 'stored' ? outcome.receipt : undefined
-    fills.push({ claim: unit.claim, receipt })
+    fills.push({ claim: unit.idempotency, receipt })
     if (receipt === undefined) continue
-    known.set(keyOf(unit.claim), { fingerprint: unit.claim.fingerprint, receipt, isDamaged: false })
+    known.set(keyOf(unit.idempotency), { fingerprint: unit.idempotency.fingerprint, receipt, isDamaged: false })
   }
   const values = [
     fills.map(({ claim }) => claim.scope),
@@ -146,13 +146,13 @@ function finish({ units, stored, outcomes, kept, nowMs }: Work): Finished {
 
 const POLICY_CHANGED: UnitOutcome = { kind: 'policy-changed' }
 
-function withReceipt({ claim, items }: Unit, outcome: UnitOutcome): UnitOutcome {
+function withReceipt({ idempotency: claim, items }: Unit, outcome: UnitOutcome): UnitOutcome {
   if (claim === undefined || outcome.kind !== 'stored') return outcome
   const ids = items.map((item) => item.id)
   return { ...outcome, receipt: renderReceipt(claim.form, ids, outcome.outcomes) }
 }
 
-function replay({ claim }: Unit, known: ReadonlyMap<string, KeptReceipt>): UnitOutcome {
+function replay({ idempotency: claim }: Unit, known: ReadonlyMap<string, KeptReceipt>): UnitOutcome {
   const earlier = claim && known.get(keyOf(claim))
   if (earlier === undefined) return POLICY_CHANGED
   if (earlier.isDamaged) return { kind: 'receipt-damaged' }
