@@ -1,17 +1,13 @@
-/** The HTTP service in the test's own process, put together as `serve` does, with what the test wants to be different. */
+/** The HTTP service in the test's own process, put together by `createService`, with the parts that the test replaces. */
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { onTestFinished } from 'vitest'
+import { loadConfig } from '../config/load.ts'
 import { type Authenticate, openAccess } from '../http/access.ts'
-import { buildApp } from '../http/app.ts'
 import type { HttpOptions } from '../http/deps.ts'
-import { createRecentItems } from '../items/freshness/recent-ids.ts'
-import { createGroupCommit } from '../items/pipeline/group-commit.ts'
-import { createIngest } from '../items/pipeline/ingest.ts'
 import type { ItemStore } from '../items/store.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
+import { createService } from '../service/service.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
-import { IngotError } from '../std/error.ts'
-import { createScope } from '../std/scope.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 
@@ -67,46 +63,38 @@ const HTTP_OPTIONS: HttpOptions = {
 
 /** Closes with the test. */
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const store = options.store ?? createMemoryStore()
+  const { maxDepth = 64, recentItems = 1_000, maxPendingItems } = options
   const clock = options.clock ?? systemClock
-  const scope = createScope()
-  onTestFinished(() => scope.close())
-  scope.defer(() => store[Symbol.asyncDispose]())
-  const commit = createGroupCommit({
-    store,
-    clock: { ...systemClock, wallMs: () => clock.wallMs() },
-    ...(options.maxPendingItems === undefined ? {} : { maxPendingItems: options.maxPendingItems }),
-  })
-  const recent = createRecentItems(options.recentItems ?? 1_000)
-  const ingest = createIngest({ store, commit, recent }, { maxDepth: options.maxDepth ?? 64 })
-  const leaving = new AbortController()
-  const draining = new AbortController()
   const lines: LogLine[] = []
-  const app = await buildApp(
+  const service = await createService(
+    loadConfig({
+      INGOT_MAX_DEPTH: String(maxDepth),
+      INGOT_RECENT_ITEMS: String(recentItems),
+      ...(maxPendingItems === undefined ? {} : { INGOT_MAX_PENDING_ITEMS: String(maxPendingItems) }),
+    }),
     {
-      ingest,
-      store,
+      store: options.store ?? createMemoryStore(),
       authenticate: options.authenticate ?? openAccess,
       clock,
+      commitClock: { ...systemClock, wallMs: () => clock.wallMs() },
       log: recordingLog(lines),
       metrics: createMetrics(),
-      leaving: leaving.signal,
-      draining: draining.signal,
+      http: { ...HTTP_OPTIONS, ...options.http },
     },
-    { ...HTTP_OPTIONS, ...options.http },
   )
-  scope.defer(async () => {
+  const { app, store } = service
+  onTestFinished(async () => {
     app.server.closeAllConnections()
-    await app.close()
+    await service[Symbol.asyncDispose]()
   })
   return {
     app,
     store,
     log: lines,
-    leave: () => leaving.abort(),
+    leave: () => service.leave(),
     drain() {
-      leaving.abort()
-      draining.abort(new IngotError('SHUTTING_DOWN', 'the service is shutting down'))
+      service.leave()
+      service.startDraining()
     },
     listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
     // async, so that it is sent at once: what inject returns is sent when it is first awaited

@@ -1,0 +1,160 @@
+/**
+ * The service, put together in one place: store, locks, cache, pipeline and HTTP. `ingot serve` and the tests use it; the
+ * benches start `ingot serve`.
+ */
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../config/schema.ts'
+import type { Authenticate } from '../http/access.ts'
+import { buildApp } from '../http/app.ts'
+import type { HttpOptions } from '../http/deps.ts'
+import { createIngest } from '../items/pipeline/ingest.ts'
+import type { ItemStore } from '../items/store.ts'
+import { type Clock, systemClock } from '../std/clock.ts'
+import { durationOf } from '../std/duration.ts'
+import { IngotError, reasonOf } from '../std/error.ts'
+import { createScope } from '../std/scope.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
+import { accessOf, listenAddressOf } from './address.ts'
+import { openServiceCache } from './cache.ts'
+import { createServiceCommit } from './commit.ts'
+import { createStartWait } from './start-wait.ts'
+import { openServiceStore } from './store.ts'
+
+/** Parts that replace those of the configuration. The service closes the store with itself. */
+export interface ServiceOverrides {
+  readonly store?: ItemStore
+  readonly authenticate?: Authenticate
+  /** For deadlines and times of day. Default: the system's clock. */
+  readonly clock?: Clock
+  /** For group commit. Default: `clock`. */
+  readonly commitClock?: Clock
+  /** Default: to standard error, from the level of the configuration on. */
+  readonly log?: Log
+  /** Default: with the metrics of the process. */
+  readonly metrics?: Metrics
+  /** Ends the wait for a store or a lock service that is not there yet. Default: none. */
+  readonly signal?: AbortSignal
+  readonly http?: Partial<HttpOptions>
+}
+
+export interface Service extends AsyncDisposable {
+  readonly app: FastifyInstance
+  readonly store: ItemStore
+  readonly log: Log
+  /** Listens on the address of the configuration. Resolves with the URL. Rejects with IngotError CONFIG_INVALID. */
+  listen(): Promise<string>
+  /** Loses readiness. Requests are still answered, and each answer closes its connection. */
+  leave(): void
+  /** Ends open streams at their next line and refuses new requests. */
+  startDraining(): void
+  /** Drains, and resolves when every request has ended. Cuts the connections that are left after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>
+}
+
+/**
+ * Opens everything that the configuration names. Rejects with IngotError CONFIG_INVALID, or with the error of the
+ * store, the lock service or the fence store that cannot be opened; nothing stays open then.
+ */
+export async function createService(config: Config, overrides: ServiceOverrides = {}): Promise<Service> {
+  // a wrong address or a wrong tokens file is refused before anything is opened
+  listenAddressOf(config)
+  const authenticate = overrides.authenticate ?? accessOf(config)
+  const scope = createScope()
+  try {
+    return await assemble(config, { ...overrides, authenticate }, scope)
+  } catch (failure) {
+    await scope.close()
+    throw failure
+  }
+}
+
+type Chosen = ServiceOverrides & Required<Pick<ServiceOverrides, 'authenticate'>>
+
+async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof createScope>): Promise<Service> {
+  const { clock = systemClock, signal = new AbortController().signal } = chosen
+  const log = chosen.log ?? createLog({ level: config.logLevel, fd: 2 })
+  const metrics = chosen.metrics ?? createProcessMetrics()
+  const open = createStartWait({ clock, log, signal }, durationOf(config.startWait))
+  const deps = { config, clock, log, metrics, scope, open }
+  const store = await storeOf(deps, chosen.store)
+  const cache = await openServiceCache(deps, store)
+  const commit = createServiceCommit({ ...deps, clock: chosen.commitClock ?? clock }, cache.commits)
+  const ingest = createIngest({ store, commit, recent: cache.recent }, { maxDepth: config.maxDepth })
+  const leaving = new AbortController()
+  const draining = new AbortController()
+  const http = { ingest, store, authenticate: chosen.authenticate, clock, log, metrics }
+  const app = await buildApp(
+    { ...http, leaving: leaving.signal, draining: draining.signal },
+    { ...httpOptionsOf(config), ...chosen.http },
+  )
+  scope.defer(() => app.close())
+  const startDraining = (): void => draining.abort(new IngotError('SHUTTING_DOWN', 'the service is shutting down'))
+  return {
+    app,
+    store,
+    log,
+    listen: () => listen(app, config),
+    leave: () => leaving.abort(),
+    startDraining,
+    drain(deadlineMs) {
+      log.info({ deadlineMs }, 'draining')
+      startDraining()
+      return closeWithin(app, { log, clock, deadlineMs })
+    },
+    [Symbol.asyncDispose]: () => scope.close(),
+  }
+}
+
+async function storeOf(deps: Parameters<typeof openServiceStore>[0], given?: ItemStore): Promise<ItemStore> {
+  if (given === undefined) return openServiceStore(deps)
+  deps.scope.defer(() => given[Symbol.asyncDispose]())
+  return given
+}
+
+function httpOptionsOf(config: Config): HttpOptions {
+  return {
+    maxItemBytes: config.maxItemBytes,
+    maxBatchBytes: config.maxBatchBytes,
+    maxBatchItems: config.maxBatchItems,
+    maxReceivingBytes: config.maxReceivingBytes,
+    idempotencyTtlMs: durationOf(config.idempotencyTtl),
+    bodyIdleMs: durationOf(config.bodyIdle),
+    bodyTimeMs: durationOf(config.bodyTime),
+    readStallMs: durationOf(config.readStall),
+  }
+}
+
+async function listen(app: FastifyInstance, config: Config): Promise<string> {
+  try {
+    await app.listen({ ...listenAddressOf(config), backlog: 1_024 })
+  } catch (cause) {
+    throw new IngotError('CONFIG_INVALID', `cannot listen on INGOT_LISTEN "${config.listen}": ${reasonOf(cause)}`, {
+      cause,
+    })
+  }
+  return urlOf(app.server.address())
+}
+
+function urlOf(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === 'string') return String(address)
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${host}:${address.port}`
+}
+
+interface Closing {
+  readonly log: Log
+  readonly clock: Clock
+  readonly deadlineMs: number
+}
+
+async function closeWithin(app: FastifyInstance, { log, clock, deadlineMs }: Closing): Promise<void> {
+  const timer = clock.timer(deadlineMs, () => {
+    log.warn({ deadlineMs }, 'cutting what did not end in time')
+    app.server.closeAllConnections()
+  })
+  await app.close()
+  timer.cancel()
+  log.info({}, 'drained')
+}
