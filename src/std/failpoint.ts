@@ -25,6 +25,17 @@ export type FailpointName =
   | 'sqlite/no-sync'
   | 'store/serve-damaged'
 
+/** Values that a fault replaces by a wrong variant, with their types. The wrong variants are in `src/testing`. */
+export interface Replaceable {
+  /** The Lua text of the Redis lock's release script. */
+  readonly 'lock/release-any-owner': string
+}
+
+/** Returns the value. Tests that switch the fault of that name on get a wrong variant instead. */
+export function replaceable<N extends keyof Replaceable>(_name: N, value: Replaceable[N]): Replaceable[N] {
+  return value
+}
+
 /** Whether the fault of that name is switched on. Always false in shipped code. */
 export function failpoint(_name: FailpointName): boolean {
   return false

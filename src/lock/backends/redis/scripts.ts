@@ -1,7 +1,7 @@
 /** The scripts of a lock as functions: what goes to the server, and what its answer means. */
-import { failpoint } from '#failpoint'
+import { replaceable } from '#failpoint'
 import type { RedisConnection } from '../../../redis/connection.ts'
-import { bulk, loadScript, type Script, scriptBody, scriptOf } from '../../../redis/script.ts'
+import { bulk, loadScript, scriptBody, scriptOf } from '../../../redis/script.ts'
 import { composeFence } from '../../fencing/fence-store.ts'
 import type { Inspection, Release, Token } from '../../lock.ts'
 import type { LockNames } from './keys.ts'
@@ -9,14 +9,11 @@ import { type Answer, readAnswers, readHolder, readReleases } from './reply.ts'
 
 const ACQUIRE = loadScript('acquire', import.meta.url)
 const EXTEND = loadScript('extend', import.meta.url)
-const RELEASE = releaseScript()
+const RELEASE = scriptOf(
+  'release',
+  replaceable('lock/release-any-owner', loadScript('release', import.meta.url).text),
+)
 const INSPECT = loadScript('inspect', import.meta.url)
-
-function releaseScript(): Script {
-  const script = loadScript('release', import.meta.url)
-  if (!failpoint('lock/release-any-owner')) return script
-  return scriptOf('release-any-owner', script.text.replace("string.sub(held, 1, #token + 1) == token .. ':'", 'true'))
-}
 
 /** A lease to end. */
 export interface Given {

@@ -7,7 +7,6 @@
  * within the lease, so that the order of the numbers is the order of the grants; without one there are no fences, and
  * the lock only saves work.
  */
-import { failpoint } from '#failpoint'
 import { describeTopology, type Independent, parseRedisUrl } from '../../../redis/redis-url.ts'
 import { loadScript } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
@@ -115,7 +114,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   #tooFewCount(): Unavailable | undefined {
     const doubts = this.#nodes.members.flatMap((node) => (node.countsInMs() === 0 ? [] : [node.doubt()]))
     const counted = this.#nodes.members.length - doubts.length
-    if (counted >= this.#quorum || failpoint('redlock/count-every-vote')) return undefined
+    if (counted >= this.#quorum) return undefined
     return this.#outage('too few votes count', doubts)
   }
 

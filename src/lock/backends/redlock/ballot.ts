@@ -7,7 +7,6 @@
  * clock: a wall clock that jumps can at most refuse a lock that could have been had.
  */
 import Redlock from 'redlock'
-import { failpoint } from '#failpoint'
 import { loadScript } from '../../../redis/script.ts'
 import type { Key, Token } from '../../lock.ts'
 import { DRIFT } from './lease.ts'
@@ -73,7 +72,7 @@ const unsent = (): Promise<never> => Promise.reject(new Error('the caller gave u
 
 /** The reply to a command that is sent now; a vote for us is an error unless its node counts now. */
 async function countedOnly(node: Node, send: () => Promise<unknown>): Promise<unknown> {
-  const doubt = node.countsInMs() === 0 || failpoint('redlock/count-every-vote') ? undefined : node.doubt()
+  const doubt = node.countsInMs() === 0 ? undefined : node.doubt()
   const reply = await send()
   if (doubt !== undefined && reply === 1) throw doubt
   return reply

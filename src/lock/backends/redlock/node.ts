@@ -1,5 +1,6 @@
 /** One independent server: its client, and whether its votes count. Examines the server once for each connection. */
 import type { Redis } from 'ioredis'
+import { failpoint } from '#failpoint'
 import { commandFault } from '../../../redis/failure.ts'
 import { parseInfo } from '../../../redis/suitability.ts'
 import type { Clock, Timer } from '../../../std/clock.ts'
@@ -81,6 +82,7 @@ class WatchedNode implements Node {
   }
 
   countsInMs(): number | undefined {
+    if (failpoint('redlock/count-every-vote')) return 0
     return this.#standing.countsInMs(this.#deps.clock.monotonicMs())
   }
 
