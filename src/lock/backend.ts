@@ -20,11 +20,11 @@ import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Tok
 export interface Capabilities<F extends Fencing = Fencing> {
   /** How far the fences of its grants can be trusted. */
   readonly fencing: F
-  /** Refusals carry tickets, and `wait` returns when the key may have become free. */
-  readonly wakes: boolean
-  /** Waiters in different processes are served in order of arrival. */
-  readonly fair: boolean
-  /** The longest lease that it grants, milliseconds; a longer one is a programming error. Absent: no limit. */
+  /** Refusals carry tickets, and `wait` returns when the key may have become free. Default: false. */
+  readonly wakes?: boolean
+  /** Waiters in different processes are served in order of arrival. Default: false. */
+  readonly fair?: boolean
+  /** The longest lease that the backend grants, in milliseconds. A longer one is refused. Default: no limit. */
   readonly maxTtlMs?: number
 }
 
@@ -66,5 +66,12 @@ export interface BackendContext {
   readonly fences?: FenceStore
 }
 
-/** How a backend's folder is entered: connects, verifies, and answers a backend, or rejects with one clear `IngotError`. */
+/** Connects, verifies that the service can serve, and resolves with its backend. Rejects with one clear `IngotError`. */
 export type OpenBackend = (url: string, context: BackendContext, signal: AbortSignal) => Promise<LockBackend>
+
+/** Names a backend's URL schemes. Its code is loaded when a URL first names it. */
+export interface BackendRegistration {
+  /** Without the colon, such as `redis`. */
+  readonly schemes: readonly string[]
+  readonly load: () => Promise<OpenBackend>
+}

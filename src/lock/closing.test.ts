@@ -1,7 +1,7 @@
 /** What disposing a locker does to those who wait, and to what is still to be released. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
-import { createFaultyBackend, withMany } from '../testing/locks/failing-backend.ts'
+import { createFailingBackend, withMany } from '../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
 import { AcquireDeadline } from './engine/acquire-deadline.ts'
 import { createLocker } from './locker.ts'
@@ -13,7 +13,7 @@ const closed = { code: 'SHUTTING_DOWN', reason: 'closed' }
 
 function setUp() {
   const clock = createFakeClock()
-  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const backend = createFailingBackend(createMemoryBackend({ clock }), clock)
   const locker = createLocker(backend, { clock, ttlMs: 30_000, waitMs: 60_000 })
   const other = createLocker(backend, { clock, ttlMs: 30_000, waitMs: 60_000 })
   return { clock, backend, locker, other }
@@ -48,7 +48,7 @@ test('mutation: when closing does not end the waits, no waiter ends before its o
 test.each([
   ['one key', ['k']],
   ['several keys', ['a', 'k']],
-])('closing ends a wait for %s at once, and leaves no place in the queue', async (_, keys) => {
+])('closing ends a wait for %s at once, and leaves no entry in the queue', async (_, keys) => {
   const { clock, backend, locker, other } = setUp()
   const held = await other.acquire('k')
   const waiting = [locker.acquire(keys), locker.acquire(keys), locker.acquire('k', { signal: never })]
@@ -108,12 +108,12 @@ test('closing during an outage asks once more for each release, then returns', a
 
 test('the last attempt of a closing locker releases what a service that is back still keeps', async () => {
   const { clock, backend, locker, other } = setUp()
-  const claim = await createLocker(withMany(backend), { clock }).acquire(['x', 'y'])
+  const multi = await createLocker(withMany(backend), { clock }).acquire(['x', 'y'])
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
   await grant.release()
   backend.trouble = 'none'
   await locker[Symbol.asyncDispose]()
   expect((await other.tryAcquire('k')).kind).toBe('granted')
-  expect(claim.isHeld()).toBe(true)
+  expect(multi.isHeld()).toBe(true)
 })

@@ -54,7 +54,7 @@ type Granted = Extract<Attempt<Fencing>, { kind: 'granted' }>
 /** Fails with what the backend said instead. */
 function granted(attempt: Attempt<Fencing>): Granted {
   if (attempt.kind === 'granted') return attempt
-  throw new Error(`expected a grant, got ${attempt.kind === 'unavailable' ? String(attempt.fault) : attempt.kind}`, {
+  throw new Error(`expected a grant, got ${attempt.kind === 'unavailable' ? String(attempt.error) : attempt.kind}`, {
     cause: attempt,
   })
 }
@@ -268,7 +268,7 @@ const SIGNALS: readonly Case[] = [
   ],
 ]
 
-/** A refusal with a place in line. */
+/** A refusal with an entry in the queue. */
 async function queueUp(bench: Bench, wanted: LeaseRequest): Promise<string> {
   const refused = await ask(bench, { ...wanted, willWait: true })
   if (refused.kind !== 'held' || refused.ticket === undefined) throw new Error(`expected a ticket, got ${refused.kind}`)
@@ -482,9 +482,9 @@ const POLICY: readonly Case[] = [
       await using locker = createLocker(backend)
       await using other = createLocker(backend)
       const keys = [newKey(), newKey(), newKey()].toSorted()
-      const claim = await locker.acquire(keys)
+      const grant = await locker.acquire(keys)
       expect((await other.tryAcquire(keys)).kind).toBe('held')
-      expect(await claim.release()).toEqual({ kind: 'released' })
+      expect(await grant.release()).toEqual({ kind: 'released' })
       const held = await other.acquire(keys[1] ?? '')
       await expect(locker.acquire(keys, { waitMs: 200 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
       await locker[Symbol.asyncDispose]()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
-import { createFaultyBackend } from '../testing/locks/failing-backend.ts'
+import { createFailingBackend } from '../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
 import { createLocker } from './locker.ts'
 import { unavailable } from './outage.ts'
@@ -10,7 +10,7 @@ const soon = (): AbortSignal => new AbortController().signal
 
 function setUp(options: LockerOptions = {}) {
   const clock = createFakeClock()
-  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const backend = createFailingBackend(createMemoryBackend({ clock }), clock)
   const locker = createLocker(backend, { clock, ttlMs: 1_000, waitMs: 5_000, ...options })
   return { clock, backend, locker }
 }
@@ -82,11 +82,11 @@ test('an extension without an answer changes nothing, and the renewal goes on', 
 
 test('several keys are extended together', async () => {
   const { locker } = setUp()
-  const claim = await locker.acquire(['a', 'b'])
-  expect((await claim.extend(5_000)).kind).toBe('extended')
-  expect(claim.remainingMs()).toBeGreaterThan(4_900)
-  await expect(claim.extend(-1)).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
-  await expect(claim.extend(Number.NaN)).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
+  const grant = await locker.acquire(['a', 'b'])
+  expect((await grant.extend(5_000)).kind).toBe('extended')
+  expect(grant.remainingMs()).toBeGreaterThan(4_900)
+  await expect(grant.extend(-1)).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
+  await expect(grant.extend(Number.NaN)).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
 })
 
 test('inspect says who holds a key, and that an outage is none', async () => {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createBreaker } from '../std/breaker.ts'
 import { systemClock } from '../std/clock.ts'
 import { createFakeClock } from '../testing/clock.ts'
-import { createFaultyBackend } from '../testing/locks/failing-backend.ts'
+import { createFailingBackend } from '../testing/locks/failing-backend.ts'
 import type { LockBackend } from './backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
 import { createCallSignals } from './engine/acquire-deadline.ts'
@@ -20,7 +20,7 @@ const MANY = 1_500
 
 function setUp(options: LockerOptions = {}) {
   const clock = createFakeClock()
-  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const backend = createFailingBackend(createMemoryBackend({ clock }), clock)
   const make = () => createLocker(backend, { clock, ttlMs: 30_000, waitMs: 5_000, ...options })
   return { clock, backend, locker: make(), other: make() }
 }
@@ -52,7 +52,7 @@ async function leftBehind(mine: (backend: LockBackend) => LockBackend): Promise<
   return { held: notFree, kept: attempts.filter(({ kind }) => kind !== 'granted').length - notFree }
 }
 
-test('thousands who give up at once under contention leave no place in a queue, and no free key held', async () => {
+test('thousands who give up at once under contention leave no entry in a queue, and no free key held', async () => {
   expect(await leftBehind((backend) => backend)).toEqual({ held: 0, kept: 0 })
 }, 60_000)
 
@@ -61,7 +61,7 @@ test('mutation: when give-ups beyond the first thousand are dropped, keys stay k
   const dropping = (backend: LockBackend): LockBackend => {
     let underWay = 0
     return {
-      ...createFaultyBackend(backend, systemClock),
+      ...createFailingBackend(backend, systemClock),
       async release(lease, signal) {
         if (underWay === room) return { kind: 'released' }
         underWay++
@@ -99,20 +99,20 @@ test('thousands of lost answers are all repaired after an outage, which is asked
 test('when too much is to be repaired nothing new is begun, and nothing is dropped', async () => {
   const { clock, backend } = setUp()
   const options = { clock, calls: createCallSignals(clock), callMs: 100, closeMs: 0, maxPending: 3 }
-  const abandoner = createBackgroundReleases(backend, options)
+  const backgroundReleases = createBackgroundReleases(backend, options)
   backend.trouble = 'down'
   const leases = keysOf(5).map((key) => ({ key, token: newToken() }))
   for (const { key, token } of leases) {
     backend.trouble = 'none'
     await backend.tryAcquire({ key, token, ttlMs: 60_000 }, never)
     backend.trouble = 'down'
-    abandoner.releaseLater({ key, token }, clock.monotonicMs() + 60_000)
+    backgroundReleases.releaseLater({ key, token }, clock.monotonicMs() + 60_000)
   }
   await clock.advance(0)
-  expect(() => abandoner.checkCapacity()).toThrow('have still to be released')
+  expect(() => backgroundReleases.checkCapacity()).toThrow('have still to be released')
   backend.trouble = 'none'
   await clock.advance(2_000)
-  abandoner.checkCapacity()
+  backgroundReleases.checkCapacity()
   for (const { key } of leases) expect((await backend.inspect(key, never)).kind).toBe('free')
 })
 

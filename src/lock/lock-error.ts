@@ -23,9 +23,9 @@ export class LockError extends IngotError {
 }
 
 /** An outage, thrown. Code, message and facts are the backend's own. */
-export function outageError(fault: IngotError): LockError {
-  if (fault instanceof LockError && fault.reason === 'unavailable') return fault
-  return new LockError('unavailable', fault.code, fault.message, { cause: fault, facts: fault.facts })
+export function outageError(error: IngotError): LockError {
+  if (error instanceof LockError && error.reason === 'unavailable') return error
+  return new LockError('unavailable', error.code, error.message, { cause: error, facts: error.facts })
 }
 
 /** The wait was over, and another holder had the key. */

@@ -28,7 +28,7 @@ export type Ticket = string
 /** A backend did not answer, or answered that it cannot serve. The command may still have taken effect. */
 export interface Unavailable {
   readonly kind: 'unavailable'
-  readonly fault: IngotError
+  readonly error: IngotError
   /**
    * `key`: the service works and only this key cannot be served, for a reason that asking again does not change; the
    * command took no effect. Absent: the service as a whole did not serve.

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { IngotError } from '../std/error.ts'
 import { createFakeClock } from '../testing/clock.ts'
-import { createFaultyBackend, withMany } from '../testing/locks/failing-backend.ts'
+import { createFailingBackend, withMany } from '../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'
 import { createLocker } from './locker.ts'
 import type { LockerOptions } from './policy.ts'
@@ -12,7 +12,7 @@ const never = new AbortController().signal
 
 function setUp(options: LockerOptions = {}) {
   const clock = createFakeClock()
-  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const backend = createFailingBackend(createMemoryBackend({ clock }), clock)
   const locker = createLocker(backend, { clock, ttlMs: 1_000, waitMs: 5_000, ...options })
   const other = createLocker(backend, { clock, ttlMs: 1_000, waitMs: 5_000, ...options })
   return { clock, backend, locker, other }
@@ -39,7 +39,7 @@ test('a waiter is granted the key when its holder releases, with a greater fence
   expect(first.isHeld()).toBe(false)
 })
 
-test('waiting ends with a fault when the time is up, and leaves no place in the queue', async () => {
+test('waiting ends with an error when the time is up, and leaves no entry in the queue', async () => {
   const { clock, backend, locker, other } = setUp()
   const held = await locker.acquire('k')
   const outcome = failure(other.acquire('k', { waitMs: 500 }))
@@ -341,7 +341,7 @@ test('an outage as long as the wait is an outage, not contention', async () => {
 test('withLock releases after the work, also when the work fails', async () => {
   const { locker } = setUp()
   expect(await locker.withLock('k', async (grant) => grant.fence)).toBe(1n)
-  expect(await locker.withLock(['b', 'a'], async (claim) => claim.keys)).toEqual(['a', 'b'])
+  expect(await locker.withLock(['b', 'a'], async (grant) => grant.keys)).toEqual(['a', 'b'])
   await expect(locker.withLock('k', () => Promise.reject(new Error('work')))).rejects.toThrow('work')
   expect((await locker.tryAcquire('k')).kind).toBe('granted')
 })
@@ -369,12 +369,12 @@ test.each([
 ])('several keys are taken %s, sorted, each once, and given back together', async (_, many) => {
   const { clock, backend, other } = setUp()
   const locker = createLocker(many ? withMany(backend) : backend, { clock })
-  const claim = await locker.acquire(['c', 'a', 'b', 'a'])
-  expect(claim.keys).toEqual(['a', 'b', 'c'])
-  expect(new Set(claim.keys.map((key) => claim.fenceOf(key))).size).toBe(3)
-  expect(() => claim.fenceOf('d')).toThrow(IngotError)
+  const grant = await locker.acquire(['c', 'a', 'b', 'a'])
+  expect(grant.keys).toEqual(['a', 'b', 'c'])
+  expect(new Set(grant.keys.map((key) => grant.fenceOf(key))).size).toBe(3)
+  expect(() => grant.fenceOf('d')).toThrow(IngotError)
   for (const key of ['a', 'b', 'c']) expect((await other.tryAcquire(key)).kind).toBe('held')
-  expect(await claim.release()).toEqual({ kind: 'released' })
+  expect(await grant.release()).toEqual({ kind: 'released' })
   expect((await other.tryAcquire(['a', 'b', 'c'])).kind).toBe('granted')
 })
 
@@ -411,14 +411,14 @@ test.each([false, true])('callers that want the same keys in any order do not bl
   await Promise.all(all)
 })
 
-test('losing one key of several is losing the claim', async () => {
+test('losing one key of several is losing all of them', async () => {
   const { clock, backend, locker } = setUp()
-  const claim = await locker.acquire(['a', 'b'])
-  expect(claim.remainingMs()).toBeGreaterThan(0)
+  const grant = await locker.acquire(['a', 'b'])
+  expect(grant.remainingMs()).toBeGreaterThan(0)
   backend.trouble = 'down'
   await clock.advance(1_000)
-  expect(claim.signal.aborted).toBe(true)
-  expect(claim.isHeld()).toBe(false)
+  expect(grant.signal.aborted).toBe(true)
+  expect(grant.isHeld()).toBe(false)
 })
 
 test('refuses what it cannot do', async () => {

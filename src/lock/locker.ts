@@ -46,7 +46,7 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    * ended before the work did: what it wrote without a fence may have overlapped with another holder's work.
    */
   withLock<T>(key: Key, work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
-  withLock<T>(keys: readonly Key[], work: (claim: MultiGrant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
+  withLock<T>(keys: readonly Key[], work: (grant: MultiGrant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
   /**
    * What the service says of the key now: `free` also while it is kept for the next in line. It may have changed when the
    * answer arrives, so do not act on it; for people and dashboards. Rejects only for an invalid key or shutdown.
@@ -65,7 +65,7 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    *
    * Resolves with `done` and what the work returned while it led, or with `aborted`. Rejects with what the work throws;
    * only after an abort or a loss the signal's reason, an error with it as its cause, or an `AbortError` counts as the end
-   * that was asked for. Rejects also with faults that no waiting mends, such as `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID`,
+   * that was asked for. Also rejects with errors that no waiting resolves, such as `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID`,
    * `REDIS_ACCESS_REFUSED` or `SHUTTING_DOWN`. `inspect(key)` says whether anybody leads, and with which fence.
    */
   lead<T>(key: Key, work: LeaderWork<F, T>, options?: LeadOptions<F>): Promise<LeadOutcome<T>>
@@ -91,7 +91,7 @@ interface Inside<F extends Fencing> {
 
 class PolicyLocker<F extends Fencing> implements Locker<F> {
   readonly #deps: MultiLockDeps<F>
-  readonly #crowd: WaiterLimit
+  readonly #waiterLimit: WaiterLimit
   /** Signals for attempts; those for releases are others, which closing the locker does not end. */
   readonly #attempts: CallSignals
   readonly #running = new Set<AcquireDeadline>()
@@ -101,13 +101,13 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   constructor(backend: LockBackend<F>, policy: Policy) {
     const { clock, callMs, closeMs } = policy
     const calls = createCallSignals(clock)
-    const abandoner = createBackgroundReleases(backend, { clock, calls, callMs, closeMs })
-    this.#crowd = createWaiterLimit(policy.maxWaiting)
+    const backgroundReleases = createBackgroundReleases(backend, { clock, calls, callMs, closeMs })
+    this.#waiterLimit = createWaiterLimit(policy.maxWaiting)
     this.#attempts = createCallSignals(clock)
     this.#deps = {
       backend,
       policy,
-      backgroundReleases: abandoner,
+      backgroundReleases,
       localQueue: createLocalQueue(),
       calls,
       newToken: createTokenSource(),
@@ -120,14 +120,14 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const terms = termsOf(policy, options)
     const { clock, measures } = policy
     const beganMs = clock.monotonicMs()
-    const patience = this.#begin(terms.waitMs, options.signal, beganMs)
+    const deadline = this.#begin(terms.waitMs, options.signal, beganMs)
     let outcome: 'granted' | 'failed' = 'failed'
     try {
-      const { leases: holdings, loss } = await acquireAll(this.#deps, terms, keys, patience)
+      const { leases, loss } = await acquireAll(this.#deps, terms, keys, deadline)
       outcome = 'granted'
-      return createGrant(holdings, loss)
+      return createGrant(leases, loss)
     } finally {
-      this.#end(patience)
+      this.#end(deadline)
       measures.waited(backend.name, outcome, clock.monotonicMs() - beganMs)
     }
   }
@@ -136,14 +136,14 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const { policy } = this.#deps
     const keys = this.#keysOf(wanted)
     const terms = termsOf(policy, options)
-    const patience = this.#begin(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
+    const deadline = this.#begin(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
     try {
-      const outcome = await acquireAllOnce(this.#deps, terms, keys, patience)
+      const outcome = await acquireAllOnce(this.#deps, terms, keys, deadline)
       if (outcome.kind === 'unavailable' && this.#closed) throw closedError()
       if (outcome.kind !== 'granted') return outcome
       return { kind: 'granted', grant: createGrant(outcome.leases, outcome.loss) }
     } finally {
-      this.#end(patience)
+      this.#end(deadline)
     }
   }
 
@@ -153,18 +153,18 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
 
   /** Until `end`, closing the locker ends it and waits for what it has to give back. Throws `OVERLOADED`. */
   #begin(waitMs: number, parent: AbortSignal | undefined, nowMs: number): AcquireDeadline {
-    const { policy, backgroundReleases: abandoner } = this.#deps
-    abandoner.checkCapacity()
-    const terms = { clock: policy.clock, calls: this.#attempts, waitMs, fault: () => heldError(waitMs), parent }
-    const patience = new AcquireDeadline({ ...terms, waiterLimit: this.#crowd }, nowMs)
-    abandoner.begin()
-    this.#running.add(patience)
-    return patience
+    const { policy, backgroundReleases } = this.#deps
+    backgroundReleases.checkCapacity()
+    const terms = { clock: policy.clock, calls: this.#attempts, waitMs, timeoutError: () => heldError(waitMs), parent }
+    const deadline = new AcquireDeadline({ ...terms, waiterLimit: this.#waiterLimit }, nowMs)
+    backgroundReleases.begin()
+    this.#running.add(deadline)
+    return deadline
   }
 
-  #end(patience: AcquireDeadline): void {
-    patience[Symbol.dispose]()
-    this.#running.delete(patience)
+  #end(deadline: AcquireDeadline): void {
+    deadline[Symbol.dispose]()
+    this.#running.delete(deadline)
     this.#deps.backgroundReleases.end()
   }
 
@@ -186,7 +186,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   async inspect(key: Key): Promise<Inspection> {
     const { backend, policy } = this.#deps
     const [checked] = this.#keysOf(key)
-    using call = createDeadline({ clock: policy.clock, ms: policy.callMs, fault: callTimeUp })
+    using call = createDeadline({ clock: policy.clock, ms: policy.callMs, timeoutError: callTimeUp })
     return await backend.inspect(checked, call.signal)
   }
 
@@ -222,7 +222,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     this.#closed = true
     const reason = closedError()
     this.#attempts.end(reason)
-    for (const patience of this.#running) patience.end(reason)
+    for (const deadline of this.#running) deadline.end(reason)
     await Promise.all([this.#inner?.gate[Symbol.asyncDispose](), this.#inner?.quiet[Symbol.asyncDispose]()])
     await this.#deps.backgroundReleases.settle()
   }

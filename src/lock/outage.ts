@@ -2,18 +2,18 @@
 import { type ErrorCode, IngotError } from '../std/error.ts'
 import type { Unavailable } from './lock.ts'
 
-/** An outage as a value. The cause stays in the fault; a cause that is a `IngotError` already is taken as it is. */
+/** An outage as a value. The cause stays in the error; a cause that is a `IngotError` already is taken as it is. */
 export function unavailable(
   message: string,
   cause?: unknown,
   code: ErrorCode = 'LOCK_BACKEND_UNAVAILABLE',
 ): Unavailable {
-  return { kind: 'unavailable', fault: cause instanceof IngotError ? cause : new IngotError(code, message, { cause }) }
+  return { kind: 'unavailable', error: cause instanceof IngotError ? cause : new IngotError(code, message, { cause }) }
 }
 
 /** Says that the service serves, but not this key. Nothing was taken under it. */
-export function unavailableKey(fault: IngotError): Unavailable {
-  return { kind: 'unavailable', fault, scope: 'key' }
+export function unavailableKey(error: IngotError): Unavailable {
+  return { kind: 'unavailable', error: error, scope: 'key' }
 }
 
 /** The answer of a call whose signal aborted: nobody knows whether its command landed. */

@@ -48,7 +48,7 @@ test('a client of Sentinels bounds every wait for a Sentinel', async () => {
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels: [endpoint],
-    master: 'm',
+    masterName: 'm',
     database: 0,
     credentials: { user: 'u', password: 'p' },
     sentinelCredentials: { password: 's' },
@@ -71,7 +71,7 @@ test('at most five Sentinels are listened to, with their own credentials, and fo
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels: Array.from({ length: 7 }, (_, n) => ({ host: '127.0.0.1', port: n + 1 })),
-    master: 'm',
+    masterName: 'm',
     database: 3,
     credentials: { user: 'u', password: 'p' },
     sentinelCredentials: { user: 's', password: 'sp' },

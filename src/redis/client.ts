@@ -130,7 +130,7 @@ export async function createSentinelClient(target: Sentinel, settings: ClientSet
   const options = {
     ...safeOptions(settings),
     sentinels: [...target.sentinels],
-    name: target.master,
+    name: target.masterName,
     role: 'master',
     ...loginOf(target.credentials),
     ...(user === undefined ? {} : { sentinelUsername: user }),

@@ -9,7 +9,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { IngotError } from '../std/error.ts'
 import { type ClientSettings, createClusterClient, nodeName, type Phase } from './client.ts'
 import { bySignal, type ConnectionDeps, checkServer, type RedisConnection } from './connection.ts'
-import { commandFault, connectionFault, Unsent } from './failure.ts'
+import { commandError, connectionError, Unsent } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
 import { type ClusterTopology, describeTopology } from './redis-url.ts'
 import { slotOf } from './slot.ts'
@@ -94,7 +94,7 @@ class ClusterConnection implements RedisConnection {
     } catch (error) {
       cluster.disconnect()
       if (signal.aborted) throw signal.reason
-      throw connectionFault(this.description, error instanceof IngotError ? [error] : [...errors, error])
+      throw connectionError(this.description, error instanceof IngotError ? [error] : [...errors, error])
     }
     this.#phase.started = true
     this.#cluster = cluster
@@ -115,7 +115,7 @@ class ClusterConnection implements RedisConnection {
       return await this.#follow(call)
     } catch (error) {
       this.#refresh()
-      throw commandFault(this.description, error)
+      throw commandError(this.description, error)
     }
   }
 
@@ -143,7 +143,7 @@ class ClusterConnection implements RedisConnection {
       await link.subscribe(channel)
     } catch (error) {
       this.#refresh()
-      throw commandFault(this.description, error)
+      throw commandError(this.description, error)
     }
   }
 

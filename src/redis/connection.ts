@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis'
 import { abortable } from '../std/abort.ts'
 import { IngotError } from '../std/error.ts'
 import type { Log } from '../telemetry/log.ts'
-import { commandFault, connectionFault } from './failure.ts'
+import { commandError, connectionError } from './failure.ts'
 import type { Listeners, ScriptCall } from './link.ts'
 import { describeTopology, type RedisTopology } from './redis-url.ts'
 import { judgeServer, type Purpose } from './suitability.ts'
@@ -82,7 +82,7 @@ export async function connectClient(client: Redis, whom: string, signal: AbortSi
   } catch (error) {
     client.disconnect()
     if (signal.aborted) throw signal.reason
-    throw connectionFault(whom, secured ? [dismissed(whom), ...errors, error] : [...errors, error])
+    throw connectionError(whom, secured ? [dismissed(whom), ...errors, error] : [...errors, error])
   } finally {
     client.off('connect', noteConnect)
     client.off('error', note)
@@ -97,7 +97,7 @@ export async function checkServer(client: Redis, topology: RedisTopology, deps: 
   const info = await client
     .info('server', 'replication', 'memory', 'cluster', 'persistence')
     .catch((error: unknown) => {
-      throw commandFault(where, error)
+      throw commandError(where, error)
     })
   const { refusals, warnings } = judgeServer(info, topology.kind, purpose)
   if (refusals.length > 0) {

@@ -29,7 +29,7 @@ function innermost(error: unknown): unknown {
  * A connection that failed: `REDIS_TLS_FAILED`, `REDIS_ACCESS_REFUSED` or `REDIS_UNREACHABLE`, whichever the newest
  * telling error says. `errors` are oldest first.
  */
-export function connectionFault(whom: string, errors: readonly unknown[]): IngotError {
+export function connectionError(whom: string, errors: readonly unknown[]): IngotError {
   const inner = errors.map(innermost)
   const telling = inner.findLast((error) => kindOf(error) !== 'REDIS_UNREACHABLE') ?? inner[0]
   if (telling instanceof IngotError) return telling
@@ -38,7 +38,7 @@ export function connectionFault(whom: string, errors: readonly unknown[]): Ingot
 }
 
 /** A command that failed: the server's error, or that there is no telling whether it ran. */
-export function commandFault(whom: string, error: unknown): IngotError {
+export function commandError(whom: string, error: unknown): IngotError {
   if (error instanceof IngotError) return error
   return new IngotError(kindOf(error), `${whom}: ${reasonOf(error)}`, { cause: error })
 }

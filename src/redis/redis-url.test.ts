@@ -21,7 +21,7 @@ test('reads Sentinels, their master and their own password', () => {
       { host: 'b', port: 26380 },
       { host: '::1', port: 26379 },
     ],
-    master: 'main',
+    masterName: 'main',
     database: 2,
     credentials: { password: 'pw' },
     sentinelCredentials: { password: 'other' },

@@ -51,7 +51,7 @@ export interface Standalone extends Common {
 export interface Sentinel extends Common {
   readonly kind: 'sentinel'
   readonly sentinels: readonly Endpoint[]
-  readonly master: string
+  readonly masterName: string
   readonly database: number
   readonly sentinelCredentials: Credentials
 }
@@ -206,7 +206,7 @@ function sentinel({ endpoints, path, query, common }: Parts): Sentinel {
   return {
     kind: 'sentinel',
     sentinels: endpoints,
-    master: decode(path, 'name'),
+    masterName: decode(path, 'name'),
     database,
     sentinelCredentials,
     ...common,
@@ -256,7 +256,7 @@ export function describeTopology(topology: RedisTopology): string {
     case 'standalone':
       return `Redis at ${list([topology.endpoint])}`
     case 'sentinel':
-      return `Redis master "${topology.master}" of the Sentinels ${list(topology.sentinels)}`
+      return `Redis master "${topology.masterName}" of the Sentinels ${list(topology.sentinels)}`
     case 'cluster':
       return `Redis Cluster at ${list(topology.seeds)}`
     case 'independent':

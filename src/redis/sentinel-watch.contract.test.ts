@@ -62,7 +62,7 @@ async function stage(skip: (reason: string) => never): Promise<Stage> {
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels: [{ host: HOST, port: by }],
-    master: 'm',
+    masterName: 'm',
     database: 0,
     ...credentials,
   }
@@ -70,7 +70,7 @@ async function stage(skip: (reason: string) => never): Promise<Stage> {
   const log = { ...silentLog, warn: (_fields: object, event: string) => void warnings.push(event) }
   const clock = createFakeClock()
   const announcers = await createAnnouncers(target, DEFAULT_SETTINGS)
-  const watch = createSentinelWatch(client, target.master, { announcers, log, clock })
+  const watch = createSentinelWatch(client, target.masterName, { announcers, log, clock })
   scope.defer(() => watch[Symbol.dispose]())
   return {
     servers,
@@ -88,7 +88,7 @@ async function stage(skip: (reason: string) => never): Promise<Stage> {
   }
 }
 
-test('a client that is connected to the announced master is left alone, by whatever name it is called', async ({
+test('a client that is connected to the announced primary is left alone, by whatever name it is called', async ({
   skip,
 }) => {
   const { start, announce, at, by, closes } = await stage(skip)
@@ -107,7 +107,7 @@ test.for([
   ['at another address', '127.0.0.2', 0],
   ['whose name nobody knows', 'nobody.invalid', 0],
 ] as const)(
-  'a master %s has the client reconnect once, however many announce it',
+  'a primary %s has the client reconnect once, however many announce it',
   async ([, host, offset], { skip }) => {
     const { start, announce, at, client, clock, closes } = await stage(skip)
     start()
@@ -121,7 +121,7 @@ test.for([
   },
 )
 
-test('a client that is led to the old master again is not left there, while the announcement is recent', async ({
+test('a client that is led to the old primary again is not left there, while the announcement is recent', async ({
   skip,
 }) => {
   const { start, announce, at, by, client, clock, closes } = await stage(skip)
@@ -173,7 +173,7 @@ test('Sentinels are heard by TLS, as the user that is theirs, with the right to 
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels,
-    master: 'm',
+    masterName: 'm',
     database: 0,
     ...credentials,
     tls: { ca, cert, key },

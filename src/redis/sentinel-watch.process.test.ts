@@ -54,7 +54,7 @@ async function connect(topology: Sentinel): Promise<Seen> {
   return { where: () => connection.run(call).catch(() => undefined), losses: () => losses }
 }
 
-/** When each Sentinel announced a master, in milliseconds. */
+/** When each Sentinel announced a primary, in milliseconds. */
 async function announcements(topology: Sentinel): Promise<readonly number[]> {
   const heard: number[] = []
   for (const announcer of await createAnnouncers(topology, DEFAULT_SETTINGS)) {
@@ -74,8 +74,8 @@ async function until(what: string, check: () => boolean | Promise<boolean>): Pro
   }
 }
 
-const failover = (servers: RedisServers, { sentinels, master }: Sentinel): Promise<string> =>
-  servers.cli(sentinels[0]?.port ?? 0, 'sentinel', 'failover', master)
+const failover = (servers: RedisServers, { sentinels, masterName }: Sentinel): Promise<string> =>
+  servers.cli(sentinels[0]?.port ?? 0, 'sentinel', 'failover', masterName)
 
 test('a planned failover that closes no connection is noticed when it is announced', async ({ skip }) => {
   const [servers, topology] = await serve(skip)
@@ -88,7 +88,7 @@ test('a planned failover that closes no connection is noticed when it is announc
   const delayMs = performance.now() - (heard[0] ?? Number.NEGATIVE_INFINITY)
   expect(delayMs).toBeLessThan(2_000)
   if (!(await servers.cli(old, 'role')).startsWith('master'))
-    throw new Error('inconclusive: the old master was demoted')
+    throw new Error('inconclusive: the old primary was demoted')
   // the other Sentinels say the same
   await until('every announcement', () => heard.length >= topology.sentinels.length)
   await sleep(500)
@@ -97,9 +97,9 @@ test('a planned failover that closes no connection is noticed when it is announc
   reportFault({ fault: 'planned failover that closes no connection', on: 'redis, Sentinel', seen })
 })
 
-/** Has the old master's clients go to the successor as soon as the Sentinel in charge names it, which announces it later. */
-async function handOver(servers: RedisServers, { sentinels, master }: Sentinel, old: number): Promise<number> {
-  const named = `redis-cli -p ${sentinels[0]?.port} sentinel get-master-addr-by-name ${master} | tail -n 1`
+/** Has the old primary's clients go to the successor as soon as the Sentinel in charge names it, which announces it later. */
+async function handOver(servers: RedisServers, { sentinels, masterName }: Sentinel, old: number): Promise<number> {
+  const named = `redis-cli -p ${sentinels[0]?.port} sentinel get-master-addr-by-name ${masterName} | tail -n 1`
   const lines = [
     `for i in $(seq 300); do new=$(${named}); [ "$new" = ${old} ] || break; sleep 0.05; done`,
     `redis-cli -p ${old} replicaof 127.0.0.1 $new >/dev/null`,
@@ -133,13 +133,13 @@ test('a client that asks the Sentinels is not told to reconnect, which ioredis t
   await client.connect()
   phase.started = true
   const [announcers, clock] = [await createAnnouncers(topology, DEFAULT_SETTINGS), createFakeClock()]
-  using watch = createSentinelWatch(client, topology.master, { announcers, log: silentLog, clock })
+  using watch = createSentinelWatch(client, topology.masterName, { announcers, log: silentLog, clock })
   watch.start()
   const seen: string[] = []
   for (const name of ['connecting', 'ready', 'end']) client.on(name, () => seen.push(name))
   client.once('connecting', () => {
     // no Sentinel could be had to say it just then
-    announcers[0]?.emit('message', '+switch-master', `${topology.master} 127.0.0.1 1 127.0.0.1 2`)
+    announcers[0]?.emit('message', '+switch-master', `${topology.masterName} 127.0.0.1 1 127.0.0.1 2`)
     clock.block(10_001)
   })
   client.disconnect(true)

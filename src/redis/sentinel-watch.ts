@@ -1,10 +1,10 @@
 /**
- * Hears from the Sentinels of a new master, and has a client that still talks to the old one ask them again. Without
+ * Hears from the Sentinels of a new primary, and has a client that still talks to the old one ask them again. Without
  * this a planned failover, which closes no connection, goes unnoticed for eight seconds or more: that long Sentinel lets
- * the old master go on as one (redis#6062), and its successor knows nothing of what it grants.
+ * the old primary go on as one (redis#6062), and its successor knows nothing of what it grants.
  *
- * It never closes a connection to the announced master, and none that is not established: a client that reconnects
- * asks the Sentinels anyway. One of them may still name the old master then, so what was announced is compared with
+ * It never closes a connection to the announced primary, and none that is not established: a client that reconnects
+ * asks the Sentinels anyway. One of them may still name the old primary then, so what was announced is compared with
  * every connection of the next `RECENT_MS` too. ioredis has a detector of its own, which closes any connection, and whose
  * clients write their errors to stderr.
  */
@@ -15,7 +15,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { Endpoint } from './redis-url.ts'
 
 const CHANNEL = '+switch-master'
-/** Sentinels tell each other within 2 s, and an old master that answers is demoted after 8 s. */
+/** Sentinels tell each other within 2 s, and an old primary that answers is demoted after 8 s. */
 const RECENT_MS = 10_000
 /** Between attempts to subscribe where it was refused: a wrong ACL must not become a flood. */
 const REFUSED_MS = 5_000
@@ -36,9 +36,9 @@ export interface SentinelWatch extends Disposable {
 }
 
 /** Sentinel's message: name, old host, old port, new host, new port. */
-function announcedIn(message: string, master: string): Endpoint | undefined {
+function announcedIn(message: string, masterName: string): Endpoint | undefined {
   const [name, , , host, port] = message.split(' ')
-  return name === master && host !== undefined ? { host, port: Number(port) } : undefined
+  return name === masterName && host !== undefined ? { host, port: Number(port) } : undefined
 }
 
 /** Whether the socket leads there. In doubt it does not: reconnecting in vain costs less than staying in the past. */
@@ -48,10 +48,10 @@ async function leadsTo(socket: Redis['stream'], { host, port }: Endpoint): Promi
   return addresses.some(({ address }) => address === socket.remoteAddress)
 }
 
-/** Watches over `client`, which follows the master of this name. */
+/** Watches over `client`, which follows the primary that Sentinel knows by this name. */
 export function createSentinelWatch(
   client: Redis,
-  master: string,
+  masterName: string,
   { announcers, log, clock, announced: tell }: WatchDeps,
 ): SentinelWatch {
   let announced: Endpoint | undefined
@@ -66,12 +66,12 @@ export function createSentinelWatch(
     if (await leadsTo(socket, successor)) return
     // both may have changed while the name was looked up, and then were compared by themselves
     if (successor !== announced || !stands(socket)) return
-    log.info(successor, 'another redis master was announced, reconnecting')
+    log.info(successor, 'another redis primary was announced, reconnecting')
     client.disconnect(true)
   }
 
   function hear(message: string): void {
-    const successor = announcedIn(message, master)
+    const successor = announcedIn(message, masterName)
     if (successor === undefined) return
     announced = successor
     untilMs = clock.monotonicMs() + RECENT_MS

@@ -9,7 +9,7 @@ import {
   type Phase,
 } from './client.ts'
 import { type ConnectionDeps, checkServer, connectClient, type RedisConnection } from './connection.ts'
-import { commandFault, Unsent } from './failure.ts'
+import { commandError, Unsent } from './failure.ts'
 import { createLink, type Link, type ScriptCall } from './link.ts'
 import { describeTopology, type Sentinel, type Standalone } from './redis-url.ts'
 import { createSentinelWatch, type SentinelWatch } from './sentinel-watch.ts'
@@ -24,7 +24,7 @@ class SingleConnection implements RedisConnection {
   #link: Link | undefined
   #watch: SentinelWatch | undefined
   readonly #fail = (error: unknown): never => {
-    throw commandFault(this.description, error)
+    throw commandError(this.description, error)
   }
 
   constructor(topology: Standalone | Sentinel, settings: ClientSettings, deps: ConnectionDeps) {
@@ -66,7 +66,7 @@ class SingleConnection implements RedisConnection {
     const announcers = await createAnnouncers(this.#topology, this.#settings)
     const { log, listeners } = this.#deps
     const announced = (): void => listeners.announced?.()
-    return createSentinelWatch(client, this.#topology.master, { announcers, log, clock: systemClock, announced })
+    return createSentinelWatch(client, this.#topology.masterName, { announcers, log, clock: systemClock, announced })
   }
 
   run<T>(call: ScriptCall<T>): Promise<T> {
@@ -78,7 +78,7 @@ class SingleConnection implements RedisConnection {
       if (this.#link === undefined) throw this.#closed()
       await this.#link.subscribe(channel)
     } catch (error) {
-      throw commandFault(this.description, error)
+      throw commandError(this.description, error)
     }
   }
 

@@ -26,7 +26,7 @@ test('a server that is set up for locks is taken without a word', () => {
 
 test.each([
   ['an old version', 'standalone', { redis_version: '6.2.1' }, 'needs Redis 7'],
-  ['a replica', 'standalone', { role: 'slave' }, 'a master is needed'],
+  ['a replica', 'standalone', { role: 'slave' }, 'a primary is needed'],
   ['eviction under a memory limit', 'standalone', { maxmemory: '1', maxmemory_policy: 'volatile-lru' }, 'evict'],
   ['a cluster node by itself', 'standalone', { cluster_enabled: '1' }, 'redis+cluster://'],
   ['a single server as a cluster', 'cluster', {}, 'no cluster'],
@@ -43,7 +43,7 @@ test.each([
   expect(warnings.join()).toContain(reason)
 })
 
-test('a master that may write without its replicas is a warning', () => {
+test('a primary that may write without its replicas is a warning', () => {
   const { min_slaves_good_slaves: _, ...without } = GOOD
   const info = Object.entries(without).map(([name, value]) => `${name}:${value}\r\n`)
   expect(judgeServer(info.join(''), 'sentinel').warnings.join()).toContain('min-replicas-to-write')
@@ -57,5 +57,5 @@ test('a cache is taken by a server that evicts, and warned of one that cannot ma
   })
   expect(judge('standalone', limit, 'cache').warnings.join()).toContain('allkeys-lru')
   expect(judge('standalone', {}, 'cache').warnings.join()).toContain('maxmemory is 0')
-  expect(judge('standalone', { role: 'slave' }, 'cache').refusals.join()).toContain('a master is needed')
+  expect(judge('standalone', { role: 'slave' }, 'cache').refusals.join()).toContain('a primary is needed')
 })

@@ -30,7 +30,7 @@ const REFUSE: readonly Rule[] = [
     if (Number.parseInt(version, 10) >= MIN_MAJOR) return undefined
     return `its version is ${version}; sharded pub/sub needs Redis ${MIN_MAJOR} or later`
   },
-  (facts) => (facts.get('role') === 'master' ? undefined : `its role is ${facts.get('role')}, a master is needed`),
+  (facts) => (facts.get('role') === 'master' ? undefined : `its role is ${facts.get('role')}, a primary is needed`),
   (facts, kind) => {
     const clustered = facts.get('cluster_enabled') === '1'
     if (clustered === (kind === 'cluster')) return undefined
@@ -63,7 +63,7 @@ const WARN_LOCKS: readonly Rule[] = [
   (facts, kind) =>
     (kind !== 'sentinel' && kind !== 'cluster') || facts.has('min_slaves_good_slaves')
       ? undefined
-      : 'min-replicas-to-write is 0: a master cut off from its replicas goes on granting locks that its successor forgets',
+      : 'min-replicas-to-write is 0: a primary cut off from its replicas goes on granting locks that its successor forgets',
   (facts, kind) =>
     kind === 'independent' && facts.get('aof_enabled') !== '1'
       ? 'appendonly is off: after each start its votes do not count until the longest lease has ended'

@@ -15,18 +15,20 @@ export interface DeadlineOptions {
   /** From now on. Infinite: time never ends it. */
   readonly ms: number
   /** The abort reason when time is up. */
-  readonly fault: () => IngotError
+  readonly timeoutError: () => IngotError
   /** Aborts this one too, with its own reason. */
   readonly parent?: AbortSignal | undefined
   /** Keeps the process alive until it is disposed or has passed. Default: false. */
   readonly keepsAlive?: boolean
 }
 
-export function createDeadline({ clock, ms, fault, parent, keepsAlive = false }: DeadlineOptions): Deadline {
+export function createDeadline({ clock, ms, timeoutError, parent, keepsAlive = false }: DeadlineOptions): Deadline {
   const controller = new AbortController()
   const endsMs = clock.monotonicMs() + ms
   const timer =
-    ms === Number.POSITIVE_INFINITY ? undefined : clock.timer(ms, () => controller.abort(fault()), { keepsAlive })
+    ms === Number.POSITIVE_INFINITY
+      ? undefined
+      : clock.timer(ms, () => controller.abort(timeoutError()), { keepsAlive })
   const follow = (): void => controller.abort(parent?.reason)
   parent?.addEventListener('abort', follow, { once: true })
   if (parent?.aborted === true) follow()

@@ -6,7 +6,7 @@ import { createLocker } from '../../lock/locker.ts'
 import type { WaitOptions } from '../../lock/policy.ts'
 import { type ErrorCode, IngotError } from '../../std/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
-import { createFaultyBackend, type Trouble } from '../../testing/locks/failing-backend.ts'
+import { createFailingBackend, type Trouble } from '../../testing/locks/failing-backend.ts'
 import { item } from '../contract.ts'
 import { createMemoryStore } from '../stores/memory/store.ts'
 import { itemLockKey, withBatchLocks } from './batch-locks.ts'
@@ -16,7 +16,7 @@ const unit = { collection, items: [item(1), item(2)] }
 
 function setUp(trouble: Trouble) {
   const clock = createFakeClock()
-  const backend = Object.assign(createFaultyBackend(createMemoryBackend({ clock }), clock), { trouble })
+  const backend = Object.assign(createFailingBackend(createMemoryBackend({ clock }), clock), { trouble })
   const reasons: string[] = []
   const locker = createLocker(backend, { clock, ttlMs: 1_000 })
   const store = withBatchLocks(createMemoryStore(), locker, { waitMs: 50, onUnlocked: (why) => reasons.push(why) })
@@ -69,7 +69,7 @@ async function refusedFor(judge: Judge): Promise<readonly ErrorCode[]> {
   for (const code of OUTAGES) {
     const { clock, backend } = setUp('none')
     const fault = new IngotError(code, 'an outage')
-    const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', fault }) }
+    const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', error: fault }) }
     const locker = createLocker(out, { clock, ttlMs: 1_000 })
     const acquire = locker.acquire.bind(locker)
     const judged = (keys: readonly string[], options?: WaitOptions) =>

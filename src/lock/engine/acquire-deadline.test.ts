@@ -7,12 +7,12 @@ import { createWaiterLimit } from './waiter-limit.ts'
 function setUp(waitMs: number, parent?: AbortSignal) {
   const clock = createFakeClock()
   const calls = createCallSignals(clock)
-  const fault = (): IngotError => new IngotError('LOCK_TIMEOUT', 'time is up')
+  const timeoutError = (): IngotError => new IngotError('LOCK_TIMEOUT', 'time is up')
   return {
     clock,
     calls,
-    patience: new AcquireDeadline(
-      { clock, calls, waitMs, fault, parent, waiterLimit: createWaiterLimit(10) },
+    deadline: new AcquireDeadline(
+      { clock, calls, waitMs, timeoutError, parent, waiterLimit: createWaiterLimit(10) },
       clock.monotonicMs(),
     ),
   }
@@ -46,23 +46,23 @@ test('calls of different lengths do not share', () => {
 })
 
 test('a call that the end of the wait or the caller may cut short has a signal of its own', async () => {
-  const { clock, patience } = setUp(1_000)
-  expect(patience.shared(1_001, clock.monotonicMs())).toBeUndefined()
-  expect(patience.shared(1_000, clock.monotonicMs())).toBeDefined()
-  using call = patience.call(5_000)
+  const { clock, deadline } = setUp(1_000)
+  expect(deadline.shared(1_001, clock.monotonicMs())).toBeUndefined()
+  expect(deadline.shared(1_000, clock.monotonicMs())).toBeDefined()
+  using call = deadline.call(5_000)
   await clock.advance(1_000)
   expect(call.signal.reason).toMatchObject({ code: 'LOCK_TIMEOUT' })
   const abort = new AbortController()
   const mine = setUp(1_000, abort.signal)
-  expect(mine.patience.shared(10, mine.clock.monotonicMs())).toBeUndefined()
-  using cut = mine.patience.call(10)
+  expect(mine.deadline.shared(10, mine.clock.monotonicMs())).toBeUndefined()
+  using cut = mine.deadline.call(10)
   abort.abort('enough')
   expect(cut.signal.reason).toBe('enough')
 })
 
 test('a time that was up before anything waited for it is noticed', () => {
-  const { clock, patience } = setUp(1_000)
-  expect(() => patience.check()).not.toThrow()
+  const { clock, deadline } = setUp(1_000)
+  expect(() => deadline.check()).not.toThrow()
   clock.block(1_001)
-  expect(() => patience.check()).toThrow('time is up')
+  expect(() => deadline.check()).toThrow('time is up')
 })

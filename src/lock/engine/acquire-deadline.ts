@@ -62,7 +62,7 @@ export interface AcquireDeadlineTerms {
   /** From now on; infinite for who does not wait. */
   readonly waitMs: number
   /** The reason when the time is up. */
-  readonly fault: () => IngotError
+  readonly timeoutError: () => IngotError
   /** The caller's own, which ends everything at once. */
   readonly parent: AbortSignal | undefined
   /** Where the caller is counted once it waits. */
@@ -106,11 +106,11 @@ export class AcquireDeadline implements Disposable {
 
   /** Throws the reason when it is over. A time that is up while nothing waits for it is noticed when something does. */
   check(): void {
-    const { parent, fault } = this.#terms
+    const { parent, timeoutError } = this.#terms
     parent?.throwIfAborted()
     if (this.#ended !== undefined) throw this.#ended
     this.#deadline?.signal.throwIfAborted()
-    if (this.#terms.clock.monotonicMs() > this.#endMs) throw fault()
+    if (this.#terms.clock.monotonicMs() > this.#endMs) throw timeoutError()
   }
 
   /**
@@ -123,7 +123,7 @@ export class AcquireDeadline implements Disposable {
 
   /** The same for any call, at its price. Dispose it when the call has been answered. */
   call(ms: number): Deadline {
-    return createDeadline({ clock: this.#terms.clock, ms, fault: callTimeUp, parent: this.signal })
+    return createDeadline({ clock: this.#terms.clock, ms, timeoutError: callTimeUp, parent: this.signal })
   }
 
   [Symbol.dispose](): void {
@@ -133,9 +133,9 @@ export class AcquireDeadline implements Disposable {
   }
 
   #begin(): Deadline {
-    const { clock, parent, fault } = this.#terms
+    const { clock, parent, timeoutError } = this.#terms
     const ms = Math.max(0, this.#endMs - clock.monotonicMs())
-    const deadline = createDeadline({ clock, ms, fault, parent, keepsAlive: true })
+    const deadline = createDeadline({ clock, ms, timeoutError, parent, keepsAlive: true })
     if (this.#ended !== undefined) deadline.end(this.#ended)
     return deadline
   }

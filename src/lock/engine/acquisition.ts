@@ -22,7 +22,7 @@ import {
 import type { News } from './wait-queue.ts'
 
 /** One wish for one key. */
-export interface Wish {
+export interface AcquireRequest {
   readonly key: Key
   readonly terms: Terms
   readonly owner: LeaseOwner
@@ -33,7 +33,7 @@ type Refusal = Extract<Attempt<Fencing>, { kind: 'held' }>
 export type NotGranted = Refusal | Unavailable
 
 export type Outcome<F extends Fencing> =
-  | { readonly kind: 'granted'; readonly holding: HeldLease<F> }
+  | { readonly kind: 'granted'; readonly lease: HeldLease<F> }
   | Refusal
   | Unavailable
 
@@ -48,7 +48,7 @@ const AFTER_END_MS = 2
 
 /** Whether a call that was answered so may have taken effect nevertheless. */
 function mayHaveLanded(answer: Unavailable): boolean {
-  return answer.scope !== 'key' && answer.fault.code !== 'LOCK_BREAKER_OPEN'
+  return answer.scope !== 'key' && answer.error.code !== 'LOCK_BREAKER_OPEN'
 }
 
 /** Why a wait was in vain that has used up its time, by what was last heard. */
@@ -59,7 +59,7 @@ export function timeUpError(news: News, waitMs: number): LockError {
 
 export class Acquisition<F extends Fencing> {
   readonly #deps: HeldLeaseDeps<F>
-  readonly #wish: Wish
+  readonly #request: AcquireRequest
   #delays: Generator<number, void> | undefined
   #token: Token
   /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
@@ -67,39 +67,39 @@ export class Acquisition<F extends Fencing> {
   /** Waits in a row that ended early. */
   #hasty = 0
 
-  constructor(deps: HeldLeaseDeps<F>, wish: Wish) {
+  constructor(deps: HeldLeaseDeps<F>, request: AcquireRequest) {
     this.#deps = deps
-    this.#wish = wish
+    this.#request = request
     this.#token = deps.newToken()
   }
 
   get key(): Key {
-    return this.#wish.key
+    return this.#request.key
   }
 
   /** One attempt, and nothing left behind unless it was granted. */
-  async once(patience: AcquireDeadline): Promise<Outcome<F>> {
+  async once(deadline: AcquireDeadline): Promise<Outcome<F>> {
     const sentMs = this.#deps.policy.clock.monotonicMs()
-    const outcome = this.accept(await this.#ask(false, patience, sentMs), sentMs)
+    const outcome = this.accept(await this.#ask(false, deadline, sentMs), sentMs)
     if (outcome.kind !== 'granted') this.#cleanUp()
     return outcome
   }
 
   /** Attempts until granted. Rejects with the signal's reason, `OVERLOADED`, or with what used up the time. */
-  async untilGranted(patience: AcquireDeadline): Promise<HeldLease<F>> {
+  async untilGranted(deadline: AcquireDeadline): Promise<HeldLease<F>> {
     const { clock } = this.#deps.policy
     try {
       for (;;) {
         const sentMs = clock.monotonicMs()
-        const outcome = this.accept(await this.#ask(true, patience, sentMs), sentMs)
-        if (outcome.kind === 'granted') return outcome.holding
-        patience.wait()
-        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, patience, sentMs)
-        else await this.#afterRefusal(outcome, patience)
+        const outcome = this.accept(await this.#ask(true, deadline, sentMs), sentMs)
+        if (outcome.kind === 'granted') return outcome.lease
+        deadline.wait()
+        if (outcome.kind === 'unavailable') await this.#afterOutage(outcome, deadline, sentMs)
+        else await this.#afterRefusal(outcome, deadline)
       }
     } catch (thrown) {
       this.#cleanUp()
-      throw isTimeUp(thrown) ? timeUpError(this.#wish.owner.turn.news, this.#wish.terms.waitMs) : thrown
+      throw isTimeUp(thrown) ? timeUpError(this.#request.owner.turn.news, this.#request.terms.waitMs) : thrown
     }
   }
 
@@ -114,13 +114,13 @@ export class Acquisition<F extends Fencing> {
       this.#trace ||= mayHaveLanded(attempt)
       return attempt
     }
-    const { key, terms, owner } = this.#wish
+    const { key, terms, owner } = this.#request
     const ttlMs = Math.min(terms.ttlMs, attempt.ttlMs)
     if (safeEndMs(sentMs, ttlMs) <= this.#deps.policy.clock.monotonicMs()) return this.#tooLate()
     const granted: Granted<F> = { key, token: this.#token, fence: attempt.fence, sentMs, ttlMs }
     this.#trace = false
     this.#report('held')
-    return { kind: 'granted', holding: createHeldLease(this.#deps, terms, granted, owner) }
+    return { kind: 'granted', lease: createHeldLease(this.#deps, terms, granted, owner) }
   }
 
   /** Ends the acquisition without a grant: releases in the background whatever an attempt may have left behind. */
@@ -135,21 +135,21 @@ export class Acquisition<F extends Fencing> {
     this.#token = this.#deps.newToken()
   }
 
-  request(willWait: boolean): LeaseRequest {
-    const { key, terms } = this.#wish
+  leaseRequest(willWait: boolean): LeaseRequest {
+    const { key, terms } = this.#request
     return { key, token: this.#token, ttlMs: terms.ttlMs, willWait }
   }
 
-  #ask(willWait: boolean, patience: AcquireDeadline, nowMs: number): Promise<Attempt<F>> {
-    const { callMs } = this.#wish.terms
-    const signal = patience.shared(callMs, nowMs)
-    if (signal === undefined) return this.#askAlone(willWait, patience)
-    return this.#deps.backend.tryAcquire(this.request(willWait), signal)
+  #ask(willWait: boolean, deadline: AcquireDeadline, nowMs: number): Promise<Attempt<F>> {
+    const { callMs } = this.#request.terms
+    const signal = deadline.shared(callMs, nowMs)
+    if (signal === undefined) return this.#askAlone(willWait, deadline)
+    return this.#deps.backend.tryAcquire(this.leaseRequest(willWait), signal)
   }
 
-  async #askAlone(willWait: boolean, patience: AcquireDeadline): Promise<Attempt<F>> {
-    using call = patience.call(this.#wish.terms.callMs)
-    return await this.#deps.backend.tryAcquire(this.request(willWait), call.signal)
+  async #askAlone(willWait: boolean, deadline: AcquireDeadline): Promise<Attempt<F>> {
+    using call = deadline.call(this.#request.terms.callMs)
+    return await this.#deps.backend.tryAcquire(this.leaseRequest(willWait), call.signal)
   }
 
   /** The answer used up the lease. It is given back, and the next attempt is a new owner's. */
@@ -160,34 +160,34 @@ export class Acquisition<F extends Fencing> {
     return unavailable('the grant came too late to be of use')
   }
 
-  async #afterOutage(outage: Unavailable, patience: AcquireDeadline, sentMs: number): Promise<void> {
+  async #afterOutage(outage: Unavailable, deadline: AcquireDeadline, sentMs: number): Promise<void> {
     const silentMs = this.#deps.policy.clock.monotonicMs() - sentMs
     // cut short by the end of the wait, an attempt says nothing, and after a while more than the refusal before it
-    if (silentMs > OUTDATED_MS && this.#wish.owner.turn.news === 'held') this.#report('nothing')
-    patience.check()
-    this.#report(outage.fault)
-    if (outage.scope === 'key' || outage.fault.code === 'LOCK_BREAKER_OPEN') throw outageError(outage.fault)
-    await this.#sleep(patience.signal)
+    if (silentMs > OUTDATED_MS && this.#request.owner.turn.news === 'held') this.#report('nothing')
+    deadline.check()
+    this.#report(outage.error)
+    if (outage.scope === 'key' || outage.error.code === 'LOCK_BREAKER_OPEN') throw outageError(outage.error)
+    await this.#sleep(deadline.signal)
   }
 
   #report(news: News): void {
-    this.#wish.owner.turn.report(news)
+    this.#request.owner.turn.report(news)
   }
 
-  async #afterRefusal(refusal: Refusal, patience: AcquireDeadline): Promise<void> {
-    patience.check()
+  async #afterRefusal(refusal: Refusal, deadline: AcquireDeadline): Promise<void> {
+    deadline.check()
     const { backend, policy } = this.#deps
     if (backend.wait === undefined || refusal.ticket === undefined) {
-      return this.#sleep(patience.signal, refusal.remainingMs)
+      return this.#sleep(deadline.signal, refusal.remainingMs)
     }
     const ms = Math.min(policy.recheckMs, (refusal.remainingMs ?? policy.recheckMs) + AFTER_END_MS)
     const beganMs = policy.clock.monotonicMs()
-    using bound = patience.call(ms)
-    await backend.wait(this.#wish.key, refusal.ticket, bound.signal)
-    patience.check()
+    using bound = deadline.call(ms)
+    await backend.wait(this.#request.key, refusal.ticket, bound.signal)
+    deadline.check()
     this.#hasty = policy.clock.monotonicMs() - beganMs < EARLY_MS ? this.#hasty + 1 : 0
     // a backend that cannot wait must not make this a busy loop
-    if (this.#hasty > MAX_HASTY) await this.#sleep(patience.signal)
+    if (this.#hasty > MAX_HASTY) await this.#sleep(deadline.signal)
   }
 
   async #sleep(signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {
@@ -200,8 +200,8 @@ export class Acquisition<F extends Fencing> {
   #cleanUp(): void {
     if (!this.#trace) return
     this.#trace = false
-    const { backgroundReleases: abandoner, policy } = this.#deps
-    const lease = { key: this.#wish.key, token: this.#token }
-    abandoner.releaseLater(lease, policy.clock.monotonicMs() + this.#wish.terms.ttlMs)
+    const { backgroundReleases, policy } = this.#deps
+    const lease = { key: this.#request.key, token: this.#token }
+    backgroundReleases.releaseLater(lease, policy.clock.monotonicMs() + this.#request.terms.ttlMs)
   }
 }

@@ -3,7 +3,7 @@ import { createBreaker } from '../../std/breaker.ts'
 import { IngotError } from '../../std/error.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { createFakeClock } from '../../testing/clock.ts'
-import { createFaultyBackend, withMany } from '../../testing/locks/failing-backend.ts'
+import { createFailingBackend, withMany } from '../../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from '../backends/memory/backend.ts'
 import { createLocker } from '../locker.ts'
 import { createLockMeasures, unmeasured } from '../measure.ts'
@@ -19,29 +19,29 @@ const wanted = (key = newToken()) => ({ key, token: newToken(), ttlMs: 1_000 })
 
 function setUp() {
   const clock = createFakeClock()
-  const faulty = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const failing = createFailingBackend(createMemoryBackend({ clock }), clock)
   const breaker = createBreaker({ volume: 5, restMs: 1_000 })
-  const backend = withBreaker(faulty, breaker, unmeasured)
-  return { clock, faulty, breaker, backend }
+  const backend = withBreaker(failing, breaker, unmeasured)
+  return { clock, failing, breaker, backend }
 }
 
 test('opens after repeated outages, probes once after its rest, and closes when the probe succeeds', async () => {
-  const { faulty, breaker, backend } = setUp()
-  faulty.trouble = 'down'
+  const { failing, breaker, backend } = setUp()
+  failing.trouble = 'down'
   for (let i = 0; i < 5; i++) await backend.tryAcquire(wanted(), never)
   expect(breaker.state).toBe('open')
   const refused = await backend.tryAcquire(wanted(), never)
-  expect(refused).toMatchObject({ kind: 'unavailable', fault: { code: 'LOCK_BREAKER_OPEN' } })
-  expect(faulty.calls).toHaveLength(5)
+  expect(refused).toMatchObject({ kind: 'unavailable', error: { code: 'LOCK_BREAKER_OPEN' } })
+  expect(failing.calls).toHaveLength(5)
 
   await vi.advanceTimersByTimeAsync(1_000)
   expect(breaker.state).toBe('half-open')
   const probes = await Promise.all([1, 2, 3].map(() => backend.tryAcquire(wanted(), never)))
-  expect(faulty.calls).toHaveLength(6)
+  expect(failing.calls).toHaveLength(6)
   expect(probes.map((p) => p.kind)).toEqual(['unavailable', 'unavailable', 'unavailable'])
   expect(breaker.state).toBe('open')
 
-  faulty.trouble = 'none'
+  failing.trouble = 'none'
   await vi.advanceTimersByTimeAsync(1_000)
   expect((await backend.tryAcquire(wanted(), never)).kind).toBe('granted')
   expect(breaker.state).toBe('closed')
@@ -65,12 +65,12 @@ test('a caller who gives up does not count, a call that took too long does', asy
 })
 
 test('an open breaker does not take away what is held', async () => {
-  const { clock, faulty, breaker, backend } = setUp()
+  const { clock, failing, breaker, backend } = setUp()
   const locker = createLocker(backend, { clock, ttlMs: 1_000 })
   const grant = await locker.acquire('k')
-  faulty.trouble = 'down'
+  failing.trouble = 'down'
   for (let i = 0; i < 10; i++) await backend.tryAcquire(wanted(), never)
-  faulty.trouble = 'none'
+  failing.trouble = 'none'
   expect(breaker.state).toBe('open')
   await clock.advance(3_000)
   expect(grant.isHeld()).toBe(true)
@@ -78,36 +78,36 @@ test('an open breaker does not take away what is held', async () => {
 })
 
 test('waiting ends at once when the breaker is open', async () => {
-  const { clock, faulty, backend } = setUp()
+  const { clock, failing, backend } = setUp()
   const locker = createLocker(backend, { clock })
-  faulty.trouble = 'down'
+  failing.trouble = 'down'
   for (let i = 0; i < 5; i++) await backend.tryAcquire(wanted(), never)
   await expect(locker.acquire('k')).rejects.toMatchObject({ code: 'LOCK_BREAKER_OPEN' })
 })
 
 test('several keys in one exchange are guarded too, and stay absent where they are', async () => {
-  const { faulty, breaker, backend } = setUp()
+  const { failing, breaker, backend } = setUp()
   expect('tryAcquireMany' in backend).toBe(false)
-  const many = withBreaker(withMany(faulty), breaker, unmeasured)
-  faulty.trouble = 'down'
+  const many = withBreaker(withMany(failing), breaker, unmeasured)
+  failing.trouble = 'down'
   for (let i = 0; i < 5; i++) await many.tryAcquireMany?.([wanted(), wanted()], never)
   expect(await many.tryAcquireMany?.([wanted(), wanted()], never)).toMatchObject([
-    { fault: { code: 'LOCK_BREAKER_OPEN' } },
-    { fault: { code: 'LOCK_BREAKER_OPEN' } },
+    { error: { code: 'LOCK_BREAKER_OPEN' } },
+    { error: { code: 'LOCK_BREAKER_OPEN' } },
   ])
 })
 
 test('counts calls, waits, holds, losses and the state of the breaker', async () => {
-  const { clock, faulty, breaker } = setUp()
+  const { clock, failing, breaker } = setUp()
   const metrics = createMetrics()
   const measures = createLockMeasures(metrics)
-  const backend = withTelemetry(withBreaker(withMany(faulty), breaker, measures), measures, clock)
+  const backend = withTelemetry(withBreaker(withMany(failing), breaker, measures), measures, clock)
   const locker = createLocker(backend, { clock, measures, ttlMs: 1_000 })
   const [first] = [await locker.acquire('k'), await locker.acquire(['a', 'b'])]
   expect((await locker.tryAcquire('k')).kind).toBe('held')
   await createLocker(backend, { clock }).tryAcquire('k')
   await first.release()
-  faulty.trouble = 'down'
+  failing.trouble = 'down'
   await clock.advance(2_000)
   for (let i = 0; i < 20; i++) await backend.tryAcquire(wanted(), never)
   measures.staleWrite('sqlite')

@@ -65,27 +65,27 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
   readonly key: Key
   readonly fence: FenceOf<F>
   readonly keys: readonly Key[]
-  readonly #holdings: HeldLeases<F>
+  readonly #leases: HeldLeases<F>
   readonly #loss: Loss
   #releasing: Promise<Release> | undefined
 
-  constructor(holdings: HeldLeases<F>, loss: Loss) {
-    this.key = holdings[0].key
-    this.fence = holdings[0].fence
-    this.keys = holdings.map((h) => h.key)
-    this.#holdings = holdings
+  constructor(leases: HeldLeases<F>, loss: Loss) {
+    this.key = leases[0].key
+    this.fence = leases[0].fence
+    this.keys = leases.map((h) => h.key)
+    this.#leases = leases
     this.#loss = loss
   }
 
   fenceOf(key: Key): FenceOf<F> {
-    const holding = this.#holdings.find((h) => h.key === key)
-    if (holding !== undefined) return holding.fence
+    const lease = this.#leases.find((h) => h.key === key)
+    if (lease !== undefined) return lease.fence
     throw new IngotError('LOCK_KEY_INVALID', 'the key is not one of those held here')
   }
 
   get signal(): AbortSignal {
     // asking is what notices: a loss found here aborts the controller
-    for (const holding of this.#holdings) holding.lost()
+    for (const lease of this.#leases) lease.lost()
     return this.#loss.signal
   }
 
@@ -95,21 +95,21 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
 
   assertHeld(): void {
     if (this.isHeld()) return
-    for (const holding of this.#holdings) {
-      const fault = holding.lost()
-      if (fault !== undefined) throw fault
+    for (const lease of this.#leases) {
+      const error = lease.lost()
+      if (error !== undefined) throw error
     }
     throw new LockError('lost', 'LOCK_LOST', 'the lock was released already')
   }
 
   remainingMs(): number {
     let least = Number.POSITIVE_INFINITY
-    for (const holding of this.#holdings) least = Math.min(least, holding.remainingMs())
+    for (const lease of this.#leases) least = Math.min(least, lease.remainingMs())
     return Math.max(0, least)
   }
 
   async extend(ttlMs?: number): Promise<ExtendOutcome> {
-    const answers = await Promise.all(this.#holdings.map((h) => h.extend(ttlMs)))
+    const answers = await Promise.all(this.#leases.map((h) => h.extend(ttlMs)))
     const bad = answers.find((a) => a.kind === 'lost') ?? answers.find((a) => a.kind === 'unavailable')
     if (bad !== undefined) return bad
     const remainingMs = this.remainingMs()
@@ -122,8 +122,8 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
   }
 
   #release(): Promise<Release> {
-    const [first, ...rest] = this.#holdings
-    return rest.length === 0 ? first.release() : Promise.all(this.#holdings.map((h) => h.release())).then(worst)
+    const [first, ...rest] = this.#leases
+    return rest.length === 0 ? first.release() : Promise.all(this.#leases.map((h) => h.release())).then(worst)
   }
 
   releaseSoon(): void {
@@ -138,7 +138,7 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
 /** At least one lease, in the order in which they were taken. */
 export type HeldLeases<F extends Fencing> = readonly [HeldLease<F>, ...HeldLease<F>[]]
 
-/** `loss` is what the holdings' owner aborts when one of them is lost. Key and fence are the first one's. */
-export function createGrant<F extends Fencing>(holdings: HeldLeases<F>, loss: Loss): Grant<F> {
-  return new HeldGrant(holdings, loss)
+/** `loss` is what the leases' owner aborts when one of them is lost. Key and fence are the first one's. */
+export function createGrant<F extends Fencing>(leases: HeldLeases<F>, loss: Loss): Grant<F> {
+  return new HeldGrant(leases, loss)
 }

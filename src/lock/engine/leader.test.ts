@@ -3,14 +3,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { IngotError } from '../../std/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
-import { createFaultyBackend } from '../../testing/locks/failing-backend.ts'
+import { createFailingBackend } from '../../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from '../backends/memory/backend.ts'
 import { createLocker } from '../locker.ts'
 import type { LeaderState } from './leader.ts'
 
 function setUp() {
   const clock = createFakeClock()
-  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const backend = createFailingBackend(createMemoryBackend({ clock }), clock)
   const open = () => createLocker(backend, { clock, ttlMs: 1_000 })
   return { clock, backend, open }
 }
@@ -105,15 +105,15 @@ test('after an abort only the end that was asked for is no error', async () => {
 test('a campaign goes on through outages, ends with the signal, and with the locker', async () => {
   const { clock, backend, open } = setUp()
   backend.trouble = 'down'
-  const faults: unknown[] = []
+  const codes: unknown[] = []
   const abort = new AbortController()
   const onChange = (state: LeaderState): void => {
-    if (state.kind === 'campaigning' && state.fault !== undefined) faults.push(state.fault.code)
+    if (state.kind === 'campaigning' && state.error !== undefined) codes.push(state.error.code)
   }
   const campaign = open().lead('k', async () => 'led', { signal: abort.signal, onChange })
   await clock.advance(40_000)
-  expect(faults.length).toBeGreaterThan(0)
-  expect(new Set(faults)).toEqual(new Set(['LOCK_BACKEND_UNAVAILABLE']))
+  expect(codes.length).toBeGreaterThan(0)
+  expect(new Set(codes)).toEqual(new Set(['LOCK_BACKEND_UNAVAILABLE']))
   backend.trouble = 'none'
   expect(await whileTimePasses(clock, campaign)).toEqual({ kind: 'done', value: 'led' })
 

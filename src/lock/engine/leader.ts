@@ -27,9 +27,9 @@ export interface Leadership<F extends Fencing = Fencing> {
 
 /** For logs and metrics. `fault`: why the last campaign failed; a campaign goes on after an outage. */
 export type LeaderState<F extends Fencing = Fencing> =
-  | { readonly kind: 'campaigning'; readonly fault?: IngotError }
+  | { readonly kind: 'campaigning'; readonly error?: IngotError }
   | { readonly kind: 'leading'; readonly fence: FenceOf<F> }
-  | { readonly kind: 'lost'; readonly fault: unknown }
+  | { readonly kind: 'lost'; readonly error: unknown }
 
 export interface LeadOptions<F extends Fencing = Fencing> extends AcquireOptions {
   /** Called with each new state. What it throws rejects `lead`. */
@@ -104,7 +104,7 @@ class Candidate<F extends Fencing, T> {
         if (this.#signal.aborted) return undefined
         if (!worthAnother(thrown)) throw thrown
         if (thrown.code === 'LOCK_TIMEOUT') continue
-        this.#tell({ kind: 'campaigning', fault: thrown })
+        this.#tell({ kind: 'campaigning', error: thrown })
         await this.#pause(clock, Math.max(MIN_PAUSE_MS, delays.next().value ?? 0))
       }
     }
@@ -139,7 +139,7 @@ class Candidate<F extends Fencing, T> {
     } finally {
       await grant.release()
     }
-    if (grant.signal.aborted) this.#tell({ kind: 'lost', fault: grant.signal.reason })
+    if (grant.signal.aborted) this.#tell({ kind: 'lost', error: grant.signal.reason })
     return undefined
   }
 

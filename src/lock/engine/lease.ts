@@ -56,7 +56,7 @@ export interface Granted<F extends Fencing> {
 /** Where a lease reports its loss, once, and where its place in the local line is given up. */
 export interface LeaseOwner {
   readonly turn: LocalTurn
-  onLost(fault: IngotError): void
+  onLost(error: IngotError): void
 }
 
 /** Monotonic milliseconds until which a lease is certainly ours. */
@@ -206,7 +206,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   async #extend(ttlMs: number): Promise<Extension> {
     const { backend, policy } = this.#deps
     const ms = Math.min(this.#terms.callMs, Math.max(1, this.#endMs - this.#now()))
-    using call = createDeadline({ clock: policy.clock, ms, fault: callTimeUp })
+    using call = createDeadline({ clock: policy.clock, ms, timeoutError: callTimeUp })
     return await backend.extend({ key: this.key, token: this.#token, ttlMs }, call.signal)
   }
 
@@ -228,24 +228,24 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   #release(): Promise<Release> {
     if (this.#lost?.facts['cause'] === 'taken') return Promise.resolve({ kind: 'lost' })
     this.#timer?.cancel()
-    const { backend, calls, backgroundReleases: abandoner } = this.#deps
+    const { backend, calls, backgroundReleases } = this.#deps
     const signal = calls.of(this.#terms.callMs, this.#now())
-    abandoner.begin()
+    backgroundReleases.begin()
     return backend.release({ key: this.key, token: this.#token }, signal).then(
       (answer) => this.#released(answer),
       (thrown: unknown) => {
-        abandoner.end()
+        backgroundReleases.end()
         throw thrown
       },
     )
   }
 
   #released(answer: Release): Release {
-    const { backgroundReleases: abandoner } = this.#deps
+    const { backgroundReleases } = this.#deps
     if (answer.kind === 'unavailable') {
-      abandoner.releaseLater({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
+      backgroundReleases.releaseLater({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
     }
-    abandoner.end()
+    backgroundReleases.end()
     if (this.#lost === undefined) this.#over()
     return answer
   }

@@ -2,25 +2,25 @@
 import type { IngotError } from '../../std/error.ts'
 
 export class Loss {
-  #fault: IngotError | undefined
+  #error: IngotError | undefined
   #controller: AbortController | undefined
 
-  /** The first fault is the one that counts. */
-  report(fault: IngotError): void {
-    if (this.#fault !== undefined) return
-    this.#fault = fault
-    this.#controller?.abort(fault)
+  /** The first error is the one that counts. */
+  report(error: IngotError): void {
+    if (this.#error !== undefined) return
+    this.#error = error
+    this.#controller?.abort(error)
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      if (this.#fault !== undefined) this.#controller.abort(this.#fault)
+      if (this.#error !== undefined) this.#controller.abort(this.#error)
     }
     return this.#controller.signal
   }
 
   check(): void {
-    if (this.#fault !== undefined) throw this.#fault
+    if (this.#error !== undefined) throw this.#error
   }
 }

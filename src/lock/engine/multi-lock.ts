@@ -8,7 +8,7 @@ import { isTimeUp } from '../lock-error.ts'
 import { unavailable } from '../outage.ts'
 import type { Terms } from '../policy.ts'
 import type { AcquireDeadline } from './acquire-deadline.ts'
-import { Acquisition, type NotGranted, timeUpError, type Wish } from './acquisition.ts'
+import { type AcquireRequest, Acquisition, type NotGranted, timeUpError } from './acquisition.ts'
 import type { HeldLeases } from './grant.ts'
 import type { HeldLease, HeldLeaseDeps } from './lease.ts'
 import { Loss } from './loss.ts'
@@ -42,23 +42,23 @@ class MultiLockAttempt<F extends Fencing> {
   readonly #terms: Terms
   readonly #loss = new Loss()
   readonly #turns: LocalTurn[] = []
-  readonly #holdings: HeldLease<F>[] = []
+  readonly #leases: HeldLease<F>[] = []
 
   constructor(deps: MultiLockDeps<F>, terms: Terms) {
     this.#deps = deps
     this.#terms = terms
   }
 
-  untilGranted(keys: Keys, patience: AcquireDeadline): Promise<MultiLock<F>> {
-    return keys.length === 1 ? this.#one(keys[0], patience) : this.#all(keys, patience)
+  untilGranted(keys: Keys, deadline: AcquireDeadline): Promise<MultiLock<F>> {
+    return keys.length === 1 ? this.#one(keys[0], deadline) : this.#all(keys, deadline)
   }
 
-  async #one(key: Key, patience: AcquireDeadline): Promise<MultiLock<F>> {
-    patience.check()
-    const turn = await this.#turn(key, patience)
+  async #one(key: Key, deadline: AcquireDeadline): Promise<MultiLock<F>> {
+    deadline.check()
+    const turn = await this.#turn(key, deadline)
     try {
-      const holding = await this.#acquisition(key, turn).untilGranted(patience)
-      return { kind: 'granted', leases: [holding], loss: this.#loss }
+      const lease = await this.#acquisition(key, turn).untilGranted(deadline)
+      return { kind: 'granted', leases: [lease], loss: this.#loss }
     } catch (thrown) {
       turn.leave()
       throw thrown
@@ -66,63 +66,63 @@ class MultiLockAttempt<F extends Fencing> {
   }
 
   /** Waits in line. A time that is up there is explained by what the first in line has heard. */
-  async #turn(key: Key, patience: AcquireDeadline): Promise<LocalTurn> {
-    const { localQueue: turns } = this.#deps
-    const turn = turns.tryEnter(key)
+  async #turn(key: Key, deadline: AcquireDeadline): Promise<LocalTurn> {
+    const { localQueue } = this.#deps
+    const turn = localQueue.tryEnter(key)
     if (turn !== undefined) return turn
-    patience.wait()
+    deadline.wait()
     try {
-      return await turns.enter(key, patience.signal)
+      return await localQueue.enter(key, deadline.signal)
     } catch (thrown) {
-      throw isTimeUp(thrown) ? timeUpError(turns.news(key), this.#terms.waitMs) : thrown
+      throw isTimeUp(thrown) ? timeUpError(localQueue.news(key), this.#terms.waitMs) : thrown
     }
   }
 
-  async #all(keys: Keys, patience: AcquireDeadline): Promise<MultiLock<F>> {
+  async #all(keys: Keys, deadline: AcquireDeadline): Promise<MultiLock<F>> {
     try {
       const acquisitions: Acquisition<F>[] = []
-      for (const key of keys) acquisitions.push(this.#plan(key, await this.#turn(key, patience)))
-      await this.#together(acquisitions, patience)
-      for (const acquisition of acquisitions.slice(this.#holdings.length)) {
-        this.#holdings.push(await acquisition.untilGranted(patience))
+      for (const key of keys) acquisitions.push(this.#plan(key, await this.#turn(key, deadline)))
+      await this.#together(acquisitions, deadline)
+      for (const acquisition of acquisitions.slice(this.#leases.length)) {
+        this.#leases.push(await acquisition.untilGranted(deadline))
       }
       this.#loss.check()
-      return this.#claimed()
+      return this.#granted()
     } catch (thrown) {
       this.#giveBack()
       throw thrown
     }
   }
 
-  async once(keys: Keys, patience: AcquireDeadline): Promise<MultiLockOutcome<F>> {
+  async once(keys: Keys, deadline: AcquireDeadline): Promise<MultiLockOutcome<F>> {
     const acquisitions: Acquisition<F>[] = []
     for (const key of keys) {
       const turn = this.#deps.localQueue.tryEnter(key)
       if (turn === undefined) return this.#refused(this.#heard(key), key)
       acquisitions.push(this.#plan(key, turn))
     }
-    const refusal = keys.length > 1 ? await this.#together(acquisitions, patience) : undefined
+    const refusal = keys.length > 1 ? await this.#together(acquisitions, deadline) : undefined
     if (refusal !== undefined) {
       // the keys behind it were declined already; what this one may have got without hearing of it goes back too
-      acquisitions[this.#holdings.length]?.giveUp()
-      return this.#refused(refusal, keys[this.#holdings.length] ?? keys[0])
+      acquisitions[this.#leases.length]?.giveUp()
+      return this.#refused(refusal, keys[this.#leases.length] ?? keys[0])
     }
-    return this.#oneByOne(acquisitions.slice(this.#holdings.length), patience)
+    return this.#oneByOne(acquisitions.slice(this.#leases.length), deadline)
   }
 
   /** What those who wait for the key in this process have heard of it. */
   #heard(key: Key): NotGranted {
     const news = this.#deps.localQueue.news(key)
-    return typeof news === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', fault: news }
+    return typeof news === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', error: news }
   }
 
-  async #oneByOne(acquisitions: readonly Acquisition<F>[], patience: AcquireDeadline): Promise<MultiLockOutcome<F>> {
+  async #oneByOne(acquisitions: readonly Acquisition<F>[], deadline: AcquireDeadline): Promise<MultiLockOutcome<F>> {
     for (const acquisition of acquisitions) {
-      const outcome = await acquisition.once(patience)
+      const outcome = await acquisition.once(deadline)
       if (outcome.kind !== 'granted') return this.#refused(outcome, acquisition.key)
-      this.#holdings.push(outcome.holding)
+      this.#leases.push(outcome.lease)
     }
-    return this.#claimed()
+    return this.#granted()
   }
 
   #plan(key: Key, turn: LocalTurn): Acquisition<F> {
@@ -131,21 +131,21 @@ class MultiLockAttempt<F extends Fencing> {
   }
 
   #acquisition(key: Key, turn: LocalTurn): Acquisition<F> {
-    const owner = { turn, onLost: (fault: IngotError) => this.#loss.report(fault) }
-    const wish: Wish = { key, terms: this.#terms, owner }
-    return new Acquisition(this.#deps, wish)
+    const owner = { turn, onLost: (error: IngotError) => this.#loss.report(error) }
+    const request: AcquireRequest = { key, terms: this.#terms, owner }
+    return new Acquisition(this.#deps, request)
   }
 
   /**
    * Asks for all keys in one exchange. Kept is what was granted before the first refusal, which is answered: a key held
    * out of order while waiting for an earlier one is how deadlocks are made.
    */
-  async #together(acquisitions: readonly Acquisition<F>[], patience: AcquireDeadline): Promise<NotGranted | undefined> {
+  async #together(acquisitions: readonly Acquisition<F>[], deadline: AcquireDeadline): Promise<NotGranted | undefined> {
     const { backend, policy } = this.#deps
     if (backend.tryAcquireMany === undefined) return undefined
     const sentMs = policy.clock.monotonicMs()
-    using call = patience.call(this.#terms.callMs)
-    const requests = acquisitions.map((a) => a.request(false))
+    using call = deadline.call(this.#terms.callMs)
+    const requests = acquisitions.map((a) => a.leaseRequest(false))
     const attempts = await backend.tryAcquireMany(requests, call.signal)
     return this.#keepPrefix(acquisitions, attempts, sentMs)
   }
@@ -163,15 +163,15 @@ class MultiLockAttempt<F extends Fencing> {
         continue
       }
       const outcome = acquisition.accept(attempt, sentMs)
-      if (outcome.kind === 'granted') this.#holdings.push(outcome.holding)
+      if (outcome.kind === 'granted') this.#leases.push(outcome.lease)
       else refusal = outcome
     }
     return refusal
   }
 
-  #claimed(): MultiLock<F> {
-    const [first, ...rest] = this.#holdings
-    if (first === undefined) throw new TypeError('a claim has at least one key')
+  #granted(): MultiLock<F> {
+    const [first, ...rest] = this.#leases
+    if (first === undefined) throw new TypeError('a multi-lock has at least one key')
     return { kind: 'granted', leases: [first, ...rest], loss: this.#loss }
   }
 
@@ -182,19 +182,19 @@ class MultiLockAttempt<F extends Fencing> {
 
   /** Leases give up their turns when their release has been answered; the other turns are given up at once. */
   #giveBack(): void {
-    for (const holding of this.#holdings) void holding.release()
-    for (const turn of this.#turns.slice(this.#holdings.length)) turn.leave()
+    for (const lease of this.#leases) void lease.release()
+    for (const turn of this.#turns.slice(this.#leases.length)) turn.leave()
   }
 }
 
-/** Waits for all keys. Rejects, holding nothing for longer than its release takes, as `Locker.acquire` says. */
+/** Waits for all keys. Rejects, lease nothing for longer than its release takes, as `Locker.acquire` says. */
 export function acquireAll<F extends Fencing>(
   deps: MultiLockDeps<F>,
   terms: Terms,
   keys: Keys,
-  patience: AcquireDeadline,
+  deadline: AcquireDeadline,
 ): Promise<MultiLock<F>> {
-  return new MultiLockAttempt(deps, terms).untilGranted(keys, patience)
+  return new MultiLockAttempt(deps, terms).untilGranted(keys, deadline)
 }
 
 /** One attempt at all keys. */
@@ -202,7 +202,7 @@ export function acquireAllOnce<F extends Fencing>(
   deps: MultiLockDeps<F>,
   terms: Terms,
   keys: Keys,
-  patience: AcquireDeadline,
+  deadline: AcquireDeadline,
 ): Promise<MultiLockOutcome<F>> {
-  return new MultiLockAttempt(deps, terms).once(keys, patience)
+  return new MultiLockAttempt(deps, terms).once(keys, deadline)
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { IngotError } from '../../std/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
-import { createFaultyBackend } from '../../testing/locks/failing-backend.ts'
+import { createFailingBackend } from '../../testing/locks/failing-backend.ts'
 import type { LeaseRequest } from '../backend.ts'
 import { createMemoryBackend } from '../backends/memory/backend.ts'
 import { createLocker } from '../locker.ts'
@@ -16,7 +16,7 @@ const NAME = 'images'
 
 function setUp(options: LockerOptions = {}) {
   const clock = createFakeClock()
-  const backend = createFaultyBackend(createMemoryBackend({ clock }), clock)
+  const backend = createFailingBackend(createMemoryBackend({ clock }), clock)
   const open = (permits: number) =>
     createLocker(backend, { clock, ttlMs: 1_000, waitMs: 5_000, ...options }).semaphore(NAME, { permits })
   return { clock, backend, open }
@@ -81,7 +81,7 @@ test('a permit whose holder vanished returns when its lease ends', async () => {
   expect(grant.isHeld()).toBe(true)
 })
 
-test('waiting ends with LOCK_TIMEOUT or the reason of the signal, and leaves no place behind', async () => {
+test('waiting ends with LOCK_TIMEOUT or the reason of the signal, and leaves no entry behind', async () => {
   const { clock, open } = setUp()
   const held = [await open(2).acquire(), await open(2).acquire()]
   const late = open(2).acquire({ waitMs: 300 }).catch(codeOf)
@@ -100,7 +100,7 @@ test('waiting ends with LOCK_TIMEOUT or the reason of the signal, and leaves no 
   expect(new Set(all.map((g) => g.key)).size).toBe(2)
 })
 
-test('an outage is a value of tryAcquire, and the fault of acquire when the time is up', async () => {
+test('an outage is a value of tryAcquire, and the error of acquire when the time is up', async () => {
   const { clock, backend, open } = setUp()
   backend.trouble = 'down'
   expect((await open(3).tryAcquire()).kind).toBe('unavailable')

@@ -90,7 +90,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.takeTerm(term(a, line), soon())).toBe(third)
     })
 
-    check('tenures tell who was the last to take an epoch for each counter', async (open) => {
+    check('terms tell who was the last to take an epoch for each counter', async (open) => {
       await using store = await open()
       const [line, other, a, b] = [newToken(), newToken(), newToken(), newToken()]
       expect(await store.termsOf([line, other], soon())).toEqual([])

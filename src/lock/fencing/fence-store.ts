@@ -50,7 +50,7 @@ export interface FenceStore extends AsyncDisposable {
    * a new identity one greater than every epoch that this store ever gave. Begins at 1.
    */
   epochOf(identity: string, signal: AbortSignal): Promise<bigint>
-  /** Returns the newest tenure of every counter of these lines. Members of one line never overlap. */
+  /** Returns the newest term of every counter of these lines. Members of one line never overlap. */
   termsOf(lines: readonly string[], signal: AbortSignal): Promise<readonly PrimaryTerm[]>
   /**
    * Makes `owner` the owner of the parts and returns its epoch: greater than `above`, and greater than every epoch that

@@ -21,8 +21,8 @@ export function createMemoryFences(): FenceStore {
 
   function take(term: TermRequest): bigint {
     const { owner, parts, mark, above } = term
-    const tenures = parts.flatMap(({ line }) => lines.get(line) ?? [])
-    const taken = mark === undefined ? (ownEpoch(tenures, term) ?? newEpoch(above)) : epochFor(mark, above)
+    const terms = parts.flatMap(({ line }) => lines.get(line) ?? [])
+    const taken = mark === undefined ? (ownEpoch(terms, term) ?? newEpoch(above)) : epochFor(mark, above)
     for (const part of parts) {
       lines.set(part.line, settled(lines.get(part.line) ?? [], part, { epoch: taken, owner }))
     }

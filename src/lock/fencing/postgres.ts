@@ -11,7 +11,7 @@ import type { FenceStore, PrimaryTerm } from './fence-store.ts'
 const script = (name: string): Promise<string> => readFile(new URL(name, import.meta.url), 'utf8')
 
 const NEXT_FENCE = "SELECT nextval('ingot_fence') AS fence"
-const TENURES = `
+const TERMS = `
   SELECT line, epoch, owner, members::text AS members FROM ingot_fence_tenure WHERE line = ANY ($1::text[])`
 const TAKE = 'SELECT ingot_fence_take_1($1, $2::bigint, $3, $4::text[], $5::text[]) AS epoch'
 /** Members are kept in columns of this width. */
@@ -23,7 +23,7 @@ function numberOf(value: unknown): bigint {
   throw new IngotError('FENCE_STORE_UNAVAILABLE', 'the fence store did not answer with a number')
 }
 
-function tenureOf(row: Readonly<Record<string, unknown>>): PrimaryTerm {
+function termOf(row: Readonly<Record<string, unknown>>): PrimaryTerm {
   return {
     line: String(row['line']),
     epoch: numberOf(row['epoch']),
@@ -56,7 +56,7 @@ export async function openPostgresFences(url: string, signal: AbortSignal): Prom
         return numberOf((await postgres.query(epoch, [identity], abort)).rows[0]?.['epoch'])
       },
       async termsOf(lines, abort) {
-        return (await postgres.query(TENURES, [lines], abort)).rows.map(tenureOf)
+        return (await postgres.query(TERMS, [lines], abort)).rows.map(termOf)
       },
       async takeTerm({ owner, above, mark, parts }, abort) {
         const lines = parts.map(({ line }) => line)
@@ -69,8 +69,8 @@ export async function openPostgresFences(url: string, signal: AbortSignal): Prom
       },
       [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
     }
-  } catch (fault) {
+  } catch (error) {
     await postgres[Symbol.asyncDispose]()
-    throw fault
+    throw error
   }
 }

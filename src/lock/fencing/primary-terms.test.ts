@@ -23,24 +23,24 @@ test('sets of members', () => {
 
 test('every term exceeds what others took for its members, and what is its own costs no epoch', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(wanted, { maxLength: 30 }), async (terms) => {
+    fc.asyncProperty(fc.array(wanted, { maxLength: 30 }), async (requests) => {
       const store = createMemoryFences()
       const last = new Map<string, { owner: string; epoch: bigint }>()
       let newest = 0n
-      for (const { owner, line, members: some } of terms) {
-        const places = placesOf(line, some)
-        const isOwnAlready = places.every((place) => last.get(place)?.owner === owner)
+      for (const { owner, line, members: some } of requests) {
+        const counters = countersOf(line, some)
+        const isOwnAlready = counters.every((counter) => last.get(counter)?.owner === owner)
         const epoch = await store.takeTerm({ owner, above: 0n, parts: [{ line, members: some }] }, soon)
-        for (const place of places) {
-          const before = last.get(place)
+        for (const counter of counters) {
+          const before = last.get(counter)
           const least = leastFor(before, owner)
           if (epoch < least) return false
-          last.set(place, { owner, epoch })
+          last.set(counter, { owner, epoch })
         }
         if (isOwnAlready && epoch > newest) return false
         newest = maxOf(newest, epoch)
-        const tenures = await store.termsOf(['x', 'y'], soon)
-        if (!isPartition(tenures) || !includesAll(tenures, owner, places)) return false
+        const terms = await store.termsOf(['x', 'y'], soon)
+        if (!isPartition(terms) || !includesAll(terms, owner, counters)) return false
       }
       return true
     }),
@@ -48,12 +48,12 @@ test('every term exceeds what others took for its members, and what is its own c
   )
 })
 
-const placesOf = (line: string, some: Members): readonly string[] =>
+const countersOf = (line: string, some: Members): readonly string[] =>
   some.split('').flatMap((digit, i) => (digit === '1' ? [`${line}${i}`] : []))
 
-function includesAll(tenures: readonly PrimaryTerm[], owner: string, places: readonly string[]): boolean {
-  const told = tenures.filter((t) => t.owner === owner).flatMap((t) => placesOf(t.line, t.members))
-  return places.every((place) => told.includes(place))
+function includesAll(terms: readonly PrimaryTerm[], owner: string, counters: readonly string[]): boolean {
+  const told = terms.filter((t) => t.owner === owner).flatMap((t) => countersOf(t.line, t.members))
+  return counters.every((counter) => told.includes(counter))
 }
 
 const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b)
@@ -64,34 +64,34 @@ function leastFor(before: { owner: string; epoch: bigint } | undefined, owner: s
   return before.owner === owner ? before.epoch : before.epoch + 1n
 }
 
-/** Whether no counter is in two tenures, and none is empty. */
-function isPartition(tenures: readonly PrimaryTerm[]): boolean {
-  return tenures.every(
+/** Whether no counter is in two terms, and none is empty. */
+function isPartition(terms: readonly PrimaryTerm[]): boolean {
+  return terms.every(
     (one, i) =>
       !isEmpty(one.members) &&
-      tenures.slice(i + 1).every((other) => one.line !== other.line || !overlap(one.members, other.members)),
+      terms.slice(i + 1).every((other) => one.line !== other.line || !overlap(one.members, other.members)),
   )
 }
 
 test('an own epoch that is not above what others took will not do', () => {
-  const tenure = (owner: string, epoch: bigint, some: Members): PrimaryTerm => ({
+  const term = (owner: string, epoch: bigint, some: Members): PrimaryTerm => ({
     line: 'x',
     owner,
     epoch,
     members: some,
   })
-  const term = (some: Members, above = 0n): TermRequest => ({
+  const request = (some: Members, above = 0n): TermRequest => ({
     owner: 'a',
     above,
     parts: [{ line: 'x', members: some }],
   })
-  const tenures = [tenure('a', 3n, '1100'), tenure('b', 5n, '0010'), tenure('b', 2n, '0001')]
-  expect(ownEpoch(tenures, term('1100'))).toBe(3n)
-  expect(ownEpoch(tenures, term('1101'))).toBe(3n)
-  expect(ownEpoch(tenures, term('1110'))).toBeUndefined()
-  expect(ownEpoch(tenures, term('1100', 3n))).toBeUndefined()
-  expect(ownEpoch([], term('1111'))).toBeUndefined()
-  expect(settled(tenures, { line: 'x', members: '1111' }, { owner: 'a', epoch: 3n })).toEqual([
+  const terms = [term('a', 3n, '1100'), term('b', 5n, '0010'), term('b', 2n, '0001')]
+  expect(ownEpoch(terms, request('1100'))).toBe(3n)
+  expect(ownEpoch(terms, request('1101'))).toBe(3n)
+  expect(ownEpoch(terms, request('1110'))).toBeUndefined()
+  expect(ownEpoch(terms, request('1100', 3n))).toBeUndefined()
+  expect(ownEpoch([], request('1111'))).toBeUndefined()
+  expect(settled(terms, { line: 'x', members: '1111' }, { owner: 'a', epoch: 3n })).toEqual([
     { line: 'x', owner: 'a', epoch: 3n, members: '1101' },
     { line: 'x', owner: 'b', epoch: 5n, members: '0010' },
   ])

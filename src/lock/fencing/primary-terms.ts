@@ -1,5 +1,5 @@
 /**
- * What taking a term changes, as pure functions over the tenures of a fence store: the specification of `takeTerm`.
+ * What taking a term changes, as pure functions over the terms of a fence store: the specification of `takeTerm`.
  * Stores that compute in the process use them; the Postgres store does the same in SQL.
  */
 import type { Members, Part, PrimaryTerm, TermRequest } from './fence-store.ts'
@@ -29,12 +29,11 @@ export function overlap(a: Members, b: Members): boolean {
 const greatest = (epochs: readonly bigint[]): bigint => epochs.reduce((a, b) => (a > b ? a : b), 0n)
 
 /** An epoch of the owner's own that will do for the term; `undefined` when it takes a new one. */
-export function ownEpoch(tenures: readonly PrimaryTerm[], { owner, parts, above }: TermRequest): bigint | undefined {
-  const own = greatest(tenures.filter((tenure) => tenure.owner === owner).map(({ epoch }) => epoch))
-  const foreign = tenures.filter(
-    (tenure) =>
-      tenure.owner !== owner &&
-      parts.some(({ line, members }) => line === tenure.line && overlap(members, tenure.members)),
+export function ownEpoch(terms: readonly PrimaryTerm[], { owner, parts, above }: TermRequest): bigint | undefined {
+  const own = greatest(terms.filter((term) => term.owner === owner).map(({ epoch }) => epoch))
+  const foreign = terms.filter(
+    (term) =>
+      term.owner !== owner && parts.some(({ line, members }) => line === term.line && overlap(members, term.members)),
   )
   return own > 0n && own > above && own > greatest(foreign.map(({ epoch }) => epoch)) ? own : undefined
 }
@@ -42,30 +41,30 @@ export function ownEpoch(tenures: readonly PrimaryTerm[], { owner, parts, above 
 /** The greatest epoch of the owner, if it was the last to take one for all of these members of every line. */
 export function heldEpoch(
   owner: string,
-  tenures: readonly PrimaryTerm[],
+  terms: readonly PrimaryTerm[],
   lines: readonly string[],
   members: Members,
 ): bigint | undefined {
-  const own = tenures.filter((tenure) => tenure.owner === owner)
+  const own = terms.filter((term) => term.owner === owner)
   const isWhole = lines.every((line) => {
-    const ofLine = own.filter((tenure) => tenure.line === line)
-    return isEmpty(ofLine.reduce((left, tenure) => without(left, tenure.members), members))
+    const ofLine = own.filter((term) => term.line === line)
+    return isEmpty(ofLine.reduce((left, term) => without(left, term.members), members))
   })
   return isWhole && own.length > 0 ? greatest(own.map(({ epoch }) => epoch)) : undefined
 }
 
-/** The tenures of the part's line once the owner has this epoch for those of its members that had none as great. */
+/** The terms of the part's line once the owner has this epoch for those of its members that had none as great. */
 export function settled(
-  tenures: readonly PrimaryTerm[],
+  terms: readonly PrimaryTerm[],
   { line, members }: Part,
   { epoch, owner }: Pick<PrimaryTerm, 'epoch' | 'owner'>,
 ): readonly PrimaryTerm[] {
-  const greater = tenures.filter((tenure) => tenure.epoch > epoch)
-  const taken = greater.reduce((left, tenure) => without(left, tenure.members), members)
-  const same = tenures.find((tenure) => tenure.epoch === epoch)
-  const lesser = tenures
-    .filter((tenure) => tenure.epoch < epoch)
-    .map((tenure) => ({ ...tenure, members: without(tenure.members, taken) }))
+  const greater = terms.filter((term) => term.epoch > epoch)
+  const taken = greater.reduce((left, term) => without(left, term.members), members)
+  const same = terms.find((term) => term.epoch === epoch)
+  const lesser = terms
+    .filter((term) => term.epoch < epoch)
+    .map((term) => ({ ...term, members: without(term.members, taken) }))
   const now: PrimaryTerm = { line, epoch, owner, members: same === undefined ? taken : union(same.members, taken) }
-  return [...lesser, now, ...greater].filter((tenure) => !isEmpty(tenure.members))
+  return [...lesser, now, ...greater].filter((term) => !isEmpty(term.members))
 }

@@ -28,11 +28,11 @@ const NEW_EPOCH = `
   INSERT INTO fence_epoch SELECT ?, max(coalesce(max(epoch), 0), ?) + 1 FROM fence_epoch WHERE true
   ON CONFLICT (identity) DO UPDATE SET identity = excluded.identity RETURNING epoch AS number`
 const NEXT_FENCE = 'UPDATE fence SET value = value + 1 RETURNING value AS number'
-const TENURES = 'SELECT epoch, owner, members FROM fence_tenure WHERE line = ?'
+const TERMS = 'SELECT epoch, owner, members FROM fence_tenure WHERE line = ?'
 const FORGET = 'DELETE FROM fence_tenure WHERE line = ?'
 const NOTE = 'INSERT INTO fence_tenure (line, epoch, owner, members) VALUES (?, ?, ?, ?)'
 
-function faultOf(cause: unknown): IngotError {
+function unavailableError(cause: unknown): IngotError {
   return new IngotError('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reasonOf(cause)}`, {
     cause,
   })
@@ -45,7 +45,7 @@ function open(path: string): DatabaseSync {
     database.exec(SCHEMA)
     return database
   } catch (cause) {
-    throw faultOf(cause)
+    throw unavailableError(cause)
   }
 }
 
@@ -55,7 +55,7 @@ async function attempt<T>(signal: AbortSignal, work: () => T): Promise<T> {
   try {
     return work()
   } catch (cause) {
-    throw faultOf(cause)
+    throw unavailableError(cause)
   }
 }
 
@@ -85,14 +85,14 @@ function statementsOf(database: DatabaseSync) {
     return statement
   }
   const [known, newEpoch, nextFence] = [prepare(KNOWN), prepare(NEW_EPOCH), prepare(NEXT_FENCE)]
-  const [tenures, forget, note] = [prepare(TENURES), prepare(FORGET), prepare(NOTE)]
+  const [select, forget, note] = [prepare(TERMS), prepare(FORGET), prepare(NOTE)]
 
   function epochFor(identity: string, above: bigint): bigint {
     return numberOf((known.get(identity) ?? newEpoch.get(identity, above))?.['number'])
   }
 
-  function tenuresOf(line: string): readonly PrimaryTerm[] {
-    return tenures.all(line).map((row) => ({
+  function termsOf(line: string): readonly PrimaryTerm[] {
+    return select.all(line).map((row) => ({
       line,
       epoch: numberOf(row['epoch']),
       owner: String(row['owner']),
@@ -100,21 +100,21 @@ function statementsOf(database: DatabaseSync) {
     }))
   }
 
-  function take(term: TermRequest): bigint {
-    const { owner, parts, mark, above } = term
-    const before = parts.map(({ line }) => tenuresOf(line))
-    const own = mark === undefined ? ownEpoch(before.flat(), term) : undefined
+  function take(request: TermRequest): bigint {
+    const { owner, parts, mark, above } = request
+    const before = parts.map(({ line }) => termsOf(line))
+    const own = mark === undefined ? ownEpoch(before.flat(), request) : undefined
     const newest = before.flat().reduce((max, { epoch }) => (epoch > max ? epoch : max), above)
     const epoch = own ?? epochFor(mark ?? `${owner} ${randomUUID()}`, newest)
     parts.forEach((part, i) => {
       const now = settled(before[i] ?? [], part, { epoch, owner })
       forget.run(part.line)
-      for (const tenure of now) note.run(part.line, tenure.epoch, tenure.owner, tenure.members)
+      for (const term of now) note.run(part.line, term.epoch, term.owner, term.members)
     })
     return epoch
   }
 
-  return { epochFor, tenuresOf, take, next: () => numberOf(nextFence.get()?.['number']) }
+  return { epochFor, termsOf, take, next: () => numberOf(nextFence.get()?.['number']) }
 }
 
 /** Opens the file, or makes it. Throws `FENCE_STORE_UNAVAILABLE`. */
@@ -123,7 +123,7 @@ export function openSqliteFences(path: string): FenceStore {
   const statements = statementsOf(database)
   return {
     epochOf: (identity, signal) => attempt(signal, () => statements.epochFor(identity, 0n)),
-    termsOf: (lines, signal) => attempt(signal, () => lines.flatMap((line) => statements.tenuresOf(line))),
+    termsOf: (lines, signal) => attempt(signal, () => lines.flatMap((line) => statements.termsOf(line))),
     takeTerm: (term, signal) => attempt(signal, () => transact(database, () => statements.take(term))),
     nextFence: (_key, signal) => attempt(signal, () => statements.next()),
     async [Symbol.asyncDispose]() {

@@ -10,7 +10,7 @@ import type { Clock } from '../../std/clock.ts'
  */
 export type Trouble = 'none' | 'down' | 'deaf' | 'dying' | 'slow'
 
-export interface FaultyBackend<F extends Fencing> extends LockBackend<F> {
+export interface FailingBackend<F extends Fencing> extends LockBackend<F> {
   trouble: Trouble
   slowMs: number
   /** Names of the calls that arrived, in order. */
@@ -19,7 +19,7 @@ export interface FaultyBackend<F extends Fencing> extends LockBackend<F> {
 
 const outage = (): Unavailable => unavailable('switched off')
 
-export function createFaultyBackend<F extends Fencing>(inner: LockBackend<F>, clock: Clock): FaultyBackend<F> {
+export function createFailingBackend<F extends Fencing>(inner: LockBackend<F>, clock: Clock): FailingBackend<F> {
   async function pass<T>(call: string, perform: () => Promise<T>): Promise<T | Unavailable> {
     backend.calls.push(call)
     const trouble = backend.trouble
@@ -30,7 +30,7 @@ export function createFaultyBackend<F extends Fencing>(inner: LockBackend<F>, cl
     return trouble === 'deaf' || trouble === 'dying' ? outage() : answer
   }
 
-  const backend: FaultyBackend<F> = {
+  const backend: FailingBackend<F> = {
     trouble: 'none',
     slowMs: 0,
     calls: [],
@@ -47,7 +47,7 @@ export function createFaultyBackend<F extends Fencing>(inner: LockBackend<F>, cl
 }
 
 /** The same backend with its calls for several keys. */
-export function withMany<F extends Fencing>(backend: FaultyBackend<F>): LockBackend<F> {
+export function withMany<F extends Fencing>(backend: FailingBackend<F>): LockBackend<F> {
   const tryAcquireMany = (requests: readonly LeaseRequest[], signal: AbortSignal) =>
     Promise.all(requests.map((request) => backend.tryAcquire(request, signal)))
   return Object.assign(Object.create(backend), { tryAcquireMany }) as LockBackend<F>

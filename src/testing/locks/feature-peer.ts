@@ -4,7 +4,7 @@ import { createLocker } from '../../lock/locker.ts'
 import { openLockBackend } from '../../lock/registry.ts'
 
 /** Sent once it holds. */
-export interface Holding {
+export interface HeldReport {
   readonly key: string
   readonly fence: bigint | undefined
 }
@@ -15,8 +15,8 @@ async function main([url = '', what = '', name = '', permits = '1']: readonly st
   // a busy machine takes long to start several processes
   const backend = await openLockBackend(`${url}?timeout=3s`, {}, AbortSignal.timeout(10_000))
   const locker = createLocker(backend, { ttlMs: TTL_MS, waitMs: 60_000 })
-  const hold = async (signal: AbortSignal, holding: Holding): Promise<void> => {
-    process.send?.(holding)
+  const hold = async (signal: AbortSignal, held: HeldReport): Promise<void> => {
+    process.send?.(held)
     await once(signal, 'abort')
   }
   if (what === 'leader') {

@@ -11,7 +11,7 @@ export interface RedisServers extends RedisContainer {
   readonly url: string
   /** Of the servers that hold data, as started: masters first. */
   readonly ports: readonly number[]
-  /** The port of the server that is master now: of the Sentinels' master, or of the slot's owner. */
+  /** The port of the current primary: the one that Sentinel names, or of the slot's owner. */
   master(slot?: number): Promise<number>
 }
 
@@ -24,7 +24,7 @@ export interface SentinelServers extends RedisServers {
 }
 
 const HOST = '127.0.0.1'
-const MASTER = 'ingot'
+const MASTER_NAME = 'ingot'
 
 const FORM_MS = 30_000
 
@@ -89,14 +89,14 @@ export function startIndependent(count = 5, config: readonly string[] = DURABLE)
   })
 }
 
-const sentinel = (port: number, master: number): ServerSpec => ({
+const sentinel = (port: number, primary: number): ServerSpec => ({
   port,
   kind: 'sentinel',
   config: [
-    `sentinel monitor ${MASTER} ${HOST} ${master} 2`,
-    `sentinel down-after-milliseconds ${MASTER} 1000`,
-    `sentinel failover-timeout ${MASTER} 3000`,
-    `sentinel parallel-syncs ${MASTER} 1`,
+    `sentinel monitor ${MASTER_NAME} ${HOST} ${primary} 2`,
+    `sentinel down-after-milliseconds ${MASTER_NAME} 1000`,
+    `sentinel failover-timeout ${MASTER_NAME} 3000`,
+    `sentinel parallel-syncs ${MASTER_NAME} 1`,
   ],
 })
 
@@ -105,17 +105,17 @@ export interface SentinelOptions extends ContainerOptions {
   readonly program?: string
 }
 
-/** Three Sentinels, a master and two replicas; a silent master is replaced after about two seconds. */
+/** Three Sentinels, a primary and two replicas; a silent primary is replaced after about two seconds. */
 export function startSentinel({ program, ...options }: SentinelOptions = {}): Promise<SentinelServers | Absent> {
   const start = async (): Promise<SentinelServers> => {
-    const [master = 0, ...others] = await freePorts(6)
+    const [primary = 0, ...others] = await freePorts(6)
     const replicas = others.slice(0, 2)
     const sentinels = others.slice(2)
-    const follow = [`replicaof ${HOST} ${master}`, 'repl-timeout 5']
+    const follow = [`replicaof ${HOST} ${primary}`, 'repl-timeout 5']
     const specs = [
-      server(master, ['min-replicas-to-write 0']),
+      server(primary, ['min-replicas-to-write 0']),
       ...replicas.map((port) => server(port, follow)),
-      ...sentinels.map((port) => sentinel(port, master)),
+      ...sentinels.map((port) => sentinel(port, primary)),
     ]
     const container =
       program === undefined ? await startContainer(specs, options) : await startProcesses(program, specs)
@@ -125,15 +125,15 @@ export function startSentinel({ program, ...options }: SentinelOptions = {}): Pr
         return seen.every((info) => /status=ok,address=[\d.:]+,slaves=2,sentinels=3/.test(info))
       })
       await until('replicas in step', async () =>
-        /slave0:.*state=online[\s\S]*slave1:.*state=online/.test(await container.cli(master, 'info', 'replication')),
+        /slave0:.*state=online[\s\S]*slave1:.*state=online/.test(await container.cli(primary, 'info', 'replication')),
       )
       const primaryBy = async (port: number): Promise<number> => {
-        const [, primary] = (await container.cli(port, 'sentinel', 'get-master-addr-by-name', MASTER)).split('\n')
-        return Number(primary)
+        const [, named] = (await container.cli(port, 'sentinel', 'get-master-addr-by-name', MASTER_NAME)).split('\n')
+        return Number(named)
       }
-      const url = `redis+sentinel://${sentinels.map((port) => `${HOST}:${port}`).join(',')}/${MASTER}`
+      const url = `redis+sentinel://${sentinels.map((port) => `${HOST}:${port}`).join(',')}/${MASTER_NAME}`
       const current = (): Promise<number> => primaryBy(sentinels[0] ?? 0)
-      return { ...container, url, ports: [master, ...replicas], master: current, sentinels, primaryBy }
+      return { ...container, url, ports: [primary, ...replicas], master: current, sentinels, primaryBy }
     })
   }
   return program === undefined ? inDocker(start) : start()
@@ -151,7 +151,7 @@ const clusterNode = (port: number, bus: number): ServerSpec =>
     'cluster-require-full-coverage no',
   ])
 
-/** The port of the master that serves the slot, as this node sees it. */
+/** The port of the primary that serves the slot, as this node sees it. */
 async function ownerOf(container: RedisContainer, via: number, slot: number): Promise<number> {
   const nodes = await container.cli(via, 'cluster', 'nodes')
   const lines = nodes.split('\n').filter((line) => /\bmaster\b/.test(line) && !/\bfail\b/.test(line))
@@ -162,11 +162,11 @@ async function ownerOf(container: RedisContainer, via: number, slot: number): Pr
       .map((range) => range.split('-').map(Number))
       .some(([from = -1, to = from]) => from <= slot && slot <= to)
   const port = /:(\d+)@/.exec(lines.find(owns) ?? '')?.[1]
-  if (port === undefined) throw new Error(`no master serves slot ${slot}:\n${nodes}`)
+  if (port === undefined) throw new Error(`no primary serves slot ${slot}:\n${nodes}`)
   return Number(port)
 }
 
-/** Three masters with a replica each; a silent master is replaced after about two seconds. */
+/** Three primaries with a replica each; a silent primary is replaced after about two seconds. */
 export function startCluster(): Promise<RedisServers | Absent> {
   return inDocker(async () => {
     const all = await freePorts(12)

@@ -2,15 +2,15 @@
  * Locks inside one process, and the executable specification of a backend: what is written here is what every other
  * backend imitates with a server.
  *
- * A key is free, held (a token, a fence, an end) or kept for an heir: the first in line when it became free, who has
+ * A key is free, held (a token, a fence, an end) or kept for an reserved: the first in line when it became free, who has
  * `GRACE_MS` to come for it. Fences come from one counter for all keys, so no key leaves anything behind.
  */
 import type { Clock, Timer } from '../../../std/clock.ts'
-import type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
+import type { Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import { composeFence } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Token } from '../../lock.ts'
 import { aborted } from '../../outage.ts'
-import { newToken } from '../../token.ts'
+import type { DurableMemoryOptions, MemoryOptions } from './options.ts'
 import { createQueue, GRACE_MS, type Queue } from './wait-queue.ts'
 
 interface Holder {
@@ -21,19 +21,9 @@ interface Holder {
 
 interface Entry {
   holder?: Holder | undefined
-  heir?: { readonly token: Token; readonly endsMs: number } | undefined
+  reserved?: { readonly token: Token; readonly endsMs: number } | undefined
   readonly queue: Queue
   alarm?: Timer | undefined
-}
-
-export interface MemoryOptions {
-  /** Measures the leases. */
-  readonly clock: Clock
-}
-
-export interface DurableMemoryOptions extends MemoryOptions {
-  /** An epoch that a fence store gave to this process alone, so that its fences beat those of earlier processes. */
-  readonly epoch: bigint
 }
 
 type MemoryFencing = 'always' | 'within-epoch'
@@ -77,7 +67,7 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
     const entry = this.#entryOf(key)
     const held = entry.holder?.token === token
     if (held) entry.holder = undefined
-    if (entry.heir?.token === token) entry.heir = undefined
+    if (entry.reserved?.token === token) entry.reserved = undefined
     entry.queue.leave(token)
     this.#settle(key, entry)
     return { kind: held ? 'released' : 'lost' }
@@ -93,16 +83,16 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
   }
 
   wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
-    const place = this.#entries.get(key)?.queue.find(ticket)
-    if (place === undefined || signal.aborted) return Promise.resolve()
+    const waitEntry = this.#entries.get(key)?.queue.find(ticket)
+    if (waitEntry === undefined || signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
         signal.removeEventListener('abort', done)
-        place.wake = undefined
-        place.seenMs = this.#clock.monotonicMs()
+        waitEntry.wake = undefined
+        waitEntry.seenMs = this.#clock.monotonicMs()
         resolve()
       }
-      place.wake = done
+      waitEntry.wake = done
       signal.addEventListener('abort', done, { once: true })
     })
   }
@@ -114,11 +104,11 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
 
   #attempt(request: LeaseRequest): Attempt<MemoryFencing> {
     const entry = this.#entryOf(request.key)
-    const { holder, heir } = entry
+    const { holder, reserved } = entry
     if (holder?.token === request.token) {
       return { kind: 'granted', fence: holder.fence, ttlMs: holder.endsMs - this.#clock.monotonicMs() }
     }
-    const taken = holder !== undefined || (heir !== undefined && heir.token !== request.token)
+    const taken = holder !== undefined || (reserved !== undefined && reserved.token !== request.token)
     const answer = taken ? this.#refuse(entry, request) : this.#grant(entry, request)
     this.#settle(request.key, entry)
     return answer
@@ -126,13 +116,13 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
 
   #refuse(entry: Entry, request: LeaseRequest): Attempt<MemoryFencing> {
     const now = this.#clock.monotonicMs()
-    const remainingMs = (entry.holder?.endsMs ?? entry.heir?.endsMs ?? now) - now
+    const remainingMs = (entry.holder?.endsMs ?? entry.reserved?.endsMs ?? now) - now
     if (request.willWait !== true) return { kind: 'held', remainingMs }
     return { kind: 'held', remainingMs, ticket: entry.queue.take(request.token, now).ticket }
   }
 
   #grant(entry: Entry, { token, ttlMs }: LeaseRequest): Attempt<MemoryFencing> {
-    entry.heir = undefined
+    entry.reserved = undefined
     entry.queue.leave(token)
     entry.holder = {
       token,
@@ -150,29 +140,29 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
     return entry
   }
 
-  /** Brings an entry up to now: ends what has run out, names the heir, and drops an entry that says nothing. */
+  /** Brings an entry up to now: ends what has run out, names the reserved, and drops an entry that says nothing. */
   #settle(key: Key, entry: Entry): void {
     const now = this.#clock.monotonicMs()
     if (entry.holder !== undefined && entry.holder.endsMs <= now) entry.holder = undefined
-    if (entry.heir !== undefined && entry.heir.endsMs <= now) entry.heir = undefined
-    if (entry.holder === undefined && entry.heir === undefined) nameHeir(entry, now)
+    if (entry.reserved !== undefined && entry.reserved.endsMs <= now) entry.reserved = undefined
+    if (entry.holder === undefined && entry.reserved === undefined) reserveForNext(entry, now)
     this.#setAlarm(key, entry, now)
-    if (entry.holder === undefined && entry.heir === undefined) this.#entries.delete(key)
+    if (entry.holder === undefined && entry.reserved === undefined) this.#entries.delete(key)
   }
 
   /** The end of a lease wakes waiters too, so somebody must look when it comes. */
   #setAlarm(key: Key, entry: Entry, now: number): void {
     entry.alarm?.cancel()
-    const endsMs = entry.holder?.endsMs ?? entry.heir?.endsMs
+    const endsMs = entry.holder?.endsMs ?? entry.reserved?.endsMs
     entry.alarm = endsMs === undefined ? undefined : this.#clock.timer(endsMs - now, () => this.#settle(key, entry))
   }
 }
 
-function nameHeir(entry: Entry, now: number): void {
-  const place = entry.queue.shift(now)
-  if (place === undefined) return
-  entry.heir = { token: place.token, endsMs: now + GRACE_MS }
-  place.wake?.()
+function reserveForNext(entry: Entry, now: number): void {
+  const waitEntry = entry.queue.shift(now)
+  if (waitEntry === undefined) return
+  entry.reserved = { token: waitEntry.token, endsMs: now + GRACE_MS }
+  waitEntry.wake?.()
 }
 
 /** Fair. With an epoch its fences beat those of every process before it; without one they begin at 1 again. */
@@ -182,11 +172,4 @@ export function createMemoryBackend(options: MemoryOptions | DurableMemoryOption
   if ('epoch' in options && options.epoch !== undefined)
     return new MemoryBackend(options.clock, 'always', options.epoch)
   return new MemoryBackend(options.clock, 'within-epoch', 0n)
-}
-
-/** For the registry: `memory:` has no parameters. */
-export async function openMemoryBackend(_: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
-  const { clock, fences } = context
-  if (fences === undefined) return createMemoryBackend({ clock })
-  return createMemoryBackend({ clock, epoch: await fences.epochOf(`memory:${newToken()}`, signal) })
 }

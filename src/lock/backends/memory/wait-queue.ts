@@ -1,10 +1,10 @@
 /**
- * The queue of one key, first come, first served. A place is taken by a refusal and kept while its owner waits, and
+ * The queue of one key, first come, first served. A entry is taken by a refusal and kept while its owner waits, and
  * for a grace time in between, so that an owner who never comes back cannot hold up those behind it.
  */
 import type { Ticket, Token } from '../../lock.ts'
 
-/** How long a place outlives its owner's last call, and how long a freed key is kept for the next in line. */
+/** How long a entry outlives its owner's last call, and how long a freed key is kept for the next in line. */
 export const GRACE_MS = 1_000
 
 export interface WaitEntry {
@@ -17,41 +17,41 @@ export interface WaitEntry {
 }
 
 export interface Queue {
-  /** The place of this token: the one it has, or a new one at the end. */
+  /** The entry of this token: the one it has, or a new one at the end. */
   take(token: Token, nowMs: number): WaitEntry
   find(ticket: Ticket): WaitEntry | undefined
   leave(token: Token): void
-  /** Takes out the first place whose owner waits or was seen within the grace time; drops the others before it. */
+  /** Takes out the first entry whose owner waits or was seen within the grace time; drops the others before it. */
   shift(nowMs: number): WaitEntry | undefined
   readonly size: number
 }
 
 export function createQueue(): Queue {
-  let places: WaitEntry[] = []
+  let entries: WaitEntry[] = []
   let issued = 0
 
   function join(token: Token, nowMs: number): WaitEntry {
-    const place: WaitEntry = { ticket: String(++issued), token, seenMs: nowMs }
-    places.push(place)
-    return place
+    const entry: WaitEntry = { ticket: String(++issued), token, seenMs: nowMs }
+    entries.push(entry)
+    return entry
   }
 
   return {
     take(token, nowMs) {
-      const place = places.find((p) => p.token === token) ?? join(token, nowMs)
-      place.seenMs = nowMs
-      return place
+      const entry = entries.find((p) => p.token === token) ?? join(token, nowMs)
+      entry.seenMs = nowMs
+      return entry
     },
-    find: (ticket) => places.find((p) => p.ticket === ticket),
-    leave: (token) => void (places = places.filter((p) => p.token !== token)),
+    find: (ticket) => entries.find((p) => p.ticket === ticket),
+    leave: (token) => void (entries = entries.filter((p) => p.token !== token)),
     shift(nowMs) {
-      for (let next = places.shift(); next !== undefined; next = places.shift()) {
+      for (let next = entries.shift(); next !== undefined; next = entries.shift()) {
         if (next.wake !== undefined || nowMs - next.seenMs <= GRACE_MS) return next
       }
       return undefined
     },
     get size() {
-      return places.length
+      return entries.length
     },
   }
 }

@@ -100,17 +100,17 @@ const WRONG: readonly (readonly [string, () => Access, string, string])[] = [
   ['a file that is not there', () => ({ query: { ca: '/nowhere/ca.pem' } }), 'CONFIG_INVALID', '/nowhere/ca.pem'],
 ]
 
-test.for(WRONG)('%s is one clear fault, after one attempt', async ([, access, code, part], { skip }) => {
+test.for(WRONG)('%s is one clear error, after one attempt', async ([, access, code, part], { skip }) => {
   const started = present(servers, skip)
   const [port = 0] = started.ports
   const connections = async (): Promise<number> =>
     Number(/total_connections_received:(\d+)/.exec(await started.cli(port, 'info', 'stats'))?.[1])
   const before = await connections()
   await using lock = createRedisLock(urlOf(port, access()), { clock: systemClock })
-  const fault: unknown = await lock.connect(soon()).catch((error: unknown) => error)
-  expect(fault).toMatchObject({ name: 'IngotError', code })
-  expect(String(fault)).toContain(part)
-  expect(String(fault)).not.toContain(encodeURIComponent(PASSWORD))
+  const thrown: unknown = await lock.connect(soon()).catch((error: unknown) => error)
+  expect(thrown).toMatchObject({ name: 'IngotError', code })
+  expect(String(thrown)).toContain(part)
+  expect(String(thrown)).not.toContain(encodeURIComponent(PASSWORD))
   await new Promise((resolve) => setTimeout(resolve, 500))
   // redis-cli's own is one; a retry storm would be many
   expect((await connections()) - before).toBeLessThanOrEqual(2)
@@ -121,5 +121,5 @@ test('a user without rights on the keys is refused with the reason, at the first
   await using lock = createRedisLock(urlOf(port, { user: 'stranger', password: 'known' }), { clock: systemClock })
   await lock.connect(soon())
   const attempt = await lock.tryAcquire({ key: 'k', token: newToken(), ttlMs: 1_000 }, soon())
-  expect(attempt.kind === 'unavailable' && attempt.fault.code).toBe('REDIS_ACCESS_REFUSED')
+  expect(attempt.kind === 'unavailable' && attempt.error.code).toBe('REDIS_ACCESS_REFUSED')
 })

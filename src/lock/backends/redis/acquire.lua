@@ -6,7 +6,7 @@
 --   ARGV[2]  the epoch that was confirmed
 --   ARGV[3]  the number from which it counts: the epoch in its high bits, 0 in its 40 low ones
 --   ARGV[4]  the lines for which it was confirmed: ",line,line,"
--- ARGV, three per lock: token, length of the lease in ms, and "token@client" to keep that place in the queue when
+-- ARGV, three per lock: token, length of the lease in ms, and "token@client" to keep that entry in the queue when
 -- refused, or "" to keep none
 --
 -- Returns one text: a word per lock, separated by spaces, of parts separated by commas. One text is read by clients in
@@ -63,7 +63,7 @@ end
 
 -- the word of the lock whose names begin at KEYS[i]; raises what a command of it raises
 local function attempt(i)
-  local lock, token, place = KEYS[i], ARGV[base + i], ARGV[base + i + 2]
+  local lock, token, entry = KEYS[i], ARGV[base + i], ARGV[base + i + 2]
   local held = call('GET', lock)
   local mine = held and string.sub(held, 1, #token + 1) == token .. ':'
   local word, counts_in
@@ -81,7 +81,7 @@ local function attempt(i)
   elseif mine or not held or held == '?' .. token then
     -- the token's own lease with a fence of before another server was primary is taken anew
     -- before anything is granted: a queue of another type raises here
-    if place ~= '' then call('LREM', KEYS[i + 2], 0, place) end
+    if entry ~= '' then call('LREM', KEYS[i + 2], 0, entry) end
     local n = call('HINCRBY', KEYS[i + 1], 'n', 1)
     local number = n < 9007199254740992 and string.format('%.0f', n) or call('HGET', KEYS[i + 1], 'n')
     if always and n >= counts_in * 1099511627776 + 1099511627775 then
@@ -92,9 +92,9 @@ local function attempt(i)
     end
   else
     local left = call('PTTL', lock)
-    if place ~= '' then
+    if entry ~= '' then
       local queue = KEYS[i + 2]
-      if not call('LPOS', queue, place) then call('RPUSH', queue, place) end
+      if not call('LPOS', queue, entry) then call('RPUSH', queue, entry) end
       call('PEXPIRE', queue, math.max(left, 0) + 2000)
     end
     word = '0,' .. left

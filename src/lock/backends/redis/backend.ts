@@ -13,7 +13,7 @@ import { parseRedisUrl } from '../../../redis/redis-url.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { IngotError } from '../../../std/error.ts'
 import { silentLog } from '../../../telemetry/log.ts'
-import type { BackendContext, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
+import type { Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../../lock.ts'
 import { aborted, orAborted, unavailable, unavailableKey } from '../../outage.ts'
@@ -21,7 +21,7 @@ import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
 import { MARK_WAITS } from './marks.ts'
-import type { AcquireRequest, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
+import type { PendingAttempt, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
 import type { Answer, MissingEpoch } from './reply.ts'
 import { createScripts, type Given, type Returned, type Scripts } from './scripts.ts'
 import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
@@ -51,11 +51,11 @@ class RedisBackend<F extends Fencing> {
   readonly #clock: Clock
   readonly #connection: RedisConnection
   readonly #names: Names
-  readonly #places: WaitEntries
+  readonly #waitEntries: WaitEntries
   readonly #epochs: Epochs | undefined
   readonly #client = randomBytes(9).toString('base64url')
   readonly #scripts: Scripts
-  readonly #acquisitions: Batcher<AcquireRequest, Attempt<Fencing>>
+  readonly #acquisitions: Batcher<PendingAttempt, Attempt<Fencing>>
   readonly #releases: Batcher<Returned, Release>
   /** Of this client, by tag. */
   readonly #channels: string[] = []
@@ -70,7 +70,7 @@ class RedisBackend<F extends Fencing> {
     if (!/^[\w.-]{1,64}$/.test(namespace)) throw new IngotError('CONFIG_INVALID', `"${namespace}" is no namespace`)
     const listeners = {
       message: (_channel: string, payload: string) => this.#wake(payload),
-      gap: () => this.#places.wakeAll(),
+      gap: () => this.#waitEntries.wakeAll(),
       lost: () => this.#epochs?.lost(),
       announced: () => this.#epochs?.doubt(),
     }
@@ -79,7 +79,7 @@ class RedisBackend<F extends Fencing> {
     this.#clock = deps.clock
     this.#connection = createRedisConnection(parseRedisUrl(url), { log, listeners }, settings)
     this.#names = createNames(namespace)
-    this.#places = createWaitEntries(deps.clock)
+    this.#waitEntries = createWaitEntries(deps.clock)
     const parts = { ...deps, log, connection: this.#connection, client: this.#client, keys: this.#names.fences }
     this.#epochs = deps.fences === undefined ? undefined : createEpochs({ ...parts, fences: deps.fences })
     const terms = { client: this.#client, epochs: this.#epochs, keepMs: KEEP_MS }
@@ -110,7 +110,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   release({ key, token }: Lease, signal: AbortSignal): Promise<Release> {
-    this.#places.drop(token)
+    this.#waitEntries.drop(token)
     return this.#releases.submit({ token, names: this.#names.of(key), signal })
   }
 
@@ -120,7 +120,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   wait(_key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
-    return this.#places.wait(ticket, signal)
+    return this.#waitEntries.wait(ticket, signal)
   }
 
   fenceRefused(key: Key, fence: bigint): void {
@@ -128,7 +128,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#places.wakeAll()
+    this.#waitEntries.wakeAll()
     await this.#connection[Symbol.asyncDispose]()
   }
 
@@ -142,84 +142,88 @@ class RedisBackend<F extends Fencing> {
     return (this.#channels[tag] ??= channels + this.#client)
   }
 
-  #submit(asked: AcquireRequest): Promise<Attempt<Fencing>> {
+  #submit(pending: PendingAttempt): Promise<Attempt<Fencing>> {
     const refreshed = this.#epochs?.refreshed()
-    return refreshed === undefined ? this.#send(asked) : this.#answered(asked.signal, this.#sendAfter(refreshed, asked))
+    return refreshed === undefined
+      ? this.#send(pending)
+      : this.#answered(pending.signal, this.#sendAfter(refreshed, pending))
   }
 
-  async #sendAfter(refreshed: Promise<void>, asked: AcquireRequest): Promise<Attempt<Fencing>> {
+  async #sendAfter(refreshed: Promise<void>, pending: PendingAttempt): Promise<Attempt<Fencing>> {
     // a question that was under way when the process was stopped is answered, and too old again
     for (let due: Promise<void> | undefined = refreshed; due !== undefined; due = this.#epochs?.refreshed()) await due
-    return this.#send(asked)
+    return this.#send(pending)
   }
 
-  #send(asked: AcquireRequest): Promise<Attempt<Fencing>> {
-    if (asked.queue) this.#places.take(asked.token)
-    return this.#acquisitions.submit(asked)
+  #send(pending: PendingAttempt): Promise<Attempt<Fencing>> {
+    if (pending.queue) this.#waitEntries.take(pending.token)
+    return this.#acquisitions.submit(pending)
   }
 
-  #acquire(batch: readonly AcquireRequest[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
+  #acquire(batch: readonly PendingAttempt[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
     const sentMs = this.#clock.monotonicMs()
     const fills = this.#epochs?.fills ?? 0
     return this.#scripts.acquire(batch, (answers) => {
       // the leases began no earlier than the command was sent
       const spentMs = this.#clock.monotonicMs() - sentMs
-      return batch.map((asked, i) => this.#outcome(asked, answers[i], { spentMs, fills }))
+      return batch.map((pending, i) => this.#outcome(pending, answers[i], { spentMs, fills }))
     })
   }
 
   #outcome(
-    asked: AcquireRequest,
+    pending: PendingAttempt,
     answer: Answer | undefined,
     { spentMs, fills }: Sent,
   ): Attempt<Fencing> | Promise<Attempt<Fencing>> {
     if (answer === undefined) return unavailable(`${this.#connection.description}: an answer is missing`)
     switch (answer.kind) {
       case 'held':
-        return this.#refusal(asked, answer.remainingMs)
+        return this.#refusal(pending, answer.remainingMs)
       case 'granted':
       case 'repeated': {
-        this.#places.drop(asked.token)
-        const ttlMs = (answer.kind === 'granted' ? asked.ttlMs : answer.remainingMs) - spentMs
+        this.#waitEntries.drop(pending.token)
+        const ttlMs = (answer.kind === 'granted' ? pending.ttlMs : answer.remainingMs) - spentMs
         return { kind: 'granted', fence: answer.fence, ttlMs: Math.max(0, ttlMs) }
       }
-      case 'vacant':
-        return this.#answered(asked.signal, this.#afterAdoption(asked, answer, fills))
+      case 'missing-epoch':
+        return this.#answered(pending.signal, this.#afterAdoption(pending, answer, fills))
       case 'demoted':
         // it raises no error of its own, and an address may keep leading here for as long as the connection stands
-        this.#connection.renew(asked.names.lock)
+        this.#connection.renew(pending.names.lock)
         return unavailable(`${this.#connection.description}: the server is no primary any more`)
       case 'exhausted':
         return unavailableKey(new IngotError('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
       case 'foreign':
-        return unavailableKey(this.#foreign(asked.names[answer.which]))
+        return unavailableKey(this.#foreign(pending.names[answer.which]))
       default:
         return answer satisfies never
     }
   }
 
-  #refusal(asked: AcquireRequest, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+  #refusal(pending: PendingAttempt, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
     const remainingMs = leftMs < 0 ? undefined : leftMs
-    if (asked.queue) {
-      if (remainingMs !== undefined) this.#places.note(asked.token, remainingMs)
-      return { kind: 'held', remainingMs, ticket: asked.token }
+    if (pending.queue) {
+      if (remainingMs !== undefined) this.#waitEntries.note(pending.token, remainingMs)
+      return { kind: 'held', remainingMs, ticket: pending.token }
     }
-    return asked.willWait ? this.#answered(asked.signal, this.#afterSubscription(asked)) : { kind: 'held', remainingMs }
+    return pending.willWait
+      ? this.#answered(pending.signal, this.#afterSubscription(pending))
+      : { kind: 'held', remainingMs }
   }
 
   /** A place is only good for one who listens: what is released before the next attempt is free by then. */
-  async #afterSubscription(asked: AcquireRequest): Promise<Attempt<Fencing>> {
-    await this.#connection.subscribe(this.#channelOf(asked.names))
-    return this.#submit({ ...asked, queue: true })
+  async #afterSubscription(pending: PendingAttempt): Promise<Attempt<Fencing>> {
+    await this.#connection.subscribe(this.#channelOf(pending.names))
+    return this.#submit({ ...pending, queue: true })
   }
 
   /** The same attempt, once an epoch is confirmed for the server. */
-  async #afterAdoption(asked: AcquireRequest, vacancy: MissingEpoch, fills: number): Promise<Attempt<Fencing>> {
-    if (this.#epochs === undefined || asked.adoptions === MAX_ADOPTIONS) {
+  async #afterAdoption(pending: PendingAttempt, missing: MissingEpoch, fills: number): Promise<Attempt<Fencing>> {
+    if (this.#epochs === undefined || pending.adoptions === MAX_ADOPTIONS) {
       return unavailable(`${this.#connection.description}: the server changed again and again`)
     }
-    await this.#epochs.settle(asked.names.tag, vacancy, fills)
-    return this.#submit({ ...asked, adoptions: asked.adoptions + 1 })
+    await this.#epochs.settle(pending.names.tag, missing, fills)
+    return this.#submit({ ...pending, adoptions: pending.adoptions + 1 })
   }
 
   async #extend({ token, ttlMs }: LeaseRequest, lock: string, signal: AbortSignal): Promise<Extension> {
@@ -264,7 +268,7 @@ class RedisBackend<F extends Fencing> {
       // when this fails too, the key is kept for nobody until KEEP_MS is over
       void this.#releases.submit({ token, names, signal, onlyIfKept: true })
     }
-    this.#places.wake(token, passOn)
+    this.#waitEntries.wake(token, passOn)
   }
 }
 
@@ -288,13 +292,4 @@ export function createRedisLock(
   return deps.fences === undefined
     ? new RedisBackend(url, deps, options, 'within-epoch')
     : new RedisBackend(url, deps, options, 'always')
-}
-
-/** For the registry: `redis:`, `rediss:`, `redis+sentinel:` and `redis+cluster:` URLs. */
-export async function openRedisLock(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
-  const { clock, log, fences } = context
-  const lock =
-    fences === undefined ? createRedisLock(url, { clock, log }) : createRedisLock(url, { clock, log, fences })
-  await lock.connect(signal)
-  return lock
 }

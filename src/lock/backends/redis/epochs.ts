@@ -58,11 +58,11 @@ export interface Epochs {
   /** Resolves when the store has been asked recently enough; `undefined` when it has been already. Never rejects. */
   refreshed(): Promise<void> | undefined
   /**
-   * Resolves when the attempt that met this vacancy is worth repeating. Rejects with a IngotError, the store's or the
+   * Resolves when the attempt that met this missing is worth repeating. Rejects with a IngotError, the store's or the
    * connection's. It has a deadline of its own, because several callers share it. `since` is what `fills` was when the
    * attempt was sent.
    */
-  settle(tag: number, vacancy: MissingEpoch, since: number): Promise<void>
+  settle(tag: number, missing: MissingEpoch, since: number): Promise<void>
   /** How often counters without data have been given an epoch. */
   readonly fills: number
   /** What was confirmed must be confirmed anew: another primary was announced. */
@@ -120,10 +120,10 @@ class TermBook implements Epochs {
     return this.#terms.size === 0 ? undefined : this.#freshness.due()
   }
 
-  async settle(tag: number, vacancy: MissingEpoch, since: number): Promise<void> {
-    const { owner, line } = vacancy
+  async settle(tag: number, missing: MissingEpoch, since: number): Promise<void> {
+    const { owner, line } = missing
     // the answer was on its way while another caller saw to it
-    if (line === undefined ? this.fills > since : fits(this.#byTag[tag], vacancy)) return
+    if (line === undefined ? this.fills > since : fits(this.#byTag[tag], missing)) return
     const name = `${line === undefined ? 'mark' : 'confirm'} ${owner}`
     for (;;) {
       const running = this.#flights.get(name)
@@ -135,7 +135,7 @@ class TermBook implements Epochs {
     }
     const members = this.#neighbours(tag)
     const done = this.#bounded((signal) =>
-      line === undefined ? this.#mark(vacancy, members, signal) : this.#confirm(line, vacancy, members, signal),
+      line === undefined ? this.#mark(missing, members, signal) : this.#confirm(line, missing, members, signal),
     ).finally(() => this.#flights.delete(name))
     this.#flights.set(name, { generation: this.#generation, line, members, done })
     return done
@@ -160,7 +160,7 @@ class TermBook implements Epochs {
 
   /** Ends the work when it takes too long, whoever waits for it. */
   async #bounded(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    using deadline = createDeadline({ clock: this.#deps.clock, ms: SETTLE_MS, fault: tooLate })
+    using deadline = createDeadline({ clock: this.#deps.clock, ms: SETTLE_MS, timeoutError: tooLate })
     await work(deadline.signal)
   }
 
@@ -189,18 +189,18 @@ class TermBook implements Epochs {
   }
 
   /** Has the store confirm an epoch for the server, or give it a new one. */
-  async #confirm(line: string, vacancy: MissingEpoch, members: Members, signal: AbortSignal): Promise<void> {
+  async #confirm(line: string, missing: MissingEpoch, members: Members, signal: AbortSignal): Promise<void> {
     const { fences, clock } = this.#deps
-    const { owner, storedEpoch, isOwn } = vacancy
+    const { owner, storedEpoch, isOwn } = missing
     const generation = this.#generation
     const lines = this.#linesOf(owner)
     lines.add(line)
     const askedMs = clock.monotonicMs()
-    const tenures = await fences.termsOf([...lines], signal)
+    const storedTerms = await fences.termsOf([...lines], signal)
     const above = BigInt(isOwn ? storedEpoch - 1 : storedEpoch)
-    const held = heldEpoch(owner, tenures, [...lines], members) ?? above
+    const held = heldEpoch(owner, storedTerms, [...lines], members) ?? above
     if (held <= above) {
-      const overtaken = tenures.filter((tenure) => tenure.owner !== owner && overlap(members, tenure.members))
+      const overtaken = storedTerms.filter((stored) => stored.owner !== owner && overlap(members, stored.members))
       this.#leaveIfOvertaken(owner, overtaken)
       if (isOwn && overtaken.length > 0) await clock.sleep(RETURN_MS, signal)
     }
@@ -250,13 +250,13 @@ class TermBook implements Epochs {
   async #refresh(signal: AbortSignal): Promise<void> {
     const generation = this.#generation
     const lines = new Set([...this.#terms.values()].flatMap((term) => [...term.lines]))
-    const tenures = await this.#deps.fences.termsOf([...lines], signal)
+    const storedTerms = await this.#deps.fences.termsOf([...lines], signal)
     if (generation !== this.#generation) return
-    for (const term of this.#terms.values()) this.#compare(term, tenures)
+    for (const term of this.#terms.values()) this.#compare(term, storedTerms)
   }
 
-  #compare(term: Term, tenures: readonly PrimaryTerm[]): void {
-    const lost = tenures
+  #compare(term: Term, storedTerms: readonly PrimaryTerm[]): void {
+    const lost = storedTerms
       .filter(({ line, owner }) => owner !== term.owner && term.lines.has(line))
       .reduce((all, { members }) => union(all, members), '')
     if (!overlap(term.members, lost)) return
@@ -274,7 +274,7 @@ function tooLate(): IngotError {
   return new IngotError('FENCE_STORE_UNAVAILABLE', 'no epoch was confirmed in time')
 }
 
-/** Whether acquire.lua would count under this term where it found this vacancy. */
+/** Whether acquire.lua would count under this term where it found this missing. */
 function fits(term: Term | undefined, { owner, line = '', isOwn, storedEpoch }: MissingEpoch): boolean {
   return term?.owner === owner && term.lines.has(line) && (isOwn || term.epoch > BigInt(storedEpoch))
 }

@@ -1,4 +1,4 @@
-/** The master dies, freezes, or takes a lock with it: how long clients wait, and who wins. */
+/** The primary dies, freezes, or takes a lock with it: how long clients wait, and who wins. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { slotOf } from '../../../redis/slot.ts'
@@ -68,7 +68,7 @@ async function outage(backend: LockBackend, key: Key, strike: () => Promise<void
     }
     if (attempt.kind === 'unavailable') {
       failed = true
-      said.add(attempt.fault.code)
+      said.add(attempt.error.code)
     }
     await sleep(20)
   }
@@ -76,7 +76,7 @@ async function outage(backend: LockBackend, key: Key, strike: () => Promise<void
 }
 
 const reasonOf = (attempt: Attempt<Fencing>): string =>
-  attempt.kind === 'unavailable' ? attempt.fault.message : attempt.kind
+  attempt.kind === 'unavailable' ? attempt.error.message : attempt.kind
 
 async function firstGrant(backend: LockBackend, key: Key): Promise<bigint> {
   const end = performance.now() + LIMIT_MS
@@ -95,24 +95,24 @@ const DEPLOYMENTS = [
 
 describe.each(DEPLOYMENTS)('%s', (on, start) => {
   test.for([
-    ['SIGKILL of the master', 'KILL'],
-    ['SIGSTOP of the master', 'STOP'],
+    ['SIGKILL of the primary', 'KILL'],
+    ['SIGSTOP of the primary', 'STOP'],
   ] as const)('%s: locks are granted again by its successor', async ([fault, signal], { skip }) => {
     const servers = await serversOrSkip(start, skip)
     const fences = createMemoryFences()
     const lock = await opened(createRedisLock(servers.url, { clock: systemClock, fences }))
     const key = 'outage'
-    const master = await servers.master(slot(key))
+    const primary = await servers.master(slot(key))
     const before = await once(lock, key)
     if (before.kind !== 'granted') throw new Error(`expected a grant: ${reasonOf(before)}`)
-    const [outageMs, said] = await outage(lock, key, () => servers.signal(master, signal))
+    const [outageMs, said] = await outage(lock, key, () => servers.signal(primary, signal))
     const after = await once(lock, key)
     if (after.kind !== 'granted') throw new Error(`expected a second grant: ${reasonOf(after)}`)
     expect(after.fence).toBeGreaterThan(before.fence ?? 0n)
     expect(outageMs).toBeLessThan(15_000)
     reportFault({ fault, on, outageMs, seen: `${said}; the fence rose` })
-    if (signal === 'STOP') await servers.signal(master, 'CONT')
-    // an old master that comes back must not be believed again
+    if (signal === 'STOP') await servers.signal(primary, 'CONT')
+    // an old primary that comes back must not be believed again
     for (let i = 0; i < 50; i++) {
       const attempt = await once(lock, key)
       if (attempt.kind === 'granted') expect(attempt.fence).toBeGreaterThan(after.fence ?? 0n)
@@ -129,15 +129,15 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
     await once(lock, key)
     await once(plain, key)
 
-    const master = await servers.master(slot(key))
-    const others = servers.ports.filter((port) => port !== master)
+    const primary = await servers.master(slot(key))
+    const others = servers.ports.filter((port) => port !== primary)
     // cut off, so that what follows reaches no replica, dead sockets included
     await Promise.all(others.map((port) => servers.signal(port, 'STOP')))
-    await servers.cli(master, 'client', 'kill', 'type', 'replica')
+    await servers.cli(primary, 'client', 'kill', 'type', 'replica')
     const first = await createLocker(lock).acquire(key, { ttlMs: 60_000, waitMs: 5_000 })
     for (let i = 0; i < 5; i++) await once(plain, key)
     const plainBefore = await firstGrant(plain, key)
-    await servers.signal(master, 'KILL')
+    await servers.signal(primary, 'KILL')
     await Promise.all(others.map((port) => servers.signal(port, 'CONT')))
     const lostAt = performance.now()
 

@@ -49,7 +49,7 @@ function threeKeys(prefix: string): readonly [Key, Key, Key] {
   return [first, second, third]
 }
 
-const foreign = { kind: 'unavailable', scope: 'key', fault: { code: 'REDIS_KEY_FOREIGN' } }
+const foreign = { kind: 'unavailable', scope: 'key', error: { code: 'REDIS_KEY_FOREIGN' } }
 
 for (const which of ['lock', 'fence'] as const) {
   test(`a ${which} of another type fails its own key of a batch alone, and is named`, async ({ skip }) => {
@@ -58,7 +58,7 @@ for (const which of ['lock', 'fence'] as const) {
     const wanted = keys.map(request)
     const attempts = await Promise.all(wanted.map((w) => lock.tryAcquire(w, soon())))
     expect(attempts).toMatchObject([{ kind: 'granted' }, foreign, { kind: 'granted' }])
-    expect(attempts[1]?.kind === 'unavailable' && attempts[1].fault.message).toContain(`"${name}"`)
+    expect(attempts[1]?.kind === 'unavailable' && attempts[1].error.message).toContain(`"${name}"`)
     const releases = await Promise.all(wanted.map((lease) => lock.release(lease, soon())))
     expect(releases.map(({ kind }) => kind)).toEqual(['released', 'lost', 'released'])
   })
@@ -72,7 +72,7 @@ test('a queue of another type fails who would wait in it, and neither holders no
   const waiting = keys.map((key) => ({ ...request(key), willWait: true }))
   const refusals = await Promise.all(waiting.map((w) => lock.tryAcquire(w, soon())))
   expect(refusals).toMatchObject([{ kind: 'held' }, foreign, { kind: 'held' }])
-  expect(refusals[1]?.kind === 'unavailable' && refusals[1].fault.message).toContain(`"${name}"`)
+  expect(refusals[1]?.kind === 'unavailable' && refusals[1].error.message).toContain(`"${name}"`)
   for (const lease of [...waiting, ...held]) await lock.release(lease, soon())
   for (const key of keys) {
     const wanted = request(key)
@@ -91,7 +91,7 @@ test('a lease that another program wrote over is lost to its holder', async ({ s
   expect(await lock.extend(wanted, soon())).toEqual({ kind: 'lost' })
   const seen = await lock.inspect(key, soon())
   expect(seen).toMatchObject(foreign)
-  expect(seen.kind === 'unavailable' && seen.fault.message).toContain(`"${name}"`)
+  expect(seen.kind === 'unavailable' && seen.error.message).toContain(`"${name}"`)
   expect(await lock.release(wanted, soon())).toEqual({ kind: 'lost' })
 })
 

@@ -87,8 +87,8 @@ class MarkBook implements CounterMarks {
     signal: AbortSignal,
   ): Promise<{ readonly tags: readonly number[]; readonly met: string | undefined }> {
     const marked: number[] = []
-    const abandoned = this.#met.times >= MARK_WAITS ? this.#met.mark : ''
-    const args = [owner, mark, abandoned]
+    const replaceableMark = this.#met.times >= MARK_WAITS ? this.#met.mark : ''
+    const args = [owner, mark, replaceableMark]
     const tags = this.#deps.keys.flatMap((_, tag) => (members[tag] === '1' ? [tag] : []))
     for (const step of [tags.slice(0, 1), ...steps(tags.slice(1))]) {
       const marks = await this.#run(step, async (some) => {

@@ -18,7 +18,7 @@ export interface RedisLockDeps {
 }
 
 /** An attempt under way. */
-export interface AcquireRequest extends Wanted {
+export interface PendingAttempt extends Wanted {
   readonly willWait: boolean
   /** How often it has waited for an epoch. */
   readonly adoptions: number

@@ -100,17 +100,17 @@ test.each(['redis://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/main', 'redis+cl
       lock.inspect('k', soon()),
     ])
     for (const answer of answers) {
-      expect(answer).toMatchObject({ kind: 'unavailable', fault: { code: 'REDIS_UNREACHABLE' } })
-      expect(answer.kind === 'unavailable' && answer.fault.message).toContain('call connect first')
+      expect(answer).toMatchObject({ kind: 'unavailable', error: { code: 'REDIS_UNREACHABLE' } })
+      expect(answer.kind === 'unavailable' && answer.error.message).toContain('call connect first')
     }
   },
 )
 
-test('a demoted master is left for its successor, and the command is not sent again', async () => {
+test('a demoted primary is left for its successor, and the command is not sent again', async () => {
   const server = await serve(() => failure("READONLY You can't write against a read only replica."))
   const lock = await open(`redis://127.0.0.1:${server.port}`)
   const attempt = await lock.tryAcquire(request(), soon())
-  expect(attempt.kind === 'unavailable' && attempt.fault.message).toContain('READONLY')
+  expect(attempt.kind === 'unavailable' && attempt.error.message).toContain('READONLY')
   const reconnected = async (): Promise<void> => {
     while (server.connections < 2) await new Promise((resolve) => setImmediate(resolve))
   }
@@ -124,7 +124,7 @@ test.each(['LOADING Redis is loading the dataset in memory', 'MISCONF cannot per
     const server = await serve(() => failure(text))
     const lock = await open(`redis://127.0.0.1:${server.port}`)
     const attempt = await lock.tryAcquire(request(), soon())
-    expect(attempt.kind === 'unavailable' && attempt.fault.message).toContain(text)
+    expect(attempt.kind === 'unavailable' && attempt.error.message).toContain(text)
     expect(evaluations(server)).toBe(1)
   },
 )
@@ -167,7 +167,7 @@ test('a cluster that is down is unavailable, and asked once', async () => {
   const [server] = await serveCluster([() => failure('CLUSTERDOWN The cluster is down')])
   const lock = await open(`redis+cluster://127.0.0.1:${server?.port}`)
   const attempt = await lock.tryAcquire(request(), soon())
-  expect(attempt.kind === 'unavailable' && attempt.fault.message).toContain('CLUSTERDOWN')
+  expect(attempt.kind === 'unavailable' && attempt.error.message).toContain('CLUSTERDOWN')
   expect(evaluations(server)).toBe(1)
 })
 
@@ -178,7 +178,7 @@ test('a moved slot is followed', async () => {
   expect(servers.map(evaluations)).toEqual([1, 1])
 })
 
-test('a slot on the move is asked for at its new place, with ASKING before it', async () => {
+test('a slot on the move is asked for on its new server, with ASKING before it', async () => {
   const servers = await serveCluster([
     () => failure(`ASK 1 127.0.0.1:${servers[1]?.port}`),
     ([name]) => (name === 'ASKING' ? simple('OK') : GRANT),
@@ -220,7 +220,7 @@ test('a redirection that comes after the caller gave up is not followed', async 
 
 test.each([
   [{ redis_version: '6.2.14' }, 'needs Redis 7'],
-  [{ role: 'slave' }, 'a master is needed'],
+  [{ role: 'slave' }, 'a primary is needed'],
   [{ maxmemory: '1000000', maxmemory_policy: 'allkeys-lru' }, 'would evict locks'],
   [{ cluster_enabled: '1' }, 'use redis+cluster://'],
 ])('a server with %j is refused at start', async (fields, reason) => {
@@ -242,7 +242,7 @@ test('a start is one attempt, and stops when its signal aborts', async () => {
   await expect(connecting).rejects.toThrow('never mind')
 })
 
-test('nobody there is one clear fault', async () => {
+test('a port that nothing listens to gives one clear error', async () => {
   const server = await startRespServer(() => undefined)
   const { port } = server
   await server[Symbol.asyncDispose]()

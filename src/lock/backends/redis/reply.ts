@@ -4,7 +4,7 @@ import type { Inspection, Release } from '../../lock.ts'
 
 /** A fence that may not count before the client has confirmed an epoch for the server it is on. */
 export interface MissingEpoch {
-  readonly kind: 'vacant'
+  readonly kind: 'missing-epoch'
   /** The replication id of the primary that answered. */
   readonly owner: string
   /** -1 when the fence has none. */
@@ -52,7 +52,7 @@ function readMissingEpoch(word: string): MissingEpoch {
   const [, owner = '', epoch, own, line] = word.split(',')
   if (owner === '' || line === undefined) throw malformed(word)
   return {
-    kind: 'vacant',
+    kind: 'missing-epoch',
     owner,
     storedEpoch: readNumber(epoch),
     isOwn: own === '1',

@@ -9,10 +9,7 @@ import { type Answer, readAnswers, readHolder, readReleases } from './reply.ts'
 
 const ACQUIRE = loadScript('acquire', import.meta.url)
 const EXTEND = loadScript('extend', import.meta.url)
-const RELEASE = scriptOf(
-  'release',
-  replaceable('lock/release-any-owner', loadScript('release', import.meta.url).text),
-)
+const RELEASE = scriptOf('release', replaceable('lock/release-any-owner', loadScript('release', import.meta.url).text))
 const INSPECT = loadScript('inspect', import.meta.url)
 
 /** A lease to end. */

@@ -226,7 +226,7 @@ test('without its fence store a client grants what was confirmed, and after a re
   const seen = new Set<string>()
   for (let i = 0; i < 40; i++) {
     const attempt = await ask(lock, 'k')
-    if (attempt.kind === 'unavailable') seen.add(attempt.fault.code)
+    if (attempt.kind === 'unavailable') seen.add(attempt.error.code)
     else throw new Error('expected no grant without the fence store')
     await sleep(10)
   }

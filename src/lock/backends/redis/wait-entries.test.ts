@@ -6,51 +6,51 @@ const never = new AbortController().signal
 
 function setUp() {
   const clock = createFakeClock()
-  const places = createWaitEntries(clock)
+  const entries = createWaitEntries(clock)
   const passed: string[] = []
   const passOn = (): void => void passed.push('passed')
   /** Whether the wait is over. */
   const watch = (token: string, signal = never): { done: boolean } => {
     const state = { done: false }
     const end = async (): Promise<void> => {
-      await places.wait(token, signal)
+      await entries.wait(token, signal)
       state.done = true
     }
     void end()
     return state
   }
-  return { clock, places, passed, passOn, watch }
+  return { clock, entries, passed, passOn, watch }
 }
 
 test('a message wakes the waiter it names', async () => {
-  const { clock, places, passed, passOn, watch } = setUp()
-  places.take('a')
-  places.take('b')
+  const { clock, entries, passed, passOn, watch } = setUp()
+  entries.take('a')
+  entries.take('b')
   const [a, b] = [watch('a'), watch('b')]
-  places.wake('a', passOn)
+  entries.wake('a', passOn)
   await clock.advance(0)
   expect([a.done, b.done, passed]).toEqual([true, false, []])
 })
 
 test('a message that comes before its waiter waits is not lost', async () => {
-  const { clock, places, passed, passOn, watch } = setUp()
-  places.take('a')
-  places.wake('a', passOn)
+  const { clock, entries, passed, passOn, watch } = setUp()
+  entries.take('a')
+  entries.wake('a', passOn)
   const a = watch('a')
   await clock.advance(0)
   expect(a.done).toBe(true)
   // and what it was woken for is fetched by the next attempt
-  places.take('a')
+  entries.take('a')
   await clock.advance(10_000)
   expect(passed).toEqual([])
 })
 
 test('a lost message costs no more than the fallback, and no more than the lease', async () => {
-  const { clock, places, watch } = setUp()
-  places.take('a')
-  places.take('b')
-  places.note('b', 100)
-  places.note('a', 60_000)
+  const { clock, entries, watch } = setUp()
+  entries.take('a')
+  entries.take('b')
+  entries.note('b', 100)
+  entries.note('a', 60_000)
   const [a, b] = [watch('a'), watch('b')]
   await clock.advance(101)
   expect([a.done, b.done]).toEqual([false, true])
@@ -59,24 +59,24 @@ test('a lost message costs no more than the fallback, and no more than the lease
 })
 
 test('a gap in the subscription wakes everybody', async () => {
-  const { clock, places, watch } = setUp()
-  for (const token of ['a', 'b']) places.take(token)
+  const { clock, entries, watch } = setUp()
+  for (const token of ['a', 'b']) entries.take(token)
   const waits = ['a', 'b'].map((token) => watch(token))
-  places.wakeAll()
+  entries.wakeAll()
   await clock.advance(0)
   expect(waits.map(({ done }) => done)).toEqual([true, true])
 })
 
 test('what comes for one who left, or who does not come for it, goes to the next', async () => {
-  const { clock, places, passed, passOn } = setUp()
-  places.wake('unknown', passOn)
+  const { clock, entries, passed, passOn } = setUp()
+  entries.wake('unknown', passOn)
   expect(passed).toHaveLength(1)
-  places.take('left')
-  places.drop('left')
-  places.wake('left', passOn)
+  entries.take('left')
+  entries.drop('left')
+  entries.wake('left', passOn)
   expect(passed).toHaveLength(2)
-  places.take('slow')
-  places.wake('slow', passOn)
+  entries.take('slow')
+  entries.wake('slow', passOn)
   await clock.advance(99)
   expect(passed).toHaveLength(2)
   await clock.advance(1)
@@ -84,20 +84,20 @@ test('what comes for one who left, or who does not come for it, goes to the next
 })
 
 test('an abort ends the wait', async () => {
-  const { clock, places, watch } = setUp()
+  const { clock, entries, watch } = setUp()
   const abort = new AbortController()
-  places.take('a')
+  entries.take('a')
   const a = watch('a', abort.signal)
   abort.abort()
   await clock.advance(0)
   expect(a.done).toBe(true)
 })
 
-test('places that nobody comes back to are forgotten', async () => {
-  const { clock, places, passed, passOn } = setUp()
-  for (let i = 0; i < 1_001; i++) places.take(`old ${i}`)
+test('entries that nobody comes back to are forgotten', async () => {
+  const { clock, entries, passed, passOn } = setUp()
+  for (let i = 0; i < 1_001; i++) entries.take(`old ${i}`)
   clock.block(60_001)
-  places.take('new')
-  places.wake('old 0', passOn)
+  entries.take('new')
+  entries.wake('old 0', passOn)
   expect(passed).toHaveLength(1)
 })

@@ -11,8 +11,8 @@ import { describeTopology, type Independent, parseRedisUrl } from '../../../redi
 import { loadScript } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { IngotError, reasonOf } from '../../../std/error.ts'
-import { type Log, silentLog } from '../../../telemetry/log.ts'
-import type { BackendContext, Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
+import { silentLog } from '../../../telemetry/log.ts'
+import type { Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, Token, Unavailable } from '../../lock.ts'
 import { orAborted, unavailable } from '../../outage.ts'
@@ -21,22 +21,11 @@ import { type Motion, type Question, type Votes, vote } from './ballot.ts'
 import { type ContentionGate, createContentionGate } from './contention-gate.ts'
 import { maxLeaseOf, readLease, validMs } from './lease.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
+import type { RedlockDeps } from './options.ts'
 
 const INSPECT = loadScript('inspect', import.meta.url).text
 /** Not the names of the `redis` backend: servers may serve both. */
 const PREFIX = 'ingot:redlock:'
-
-export interface RedlockDeps {
-  readonly clock: Clock
-  /** Default: silent. */
-  readonly log?: Log
-  /**
-   * The longest lease that any client of these nodes asks for, milliseconds; the same for all clients. A longer one is
-   * refused. After a restart, and after the first start, the votes of a node without `appendfsync always` do not count
-   * for so long. Default: `max-lease` of the URL, or 10000.
-   */
-  readonly maxLeaseMs?: number
-}
 
 /** Numbers for grants: real ones, or none. */
 interface FenceSource<F extends Fencing> {
@@ -61,21 +50,21 @@ interface Parts {
 
 class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   readonly name = 'redlock'
-  readonly capabilities: Capabilities<F> & { readonly wakes: false; readonly fair: false; readonly maxTtlMs: number }
+  readonly capabilities: Capabilities<F> & { readonly maxTtlMs: number }
   readonly #nodes: Nodes
   readonly #whom: string
   readonly #clock: Clock
   readonly #fences: FenceSource<F>
-  readonly #contest: ContentionGate
+  readonly #contentionGate: ContentionGate
   readonly #won = new Map<Token, Won<F>>()
 
   constructor({ nodes, whom, clock, maxLeaseMs }: Parts, fences: FenceSource<F>) {
-    this.capabilities = { fencing: fences.fencing, wakes: false, fair: false, maxTtlMs: maxLeaseMs }
+    this.capabilities = { fencing: fences.fencing, maxTtlMs: maxLeaseMs }
     this.#nodes = nodes
     this.#whom = whom
     this.#clock = clock
     this.#fences = fences
-    this.#contest = createContentionGate(nodes.members, clock)
+    this.#contentionGate = createContentionGate(nodes.members, clock)
   }
 
   async tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
@@ -131,7 +120,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     const question = this.#question(request, request.ttlMs, signal)
     const tooFew = this.#tooFewCount()
     if (tooFew !== undefined) return tooFew
-    const leftMs = await this.#contest.stepBack(question)
+    const leftMs = await this.#contentionGate.stepBack(question)
     if (leftMs !== undefined) return this.#refused(question, leftMs)
     const votes = await vote(this.#nodes.members, 'acquire', question)
     if (!votes.elected) return this.#notElected(question, votes)
@@ -156,7 +145,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   }
 
   #refused(question: Question, remainingMs: number | undefined): Attempt<F> {
-    this.#contest.refused(question.key)
+    this.#contentionGate.refused(question.key)
     return { kind: 'held', remainingMs }
   }
 
@@ -286,12 +275,4 @@ export async function connectRedlock(
   if (fences === undefined) return new RedlockBackend(parts, NO_FENCES)
   const source: FenceSource<'always'> = { fencing: 'always', next: (key, abort) => fences.nextFence(key, abort) }
   return new RedlockBackend(parts, source)
-}
-
-/** For the registry: `redlock:` URLs. */
-export async function openRedlock(url: string, context: BackendContext, signal: AbortSignal): Promise<LockBackend> {
-  const { clock, log, fences } = context
-  return fences === undefined
-    ? connectRedlock(url, { clock, log }, signal)
-    : connectRedlock(url, { clock, log, fences }, signal)
 }

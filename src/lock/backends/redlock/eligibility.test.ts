@@ -13,42 +13,42 @@ const server = (facts: Partial<ServerFacts> = {}): ServerFacts => ({
 })
 
 test('a server that was not examined on this connection has no vote', () => {
-  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
-  expect(standing.countsInMs(0)).toBeUndefined()
-  standing.met(server({ durable: true }), 5)
-  expect(standing.countsInMs(5)).toBe(0)
-  standing.lost()
-  expect(standing.countsInMs(6)).toBeUndefined()
+  const eligibility = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
+  expect(eligibility.countsInMs(0)).toBeUndefined()
+  eligibility.met(server({ durable: true }), 5)
+  expect(eligibility.countsInMs(5)).toBe(0)
+  eligibility.lost()
+  expect(eligibility.countsInMs(6)).toBeUndefined()
 })
 
 test('a server counts once it was seen for the longest lease, over lost connections too', () => {
-  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
-  standing.met(server(), 1_000)
-  expect(standing.countsInMs(1_000)).toBe(MAX_MS)
-  standing.lost()
-  standing.met(server(), 9_000)
-  expect(standing.countsInMs(10_999)).toBe(1)
-  expect(standing.countsInMs(11_000)).toBe(0)
+  const eligibility = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
+  eligibility.met(server(), 1_000)
+  expect(eligibility.countsInMs(1_000)).toBe(MAX_MS)
+  eligibility.lost()
+  eligibility.met(server(), 9_000)
+  expect(eligibility.countsInMs(10_999)).toBe(1)
+  expect(eligibility.countsInMs(11_000)).toBe(0)
 })
 
 test('a server that restarted begins anew, also when an earlier process comes back', () => {
-  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
-  standing.met(server(), 0)
-  standing.lost()
-  standing.met(server({ runId: 'b' }), 20_000)
-  expect(standing.countsInMs(20_000)).toBe(MAX_MS)
-  standing.lost()
-  standing.met(server(), 21_000)
-  expect(standing.countsInMs(21_000)).toBe(MAX_MS)
+  const eligibility = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
+  eligibility.met(server(), 0)
+  eligibility.lost()
+  eligibility.met(server({ runId: 'b' }), 20_000)
+  expect(eligibility.countsInMs(20_000)).toBe(MAX_MS)
+  eligibility.lost()
+  eligibility.met(server(), 21_000)
+  expect(eligibility.countsInMs(21_000)).toBe(MAX_MS)
 })
 
 test('a server counts at once when its uptime exceeds the longest lease, a second and the allowance', () => {
   const needed = MAX_MS + 1_000 + ALLOWANCE_MS
-  const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
-  standing.met(server({ uptimeMs: needed }), 0)
-  expect(standing.countsInMs(0)).toBe(1)
-  standing.met(server({ uptimeMs: needed + 1 }), 0)
-  expect(standing.countsInMs(0)).toBe(0)
+  const eligibility = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
+  eligibility.met(server({ uptimeMs: needed }), 0)
+  expect(eligibility.countsInMs(0)).toBe(1)
+  eligibility.met(server({ uptimeMs: needed + 1 }), 0)
+  expect(eligibility.countsInMs(0)).toBe(0)
 })
 
 test('no vote counts within the longest lease after the start of a server that forgets', () => {
@@ -60,7 +60,7 @@ test('no vote counts within the longest lease after the start of a server that f
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const standing = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
+      const eligibility = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
       let now = 0
       let startedMs = 0
       let runs = 0
@@ -73,14 +73,14 @@ test('no vote counts within the longest lease after the start of a server that f
         }
         if (what === 'restart' || what === 'drop') {
           connected = false
-          standing.lost()
+          eligibility.lost()
         }
         if (what === 'examine') {
           connected = true
           const seconds = Math.floor((now - startedMs) / 1_000) + (ahead ? 1 : 0)
-          standing.met(server({ runId: String(runs), uptimeMs: seconds * 1_000 }), now)
+          eligibility.met(server({ runId: String(runs), uptimeMs: seconds * 1_000 }), now)
         }
-        const counts = standing.countsInMs(now) === 0
+        const counts = eligibility.countsInMs(now) === 0
         if (counts) expect(now - startedMs).toBeGreaterThanOrEqual(MAX_MS)
         if (counts) expect(connected).toBe(true)
       }

@@ -72,7 +72,7 @@ async function sample(): Promise<Sample> {
   const outcome = await locker.tryAcquire(newToken())
   const took = { atMs: performance.now(), tookMs: performance.now() - began }
   if (outcome.kind === 'granted') outcome.grant.releaseSoon()
-  return { ...took, outcome: outcome.kind === 'unavailable' ? outcome.fault.code : outcome.kind }
+  return { ...took, outcome: outcome.kind === 'unavailable' ? outcome.error.code : outcome.kind }
 }
 
 async function samplesFor(ms: number): Promise<Sample[]> {

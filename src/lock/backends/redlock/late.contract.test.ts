@@ -77,7 +77,7 @@ test('without its fence store nothing is granted, and the votes are given back',
   await using backend = await connectRedlock(url(), { clock: systemClock, fences }, soon())
   const wanted = { key: newToken(), token: newToken(), ttlMs: 5_000 }
   const refused = await backend.tryAcquire(wanted, soon())
-  expect(refused).toMatchObject({ kind: 'unavailable', fault: { code: 'FENCE_STORE_UNAVAILABLE' } })
+  expect(refused).toMatchObject({ kind: 'unavailable', error: { code: 'FENCE_STORE_UNAVAILABLE' } })
   expect(await votesFor(wanted.key)).toBe(0)
 })
 

@@ -1,7 +1,7 @@
 /** One independent server: its client, and whether its votes count. Examines the server once for each connection. */
 import type { Redis } from 'ioredis'
 import { failpoint } from '#failpoint'
-import { commandFault } from '../../../redis/failure.ts'
+import { commandError } from '../../../redis/failure.ts'
 import { parseInfo } from '../../../redis/suitability.ts'
 import type { Clock, Timer } from '../../../std/clock.ts'
 import { IngotError } from '../../../std/error.ts'
@@ -66,7 +66,7 @@ class WatchedNode implements Node {
   readonly client: Redis
   readonly name: string
   readonly #deps: NodeDeps
-  readonly #standing: VoteEligibility
+  readonly #eligibility: VoteEligibility
   runId: string | undefined
   /** Counts the connections, so that an examination of an earlier one is not taken for one of this. */
   #connection = 0
@@ -76,20 +76,20 @@ class WatchedNode implements Node {
     this.client = client
     this.name = name
     this.#deps = deps
-    this.#standing = createVoteEligibility(deps.maxLeaseMs, allowanceMs(deps.maxLeaseMs))
+    this.#eligibility = createVoteEligibility(deps.maxLeaseMs, allowanceMs(deps.maxLeaseMs))
     client.on('close', () => this.#left())
     client.on('ready', () => void this.examine())
   }
 
   countsInMs(): number | undefined {
     if (failpoint('redlock/count-every-vote')) return 0
-    return this.#standing.countsInMs(this.#deps.clock.monotonicMs())
+    return this.#eligibility.countsInMs(this.#deps.clock.monotonicMs())
   }
 
   doubt(): IngotError {
     const ms = this.countsInMs()
     if (ms === undefined) {
-      return this.#standing.cause ?? new IngotError('REDIS_UNREACHABLE', `${this.name} is not connected`)
+      return this.#eligibility.cause ?? new IngotError('REDIS_UNREACHABLE', `${this.name} is not connected`)
     }
     const since = `${this.name} may have restarted without its data less than ${this.#deps.maxLeaseMs} ms ago`
     return new IngotError('LOCK_BACKEND_UNAVAILABLE', `${since}; its votes count in ${Math.ceil(ms)} ms`)
@@ -112,7 +112,7 @@ class WatchedNode implements Node {
   }
 
   #met(facts: ServerFacts & { readonly configRefused: unknown }): void {
-    this.#standing.met(facts, this.#deps.clock.monotonicMs())
+    this.#eligibility.met(facts, this.#deps.clock.monotonicMs())
     const restarted = this.runId !== undefined && this.runId !== facts.runId
     this.runId = facts.runId
     const countsInMs = this.countsInMs() ?? 0
@@ -123,7 +123,7 @@ class WatchedNode implements Node {
   }
 
   #unknown(error: unknown): void {
-    this.#standing.lost(commandFault(this.name, error))
+    this.#eligibility.lost(commandError(this.name, error))
     this.#deps.log.warn({ node: this.name, err: error }, 'redlock node cannot be examined: its votes do not count')
     this.#again = this.#deps.clock.timer(AGAIN_MS, () => void this.examine())
   }
@@ -131,7 +131,7 @@ class WatchedNode implements Node {
   #left(): void {
     this.#connection++
     this.#again?.cancel()
-    this.#standing.lost()
+    this.#eligibility.lost()
   }
 }
 

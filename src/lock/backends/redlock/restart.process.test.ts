@@ -126,8 +126,8 @@ test('a lease above the longest one is refused with the remedy, by the locker an
   await using backend = await open(servers.url)
   expect(() => createLocker(backend, { ttlMs: 10_001 })).toThrow(/10001 ms.*10000 at most.*max-lease/)
   await using locker = createLocker(backend)
-  const wish = locker.acquire(newToken(), { ttlMs: 20_000 })
-  await expect(wish).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
+  const acquiring = locker.acquire(newToken(), { ttlMs: 20_000 })
+  await expect(acquiring).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
   await expect(backend.tryAcquire(request(20_000), soon())).rejects.toBeInstanceOf(IngotError)
   await using short = await open(`${servers.url}?max-lease=2s`)
   // the default gives way to the limit

@@ -86,7 +86,7 @@ async function poll(key: string): Promise<Taken> {
     const fromMono = machineMs()
     const outcome = await locker.tryAcquire(key, { signal })
     if (outcome.kind === 'granted') return { grant: outcome.grant, fromMono }
-    if (machineMs() > endMs) throw new Error(outcome.kind === 'held' ? 'held' : outcome.fault.code)
+    if (machineMs() > endMs) throw new Error(outcome.kind === 'held' ? 'held' : outcome.error.code)
     await systemClock.sleep(random.between(1, POLL_MS), signal)
   }
 }
