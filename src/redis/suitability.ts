@@ -4,6 +4,7 @@
  * may be lost at any time; a server for one should make room by itself.
  */
 import type { RedisTopology } from './redis-url.ts'
+import { type InfoFields, parseInfo } from './topology/info.ts'
 
 export interface Judgement {
   readonly refusals: readonly string[]
@@ -13,16 +14,9 @@ export interface Judgement {
 /** What the server is for. */
 export type Purpose = 'locks' | 'cache'
 
-type Facts = ReadonlyMap<string, string>
-type Rule = (facts: Facts, kind: RedisTopology['kind']) => string | undefined
+type Rule = (facts: InfoFields, kind: RedisTopology['kind']) => string | undefined
 
 const MIN_MAJOR = 7
-
-/** The fields of an INFO answer. */
-export function parseInfo(text: string): Facts {
-  const lines = text.split('\r\n').filter((line) => line.includes(':'))
-  return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)] as const))
-}
 
 const REFUSE: readonly Rule[] = [
   (facts) => {

@@ -2,6 +2,7 @@
  * Who is master, by each Redis server's own word and by the Sentinels': parsed from what redis-cli prints, and what is
  * wrong with it. Pure.
  */
+import { type InfoFields, parseInfo } from './info.ts'
 
 /** How Redis is deployed. `external` means that somebody else runs it. */
 export const MODES = ['sentinel', 'cluster', 'standalone', 'external'] as const
@@ -31,7 +32,7 @@ export const ROLE_COMMANDS = ['INFO replication', 'CLUSTER INFO', 'CLUSTER NODES
 
 /** From the answers to ROLE_COMMANDS, one after the other; undefined when it does not answer as a server in service does. */
 export function parseRole(pod: string, text: string): ServerRole | undefined {
-  const fields = new Map(Array.from(text.matchAll(/^(\w+):(.*?)\r?$/gm), ([, name, value]) => [name, value]))
+  const fields = parseInfo(text)
   const role = fields.get('role')
   if (role !== 'master' && role !== 'slave') return undefined
   const place = clusterPlace(text, fields)
@@ -46,10 +47,7 @@ export function parseRole(pod: string, text: string): ServerRole | undefined {
 }
 
 /** `ID ADDRESS FLAGS MASTER PING PONG EPOCH LINK SLOT…`, of the line of the server itself. */
-function clusterPlace(
-  text: string,
-  fields: ReadonlyMap<string | undefined, string | undefined>,
-): ClusterMember | undefined {
+function clusterPlace(text: string, fields: InfoFields): ClusterMember | undefined {
   const mine = text.split(/\r?\n/).find((line) => /\smyself,|\smyself\s/.test(line))
   if (mine === undefined) return undefined
   const [id = '', , , master = '-', , , , , ...slots] = mine.split(' ')

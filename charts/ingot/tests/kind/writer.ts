@@ -11,7 +11,7 @@ import { createSingleClient, DEFAULT_SETTINGS } from '../../../../src/redis/clie
 import { createRedisConnection } from '../../../../src/redis/deployment.ts'
 import { parseRedisUrl } from '../../../../src/redis/redis-url.ts'
 import { type Script, scriptBody, scriptOf } from '../../../../src/redis/script.ts'
-import { parseInfo } from '../../../../src/redis/suitability.ts'
+import { parseInfo } from '../../../../src/redis/topology/info.ts'
 import { silentLog } from '../../../../src/telemetry/log.ts'
 
 interface Attempt {

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis'
 import { failpoint } from '#failpoint'
 import { commandError } from '../../../redis/failure.ts'
-import { parseInfo } from '../../../redis/suitability.ts'
+import { parseInfo } from '../../../redis/topology/info.ts'
 import type { Clock, Timer } from '../../../std/clock.ts'
 import { IngotError } from '../../../std/error.ts'
 import type { Log } from '../../../telemetry/log.ts'
