@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { IngotError } from '../../std/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
-import { AcquireDeadline, createCallSignals } from './acquire-deadline.ts'
-import { createWaiterLimit } from './waiter-limit.ts'
+import { AcquireDeadline, createCallSignals, createWaiterLimit } from './acquire-deadline.ts'
 
 function setUp(waitMs: number, parent?: AbortSignal) {
   const clock = createFakeClock()

@@ -5,8 +5,8 @@
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline, type Deadline } from '../../std/deadline.ts'
 import type { IngotError } from '../../std/error.ts'
+import { LockError } from '../lock-error.ts'
 import { callTimeUp } from '../outage.ts'
-import type { WaiterLimit } from './waiter-limit.ts'
 
 /** Share of a call's time by which its signal may abort early, so that calls made shortly after each other share one. */
 const EARLY_SHARE = 1 / 16
@@ -53,6 +53,24 @@ export function createCallSignals(clock: Clock): CallSignals {
       for (const controller of running) controller.abort(reason)
       running.clear()
     },
+  }
+}
+
+/** Counts the callers of this process that wait, so that a stuck key does not fill the memory with waiters. */
+export interface WaiterLimit {
+  /** Counts one more waiter. Throws `OVERLOADED` when there are as many as allowed. */
+  join(): void
+  leave(): void
+}
+
+export function createWaiterLimit(max: number): WaiterLimit {
+  let waiting = 0
+  return {
+    join() {
+      if (waiting >= max) throw new LockError('overloaded', 'OVERLOADED', `${waiting} callers wait for locks already`)
+      waiting++
+    },
+    leave: () => void waiting--,
   }
 }
 

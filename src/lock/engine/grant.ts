@@ -3,7 +3,6 @@ import { IngotError } from '../../std/error.ts'
 import type { FenceOf, Fencing, Key, Release, Unavailable } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
 import type { HeldLease } from './lease.ts'
-import type { Loss } from './loss.ts'
 
 /** `remainingMs` as the method of that name returns it. */
 export type ExtendOutcome =
@@ -53,6 +52,31 @@ export interface Grant<F extends Fencing = Fencing> extends MultiGrant<F> {
   readonly key: Key
   /** Greater than the fence of every earlier grant of this key. `undefined` when the backend has no fences. */
   readonly fence: FenceOf<F>
+}
+
+/** Records the first lost lease of a grant. The signal is made when it is first asked for. */
+export class Loss {
+  #error: IngotError | undefined
+  #controller: AbortController | undefined
+
+  /** The first error is the one that counts. */
+  report(error: IngotError): void {
+    if (this.#error !== undefined) return
+    this.#error = error
+    this.#controller?.abort(error)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#error !== undefined) this.#controller.abort(this.#error)
+    }
+    return this.#controller.signal
+  }
+
+  check(): void {
+    if (this.#error !== undefined) throw this.#error
+  }
 }
 
 /** Several answers as one: the worst of them. */

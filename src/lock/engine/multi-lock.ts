@@ -9,9 +9,8 @@ import { unavailable } from '../outage.ts'
 import type { Terms } from '../policy.ts'
 import type { AcquireDeadline } from './acquire-deadline.ts'
 import { type AcquireRequest, Acquisition, type NotGranted, timeUpError } from './acquisition.ts'
-import type { HeldLeases } from './grant.ts'
+import { type HeldLeases, Loss } from './grant.ts'
 import type { HeldLease, HeldLeaseDeps } from './lease.ts'
-import { Loss } from './loss.ts'
 import type { LocalQueue, LocalTurn } from './wait-queue.ts'
 
 export interface MultiLockDeps<F extends Fencing> extends HeldLeaseDeps<F> {

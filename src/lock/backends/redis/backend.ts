@@ -22,8 +22,7 @@ import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
 import { MARK_WAITS } from './marks.ts'
 import type { PendingAttempt, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
-import type { Answer, MissingEpoch } from './reply.ts'
-import { createScripts, type Given, type Returned, type Scripts } from './scripts.ts'
+import { type Answer, createScripts, type Given, type MissingEpoch, type Returned, type Scripts } from './scripts.ts'
 import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
 
 /** How long a released key is kept for the next in line; it costs that when he was frozen just then. */

@@ -31,8 +31,7 @@ import { heldEpoch, isEmpty, overlap, union, without } from '../../fencing/prima
 import { type Allowance, createAllowance } from './allowance.ts'
 import { createFreshness, type Freshness } from './freshness.ts'
 import { type CounterMarks, createCounterMarks } from './marks.ts'
-import type { MissingEpoch } from './reply.ts'
-import { type ConfirmedTerm, termWire } from './scripts.ts'
+import { type ConfirmedTerm, type MissingEpoch, termWire } from './scripts.ts'
 
 /** The longest time for one question to the store and what it needs of Redis, in milliseconds. */
 const SETTLE_MS = 5_000

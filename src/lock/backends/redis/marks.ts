@@ -15,7 +15,7 @@ import { loadScript, scriptBody } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { IngotError } from '../../../std/error.ts'
 import { composeFence, type FenceStore, type Members } from '../../fencing/fence-store.ts'
-import { readMarks } from './reply.ts'
+import { readMarks } from './scripts.ts'
 
 const MARK = loadScript('mark', import.meta.url)
 const ADOPT = loadScript('adopt', import.meta.url)
