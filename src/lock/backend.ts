@@ -1,16 +1,16 @@
 /**
- * The port that every lock service implements. One call is one attempt: waiting, retries, renewal, breakers and
- * queueing are policy and stand above it, in locker.ts, once for all backends.
+ * The port that every lock backend implements. One call is one attempt. Waiting, retries, renewal, breakers and queueing
+ * are policy, which locker.ts implements once for all backends.
  *
- * Rules that the contract suite holds every backend to:
- * - `tryAcquire` with a token that already holds the key is granted again with the same fence: a repeated command
- *   whose first reply was lost must not lock its own sender out.
+ * The contract suite checks these rules for every backend:
+ * - `tryAcquire` with a token that already holds the key is granted again with the same fence. A sender whose
+ *   first reply was lost must not be blocked by its own lease.
  * - `extend` and `release` act only on the token's own lease, atomically.
  * - `extend` never shortens a lease.
- * - `release` of a token that holds no lease gives up the place that it may keep in a queue.
- * - A signal that aborts ends the call at once with `unavailable`; the command may still have landed, and the caller
- *   releases the token to be sure.
- * - Nothing throws but programming errors: outages are `unavailable`.
+ * - `release` of a token that holds no lease removes its wait entry, if it has one.
+ * - An aborted signal ends the call at once with `unavailable`. The command may still have taken effect, so the caller
+ *   releases the token.
+ * - Only programming errors throw. Outages are `unavailable`.
  */
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -18,7 +18,7 @@ import type { FenceStore } from './fencing/fence-store.ts'
 import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Token } from './lock.ts'
 
 export interface Capabilities<F extends Fencing = Fencing> {
-  /** How far the fences of its grants can be trusted. */
+  /** When the fences of its grants rise. */
   readonly fencing: F
   /** Refusals carry tickets, and `wait` returns when the key may have become free. Default: false. */
   readonly wakes?: boolean
@@ -33,7 +33,7 @@ export interface LeaseRequest {
   readonly token: Token
   /** Length of the lease from now on, in milliseconds. */
   readonly ttlMs: number
-  /** The caller means to wait: a refusal may keep a place for its token and carry a ticket. Default: false. */
+  /** The caller intends to wait, so a refusal may add a wait entry for its token and carry a ticket. Default: false. */
   readonly willWait?: boolean
 }
 
@@ -47,22 +47,22 @@ export interface LockBackend<F extends Fencing = Fencing> extends AsyncDisposabl
   readonly name: string
   readonly capabilities: Capabilities<F>
   tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>>
-  /** Several keys in one exchange, answered in order; each stands for itself. Absent: the caller asks one by one. */
+  /** Tries several keys in one exchange and returns one outcome each, in order. Absent: the caller tries one by one. */
   tryAcquireMany?(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<F>[]>
   extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension>
   release(lease: Lease, signal: AbortSignal): Promise<Release>
   inspect(key: Key, signal: AbortSignal): Promise<Inspection>
   /** Returns when the key may have become free, or the signal aborts. May return early, and may miss a release: bound it. */
   wait?(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
-  /** Told when a store has refused a write with this fence as stale: the backend may have missed that it was overtaken. */
+  /** Reports that a store refused a write with this fence as stale. Another server may have become primary unnoticed. */
   fenceRefused?(key: Key, fence: bigint): void
 }
 
-/** What the registry hands to a backend that it opens. */
+/** What the registry passes to a backend that it opens. */
 export interface BackendContext {
   readonly clock: Clock
   readonly log: Log
-  /** Durable numbers, which make the fences of Redis rise across failovers and give Redlock fences at all. */
+  /** Makes the fences of Redis rise across failovers. Redlock has no fences without it. Default: none. */
   readonly fences?: FenceStore
 }
 

@@ -64,7 +64,7 @@ test.each([
   }
 })
 
-test('closing ends an attempt that the service has not answered, and gives back what it may have got', async () => {
+test('closing ends an unanswered attempt and releases what it may have acquired', async () => {
   const { clock, backend, locker, other } = setUp()
   // answers as the port demands: a signal that aborts ends the call, and the command has landed
   const slow = createLocker(
@@ -91,7 +91,7 @@ test('closing ends an attempt that the service has not answered, and gives back 
   await locker[Symbol.asyncDispose]()
 })
 
-test('closing during an outage asks once more for each release, then returns', async () => {
+test('closing during an outage retries each release once, then returns', async () => {
   const { clock, backend, locker } = setUp()
   const grants = await Promise.all(['a', 'b', 'c'].map((key) => locker.acquire(key)))
   backend.trouble = 'down'

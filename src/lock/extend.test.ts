@@ -15,7 +15,7 @@ function setUp(options: LockerOptions = {}) {
   return { clock, backend, locker }
 }
 
-test('an extension lasts through a blocked event loop, and the automatic renewal goes on behind it', async () => {
+test('an extension covers a blocked event loop, and automatic renewal continues after it', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   const outcome = await grant.extend(10_000)
@@ -30,7 +30,7 @@ test('an extension lasts through a blocked event loop, and the automatic renewal
   expect(await grant.release()).toEqual({ kind: 'released' })
 })
 
-test('the automatic renewal never shortens what was extended by hand', async () => {
+test('automatic renewal never shortens a manual extension', async () => {
   const { clock, locker } = setUp()
   const grant = await locker.acquire('k')
   await clock.advance(300)
@@ -44,7 +44,7 @@ test('the automatic renewal never shortens what was extended by hand', async () 
   expect(seen.kind === 'held' && (seen.remainingMs ?? 0) > 58_000).toBe(true)
 })
 
-test('each extension begins the maximum hold time anew, and is no longer than that', async () => {
+test('each extension restarts the maximum hold time and is limited by it', async () => {
   const { clock, locker } = setUp({ maxHoldMs: 4_000 })
   const grant = await locker.acquire('k')
   for (let i = 0; i < 5; i++) {
@@ -57,7 +57,7 @@ test('each extension begins the maximum hold time anew, and is no longer than th
   expect(await grant.extend()).toEqual({ kind: 'lost' })
 })
 
-test('an extension says lost when the lease is not ours, and the signal aborts', async () => {
+test('an extension of a lost lease returns lost, and the signal aborts', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   clock.block(1_100)
@@ -69,7 +69,7 @@ test('an extension says lost when the lease is not ours, and the signal aborts',
   expect(await released.extend()).toEqual({ kind: 'lost' })
 })
 
-test('an extension without an answer changes nothing, and the renewal goes on', async () => {
+test('an unanswered extension changes nothing, and renewal continues', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
@@ -89,7 +89,7 @@ test('several keys are extended together', async () => {
   await expect(grant.extend(Number.NaN)).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
 })
 
-test('inspect says who holds a key, and that an outage is none', async () => {
+test('inspect returns the holder of a key, and unavailable during an outage', async () => {
   const { backend, locker } = setUp()
   expect(await locker.inspect('k')).toEqual({ kind: 'free' })
   const grant = await locker.acquire('k')

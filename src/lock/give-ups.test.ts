@@ -96,7 +96,7 @@ test('thousands of lost answers are all repaired after an outage, which is asked
   expect(states.filter(({ kind }) => kind !== 'free')).toEqual([])
 }, 60_000)
 
-test('when too much is to be repaired nothing new is begun, and nothing is dropped', async () => {
+test('when too many releases are pending, new calls are refused and no release is dropped', async () => {
   const { clock, backend } = setUp()
   const options = { clock, calls: createCallSignals(clock), callMs: 100, closeMs: 0, maxPending: 3 }
   const backgroundReleases = createBackgroundReleases(backend, options)
@@ -130,7 +130,7 @@ test('the first waiter of a key counts as one who waits', async () => {
   expect((await locker.acquire('c')).isHeld()).toBe(true)
 })
 
-test('a wait that is shorter than the round trip was in vain, and is no outage', async () => {
+test('a wait shorter than the round trip ends with a timeout, not with an outage', async () => {
   const { clock, backend } = setUp()
   // answers after 20 ms, or when the caller gives up
   const far = createLocker(
@@ -154,7 +154,7 @@ test('a wait that is shorter than the round trip was in vain, and is no outage',
   await Promise.all([one, inLine, several])
 })
 
-test('who waits in line behind an outage is told of the outage, and behind a holder of the holder', async () => {
+test('a queued waiter rejects with the last result of the first waiter: outage or held', async () => {
   const { clock, backend, locker, other } = setUp()
   const held = { code: 'LOCK_TIMEOUT', reason: 'held' }
   await other.acquire('held')

@@ -1,8 +1,8 @@
-/** Why a lock was not obtained or not kept, as a kind that callers can branch on. */
+/** The errors of the lock library. `reason` is the kind of a failure, on which callers can branch. */
 import { type ErrorCode, type FaultOptions, IngotError } from '../std/error.ts'
 
 /**
- * The kind of a failure; the code says more, and there may be new codes of a kind at any time.
+ * The kind of a failure. The code is more specific, and new codes of a kind may be added.
  * `held`: another holder had the key for all of the wait.
  * `unanswered`: the wait ended before the lock service had answered, so it is unknown whether the key was free.
  * `unavailable`: an outage. The lock service, or the store of its fences, did not serve.
@@ -12,7 +12,7 @@ import { type ErrorCode, type FaultOptions, IngotError } from '../std/error.ts'
  */
 export type LockFailure = 'held' | 'unanswered' | 'unavailable' | 'lost' | 'overloaded' | 'closed'
 
-/** What `Locker` and `Grant` throw, but for invalid input (`IngotError`) and the reason of a caller's own signal. */
+/** Thrown by `Locker` and `Grant`, except for invalid input (`IngotError`) and the reason of the caller's signal. */
 export class LockError extends IngotError {
   readonly reason: LockFailure
 
@@ -22,18 +22,18 @@ export class LockError extends IngotError {
   }
 }
 
-/** An outage, thrown. Code, message and facts are the backend's own. */
+/** Returns an outage as an error to throw. Code, message and facts are those of the backend's error. */
 export function outageError(error: IngotError): LockError {
   if (error instanceof LockError && error.reason === 'unavailable') return error
   return new LockError('unavailable', error.code, error.message, { cause: error, facts: error.facts })
 }
 
-/** The wait was over, and another holder had the key. */
+/** Returns the error for a wait that ended while another holder had the key. */
 export function heldError(waitMs: number): LockError {
   return new LockError('held', 'LOCK_TIMEOUT', `the lock was not free within ${waitMs} ms`, { facts: { waitMs } })
 }
 
-/** The wait was over before an answer came. */
+/** Returns the error for a wait that ended before the lock service responded. */
 export function unansweredError(waitMs: number): LockError {
   const message = `the lock service did not answer within the ${waitMs} ms of the wait`
   return new LockError('unanswered', 'LOCK_TIMEOUT', message, { facts: { waitMs } })
@@ -43,7 +43,7 @@ export function closedError(): LockError {
   return new LockError('closed', 'SHUTTING_DOWN', 'the locker is closed')
 }
 
-/** Whether the wait was over, for whatever reason it was in vain. */
+/** Returns true if the wait ended without a grant, for any reason. */
 export function isTimeUp(thrown: unknown): thrown is LockError {
   return thrown instanceof LockError && thrown.code === 'LOCK_TIMEOUT'
 }

@@ -1,7 +1,7 @@
 /**
- * The words of the lock library. A lock here is a lease: it ends by itself, so whoever holds it may have lost it
- * without noticing. What makes that safe is the fence, a number that grows with each grant of a key and that the
- * protected store compares; a lock without a fence only saves work.
+ * The types of the lock library. A lock is a lease: it expires by itself, so its holder may lose it without noticing.
+ * The fence makes this safe. It is a number that grows with each grant of a key, and the protected store compares it. A
+ * lock without a fence only saves work.
  */
 import type { IngotError } from '../std/error.ts'
 
@@ -12,8 +12,8 @@ export type Key = string
 export type Token = string
 
 /**
- * How far a backend's fences rise.
- * `always`: also after its server lost data; the number comes from, or is led by, durable storage.
+ * When a backend's fences rise.
+ * `always`: also after its server lost data, because the number is based on durable storage.
  * `within-epoch`: as long as the server keeps its data; a failover that loses writes may repeat numbers.
  * `none`: there are no fences.
  */
@@ -22,23 +22,23 @@ export type Fencing = 'always' | 'within-epoch' | 'none'
 /** A fence fits a signed 64-bit integer, so that any store can keep and compare it. Absent exactly when fencing is `none`. */
 export type FenceOf<F extends Fencing> = F extends 'none' ? undefined : bigint
 
-/** Handed out with a refusal by a backend that can wake its waiters; only meaningful to that backend. */
+/** Identifies a waiter to a backend that can wake its waiters. Only that backend can interpret it. */
 export type Ticket = string
 
-/** A backend did not answer, or answered that it cannot serve. The command may still have taken effect. */
+/** The backend did not respond, or reported that it cannot serve. The command may still have taken effect. */
 export interface Unavailable {
   readonly kind: 'unavailable'
   readonly error: IngotError
   /**
-   * `key`: the service works and only this key cannot be served, for a reason that asking again does not change; the
-   * command took no effect. Absent: the service as a whole did not serve.
+   * `key`: the service works, but this key cannot be served, and a retry does not help. The command took no effect.
+   * Absent: the whole service is unavailable.
    */
   readonly scope?: 'key'
 }
 
 /**
- * Contention is a value. `ttlMs` counts from the moment the request was sent: the lease runs at least so long, and the
- * caller subtracts what the answer took. A repeated token may thus be granted less than it asked for.
+ * The outcome of one attempt. `ttlMs` counts from the moment the request was sent: the lease runs at least this long. A
+ * repeated token may be granted less than it asked for.
  */
 export type Attempt<F extends Fencing> =
   | { readonly kind: 'granted'; readonly fence: FenceOf<F>; readonly ttlMs: number }

@@ -75,7 +75,7 @@ test('a waiter that gave up in the local line does not hold up those behind it',
   expect((await next).isHeld()).toBe(true)
 })
 
-test('of 20 waiters in one process one asks the backend, and all are served once, in order', async () => {
+test('of 20 waiters in one process only one calls the backend, and all are served once, in order', async () => {
   const { clock, backend, locker, other } = setUp()
   const held = await other.acquire('k')
   const served: number[] = []
@@ -126,7 +126,7 @@ test('the signal fires before the lease ends when renewals fail', async () => {
   expect(backend.calls.filter((c) => c === 'extend').length).toBeGreaterThan(2)
 })
 
-test('an outage shorter than the lease loses nothing', async () => {
+test('an outage shorter than the lease loses no lock', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
@@ -137,7 +137,7 @@ test('an outage shorter than the lease loses nothing', async () => {
   expect(await grant.release()).toEqual({ kind: 'released' })
 })
 
-test('after a blocked event loop the grant knows that it is lost, before any timer has run', async () => {
+test('after a blocked event loop isHeld is false before any timer has run', async () => {
   const { clock, locker } = setUp()
   const grant = await locker.acquire('k')
   const early = grant.signal
@@ -150,14 +150,14 @@ test('after a blocked event loop the grant knows that it is lost, before any tim
   expect(early.aborted).toBe(true)
 })
 
-test('reading the signal is enough to notice a loss after a blocked event loop', async () => {
+test('reading the signal detects a loss after a blocked event loop', async () => {
   const { clock, locker } = setUp()
   const grant = await locker.acquire('k')
   clock.block(1_500)
   expect(grant.signal.aborted).toBe(true)
 })
 
-test('a block shorter than the lease loses nothing', async () => {
+test('a block shorter than the lease loses no lock', async () => {
   const { clock, locker, other } = setUp()
   const grant = await locker.acquire('k')
   clock.block(900)
@@ -179,7 +179,7 @@ test('the wall clock has no effect', async () => {
   expect((await other.tryAcquire('k')).kind).toBe('held')
 })
 
-test('a lease that the service no longer knows is lost at the next renewal, and its release says so', async () => {
+test('a lease that the service has lost is lost at the next renewal, and release returns lost', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   // as a failover does that loses the key
@@ -189,7 +189,7 @@ test('a lease that the service no longer knows is lost at the next renewal, and 
   expect(await grant.release()).toEqual({ kind: 'lost' })
 })
 
-test('a release that comes too late says that the lock was lost', async () => {
+test('a late release returns lost', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   clock.block(1_100)
@@ -197,7 +197,7 @@ test('a release that comes too late says that the lock was lost', async () => {
   expect(await grant.release()).toEqual({ kind: 'lost' })
 })
 
-test('a command that landed though its answer was lost is granted to its own sender', async () => {
+test('a command whose reply was lost is granted to its sender at the next attempt', async () => {
   const { clock, backend, locker } = setUp()
   backend.trouble = 'deaf'
   const waiting = locker.acquire('k')
@@ -210,7 +210,7 @@ test('a command that landed though its answer was lost is granted to its own sen
   expect(grant.fence).toBe(1n)
 })
 
-test('one attempt whose answer was lost leaves no ghost behind', async () => {
+test('an attempt whose reply was lost leaves no lease behind', async () => {
   const { clock, backend, locker, other } = setUp()
   backend.trouble = 'deaf'
   expect((await locker.tryAcquire('k')).kind).toBe('unavailable')
@@ -243,7 +243,7 @@ test('the release of a lost answer is repeated until the backend is back', async
   expect((await other.tryAcquire('k')).kind).toBe('granted')
 })
 
-test('a release that no one answers is repeated through an outage of any length, up to the end of the lease', async () => {
+test('an unanswered release is repeated through an outage, up to the end of the lease', async () => {
   const { clock, backend, locker, other } = setUp({ ttlMs: 30_000 })
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
@@ -254,7 +254,7 @@ test('a release that no one answers is repeated through an outage of any length,
   expect((await other.tryAcquire('k')).kind).toBe('granted')
 })
 
-test('nothing asks for a release any more once the lease has ended', async () => {
+test('no release is repeated after the lease has ended', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
@@ -265,7 +265,7 @@ test('nothing asks for a release any more once the lease has ended', async () =>
   expect(backend.calls.length).toBe(asked)
 })
 
-test('closing during an outage goes on for as long as it was told to, then leaves a lease to its end', async () => {
+test('closing during an outage repeats releases for closeMs, then lets the lease expire', async () => {
   const { clock, backend, locker } = setUp({ ttlMs: 30_000, closeMs: 3_000 })
   const grant = await locker.acquire('k')
   backend.trouble = 'down'
@@ -278,7 +278,7 @@ test('closing during an outage goes on for as long as it was told to, then leave
   await closing
 })
 
-test('a grant that arrives when its lease is used up is refused and given back', async () => {
+test('a grant that arrives after its lease has ended is refused and released', async () => {
   const { clock, backend, locker, other } = setUp()
   backend.trouble = 'slow'
   backend.slowMs = 2_000
@@ -290,7 +290,7 @@ test('a grant that arrives when its lease is used up is refused and given back',
   expect((await other.tryAcquire('k')).kind).toBe('granted')
 })
 
-test('a wake-up that never comes costs no more than the recheck', async () => {
+test('a lost wake-up delays a waiter by recheckMs at most', async () => {
   const { clock, backend, locker } = setUp({ recheckMs: 700 })
   const deaf = createLocker(
     { ...backend, wait: (_, __, signal) => once(signal, 'abort').then(() => undefined) },
@@ -304,7 +304,7 @@ test('a wake-up that never comes costs no more than the recheck', async () => {
   expect((await waiting).isHeld()).toBe(true)
 })
 
-test('a waiter that is woken as soon as it waits asks again at once', async () => {
+test('a waiter that is woken immediately retries immediately', async () => {
   const { clock, locker, other } = setUp({ random: () => 1 })
   const held = await other.acquire('k')
   let granted = false
@@ -319,7 +319,7 @@ test('a waiter that is woken as soon as it waits asks again at once', async () =
   expect((await waiting).isHeld()).toBe(true)
 })
 
-test('a backend that wakes for nothing is not asked in a busy loop', async () => {
+test('spurious wake-ups do not cause a busy loop', async () => {
   const { clock, backend, locker, other } = setUp({ random: () => 0.5 })
   const hasty = createLocker({ ...backend, wait: async () => {} }, { clock, random: () => 0.5 })
   await other.acquire('k')
@@ -346,7 +346,7 @@ test('withLock releases after the work, also when the work fails', async () => {
   expect((await locker.tryAcquire('k')).kind).toBe('granted')
 })
 
-test('withLock says so when the lease ended before the work did', async () => {
+test('withLock rejects when the lease ended before the work', async () => {
   const { clock, locker } = setUp()
   const work = locker.withLock('k', async () => {
     clock.block(1_100)
@@ -421,7 +421,7 @@ test('losing one key of several is losing all of them', async () => {
   expect(grant.isHeld()).toBe(false)
 })
 
-test('refuses what it cannot do', async () => {
+test('rejects invalid keys and options', async () => {
   const { locker } = setUp({ maxWaiting: 1 })
   expect(await failure(locker.acquire(''))).toBe('LOCK_KEY_INVALID')
   expect(await failure(locker.acquire('é'.repeat(257)))).toBe('LOCK_KEY_INVALID')
@@ -438,7 +438,7 @@ test('refuses what it cannot do', async () => {
   expect(await failure(locker.acquire('k'))).toBe('OVERLOADED')
 })
 
-test('a closed locker refuses, after the releases under way', async () => {
+test('a closed locker refuses new calls, and closing waits for running releases', async () => {
   const { locker, other } = setUp()
   const grant = await locker.acquire('k')
   grant.releaseSoon()

@@ -1,8 +1,7 @@
 /**
- * The policy of locks, once for all backends: waiting with a deadline, retries with full jitter, renewal up to a
- * maximum hold time, one line per key inside the process, several keys in one order, and repair of lost answers.
+ * Implements the policy of locks, once for all backends: waiting with a deadline, retries with full jitter, renewal up
+ * to a maximum hold time, one local queue per key, several keys in one order, and recovery from lost replies.
  */
-
 import { createDeadline } from '../std/deadline.ts'
 import { IngotError } from '../std/error.ts'
 import type { LockBackend } from './backend.ts'
@@ -25,7 +24,7 @@ import { callTimeUp } from './outage.ts'
 import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
 import { checkKey, createTokenSource } from './token.ts'
 
-/** The answer to one attempt. `key` is the one that somebody else holds. */
+/** The outcome of one attempt. `key` is the first key that another holder has. */
 export type TryOutcome<G> =
   | { readonly kind: 'granted'; readonly grant: G }
   | { readonly kind: 'held'; readonly key: Key; readonly remainingMs: number | undefined }
@@ -33,56 +32,61 @@ export type TryOutcome<G> =
 
 export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
   /**
-   * Waits for the key, or for all of the keys; several are taken sorted and each once, so that two callers never block
-   * each other for good. Rejects, holding nothing, with the signal's reason, with `LOCK_KEY_INVALID` or
-   * `LOCK_OPTION_INVALID`, or with a `LockError`, whose `reason` says of what kind it is:
-   * `held` (`LOCK_TIMEOUT`: another held it when `waitMs` was over), `unanswered` (`LOCK_TIMEOUT`: no answer came within
-   * `waitMs`), `unavailable` (an outage when `waitMs` was over, or at once for `LOCK_BREAKER_OPEN` and for a key that cannot
-   * be served; the code is the backend's own), `lost` (`LOCK_LOST`: of several keys, one was lost while waiting for another),
-   * `overloaded` (`OVERLOADED`) or `closed` (`SHUTTING_DOWN`: the locker was disposed, before or meanwhile).
+   * Waits for the key, or for all of the keys. Several keys are sorted and deduplicated before they are acquired, so
+   * that two callers never deadlock. When it rejects, the caller holds no key.
+   *
+   * Rejects with the signal's reason, with `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`, or with a `LockError` whose
+   * `reason` is one of:
+   * - `held` (`LOCK_TIMEOUT`): another holder had the key when `waitMs` ended.
+   * - `unanswered` (`LOCK_TIMEOUT`): the lock service did not respond within `waitMs`.
+   * - `unavailable` (the backend's code): an outage when `waitMs` ended. Rejects at once for `LOCK_BREAKER_OPEN` and for
+   *   a key that cannot be served.
+   * - `lost` (`LOCK_LOST`): of several keys, one was lost while waiting for another.
+   * - `overloaded` (`OVERLOADED`): too many callers wait.
+   * - `closed` (`SHUTTING_DOWN`): the locker was disposed before or during the call.
    */
   acquire(key: Key, options?: WaitOptions): Promise<Grant<F>>
   acquire(keys: readonly Key[], options?: WaitOptions): Promise<MultiGrant<F>>
-  /** One attempt, without waiting: contention and outages are values. Rejects for invalid input, overload or shutdown. */
+  /** Makes one attempt without waiting. Returns contention and outages as values. Rejects for invalid input, overload or shutdown. */
   tryAcquire(key: Key, options?: AcquireOptions): Promise<TryOutcome<Grant<F>>>
   tryAcquire(keys: readonly Key[], options?: AcquireOptions): Promise<TryOutcome<MultiGrant<F>>>
   /**
-   * Acquires, works, releases. Rejects as `acquire` does, with what the work throws, or with `LOCK_LOST` when the lease
-   * ended before the work did: what it wrote without a fence may have overlapped with another holder's work.
+   * Acquires the lock, runs the work and releases the lock. Rejects as `acquire` does, with the error of the work, or
+   * with `LOCK_LOST` if the lease ended before the work did. Writes without a fence may then have overlapped with
+   * another holder's work.
    */
   withLock<T>(key: Key, work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
   withLock<T>(keys: readonly Key[], work: (grant: MultiGrant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
   /**
-   * What the service says of the key now: `free` also while it is kept for the next in line. It may have changed when the
-   * answer arrives, so do not act on it; for people and dashboards. Rejects only for an invalid key or shutdown.
+   * Returns the current state of the key. A key that is reserved for the next waiter is `free`. The state may change
+   * before the result arrives, so use it for display only. Rejects only for an invalid key or shutdown.
    */
   inspect(key: Key): Promise<Inspection>
   /**
-   * A semaphore of that name: at most `permits` holders at once in all processes, each with a lease and a fence of its
-   * own. Asks for nothing yet. Throws `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`.
+   * Returns the semaphore of that name: at most `permits` holders at once in all processes, each with its own lease and
+   * fence. Sends nothing yet. Throws `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`.
    */
   semaphore(name: string, options: SemaphoreOptions): Semaphore<F>
   /**
-   * Runs `work` while this process leads: holds the key, renewed without a limit unless `maxHoldMs` is given. Campaigns
-   * until it leads, also through outages. `signal` aborts when the leadership is lost or the caller's own signal aborts;
-   * the work should then end. After a loss, and when its work has ended, it campaigns again. When the work returns, when
-   * it throws, or when the caller's signal aborts and the work has ended, it resigns, and the next leader follows at once.
+   * Runs `work` while this process leads, which means that it holds the key. The key is renewed without limit unless
+   * `maxHoldMs` is given. Campaigns until it leads, also through outages. The work's `signal` aborts when the leadership
+   * is lost or the caller's signal aborts; the work should then end. After a loss, it campaigns again once the work has
+   * ended. It resigns when the work returns or throws, or when the caller's signal has aborted and the work has ended.
    *
-   * Resolves with `done` and what the work returned while it led, or with `aborted`. Rejects with what the work throws;
-   * only after an abort or a loss the signal's reason, an error with it as its cause, or an `AbortError` counts as the end
-   * that was asked for. Also rejects with errors that no waiting resolves, such as `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID`,
-   * `REDIS_ACCESS_REFUSED` or `SHUTTING_DOWN`. `inspect(key)` says whether anybody leads, and with which fence.
+   * Resolves with `done` and the work's result, or with `aborted`. Rejects with the error of the work. After an abort or
+   * a loss, these errors of the work count as a normal end: the signal's reason, an error with that reason as its cause,
+   * and an `AbortError`. Also rejects with errors that no waiting resolves, such as `LOCK_KEY_INVALID`, `LOCK_OPTION_INVALID`,
+   * `REDIS_ACCESS_REFUSED` or `SHUTTING_DOWN`. `inspect(key)` returns whether a process leads, and its fence.
    */
   lead<T>(key: Key, work: LeaderWork<F, T>, options?: LeadOptions<F>): Promise<LeadOutcome<T>>
   /**
-   * Tell it when a store has refused a write with this fence of a grant as stale. The lock service may have been
-   * overtaken without its clients noticing; where that is possible, the next grants are checked with the fence store.
+   * Reports that a store refused a write with this grant's fence as stale. Another server may have become primary
+   * unnoticed. Backends where that is possible check the next grants with the fence store.
    */
   fenceRefused(key: Key, fence: bigint): void
   /**
-   * Refuses new acquisitions, ends those that wait with `SHUTTING_DOWN` at once, and waits for the releases under way.
-   * Grants stay their holders'; the backend stays open. Releases that the service does not answer are not waited for
-   * longer than `closeMs`.
+   * Refuses new acquisitions, ends waiting ones with `SHUTTING_DOWN` at once, and waits for running releases. Existing
+   * grants stay valid, and the backend stays open. Waits at most `closeMs` for releases that the service does not answer.
    */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -97,7 +101,7 @@ interface Inside<F extends Fencing> {
 class PolicyLocker<F extends Fencing> implements Locker<F> {
   readonly #deps: MultiLockDeps<F>
   readonly #waiterLimit: WaiterLimit
-  /** Signals for attempts; those for releases are others, which closing the locker does not end. */
+  /** Signals for attempts. Releases use other signals, which closing the locker does not abort. */
   readonly #attempts: CallSignals
   readonly #running = new Set<AcquireDeadline>()
   #closed = false
@@ -156,7 +160,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     this.#deps.backend.fenceRefused?.(key, fence)
   }
 
-  /** Until `end`, closing the locker ends it and waits for what it has to give back. Throws `OVERLOADED`. */
+  /** Registers an acquisition. Until `end`, closing the locker aborts it and waits for its releases. Throws `OVERLOADED`. */
   #begin(waitMs: number, parent: AbortSignal | undefined, nowMs: number): AcquireDeadline {
     const { policy, backgroundReleases } = this.#deps
     backgroundReleases.checkCapacity()
@@ -210,14 +214,14 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     return lead({ acquire: (wanted, terms) => quiet.acquire(wanted, terms), clock, retry, random }, key, work, options)
   }
 
-  /** Lockers for what is built of locks: waits in them are not those of callers, and are not measured as such. */
+  /** Returns the lockers for semaphores and leaders. Their waits are not measured as waits of callers. */
   #inside(): Inside<F> {
     if (this.#closed) throw closedError()
     const { backend, policy } = this.#deps
     const measures = { ...policy.measures, waited: nothing }
     this.#inner ??= {
       gate: new PolicyLocker(backend, { ...policy, measures: { ...measures, held: nothing, lost: nothing } }),
-      // whoever waits for permits was let in before
+      // waiters for permits have already passed the gate's limit
       quiet: new PolicyLocker(backend, { ...policy, measures, maxWaiting: Number.POSITIVE_INFINITY }),
     }
     return this.#inner
@@ -232,7 +236,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     await this.#deps.backgroundReleases.settle()
   }
 
-  /** What was asked for, checked. */
+  /** Validates the keys, and sorts and deduplicates several of them. */
   #keysOf(wanted: Key | readonly Key[]): Keys {
     if (this.#closed) throw closedError()
     if (typeof wanted === 'string') return [checkKey(wanted)]
@@ -242,7 +246,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   }
 }
 
-/** The policy over a backend. Connects to nothing and starts nothing. Throws `LOCK_OPTION_INVALID`. */
+/** Creates a locker on a backend. Opens no connection and starts no work. Throws `LOCK_OPTION_INVALID`. */
 export function createLocker<F extends Fencing>(backend: LockBackend<F>, options: LockerOptions = {}): Locker<F> {
   return new PolicyLocker(backend, policyOf(options, backend.capabilities.maxTtlMs))
 }

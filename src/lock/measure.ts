@@ -1,22 +1,22 @@
-/** What the lock library counts. Durations are in seconds, as Prometheus wants them; keys are never labels. */
+/** Metrics of the lock library. Prometheus durations are in seconds. Keys are never labels. */
 import type { Metrics } from '../telemetry/metrics.ts'
 
 /** Calls of a backend's port. */
 export type Call = 'tryAcquire' | 'tryAcquireMany' | 'extend' | 'release' | 'inspect'
 
-/** `expired`: not renewed in time. `taken`: the backend says that it is not ours. `overheld`: the maximum hold time. */
+/** `expired`: not renewed in time. `taken`: the backend reports another owner or none. `overheld`: the maximum hold time. */
 export type LossCause = 'expired' | 'taken' | 'overheld'
 
 export interface LockMeasures {
-  /** From the wish to the grant or the failure, in milliseconds. */
+  /** Records the time from the acquire call to the grant or the failure, in milliseconds. */
   waited(backend: string, outcome: 'granted' | 'failed', ms: number): void
-  /** From the grant to its release or loss, in milliseconds. */
+  /** Records the time from the grant to its release or loss, in milliseconds. */
   held(backend: string, ms: number): void
   lost(backend: string, cause: LossCause): void
-  /** One call of the backend. `outcome` is the kind of its answer. */
+  /** Records one call of the backend. `outcome` is the kind of its result. */
   called(backend: string, call: Call, outcome: string, ms: number): void
   breaker(backend: string, state: 'closed' | 'half-open' | 'open'): void
-  /** A write that a store refused for its fence; called by whoever guards the store. */
+  /** Records a write that a store refused because of its fence. The code that guards the store calls it. */
   staleWrite(store: string): void
 }
 
@@ -35,11 +35,11 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 
 const BREAKER_STATES = ['closed', 'half-open', 'open'] as const
 
-/** Registers the `ingot_lock_*` metrics. Once per registry: a second call on the same one throws. */
+/** Registers the `ingot_lock_*` metrics. Throws on a second call with the same registry. */
 export function createLockMeasures(metrics: Metrics): LockMeasures {
   const waits = metrics.histogram({
     name: 'ingot_lock_wait_seconds',
-    help: 'Time from the wish for a lock to its grant or failure.',
+    help: 'Time from the acquire call to the grant or the failure.',
     labels: ['backend', 'outcome'],
     buckets: SECONDS,
   })

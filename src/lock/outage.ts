@@ -1,8 +1,8 @@
-/** How adapters and policy say that a backend did not serve. */
+/** Builds the values that report an outage of a backend. */
 import { type ErrorCode, IngotError } from '../std/error.ts'
 import type { Unavailable } from './lock.ts'
 
-/** An outage as a value. The cause stays in the error; a cause that is a `IngotError` already is taken as it is. */
+/** Returns an outage as a value. A cause that is an `IngotError` becomes its error; any other cause is wrapped. */
 export function unavailable(
   message: string,
   cause?: unknown,
@@ -11,17 +11,17 @@ export function unavailable(
   return { kind: 'unavailable', error: cause instanceof IngotError ? cause : new IngotError(code, message, { cause }) }
 }
 
-/** Says that the service serves, but not this key. Nothing was taken under it. */
+/** Returns the outcome for a key that cannot be served by a working service. The command took no effect. */
 export function unavailableKey(error: IngotError): Unavailable {
   return { kind: 'unavailable', error: error, scope: 'key' }
 }
 
-/** The answer of a call whose signal aborted: nobody knows whether its command landed. */
+/** Returns the outcome of a call whose signal aborted. Its command may have taken effect. */
 export function aborted(signal: AbortSignal): Unavailable {
   return unavailable('the call was given up before the lock service answered', signal.reason)
 }
 
-/** The answer, or that the caller gave up, whichever is first. Work that is left behind cannot reject unseen. */
+/** Resolves with the work's result, or with `aborted` if the signal aborts first. A later rejection is handled. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | Unavailable> {
   return new Promise((resolve, reject) => {
     const quit = (): void => resolve(aborted(signal))
@@ -31,7 +31,7 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T |
   })
 }
 
-/** The abort reason of a call that took longer than a call may. */
+/** Returns the abort reason of a call that exceeded its time limit. */
 export function callTimeUp(): IngotError {
   return new IngotError('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not answer in time')
 }

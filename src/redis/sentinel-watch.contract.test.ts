@@ -136,7 +136,7 @@ test('a client that is led to the old primary again is not left there, while the
   expect(closes()).toBe(before)
 })
 
-test('a Sentinel that is away at the start, and goes again, is heard whenever it is there', async ({ skip }) => {
+test('a Sentinel that is down at the start, or goes down later, is heard whenever it is up', async ({ skip }) => {
   const { servers, start, announce, at, by, closes } = await stage(skip)
   await servers.signal(by, 'KILL')
   start()
@@ -149,7 +149,7 @@ test('a Sentinel that is away at the start, and goes again, is heard whenever it
   await vi.waitFor(() => expect(closes()).toBeGreaterThan(0), WAIT)
 })
 
-test('Sentinels are heard by TLS, as the user that is theirs, with the right to subscribe alone', async ({ skip }) => {
+test('Sentinels are heard over TLS by a user with only the right to subscribe', async ({ skip }) => {
   using certificates = createCertificates()
   const files = ['ca.pem', 'server.pem', 'server.key', 'client.pem', 'client.key']
   const config = [
@@ -184,7 +184,7 @@ test('Sentinels are heard by TLS, as the user that is theirs, with the right to 
   await vi.waitFor(async () => expect(await servers.cli(port, 'publish', '+switch-master', 'm')).toBe('1'), WAIT)
 })
 
-test('a Sentinel that refuses to announce is complained of, and asked again after five seconds', async ({ skip }) => {
+test('a Sentinel that refuses the subscription is logged, and asked again after five seconds', async ({ skip }) => {
   const { servers, start, announce, by, clock, warnings } = await stage(skip)
   await servers.cli(by, 'acl', 'setuser', 'default', '-subscribe')
   start()

@@ -124,7 +124,9 @@ test('a client that found the successor by itself is not disconnected when it is
   expect(losses()).toBe(before)
 })
 
-test('a client that asks the Sentinels is not told to reconnect, which ioredis takes for its end', async ({ skip }) => {
+test('a client that is querying the Sentinels is not told to reconnect, because ioredis would then end it', async ({
+  skip,
+}) => {
   const [, topology] = await serve(skip)
   const phase = { started: false }
   const client = await createSentinelClient(topology, DEFAULT_SETTINGS, phase)

@@ -17,7 +17,7 @@ function judge(kind: RedisTopology['kind'], fields: Readonly<Record<string, stri
   return judgeServer(`# Server\r\n${info.join('')}`, kind, purpose)
 }
 
-test('a server that is set up for locks is taken without a word', () => {
+test('a server that is set up for locks is accepted without warnings', () => {
   for (const kind of ['standalone', 'sentinel', 'independent'] as const) {
     expect(judge(kind)).toEqual({ refusals: [], warnings: [] })
   }
@@ -49,7 +49,7 @@ test('a primary that may write without its replicas is a warning', () => {
   expect(judgeServer(info.join(''), 'sentinel').warnings.join()).toContain('min-replicas-to-write')
 })
 
-test('a cache is taken by a server that evicts, and warned of one that cannot make room', () => {
+test('a server that evicts is accepted for a cache, and one that cannot evict causes a warning', () => {
   const limit = { maxmemory: '100000000' }
   expect(judge('standalone', { ...limit, maxmemory_policy: 'allkeys-lru' }, 'cache')).toEqual({
     refusals: [],

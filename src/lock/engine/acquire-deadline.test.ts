@@ -17,7 +17,7 @@ function setUp(waitMs: number, parent?: AbortSignal) {
   }
 }
 
-test('a call is never given longer than its time, and at most a sixteenth less', async () => {
+test('a call gets at most its time, and at least fifteen sixteenths of it', async () => {
   const { clock, calls } = setUp(0)
   const began = new Map<AbortSignal, number[]>()
   const lasted: number[] = []
@@ -39,7 +39,7 @@ test('a call is never given longer than its time, and at most a sixteenth less',
   expect(began.size).toBeLessThan(10)
 })
 
-test('calls of different lengths do not share', () => {
+test('calls of different lengths do not share a signal', () => {
   const { clock, calls } = setUp(0)
   expect(calls.of(100, clock.monotonicMs())).not.toBe(calls.of(200, clock.monotonicMs()))
 })
@@ -59,7 +59,7 @@ test('a call that the end of the wait or the caller may cut short has a signal o
   expect(cut.signal.reason).toBe('enough')
 })
 
-test('a time that was up before anything waited for it is noticed', () => {
+test('a deadline that passed before anything waited for it is detected', () => {
   const { clock, deadline } = setUp(1_000)
   expect(() => deadline.check()).not.toThrow()
   clock.block(1_001)

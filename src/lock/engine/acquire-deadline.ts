@@ -1,6 +1,6 @@
 /**
- * How long an acquisition goes on, and the signals for the waits in it. Signals and timers cost more than all else that
- * the policy does for a lock that is free, so none is made before something waits for it, and calls share theirs.
+ * The deadline of an acquisition, and the signals for its waits. For a free lock, signals and timers cost more than the
+ * rest of the policy. Therefore they are created only when something waits, and calls share them.
  */
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline, type Deadline } from '../../std/deadline.ts'
@@ -14,7 +14,7 @@ const EARLY_SHARE = 1 / 16
 export interface CallSignals {
   /** A signal that aborts `ms` after `nowMs`, or up to a sixteenth of that earlier. */
   of(ms: number, nowMs: number): AbortSignal
-  /** Aborts all of them, and those that are asked for from now on, with this reason. */
+  /** Aborts all current and future signals with this reason. */
   end(reason: IngotError): void
 }
 
@@ -23,7 +23,7 @@ interface Shared {
   readonly untilMs: number
 }
 
-/** Signals for calls that their callers do not end one by one. At most 16 of one length have a timer running. */
+/** Creates shared signals for calls. At most 16 timers of one length run at once. */
 export function createCallSignals(clock: Clock): CallSignals {
   const newest = new Map<number, Shared>()
   const running = new Set<AbortController>()
@@ -77,13 +77,13 @@ export function createWaiterLimit(max: number): WaiterLimit {
 export interface AcquireDeadlineTerms {
   readonly clock: Clock
   readonly calls: CallSignals
-  /** From now on; infinite for who does not wait. */
+  /** Milliseconds from now on; infinite for a call that does not wait. */
   readonly waitMs: number
   /** The reason when the time is up. */
   readonly timeoutError: () => IngotError
-  /** The caller's own, which ends everything at once. */
+  /** The caller's signal. It ends the acquisition at once. */
   readonly parent: AbortSignal | undefined
-  /** Where the caller is counted once it waits. */
+  /** Counts the caller once it waits. */
   readonly waiterLimit: WaiterLimit
 }
 
@@ -101,28 +101,28 @@ export class AcquireDeadline implements Disposable {
   }
 
   /**
-   * Aborts when the time is up, when the caller's own signal does, or when it is ended. While it runs it keeps the
-   * process alive: whoever waits for a lock that another part of this process holds has nothing else that does.
+   * Aborts when the time is up, when the caller's signal aborts, or on `end`. It keeps the process alive: nothing else
+   * does so for a caller that waits for a lock held by another part of this process.
    */
   get signal(): AbortSignal {
     this.#deadline ??= this.#begin()
     return this.#deadline.signal
   }
 
-  /** Ends every wait in it, with this reason. */
+  /** Ends every wait of the acquisition with this reason. */
   end(reason: IngotError): void {
     this.#ended ??= reason
     this.#deadline?.end(reason)
   }
 
-  /** Counts the caller among those who wait, once. Throws `OVERLOADED` when too many do. */
+  /** Counts the caller as a waiter, once. Throws `OVERLOADED` if there are too many. */
   wait(): void {
     if (this.#waits) return
     this.#terms.waiterLimit.join()
     this.#waits = true
   }
 
-  /** Throws the reason when it is over. A time that is up while nothing waits for it is noticed when something does. */
+  /** Throws the reason if the acquisition is over. Also detects a deadline that passed while nothing waited. */
   check(): void {
     const { parent, timeoutError } = this.#terms
     parent?.throwIfAborted()
@@ -132,14 +132,14 @@ export class AcquireDeadline implements Disposable {
   }
 
   /**
-   * The signal of a call that begins now and may take `ms`; `undefined` when it must have one of its own, because the
-   * caller's signal or the end of the wait may come first: see `call`.
+   * Returns a shared signal for a call that begins now and may take `ms`. Returns `undefined` if the caller's signal or
+   * the deadline may come first; use `call` then.
    */
   shared(ms: number, nowMs: number): AbortSignal | undefined {
     return this.#terms.parent === undefined && nowMs + ms <= this.#endMs ? this.#terms.calls.of(ms, nowMs) : undefined
   }
 
-  /** The same for any call, at its price. Dispose it when the call has been answered. */
+  /** Returns a deadline for one call. Dispose it after the call. */
   call(ms: number): Deadline {
     return createDeadline({ clock: this.#terms.clock, ms, timeoutError: callTimeUp, parent: this.signal })
   }

@@ -1,8 +1,8 @@
 /**
- * From a key to a lease in hand: attempts, pauses, and the repair of what an attempt may have left behind.
+ * Acquires one key: attempts, pauses, and cleanup after attempts whose outcome is unknown.
  *
- * A token is kept over all attempts of one acquisition. If a command landed whose answer was lost, the next attempt is
- * granted that very lease instead of finding the key taken by its own ghost.
+ * All attempts of one acquisition use the same token. If a command took effect but its reply was lost, the next attempt
+ * is granted the same lease. With a new token it would find the key held by its own earlier attempt.
  */
 import { fullJitter } from '../../std/retry.ts'
 import type { LeaseRequest } from '../backend.ts'
@@ -21,7 +21,7 @@ import {
 } from './lease.ts'
 import type { News } from './wait-queue.ts'
 
-/** One wish for one key. */
+/** A request for one key. */
 export interface AcquireRequest {
   readonly key: Key
   readonly terms: Terms
@@ -37,21 +37,21 @@ export type Outcome<F extends Fencing> =
   | Refusal
   | Unavailable
 
-/** A wait that ended within this time had hardly begun: the key became free just then, or the backend cannot wait. */
+/** A wait that ends sooner, in milliseconds, counts as early: the key was just freed, or the backend cannot wait. */
 const EARLY_MS = 5
-/** So many such waits in a row without a grant are no chance any more. */
+/** After more early waits in a row than this, the backend is assumed to be unable to wait. */
 const MAX_HASTY = 3
-/** An attempt that is not answered for so long makes the refusal before it doubtful: the service may be gone. */
+/** After an attempt is unanswered for this long, in milliseconds, an earlier refusal no longer counts: the service may be down. */
 const OUTDATED_MS = 100
-/** Added to what is left of a lease, so that the look after it finds it ended. */
+/** Added to the remaining time of a lease, in milliseconds, so that the next attempt finds it expired. */
 const AFTER_END_MS = 2
 
-/** Whether a call that was answered so may have taken effect nevertheless. */
+/** Returns true if a call with this outcome may have taken effect. */
 function mayHaveLanded(answer: Unavailable): boolean {
   return answer.scope !== 'key' && answer.error.code !== 'LOCK_BREAKER_OPEN'
 }
 
-/** Why a wait was in vain that has used up its time, by what was last heard. */
+/** Returns the error of a wait that has timed out, based on the last outcome. */
 export function timeUpError(news: News, waitMs: number): LockError {
   if (news === 'held') return heldError(waitMs)
   return news === 'nothing' ? unansweredError(waitMs) : outageError(news)
@@ -62,7 +62,7 @@ export class Acquisition<F extends Fencing> {
   readonly #request: AcquireRequest
   #delays: Generator<number, void> | undefined
   #token: Token
-  /** Whether the backend may keep anything under the token: a lease whose grant was not heard, or a place in a queue. */
+  /** True while the backend may keep state for the token: a lease whose grant was lost, or a wait entry. */
   #trace = false
   /** Waits in a row that ended early. */
   #hasty = 0
@@ -77,7 +77,7 @@ export class Acquisition<F extends Fencing> {
     return this.#request.key
   }
 
-  /** One attempt, and nothing left behind unless it was granted. */
+  /** Makes one attempt. Cleans up unless it was granted. */
   async once(deadline: AcquireDeadline): Promise<Outcome<F>> {
     const sentMs = this.#deps.policy.clock.monotonicMs()
     const outcome = this.accept(await this.#ask(false, deadline, sentMs), sentMs)
@@ -85,7 +85,7 @@ export class Acquisition<F extends Fencing> {
     return outcome
   }
 
-  /** Attempts until granted. Rejects with the signal's reason, `OVERLOADED`, or with what used up the time. */
+  /** Retries until granted. Rejects with the signal's reason, `OVERLOADED`, or the last error when the time is up. */
   async untilGranted(deadline: AcquireDeadline): Promise<HeldLease<F>> {
     const { clock } = this.#deps.policy
     try {
@@ -103,7 +103,7 @@ export class Acquisition<F extends Fencing> {
     }
   }
 
-  /** Takes over an answer that came for this token, also by another way. */
+  /** Processes the outcome of an attempt with this token, also of an attempt that was sent by the caller. */
   accept(attempt: Attempt<F>, sentMs: number): Outcome<F> {
     if (attempt.kind === 'held') {
       this.#report('held')
@@ -128,7 +128,7 @@ export class Acquisition<F extends Fencing> {
     this.#cleanUp()
   }
 
-  /** Gives back what an answer may have brought, when it is of no use any more. */
+  /** Releases what an unneeded attempt may have acquired. */
   decline(attempt: Attempt<F>): void {
     if (attempt.kind !== 'held') this.#trace = true
     this.#cleanUp()
@@ -152,7 +152,7 @@ export class Acquisition<F extends Fencing> {
     return await this.#deps.backend.tryAcquire(this.leaseRequest(willWait), call.signal)
   }
 
-  /** The answer used up the lease. It is given back, and the next attempt is a new owner's. */
+  /** Releases a grant that arrived after its lease had ended. The next attempt uses a new token. */
   #tooLate(): Unavailable {
     this.#trace = true
     this.#cleanUp()
@@ -162,7 +162,7 @@ export class Acquisition<F extends Fencing> {
 
   async #afterOutage(outage: Unavailable, deadline: AcquireDeadline, sentMs: number): Promise<void> {
     const silentMs = this.#deps.policy.clock.monotonicMs() - sentMs
-    // cut short by the end of the wait, an attempt says nothing, and after a while more than the refusal before it
+    // an attempt that the deadline cut short has no outcome; after a long silence the earlier refusal is outdated
     if (silentMs > OUTDATED_MS && this.#request.owner.turn.news === 'held') this.#report('nothing')
     deadline.check()
     this.#report(outage.error)

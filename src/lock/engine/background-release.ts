@@ -1,11 +1,11 @@
 /**
- * Releases that nobody waits for: of leases whose release was not answered, of attempts whose answer never came (their
- * command may have landed), of places in queues, of leases granted too late. Tried until the lease has ended by itself:
- * while a primary hands over, a release that is given up early keeps everybody from the key for the rest of the lease.
+ * Releases in the background: leases whose release was not answered, attempts without a reply (their command may have
+ * taken effect), wait entries, and leases that were granted too late. Retries until the lease has expired: during a
+ * switchover, giving up early would block the key for the rest of the lease.
  *
- * None is ever dropped for want of room. The first attempt of each is made at once, and backends join those into few
- * commands. What was not answered is repaired together, a chunk at a time, by one loop for all: an outage costs one
- * small record for each lease, and the service a few calls a second.
+ * No release is dropped for lack of capacity. The first attempt of each is made at once, and backends join these into
+ * few commands. One loop retries the unanswered ones in chunks. An outage therefore costs one small record per lease and
+ * a few calls per second.
  *
  * Nothing here keeps the process alive.
  */
@@ -19,14 +19,14 @@ import type { CallSignals } from './acquire-deadline.ts'
 export interface BackgroundReleases {
   /** Releases in the background until the backend has answered, or `untilMs` (monotonic) makes it pointless. */
   releaseLater(lease: Lease, untilMs: number): void
-  /** Throws `OVERLOADED` while so much is to be repaired that nothing more may be begun. */
+  /** Throws `OVERLOADED` while too many releases are pending. */
   checkCapacity(): void
   /** Counts work of the locker that may have something to release, until `end`. */
   begin(): void
   end(): void
   /**
-   * Resolves when the work under way has ended and nothing is left to release. What the service does not answer is
-   * given one more attempt at once, then tried for `closeMs` at most; leases that are left end by themselves.
+   * Resolves when the running work has ended and no release is pending. An unanswered release gets one more attempt at
+   * once, then retries for at most `closeMs`. Leases that remain expire by themselves.
    */
   settle(): Promise<void>
 }
@@ -56,13 +56,13 @@ interface Repair {
 class ReleaseQueue implements BackgroundReleases {
   readonly #backend: LockBackend
   readonly #options: Required<BackgroundReleaseOptions>
-  /** Those whose last attempt was not answered, the longest untried first. */
+  /** Releases whose last attempt was not answered, least recently tried first. */
   readonly #repairs = new Map<Token, Repair>()
   #underWay = 0
   #repairing = false
   #closesMs = Number.POSITIVE_INFINITY
   #skipPause = (): void => {}
-  /** Made only for who waits. */
+  /** Exists only while `settle` waits. */
   #idle: PromiseWithResolvers<void> | undefined
   readonly #afterAttempt = (): void => {
     this.#startRepairs()
@@ -112,7 +112,7 @@ class ReleaseQueue implements BackgroundReleases {
     }
   }
 
-  /** Resolves with whether the backend answered; what it did not answer is remembered. */
+  /** Resolves with true if the backend answered. Keeps an unanswered release for a retry. */
   async #releaseOnce(repair: Repair): Promise<boolean> {
     const { clock, calls, callMs } = this.#options
     const nowMs = clock.monotonicMs()
@@ -135,14 +135,14 @@ class ReleaseQueue implements BackgroundReleases {
     let delays = fullJitter(PAUSES)
     while (this.#repairs.size > 0) {
       await this.#pause(delays.next().value ?? 0)
-      // looked at before the attempts: when the time is up, each gets one more
+      // checked before the attempts, so that each release gets one more attempt after the time is up
       const isLast = this.#options.clock.monotonicMs() >= this.#closesMs
       if (await this.#repairEach()) delays = fullJitter(PAUSES)
       if (isLast) this.#repairs.clear()
     }
   }
 
-  /** Tries each once, a chunk at a time, until none of a chunk is answered. Resolves with whether that did not happen. */
+  /** Tries each release once, in chunks. Resolves with false as soon as no release of a chunk is answered. */
   async #repairEach(): Promise<boolean> {
     for (let left = this.#repairs.size; left > 0; left -= CHUNK) {
       if (!(await this.#repairChunk())) return false
@@ -173,7 +173,7 @@ class ReleaseQueue implements BackgroundReleases {
   }
 }
 
-/** Starts nothing and keeps nothing alive. */
+/** Creates an empty queue. Never keeps the process alive. */
 export function createBackgroundReleases(backend: LockBackend, options: BackgroundReleaseOptions): BackgroundReleases {
   return new ReleaseQueue(backend, options)
 }

@@ -47,14 +47,14 @@ test('opens after repeated outages, probes once after its rest, and closes when 
   expect(breaker.state).toBe('closed')
 })
 
-test('contention is no failure', async () => {
+test('contention does not count as a failure', async () => {
   const { breaker, backend } = setUp()
   await backend.tryAcquire(wanted('k'), never)
   for (let i = 0; i < 50; i++) expect((await backend.tryAcquire(wanted('k'), never)).kind).toBe('held')
   expect(breaker.state).toBe('closed')
 })
 
-test('a caller who gives up does not count, a call that took too long does', async () => {
+test('an aborted call does not count as a failure, but a timed-out call does', async () => {
   const { breaker, backend } = setUp()
   const gone = AbortSignal.abort(new Error('gone'))
   for (let i = 0; i < 20; i++) expect((await backend.tryAcquire(wanted(), gone)).kind).toBe('unavailable')
@@ -64,7 +64,7 @@ test('a caller who gives up does not count, a call that took too long does', asy
   expect(breaker.state).toBe('open')
 })
 
-test('an open breaker does not take away what is held', async () => {
+test('an open breaker still extends and releases held locks', async () => {
   const { clock, failing, breaker, backend } = setUp()
   const locker = createLocker(backend, { clock, ttlMs: 1_000 })
   const grant = await locker.acquire('k')
@@ -85,7 +85,7 @@ test('waiting ends at once when the breaker is open', async () => {
   await expect(locker.acquire('k')).rejects.toMatchObject({ code: 'LOCK_BREAKER_OPEN' })
 })
 
-test('several keys in one exchange are guarded too, and stay absent where they are', async () => {
+test('tryAcquireMany is guarded too, and stays absent if the backend lacks it', async () => {
   const { failing, breaker, backend } = setUp()
   expect('tryAcquireMany' in backend).toBe(false)
   const many = withBreaker(withMany(failing), breaker, unmeasured)

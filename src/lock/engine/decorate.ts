@@ -1,4 +1,4 @@
-/** Backends around backends: the same port, with something added. What is absent inside stays absent outside. */
+/** Decorators for backends. A method that the inner backend lacks stays absent. */
 
 import type { Breaker } from '../../std/breaker.ts'
 import type { Clock } from '../../std/clock.ts'
@@ -8,7 +8,7 @@ import type { Attempt, Fencing, Unavailable } from '../lock.ts'
 import { type Call, type LockMeasures, unmeasured } from '../measure.ts'
 import { unavailable } from '../outage.ts'
 
-/** Measures every call: how long it took and the kind of its answer. For several keys, the kind of the worst one. */
+/** Measures the duration and the outcome of every call. For several keys, the worst outcome. */
 export function withTelemetry<F extends Fencing>(
   backend: LockBackend<F>,
   measures: LockMeasures,
@@ -35,9 +35,9 @@ export function withTelemetry<F extends Fencing>(
 }
 
 /**
- * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count: contention is a success, a key
- * that cannot be served is no outage of the service, and a caller who gave up says nothing about it. Leases in hand are extended and released in any state: the breaker
- * must not be what loses them. Disposing the backend disposes the breaker. `measures` count nothing by default.
+ * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count as failures. Contention, a key
+ * that cannot be served and an aborted call do not. Held leases are extended and released in any state, so that the
+ * breaker never causes a loss. Disposing the backend disposes the breaker. `measures`: default counts nothing.
  */
 export function withBreaker<F extends Fencing>(
   backend: LockBackend<F>,
@@ -75,7 +75,7 @@ export function withBreaker<F extends Fencing>(
   }
 }
 
-/** What neither decorator changes. */
+/** Returns the members that neither decorator changes. */
 function same<F extends Fencing>(
   backend: LockBackend<F>,
 ): Pick<LockBackend<F>, 'name' | 'capabilities' | 'wait' | 'fenceRefused' | typeof Symbol.asyncDispose> {
@@ -90,7 +90,7 @@ function same<F extends Fencing>(
   }
 }
 
-/** Any answer of a backend, as far as a breaker looks at it. */
+/** The part of a backend's result that a breaker reads. */
 interface Answered {
   readonly kind: string
   readonly scope?: 'key'
@@ -103,7 +103,7 @@ function worstKind(answers: readonly { readonly kind: string }[]): string {
   return ['unavailable', 'held'].find((kind) => kinds.includes(kind)) ?? 'granted'
 }
 
-/** Whether a caller ended the call, not its own time-out. */
+/** Returns true if the caller aborted the call. Returns false for the call's own timeout. */
 function givenUp(signal: AbortSignal): boolean {
   if (!signal.aborted) return false
   const reason: unknown = signal.reason

@@ -1,4 +1,4 @@
-/** What a caller holds: one key, or several taken together, with the proof to show to stores. */
+/** A grant: one key or several keys held together, with the fences for stores. */
 import { IngotError } from '../../std/error.ts'
 import type { FenceOf, Fencing, Key, Release, Unavailable } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
@@ -10,40 +10,40 @@ export type ExtendOutcome =
   | { readonly kind: 'lost' }
   | Unavailable
 
-/** Several keys held together. Losing one is losing the claim. `await using` releases it at the end of the block. */
+/** Several keys held together. The loss of one key ends the whole grant. `await using` releases it at the end of the block. */
 export interface MultiGrant<F extends Fencing = Fencing> extends AsyncDisposable {
-  /** In the order in which they were taken: sorted, each once. */
+  /** Sorted, without duplicates. */
   readonly keys: readonly Key[]
   /** The fence to hand to the store with every write under this key. Throws `LOCK_KEY_INVALID` for a key not held here. */
   fenceOf(key: Key): FenceOf<F>
   /**
-   * Aborts with `LOCK_LOST` before the first of the leases can end elsewhere; never because of a release. Reading this
-   * property compares the clock first, so `grant.signal.aborted` is right even after the event loop was blocked. A
-   * signal kept in a variable aborts when its timer runs, which after a block is late: ask `isHeld` before what matters.
+   * Aborts with `LOCK_LOST` before any of the leases can expire at the service. A release never aborts it. Reading this
+   * property checks the clock first, so `grant.signal.aborted` is correct even after the event loop was blocked. A
+   * signal kept in a variable aborts only when its timer runs, which is late after a block. Call `isHeld` before
+   * critical steps.
    */
   readonly signal: AbortSignal
-  /** Computed from the monotonic clock: true only while every lease certainly runs. */
+  /** Returns true only while every lease is certainly valid, by the monotonic clock. */
   isHeld(): boolean
   /** Throws `LOCK_LOST` unless `isHeld()`. */
   assertHeld(): void
-  /** Milliseconds until the signal aborts if no renewal succeeds any more; 0 when not held. */
+  /** Returns the milliseconds until the signal aborts if no further renewal succeeds; 0 when not held. */
   remainingMs(): number
   /**
-   * Prolongs every lease now, to at least `ttlMs` from now, and says how that went. Use it before something that blocks
-   * the event loop for longer than the lease. An extension never shortens a lease. Automatic renewal goes on with the
-   * grant's own length when no more than two thirds of that are left, and the maximum hold time begins anew, because
-   * the holder shows that it is alive. `ttlMs`: milliseconds, at most `maxHoldMs`. Default: the grant's own length.
-   * `lost`: a lease was no longer ours, or was released; the signal has aborted. `unavailable`: no answer; the leases
-   * run on as before. Rejects with `LOCK_OPTION_INVALID`.
+   * Extends every lease to at least `ttlMs` from now. Use it before work that blocks the event loop for longer than the
+   * lease. Never shortens a lease. Automatic renewal resumes with the grant's own length when at most two thirds of that
+   * length are left. The maximum hold time restarts, because the call shows that the holder is alive. `ttlMs`: milliseconds, at most `maxHoldMs`. Default: the grant's own length.
+   * Returns `lost` if a lease was lost or released; after a loss the signal has aborted. Returns `unavailable` if the
+   * service did not respond; the leases are unchanged. Rejects with `LOCK_OPTION_INVALID`.
    */
   extend(ttlMs?: number): Promise<ExtendOutcome>
   /**
-   * Gives everything back and says how that went; never rejects. `lost` when any of the leases was no longer ours: the
-   * work may have overlapped with the next holder's, and only fences can tell. `unavailable` when any answer is
-   * missing: it is tried again in the background, and the lease ends by itself. A second call answers as the first.
+   * Releases every lease. Never rejects. Returns `lost` if any lease was lost: the work may have overlapped with the
+   * next holder's, and only fences can tell. Returns `unavailable` if a reply is missing: the release is retried in the
+   * background, and the lease expires by itself. A second call returns the first result.
    */
   release(): Promise<Release>
-  /** Releases without making the caller wait, for use after an answer was sent. */
+  /** Releases in the background, for use after a response was sent. */
   releaseSoon(): void
 }
 
@@ -59,7 +59,7 @@ export class Loss {
   #error: IngotError | undefined
   #controller: AbortController | undefined
 
-  /** The first error is the one that counts. */
+  /** Records the loss. Later calls do nothing. */
   report(error: IngotError): void {
     if (this.#error !== undefined) return
     this.#error = error
@@ -79,7 +79,7 @@ export class Loss {
   }
 }
 
-/** Several answers as one: the worst of them. */
+/** Returns the worst of several results. */
 function worst(releases: readonly Release[]): Release {
   const lost = releases.find((r) => r.kind === 'lost')
   return lost ?? releases.find((r) => r.kind === 'unavailable') ?? { kind: 'released' }
@@ -108,7 +108,7 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
   }
 
   get signal(): AbortSignal {
-    // asking is what notices: a loss found here aborts the controller
+    // `lost` checks the clock: a loss found here aborts the controller
     for (const lease of this.#leases) lease.lost()
     return this.#loss.signal
   }
@@ -162,7 +162,7 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
 /** At least one lease, in the order in which they were taken. */
 export type HeldLeases<F extends Fencing> = readonly [HeldLease<F>, ...HeldLease<F>[]]
 
-/** `loss` is what the leases' owner aborts when one of them is lost. Key and fence are the first one's. */
+/** Creates a grant. `loss` records the first lost lease. Key and fence are those of the first lease. */
 export function createGrant<F extends Fencing>(leases: HeldLeases<F>, loss: Loss): Grant<F> {
   return new HeldGrant(leases, loss)
 }

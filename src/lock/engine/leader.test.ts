@@ -22,7 +22,7 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-test('one leads, for as long as it likes; when it resigns the next one follows with a greater fence', async () => {
+test('one process leads until it resigns, and the next leader has a greater fence', async () => {
   const { clock, open } = setUp()
   const fences: (bigint | undefined)[] = []
   const resign = new AbortController()
@@ -48,7 +48,7 @@ test('one leads, for as long as it likes; when it resigns the next one follows w
   expect(fences[1] ?? 0n).toBeGreaterThan(fences[0] ?? 0n)
 })
 
-test('a leader that is lost hears so, and campaigns again when its work has ended', async () => {
+test('a leader that loses the lock is notified, and campaigns again after its work has ended', async () => {
   const { clock, backend, open } = setUp()
   const states: LeaderState['kind'][] = []
   let runs = 0
@@ -74,14 +74,14 @@ test('a leader that is lost hears so, and campaigns again when its work has ende
   expect(states).toEqual(['campaigning', 'leading', 'lost', 'campaigning', 'leading'])
 })
 
-test('what the work throws rejects, after the leader has resigned', async () => {
+test('an error of the work rejects after the leader has resigned', async () => {
   const { clock, open } = setUp()
   const failing = open().lead('k', () => Promise.reject(new Error('broken')))
   expect(await whileTimePasses(clock, failing.catch(String))).toBe('Error: broken')
   expect((await open().tryAcquire('k')).kind).toBe('granted')
 })
 
-test('after an abort only the end that was asked for is no error', async () => {
+test('after an abort only abort errors are treated as the requested end', async () => {
   const { clock, open } = setUp()
   const lead = (thrown: (signal: AbortSignal) => Error) => {
     const abort = new AbortController()
@@ -102,7 +102,7 @@ test('after an abort only the end that was asked for is no error', async () => {
   expect(await lead(() => new Error('disk full'))).toBe('Error: disk full')
 })
 
-test('a campaign goes on through outages, ends with the signal, and with the locker', async () => {
+test('a campaign continues through outages and ends with the signal or the locker', async () => {
   const { clock, backend, open } = setUp()
   backend.trouble = 'down'
   const codes: unknown[] = []
@@ -133,7 +133,7 @@ test('a campaign goes on through outages, ends with the signal, and with the loc
   ).toBe('LOCK_KEY_INVALID')
 })
 
-test('at most one leads at a time, and fences rise, whatever aborts, fails or is cut off', async () => {
+test('at most one process leads at a time and fences rise, despite aborts, failures and outages', async () => {
   const candidate = fc.record({
     startMs: fc.nat({ max: 500 }),
     workMs: fc.integer({ min: 1, max: 800 }),

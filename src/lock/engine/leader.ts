@@ -5,7 +5,7 @@
  *      ^                     |  \--work threw-------> over, resigned
  *      \--lost, work ended---/   \--aborted, work ended--> over, resigned
  *
- * A leader that is lost goes on campaigning only when its work has ended, so that one process never does it twice at once.
+ * After a loss, a leader campaigns again only when its work has ended, so that one process never runs it twice at once.
  */
 import type { Clock } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
@@ -14,25 +14,25 @@ import type { FenceOf, Fencing, Key } from '../lock.ts'
 import type { AcquireOptions, WaitOptions } from '../policy.ts'
 import type { Grant } from './grant.ts'
 
-/** What the work needs to know of its reign. */
+/** The state of the leadership, for the work. */
 export interface Leadership<F extends Fencing = Fencing> {
   readonly key: Key
-  /** Greater than those of all earlier leaders. Show it to every store that the work writes to. */
+  /** Greater than the fences of all earlier leaders. Pass it to every store that the work writes to. */
   readonly fence: FenceOf<F>
-  /** Computed from the monotonic clock: true only while no other can lead. */
+  /** Returns true only while no other process can lead, by the monotonic clock. */
   isLeading(): boolean
   /** Throws `LOCK_LOST` unless `isLeading()`. */
   assertLeading(): void
 }
 
-/** For logs and metrics. `fault`: why the last campaign failed; a campaign goes on after an outage. */
+/** For logs and metrics. `error`: why the last campaign failed. Campaigns continue after an outage. */
 export type LeaderState<F extends Fencing = Fencing> =
   | { readonly kind: 'campaigning'; readonly error?: IngotError }
   | { readonly kind: 'leading'; readonly fence: FenceOf<F> }
   | { readonly kind: 'lost'; readonly error: unknown }
 
 export interface LeadOptions<F extends Fencing = Fencing> extends AcquireOptions {
-  /** Called with each new state. What it throws rejects `lead`. */
+  /** Called with each new state. An error that it throws rejects `lead`. */
   readonly onChange?: ((state: LeaderState<F>) => void) | undefined
 }
 
@@ -50,14 +50,14 @@ export interface LeaderDeps<F extends Fencing> {
   readonly random: () => number
 }
 
-/** One campaign, milliseconds; the next one follows at once. An outage is reported after so long. */
+/** Length of one campaign in milliseconds; the next one follows at once. An outage is reported after this time. */
 const CAMPAIGN_MS = 15_000
-/** Pauses between campaigns that failed are not shorter, milliseconds. */
+/** Shortest pause after a failed campaign, in milliseconds. */
 const MIN_PAUSE_MS = 100
 
 const NEVER = new AbortController().signal
 
-/** Whether this is how work ends whose signal aborted for this reason. */
+/** Returns true if the error is the normal end of work whose signal aborted with this reason. */
 function isEnd(thrown: unknown, reason: unknown): boolean {
   if (thrown === reason) return true
   return thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === reason)
@@ -91,7 +91,7 @@ class Candidate<F extends Fencing, T> {
     }
   }
 
-  /** `undefined` when the caller's signal aborted. */
+  /** Returns `undefined` if the caller's signal aborted. */
   async #campaign(): Promise<Grant<F> | undefined> {
     const { clock, retry, random } = this.#deps
     const { ttlMs, maxHoldMs = Number.POSITIVE_INFINITY } = this.#options
@@ -119,7 +119,7 @@ class Candidate<F extends Fencing, T> {
     }
   }
 
-  /** `undefined` when the leadership was lost or ended by the caller: both are for `run` to judge. */
+  /** Returns `undefined` if the leadership was lost or the caller ended it; `run` decides what follows. */
   async #serve(grant: Grant<F>): Promise<LeadOutcome<T> | undefined> {
     const stop = AbortSignal.any([this.#signal, grant.signal])
     const leadership: Leadership<F> = {
@@ -133,7 +133,7 @@ class Candidate<F extends Fencing, T> {
       const value = await this.#work(stop, leadership)
       if (grant.isHeld() && !this.#signal.aborted) return { kind: 'done', value }
     } catch (thrown) {
-      // asked anew, because timers may be late
+      // read again, because timers may be late
       const ended = grant.signal.aborted || stop.aborted
       if (!ended || !isEnd(thrown, stop.reason)) throw thrown
     } finally {

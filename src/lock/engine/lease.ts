@@ -1,11 +1,11 @@
 /**
- * One lease in hand.
+ * A held lease and its renewal.
  *
  * held --renewed--> held --released--> over
- *   \--the clock passed its safe end, or the backend says it is not ours--> lost
+ *   \--the safe end passed, or the backend reports another owner--> lost
  *
- * The safe end is counted on the monotonic clock from the moment the last granted request was sent, less a margin. It
- * is compared whenever anyone asks, because a timer is late exactly when it matters: after the event loop was blocked.
+ * The safe end is measured on the monotonic clock from the moment the last granted request was sent, minus a margin. It
+ * is compared on every access, because timers are late after the event loop was blocked.
  */
 import type { Timer } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
@@ -25,9 +25,9 @@ export interface HeldLease<F extends Fencing> {
   readonly fence: FenceOf<F>
   /** Milliseconds until the safe end; 0 when lost or released. */
   remainingMs(): number
-  /** The fault that ended it, if it was lost by now. */
+  /** Returns the error that ended the lease, if it is lost. */
   lost(): IngotError | undefined
-  /** Prolongs the lease to at least `ttlMs` from now; its own length when absent. Rejects with `LOCK_OPTION_INVALID`. */
+  /** Extends the lease to at least `ttlMs` from now. Default: its own length. Rejects with `LOCK_OPTION_INVALID`. */
   extend(ttlMs: number | undefined): Promise<Extension>
   release(): Promise<Release>
 }
@@ -38,28 +38,28 @@ export interface HeldLeaseDeps<F extends Fencing> {
   readonly policy: Policy
   readonly backgroundReleases: BackgroundReleases
   readonly calls: CallSignals
-  /** A token that nobody had before. */
+  /** Returns a unique token. */
   readonly newToken: () => Token
 }
 
-/** A grant as it arrived. */
+/** A grant as the backend returned it. */
 export interface Granted<F extends Fencing> {
   readonly key: Key
   readonly token: Token
   readonly fence: FenceOf<F>
   /** Monotonic milliseconds when its request was sent. */
   readonly sentMs: number
-  /** From `sentMs`; already the shorter one of what was asked and what was given. */
+  /** Milliseconds from `sentMs`: the shorter of the requested and the granted length. */
   readonly ttlMs: number
 }
 
-/** Where a lease reports its loss, once, and where its place in the local line is given up. */
+/** Gets the loss of a lease, once, and holds its turn in the local queue. */
 export interface LeaseOwner {
   readonly turn: LocalTurn
   onLost(error: IngotError): void
 }
 
-/** Monotonic milliseconds until which a lease is certainly ours. */
+/** Returns the monotonic time, in milliseconds, until which the lease is certainly valid. */
 export function safeEndMs(sentMs: number, ttlMs: number): number {
   return sentMs + ttlMs - marginMs(ttlMs)
 }
@@ -71,7 +71,7 @@ const MIN_RENEW_MS = 20
 
 const MESSAGES: Readonly<Record<LossCause, string>> = {
   expired: 'was not renewed before its lease ended',
-  taken: 'is no longer ours: the lock service says so',
+  taken: 'is no longer held: the lock service has another owner or none',
   overheld: 'was held for its maximum time',
 }
 
@@ -83,16 +83,16 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   readonly #terms: Terms
   readonly #owner: LeaseOwner
   readonly #sinceMs: number
-  /** No renewal goes beyond; each manual extension moves it. */
+  /** Limit of renewal. Each manual extension moves it. */
   #holdUntilMs: number
   #endMs: number
   /** When the lease ends at the backend, without the margin. */
   #leaseEndMs: number
-  /** The call that prolongs it, when one is under way: two could arrive in the wrong order. */
+  /** The running extend call, if any. Two at once could arrive in the wrong order. */
   #prolonging: Promise<Extension> | undefined
   #lost: IngotError | undefined
   #releasing: Promise<Release> | undefined
-  /** For the renewal, and while that is under way for the loss. */
+  /** For the next renewal; during a renewal, for the loss. */
   #timer: Timer | undefined
 
   constructor(deps: HeldLeaseDeps<F>, terms: Terms, granted: Granted<F>, owner: LeaseOwner) {
@@ -129,7 +129,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
     if (this.lost() !== undefined || this.#releasing !== undefined) return { kind: 'lost' }
     this.#awaitLoss()
     const sentMs = this.#now()
-    // asked all the same when the lease is longer already: the backend says whether it is still ours
+    // sent even if the lease is longer already: the backend checks that it is still held
     const extension = await this.#prolong(Math.ceil(Math.max(wanted.ttlMs, this.#leaseEndMs - sentMs)))
     if (extension.kind !== 'extended' || this.#lost !== undefined) return extension
     this.#holdUntilMs = Math.max(this.#holdUntilMs, sentMs + maxHoldMs)
@@ -164,7 +164,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   #awaitLoss(): void {
     const leftMs = this.#endMs - this.#now()
     this.#setTimer(leftMs, () => {
-      // timers count in whole milliseconds, and ring up to one early
+      // timers have a resolution of one millisecond and may fire up to one millisecond early
       if (this.lost() === undefined && this.#releasing === undefined) this.#awaitLoss()
     })
   }
@@ -179,12 +179,12 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
     const ttlMs = Math.floor(Math.min(this.#terms.ttlMs, this.#holdLeftMs()))
     if (this.lost() !== undefined || this.#releasing !== undefined) return
     this.#awaitLoss()
-    // nothing to gain: the lease reaches to the end of the maximum hold time
+    // the lease already reaches the end of the maximum hold time
     if (this.#holdUntilMs - this.#endMs <= marginMs(this.#terms.ttlMs)) return
     await this.#prolong(ttlMs)
   }
 
-  /** Asks the backend, and takes over what it says: a later end, or the loss. */
+  /** Extends the lease at the backend, and applies the outcome: a later end, or the loss. */
   async #prolong(ttlMs: number): Promise<Extension> {
     const sentMs = this.#now()
     this.#prolonging = this.#extend(ttlMs)
@@ -251,7 +251,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   }
 }
 
-/** Takes over a lease: renews it from now on until it is released or lost. */
+/** Renews the granted lease from now on, until it is released or lost. */
 export function createHeldLease<F extends Fencing>(
   deps: HeldLeaseDeps<F>,
   terms: Terms,

@@ -1,6 +1,7 @@
 /**
- * One key or several, all or none. Keys are taken in sorted order, in the local lines as at the backend: of two callers
- * that want the same keys, one is first at the first key they share, and the other holds nothing that it needs.
+ * Acquires one key or several, all or none. Keys are acquired in sorted order, in the local queues and at the backend.
+ * Two callers with common keys therefore cannot deadlock: the one that is second at the first common key holds none of
+ * the others.
  */
 import type { IngotError } from '../../std/error.ts'
 import type { Attempt, Fencing, Key, Unavailable } from '../lock.ts'
@@ -17,7 +18,7 @@ export interface MultiLockDeps<F extends Fencing> extends HeldLeaseDeps<F> {
   readonly localQueue: LocalQueue
 }
 
-/** What was taken, and what aborts when any of it is lost. */
+/** The leases, and the record of the first loss. */
 export interface MultiLock<F extends Fencing> {
   readonly kind: 'granted'
   readonly leases: HeldLeases<F>
@@ -32,10 +33,10 @@ export type MultiLockOutcome<F extends Fencing> =
 /** Sorted, each once. */
 export type Keys = readonly [Key, ...Key[]]
 
-/** What a key is told that a short answer left out. */
+/** Returns the outcome of a key that is missing in the backend's result. */
 const noAnswer = (): Unavailable => unavailable('the lock service answered for fewer keys than it was asked for')
 
-/** A claim under way: what it holds must be given back unless all of it is got. */
+/** A multi-lock attempt. Its leases are released unless all keys are acquired. */
 class MultiLockAttempt<F extends Fencing> {
   readonly #deps: MultiLockDeps<F>
   readonly #terms: Terms
@@ -64,7 +65,7 @@ class MultiLockAttempt<F extends Fencing> {
     }
   }
 
-  /** Waits in line. A time that is up there is explained by what the first in line has heard. */
+  /** Waits in the local queue. A timeout there is reported as the last outcome that the first waiter got. */
   async #turn(key: Key, deadline: AcquireDeadline): Promise<LocalTurn> {
     const { localQueue } = this.#deps
     const turn = localQueue.tryEnter(key)
@@ -102,14 +103,14 @@ class MultiLockAttempt<F extends Fencing> {
     }
     const refusal = keys.length > 1 ? await this.#together(acquisitions, deadline) : undefined
     if (refusal !== undefined) {
-      // the keys behind it were declined already; what this one may have got without hearing of it goes back too
+      // the later keys were declined already; this key may have been acquired with a lost reply
       acquisitions[this.#leases.length]?.giveUp()
       return this.#refused(refusal, keys[this.#leases.length] ?? keys[0])
     }
     return this.#oneByOne(acquisitions.slice(this.#leases.length), deadline)
   }
 
-  /** What those who wait for the key in this process have heard of it. */
+  /** Returns the last outcome that the waiters of this process got for the key. */
   #heard(key: Key): NotGranted {
     const news = this.#deps.localQueue.news(key)
     return typeof news === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', error: news }
@@ -136,8 +137,8 @@ class MultiLockAttempt<F extends Fencing> {
   }
 
   /**
-   * Asks for all keys in one exchange. Kept is what was granted before the first refusal, which is answered: a key held
-   * out of order while waiting for an earlier one is how deadlocks are made.
+   * Tries all keys in one exchange. Returns the first refusal and keeps only the grants before it: holding a later key
+   * while waiting for an earlier one could deadlock.
    */
   async #together(acquisitions: readonly Acquisition<F>[], deadline: AcquireDeadline): Promise<NotGranted | undefined> {
     const { backend, policy } = this.#deps
@@ -179,7 +180,7 @@ class MultiLockAttempt<F extends Fencing> {
     return outcome.kind === 'held' ? { kind: 'held', key, remainingMs: outcome.remainingMs } : outcome
   }
 
-  /** Leases give up their turns when their release has been answered; the other turns are given up at once. */
+  /** Releases the leases, whose turns end with the release. Ends the other turns at once. */
   #giveBack(): void {
     for (const lease of this.#leases) void lease.release()
     for (const turn of this.#turns.slice(this.#leases.length)) turn.leave()
@@ -196,7 +197,7 @@ export function acquireAll<F extends Fencing>(
   return new MultiLockAttempt(deps, terms).untilGranted(keys, deadline)
 }
 
-/** One attempt at all keys. */
+/** Makes one attempt at all keys. */
 export function acquireAllOnce<F extends Fencing>(
   deps: MultiLockDeps<F>,
   terms: Terms,

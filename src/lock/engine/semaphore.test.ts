@@ -30,7 +30,7 @@ const aborted = (signal: AbortSignal): Promise<unknown> => (signal.aborted ? Pro
 
 const codeOf = (thrown: unknown): unknown => (thrown instanceof IngotError ? thrown.code : thrown)
 
-test('as many hold a permit as there are, and the next one waits for the first release', async () => {
+test('all permits can be held, and the next caller waits for the first release', async () => {
   const { clock, open } = setUp()
   const [one, other] = [open(2), open(2)]
   const [a, b] = [await one.acquire(), await other.acquire()]
@@ -140,7 +140,7 @@ test('a wait for a permit is measured once, and the gate is not measured as a lo
   expect(holds).toBe(4)
 })
 
-test('what cannot be a semaphore is refused with the reason', () => {
+test('invalid names and permit counts are refused with the reason', () => {
   const { open } = setUp()
   for (const permits of [0, -1, 1.5, 257, Number.NaN]) expect(() => open(permits)).toThrow(/whole number from 1 to 256/)
   const locker = createLocker(createMemoryBackend({ clock: createFakeClock() }))
@@ -148,7 +148,7 @@ test('what cannot be a semaphore is refused with the reason', () => {
   expect(() => locker.semaphore('x'.repeat(512), { permits: 1 })).toThrow(/1 to \d+ bytes/)
 })
 
-test('never more holders than permits, fences of a permit rise, and everybody is served in the end', async () => {
+test('there are never more holders than permits, the fences of a permit rise, and every caller is served', async () => {
   const worker = fc.record({
     startMs: fc.nat({ max: 300 }),
     holdMs: fc.nat({ max: 200 }),
@@ -188,7 +188,7 @@ test('never more holders than permits, fences of a permit rise, and everybody is
   )
 })
 
-test('a backend that grants a permit twice is what this property finds', async () => {
+test('mutation: the property fails for a backend that grants a permit twice', async () => {
   const { backend } = setUp()
   const broken = {
     ...backend,

@@ -1,15 +1,15 @@
 /**
  * A semaphore: at most n holders at once, in any number of processes, on any backend.
  *
- * Its n permits are n locks, so each permit is a lease with a fence, a renewal and a release of its own. A waiter first
- * takes the semaphore's gate, a lock with the queue of the backend, so only the first in line looks at permits:
+ * Its n permits are n locks, so each permit has its own lease, fence, renewal and release. A waiter first acquires the
+ * semaphore's gate, a lock with the queue of the backend. Only the first waiter therefore tries permits:
  *
- * waiting for the gate --first in line--> looking for a free permit --none--> in line for all of them
- *                                              \--one is free--> holding  <--the first that is freed--/
+ * waiting for the gate --first--> looking for a free permit --none--> waiting for all permits
+ *                                       \--one is free--> holding  <--the first that is freed--/
  *
- * It gives up the gate, and its place at the other permits, as soon as it holds one. Where the backend is fair, permits
- * are therefore granted in order of arrival. A holder that dies gives its permit back by the end of its lease; a dead
- * first in line holds up the others for the lease of the gate, `GATE_TTL_MS` at most.
+ * It releases the gate and its other wait entries as soon as it holds a permit. Where the backend is fair, permits
+ * are therefore granted in order of arrival. The permit of a holder that dies becomes free when its
+ * lease ends. A first waiter that dies delays the others by the lease of the gate, at most `GATE_TTL_MS`.
  */
 import type { Clock } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
@@ -76,13 +76,13 @@ export interface SemaphoreDeps<F extends Fencing> {
   readonly clock: Clock
   readonly defaults: { readonly ttlMs: number; readonly waitMs: number }
   readonly random: () => number
-  /** From the wish to the grant or the failure. */
+  /** Records the time from the acquire call to the grant or the failure, in milliseconds. */
   readonly waited: (outcome: 'granted' | 'failed', ms: number) => void
 }
 
-/** The first in line keeps a place at each permit. */
+/** The first waiter keeps a wait entry at each permit. */
 const MAX_PERMITS = 256
-/** For so long a dead first in line holds up those behind it, milliseconds. */
+/** How long a first waiter that dies delays those behind it, in milliseconds. */
 const GATE_TTL_MS = 5_000
 /** Longest suffix of a name: `#255` or `#gate`. */
 const MAX_NAME_BYTES = 512 - Buffer.byteLength('semaphore:#gate')
@@ -103,7 +103,7 @@ function checkPermits(permits: number): number {
 
 const isTimeout = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.code === 'LOCK_TIMEOUT'
 
-/** Several refusals as one: what is known of the first permit that will be free. */
+/** Returns the shortest known remaining time. */
 function soonest(refusals: readonly { readonly remainingMs: number | undefined }[]): number | undefined {
   const known = refusals.flatMap(({ remainingMs }) => remainingMs ?? [])
   return known.length === 0 ? undefined : Math.min(...known)
@@ -114,7 +114,7 @@ class PermitSemaphore<F extends Fencing> implements Semaphore<F> {
   readonly permits: number
   readonly #deps: SemaphoreDeps<F>
   readonly #keys: readonly Key[]
-  /** Where to look first. It moves on with each grant, so that a process does not ask for what it holds itself. */
+  /** Index of the permit to try first. It advances with each grant, so that a process skips the permits that it holds. */
   #start: number
 
   constructor(deps: SemaphoreDeps<F>, name: string, { permits }: SemaphoreOptions) {
@@ -191,7 +191,7 @@ class PermitSemaphore<F extends Fencing> implements Semaphore<F> {
     }
   }
 
-  /** Waits in line for every permit, and keeps the first that it gets. */
+  /** Waits for every permit, and keeps the first grant. */
   async #anyOf(options: WaitOptions): Promise<Grant<F>> {
     const { promise, resolve, reject } = Promise.withResolvers<Grant<F>>()
     const enough = new AbortController()
@@ -221,7 +221,7 @@ class PermitSemaphore<F extends Fencing> implements Semaphore<F> {
   }
 }
 
-/** Asks for nothing yet. Throws `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`. */
+/** Creates a semaphore and sends nothing yet. Throws `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`. */
 export function createSemaphore<F extends Fencing>(
   deps: SemaphoreDeps<F>,
   name: string,

@@ -1,27 +1,27 @@
 /**
- * The line of waiters inside this process, one per key, first come, first served. Only the first of a line goes to the
- * backend, so that a hundred waiters here cost the lock service no more than one.
+ * Queues the waiters of this process, per key, first in, first out. Only the first waiter calls the backend, so a
+ * hundred waiters cost the lock service no more than one.
  */
 import type { IngotError } from '../../std/error.ts'
 import type { Key } from '../lock.ts'
 
-/** What the first in line last heard from the backend: nothing yet, that the key is held, or an outage. */
+/** The last outcome that the first waiter got from the backend: none yet, held, or an outage. */
 export type News = 'nothing' | 'held' | IngotError
 
-/** Being first in line. */
+/** The turn of the first waiter. */
 export interface LocalTurn {
-  /** Lets the next one go. More than one call does nothing. */
+  /** Ends the turn and admits the next waiter. Later calls do nothing. */
   leave(): void
-  /** What was last heard of the key, also by those who were first in line before and gave up. */
+  /** The last outcome for the key, also from earlier waiters that gave up. */
   readonly news: News
-  /** Records the news, also for those behind, whose wait may end before it is their turn. */
+  /** Records an outcome, also for the waiters behind, whose wait may end before their turn. */
   report(news: News): void
 }
 
 export interface LocalQueue {
-  /** Resolves when first in line. Rejects with the signal's reason. */
+  /** Resolves when the caller is first in the queue. Rejects with the signal's reason. */
   enter(key: Key, signal: AbortSignal): Promise<LocalTurn>
-  /** `undefined` when anybody is in line. */
+  /** Returns `undefined` if the key has waiters or a holder in this process. */
   tryEnter(key: Key): LocalTurn | undefined
   news(key: Key): News
 }

@@ -21,7 +21,7 @@ test('sets of members', () => {
   expect([isEmpty('000'), isEmpty(''), isEmpty('010')]).toEqual([true, true, false])
 })
 
-test('every term exceeds what others took for its members, and what is its own costs no epoch', async () => {
+test('every term exceeds the epochs that others took for its members, and an owner keeps its epoch', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(wanted, { maxLength: 30 }), async (requests) => {
       const store = createMemoryFences()
@@ -73,7 +73,7 @@ function isPartition(terms: readonly PrimaryTerm[]): boolean {
   )
 }
 
-test('an own epoch that is not above what others took will not do', () => {
+test('an own epoch that is not above the epochs of others is not reused', () => {
   const term = (owner: string, epoch: bigint, some: Members): PrimaryTerm => ({
     line: 'x',
     owner,

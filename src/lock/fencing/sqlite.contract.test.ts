@@ -18,7 +18,7 @@ fenceStoreContract('sqlite', async () => {
   }
 })
 
-test('says what is wrong with a file that is no fence store', async () => {
+test('rejects a file that is no fence store, with the reason', async () => {
   const path = await folder()
   await writeFile(join(path, 'x.db'), 'not a database, but long enough to be taken for one by its length'.repeat(20))
   expect(() => openSqliteFences(join(path, 'x.db'))).toThrow(IngotError)

@@ -51,7 +51,7 @@ test('groups do not share, and no command is larger than allowed', async () => {
   expect(seen.toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0))).toEqual([[1, 3], [2, 4], [5]])
 })
 
-test('a question that is no longer asked is not sent', async () => {
+test('a call that was aborted before the send is not sent', async () => {
   const seen: number[] = []
   const { submit } = batcher(async (questions) => {
     seen.push(...questions.map(({ n }) => n))
@@ -64,7 +64,7 @@ test('a question that is no longer asked is not sent', async () => {
   expect(seen).toEqual([2])
 })
 
-test('a question that is given up is answered at once, the others of its command when their answers come', async () => {
+test('an aborted call resolves at once, and the others of its command when their replies arrive', async () => {
   const { promise, resolve } = Promise.withResolvers<readonly number[]>()
   const { submit } = batcher(() => promise)
   const [mine, shared] = [new AbortController(), new AbortController()]

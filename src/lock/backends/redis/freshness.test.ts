@@ -13,7 +13,7 @@ function setUp() {
   return { clock, state, freshness }
 }
 
-test('a young answer is used, an older one is replaced in the background, a stale one is waited for', async () => {
+test('a fresh answer is used, an older one is refreshed in the background, and a stale one is awaited', async () => {
   const { clock, state, freshness } = setUp()
   clock.block(REFRESH_MS - 1)
   expect([freshness.due(), state.asked]).toEqual([undefined, 0])
@@ -26,7 +26,7 @@ test('a young answer is used, an older one is replaced in the background, a stal
   expect(freshness.due()).toBeUndefined()
 })
 
-test('a store that does not answer is not waited for again, and asked once in a while', async () => {
+test('a store that does not respond is not awaited again, and is asked at intervals', async () => {
   const { clock, state, freshness } = setUp()
   state.away = true
   clock.block(STALE_MS + 1)

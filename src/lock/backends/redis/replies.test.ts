@@ -129,7 +129,7 @@ test.each(['LOADING Redis is loading the dataset in memory', 'MISCONF cannot per
   },
 )
 
-test('a server that falls silent costs the command time-out', async () => {
+test('a silent server fails the command after its timeout', async () => {
   const server = await serve(() => undefined)
   const lock = await open(`redis://127.0.0.1:${server.port}`)
   const began = performance.now()
@@ -163,7 +163,7 @@ test('without a connection an attempt fails at once, and is not sent later', asy
   expect(evaluations(server)).toBe(before)
 })
 
-test('a cluster that is down is unavailable, and asked once', async () => {
+test('a cluster that is down is unavailable, and gets one command', async () => {
   const [server] = await serveCluster([() => failure('CLUSTERDOWN The cluster is down')])
   const lock = await open(`redis+cluster://127.0.0.1:${server?.port}`)
   const attempt = await lock.tryAcquire(request(), soon())
@@ -189,7 +189,7 @@ test('a slot on the move is asked for on its new server, with ASKING before it',
   expect(names[names.indexOf('EVALSHA') - 1]).toBe('ASKING')
 })
 
-test('servers that redirect to each other for ever are given up', async () => {
+test('endless redirects between servers end with an error', async () => {
   const servers = await serveCluster([
     () => failure(`MOVED 1 127.0.0.1:${servers[1]?.port}`),
     () => failure(`MOVED 1 127.0.0.1:${servers[0]?.port}`),

@@ -58,7 +58,7 @@ test('a lost message costs no more than the fallback, and no more than the lease
   expect(a.done).toBe(true)
 })
 
-test('a gap in the subscription wakes everybody', async () => {
+test('a gap in the subscription wakes every waiter', async () => {
   const { clock, entries, watch } = setUp()
   for (const token of ['a', 'b']) entries.take(token)
   const waits = ['a', 'b'].map((token) => watch(token))
@@ -67,7 +67,7 @@ test('a gap in the subscription wakes everybody', async () => {
   expect(waits.map(({ done }) => done)).toEqual([true, true])
 })
 
-test('what comes for one who left, or who does not come for it, goes to the next', async () => {
+test('a wake-up for a waiter that has left or does not claim it is passed on to the next waiter', async () => {
   const { clock, entries, passed, passOn } = setUp()
   entries.wake('unknown', passOn)
   expect(passed).toHaveLength(1)
@@ -93,7 +93,7 @@ test('an abort ends the wait', async () => {
   expect(a.done).toBe(true)
 })
 
-test('entries that nobody comes back to are forgotten', async () => {
+test('abandoned entries are removed', async () => {
   const { clock, entries, passed, passOn } = setUp()
   for (let i = 0; i < 1_001; i++) entries.take(`old ${i}`)
   clock.block(60_001)

@@ -21,7 +21,7 @@ test('a server that was not examined on this connection has no vote', () => {
   expect(eligibility.countsInMs(6)).toBeUndefined()
 })
 
-test('a server counts once it was seen for the longest lease, over lost connections too', () => {
+test('a server counts after it was seen for the longest lease, also across lost connections', () => {
   const eligibility = createVoteEligibility(MAX_MS, ALLOWANCE_MS)
   eligibility.met(server(), 1_000)
   expect(eligibility.countsInMs(1_000)).toBe(MAX_MS)

@@ -69,7 +69,7 @@ test('a fence that comes after the end of its lease is refused, and the votes ar
   expect(await backend.tryAcquire(wanted, soon())).toMatchObject({ kind: 'granted', fence: 2n })
 })
 
-test('without its fence store nothing is granted, and the votes are given back', async () => {
+test('without its fence store nothing is granted, and the votes are released', async () => {
   const fences: FenceStore = {
     ...createMemoryFences(),
     nextFence: () => Promise.reject(new IngotError('FENCE_STORE_UNAVAILABLE', 'switched off')),
@@ -98,7 +98,7 @@ test('votes whose answers are lost are granted to the same token later, and rele
   expect(await votesFor(wanted.key)).toBe(0)
 })
 
-test('a caller who gives up hears so at once', async () => {
+test('an aborted call returns at once', async () => {
   await using backend = await connectRedlock(url(), { clock: systemClock }, soon())
   delay = 180
   const wanted = { key: newToken(), token: newToken(), ttlMs: 5_000 }
