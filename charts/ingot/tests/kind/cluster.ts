@@ -216,4 +216,15 @@ async function ask<T>(path: string, read: (answer: unknown) => T): Promise<T> {
 
 // the writer's own types: it is the other half of this file
 export const reportSince = (since: number): Promise<Report> => ask(`/report?since=${since}`, (body) => body as Report)
-export const verifySince = (since: number): Promise<Verdict> => ask(`/verify?since=${since}`, (body) => body as Verdict)
+
+/** Reads everything that was acknowledged. A read that Redis refuses is repeated for a minute: it says nothing about loss. */
+export async function verifySince(since: number): Promise<Verdict> {
+  const verdicts: Verdict[] = []
+  await eventually('everything that was written can be read', 60, async () => {
+    verdicts.push(await ask(`/verify?since=${since}`, (body) => body as Verdict))
+    return true
+  })
+  const [verdict] = verdicts
+  if (verdict === undefined) throw new Error('the writer returned no verdict')
+  return verdict
+}
