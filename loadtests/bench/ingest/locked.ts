@@ -133,7 +133,47 @@ async function copies(bench: Bench): Promise<void> {
   )
 }
 
+/** Milliseconds of one call. */
+async function timed(one: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await one()
+  return performance.now() - start
+}
+
+/** One POST at a time, in turns, to a service with durable fences (Postgres) and to one without. */
+async function fenced(bench: Bench): Promise<void> {
+  const posts = bench.quick ? 60 : 300
+  const figures = createFigures()
+  await bench.servers.withDatabase((fences) =>
+    withBackend(bench, async (backend) => {
+      const env = await envFor(bench, backend)
+      await withReplicas(bench, { replicas: 1, env }, (_, without) =>
+        withReplicas(
+          bench,
+          { replicas: 1, env: { ...env, INGOT_LOCK_FENCES: fences } },
+          async (_services, withFences) => {
+            // the first ten warm up both sides
+            for (let post = -10; post < posts; post++) {
+              const plain = await timed(() => put(without, itemText('without', post)))
+              const durable = await timed(() => put(withFences, itemText('with', post)))
+              if (post < 0) continue
+              figures.add('without', plain)
+              figures.add('with', durable)
+            }
+          },
+        ),
+      )
+    }),
+  )
+  const plain = median(figures.of('without'))
+  const durable = median(figures.of('with'))
+  bench.report.add({ measured: 'single POST, fences of the lock service', value: plain, unit: 'ms' })
+  bench.report.add({ measured: 'single POST, durable fences (Postgres)', value: durable, unit: 'ms' })
+  bench.report.atMost('POST with durable fences / without', durable / plain, 1.1)
+}
+
 export async function locked(bench: Bench): Promise<void> {
+  await fenced(bench)
   await distinct(bench)
   await copies(bench)
 }
