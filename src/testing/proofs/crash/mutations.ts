@@ -40,7 +40,7 @@ const MUTATIONS: readonly Mutation[] = [
 const ROUNDS = 8
 
 async function inFolder(work: (folder: string) => Promise<Finding>): Promise<Finding> {
-  const folder = mkdtempSync(join(tmpdir(), 'ingot-teeth-'))
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-mutants-'))
   try {
     return await work(folder)
   } finally {

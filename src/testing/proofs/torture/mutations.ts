@@ -144,7 +144,7 @@ const MUTANTS: readonly Mutant[] = [
   },
 ]
 
-const FOLDER = join(OUT, 'torture', 'teeth')
+const FOLDER = join(OUT, 'torture', 'mutations')
 
 interface Choice {
   readonly seed: number
@@ -153,22 +153,22 @@ interface Choice {
   readonly say: (line: string) => void
 }
 
-function runMutant(tooth: Mutant, { seed, verbose, signal, say }: Choice): Promise<TortureResult> {
-  const { name, breaks: _breaks, ...rest } = tooth
-  const folder = join(FOLDER, `${tooth.store}-${name.replaceAll(/\W+/g, '-')}`)
+function runMutant(mutant: Mutant, { seed, verbose, signal, say }: Choice): Promise<TortureResult> {
+  const { name, breaks: _breaks, ...rest } = mutant
+  const folder = join(FOLDER, `${mutant.store}-${name.replaceAll(/\W+/g, '-')}`)
   const common = { seed, trafficMs: 10_000, lock: 'redis', quietMs: 300 } as const
   return torture({ ...common, ...rest, folder, signal, ...(verbose ? { say } : {}) })
 }
 
 /** Whether it came out as it must, and what was seen. */
-async function tried(tooth: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
-  const { verdict, counts } = await runMutant(tooth, choice)
+async function tried(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
+  const { verdict, counts } = await runMutant(mutant, choice)
   if (choice.verbose) choice.say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
   const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
-  const fine = tooth.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === tooth.breaks)
+  const fine = mutant.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === mutant.breaks)
   const seen = violated.map(([name, { counterExamples }]) => `${name} ${counterExamples.length}`)
-  const first = violated.find(([name]) => name === tooth.breaks)?.[1].counterExamples[0]?.says
+  const first = violated.find(([name]) => name === mutant.breaks)?.[1].counterExamples[0]?.says
   const rest = [...seen, ...unsure.map(([name, { why }]) => `${name}: ${why}`), ...(first === undefined ? [] : [first])]
   return [fine, `${verdict.kind.padEnd(14)}${rest.join('; ')}`]
 }
@@ -176,11 +176,11 @@ async function tried(tooth: Mutant, choice: Choice): Promise<readonly [boolean, 
 /** They wait more than they work. */
 const AT_ONCE = 2
 
-async function lineOf(tooth: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
+async function lineOf(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
   const startMs = performance.now()
-  const [fine, seen] = await tried(tooth, choice)
+  const [fine, seen] = await tried(mutant, choice)
   const seconds = Math.round((performance.now() - startMs) / 1_000)
-  const text = `${tooth.store.padEnd(10)}${tooth.name.padEnd(30)}${seen} (${seconds} s)`
+  const text = `${mutant.store.padEnd(10)}${mutant.name.padEnd(30)}${seen} (${seconds} s)`
   return [fine, fine ? text : `${text}  NOT AS IT MUST BE`]
 }
 
@@ -201,8 +201,8 @@ async function run({ seed, only, verbose }: Values<typeof OPTIONS>, { stdout, si
   let failed = 0
   const waiting = chosen.values()
   const workers = Array.from({ length: AT_ONCE }, async () => {
-    for (const tooth of waiting) {
-      const [fine, text] = await lineOf(tooth, choice)
+    for (const mutant of waiting) {
+      const [fine, text] = await lineOf(mutant, choice)
       if (!fine) failed++
       say(text)
     }
