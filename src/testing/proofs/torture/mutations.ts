@@ -166,7 +166,8 @@ async function tried(mutant: Mutant, choice: Choice): Promise<readonly [boolean,
   if (choice.verbose) choice.say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
   const unsure = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'inconclusive')
-  const fine = mutant.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === mutant.breaks)
+  const fine =
+    mutant.breaks === undefined ? verdict.kind === 'valid' : violated.some(([name]) => name === mutant.breaks)
   const seen = violated.map(([name, { counterExamples }]) => `${name} ${counterExamples.length}`)
   const first = violated.find(([name]) => name === mutant.breaks)?.[1].counterExamples[0]?.says
   const rest = [...seen, ...unsure.map(([name, { why }]) => `${name}: ${why}`), ...(first === undefined ? [] : [first])]
