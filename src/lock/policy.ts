@@ -1,25 +1,25 @@
-/** The times of the policy above the port: their defaults, their bounds, and the margin that makes a lease safe. */
+/** The options of the lock policy: defaults, limits, and the safety margin of a lease. */
 import { type Clock, systemClock } from '../std/clock.ts'
 import { defined } from '../std/defined.ts'
 import { IngotError } from '../std/error.ts'
 import type { Backoff } from '../std/retry.ts'
 import { type LockMeasures, unmeasured } from './measure.ts'
 
-/** What a caller may ask of one acquisition. */
+/** Options of one acquisition. */
 export interface AcquireOptions {
-  /** Length of the lease in milliseconds; it is renewed while held. Default: the locker's. */
+  /** Length of the lease in milliseconds. It is renewed while held. Default: the locker's. */
   readonly ttlMs?: number | undefined
   /**
-   * No renewal goes beyond this many milliseconds from the grant, or from the last manual extension; `Infinity` for no
-   * limit. Default: the locker's.
+   * Longest time in milliseconds for which the lease is renewed, from the grant or the last manual extension. `Infinity`
+   * for no limit. Default: the locker's.
    */
   readonly maxHoldMs?: number | undefined
-  /** Gives up waiting, with its reason. */
+  /** Ends the wait with its reason. */
   readonly signal?: AbortSignal | undefined
 }
 
 export interface WaitOptions extends AcquireOptions {
-  /** Gives up waiting after so many milliseconds, with `LOCK_TIMEOUT`. Default: the locker's. */
+  /** Ends the wait with `LOCK_TIMEOUT` after this many milliseconds. Default: the locker's. */
   readonly waitMs?: number | undefined
 }
 
@@ -36,22 +36,22 @@ export interface LockerOptions {
   /** `Infinity` for no limit. Default: 300000, five minutes. */
   readonly maxHoldMs?: number | undefined
   /**
-   * Longest time that one call of the backend may take, in milliseconds; it is given up at most a sixteenth earlier,
-   * because calls share their time-outs. Default: 2000, at most a third of the lease.
+   * Time limit of one call of the backend, in milliseconds. Calls share timers, so a call may time out up to a sixteenth
+   * earlier. Default: 2000, at most a third of the lease.
    */
   readonly callMs?: number | undefined
   /** Bounds of the full jitter between attempts, in milliseconds. Default: 10 to 250. */
   readonly retry?: Backoff | undefined
-  /** A waiter looks again after so many milliseconds even when nothing woke it. Default: 2000. */
+  /** A waiter retries after this many milliseconds without a wake-up. Default: 2000. */
   readonly recheckMs?: number | undefined
   /**
-   * How many callers of this locker may wait; one more is refused with `OVERLOADED`. Whoever was not granted the key at
-   * the first attempt waits, also the first of each key. Default: 10000.
+   * How many callers of this locker may wait. Further callers are refused with `OVERLOADED`. A caller waits if its first
+   * attempt was not granted, also the first caller of a key. Default: 10000.
    */
   readonly maxWaiting?: number | undefined
   /**
-   * How long disposing the locker goes on with releases that the service did not answer, in milliseconds. Each gets one
-   * more attempt in any case; leases that are left end by themselves. Default: 0.
+   * How long disposing the locker retries unanswered releases, in milliseconds. Each gets at least one more attempt.
+   * Remaining leases expire by themselves. Default: 0.
    */
   readonly closeMs?: number | undefined
   /** Uniform in [0, 1), for the jitter. Default: `Math.random`. */
@@ -115,7 +115,7 @@ function checkHold(ms: number): number {
   return ms === Number.POSITIVE_INFINITY ? ms : checkLease('maxHoldMs', ms)
 }
 
-/** A lease that the backend does not grant. */
+/** Returns the error for a lease that is longer than the backend allows. */
 export function leaseTooLong(name: string, ttlMs: number, maxTtlMs: number): IngotError {
   const remedy = 'ask for less, or raise the limit for all clients ("max-lease" of a redlock:// URL)'
   return new IngotError(
@@ -128,7 +128,7 @@ function checkGranted(name: string, ttlMs: number, maxTtlMs: number): void {
   if (ttlMs > maxTtlMs) throw leaseTooLong(name, ttlMs, maxTtlMs)
 }
 
-/** The defaults filled in, the rest checked. Throws `LOCK_OPTION_INVALID`. */
+/** Validates the options and fills in the defaults. Throws `LOCK_OPTION_INVALID`. */
 export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFINITY): Policy {
   const ttlMs = Math.min(DEFAULTS.ttlMs, maxTtlMs)
   const policy = {
@@ -149,7 +149,7 @@ export function policyOf(options: LockerOptions, maxTtlMs = Number.POSITIVE_INFI
   throw new IngotError('LOCK_OPTION_INVALID', `"maxWaiting" is ${policy.maxWaiting}, expected 0 or more`)
 }
 
-/** What one acquisition asked for, completed by the policy. Throws `LOCK_OPTION_INVALID`. */
+/** Validates the options of one acquisition and fills in the locker's. Throws `LOCK_OPTION_INVALID`. */
 export function termsOf(policy: Policy, options: WaitOptions): Terms {
   const maxHoldMs = checkHold(options.maxHoldMs ?? policy.maxHoldMs)
   const ttlMs = Math.floor(Math.min(checkLease('ttlMs', options.ttlMs ?? policy.ttlMs), maxHoldMs))

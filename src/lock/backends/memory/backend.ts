@@ -1,9 +1,9 @@
 /**
- * Locks inside one process, and the executable specification of a backend: what is written here is what every other
- * backend imitates with a server.
+ * Locks inside one process. This is the executable specification of a backend: the other backends do the same with a
+ * server.
  *
- * A key is free, held (a token, a fence, an end) or kept for an reserved: the first in line when it became free, who has
- * `GRACE_MS` to come for it. Fences come from one counter for all keys, so no key leaves anything behind.
+ * A key is free, held (a token, a fence, an end) or reserved for the waiter that was first when it became free,
+ * for `GRACE_MS`. Fences come from one counter for all keys, so an unused key leaves no state behind.
  */
 import type { Clock, Timer } from '../../../std/clock.ts'
 import type { Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
@@ -132,7 +132,7 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
     return { kind: 'granted', fence: entry.holder.fence, ttlMs }
   }
 
-  /** The key's entry as of now. */
+  /** Returns the current entry of the key. */
   #entryOf(key: Key): Entry {
     const entry = this.#entries.get(key) ?? { queue: createQueue() }
     this.#settle(key, entry)
@@ -140,7 +140,10 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
     return entry
   }
 
-  /** Brings an entry up to now: ends what has run out, names the reserved, and drops an entry that says nothing. */
+  /**
+   * Updates an entry to the current time: ends expired leases, reserves the key for the next waiter, deletes an empty
+   * entry.
+   */
   #settle(key: Key, entry: Entry): void {
     const now = this.#clock.monotonicMs()
     if (entry.holder !== undefined && entry.holder.endsMs <= now) entry.holder = undefined
@@ -150,7 +153,7 @@ class MemoryBackend<F extends MemoryFencing> implements LockBackend<MemoryFencin
     if (entry.holder === undefined && entry.reserved === undefined) this.#entries.delete(key)
   }
 
-  /** The end of a lease wakes waiters too, so somebody must look when it comes. */
+  /** Sets a timer for the end of the lease or reservation, which wakes the next waiter. */
   #setAlarm(key: Key, entry: Entry, now: number): void {
     entry.alarm?.cancel()
     const endsMs = entry.holder?.endsMs ?? entry.reserved?.endsMs
@@ -165,7 +168,9 @@ function reserveForNext(entry: Entry, now: number): void {
   waitEntry.wake?.()
 }
 
-/** Fair. With an epoch its fences beat those of every process before it; without one they begin at 1 again. */
+/**
+ * Creates a fair backend. With an epoch, its fences exceed those of earlier processes. Without one, they start at 1.
+ */
 export function createMemoryBackend(options: DurableMemoryOptions): LockBackend<'always'>
 export function createMemoryBackend(options: MemoryOptions): LockBackend<'within-epoch'>
 export function createMemoryBackend(options: MemoryOptions | DurableMemoryOptions): LockBackend {

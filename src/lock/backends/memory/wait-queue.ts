@@ -1,10 +1,13 @@
 /**
- * The queue of one key, first come, first served. A entry is taken by a refusal and kept while its owner waits, and
- * for a grace time in between, so that an owner who never comes back cannot hold up those behind it.
+ * The queue of one key, first in, first out. A refusal adds a wait entry. The entry lasts while its owner waits and for a
+ * grace time after its last call, so that an owner that never returns does not block those behind it.
  */
 import type { Ticket, Token } from '../../lock.ts'
 
-/** How long a entry outlives its owner's last call, and how long a freed key is kept for the next in line. */
+/**
+ * How long an entry outlives its owner's last call, and how long a freed key is reserved for the next waiter, in
+ * milliseconds.
+ */
 export const GRACE_MS = 1_000
 
 export interface WaitEntry {

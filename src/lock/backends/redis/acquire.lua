@@ -1,27 +1,27 @@
--- Tries to take locks, each for itself, and gives every grant its fence. Atomic, as every script is.
+-- Tries to acquire locks independently of each other, and gives every grant its fence. Atomic.
 --
 -- KEYS, three per lock: the lock, the fence of its tag, the queue of its waiters.
--- ARGV[1]  "" when counting is enough. Else a grant needs an epoch ("always"), and this is the replication id of the
+-- ARGV[1]  "" without a fence store. Otherwise a grant needs an epoch ("always"), and this is the replication id of the
 --          server whose epoch the client has confirmed with the fence store since it connected, or "-" for none. Then:
 --   ARGV[2]  the epoch that was confirmed
 --   ARGV[3]  the number from which it counts: the epoch in its high bits, 0 in its 40 low ones
 --   ARGV[4]  the lines for which it was confirmed: ",line,line,"
--- ARGV, three per lock: token, length of the lease in ms, and "token@client" to keep that entry in the queue when
--- refused, or "" to keep none
+-- ARGV, three per lock: token, length of the lease in ms, and "token@client" to add that wait entry if refused,
+-- or "" to add none
 --
--- Returns one text: a word per lock, separated by spaces, of parts separated by commas. One text is read by clients in
--- a fraction of the time that an array takes.
+-- Returns one string: a word per lock, separated by spaces, with parts separated by commas. Clients parse a string in a
+-- fraction of the time of an array.
 --   1,fence                        granted
---   4,fence,remaining ms           held already by this very token; the lease is not prolonged
---   0,remaining ms (-1: unknown)   held by another, or kept for the next in line
+--   4,fence,remaining ms           this token already holds the lock; the lease is not extended
+--   0,remaining ms (-1: unknown)   held by another token, or reserved for the next waiter
 --   2,replication id,stored epoch (-1: none),1 if this server stored it else 0,line ("": the fence has no data)
 --                                  nothing granted: the client must first confirm an epoch for this server and line
---   3                              nothing granted: this server is no primary
+--   3                              nothing granted: this server is not a primary
 --   5                              nothing granted: the epoch has no number left
 --   6,lock|fence|queue             nothing granted: that key has another type, so another program wrote it; the other
 --                                  locks of the call are served all the same
 --
--- The lock is "token:fence" while it is held, "?token" while it is kept for the next in line. The fence of a tag is a
+-- The lock is "token:fence" while it is held, "?token" while it is reserved for the next waiter. The fence of a tag is a
 -- hash: id (replication id of the primary that took the epoch), epoch, line (a name that copies of this data share, and
 -- no other data), n (the last number given), mark (see mark.lua). Lua's numbers are exact up to 2^53 only; above, n is
 -- read as text.
@@ -46,7 +46,7 @@ if always then
   epoch = tonumber(ARGV[2])
 end
 
--- What keeps the tag from counting, as a word; nil when it may count, and then the epoch that it counts in.
+-- Returns the word of the obstacle that keeps the tag from counting. If there is none, returns nil and the epoch.
 local function obstacle(fence)
   local seen = call('HMGET', fence, 'id', 'epoch', 'line')
   local id, stored, line = seen[1], tonumber(seen[2] or -1), seen[3]
@@ -61,7 +61,7 @@ local function obstacle(fence)
   return '2,' .. replid .. ',' .. stored .. ',' .. own .. ',' .. (line or '')
 end
 
--- the word of the lock whose names begin at KEYS[i]; raises what a command of it raises
+-- returns the word of the lock whose names begin at KEYS[i]; raises the errors of its commands
 local function attempt(i)
   local lock, token, entry = KEYS[i], ARGV[base + i], ARGV[base + i + 2]
   local held = call('GET', lock)
@@ -79,7 +79,7 @@ local function attempt(i)
   elseif mine and (not always or math.floor(tonumber(string.sub(held, #token + 2)) / 1099511627776) >= epoch) then
     word = '4,' .. string.sub(held, #token + 2) .. ',' .. call('PTTL', lock)
   elseif mine or not held or held == '?' .. token then
-    -- the token's own lease with a fence of before another server was primary is taken anew
+    -- the token's own lease is granted again if its fence is from before another server was primary
     -- before anything is granted: a queue of another type raises here
     if entry ~= '' then call('LREM', KEYS[i + 2], 0, entry) end
     local n = call('HINCRBY', KEYS[i + 1], 'n', 1)
@@ -102,7 +102,7 @@ local function attempt(i)
   return word
 end
 
--- the word of a lock whose attempt raised because of a key of another type; nil for every other error
+-- returns the word of a lock whose attempt failed because of a key of another type; nil for every other error
 local function foreign(i, failure)
   local text = type(failure) == 'table' and failure.err or tostring(failure)
   if not string.find(text, 'WRONGTYPE', 1, true) then return end
@@ -116,7 +116,7 @@ for i = 1, #KEYS, 3 do
   if not done then
     local failure = word
     word = foreign(i, failure)
-    -- returned and not raised again, which would put ERR before it
+    -- returned, because raising it again would prepend ERR
     if not word then return type(failure) == 'table' and failure or redis.error_reply(failure) end
   end
   out = out and out .. ' ' .. word or word

@@ -1,6 +1,6 @@
 /**
- * Bounds how fast a client takes new epochs: there are 2^23 of them. Failovers come nowhere near the bound. Two servers
- * that are both taken for the primary of the same data, for good, would: each takes an epoch from the other in turns.
+ * Limits how fast a client takes new epochs, because there are only 2^23. Failovers stay far below the limit. The limit
+ * is for two servers that both act as primary of the same data permanently: they take epochs from each other in turn.
  */
 import type { Clock } from '../../../std/clock.ts'
 import { IngotError } from '../../../std/error.ts'

@@ -1,9 +1,9 @@
 /**
- * Locks on Redis: one server, Sentinel or Cluster, by the same scripts. A lock is a key with an expiry; a grant, its
- * fence, its refusal and the place in the queue are one atomic script each, and so is the hand-over at release.
+ * Locks on Redis, with the same scripts for one server, Sentinel and Cluster. A lock is a key with an expiry. Acquiring
+ * (grant with fence, or refusal with wait entry) is one atomic script, and so is releasing to the next waiter.
  *
- * What it does not promise: Redis replicates asynchronously, so an unplanned failover may forget a lock that is held,
- * and the expiry follows the server's wall clock. Either way two holders run at once, and the fence decides.
+ * Limits: Redis replicates asynchronously, so an unplanned failover may lose a held lock. The expiry depends on the
+ * server's wall clock. In both cases two holders may run at once, and the fence decides.
  */
 import { randomBytes } from 'node:crypto'
 import type { RedisConnection } from '../../../redis/connection.ts'
@@ -25,21 +25,23 @@ import type { PendingAttempt, RedisLockDeps, RedisLockOptions, Sent } from './op
 import { type Answer, createScripts, type Given, type MissingEpoch, type Returned, type Scripts } from './scripts.ts'
 import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
 
-/** How long a released key is kept for the next in line; it costs that when he was frozen just then. */
+/**
+ * How long a released key is reserved for the next waiter, in milliseconds. A frozen waiter delays the others by this.
+ */
 export const KEEP_MS = 500
 /**
- * While the server works on one batch, the client prepares the next: with 64 keys at once, 32 gave twice the locks of
- * 128. A script of this size keeps the server from everybody else for an eighth of a millisecond.
+ * Largest batch. While the server runs one batch, the client prepares the next: with 64 keys at once, 32 gave twice the
+ * throughput of 128. A script of this size blocks the server for an eighth of a millisecond.
  */
 const MAX_BATCH = 32
-/** How often one attempt may find that its fence needs an epoch first; most of these are waits for another client. */
+/** How often one attempt may wait for an epoch. Most of these waits are for another client. */
 const MAX_ADOPTIONS = MARK_WAITS + 4
 
 type Fencing = 'always' | 'within-epoch'
 
-/** The backend, and how it is started: it does no I/O before `connect`. */
+/** A Redis lock. It does no I/O before `connect`. */
 export interface RedisLock<F extends Fencing> extends LockBackend<F> {
-  /** Once. Rejects with one clear IngotError (see `RedisConnection.connect`), or the signal's reason. */
+  /** Connects. Call it once. Rejects with the errors of `RedisConnection.connect` or with the signal's reason. */
   connect(signal: AbortSignal): Promise<void>
   wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
 }
@@ -56,7 +58,7 @@ class RedisBackend<F extends Fencing> {
   readonly #scripts: Scripts
   readonly #acquisitions: Batcher<PendingAttempt, Attempt<Fencing>>
   readonly #releases: Batcher<Returned, Release>
-  /** Of this client, by tag. */
+  /** The wake-up channels of this client, by tag. */
   readonly #channels: string[] = []
 
   constructor(
@@ -99,7 +101,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   tryAcquireMany(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<Fencing>[]> {
-    // made in one turn, they share a command
+    // calls made in the same turn of the event loop share a command
     return Promise.all(requests.map((request) => this.tryAcquire(request, signal)))
   }
 
@@ -131,7 +133,7 @@ class RedisBackend<F extends Fencing> {
     await this.#connection[Symbol.asyncDispose]()
   }
 
-  /** Outages and the caller's own giving up, as values. */
+  /** Converts an error or an abort into an `unavailable` value. */
   #answered<T>(signal: AbortSignal, work: Promise<T>): Promise<T | Unavailable> {
     const answer = work.catch((error: unknown) => unavailable(this.#connection.description, error))
     return orAborted(answer, signal)
@@ -149,7 +151,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   async #sendAfter(refreshed: Promise<void>, pending: PendingAttempt): Promise<Attempt<Fencing>> {
-    // a question that was under way when the process was stopped is answered, and too old again
+    // if the process was stopped meanwhile, the refreshed state may already be too old again
     for (let due: Promise<void> | undefined = refreshed; due !== undefined; due = this.#epochs?.refreshed()) await due
     return this.#send(pending)
   }
@@ -187,7 +189,7 @@ class RedisBackend<F extends Fencing> {
       case 'missing-epoch':
         return this.#answered(pending.signal, this.#afterAdoption(pending, answer, fills))
       case 'demoted':
-        // it raises no error of its own, and an address may keep leading here for as long as the connection stands
+        // nothing closes this connection by itself, and it may keep leading to the demoted server
         this.#connection.renew(pending.names.lock)
         return unavailable(`${this.#connection.description}: the server is no primary any more`)
       case 'exhausted':
@@ -210,13 +212,16 @@ class RedisBackend<F extends Fencing> {
       : { kind: 'held', remainingMs }
   }
 
-  /** A place is only good for one who listens: what is released before the next attempt is free by then. */
+  /**
+   * Subscribes before queueing: only a subscribed client can be woken. A release before the next attempt leaves the key
+   * free.
+   */
   async #afterSubscription(pending: PendingAttempt): Promise<Attempt<Fencing>> {
     await this.#connection.subscribe(this.#channelOf(pending.names))
     return this.#submit({ ...pending, queue: true })
   }
 
-  /** The same attempt, once an epoch is confirmed for the server. */
+  /** Repeats the attempt after an epoch is confirmed for the server. */
   async #afterAdoption(pending: PendingAttempt, missing: MissingEpoch, fills: number): Promise<Attempt<Fencing>> {
     if (this.#epochs === undefined || pending.adoptions === MAX_ADOPTIONS) {
       return unavailable(`${this.#connection.description}: the server changed again and again`)
@@ -255,7 +260,7 @@ class RedisBackend<F extends Fencing> {
     })
   }
 
-  /** A message is "token lock": the key was handed to that token, one of ours. */
+  /** Handles a message "token lock": the key was reserved for that token of this client. */
   #wake(payload: string): void {
     const space = payload.indexOf(' ')
     const token = payload.slice(0, space)
@@ -264,20 +269,20 @@ class RedisBackend<F extends Fencing> {
     const names = this.#names.of(key)
     const passOn = (): void => {
       const signal = new AbortController().signal
-      // when this fails too, the key is kept for nobody until KEEP_MS is over
+      // if this fails too, the key stays reserved until KEEP_MS has passed
       void this.#releases.submit({ token, names, signal, onlyIfKept: true })
     }
     this.#waitEntries.wake(token, passOn)
   }
 }
 
-/** With a durable store for epochs: fences rise across restarts, failovers and lost data. Throws `CONFIG_INVALID`. */
+/** Creates a lock with a fence store: fences rise across restarts, failovers and data loss. Throws `CONFIG_INVALID`. */
 export function createRedisLock(
   url: string,
   deps: RedisLockDeps & { readonly fences: FenceStore },
   options?: RedisLockOptions,
 ): RedisLock<'always'>
-/** Without one: fences rise as long as the server keeps its data. Throws `CONFIG_INVALID`. */
+/** Creates a lock without one: fences rise as long as the server keeps its data. Throws `CONFIG_INVALID`. */
 export function createRedisLock(
   url: string,
   deps: RedisLockDeps & { readonly fences?: never },

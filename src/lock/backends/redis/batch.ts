@@ -1,8 +1,8 @@
 /**
- * Joins calls that are made in the same turn of the event loop into one command, so that many locks taken together
- * cost one round trip, one write and one script. A call that is alone is sent as soon as it would have been.
+ * Joins calls of one turn of the event loop into one command, so that many locks acquired together cost one round trip,
+ * one write and one script. A single call is not delayed.
  *
- * A call whose signal aborts is answered at once, whatever becomes of its command.
+ * A call whose signal aborts resolves at once, regardless of its command.
  */
 
 export interface Batcher<Q, A> {
@@ -17,11 +17,11 @@ interface Pending<Q, A> {
 
 type Batch<Q, A> = readonly Pending<Q, A>[]
 
-/** An answer may be still to come; what is to come must not reject, for nobody may be waiting any more. */
+/** An answer may be a promise. It must not reject, because its caller may have given up already. */
 type Answers<A> = readonly (A | PromiseLike<A>)[]
 
 export interface BatchOptions<Q, A> {
-  /** Answers in the order of the questions, one each. */
+  /** Resolves with one answer per question, in order. */
   readonly run: (questions: readonly Q[]) => Promise<Answers<A>>
   /** Questions of different groups never share a command. */
   readonly groupOf: (question: Q) => number
@@ -31,19 +31,19 @@ export interface BatchOptions<Q, A> {
   readonly givenUp: (signal: AbortSignal) => A
   /** The answer to each question of a batch whose command failed. */
   readonly failed: (reason: unknown) => A
-  /** Whether the command was withheld because a question of it was given up: the others are then asked anew. */
+  /** Returns true if the command was not sent because one of its calls was aborted. The others are then sent again. */
   readonly withheld: (reason: unknown) => boolean
-  /** A script blocks the server for everybody: no more than this at once. */
+  /** Largest batch. A script blocks the server for all clients. */
   readonly max: number
 }
 
-/** What is done after it is done at the end of this turn. */
+/** Its callbacks run at the end of the current turn. */
 const TURN = Promise.resolve()
 
 class TurnBatcher<Q, A> {
   readonly #options: BatchOptions<Q, A>
   #pending: Pending<Q, A>[] = []
-  /** Batches under way whose answers the signal may forestall. It is heard once, however many calls share it. */
+  /** Running batches by signal. Each signal has one listener, however many calls share it. */
   readonly #watched = new WeakMap<AbortSignal, Set<Batch<Q, A>>>()
   #lastSignal: AbortSignal | undefined
   #lastWatch = new Set<Batch<Q, A>>()
@@ -55,7 +55,7 @@ class TurnBatcher<Q, A> {
 
   submit(question: Q): Promise<A> {
     return new Promise((resolve) => {
-      // at half the price of queueMicrotask, which makes an asynchronous context for each
+      // costs half of queueMicrotask, which creates an asynchronous context for each call
       if (this.#pending.length === 0) void TURN.then(this.#flush)
       this.#pending.push({ question, resolve })
     })
@@ -65,7 +65,7 @@ class TurnBatcher<Q, A> {
     const asked = this.#pending
     this.#pending = []
     const [first] = asked
-    // most calls are alone: no groups to make
+    // most batches have one call and need no groups
     if (asked.length === 1 && first !== undefined) return this.#ask(asked)
     const groups = new Map<number, Pending<Q, A>[]>()
     for (const p of asked) {
@@ -104,7 +104,7 @@ class TurnBatcher<Q, A> {
     }
   }
 
-  /** A repeated command is smaller by the questions that were given up, so this ends. */
+  /** Terminates, because each repeated command omits at least one aborted call. */
   #failOrRepeat(batch: Batch<Q, A>, reason: unknown): void {
     const { withheld, signalOf } = this.#options
     if (!withheld(reason) || !batch.some(({ question }) => signalOf(question).aborted)) {
@@ -143,7 +143,7 @@ class TurnBatcher<Q, A> {
   }
 
   #watchOf(signal: AbortSignal): Set<Batch<Q, A>> {
-    // calls made together mostly share their signal
+    // calls made together usually share a signal
     if (signal === this.#lastSignal) return this.#lastWatch
     const watch = this.#watched.get(signal) ?? this.#hear(signal)
     this.#lastSignal = signal

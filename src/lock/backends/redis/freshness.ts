@@ -1,7 +1,7 @@
 /**
- * When the fence store is asked again, while a client takes locks. An answer is good for `REFRESH_MS`; then the next
- * attempt has the store asked in the background. A client that did not ask for `STALE_MS`, since its process was stopped
- * or idle, waits for the answer. When the store did not answer, attempts go on with what was confirmed before.
+ * Decides when a client that acquires locks asks the fence store again. An answer is fresh for `REFRESH_MS`. After that
+ * the next attempt refreshes it in the background. If the answer is older than `STALE_MS`, because the process was
+ * stopped or idle, the attempt waits for a new one. If the store does not respond, attempts use the earlier answer.
  */
 import type { Clock } from '../../../std/clock.ts'
 

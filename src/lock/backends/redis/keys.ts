@@ -1,16 +1,16 @@
 /**
- * The names that a lock has in Redis. Every key belongs to one of 1,024 tags, and a tag has one permanent fence, so a
- * million locks leave 1,024 keys behind, not a million. The tag is the Cluster's hash tag: a lock, its fence, its queue
- * and its channels are always on one server.
+ * The Redis key names of a lock. Every lock belongs to one of 1,024 tags, and each tag has one permanent fence. A million
+ * locks therefore leave 1,024 keys behind, not a million. The tag is the hash tag of Redis Cluster, so a lock, its fence,
+ * its queue and its channels are always on one server.
  *
- * Every process that shares a deployment must compute the same tag for ever: neither the hash nor the number of tags
- * may change without moving the fences.
+ * All processes of a deployment must compute the same tag. The hash and the number of tags must not change, unless the
+ * fences are migrated.
  */
 import { bulk } from '../../../redis/script.ts'
 import type { Key } from '../../lock.ts'
 
 export const TAGS = 1_024
-/** The names of so many keys are kept, because a release follows every grant. */
+/** Size of the cache of names. A release follows every grant. */
 const RECENT = 4_096
 
 export interface LockNames {

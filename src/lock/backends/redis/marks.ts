@@ -1,14 +1,14 @@
 /**
- * Epochs for counters whose data is gone or was never there. Such a counter proves nothing of the past: this very
- * server, in this very term, may have given numbers before. So a mark, a name that is used once, is written to the
- * server first; then the fence store gives an epoch for the mark, which is therefore greater than every number of
- * before; and the counter takes the epoch only while the mark stands. Another loss of the data takes the mark with it.
+ * Epochs for counters without data. Such a counter may have lost its data, and the same server, in the same term, may
+ * have issued numbers before. Therefore a mark, a unique name, is written to the server first. Then the fence store
+ * issues an epoch for the mark, which is greater than every earlier number. The counter adopts the epoch only if the mark
+ * still exists. Another loss of data deletes the mark too.
  *
- * All counters of a server that have no data are marked together, so the first use of a server, or FLUSHALL, costs one
- * epoch and one call of the store. Only the client that made a mark fetches its epoch, once all its writes were
- * answered: a write that is still on its way could come after the epoch. The first mark of a counter stays, and other
- * clients wait for its maker; they replace a mark whose maker does not finish. Clients mark in the same order, beginning
- * with a single counter, and one that meets another's mark stops there: so one of them marks nearly all.
+ * All counters of a server without data are marked together, so the first use of a server, or FLUSHALL, costs one epoch
+ * and one call of the store. Only the client that wrote a mark fetches its epoch, after all its writes were confirmed: a
+ * pending write could arrive after the epoch. The first mark of a counter is kept, and other clients wait for its writer.
+ * They replace the mark if the writer does not finish. Clients mark in the same order, starting with a single counter,
+ * and stop at a mark of another client. One client therefore marks nearly all counters.
  */
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, scriptBody } from '../../../redis/script.ts'
@@ -19,11 +19,11 @@ import { readMarks } from './scripts.ts'
 
 const MARK = loadScript('mark', import.meta.url)
 const ADOPT = loadScript('adopt', import.meta.url)
-/** Fences in one step: a script keeps the server from everybody else, for some 0.3 ms with so many. */
+/** Fences per script call. A call of this size blocks the server for about 0.3 ms. */
 const STEP = 128
 /** The first wait for another client that is fetching an epoch, in milliseconds; each one after it is twice as long. */
 const WAIT_MS = 10
-/** After so many waits (630 ms together) that client is taken for dead. */
+/** After this many waits (630 ms in total) the other client is considered dead. */
 export const MARK_WAITS = 6
 
 export interface MissingCounter {
@@ -38,8 +38,8 @@ export interface MissingCounter {
 
 export interface CounterMarks {
   /**
-   * Gives an epoch to the tags without data. When another client is at it, waits a while instead, longer each time.
-   * Rejects with a IngotError of the store or the connection.
+   * Gives an epoch to the tags without data. If another client is doing so, waits instead, longer each time. Rejects
+   * with an IngotError of the store or the connection.
    */
   supply(gap: MissingCounter, signal: AbortSignal): Promise<void>
 }
@@ -69,7 +69,7 @@ class MarkBook implements CounterMarks {
     const mark = `${gap.owner}:${unique}`
     const { tags, met } = await this.#write(gap, mark, signal)
     if (tags.length > 0) await this.#finish(gap, { mark, line: gap.line ?? unique, tags }, signal)
-    // its maker is at it
+    // the writer of that mark is fetching its epoch
     if (met !== undefined) await this.#deps.clock.sleep(this.#waitFor(met), signal)
   }
 
@@ -80,7 +80,9 @@ class MarkBook implements CounterMarks {
     return WAIT_MS * 2 ** times
   }
 
-  /** The tags for which the mark stands. Rejects when a command fails: it may still run, so the mark is not used then. */
+  /**
+   * The tags for which the mark stands. Rejects when a command fails: it may still run, so the mark is not used then.
+   */
   async #write(
     { owner, members }: MissingCounter,
     mark: string,

@@ -1,34 +1,33 @@
--- Ends leases, each for itself, if they are still their token's own, and hands each lock to the next in line. A token
--- that holds nothing gives up its entry in the queue, or the lock that is kept for it. Atomic.
+-- Releases leases that their tokens still hold, and reserves each lock for its next waiter. A token without a lease loses
+-- its wait entry or its reservation. Atomic.
 --
 -- KEYS, two per lock: the lock, the queue of its waiters.
--- ARGV[1]  how long the lock is kept for the next in line, in ms
+-- ARGV[1]  how long the lock is reserved for the next waiter, in ms
 -- ARGV[2]  the name of this client's wake-up channels
--- ARGV, one per lock: token, or "?token" to give up only what is kept for it: its owner may have taken the lock meanwhile
--- Returns one text with a digit per lock: 1 (released) or 0 (the lease had ended, or was another's).
+-- ARGV, one per lock: token, or "?token" to release only its reservation, because its owner may have acquired the lock
+-- Returns one text with a digit per lock: 1 (released) or 0 (the lease had ended, or another token held it).
 --
--- A entry in the queue is "token@client". The next in line is woken by a message on the client's channel ("token lock"),
--- and the lock is kept for its token ("?token"), so that nobody who comes by can take it first. A client whose channel nobody
--- listens to is gone, and passed over. A key of another type, which another program wrote, holds no lease and no places,
--- and fails nothing. Channels share the hash tag of the lock: "namespace:{tag}:wake:client".
+-- A wait entry is "token@client". A message on the client's channel ("token lock") wakes the next waiter, and the lock is
+-- reserved for its token ("?token"), so that no other client can acquire it first. A client without a subscriber is gone
+-- and is skipped. A key of another type, which another program wrote, counts as no lease and no wait entries. Channels share the hash tag of the lock: "namespace:{tag}:wake:client".
 local call = redis.call
 
--- the reply; false where the key has another type
+-- returns the reply, or false if the key has another type
 local function tolerant(...)
   local reply = redis.pcall(...)
   if type(reply) ~= 'table' or not reply.err then return reply end
   if string.find(reply.err, 'WRONGTYPE', 1, true) then return false end
-  -- raises what has just failed
+  -- raises the same error
   return call(...)
 end
 
--- whether the lock is kept for somebody now; otherwise it is free
+-- returns true if the lock is now reserved for a waiter
 local function handed_over(entry, lock, queue)
   local channel = string.match(lock, '^[^}]*}:') .. 'wake:'
   while entry do
     local token, client = string.match(entry, '^([^@]*)@(.*)$')
     if token and call('SPUBLISH', channel .. client, token .. ' ' .. lock) > 0 then
-      -- out of memory: then the one just woken has to win the lock like everybody else
+      -- SET can fail when out of memory: the woken waiter then competes for the lock
       return redis.pcall('SET', lock, '?' .. token, 'PX', ARGV[1]).ok
     end
     entry = tolerant('LPOP', queue)

@@ -1,4 +1,4 @@
-/** The scripts of a lock as functions: what goes to the server, and what its answer means. */
+/** Calls the Lua scripts of a lock, and parses their replies. */
 import { replaceable } from '#failpoint'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { bulk, loadScript, scriptBody, scriptOf } from '../../../redis/script.ts'
@@ -12,7 +12,7 @@ const EXTEND = loadScript('extend', import.meta.url)
 const RELEASE = scriptOf('release', replaceable('lock/release-any-owner', loadScript('release', import.meta.url).text))
 const INSPECT = loadScript('inspect', import.meta.url)
 
-/** A lease to end. */
+/** A lease and its token. */
 export interface Given {
   readonly token: Token
   readonly names: LockNames
@@ -20,24 +20,26 @@ export interface Given {
   readonly signal: AbortSignal
 }
 
-/** A lease to end, or only a key that is kept for the token: its owner may be taking it at this very moment. */
+/**
+ * A lease to release. With `onlyIfKept`, releases only a reservation, because the owner may be acquiring the key now.
+ */
 export interface Returned extends Given {
   readonly onlyIfKept?: true
 }
 
-/** A lease to take. */
+/** A lease to acquire. */
 export interface Wanted extends Given {
   readonly ttlMs: number
-  /** Keep a place when refused. */
+  /** Add a wait entry if refused. */
   readonly queue: boolean
 }
 
-/** Each rejects with the connection's IngotError. What takes several is one script, and so atomic. */
+/** Every method rejects with the connection's IngotError. A batch is one script and therefore atomic. */
 export interface Scripts {
-  /** `tell` is given one answer for each. */
+  /** Calls `tell` with one answer per request. */
   acquire<T>(batch: readonly Wanted[], tell: (answers: readonly Answer[]) => T): Promise<T>
   release(batch: readonly Returned[]): Promise<readonly Release[]>
-  /** Whether the lease was the token's own. */
+  /** Resolves with true if the token held the lease. */
   extend(lock: string, lease: { readonly token: Token; readonly ttlMs: number }, signal: AbortSignal): Promise<boolean>
   inspect(lock: string, signal: AbortSignal): Promise<Inspection>
 }
@@ -45,13 +47,13 @@ export interface Scripts {
 export interface ScriptTerms {
   /** Ends the names of this client's channels. */
   readonly client: string
-  /** What the locks of a tag are taken under; absent where counting is enough. */
+  /** The confirmed term of each tag. Absent without a fence store. */
   readonly epochs?: { termOf(tag: number): ConfirmedTerm | undefined } | undefined
-  /** How long a released key is kept for the next in line. */
+  /** How long a released key is reserved for the next waiter, in milliseconds. */
   readonly keepMs: number
 }
 
-/** Redis takes whole milliseconds; a lease rounded up ends no earlier than its holder believes. */
+/** Rounds up to whole milliseconds for Redis, so that a lease never ends earlier than its holder expects. */
 function wholeMs(ttlMs: number): string {
   return String(Math.ceil(ttlMs))
 }
@@ -64,7 +66,7 @@ export interface ConfirmedTerm {
 
 const UNCONFIRMED = bulk('-') + bulk('0') + bulk('0') + bulk(',')
 
-/** The arguments of acquire.lua for a server with this replication id. */
+/** Returns the arguments of acquire.lua for a server with this replication id. */
 export function termWire(owner: string, epoch: bigint, lines: Iterable<string>): string {
   const list = `,${[...lines].join(',')},`
   return bulk(owner) + bulk(String(epoch)) + bulk(String(composeFence(epoch, 0n))) + bulk(list)
@@ -120,7 +122,7 @@ export function createScripts(connection: RedisConnection, { client, epochs, kee
   }
 }
 
-/** A fence that may not count before the client has confirmed an epoch for the server it is on. */
+/** A fence counter that needs a confirmed epoch for its server before it may count. */
 export interface MissingEpoch {
   readonly kind: 'missing-epoch'
   /** The replication id of the primary that answered. */

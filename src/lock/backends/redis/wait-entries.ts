@@ -1,19 +1,18 @@
 /**
- * The waiters of this client: who of them has a entry in a queue on the server, and how each is woken.
+ * The wait entries of this client, which mirror its entries in the queues on the server.
  *
- * A entry is registered before the attempt that may take it is sent, because the wake-up can arrive in the same packet
- * as the refusal. It is woken by a message, by a gap in the subscription, by its lease's end, or after `FALLBACK_MS`,
- * so a message that is lost costs that much and no more. A message for a entry whose owner does not come for it goes
- * to the next in line.
+ * An entry is registered before the attempt is sent, because the wake-up can arrive in the same packet as the refusal. A
+ * message, a gap in the subscription, the end of the lease or `FALLBACK_MS` wakes the waiter. A lost message therefore
+ * costs at most `FALLBACK_MS`. If the waiter does not claim its wake-up, the key is passed on to the next waiter.
  */
 import type { Clock, Timer } from '../../../std/clock.ts'
 import type { Token } from '../../lock.ts'
 
-/** The longest time that a waiter sleeps through a wake-up it did not hear. */
+/** Longest sleep of a waiter whose wake-up message was lost, in milliseconds. */
 export const FALLBACK_MS = 1_000
-/** How long an owner who is not waiting right now may take to come for what was kept for him. */
+/** How long a reservation waits for an owner that is not waiting at the moment, in milliseconds. */
 export const CLAIM_MS = 100
-/** A entry whose owner neither came back nor gave it up is forgotten. */
+/** An entry that its owner neither used nor removed is deleted after this time, in milliseconds. */
 const FORGET_MS = 60_000
 const SWEEP_ABOVE = 1_000
 
@@ -26,15 +25,15 @@ interface WaitEntry {
 }
 
 export interface WaitEntries {
-  /** Keeps or makes a entry for the token. Call it before asking the server for one. */
+  /** Adds or renews the token's entry. Call it before the attempt is sent. */
   take(token: Token): void
-  /** What is left of the lease that the token waits for. */
+  /** Records the remaining time of the lease that the token waits for. */
   note(token: Token, remainingMs: number): void
   drop(token: Token): void
-  /** The server handed the key to this token. Calls `passOn` when nobody comes for it. */
+  /** Handles a wake-up: the key is reserved for this token. Calls `passOn` if its owner does not claim it. */
   wake(token: Token, passOn: () => void): void
   wakeAll(): void
-  /** Never rejects. At once for a token without a entry. */
+  /** Resolves on a wake-up. Never rejects. Resolves at once for a token without an entry. */
   wait(token: Token, signal: AbortSignal): Promise<void>
 }
 
