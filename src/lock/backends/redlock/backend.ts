@@ -23,6 +23,8 @@ import { maxLeaseOf, readLease, validMs } from './lease.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
 import type { RedlockDeps } from './options.ts'
 
+export type { RedlockDeps } from './options.ts'
+
 const INSPECT = loadScript('inspect', import.meta.url).text
 /** Not the names of the `redis` backend: servers may serve both. */
 const PREFIX = 'ingot:redlock:'
