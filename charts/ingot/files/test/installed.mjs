@@ -98,7 +98,7 @@ async function checkCluster(topology) {
 
 async function checkRedis() {
   if (!INGOT_LOCK_URL) return console.log('skipped: there is no lock service')
-  const { parseRedisUrl } = await import(pathToFileURL(`${process.cwd()}/dist/redis/topology.js`).href)
+  const { parseRedisUrl } = await import(pathToFileURL(`${process.cwd()}/dist/redis/redis-url.js`).href)
   const topology = parseRedisUrl(INGOT_LOCK_URL)
   if (topology.kind === 'cluster') return checkCluster(topology)
   if (topology.kind === 'independent') return console.log('skipped: each of the independent servers is a master')

@@ -1,0 +1,20 @@
+/** Files of the image that the chart's scripts name must exist: each is built from a source of the same path. */
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { CHART } from './helm.ts'
+
+const ROOT = join(CHART, '..', '..')
+const NAMED = /\bdist\/([\w/-]+)\.js\b/g
+
+const named = globSync('{files,templates}/**/*.{mjs,sh,yaml,tpl}', { cwd: CHART }).flatMap((file) =>
+  Array.from(readFileSync(join(CHART, file), 'utf8').matchAll(NAMED), ([, path = '']) => ({ file, path })),
+)
+
+test('the chart names files of the image', () => {
+  expect(named.length).toBeGreaterThan(2)
+})
+
+test.each(named)('$file names the file $path of the image, and it has a source', ({ path }) => {
+  expect(existsSync(join(ROOT, 'src', `${path}.ts`))).toBe(true)
+})
