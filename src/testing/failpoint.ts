@@ -22,7 +22,7 @@ type Variants = { readonly [N in keyof Replaceable]: (value: Replaceable[N]) => 
 
 /** The wrong variants. Each throws when the shipped code has changed so much that it no longer applies. */
 const WRONG: Variants = {
-  // releases the lease whoever holds it
+  // releases the lease without a check of its owner
   'lock/release-any-owner': (script) => swap(script, "string.sub(held, 1, #token + 1) == token .. ':'", 'true'),
 }
 

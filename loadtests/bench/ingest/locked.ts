@@ -58,11 +58,16 @@ async function lookAndSave(backend: string, key: string, text: string): Promise<
 const put = (url: string, text: string): Promise<Answer> =>
   expectStatus(call(`${url}/v1/collections/bench/items`, { method: 'POST', body: text }), 200, 201)
 
-/** Milliseconds until all of `ITEMS` calls at once were answered. */
-async function burst(one: (index: number) => Promise<unknown>): Promise<number> {
+/** Milliseconds of one call. */
+async function timed(one: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
-  await Promise.all(Array.from({ length: ITEMS }, (_, index) => one(index)))
+  await one()
   return performance.now() - start
+}
+
+/** Milliseconds until all of `ITEMS` calls at once were answered. */
+function burst(one: (index: number) => Promise<unknown>): Promise<number> {
+  return timed(() => Promise.all(Array.from({ length: ITEMS }, (_, index) => one(index))))
 }
 
 async function withBackend<T>(bench: Bench, use: (url: string) => Promise<T>): Promise<T> {
@@ -131,13 +136,6 @@ async function copies(bench: Bench): Promise<void> {
       bench.report.add({ measured: `${measured}: answered "created"`, value: created, unit: 'answers', ...told })
     }),
   )
-}
-
-/** Milliseconds of one call. */
-async function timed(one: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await one()
-  return performance.now() - start
 }
 
 /** One POST at a time, in turns, to a service with durable fences (Postgres) and to one without. */

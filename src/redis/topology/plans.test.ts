@@ -67,14 +67,14 @@ function clusterRow(primary: fc.Arbitrary<string>, slots: fc.Arbitrary<string>):
   )
 }
 
+const isClusterPlan = (name: PlanName): boolean => /masters|replicas|move/.test(name)
+
 /** Hosts and ids of a cluster are unique: number them. */
 const numbered = (name: PlanName, rows: readonly string[]): readonly string[] =>
-  /masters|replicas|move/.test(name)
-    ? rows.map((text, n) => text.replace(/^h/, `h${n}`).replace(' id ', ` id${n} `))
-    : rows
+  isClusterPlan(name) ? rows.map((text, n) => text.replace(/^h/, `h${n}`).replace(' id ', ` id${n} `)) : rows
 
 test.each(files.map(({ shell }) => shell))('%s decides alike in shell and in TypeScript', (name) => {
-  const env = /masters|replicas|move/.test(name) ? CLUSTER : SENTINEL
+  const env = isClusterPlan(name) ? CLUSTER : SENTINEL
   fc.assert(
     fc.property(fc.array(RANDOM[name], { minLength: 2, maxLength: 4 }), (random) => {
       const census = numbered(name, random)

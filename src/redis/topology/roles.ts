@@ -4,7 +4,7 @@
  */
 import { type InfoFields, parseInfo } from './info.ts'
 
-/** How Redis is deployed. `external` means that somebody else runs it. */
+/** How Redis is deployed. `external`: a Redis that this chart does not install. */
 export const MODES = ['sentinel', 'cluster', 'standalone', 'external'] as const
 export type Mode = (typeof MODES)[number]
 

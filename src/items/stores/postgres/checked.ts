@@ -14,7 +14,7 @@ export function collectionChecksum({ name, policy }: CollectionText): number {
   return checksumOf([name, policy])
 }
 
-/** The policy of a row with `policy` and `checksum`. @throws IngotError STORE_CORRUPT when it is not what was stored */
+/** Returns the policy of a row with `policy` and `checksum`. Throws IngotError STORE_CORRUPT when the checksum differs. */
 export function policyOfRow(name: string, row: Row): IdentityPolicy {
   const policy = text(row, 'policy')
   const checksum = optionalNumber(row, 'checksum')

@@ -16,7 +16,7 @@ export interface Reader {
 /** A page of large items is cut short: it has to fit into memory several times over on its way out. */
 const PAGE_BYTES = 8 * 1_024 * 1_024
 
-/** What is read is what was stored, or IngotError STORE_CORRUPT is thrown; SQLite throws its own errors for damaged pages. */
+/** Returns rows as they were stored. Throws IngotError STORE_CORRUPT for a changed row; SQLite throws its own errors for damaged pages. */
 export function createReader(db: DatabaseSync): Reader {
   const named = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
   const byKey = prepareItems(db, 'FROM items WHERE collection = ? AND id = ?')
