@@ -15,6 +15,7 @@ BEYOND_SCHEMAS = {
     "NUMBER_PRECISION": "which decimal texts a double holds is no property of a JSON number",
     "NOT_FOUND": "which collections exist is the state of the service",
     "ITEM_NOT_FOUND": "which items exist is the state of the service",
+    "FIELDS_MISSING": "whether a collection is identified by fields, and by which, is the state of the service",
     "POLICY_IMMUTABLE": "whether a collection holds items is the state of the service",
 }
 
