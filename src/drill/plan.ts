@@ -1,4 +1,4 @@
-/** Which drills there are, which of them make sense together, and which CI and the whole matrix do. Pure. */
+/** The drills, which setup can have which fault, and the plans of CI and of the full matrix. Pure. */
 import { MODES, type Mode } from '../redis/topology/roles.ts'
 
 export const STORES = ['postgres', 'http'] as const
@@ -6,11 +6,10 @@ export type Store = (typeof STORES)[number]
 export const LOCKS = ['auto', 'always'] as const
 export type LockMode = (typeof LOCKS)[number]
 
-/** What is struck, and with what right to hope: see goals.ts. */
+/** What a fault breaks. report/goals.ts derives from its nature how much it may cost. */
 interface FaultKind {
-  /** Its letter in the list of drills; several faults may be variants of one. */
-  readonly letter: string
-  readonly says: string
+  /** Short description in the form of a sentence without a full stop. */
+  readonly summary: string
   readonly nature:
     | 'redis-forced'
     | 'redis-all'
@@ -23,26 +22,31 @@ interface FaultKind {
 }
 
 export const FAULTS = {
-  'master-kill': { letter: 'a', says: 'the Redis master is killed and its pod deleted', nature: 'redis-forced' },
-  'master-delete': { letter: 'a', says: 'the pod of the Redis master is deleted gracefully', nature: 'redis-graceful' },
+  'primary-kill': { summary: 'the Redis primary is killed and its pod deleted', nature: 'redis-forced' },
+  'primary-delete': { summary: 'the pod of the Redis primary is deleted gracefully', nature: 'redis-graceful' },
   'overtaken-delete': {
-    letter: 'a',
-    says: 'a graceful delete of the Redis master is overtaken by a forced one, and its successor is killed',
+    summary: 'a graceful deletion of the Redis primary is overtaken by a forced one, and the new primary is killed',
     nature: 'redis-overtaken',
   },
-  'service-kill': { letter: 'b', says: 'a pod of the service is killed and deleted', nature: 'service-forced' },
-  'master-service-kill': { letter: 'c', says: 'Redis master and a pod of the service at once', nature: 'both-forced' },
-  'master-sentinel-kill': { letter: 'c', says: 'Redis master and a Sentinel at once', nature: 'redis-forced' },
-  'redis-all-kill': { letter: 'd', says: 'all Redis pods at once', nature: 'redis-all' },
-  'node-freeze': { letter: 'e', says: 'the node of a Redis master is frozen, and thawed', nature: 'node' },
-  'upgrade-image': { letter: 'f', says: 'helm upgrade with another image', nature: 'rollout' },
-  'upgrade-replicas': { letter: 'f', says: 'helm upgrade with more replicas', nature: 'rollout' },
-  'restart-all': { letter: 'g', says: 'rollout restart of the service, Redis and the Sentinels', nature: 'rollout' },
+  'service-kill': { summary: 'a pod of the service is killed and deleted', nature: 'service-forced' },
+  'primary-service-kill': {
+    summary: 'the Redis primary and a pod of the service are killed at the same time',
+    nature: 'both-forced',
+  },
+  'primary-sentinel-kill': {
+    summary: 'the Redis primary and a Sentinel are killed at the same time',
+    nature: 'redis-forced',
+  },
+  'redis-all-kill': { summary: 'all Redis pods are killed at the same time', nature: 'redis-all' },
+  'node-freeze': { summary: 'the node of a Redis primary is frozen and thawed', nature: 'node' },
+  'upgrade-image': { summary: 'helm upgrade with another image', nature: 'rollout' },
+  'upgrade-replicas': { summary: 'helm upgrade with more replicas', nature: 'rollout' },
+  'restart-all': { summary: 'rollout restart of the service, Redis and the Sentinels', nature: 'rollout' },
 } as const satisfies Record<string, FaultKind>
 
 export type FaultName = keyof typeof FAULTS
 /** The fault whose cost other goals are measured against. */
-export const REFERENCE: FaultName = 'master-kill'
+export const REFERENCE: FaultName = 'primary-kill'
 export const FAULT_NAMES = Object.keys(FAULTS).filter(isFaultName)
 
 export function isFaultName(name: string): name is FaultName {
@@ -69,9 +73,10 @@ export function needsLocks({ store, lock }: Setup): boolean {
 /** How the service is sabotaged to see that the checkers notice. */
 export type Sabotage = 'answer-before-commit' | 'no-lock'
 
-/** What must come out wrong, and how. */
+/** A negative control: a drill whose verdict must not be valid. */
 export interface Control {
   readonly name: string
+  readonly summary: string
   readonly sabotage?: Sabotage
   readonly fault: FaultName | 'postgres-kill' | 'skipped'
   readonly expected: 'violated' | 'inconclusive'
@@ -85,9 +90,15 @@ export interface Run extends Setup {
   readonly controls: readonly Control[]
 }
 
-const SKIPPED: Control = { name: 'skipped-fault', fault: 'skipped', expected: 'inconclusive' }
+const SKIPPED: Control = {
+  name: 'skipped-fault',
+  summary: 'no fault is injected',
+  fault: 'skipped',
+  expected: 'inconclusive',
+}
 const EARLY: Control = {
   name: 'answer-before-commit',
+  summary: 'the service responds before it commits, and Postgres is killed',
   sabotage: 'answer-before-commit',
   fault: 'postgres-kill',
   expected: 'violated',
@@ -95,14 +106,15 @@ const EARLY: Control = {
 }
 const UNLOCKED: Control = {
   name: 'no-lock',
+  summary: 'the service takes no locks in front of an external store',
   sabotage: 'no-lock',
   fault: 'service-kill',
   expected: 'violated',
   breaks: 'stored-once',
 }
 
-const CLUSTER_IN_CI: readonly FaultName[] = ['master-kill', 'master-delete', 'redis-all-kill', 'node-freeze']
-const HTTP_IN_CI: readonly FaultName[] = ['master-kill', 'master-delete', 'overtaken-delete']
+const CLUSTER_IN_CI: readonly FaultName[] = ['primary-kill', 'primary-delete', 'redis-all-kill', 'node-freeze']
+const HTTP_IN_CI: readonly FaultName[] = ['primary-kill', 'primary-delete', 'overtaken-delete']
 
 /** What decides whether a change may land: at most 25 minutes on two cores. */
 export function ciPlan(): readonly Run[] {
@@ -131,7 +143,21 @@ function controlsOf({ mode, store, lock }: Setup): readonly Control[] {
   return store === 'http' ? [UNLOCKED] : [SKIPPED, EARLY]
 }
 
-/** Those that a setup can have, whether or not a plan has them. */
+const CONTROLS: readonly Control[] = [SKIPPED, EARLY, UNLOCKED]
+
+/** Returns one line per fault and per negative control: its name, and what it does. */
+export function describeFaults(): string {
+  const faults = FAULT_NAMES.map((name) => [name, FAULTS[name].summary] as const)
+  const controls = CONTROLS.map(({ name, summary }) => [name, summary] as const)
+  const width = Math.max(...[...faults, ...controls].map(([name]) => name.length))
+  const lines = (list: readonly (readonly [string, string])[]): readonly string[] =>
+    list.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`)
+  return ['Faults (--fault):', ...lines(faults), '', 'Negative controls (--control):', ...lines(controls), ''].join(
+    '\n',
+  )
+}
+
+/** Returns the controls that a setup can have, whether or not a plan has them. */
 export function controlsFor({ store }: Setup): readonly Control[] {
   return [SKIPPED, store === 'http' ? UNLOCKED : EARLY]
 }
@@ -159,9 +185,9 @@ export function whyNot({ mode, store, lock }: Setup): string | undefined {
 export function whyNotFault({ mode }: Setup, fault: FaultName): string | undefined {
   const { nature } = FAULTS[fault]
   if (mode === 'external' && nature !== 'service-forced' && nature !== 'rollout') return 'no Redis is installed'
-  if (fault === 'master-sentinel-kill' && mode !== 'sentinel') return 'there are no Sentinels'
+  if (fault === 'primary-sentinel-kill' && mode !== 'sentinel') return 'there are no Sentinels'
   if (mode !== 'standalone') return undefined
-  if (fault === 'redis-all-kill') return 'a single Redis is all of them: that is master-kill'
+  if (fault === 'redis-all-kill') return 'with a single Redis this is primary-kill'
   if (nature === 'redis-overtaken') return 'a single Redis has no successor'
   return undefined
 }

@@ -16,12 +16,12 @@ const GONE_MS = 120_000
 const ROLLOUT_MS = 420_000
 
 export const POD_FAULTS: Readonly<Record<FaultName, Strike>> = {
-  'master-kill': kill((view) => [masterOf(view)]),
-  'master-delete': deleteGracefully((view) => masterOf(view)),
+  'primary-kill': kill((view) => [masterOf(view)]),
+  'primary-delete': deleteGracefully((view) => masterOf(view)),
   'overtaken-delete': overtakenDelete,
   'service-kill': kill((view) => [anyOf(view, 'service')]),
-  'master-service-kill': kill((view) => [masterOf(view), anyOf(view, 'service')]),
-  'master-sentinel-kill': kill((view) => [masterOf(view), anyOf(view, 'sentinel')]),
+  'primary-service-kill': kill((view) => [masterOf(view), anyOf(view, 'service')]),
+  'primary-sentinel-kill': kill((view) => [masterOf(view), anyOf(view, 'sentinel')]),
   'redis-all-kill': kill((view) => ofComponent(view.pods, 'redis')),
   'node-freeze': freezeNode,
   'upgrade-image': (stage, before, context) => upgrade(stage, before, { ...context, change: { tag: TAGS.next } }),

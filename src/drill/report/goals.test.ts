@@ -4,7 +4,7 @@ import { floorOf, goalsOf, type Measured } from './goals.ts'
 
 const measured = (more: Partial<Measured>): Measured => ({
   setup: { mode: 'sentinel', store: 'postgres', lock: 'auto' },
-  fault: 'master-kill',
+  fault: 'primary-kill',
   outage: CALM,
   floorMs: 0,
   ...more,
@@ -19,7 +19,7 @@ test('where no write waits for Redis none may fail', () => {
 
 test('where writes wait for Redis a forced kill may cost the floor and two seconds', () => {
   const setup = { mode: 'sentinel', store: 'postgres', lock: 'always' } as const
-  const floorMs = floorOf(setup, 'master-kill')
+  const floorMs = floorOf(setup, 'primary-kill')
   expect(floorMs).toBeGreaterThan(0)
   expect(met(measured({ setup, floorMs, outage: failing('503 LOCK_BACKEND_UNAVAILABLE', floorMs + 1_900) }))).toEqual([
     true,
@@ -36,11 +36,11 @@ test("a pod's death may fail what was on its connections, and nothing that a liv
 test('what is graceful fails no write, and loses no write of the canary', () => {
   const kept = { writesLost: 0, overlappingGrants: 0 }
   expect(met(measured({ fault: 'restart-all', canary: kept }))).toEqual([true, true])
-  expect(met(measured({ fault: 'master-delete', canary: { ...kept, writesLost: 1 } }))).toEqual([true, false])
+  expect(met(measured({ fault: 'primary-delete', canary: { ...kept, writesLost: 1 } }))).toEqual([true, false])
   expect(met(measured({ fault: 'upgrade-image', outage: failing('reset'), canary: kept }))).toEqual([false, true])
 })
 
-test('an overtaken delete may cost the silence of a master, a plain kill of the same run and five seconds', () => {
+test('an overtaken delete may cost the failure detection of the primary, a plain kill of the same run, and five seconds', () => {
   const setup = { mode: 'sentinel', store: 'http', lock: 'auto' } as const
   const one = (withoutGoodMs: number, referenceMs: number) =>
     met(measured({ setup, fault: 'overtaken-delete', outage: { ...CALM, withoutGoodMs }, referenceMs }))

@@ -27,7 +27,7 @@ export interface Measured {
   readonly canary?: CanaryFigures
   /** See floorOf. */
   readonly floorMs: number
-  /** What a plain kill of the master cost in the same run; absent when there was none. */
+  /** What a plain kill of the primary cost in the same run; absent when there was none. */
   readonly referenceMs?: number
 }
 
@@ -43,7 +43,7 @@ export function floorOf(setup: Setup, fault: FaultName): number {
   return setup.mode === 'cluster' ? NODE_TIMEOUT_MS + ELECTION_MS : 0
 }
 
-/** What lies beyond the floor, for the clients to find the new master. */
+/** What lies beyond the floor, for the clients to find the new primary. */
 const BEYOND_FLOOR_MS = 2_000
 /** Classes of what happens to requests on connections of a pod that died: nothing that a living pod answered. */
 const CONNECTION = /^(closed|reset|broken pipe|refused|dial|dial timeout|timeout|unanswered)$/
@@ -106,7 +106,7 @@ export function costMs({ withoutGoodMs, failingMs, slowestMs }: Outage): number 
 function atMostFloor({ outage, floorMs }: Measured): Goal {
   const cost = costMs(outage)
   return {
-    says: `a forced kill of the master costs at most its floor of ${seconds(floorMs)} and ${seconds(BEYOND_FLOOR_MS)}`,
+    says: `a forced kill of the primary costs at most its floor of ${seconds(floorMs)} and ${seconds(BEYOND_FLOOR_MS)}`,
     met: cost <= floorMs + BEYOND_FLOOR_MS,
     isTime: true,
     seen: `${seconds(cost)}; ${failuresOf(outage)}`,
@@ -118,7 +118,8 @@ const BEYOND_REFERENCE_MS = 5_000
 
 /** Two primaries go, one after the other: the second is found gone after its own silence, and is replaced as after a plain kill. */
 function atMostReference({ setup, outage, referenceMs }: Measured): Goal {
-  const says = 'an overtaken delete costs at most the silence of a master, a plain kill in the same run and 5.0 s'
+  const says =
+    'an overtaken delete costs at most the failure detection of the primary, a plain kill in the same run, and 5.0 s'
   if (referenceMs === undefined) return { says, met: false, seen: 'the run has no plain kill to compare with' }
   const silenceMs = setup.mode === 'cluster' ? NODE_TIMEOUT_MS : DOWN_AFTER_MS
   const allowed = silenceMs + referenceMs + BEYOND_REFERENCE_MS

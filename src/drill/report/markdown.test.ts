@@ -19,7 +19,7 @@ const LOST: Verdict = {
 }
 const RESULT: CaseResult = {
   setup: { mode: 'sentinel', store: 'postgres', lock: 'auto' },
-  name: 'master-kill',
+  name: 'primary-kill',
   isControl: false,
   verdict: VALID,
   expected: 'valid',
@@ -46,7 +46,7 @@ test('a drill passes when it is valid and every goal is met', () => {
   const slow = { says: 'at most 5 s', met: false, seen: '6 s', isTime: true } as const
   expect(isPassed({ ...RESULT, goals: [slow] })).toBe(true)
   expect(reportOf([{ ...RESULT, goals: [slow] }])).toContain(
-    '**missed**: sentinel-postgres-auto-master-kill: at most 5 s',
+    '**missed**: sentinel-postgres-auto-primary-kill: at most 5 s',
   )
   expect(complaintsOf(missed)).toEqual(['missed: no write fails (timeout 3)'])
 })
@@ -66,9 +66,9 @@ test('the report names every drill, its figures and its goals', () => {
   ])
   expect(report).toContain('2 of 2 as they must be')
   expect(report).toContain(
-    '| sentinel-postgres-auto-master-kill | valid | 0 | 0 | 0.3 s | 0.1 s | 0.2 s | none failed | 0.0 s |',
+    '| sentinel-postgres-auto-primary-kill | valid | 0 | 0 | 0.3 s | 0.1 s | 0.2 s | none failed | 0.0 s |',
   )
-  expect(report).toContain('- met: sentinel-postgres-auto-master-kill: no Redis fault fails a write (none failed)')
+  expect(report).toContain('- met: sentinel-postgres-auto-primary-kill: no Redis fault fails a write (none failed)')
   expect(report).toContain('violated (wanted: violated)')
 })
 

@@ -82,6 +82,6 @@ function examplesOf({ verdict }: CaseResult, check: string): string {
 }
 
 function failure(result: CaseResult): readonly string[] {
-  const what = isFaultName(result.name) ? FAULTS[result.name].says : result.name
+  const what = isFaultName(result.name) ? FAULTS[result.name].summary : result.name
   return ['', `## ${titleOf(result)}`, '', `${what}.`, '', ...complaintsOf(result).map((complaint) => `- ${complaint}`)]
 }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Run, type Sabotage, setupName } from '../../../drill/plan.ts'
+import { describeFaults, type Run, type Sabotage, setupName } from '../../../drill/plan.ts'
 import { junitOf } from '../../../drill/report/junit.ts'
 import { reportOf, titleOf } from '../../../drill/report/markdown.ts'
 import { type Broken, type CaseResult, isPassed } from '../../../drill/report/results.ts'
@@ -94,8 +94,17 @@ Installs the chart on the kind cluster of the current context, and deletes, free
 writes. Without options it runs the drills that decide whether a change may land. Reports are left in out/e2e.
 
 Exit code 0 when every drill came out as it must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
-    examples: ['npm run e2e', 'npm run e2e -- --mode cluster --fault d', 'npm run e2e:full'],
+    examples: [
+      'npm run e2e',
+      'npm run e2e -- --mode cluster --fault redis-all-kill',
+      'npm run e2e -- --list',
+      'npm run e2e:full',
+    ],
     options: OPTIONS,
-    run: ({ values }, io) => orSay(io, EXIT.failed, () => drill(callOf(values), io)),
+    run({ values }, io) {
+      if (!values.list) return orSay(io, EXIT.failed, () => drill(callOf(values), io))
+      io.stdout.write(describeFaults())
+      return Promise.resolve(EXIT.fine)
+    },
   }),
 })

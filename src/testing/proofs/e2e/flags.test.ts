@@ -19,11 +19,9 @@ test('without a choice there is the plan of CI, or all of it', () => {
   expect(parseCall(['--full', '--rate', '12', '--no-build'])).toEqual({ runs: fullPlan(), rate: 12, build: false })
 })
 
-test('flags choose one setup, and a letter stands for all its variants', () => {
-  expect(names('--mode', 'cluster', '--fault', 'a,d')).toEqual([
-    'cluster-postgres-auto-master-kill',
-    'cluster-postgres-auto-master-delete',
-    'cluster-postgres-auto-overtaken-delete',
+test('flags choose one setup and its faults', () => {
+  expect(names('--mode', 'cluster', '--fault', 'primary-kill,redis-all-kill')).toEqual([
+    'cluster-postgres-auto-primary-kill',
     'cluster-postgres-auto-redis-all-kill',
   ])
   expect(names('--fault', 'node-freeze')).toEqual(['sentinel-postgres-auto-node-freeze'])
@@ -37,8 +35,9 @@ test('a control is run alone when no fault is named', () => {
 
 test.each([
   ['--mode sentinels', '--mode is "sentinels", write sentinel, cluster, standalone or external'],
-  ['--fault x', '--fault "x" is none of a to g, master-kill'],
-  ['--mode external --fault d', 'redis-all-kill: no Redis is installed'],
+  ['--fault a', '--fault "a" is none of primary-kill, primary-delete'],
+  ['--fault master-kill', '--fault "master-kill" is none of primary-kill, primary-delete'],
+  ['--mode external --fault redis-all-kill', 'redis-all-kill: no Redis is installed'],
   ['--mode external --store http', 'cannot do without a lock'],
   ['--control no-lock', '--control "no-lock" is none of store postgres\'s: skipped-fault, answer-before-commit'],
   ['--rate 3', '--rate is "3", write an even number from 2'],

@@ -5,9 +5,9 @@ import {
   ciPlan,
   controlsFor,
   FAULT_NAMES,
-  FAULTS,
   type FaultName,
   fullPlan,
+  isFaultName,
   LOCKS,
   type Run,
   runsOf,
@@ -31,16 +31,17 @@ export const OPTIONS = {
   mode: { type: 'string', value: 'MODE', summary: `how Redis runs: ${MODES.join(', ')}` },
   store: { type: 'string', value: 'STORE', summary: `where items live: ${STORES.join(', ')}` },
   lock: { type: 'string', value: 'LOCK', summary: `when items are locked: ${LOCKS.join(', ')}` },
-  fault: { type: 'string', value: 'NAMES', summary: 'these faults, by letter or name, separated by commas' },
-  control: { type: 'string', value: 'NAMES', summary: 'these negative controls, separated by commas' },
+  fault: { type: 'string', value: 'NAMES', summary: 'only these faults, separated by commas; --list shows them' },
+  control: { type: 'string', value: 'NAMES', summary: 'only these negative controls, separated by commas' },
   rate: { type: 'string', value: 'N', summary: 'iterations a second, an even number; default: by the store' },
-  full: { type: 'boolean', summary: 'every combination, not those alone that decide on a change' },
-  'no-build': { type: 'boolean', summary: 'use the images that are loaded' },
+  full: { type: 'boolean', summary: 'run every combination, not only those that gate a change' },
+  list: { type: 'boolean', summary: 'print the faults and negative controls, and run nothing' },
+  'no-build': { type: 'boolean', summary: 'use images that are already loaded' },
 } as const
 
 export type Given = Values<typeof OPTIONS>
 
-export function callOf({ rate, full, 'no-build': noBuild, ...choice }: Given): Call {
+export function callOf({ rate, full, list: _list, 'no-build': noBuild, ...choice }: Given): Call {
   const isWhole = Object.values(choice).every((value) => value === undefined)
   return { runs: isWhole ? wholePlan(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }
 }
@@ -57,7 +58,7 @@ interface Choice {
   readonly mode?: string | undefined
   readonly store?: string | undefined
   readonly lock?: string | undefined
-  /** Letters or names, separated by commas. */
+  /** Names, separated by commas. Default: all. */
   readonly fault?: string | undefined
   /** Names, separated by commas; without a fault there is then none. */
   readonly control?: string | undefined
@@ -74,7 +75,7 @@ function chosen({ mode = 'sentinel', store = 'postgres', lock = 'auto', fault, c
   if (why !== undefined) throw usageFault(why)
   const controls = control === undefined ? [] : control.split(',').map((name) => controlNamed(setup, name))
   const otherwise = controls.length > 0 ? [] : FAULT_NAMES
-  const faults = fault === undefined ? otherwise : fault.split(',').flatMap(faultsNamed)
+  const faults = fault === undefined ? otherwise : fault.split(',').map(faultNamed)
   const runs = runsOf(setup, faults, controls)
   if (runs.length > 0) return runs
   const reasons = faults.map((name) => `${name}: ${whyNotFault(setup, name)}`)
@@ -88,8 +89,7 @@ function controlNamed(setup: Setup, name: string): Control {
   throw usageFault(`--control "${name}" is none of store ${setup.store}'s: ${fit.map((one) => one.name).join(', ')}`)
 }
 
-function faultsNamed(text: string): readonly FaultName[] {
-  const names = FAULT_NAMES.filter((name) => name === text || FAULTS[name].letter === text)
-  if (names.length > 0) return names
-  throw usageFault(`--fault "${text}" is none of a to g, ${FAULT_NAMES.join(', ')}`)
+function faultNamed(name: string): FaultName {
+  if (isFaultName(name)) return name
+  throw usageFault(`--fault "${name}" is none of ${FAULT_NAMES.join(', ')}`)
 }
