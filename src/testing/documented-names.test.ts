@@ -52,6 +52,6 @@ describe('names in the documents', () => {
         .every((part) => scripts.includes(part.trim()))
     expect(quotes.length).toBeGreaterThan(5)
     expect(missing(quotes, isLogged)).toEqual([])
-    expect(isLogged('another pod still has that volume')).toBe(false)
+    expect(isLogged('another pod still uses that volume')).toBe(false)
   })
 })

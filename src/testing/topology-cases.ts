@@ -1,6 +1,6 @@
 /**
- * The test cases of Redis topology decisions (src/redis/topology/cases), and both ways to judge them: by the chart's shell
- * code and by the TypeScript planners.
+ * Reads the test cases of Redis topology decisions (src/redis/topology/cases), and runs them with the chart's shell code
+ * and with the TypeScript planners.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -9,47 +9,48 @@ import { type ClusterReport, planMove, planPrimaries, planReplicas } from '../re
 import {
   electPrimary,
   isTrustedPrimary,
-  type PrimaryView,
-  type SentinelView,
+  type PrimaryStatus,
+  type SentinelReport,
   type ServerReport,
   sentinelToReset,
 } from '../redis/topology/sentinel-plans.ts'
 import { ROOT } from '../std/checkout.ts'
 
-/** One line for each server that answered, in the format of the shell function. */
-export type Census = readonly string[]
+/** One line for each server that responded, in the format of the shell function. */
+export type Snapshot = readonly string[]
 export type PlanEnvironment = Readonly<Record<string, string>>
 
 export interface TopologyCase {
   readonly name: string
   readonly environment: PlanEnvironment
-  readonly census: Census
+  readonly snapshot: Snapshot
   readonly expected: readonly string[]
 }
 
 export interface CaseFile {
-  /** The function of plans.sh that decides. */
+  /** Function of topology.sh that makes the decision. */
   readonly shell: PlanName
   readonly cases: readonly TopologyCase[]
 }
 
 const CASES = join(ROOT, 'src', 'redis', 'topology', 'cases')
-const PLANS = join(ROOT, 'charts', 'ingot', 'files', 'redis', 'plans.sh')
+const TOPOLOGY = join(ROOT, 'charts', 'ingot', 'files', 'redis', 'topology.sh')
 
+/** Returns all files of cases, sorted by name. */
 export function readCaseFiles(): readonly CaseFile[] {
   return readdirSync(CASES)
     .toSorted()
     .map((name) => JSON.parse(readFileSync(join(CASES, name), 'utf8')) as CaseFile)
 }
 
-/** Returns the lines that the shell function prints for the census. `source` replaces plans.sh. */
+/** Returns the lines that the shell function prints for the snapshot. `source` replaces topology.sh. Throws its errors. */
 export function planInShell(
   name: string,
-  census: Census,
+  snapshot: Snapshot,
   environment: PlanEnvironment,
-  source = `. ${PLANS}`,
+  source = `. ${TOPOLOGY}`,
 ): readonly string[] {
-  const input = census.map((line) => `${line}\n`).join('')
+  const input = snapshot.map((line) => `${line}\n`).join('')
   const env = { PATH: process.env['PATH'], ...environment }
   const { status, stdout, stderr } = spawnSync('sh', ['-euc', `${source}\n${name}`], { input, env, encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
@@ -70,12 +71,12 @@ function serverReport(line: string): ServerReport {
   }
 }
 
-function primaryView(line: string): PrimaryView {
+function primaryStatus(line: string): PrimaryStatus {
   const [primary = '', flags = '', okPingMs] = fields(line)
   return { primary, flags, okPingMs: numberOf(okPingMs) }
 }
 
-function sentinelView(line: string): SentinelView {
+function sentinelReport(line: string): SentinelReport {
   const [host = '', primary = '', flags = '', sentinels, replicas, departed, departing, quorum] = fields(line)
   return {
     host,
@@ -102,21 +103,23 @@ function clusterReport(line: string): ClusterReport {
   }
 }
 
-const lines = (answer: string | undefined): readonly string[] => (answer === undefined ? [] : [answer])
+const lines = (decision: string | undefined): readonly string[] => (decision === undefined ? [] : [decision])
 
 const PLANNERS = {
-  elect: (census: Census, env: PlanEnvironment) => lines(electPrimary(census.map(serverReport), specOf(env))),
-  trusted: (census: Census, env: PlanEnvironment) =>
-    isTrustedPrimary(census.map(primaryView), env['SELF'] ?? '', numberOf(env['SENTINEL_COUNT'])) ? ['yes'] : [],
-  plan_forget: (census: Census, env: PlanEnvironment) => lines(sentinelToReset(census.map(sentinelView), specOf(env))),
-  plan_masters: (census: Census, env: PlanEnvironment) =>
-    planPrimaries(census.map(clusterReport), numberOf(env['REDIS_COUNT']), numberOf(env['CLUSTER_MASTERS'])),
-  plan_replicas: (census: Census, env: PlanEnvironment) =>
-    planReplicas(census.map(clusterReport), numberOf(env['REDIS_COUNT'])).map(
+  elect_primary: (snapshot: Snapshot, env: PlanEnvironment) =>
+    lines(electPrimary(snapshot.map(serverReport), specOf(env))),
+  trust_primary: (snapshot: Snapshot, env: PlanEnvironment) =>
+    isTrustedPrimary(snapshot.map(primaryStatus), env['SELF'] ?? '', numberOf(env['SENTINEL_COUNT'])) ? ['yes'] : [],
+  plan_reset: (snapshot: Snapshot, env: PlanEnvironment) =>
+    lines(sentinelToReset(snapshot.map(sentinelReport), specOf(env))),
+  plan_primaries: (snapshot: Snapshot, env: PlanEnvironment) =>
+    planPrimaries(snapshot.map(clusterReport), numberOf(env['REDIS_COUNT']), numberOf(env['CLUSTER_MASTERS'])),
+  plan_replicas: (snapshot: Snapshot, env: PlanEnvironment) =>
+    planReplicas(snapshot.map(clusterReport), numberOf(env['REDIS_COUNT'])).map(
       ({ host, primaryId }) => `${host} ${primaryId}`,
     ),
-  plan_move: (census: Census, env: PlanEnvironment) =>
-    lines(planMove(census.map(clusterReport), numberOf(env['REDIS_COUNT']))),
+  plan_move: (snapshot: Snapshot, env: PlanEnvironment) =>
+    lines(planMove(snapshot.map(clusterReport), numberOf(env['REDIS_COUNT']))),
 }
 
 export type PlanName = keyof typeof PLANNERS
@@ -131,6 +134,6 @@ function specOf(env: PlanEnvironment) {
 }
 
 /** Returns the same lines as `planInShell`, decided by the TypeScript planners. */
-export function planInTypeScript(name: PlanName, census: Census, environment: PlanEnvironment): readonly string[] {
-  return PLANNERS[name](census, environment)
+export function planInTypeScript(name: PlanName, snapshot: Snapshot, environment: PlanEnvironment): readonly string[] {
+  return PLANNERS[name](snapshot, environment)
 }

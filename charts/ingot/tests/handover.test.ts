@@ -1,4 +1,4 @@
-/** How files/redis/handover.sh ends when it cannot hand over: run by the shell, with a redis-cli that plays a role. */
+/** Tests how files/redis/handover.sh ends when it cannot hand over, in a real shell with a scripted redis-cli. */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,22 +13,22 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
-interface Ended {
+interface Result {
   readonly status: number | null
   readonly err: string
-  /** The commands that redis-cli was called with, a line each. */
+  /** Calls of redis-cli, a line each. */
   readonly calls: string
 }
 
-/** `answers` is the body of a shell `case` on the words of the command. */
-function handOver(answers: string, env: Readonly<Record<string, string>> = {}, files: readonly string[] = []): Ended {
+/** Runs handover.sh. `replies` is the body of a shell `case` on the arguments of redis-cli, and prints its replies. */
+function handOver(replies: string, env: Readonly<Record<string, string>> = {}, files: readonly string[] = []): Result {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-handover-'))
   folders.push(folder)
   for (const name of ['run', 'data', 'auth']) mkdirSync(join(folder, name))
   writeFileSync(join(folder, 'auth', 'admin-password'), 'secret')
   for (const file of files) writeFileSync(join(folder, 'data', file), '')
   const cli = join(folder, 'cli')
-  writeFileSync(cli, `#!/bin/sh\necho "$*" >>${folder}/calls\ncase "$*" in\n${answers}\nesac\n`)
+  writeFileSync(cli, `#!/bin/sh\necho "$*" >>${folder}/calls\ncase "$*" in\n${replies}\nesac\n`)
   chmodSync(cli, 0o755)
   const { status, stderr } = spawnSync('sh', [SCRIPT], {
     encoding: 'utf8',
@@ -60,50 +60,50 @@ function handOver(answers: string, env: Readonly<Record<string, string>> = {}, f
   return { status, err: stderr, calls }
 }
 
-const MASTER = `*ROLE) echo master ;;
+const PRIMARY = `*ROLE) echo master ;;
   *"INFO replication") printf 'role:master\\nmaster_repl_offset:5\\nslave0:ip=r-1.d,port=1,state=online,offset=5\\n' ;;`
 
-test('a refused login fails, and says whose', () => {
+test('fails and names the user if the login is refused', () => {
   const { status, err } = handOver('*) echo "NOAUTH Authentication required." ;;')
   expect(status).toBe(1)
   expect(err).toContain('this server refused the login of the user admin (NOAUTH Authentication required.)')
 })
 
-test('a Sentinel that refuses the login is named', () => {
-  const { status, err } = handOver(`${MASTER}\n *CKQUORUM*) echo "WRONGPASS invalid" ;;`)
+test('names a Sentinel that refuses the login', () => {
+  const { status, err } = handOver(`${PRIMARY}\n *CKQUORUM*) echo "WRONGPASS invalid" ;;`)
   expect([status, err]).toEqual([1, expect.stringContaining('s-0.d: WRONGPASS invalid') as string])
 })
 
-test('a master without a replica in step fails, and writes are not paused', () => {
+test('fails for a primary without a replica in sync, and does not pause writes', () => {
   const { status, err, calls } = handOver('*ROLE) echo master ;; *"INFO replication") echo role:master ;;')
-  expect([status, err]).toEqual([1, expect.stringContaining('not handed over: no replica is in step') as string])
+  expect([status, err]).toEqual([1, expect.stringContaining('not handed over: no replica is in sync') as string])
   expect(calls).not.toContain('PAUSE')
 })
 
-test('a server that is not there has nothing to hand over', () => {
+test('succeeds if no server is running', () => {
   expect(handOver('none) ;;').status).toBe(0)
 })
 
-test('another pod that waits for the volume ends it at once, before HANDOVER_S', () => {
-  const { status, err } = handOver(MASTER, { HANDOVER_S: '600' }, ['.wanted'])
+test('ends at once, before HANDOVER_S, if another pod waits for the volume', () => {
+  const { status, err } = handOver(PRIMARY, { HANDOVER_S: '600' }, ['.wanted'])
   expect([status, err]).toEqual([0, expect.stringContaining('another pod waits for this volume') as string])
 })
 
-const sentinel = (priority: string): string => `${MASTER}
+const sentinel = (priority: string): string => `${PRIMARY}
   *CKQUORUM*) echo OK ;;
   *"SENTINEL REPLICAS"*) printf 'name\\nx\\nip\\nr-1.d\\nflags\\nslave\\nmaster-link-status\\nok\\nslave-priority\\n100\\n' ;;
   *"r-1.d"*"GET replica-priority") printf 'replica-priority\\n${priority}\\n' ;;`
 
-test('a replica that is leaving too is not chosen', () => {
+test('does not choose a replica that is departing too', () => {
   const { status, err, calls } = handOver(sentinel('0'))
   expect([status, err]).toEqual([1, expect.stringContaining('a replica to promote that stays') as string])
   expect(calls).not.toContain('FAILOVER')
 })
 
-test('a replica that stays is chosen, and the leaving master never leads again', () => {
-  const answers = `${sentinel('100')} *"FAILOVER m") echo "NOGOODSLAVE" ;;`
+test('chooses a replica that stays, and excludes this server from later elections', () => {
+  const replies = `${sentinel('100')} *"FAILOVER m") echo "NOGOODSLAVE" ;;`
   const calls = handOver(
-    answers.replace('*"INFO', '*"-h r-1.d"*"INFO replication") echo slave_repl_offset:5 ;; *"INFO'),
+    replies.replace('*"INFO', '*"-h r-1.d"*"INFO replication") echo slave_repl_offset:5 ;; *"INFO'),
   ).calls
   expect(calls).toContain('CONFIG SET replica-priority 0')
   expect(calls).toContain('SENTINEL FAILOVER m')

@@ -1,4 +1,4 @@
-/** What the loop beside a Redis server makes of answers, of none, and of refusals: by the shell, with a redis-cli that plays. */
+/** Tests the functions of keeper.sh in a real shell with a scripted redis-cli: replies, missing replies and refusals. */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,19 +13,19 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
-interface Ran {
+interface Result {
   readonly out: string
-  /** The commands that redis-cli was called with, a line each; its password is the first word. */
+  /** Calls of redis-cli, a line each. The first word is the password. */
   readonly calls: string
 }
 
-interface Scene {
-  /** The body of a shell `case` on "PASSWORD OPTIONS COMMAND". */
-  readonly answers: string
+interface Setup {
+  /** Body of a shell `case` on "PASSWORD OPTIONS COMMAND" that prints the replies of redis-cli. */
+  readonly replies: string
   readonly files?: Readonly<Record<string, string>>
 }
 
-function run(script: string, { answers, files = {} }: Scene): Ran {
+function run(script: string, { replies, files = {} }: Setup): Result {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-keeper-'))
   folders.push(folder)
   for (const name of ['run', 'run/current', 'run/previous', 'data', 'auth', 'settings']) mkdirSync(join(folder, name))
@@ -33,9 +33,11 @@ function run(script: string, { answers, files = {} }: Scene): Ran {
   for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text)
   const cli = join(folder, 'cli')
   const call = `"$REDISCLI_AUTH $*"`
-  writeFileSync(cli, `#!/bin/sh\necho ${call} >>${folder}/calls\ncase ${call} in\n${answers}\nesac\n`)
+  writeFileSync(cli, `#!/bin/sh\necho ${call} >>${folder}/calls\ncase ${call} in\n${replies}\nesac\n`)
   chmodSync(cli, 0o755)
-  const parts = ['lib', 'plans', 'passwords', 'guide', 'cluster', 'sentinel'].map((name) => `. ${SCRIPTS}/${name}.sh`)
+  const parts = ['lib', 'topology', 'passwords', 'bootstrap-role', 'cluster', 'sentinel'].map(
+    (name) => `. ${SCRIPTS}/${name}.sh`,
+  )
   const { stdout, stderr, status } = spawnSync('sh', ['-euc', [...parts, script].join('\n')], {
     encoding: 'utf8',
     env: {
@@ -66,53 +68,53 @@ function run(script: string, { answers, files = {} }: Scene): Ran {
   return { out: stdout.trim(), calls: readFileSync(join(folder, 'calls'), 'utf8') }
 }
 
-describe('the opinion of a Sentinel', () => {
+describe('the view of a Sentinel', () => {
   test.each([
-    ['that names a master', '*) echo r-1.d; echo 6379 ;;', 'r-1.d'],
+    ['that names a primary', '*) echo r-1.d; echo 6379 ;;', 'r-1.d'],
     ['that knows none', '*) echo ;;', '-'],
-    ['that does not answer', 'none) ;;', '?'],
+    ['that does not respond', 'none) ;;', '?'],
     ['that refuses the login', '*) echo "NOAUTH Authentication required." ;;', '?'],
-  ])('%s', (_what, answers, opinion) => {
-    expect(run('opinion_of s-0.d', { answers }).out).toBe(opinion)
+  ])('%s', (_what, replies, view) => {
+    expect(run('sentinel_view_of s-0.d', { replies }).out).toBe(view)
   })
 })
 
-describe('a server that follows nobody', () => {
+describe('a server without a primary', () => {
   const info = "printf 'role:slave\\nmaster_host:127.0.0.1\\nmaster_link_status:down\\n'"
-  const place = 'find_place "$(me INFO replication)" || :'
+  const bootstrap = 'bootstrap_role "$(local_cli INFO replication)" || :'
 
-  test('leads when a majority of the Sentinels calls it the master', () => {
-    const answers = `*GET-MASTER*) echo r-0.d ;; *INFO*) ${info} ;;`
-    expect(run(place, { answers }).calls).toContain('REPLICAOF NO ONE')
+  test('becomes primary when a majority of the Sentinels names it', () => {
+    const replies = `*GET-MASTER*) echo r-0.d ;; *INFO*) ${info} ;;`
+    expect(run(bootstrap, { replies }).calls).toContain('REPLICAOF NO ONE')
   })
 
-  test('follows whom the majority names', () => {
-    const answers = `*GET-MASTER*) echo r-2.d ;; *INFO*) ${info} ;;`
-    expect(run(place, { answers }).calls).toContain('REPLICAOF r-2.d 1')
+  test('follows the primary that the majority names', () => {
+    const replies = `*GET-MASTER*) echo r-2.d ;; *INFO*) ${info} ;;`
+    expect(run(bootstrap, { replies }).calls).toContain('REPLICAOF r-2.d 1')
   })
 
-  test('stays where it is while the Sentinels are silent', () => {
-    expect(run(place, { answers: `*GET-MASTER*) ;; *INFO*) ${info} ;;` }).calls).not.toContain('REPLICAOF')
+  test('keeps its role while no Sentinel responds', () => {
+    expect(run(bootstrap, { replies: `*GET-MASTER*) ;; *INFO*) ${info} ;;` }).calls).not.toContain('REPLICAOF')
   })
 })
 
-describe('a replica whose master is gone', () => {
+describe('a replica whose link is down', () => {
   const info = (link: string) =>
     `"$(printf 'role:slave\\nmaster_host:r-1.d\\nmaster_link_status:${link}\\nmaster_sync_in_progress:0')"`
 
   test('follows the successor that a majority names', () => {
-    const { calls } = run(`in_step ${info('down')} || :`, { answers: '*GET-MASTER*) echo r-2.d ;;' })
+    const { calls } = run(`keep_in_sync ${info('down')} || :`, { replies: '*GET-MASTER*) echo r-2.d ;;' })
     expect(calls).toContain('REPLICAOF r-2.d 1')
   })
 
-  test('does not while the link is up, or fewer name one', () => {
-    expect(run(`in_step ${info('up')}`, { answers: '*) echo r-2.d ;;' }).calls).toBe('')
-    const one = run(`in_step ${info('down')} || :`, { answers: '*s-0.d*GET-MASTER*) echo r-2.d ;;' })
+  test('does not follow it while the link is up, or without a majority', () => {
+    expect(run(`keep_in_sync ${info('up')}`, { replies: '*) echo r-2.d ;;' }).calls).toBe('')
+    const one = run(`keep_in_sync ${info('down')} || :`, { replies: '*s-0.d*GET-MASTER*) echo r-2.d ;;' })
     expect(one.calls).not.toContain('REPLICAOF')
   })
 })
 
-describe('a password that changes', () => {
+describe('when a password changes', () => {
   const files = {
     'auth/admin-password': 'new',
     'run/current/admin-password': 'old',
@@ -121,15 +123,15 @@ describe('a password that changes', () => {
   }
   const knowsOld = 'new*) echo "NOAUTH Authentication required." ;; old*) echo OK ;;'
 
-  test('a server that has not read it is asked with the one before', () => {
-    expect(run('me PING', { answers: knowsOld, files }).out).toBe('OK')
+  test('the old one is used for a server that has not read the new one', () => {
+    expect(run('local_cli PING', { replies: knowsOld, files }).out).toBe('OK')
   })
 
-  test('the server is made to accept it, and the one before stays', () => {
+  test('the server accepts the new one, and still the old one', () => {
     const { out, calls } = run(
-      'expired_at=0; load_passwords redis me; cat "$DATA/.passwords" "$RUN/current/admin-password"',
+      'expired_at=0; load_passwords redis local_cli; cat "$DATA/.passwords" "$RUN/current/admin-password"',
       {
-        answers: knowsOld,
+        replies: knowsOld,
         files,
       },
     )
@@ -138,22 +140,22 @@ describe('a password that changes', () => {
     expect(out).toMatch(/^admin olddigest [1-9]\d+\nadmin [0-9a-f]{64} 0\nnew$/)
   })
 
-  test('one that was replaced too long ago is taken away', () => {
-    const { calls } = run('expired_at=0; load_passwords redis me', {
-      answers: '*) echo OK ;;',
+  test('one that was replaced too long ago is removed', () => {
+    const { calls } = run('expired_at=0; load_passwords redis local_cli', {
+      replies: '*) echo OK ;;',
       files: { ...files, 'run/current/admin-password': 'new', 'data/.passwords': 'admin ancient 1\n' },
     })
     expect(calls).toContain('ACL SETUSER admin !ancient')
   })
 
-  test('a start waits for a peer that refuses it, and says which', () => {
-    const answers = `*r-1.d*) if [ -e "\${0%/*}/asked" ]; then echo PONG; else : >"\${0%/*}/asked"; echo WRONGPASS; fi ;; *) echo PONG ;;`
-    const { calls } = run('await_login admin 1 r-1.d r-2.d 2>&1', { answers, files })
+  test('the start waits for a peer that refuses the new one', () => {
+    const replies = `*r-1.d*) if [ -e "\${0%/*}/asked" ]; then echo PONG; else : >"\${0%/*}/asked"; echo WRONGPASS; fi ;; *) echo PONG ;;`
+    const { calls } = run('await_login admin 1 r-1.d r-2.d 2>&1', { replies, files })
     expect(calls.match(/r-1\.d/g)).toHaveLength(2)
   })
 })
 
-describe('peers in a cluster that have to be met', () => {
+describe('peers in a cluster', () => {
   const node = (host: string, address: string, flags = 'slave', link = 'connected') =>
     `id ${address}:6379@16379,${host} ${flags} - 0 0 1 ${link}`
   const view = [
@@ -163,15 +165,15 @@ describe('peers in a cluster that have to be met', () => {
     node('r-4.d', '10.0.0.9'),
   ].join('\n')
 
-  test('are those without a live link to where their names lead now', () => {
+  test('have to be met if there is no live link to their current address', () => {
     const peers = [1, 2, 3, 4, 5].map((n) => `r-${n}.d 10.0.0.${n}`).join('\n')
-    const { out } = run(`view='${view}'; echo '${peers}' | unmet`, { answers: 'none) ;;' })
+    const { out } = run(`view='${view}'; echo '${peers}' | unmet`, { replies: 'none) ;;' })
     expect(out.split('\n')).toEqual(['r-2.d', 'r-3.d', 'r-4.d', 'r-5.d'])
   })
 
-  test('are met at the address that they give themselves, with our password', () => {
-    const { calls } = run(`view='${view}'; redis_hosts() { echo r-1.d; }; located() { echo "$1"; }; meet_peers || :`, {
-      answers: '*announce-ip) echo cluster-announce-ip; echo 10.0.0.7 ;;',
+  test('are met at the address that they report, with our password', () => {
+    const { calls } = run(`view='${view}'; redis_hosts() { echo r-1.d; }; resolve() { echo "$1"; }; meet_peers || :`, {
+      replies: '*announce-ip) echo cluster-announce-ip; echo 10.0.0.7 ;;',
     })
     expect(calls).toMatch(/^secret .*CLUSTER MEET 10\.0\.0\.7 1$/m)
   })

@@ -59,14 +59,14 @@ async function placed(stage: DrillContext, before: View, signal: AbortSignal): P
 
 function promote(stage: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
   return stage.setup.mode === 'cluster'
-    ? handOver(stage, replica, { script: 'me CLUSTER FAILOVER', signal })
+    ? handOver(stage, replica, { script: 'local_cli CLUSTER FAILOVER', signal })
     : preferred(stage, replica, signal)
 }
 
 /** Sentinels choose the replica of the smallest number above 0. */
 async function preferred(stage: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
   const prefer = (priority: number, bound: AbortSignal): Promise<string> => {
-    const script = `me CONFIG SET replica-priority ${priority}`
+    const script = `local_cli CONFIG SET replica-priority ${priority}`
     return redisShell(stage.kubectl, replica, script, { signal: bound, timeoutMs: SHELL_MS })
   }
   await prefer(1, signal)

@@ -20,39 +20,39 @@ const role = (name: string, kind: ServerRole['role'], cluster?: readonly [string
   replicas: 0,
   ...(cluster === undefined
     ? {}
-    : { cluster: { ok: true, id: cluster[0], masterId: cluster[1], slots: kind === 'master' ? 5_000 : 0 } }),
+    : { cluster: { ok: true, id: cluster[0], primaryId: cluster[1], slots: kind === 'primary' ? 5_000 : 0 } }),
 })
 
 const ANCHORS = [pod('pg', 'w3', 'postgres'), pod('load', 'w3', 'load')]
 const PODS = [...ANCHORS, pod('r0', 'w1'), pod('r1', 'w2'), pod('r2', 'w3')]
 
 test('the node of the master is frozen when nothing is there that must go on', () => {
-  const roles = [role('r0', 'master'), role('r1', 'replica'), role('r2', 'replica')]
+  const roles = [role('r0', 'primary'), role('r1', 'replica'), role('r2', 'replica')]
   expect(placementOf(PODS, roles)).toEqual({ kind: 'freeze', node: 'w1', master: 'r0' })
 })
 
 test('a master beside Postgres hands over first', () => {
-  const roles = [role('r0', 'replica'), role('r1', 'replica'), role('r2', 'master')]
+  const roles = [role('r0', 'replica'), role('r1', 'replica'), role('r2', 'primary')]
   expect(placementOf(PODS, roles)).toEqual({ kind: 'promote', replica: 'r0', insteadOf: 'r2' })
 })
 
 test('in a cluster a node with two masters, or with a master and its replica, is not frozen', () => {
   const pods = [...ANCHORS, ...['w1', 'w1', 'w2', 'w2', 'w3', 'w3'].map((node, index) => pod(`r${index}`, node))]
   const beside = [
-    role('r0', 'master', ['a', '']),
+    role('r0', 'primary', ['a', '']),
     role('r1', 'replica', ['d', 'a']),
-    role('r2', 'master', ['b', '']),
+    role('r2', 'primary', ['b', '']),
     role('r3', 'replica', ['e', 'c']),
-    role('r4', 'master', ['c', '']),
+    role('r4', 'primary', ['c', '']),
     role('r5', 'replica', ['f', 'b']),
   ]
   expect(placementOf(pods, beside)).toEqual({ kind: 'freeze', node: 'w2', master: 'r2' })
   const two = [
-    role('r0', 'master', ['a', '']),
-    role('r1', 'master', ['b', '']),
+    role('r0', 'primary', ['a', '']),
+    role('r1', 'primary', ['b', '']),
     role('r2', 'replica', ['d', 'a']),
     role('r3', 'replica', ['e', 'c']),
-    role('r4', 'master', ['c', '']),
+    role('r4', 'primary', ['c', '']),
     role('r5', 'replica', ['f', 'b']),
   ]
   expect(placementOf(pods, two)).toEqual({ kind: 'promote', replica: 'r2', insteadOf: 'r0' })
@@ -60,5 +60,5 @@ test('in a cluster a node with two masters, or with a master and its replica, is
 
 test('without a fit node it says so', () => {
   const pods = [...ANCHORS, pod('r0', 'w3'), pod('r1', 'w3')]
-  expect(placementOf(pods, [role('r0', 'master'), role('r1', 'replica')])).toMatchObject({ kind: 'impossible' })
+  expect(placementOf(pods, [role('r0', 'primary'), role('r1', 'replica')])).toMatchObject({ kind: 'impossible' })
 })

@@ -41,6 +41,6 @@ export function placementOf(pods: readonly Pod[], roles: readonly ServerRole[]):
 
 function replicasOf(master: ServerRole, roles: readonly ServerRole[]): readonly ServerRole[] {
   return roles.filter(
-    ({ role, cluster }) => role === 'replica' && (cluster === undefined || cluster.masterId === master.cluster?.id),
+    ({ role, cluster }) => role === 'replica' && (cluster === undefined || cluster.primaryId === master.cluster?.id),
   )
 }

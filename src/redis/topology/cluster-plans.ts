@@ -1,30 +1,30 @@
 /**
- * Decisions about Redis Cluster, as functions of what every server said. Pure. The chart makes the same decisions in
- * shell (charts/ingot/files/redis/plans.sh); cases/*.json hold test cases that both must satisfy.
+ * Decides about the topology of a Redis Cluster from the reports of its servers. Pure. The chart makes the same decisions
+ * in shell (charts/ingot/files/redis/topology.sh). Both must satisfy the test cases in cases/*.json.
  */
 
-/** What one server says of itself. */
+/** The state that one server reports about itself. */
 export interface ClusterReport {
   readonly host: string
-  /** Node on which its pod runs. */
+  /** Kubernetes node on which its pod runs. */
   readonly machine: string
   readonly id: string
-  /** Id of its primary. Default: none, the server is a primary or has no role yet. */
+  /** Id of its primary. Absent if the server is a primary or has no role yet. */
   readonly primaryId?: string
   readonly slots: number
   readonly keys: number
-  /** Servers that it knows, itself included. */
+  /** Number of servers that it knows, itself included. */
   readonly known: number
 }
 
-/** Whether every server answers and has met all others. Nothing is planned on a partial view. */
+/** Returns true if every server responds and has met all others. Plans need a complete view. */
 function isComplete(reports: readonly ClusterReport[], servers: number): boolean {
   return reports.length >= servers && reports.every(({ known }) => known >= servers)
 }
 
 /**
- * Returns the hosts that become the first primaries, each on a machine of its own as long as there are enough machines.
- * Returns none while a server does not answer, has slots, keys or a primary, or has not met all others.
+ * Returns the hosts that become the first primaries, on different machines as long as there are enough. Returns none
+ * while a server does not respond, has slots, keys or a primary, or has not met all others.
  */
 export function planPrimaries(reports: readonly ClusterReport[], servers: number, primaries: number): string[] {
   const isBlank = reports.every(({ slots, keys, primaryId }) => slots === 0 && keys === 0 && primaryId === undefined)
@@ -40,15 +40,16 @@ export function planPrimaries(reports: readonly ClusterReport[], servers: number
   return chosen.map(({ host }) => host)
 }
 
+/** A server that becomes a replica. */
 export interface Attachment {
   readonly host: string
-  /** Id of the primary that it should copy. */
+  /** Id of the primary that it should follow. */
   readonly primaryId: string
 }
 
 /**
- * Returns which empty servers without a role should copy which primary: the one with the fewest replicas, on another
- * machine where there is one.
+ * Returns a primary for each empty server without a role: the one with the fewest replicas, on another machine if there
+ * is one. Returns none while a server does not respond or has not met all others.
  */
 export function planReplicas(reports: readonly ClusterReport[], servers: number): Attachment[] {
   const primaries = reports.filter(({ slots }) => slots > 0)
@@ -56,7 +57,7 @@ export function planReplicas(reports: readonly ClusterReport[], servers: number)
   const replicas = new Map<string, number>()
   const addReplica = (id: string): unknown => replicas.set(id, (replicas.get(id) ?? 0) + 1)
   for (const { primaryId } of reports) if (primaryId !== undefined) addReplica(primaryId)
-  // one replica more weighs twice as much as sharing the primary's machine
+  // an additional replica costs twice as much as sharing the primary's machine
   const cost = (primary: ClusterReport, machine: string): number =>
     4 * (replicas.get(primary.id) ?? 0) + 2 * Number(primary.machine === machine)
   const idle = reports.filter(({ slots, keys, primaryId }) => slots === 0 && keys === 0 && primaryId === undefined)
@@ -69,7 +70,7 @@ export function planReplicas(reports: readonly ClusterReport[], servers: number)
 
 /**
  * Returns the replica that should become primary so that the machine with the most primaries has one fewer. Returns
- * undefined when no move makes the spread better.
+ * undefined if no move improves the spread, and while a server does not respond or has not met all others.
  */
 export function planMove(reports: readonly ClusterReport[], servers: number): string | undefined {
   if (!isComplete(reports, servers)) return undefined

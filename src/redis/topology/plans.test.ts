@@ -1,6 +1,6 @@
 /**
- * Decisions about Redis topology: the cases of cases/*.json, judged by the TypeScript planners and by the chart's shell
- * code, and random censuses on which both must agree.
+ * Decisions about Redis topology. The planners in TypeScript and in the chart's shell code must satisfy the cases of
+ * cases/*.json, and must agree on random snapshots.
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -10,15 +10,15 @@ const files = readCaseFiles()
 
 test('there are cases for every decision', () => {
   expect(files.map(({ shell }) => shell).toSorted()).toEqual(
-    ['elect', 'plan_forget', 'plan_masters', 'plan_move', 'plan_replicas', 'trusted'].toSorted(),
+    ['elect_primary', 'plan_reset', 'plan_primaries', 'plan_move', 'plan_replicas', 'trust_primary'].toSorted(),
   )
   for (const { cases } of files) expect(new Set(cases.map(({ expected }) => String(expected))).size).toBeGreaterThan(1)
 })
 
 describe.each(files)('$shell', ({ shell, cases }) => {
-  test.each(cases)('$name', ({ census, environment, expected }) => {
-    expect(planInTypeScript(shell, census, environment)).toEqual(expected)
-    expect(planInShell(shell, census, environment)).toEqual(expected)
+  test.each(cases)('$name', ({ snapshot, environment, expected }) => {
+    expect(planInTypeScript(shell, snapshot, environment)).toEqual(expected)
+    expect(planInShell(shell, snapshot, environment)).toEqual(expected)
   })
 })
 
@@ -30,17 +30,17 @@ const flags = fc.constantFrom('master', 'master', 'master,s_down', 'master,failo
 const SENTINEL = { REDIS_COUNT: '3', SENTINEL_COUNT: '3', REDIS_SET: 'r', REDIS_DOMAIN: 'd', SELF: 'r-1.d' }
 const CLUSTER = { REDIS_COUNT: '4', CLUSTER_MASTERS: '2' }
 
-/** Rows near to those that let a plan act, so that not every random census is refused. */
+/** Rows similar to those that lead to a decision, so that not every random snapshot leads to none. */
 const RANDOM: Readonly<Record<PlanName, fc.Arbitrary<string>>> = {
-  elect: row(
+  elect_primary: row(
     host('r'),
     fc.constantFrom('slave', 'slave', 'slave', 'master'),
     fc.constantFrom('127.0.0.1', '127.0.0.1', 'r-2.d'),
     fc.constantFrom('1', '1', '2'),
     fc.constantFrom('0', '0', '5'),
   ),
-  trusted: row(fc.constantFrom('r-1.d', 'r-1.d', 'r-2.d'), flags, fc.constantFrom('300', '1999', '2000', '9000')),
-  plan_forget: row(
+  trust_primary: row(fc.constantFrom('r-1.d', 'r-1.d', 'r-2.d'), flags, fc.constantFrom('300', '1999', '2000', '9000')),
+  plan_reset: row(
     host('s'),
     fc.constantFrom('r-1.d', 'r-1.d', 'r-1.d', 'r-3.d'),
     fc.constantFrom('master', 'master', 'master', 'master,s_down'),
@@ -50,7 +50,7 @@ const RANDOM: Readonly<Record<PlanName, fc.Arbitrary<string>>> = {
     fc.constantFrom('0', '0', '0', '1'),
     fc.constantFrom('yes', 'yes', 'yes', 'no'),
   ),
-  plan_masters: clusterRow(fc.constant('-'), fc.constant('0')),
+  plan_primaries: clusterRow(fc.constant('-'), fc.constant('0')),
   plan_replicas: clusterRow(fc.constantFrom('-', 'id0', 'id1'), fc.constantFrom('0', '9')),
   plan_move: clusterRow(fc.constantFrom('-', 'id0', 'id1', 'gone'), fc.constantFrom('0', '9')),
 }
@@ -67,18 +67,18 @@ function clusterRow(primary: fc.Arbitrary<string>, slots: fc.Arbitrary<string>):
   )
 }
 
-const isClusterPlan = (name: PlanName): boolean => /masters|replicas|move/.test(name)
+const isClusterPlan = (name: PlanName): boolean => /primaries|replicas|move/.test(name)
 
-/** Hosts and ids of a cluster are unique: number them. */
+/** Numbers hosts and ids, because those of a cluster are unique. */
 const numbered = (name: PlanName, rows: readonly string[]): readonly string[] =>
   isClusterPlan(name) ? rows.map((text, n) => text.replace(/^h/, `h${n}`).replace(' id ', ` id${n} `)) : rows
 
-test.each(files.map(({ shell }) => shell))('%s decides alike in shell and in TypeScript', (name) => {
+test.each(files.map(({ shell }) => shell))('%s makes the same decisions in shell and in TypeScript', (name) => {
   const env = isClusterPlan(name) ? CLUSTER : SENTINEL
   fc.assert(
     fc.property(fc.array(RANDOM[name], { minLength: 2, maxLength: 4 }), (random) => {
-      const census = numbered(name, random)
-      expect(planInTypeScript(name, census, env)).toEqual(planInShell(name, census, env))
+      const snapshot = numbered(name, random)
+      expect(planInTypeScript(name, snapshot, env)).toEqual(planInShell(name, snapshot, env))
     }),
     { numRuns: 60 },
   )

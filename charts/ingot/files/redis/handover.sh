@@ -1,61 +1,64 @@
 #!/bin/sh
-# preStop: a master that is asked to go hands over first, so that no write that it acknowledged is lost.
-# It never keeps the pod from going: after HANDOVER_S seconds, with nobody to hand over to, or when another pod already
-# waits for this pod's volume, it ends. It fails when it did not hand over, so that Kubernetes records an event.
+# preStop hook. A primary that is shutting down hands over first, so that no acknowledged write is lost. The hook never
+# blocks the shutdown. It ends after HANDOVER_S seconds, when there is no replica to hand over to, and when another pod
+# already waits for this pod's volume. It fails when it did not hand over, so that Kubernetes records an event.
 # shellcheck disable=SC2086 # lists of host names are words
 set -eu
 . "${0%/*}/lib.sh"
 : "${HANDOVER_S:=30}"
 END=$(($(date +%s) + HANDOVER_S))
-# what is printed by a hook is seen only when the hook fails
+# Kubernetes shows the output of a hook only when the hook fails.
 CONTAINER_LOG=/proc/1/fd/2
-WHY=$RUN/not-handed-over
+FAILURE=$RUN/not-handed-over
 
-in_time() { [ "$(date +%s)" -lt "$END" ]; }
+before_deadline() { [ "$(date +%s)" -lt "$END" ]; }
 
-# within_time COMMAND...: repeats it until it succeeds; fails at the deadline of it all
-within_time() {
+# retry COMMAND...: repeats the command until it succeeds. Fails at the deadline of the hook.
+retry() {
   until "$@"; do
-    in_time || return 1
+    before_deadline || return 1
     sleep 0.1
   done
 }
 
-role() { me ROLE | head -n 1; }
-leads() { [ "$(role)" = master ]; }
-follows() { [ "$(role)" = slave ]; }
+role() { local_cli ROLE | head -n 1; }
+is_primary() { [ "$(role)" = master ]; }
+is_replica() { [ "$(role)" = slave ]; }
 
-# online_replicas: the names under which the server on standard input (INFO replication) lists replicas in step
+# online_replicas: reads INFO replication of a server from standard input. Prints the names of its replicas in sync.
 online_replicas() { sed -n 's/^slave[0-9]*:ip=\([^,]*\),.*state=online.*/\1/p'; }
 
+# give_up REASON
 give_up() {
   log "not handed over: $1"
-  echo "not handed over: $1" >"$WHY"
+  echo "not handed over: $1" >"$FAILURE"
   exit 1
 }
 
 refusal() { grep -E '^(NOAUTH|WRONGPASS|NOPERM)'; }
 
-# A pod that is going must not become master any more: several may go at once, as when the set gets smaller.
-mark_leaving() {
+# mark_departing: a pod that is shutting down must not become primary any more. Several may shut down at the same time,
+# for example when the set is scaled down.
+mark_departing() {
   case $MODE in
-    sentinel) me CONFIG SET replica-priority 0 >/dev/null ;;
-    cluster) me CONFIG SET cluster-replica-no-failover yes >/dev/null ;;
+    sentinel) local_cli CONFIG SET replica-priority 0 >/dev/null ;;
+    cluster) local_cli CONFIG SET cluster-replica-no-failover yes >/dev/null ;;
   esac
 }
 
-# staying HOST: whether the server says that it is not marked so. One that does not answer is not staying.
-staying() {
+# stays HOST: succeeds if the server responds and has no mark of mark_departing.
+stays() {
   case $MODE in
     sentinel) mark=$(redis_at "$1" CONFIG GET replica-priority | tail -n 1) && [ "${mark:-0}" != 0 ] ;;
     cluster) [ "$(redis_at "$1" CONFIG GET cluster-replica-no-failover | tail -n 1)" = no ] ;;
   esac
 }
 
-# --- under Sentinels --------------------------------------------------------------------------------------------------
+# --- Under Sentinel ---------------------------------------------------------------------------------------------------
 
-# The first Sentinel that has a majority and sees replicas that it would promote, all of which stay. Before the pause:
-# this may take time, for a Sentinel reads the mark of a leaving replica every 10 s.
+# choose_sentinel: sets `sentinel` to the first Sentinel that has a majority and sees replicas that it would promote,
+# all of which stay, and `candidates` to these replicas. Runs before the pause of writes, because it may take time: a
+# Sentinel reads the mark of a departing replica every 10 s.
 choose_sentinel() {
   for sentinel in $(sentinel_hosts); do
     quorum=$(sentinel_at "$sentinel" SENTINEL CKQUORUM "$MASTER_NAME")
@@ -74,10 +77,11 @@ choose_sentinel() {
 }
 
 all_stay() {
-  for candidate; do staying "$candidate" || return 1; done
+  for candidate; do stays "$candidate" || return 1; done
 }
 
-# The replicas that a Sentinel would promote. Names and values alternate, a line each; every replica begins with "name".
+# promotable: reads SENTINEL REPLICAS from standard input. Prints the replicas that a Sentinel would promote. In the
+# reply, names and values alternate, one a line, and every replica begins with "name".
 promotable() {
   awk 'NR % 2 { key = $0; next }
     key == "ip" { host = $0 }
@@ -86,10 +90,11 @@ promotable() {
     key == "slave-priority" && up && linked && $0 > 0 { print host }'
 }
 
-# The replicas' own word: what they acknowledge to the master comes once a second only.
+# caught_up: succeeds if all replicas have all data. Asks the replicas themselves, because they acknowledge to the
+# primary only once a second.
 caught_up() {
-  target=$(me INFO replication | field master_repl_offset)
-  for replica in $(me INFO replication | online_replicas); do
+  target=$(local_cli INFO replication | field master_repl_offset)
+  for replica in $(local_cli INFO replication | online_replicas); do
     offset=$(redis_at "$replica" INFO replication | field slave_repl_offset)
     [ "${offset:-0}" -ge "$target" ] || return 1
   done
@@ -99,144 +104,148 @@ fail_over() {
   case $(sentinel_at "$sentinel" SENTINEL FAILOVER "$MASTER_NAME") in OK* | INPROG*) ;; *) return 1 ;; esac
 }
 
-# begin_failover: from its success on writes stay paused, for a successor may exist already. Who stays is asked again: a
-# replica may have been told to go in the meantime.
+# begin_failover: pauses writes and starts a failover. After a success writes stay paused, because a successor may exist
+# already. Checks a second time that the candidates stay: one of them may have begun to shut down in the meantime.
 begin_failover() {
   obstacle="no Sentinel has a majority and a replica to promote that stays"
   choose_sentinel || return 1
-  me CLIENT PAUSE "$((HANDOVER_S + 5))000" WRITE >/dev/null
-  others=$(me INFO replication | online_replicas)
-  if ! within_time caught_up; then
+  local_cli CLIENT PAUSE "$((HANDOVER_S + 5))000" WRITE >/dev/null
+  others=$(local_cli INFO replication | online_replicas)
+  if ! retry caught_up; then
     obstacle='no replica caught up'
   elif all_stay $candidates; then
     if fail_over; then return 0; fi
     obstacle='the Sentinels refused'
   fi
-  me CLIENT UNPAUSE >/dev/null
+  local_cli CLIENT UNPAUSE >/dev/null
   return 1
 }
 
-# A Sentinel that is gone is replaced, and an attempt that it gave up is asked for again: writes are waiting.
+# successor_known: succeeds if the Sentinel names another primary, and sets `successor`. Chooses another Sentinel if
+# this one is gone. Starts the failover again if the Sentinel gave up, because writes are waiting.
 successor_known() {
-  successor=$(master_of "$sentinel")
+  successor=$(primary_of "$sentinel")
   case $successor in
     '' | '?') choose_sentinel || : ;;
-    "$SELF") under_way || fail_over || : ;;
+    "$SELF") failover_at "$sentinel" >/dev/null || fail_over || : ;;
     *) return 0 ;;
   esac
   return 1
 }
 
-under_way() { failover_at "$sentinel" >/dev/null; }
-
-# Sentinel sends those that it knows; one that has just joined would go on following this pod, and the successor, without
-# a replica, would refuse writes until this pod is back.
-send_others() {
+# repoint_replicas: Sentinel repoints the replicas that it knows. One that has just joined would go on following this
+# pod, and the successor, without a replica, would refuse writes until this pod is back.
+repoint_replicas() {
   for replica in $others; do
     [ "$replica" = "$successor" ] || redis_at "$replica" REPLICAOF "$successor" "$REDIS_PORT" >/dev/null
   done
 }
 
-# Sentinel leaves a live master alone for 8 s more: this is what keeps it from acknowledging in vain (redis#6062).
-step_down() {
-  me REPLICAOF "$successor" "$REDIS_PORT" >/dev/null
-  within_time follows || give_up 'this server did not step down'
-  me CLIENT KILL TYPE normal SKIPME yes >/dev/null # their next connection leads to the successor
-  me CLIENT KILL TYPE pubsub SKIPME yes >/dev/null
-  me CLIENT UNPAUSE >/dev/null
+# demote_self: Sentinel would demote a live primary only 8 s later. Until then it would acknowledge writes that are lost
+# (redis#6062).
+demote_self() {
+  local_cli REPLICAOF "$successor" "$REDIS_PORT" >/dev/null
+  retry is_replica || give_up 'this server did not become a replica'
+  # the clients connect again, to the successor
+  local_cli CLIENT KILL TYPE normal SKIPME yes >/dev/null
+  local_cli CLIENT KILL TYPE pubsub SKIPME yes >/dev/null
+  local_cli CLIENT UNPAUSE >/dev/null
 }
 
-# The successor refuses writes until another pod than this one follows it. One that is gone itself is not waited for.
-succeeded() {
+# successor_has_replica: the successor refuses writes until a pod other than this one follows it. Succeeds at once if
+# the successor itself does not respond: it is not worth waiting for.
+successor_has_replica() {
   [ "$MIN_REPLICAS" -gt 0 ] || return 0
   info=$(redis_at "$successor" INFO replication)
   [ "$(echo "$info" | field role)" = master ] || return 0
   echo "$info" | online_replicas | grep -qv "^$SELF\$"
 }
 
-hand_over_to_sentinel_choice() {
-  [ -n "$(me INFO replication | online_replicas)" ] || give_up 'no replica is in step'
+hand_over_under_sentinel() {
+  [ -n "$(local_cli INFO replication | online_replicas)" ] || give_up 'no replica is in sync'
   refused=
-  within_time begin_failover || give_up "$obstacle$refused"
-  within_time successor_known || give_up 'the failover did not end'
-  send_others
-  step_down
+  retry begin_failover || give_up "$obstacle$refused"
+  retry successor_known || give_up 'the failover did not end'
+  repoint_replicas
+  demote_self
   log "handed over to $successor"
-  within_time succeeded || log "$successor has no other replica yet"
+  retry successor_has_replica || log "$successor has no other replica yet"
 }
 
-# --- in a cluster -----------------------------------------------------------------------------------------------------
+# --- In a cluster -----------------------------------------------------------------------------------------------------
 
-# The replica in step that has read most, and stays. Redis names it by its address here.
+# best_replica: prints the replica in sync with the highest offset that stays, as the address that Redis reports.
 best_replica() {
-  me INFO replication | sed -n 's/^slave[0-9]*:ip=\([^,]*\),.*state=online,offset=\([0-9]*\).*/\2 \1/p' | sort -rn |
+  local_cli INFO replication | sed -n 's/^slave[0-9]*:ip=\([^,]*\),.*state=online,offset=\([0-9]*\).*/\2 \1/p' | sort -rn |
     while read -r _ address; do
-      if staying "$address"; then echo "$address" && break; fi
+      if stays "$address"; then echo "$address" && break; fi
     done
 }
 
-# CLUSTER FAILOVER stops the master's clients, waits for equal offsets and only then asks for the votes.
-ask_replica() {
+# take_over: lets the best replica take over. CLUSTER FAILOVER pauses the clients of the primary, waits for equal
+# offsets, and only then starts the vote.
+take_over() {
   replica=$(best_replica)
   [ -n "$replica" ] || return 1
   redis_at "$replica" CLUSTER FAILOVER >/dev/null
-  asked=$(date +%s)
-  until follows; do
-    [ "$(($(date +%s) - asked))" -lt 6 ] || return 1 # it gives up after 5 s by itself
+  started=$(date +%s)
+  until is_replica; do
+    [ "$(($(date +%s) - started))" -lt 6 ] || return 1 # the replica itself gives up after 5 s
     sleep 0.1
   done
 }
 
-owns_slots() { me CLUSTER NODES | awk '$3 ~ /myself/ && NF > 8 { found = 1 } END { exit !found }'; }
+owns_slots() { local_cli CLUSTER NODES | awk '$3 ~ /myself/ && NF > 8 { found = 1 } END { exit !found }'; }
 
 hand_over_in_cluster() {
   owns_slots || return 0
-  [ -n "$(me INFO replication | online_replicas)" ] || give_up 'no replica is in step'
-  within_time ask_replica || give_up 'no replica took over'
+  [ -n "$(local_cli INFO replication | online_replicas)" ] || give_up 'no replica is in sync'
+  retry take_over || give_up 'no replica took over'
   log "handed over to $replica"
 }
 
-# --- both -------------------------------------------------------------------------------------------------------------
+# --- Both -------------------------------------------------------------------------------------------------------------
 
 hand_over() {
   case $MODE in
-    sentinel) hand_over_to_sentinel_choice ;;
+    sentinel) hand_over_under_sentinel ;;
     cluster) hand_over_in_cluster ;;
   esac
 }
 
-no_failover() { ! failover_under_way; }
+no_failover() { ! failover_in_progress; }
 
-# A failover that began before the mark was seen may have chosen this server; then it hands over in its turn.
+# leave_as_replica: a failover that began before the Sentinels saw the mark may have chosen this server. Then it is
+# primary now, and hands over too.
 leave_as_replica() {
   [ "$MODE" = sentinel ] || return 0
   sleep 1
-  within_time no_failover || :
-  ! leads || hand_over
+  retry no_failover || :
+  ! is_primary || hand_over
 }
 
 leave() {
-  now=$(me ROLE)
-  case $now in
-    master*) mark_leaving && hand_over ;;
-    slave*) mark_leaving && leave_as_replica ;;
+  reply=$(local_cli ROLE)
+  case $reply in
+    master*) mark_departing && hand_over ;;
+    slave*) mark_departing && leave_as_replica ;;
     NOAUTH* | WRONGPASS* | NOPERM*)
-      give_up "this server refused the login of the user admin ($now): its password is not the one in the Secret"
+      give_up "this server refused the login of the user admin ($reply): its password is not the one in the Secret"
       ;;
-    *) [ "$(cat /proc/1/comm)" != "$REDIS_SERVER" ] || give_up 'this server does not answer' ;;
+    *) [ "$(cat /proc/1/comm)" != "$REDIS_SERVER" ] || give_up 'this server does not respond' ;;
   esac
 }
 
-rm -f "$WHY"
+rm -f "$FAILURE"
 if [ -w "$CONTAINER_LOG" ]; then exec 3>>"$CONTAINER_LOG"; else exec 3>&2; fi
 leave >&3 2>&3 &
 leaving=$!
 while kill -0 "$leaving" 2>/dev/null; do
-  if replaced; then
+  if is_replaced; then
     kill "$leaving" || :
-    log 'another pod waits for this volume: leaving it at once' 2>&3
+    log 'another pod waits for this volume: releasing it at once' 2>&3
     exit 0
   fi
   sleep 0.1
 done
-wait "$leaving" || { cat "$WHY" >&2 2>/dev/null || : && exit 1; }
+wait "$leaving" || { cat "$FAILURE" >&2 2>/dev/null || : && exit 1; }

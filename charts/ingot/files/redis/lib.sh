@@ -1,14 +1,15 @@
 # shellcheck shell=sh
-# What the scripts of the Redis and Sentinel pods share. Sourced. The pod's environment (templates/redis/_pod.tpl) says
-# who this pod is and who its peers are. Peers are host names throughout: addresses do not outlive a pod.
+# Functions that the scripts of the Redis and Sentinel pods share. Sourced. The pod's environment
+# (templates/redis/_pod.tpl) has the name of this pod and of its peers. Peers are host names, because the address of a
+# pod changes when the pod restarts.
 : "${RUN:=/run/redis}" "${DATA:=/data}" "${AUTH:=/etc/ingot/redis-auth}" "${SETTINGS:=/etc/ingot/redis}"
 TLS_FILES=/etc/ingot/redis-tls
-# how long one command may take, seconds: a frozen peer must not hold up the others' questions
-PATIENCE=2
-# min-replicas-to-write of a server that is starting, more than there are: it takes no write before keeper.sh has found
-# its place
-# shellcheck disable=SC2034 # used by those who source this
-STARTING=1000
+# Longest duration of one command, in seconds. A frozen peer must not delay commands to the others.
+COMMAND_TIMEOUT_S=2
+# min-replicas-to-write of a server that is starting: more replicas than exist. The server takes no writes until
+# keeper.sh has given it its role.
+# shellcheck disable=SC2034 # used by scripts that source this file
+STARTING_MIN_REPLICAS=1000
 
 log() { printf '%s %s: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${0##*/}" "$*" >&2; }
 
@@ -19,31 +20,34 @@ call_cli() {
   login=$1 password=$2 server=$3 port=$4
   shift 4
   # shellcheck disable=SC2046 # the options of TLS are words
-  REDISCLI_AUTH=$password timeout "$PATIENCE" "$REDIS_CLI" --no-auth-warning --user "$login" \
+  REDISCLI_AUTH=$password timeout "$COMMAND_TIMEOUT_S" "$REDIS_CLI" --no-auth-warning --user "$login" \
     -h "$server" -p "$port" $(tls_options) "$@" 2>/dev/null </dev/null | tr -d '\r'
 }
 
-# is_refusal ANSWER: of a login. What a server without the login answers to a command is the same.
+# is_refusal REPLY: succeeds if a server refused the login. A command without a login gets the same reply.
 is_refusal() { case $1 in NOAUTH* | WRONGPASS*) ;; *) return 1 ;; esac; }
 
-# run_cli USER HOST PORT COMMAND... While a password changes (passwords.sh), a server may not have read the new one yet:
-# then the one that this pod's own server has read is tried, and the one before that.
+# run_cli USER HOST PORT COMMAND...: prints the reply. While a password changes (passwords.sh), a server may not have
+# read the new one yet. Then this tries the password that this pod's own server has read, and the one before it.
 run_cli() {
-  who=$1
+  cli_user=$1
   shift
-  reply=$(call_cli "$who" "$(secret "$who")" "$@" && echo x)
-  for earlier in "$RUN/current/$who-password" "$RUN/previous/$who-password"; do
+  reply=$(call_cli "$cli_user" "$(secret "$cli_user")" "$@" && echo x)
+  for earlier in "$RUN/current/$cli_user-password" "$RUN/previous/$cli_user-password"; do
     if ! is_refusal "$reply" || [ ! -r "$earlier" ]; then continue; fi
-    reply=$(call_cli "$who" "$(cat "$earlier")" "$@" && echo x)
+    reply=$(call_cli "$cli_user" "$(cat "$earlier")" "$@" && echo x)
   done
   printf %s "${reply%x}"
 }
 
 tls_options() { [ "$TLS" = false ] || echo "--tls --cacert $TLS_FILES/ca.crt"; }
 
-# the certificate names localhost as well as the pods
-me() { run_cli admin localhost "$REDIS_PORT" "$@"; }
+# local_cli COMMAND...: runs the command on this pod's Redis server. The certificate names localhost as well as the
+# pods.
+local_cli() { run_cli admin localhost "$REDIS_PORT" "$@"; }
+# redis_at HOST COMMAND...
 redis_at() { at=$1 && shift && run_cli admin "$at" "$REDIS_PORT" "$@"; }
+# sentinel_at HOST COMMAND...
 sentinel_at() { at=$1 && shift && run_cli admin "$at" "$SENTINEL_PORT" "$@"; }
 
 # hosts SET COUNT DOMAIN
@@ -57,27 +61,27 @@ hosts() {
 redis_hosts() { hosts "$REDIS_SET" "$REDIS_COUNT" "$REDIS_DOMAIN"; }
 sentinel_hosts() { hosts "$SENTINEL_SET" "$SENTINEL_COUNT" "$SENTINEL_DOMAIN"; }
 
-# at_once COMMAND HOST...: runs the command for all hosts in parallel, and prints what each prints in one piece. One that
-# does not answer holds up nobody else. The order of the lines is that of the answers.
-at_once() (
-  ask=$1
+# in_parallel COMMAND HOST...: runs the command for all hosts in parallel. Prints the output of each run in one piece,
+# in the order in which they end. A host that does not respond delays no other.
+in_parallel() (
+  action=$1
   shift
   for host; do
     {
-      answer=$("$ask" "$host")
-      [ -z "$answer" ] || echo "$answer"
+      output=$("$action" "$host")
+      [ -z "$output" ] || echo "$output"
     } &
   done
   wait
 )
 
-# field NAME: its value in an INFO answer on standard input
+# field NAME: prints the value of a field of INFO, which is read from standard input.
 field() { awk -F: -v name="$1" '$1 == name { print $2; exit }'; }
 
-# opinion_of SENTINEL: the master that it names, "-" for none, "?" without an answer. One that names none prints an empty
-# line; one that does not answer in time prints nothing, and must not be taken for it: a server that believes that nobody
-# has a master leaves its place.
-opinion_of() {
+# sentinel_view_of SENTINEL: prints the primary that the Sentinel names, "-" if it knows none, "?" if it does not
+# respond. A Sentinel that knows none prints an empty line. One that does not respond in time prints nothing. The two
+# must not be confused: a server gives up its role when no Sentinel knows a primary.
+sentinel_view_of() {
   named=$(sentinel_at "$1" SENTINEL GET-MASTER-ADDR-BY-NAME "$MASTER_NAME" && echo x)
   case $named in
     x | NOAUTH* | WRONGPASS* | NOPERM* | ERR* | LOADING*) echo '?' ;;
@@ -85,46 +89,51 @@ opinion_of() {
   esac
 }
 
-# master_of SENTINEL: the master that it names; nothing when it knows none, "?" when it does not answer
-master_of() { opinion_of "$1" | sed 's/^-$//'; }
+# primary_of SENTINEL: prints the primary that the Sentinel names, nothing if it knows none, "?" if it does not respond.
+primary_of() { sentinel_view_of "$1" | sed 's/^-$//'; }
 
-# One line for each Sentinel: the master that it names, "-" for none, "?" without an answer.
+# sentinel_views: prints a line for each Sentinel, see sentinel_view_of.
 # shellcheck disable=SC2046 # host names are words
-opinions() { at_once opinion_of $(sentinel_hosts); }
+sentinel_views() { in_parallel sentinel_view_of $(sentinel_hosts); }
 
-# agreed WHAT: the line of `opinions` (standard input) that a majority of all Sentinels holds
-agreed() { sort | uniq -c | awk -v all="$SENTINEL_COUNT" '$1 > all / 2 && $2 != "?" { print $2 }'; }
+# majority_view: prints the line of `sentinel_views` (standard input) that a majority of all Sentinels shares. Prints
+# nothing if there is none.
+majority_view() { sort | uniq -c | awk -v all="$SENTINEL_COUNT" '$1 > all / 2 && $2 != "?" { print $2 }'; }
 
-# The heartbeat of keeper.sh, which probe.sh looks for.
+# beat: writes the heartbeat of keeper.sh. probe.sh checks its age.
 beat() { : >"$RUN/heartbeat"; }
 
 holds_data() { [ -s "$DATA/appendonlydir/appendonly.aof.manifest" ]; }
 
-# A pod that is deleted by force may live on for seconds beside the one that replaces it, on the same volume. The lock
-# is inherited by the server, and ends with it. The file tells the old pod's hand-over (handover.sh) that this pod waits.
-own_the_volume() {
+# lock_volume: waits until no other pod uses this volume. A pod that is deleted by force may live on for seconds beside
+# its replacement, on the same volume. The server inherits the lock and releases it when it ends. The file .wanted
+# informs handover.sh of the old pod that a new pod waits.
+lock_volume() {
   command -v flock >/dev/null || return 0
   exec 9>"$DATA/.lock"
   flock -n 9 || {
-    log 'another pod still has this volume: waiting for its end'
+    log 'another pod still uses this volume: waiting until it ends'
     : >"$DATA/.wanted"
     flock 9
   }
   rm -f "$DATA/.wanted"
 }
 
-# Whether another pod waits for this pod's volume. Kubernetes makes it only when this pod has been removed from the API.
-replaced() { [ -e "$DATA/.wanted" ]; }
+# is_replaced: succeeds if another pod waits for this pod's volume. Kubernetes creates that pod only after this pod has
+# been removed from the API.
+is_replaced() { [ -e "$DATA/.wanted" ]; }
 
-# view_of SENTINEL: its line of the views. Names and values alternate in the answer, a line each.
-view_of() {
+# primary_status_of SENTINEL: prints its line for trust_primary. In the reply, names and values alternate, one a line.
+primary_status_of() {
   sentinel_at "$1" SENTINEL MASTER "$MASTER_NAME" | awk '
     NR % 2 { key = $0; next }
     { value[key] = $0 }
     END { if ("ip" in value) print value["ip"], value["flags"], value["last-ok-ping-reply"] }'
 }
 
+# failover_at SENTINEL: prints a line and succeeds if a failover is in progress there.
 failover_at() { sentinel_at "$1" SENTINEL MASTER "$MASTER_NAME" | grep failover_in_progress; }
 
+# failover_in_progress: succeeds if any Sentinel has a failover in progress.
 # shellcheck disable=SC2046 # host names are words
-failover_under_way() { at_once failover_at $(sentinel_hosts) | grep -q .; }
+failover_in_progress() { in_parallel failover_at $(sentinel_hosts) | grep -q .; }

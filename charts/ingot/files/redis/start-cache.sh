@@ -1,8 +1,8 @@
 #!/bin/sh
-# Starts the cache: a Redis server that knows nobody and keeps nothing.
+# Starts the cache: a Redis server without peers and without persistence.
 set -eu
 . "${0%/*}/lib.sh"
-. "${0%/*}/plans.sh"
+. "${0%/*}/topology.sh"
 . "${0%/*}/passwords.sh"
 mkdir -p "$RUN"
 write_acl cache

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Starts a Redis server in the role that its peers give it. No pod makes itself master while anybody may know another.
+# Starts a Redis server in the role that its peers give it. No pod becomes primary while a peer may know another
+# primary.
 set -eu
 . "${0%/*}/lib.sh"
-. "${0%/*}/plans.sh"
+. "${0%/*}/topology.sh"
 . "${0%/*}/passwords.sh"
-. "${0%/*}/guide.sh"
+. "${0%/*}/bootstrap-role.sh"
 
 configure() {
   umask 077
@@ -23,23 +24,24 @@ configure() {
 
 follow() { echo "replicaof $1 $REDIS_PORT" >>"$RUN/redis.conf"; }
 
-# Nobody is known to be the master: follow nobody, so that all can be looked at, and let guide.sh decide.
-# The port tells the others what this pod remembers: 2, it was the master; 1, it was not.
-be_orphan() {
-  remembers=1
-  [ "$(cat "$DATA/.followed" 2>/dev/null)" != "$SELF" ] || remembers=2
-  echo "replicaof 127.0.0.1 $remembers" >>"$RUN/redis.conf"
+# No primary is known: starts without one, so that all servers can be compared, and bootstrap-role.sh decides. The port
+# informs the others of this pod's last role: 2, primary; 1, replica.
+start_without_primary() {
+  last_role=1
+  [ "$(cat "$DATA/.followed" 2>/dev/null)" != "$SELF" ] || last_role=2
+  echo "replicaof 127.0.0.1 $last_role" >>"$RUN/redis.conf"
 }
 
-# Returns when the configuration says whom to follow. Waits as long as it takes: starting wrongly costs data.
-find_role() {
+# configure_role: returns when the configuration has the role. Waits without a limit, because a start in the wrong role
+# loses data.
+configure_role() {
   while :; do
-    master=$(opinions | agreed)
-    case $master in
-      '') log 'waiting for a majority of the Sentinels to agree on a master' ;;
-      -) be_orphan && return ;;
-      "$SELF") ! may_lead || return 0 ;;
-      *) follow "$master" && return ;;
+    primary=$(sentinel_views | majority_view)
+    case $primary in
+      '') log 'waiting until a majority of the Sentinels agrees on a primary' ;;
+      -) start_without_primary && return ;;
+      "$SELF") ! may_become_primary || return 0 ;;
+      *) follow "$primary" && return ;;
     esac
     sleep 1
   done
@@ -53,14 +55,14 @@ await_peers() {
 }
 
 mkdir -p "$RUN"
-own_the_volume
+lock_volume
 configure
 write_acl redis
 [ "$MODE" = standalone ] || await_peers
 if [ "$MODE" = sentinel ]; then
-  # what has no data yet must not be promoted before it has copied them; guide.sh lifts this
+  # A server without data must not be promoted before it has copied them. bootstrap-role.sh removes both settings.
   if ! holds_data && [ "$PERSISTENT" = true ]; then echo 'replica-priority 0' >>"$RUN/redis.conf"; fi
-  echo "min-replicas-to-write $STARTING" >>"$RUN/redis.conf"
-  find_role
+  echo "min-replicas-to-write $STARTING_MIN_REPLICAS" >>"$RUN/redis.conf"
+  configure_role
 fi
 exec "$REDIS_SERVER" "$RUN/redis.conf"

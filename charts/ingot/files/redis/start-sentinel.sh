@@ -1,9 +1,10 @@
 #!/bin/sh
-# Starts a Sentinel with what it knew before: its configuration is on its volume, for after the loss of all pods it is
-# what tells the newest data from older ones. Names come before `monitor`, or Sentinel keeps addresses (redis#8300).
+# Starts a Sentinel with the state that it had before. The state is on its volume: after the loss of all pods, only the
+# Sentinels know which server has the newest data. The settings for host names come before `monitor`, otherwise Sentinel
+# stores addresses (redis#8300).
 set -eu
 . "${0%/*}/lib.sh"
-. "${0%/*}/plans.sh"
+. "${0%/*}/topology.sh"
 . "${0%/*}/passwords.sh"
 . "${0%/*}/sentinel.sh"
 STATE=$DATA/sentinel.conf
@@ -13,31 +14,31 @@ settings() {
   echo "sentinel announce-ip $SELF"
   echo 'sentinel sentinel-user sentinel'
   echo "sentinel sentinel-pass $(secret sentinel)"
-  # the same identity after the loss of the volume, so that the others do not count two
+  # the same id after the loss of the volume, so that the others do not count this Sentinel twice
   echo "sentinel myid $(printf %s "$SELF" | sha1sum | cut -d ' ' -f 1)"
 }
 
-# What Sentinel itself wrote down. The quorum is the chart's to say, and so is who there is: a Sentinel that is gone for
-# good would count for the majority for ever.
-remembered() {
+# saved_state: prints the state that Sentinel itself wrote. The quorum and the list of peers come from the chart
+# instead: a Sentinel that has left the deployment would count for the majority for ever.
+saved_state() {
   [ -s "$STATE" ] || return 0
   awk -v quorum="$QUORUM" -v hosts="$(redis_hosts) $(sentinel_hosts)" '
-    BEGIN { n = split(hosts, list); for (i = 1; i <= n; i++) there[list[i]] = 1 }
+    BEGIN { n = split(hosts, list); for (i = 1; i <= n; i++) deployed[list[i]] = 1 }
     $1 == "sentinel" && $2 == "monitor" { $6 = quorum; print }
     $1 == "sentinel" && $2 ~ /^(config-epoch|leader-epoch|current-epoch)$/ { print }
-    $1 == "sentinel" && $2 ~ /^known-(replica|sentinel)$/ && $4 in there { print }
+    $1 == "sentinel" && $2 ~ /^known-(replica|sentinel)$/ && $4 in deployed { print }
   ' "$STATE"
 }
 
 configure() {
   umask 077
-  memory=$(remembered)
+  state=$(saved_state)
   {
     settings
-    echo "$memory" | grep '^sentinel monitor' || :
-    if echo "$memory" | grep -q '^sentinel monitor'; then
+    echo "$state" | grep '^sentinel monitor' || :
+    if echo "$state" | grep -q '^sentinel monitor'; then
       master_settings | awk -v name="$MASTER_NAME" '$1 != "quorum" { print "sentinel", $1, name, $2 }'
-      echo "$memory" | grep -v '^sentinel monitor' || :
+      echo "$state" | grep -v '^sentinel monitor' || :
     fi
   } >"$STATE.new"
   mv "$STATE.new" "$STATE"
@@ -52,7 +53,7 @@ await_peers() {
 }
 
 mkdir -p "$RUN"
-own_the_volume
+lock_volume
 write_acl sentinel
 await_peers
 configure

@@ -100,7 +100,7 @@ export async function inPod(pod: string, script: string): Promise<string> {
 }
 
 export async function roleOf(pod: string): Promise<string> {
-  return (await inPod(pod, 'me ROLE')).split('\n')[0] ?? ''
+  return (await inPod(pod, 'local_cli ROLE')).split('\n')[0] ?? ''
 }
 
 /** The one pod that says of itself that it is master; throws when there is another number of them. */

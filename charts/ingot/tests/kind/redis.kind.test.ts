@@ -109,7 +109,7 @@ describe('sentinel', () => {
 /** 16384 slots with an owner, and every pod sees all others. */
 async function clusterIsWhole(): Promise<boolean> {
   const pods = await podsOf('redis')
-  const infos = await Promise.all(pods.map((pod) => inPod(pod, 'me CLUSTER INFO')))
+  const infos = await Promise.all(pods.map((pod) => inPod(pod, 'local_cli CLUSTER INFO')))
   return (
     pods.length === 6 &&
     infos.every((info) => info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) &&
@@ -193,17 +193,17 @@ describe('cluster', () => {
     const pods = await podsOf('redis')
     const roles = await Promise.all(pods.map((pod) => roleOf(pod)))
     const [newcomer = '', silent = ''] = pods.filter((pod, index) => roles[index] === 'slave' && !pod.endsWith('-0'))
-    const own = (pod: string): Promise<string> => inPod(pod, 'me CLUSTER NODES | grep myself')
+    const own = (pod: string): Promise<string> => inPod(pod, 'local_cli CLUSTER NODES | grep myself')
     const id = (line: string): string => line.split(' ')[0] ?? ''
     const before = await own(newcomer)
     // it goes on serving: frozen, it would be restarted by its liveness probe
-    await inPod(silent, "me ACL SETUSER admin '-cluster|nodes'")
+    await inPod(silent, "local_cli ACL SETUSER admin '-cluster|nodes'")
     await kubectl(['delete', 'pvc', `data-${newcomer}`, '--wait=false'])
     await deletePod(newcomer, 'by force')
     await eventually('an empty server runs', 120, async () => !['', id(before)].includes(id(await own(newcomer))))
     await sleep(6_000)
     expect(await own(newcomer)).toContain('myself,master')
-    await inPod(silent, "me ACL SETUSER admin '+cluster|nodes'")
+    await inPod(silent, "local_cli ACL SETUSER admin '+cluster|nodes'")
     await eventually('the cluster is whole', 90, clusterIsWhole)
     await eventually('the newcomer has a master', 60, async () => (await roleOf(newcomer)) === 'slave')
   })
@@ -235,7 +235,7 @@ describe('with TLS', () => {
     expect(await certificate()).toBe(before)
     const master = await theMaster()
     await suffer('sentinel, TLS', 'graceful delete of the master', () => deletePod(master, 'gracefully'))
-    expect(await inPod(master, 'TLS=false; me PING')).not.toBe('PONG')
+    expect(await inPod(master, 'TLS=false; local_cli PING')).not.toBe('PONG')
   })
 })
 

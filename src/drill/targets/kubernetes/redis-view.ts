@@ -4,7 +4,7 @@ import type { Pod } from '../../../kube/pods.ts'
 import { parseRole, ROLE_COMMANDS, type ServerRole } from '../../../redis/topology/roles.ts'
 import type { CallOptions } from '../../../std/run-program.ts'
 
-/** Where the chart mounts its scripts; `me`, `redis_at` and `sentinel_at` are theirs. */
+/** Where the chart mounts its scripts; `local_cli`, `redis_at` and `sentinel_at` are theirs. */
 const LIBRARY = '/etc/ingot/redis/lib.sh'
 const MASTER = 'ingot'
 
@@ -19,7 +19,7 @@ export async function askRoles(
   pods: readonly Pod[],
   options: CallOptions,
 ): Promise<readonly ServerRole[]> {
-  const script = ROLE_COMMANDS.map((command) => `me ${command}`).join('; ')
+  const script = ROLE_COMMANDS.map((command) => `local_cli ${command}`).join('; ')
   const roles = await Promise.all(
     pods.map(async ({ name }) => {
       const text = await redisShell(kubectl, name, `${script}; true`, options).catch(() => '')
