@@ -1,6 +1,6 @@
 /** What the HTTP service is made of: everything that it needs and does not choose. */
 import type { Ingest } from '../items/pipeline/ingest.ts'
-import type { ItemStore } from '../items/store.ts'
+import type { ServiceStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -24,7 +24,7 @@ export interface HttpOptions {
 
 export interface HttpDeps {
   readonly ingest: Ingest
-  readonly store: ItemStore
+  readonly store: ServiceStore
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Log

@@ -1,31 +1,36 @@
 /**
- * The port to where items live. A store is the only judge of what is a duplicate: it says so after looking at durable
- * data, in the transaction that would have saved the item. Caches and locks above it may save it work, never decide.
+ * The port to the place where items are stored. Only the store decides whether an item is a duplicate. It decides in the
+ * transaction that would save the item, by durable data. Caches and locks in front of it can save it work, but they
+ * never decide.
  *
- * Rules that the contract suite holds every store to:
- * - `put` returns after everything in it is durable, or throws and nothing of it is stored: one transaction.
- * - Within one `put` units are taken in order; an id that an earlier unit created is a duplicate for a later one.
- * - An Idempotency-Key's receipt is written in the same transaction as the items.
- * - `get` and `list` return what was stored, byte for byte, or throw IngotError STORE_CORRUPT.
- * - Every method may throw IngotError STORE_UNAVAILABLE; after it the outcome is unknown and the caller may repeat.
+ * The port has four parts: writer, reader, admin and versioned. `ItemStore` has them all. `ServiceStore` is what the
+ * service needs: a store of an external API cannot list, delete or version its items, so it omits those methods.
+ *
+ * The contract suite enforces these rules for every store:
+ * - `put` returns when everything in it is durable. If it rejects, nothing of it is stored: it is one transaction.
+ * - Within one `put` the units are processed in order. An id that an earlier unit created is a duplicate for a later one.
+ * - The receipt of an Idempotency-Key is written in the same transaction as the items.
+ * - `get` and `list` return what was stored, byte for byte, or reject with IngotError STORE_CORRUPT.
+ * - Every method may reject with IngotError STORE_UNAVAILABLE. Then the outcome is unknown, and the caller may repeat.
  */
 import type { IdentityPolicy } from '../identity/policy.ts'
+import { IngotError } from '../std/error.ts'
 import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
 import type { StoreVersion } from './store-version.ts'
 
-/** A client's Idempotency-Key, to be kept with the answer. */
+/** A client's Idempotency-Key, stored together with the response. */
 export interface IdempotencyRequest {
-  /** Who sent it: keys of different callers never meet. */
+  /** Name of the caller. The same key of two callers is two keys. */
   readonly scope: string
   readonly key: string
-  /** SHA-256 in hex of all that makes two requests the same. */
+  /** SHA-256, in hex, of everything that two equal requests have in common. */
   readonly fingerprint: string
   readonly expiresAtMs: number
   readonly form: ReceiptForm
 }
 
-/** What is stored together. */
+/** Items that are stored together or not at all. */
 export interface Unit {
   readonly collection: Collection
   /** Distinct ids, computed under the collection's policy. */
@@ -34,61 +39,122 @@ export interface Unit {
 }
 
 export type UnitOutcome =
-  /** Outcomes in the order of the unit's items; a duplicate is found by `store`. */
+  /** Outcomes in the order of the unit's items. Duplicates have `foundBy: 'store'`. */
   | { readonly kind: 'stored'; readonly outcomes: readonly ItemOutcome[]; readonly receipt?: Receipt }
-  /** The claim's key was used for the same request before: nothing was stored now. */
+  /** The key was used before, for the same request. Nothing was stored now. */
   | { readonly kind: 'replayed'; readonly receipt: Receipt }
-  /** The claim's key was used for another request: nothing was stored. */
+  /** The key was used before, for another request. Nothing was stored. */
   | { readonly kind: 'key-reused' }
-  /** The claim's key was used before, and what was kept under it is damaged: nothing was stored. */
+  /** The key was used before, and its receipt is damaged. Nothing was stored. */
   | { readonly kind: 'receipt-damaged' }
-  /** The collection has another policy than the unit's ids were made under: nothing of the unit was stored. */
+  /** The collection's policy is not the one that the unit's ids were computed under. Nothing of the unit was stored. */
   | { readonly kind: 'policy-changed' }
 
 export type DefineOutcome = 'defined' | 'unchanged' | 'immutable'
 
 export interface PageRequest {
-  /** Cursor of the page before; absent for the first. */
+  /** `next` of the previous page. Default: the first page. */
   readonly after?: string
-  /** At most so many items, 1 to 1000. */
+  /** Maximum number of items, 1 to 1000. */
   readonly limit: number
 }
 
 export interface Page {
   readonly items: readonly StoredItem[]
-  /** Cursor of the next page; absent on the last. */
+  /** Cursor of the next page. Absent on the last page. */
   readonly next?: string
 }
 
+/** What a store can do. `storeCapabilities` fills in the defaults, which are safe for every store. */
 export interface StoreCapabilities {
-  /** Refuses a duplicate by itself, whoever sends it. */
+  /** The store itself refuses duplicates, for all writers together. Default: false. */
   readonly enforcesUniqueness: boolean
-  /** Whether this process alone changes the store, so that it knows of every deletion. */
+  /** Only this process changes the store, so this process sees every deletion. Default: false. */
   readonly singleWriter: boolean
-  /** How many `put` calls are worth having under way at once. */
+  /** The store keeps the receipts of Idempotency-Keys. Default: false. */
+  readonly keepsReceipts: boolean
+  /** Maximum number of concurrent `put` calls that increase throughput. Default: 1. */
   readonly parallelPuts: number
 }
 
-/** For those who keep knowledge of a store elsewhere. */
+const DEFAULTS: StoreCapabilities = {
+  enforcesUniqueness: false,
+  singleWriter: false,
+  keepsReceipts: false,
+  parallelPuts: 1,
+}
+
+/** Returns the given capabilities, with the documented default for each one that is missing. */
+export function storeCapabilities(given: Partial<StoreCapabilities>): StoreCapabilities {
+  return { ...DEFAULTS, ...given }
+}
+
+export interface StoreWriter {
+  readonly capabilities: StoreCapabilities
+  /** Stores units at wall time `nowMs`. An unknown collection is created with the policy of its unit. */
+  put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]>
+}
+
+export interface StoreReader {
+  /** Resolves to `undefined` for an unknown collection. */
+  collection(name: string): Promise<Collection | undefined>
+  /** Resolves to `undefined` if the collection has no such item. */
+  get(collection: string, id: ItemId): Promise<FoundItem | undefined>
+  /** Returns items in order of creation. Items created while a client pages come last. No item is skipped. */
+  list(collection: string, page: PageRequest): Promise<Page>
+  /** Resolves if the store itself would accept a write now. Locks in front of the store are not checked. */
+  check(): Promise<void>
+}
+
+export interface StoreAdmin {
+  /** Sets the policy of a collection. Resolves to `immutable` if the collection holds items under another policy. */
+  define(name: string, policy: IdentityPolicy): Promise<DefineOutcome>
+  /** Resolves to true if the item existed. After that, the same content is new. */
+  delete(collection: string, id: ItemId): Promise<boolean>
+}
+
+/** Lets caches outside the store find out whether what they hold is still valid. */
 export interface VersionedStore {
-  /** Of the store and of one collection; an unknown one has no deletions. */
+  /** Returns the version of the store and of one collection. An unknown collection has no deletions. */
   version(collection: string): Promise<StoreVersion>
-  /** Begins a new epoch, durably, and says which. */
+  /** Begins a new epoch, durably, and returns its name. */
   beginEpoch(): Promise<string>
 }
 
-export interface ItemStore extends VersionedStore, AsyncDisposable {
-  readonly capabilities: StoreCapabilities
-  /** Stores units at wall time `nowMs`. A collection not yet known comes to be with its unit's policy. */
-  put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]>
-  collection(name: string): Promise<Collection | undefined>
-  /** Sets the policy of a collection; `immutable` when it holds items under another. */
-  define(name: string, policy: IdentityPolicy): Promise<DefineOutcome>
-  get(collection: string, id: ItemId): Promise<FoundItem | undefined>
-  /** Items in the order of their creation. An item created while paging may come last; none is left out. */
-  list(collection: string, page: PageRequest): Promise<Page>
-  /** Whether there was such an item. Afterwards the same content is new. */
-  delete(collection: string, id: ItemId): Promise<boolean>
-  /** Resolves when the store itself would take a write now. Locks in front of it are not asked. */
-  check(): Promise<void>
+export interface ItemStore extends StoreWriter, StoreReader, StoreAdmin, VersionedStore, AsyncDisposable {}
+
+type OptionalMethods = Pick<StoreReader, 'get' | 'list'> & StoreAdmin & VersionedStore
+
+/** A method that a store of the service may omit. */
+export type OptionalMethod = keyof OptionalMethods
+
+/** A store that the service can run on. Every `ItemStore` is one. */
+export interface ServiceStore
+  extends StoreWriter,
+    Pick<StoreReader, 'collection' | 'check'>,
+    Partial<OptionalMethods>,
+    AsyncDisposable {
+  /** For clients: why the store omits a method. Default: a general sentence. */
+  readonly omitted?: Readonly<Partial<Record<OptionalMethod, string>>>
+}
+
+/** Returns true if the store has the method. */
+export function hasMethod<Method extends OptionalMethod>(
+  store: ServiceStore,
+  method: Method,
+): store is ServiceStore & Pick<OptionalMethods, Method> {
+  return store[method] !== undefined
+}
+
+export function isVersioned(store: ServiceStore): store is ServiceStore & VersionedStore {
+  return hasMethod(store, 'version') && hasMethod(store, 'beginEpoch')
+}
+
+/** Returns the store itself. Throws IngotError UNSUPPORTED if it omits the method. */
+export function storeWith<Method extends OptionalMethod>(
+  store: ServiceStore,
+  method: Method,
+): ServiceStore & Pick<OptionalMethods, Method> {
+  if (hasMethod(store, method)) return store
+  throw new IngotError('UNSUPPORTED', store.omitted?.[method] ?? `this store does not support "${method}"`)
 }

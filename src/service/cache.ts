@@ -7,7 +7,7 @@ import { withCache } from '../items/cache/read-through.ts'
 import { createCacheWrites } from '../items/cache/write-behind.ts'
 import { createLeasedItems, createRecentItems, noRecentItems, type RecentItems } from '../items/freshness/recent-ids.ts'
 import { createVersionLeases } from '../items/freshness/version-lease.ts'
-import type { ItemStore } from '../items/store.ts'
+import { isVersioned, type ServiceStore, type StoreWriter } from '../items/store.ts'
 import { createBreaker } from '../std/breaker.ts'
 import { durationOf } from '../std/duration.ts'
 import { IngotError } from '../std/error.ts'
@@ -16,7 +16,7 @@ import type { ServiceDeps } from './deps.ts'
 export interface ServiceCache {
   readonly recent: RecentItems
   /** Where commits go: the store itself, or the store behind the cache. */
-  readonly commits: Pick<ItemStore, 'put' | 'capabilities'>
+  readonly commits: StoreWriter
 }
 
 /**
@@ -26,21 +26,22 @@ export interface ServiceCache {
 const BREAKER = { volume: 5, thresholdPercent: 10, windowMs: 1_000, restMs: 2_000 }
 
 /** As far as what the store tells of its past lets it be believed. Throws IngotError CONFIG_INVALID, REDIS_*. */
-export async function openServiceCache(deps: ServiceDeps, store: ItemStore): Promise<ServiceCache> {
+export async function openServiceCache(deps: ServiceDeps, store: ServiceStore): Promise<ServiceCache> {
   const { config, clock, log } = deps
   const { enforcesUniqueness, singleWriter } = store.capabilities
   if (config.cacheUrl !== undefined) return openCached(deps, store, config.cacheUrl)
   if (singleWriter) return { recent: createRecentItems(config.recentItems), commits: store }
-  if (!enforcesUniqueness) return { recent: noRecentItems, commits: store }
+  // what was deleted elsewhere is known by the store's version alone
+  if (!enforcesUniqueness || !isVersioned(store)) return { recent: noRecentItems, commits: store }
   return {
     recent: createLeasedItems(config.recentItems, createVersionLeases({ store, clock, log }), clock),
     commits: store,
   }
 }
 
-async function openCached(deps: ServiceDeps, store: ItemStore, url: string): Promise<ServiceCache> {
+async function openCached(deps: ServiceDeps, store: ServiceStore, url: string): Promise<ServiceCache> {
   const { config, clock, log, metrics, scope } = deps
-  if (store.capabilities.singleWriter || !store.capabilities.enforcesUniqueness) {
+  if (store.capabilities.singleWriter || !store.capabilities.enforcesUniqueness || !isVersioned(store)) {
     throw new IngotError(
       'CONFIG_INVALID',
       'INGOT_CACHE_URL is set, and this store has no use for it: a cache is for replicas that share a postgres store',

@@ -9,7 +9,7 @@ import type { Authenticate } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
 import type { HttpOptions } from '../http/deps.ts'
 import { createIngest } from '../items/pipeline/ingest.ts'
-import type { ItemStore } from '../items/store.ts'
+import type { ServiceStore } from '../items/store.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
 import { IngotError, reasonOf } from '../std/error.ts'
@@ -24,7 +24,7 @@ import { openServiceStore } from './store.ts'
 
 /** Parts that replace those of the configuration. The service closes the store with itself. */
 export interface ServiceOverrides {
-  readonly store?: ItemStore
+  readonly store?: ServiceStore
   readonly authenticate?: Authenticate
   /** For deadlines and times of day. Default: the system's clock. */
   readonly clock?: Clock
@@ -41,7 +41,7 @@ export interface ServiceOverrides {
 
 export interface Service extends AsyncDisposable {
   readonly app: FastifyInstance
-  readonly store: ItemStore
+  readonly store: ServiceStore
   readonly log: Log
   /** Listens on the address of the configuration. Resolves with the URL. Rejects with IngotError CONFIG_INVALID. */
   listen(): Promise<string>
@@ -107,7 +107,7 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
   }
 }
 
-async function storeOf(deps: Parameters<typeof openServiceStore>[0], given?: ItemStore): Promise<ItemStore> {
+async function storeOf(deps: Parameters<typeof openServiceStore>[0], given?: ServiceStore): Promise<ServiceStore> {
   if (given === undefined) return openServiceStore(deps)
   deps.scope.defer(() => given[Symbol.asyncDispose]())
   return given

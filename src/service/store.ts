@@ -6,7 +6,7 @@ import { DEFAULT_POLICY, type IdentityPolicy, parsePolicy } from '../identity/po
 import { withBatchLocks } from '../items/exclusion/batch-locks.ts'
 import type { ExternalStore } from '../items/exclusion/external-store.ts'
 import { createLockedStore } from '../items/exclusion/locked-store.ts'
-import type { ItemStore } from '../items/store.ts'
+import type { ServiceStore } from '../items/store.ts'
 import { durationOf } from '../std/duration.ts'
 import { type ErrorCode, IngotError } from '../std/error.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -18,7 +18,7 @@ import { openServiceLocker } from './locker.ts'
 const OPEN_MS = 120_000
 
 /** Throws IngotError CONFIG_INVALID for a combination that could not keep the promise, and what a store or lock service throws. */
-export async function openServiceStore(deps: ServiceDeps): Promise<ItemStore> {
+export async function openServiceStore(deps: ServiceDeps): Promise<ServiceStore> {
   refuseIdleAuthorities(deps.config)
   const store = isHttpStore(deps.config) ? await openLocked(deps) : await openArbitrating(deps)
   deps.scope.defer(() => store[Symbol.asyncDispose]())
@@ -34,7 +34,7 @@ function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
   )
 }
 
-async function openArbitrating(deps: ServiceDeps): Promise<ItemStore> {
+async function openArbitrating(deps: ServiceDeps): Promise<ServiceStore> {
   const { config, metrics } = deps
   // before the store, which would have to be closed again
   const locker = config.lockMode === 'always' ? await openServiceLocker(deps) : undefined
@@ -49,7 +49,7 @@ async function openArbitrating(deps: ServiceDeps): Promise<ItemStore> {
   return withBatchLocks(store, locker, { waitMs: durationOf(config.lockWait), onUnlocked: countUnlocked(metrics) })
 }
 
-async function openLocked(deps: ServiceDeps): Promise<ItemStore> {
+async function openLocked(deps: ServiceDeps): Promise<ServiceStore> {
   const { config, clock } = deps
   if (config.lockMode === 'never') {
     throw new IngotError(

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest'
 import { loadConfig } from '../config/load.ts'
 import { type Authenticate, openAccess } from '../http/access.ts'
 import type { HttpOptions } from '../http/deps.ts'
-import type { ItemStore } from '../items/store.ts'
+import { type ItemStore, type ServiceStore, storeWith } from '../items/store.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
 import { createService } from '../service/service.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
@@ -13,7 +13,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 
 export interface TestAppOptions {
   /** Closed with the app. Default: a memory store. */
-  readonly store?: ItemStore
+  readonly store?: ServiceStore
   readonly http?: Partial<HttpOptions>
   readonly authenticate?: Authenticate
   /** For deadlines and times of day. Commits go by the real clock. Default: the real one. */
@@ -32,7 +32,7 @@ export interface LogLine {
 
 export interface TestApp {
   readonly app: FastifyInstance
-  readonly store: ItemStore
+  readonly store: ServiceStore
   readonly log: readonly LogLine[]
   /** Is about to end, as after SIGTERM. */
   leave(): void
@@ -136,11 +136,14 @@ export function overStore(inner: ItemStore, changes: Partial<ItemStore>): ItemSt
   }
 }
 
-async function storedTexts(store: ItemStore, collection: string): Promise<string[]> {
+async function storedTexts(store: ServiceStore, collection: string): Promise<string[]> {
   const texts: string[] = []
   let after: string | undefined
   do {
-    const page = await store.list(collection, { limit: 1_000, ...(after === undefined ? {} : { after }) })
+    const page = await storeWith(store, 'list').list(collection, {
+      limit: 1_000,
+      ...(after === undefined ? {} : { after }),
+    })
     texts.push(...page.items.map((item) => Buffer.from(item.content).toString('latin1')))
     after = page.next
   } while (after !== undefined)

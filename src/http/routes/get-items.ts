@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseContentId } from '../../identity/content-id.ts'
 import type { FoundItem, StoredItem } from '../../items/item.ts'
-import type { PageRequest } from '../../items/store.ts'
+import { type PageRequest, storeWith } from '../../items/store.ts'
 import { IngotError, toFault } from '../../std/error.ts'
 import { admit } from '../access.ts'
 import { isUnread } from '../body/linger.ts'
@@ -113,7 +113,7 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
     async (request, reply) => {
       if (/application\/(x-ndjson|jsonl)/.test(request.headers.accept ?? ''))
         return exportItems(context, request, reply)
-      const page = await context.store.list(request.params.collection, pageOf(request.query))
+      const page = await storeWith(context.store, 'list').list(request.params.collection, pageOf(request.query))
       const items = page.items.map(describe).join(',')
       const next = page.next === undefined ? '' : `,"next":"${page.next}"`
       return reply.header('content-type', 'application/json; charset=utf-8').send(`{"items":[${items}]${next}}`)
@@ -123,7 +123,7 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
 
 async function find(context: RouteContext, request: FastifyRequest<ItemRoute>): Promise<FoundItem> {
   const { collection, id } = request.params
-  const item = parseContentId(id) === undefined ? undefined : await context.store.get(collection, id)
+  const item = parseContentId(id) === undefined ? undefined : await storeWith(context.store, 'get').get(collection, id)
   if (item === undefined) throw missing(request.params)
   return item
 }
@@ -162,7 +162,8 @@ async function exportItems(
   request: FastifyRequest<ListRoute>,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { store, clock, options, log, draining } = context
+  const { clock, options, log, draining } = context
+  const store = storeWith(context.store, 'list')
   const { collection } = request.params
   const headers = {
     'content-type': 'application/x-ndjson',

@@ -10,17 +10,15 @@ import { IngotError } from '../../std/error.ts'
 import type { Mark } from '../freshness/recent-ids.ts'
 import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'
-import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
+import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 import type { CacheKey, Fact } from './cache.ts'
 import type { GuardedCache } from './guarded-cache.ts'
 import { createCacheYield } from './hit-rate.ts'
 import type { CacheMeasures } from './measure.ts'
 import type { CacheWrites, Committed } from './write-behind.ts'
 
-type PutStore = Pick<ItemStore, 'put' | 'capabilities'>
-
 export interface CachedStoreDeps {
-  readonly store: PutStore
+  readonly store: StoreWriter
   readonly cache: GuardedCache
   readonly leases: VersionLeases
   readonly writes: CacheWrites
@@ -37,12 +35,12 @@ interface Sent {
   readonly mark: Mark | undefined
 }
 
-export function withCache(deps: CachedStoreDeps): PutStore {
+export function withCache(deps: CachedStoreDeps): StoreWriter {
   return new CachedStore(deps)
 }
 
-class CachedStore implements PutStore {
-  readonly capabilities: PutStore['capabilities']
+class CachedStore implements StoreWriter {
+  readonly capabilities: StoreWriter['capabilities']
   readonly #deps: CachedStoreDeps
   readonly #yield = createCacheYield()
 

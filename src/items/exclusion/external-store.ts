@@ -29,8 +29,8 @@ export interface ExternalStore extends AsyncDisposable {
   find(item: PreparedItem, under: CallContext): Promise<Lookup>
   /** Rejects with IngotError STORE_UNAVAILABLE; the item may have been saved all the same. */
   save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save>
-  /** Rejects with IngotError UNSUPPORTED when it cannot give contents back. */
-  get(collection: string, id: ItemId): Promise<FoundItem | undefined>
-  /** Resolves when it would answer. */
+  /** Absent if the store cannot return contents. */
+  readonly get?: (collection: string, id: ItemId) => Promise<FoundItem | undefined>
+  /** Resolves if the store responds. */
   check(): Promise<void>
 }

@@ -6,6 +6,7 @@ import { createLocker, type Locker } from '../../lock/locker.ts'
 import { IngotError } from '../../std/error.ts'
 import { createFakeClock, type FakeClock, whileTimePasses } from '../../testing/clock.ts'
 import { item } from '../contract.ts'
+import { hasMethod } from '../store.ts'
 import type { ExternalStore } from './external-store.ts'
 import { createLockedStore } from './locked-store.ts'
 
@@ -189,14 +190,11 @@ test('tells of a failure after every item had its chance', async () => {
   expect(saves).toHaveLength(2)
 })
 
-test('refuses what such a store cannot keep', async () => {
-  const { plain } = naiveBackend()
+test('omits the methods that an external store cannot support', () => {
+  const { get: _, ...plain } = naiveBackend().plain
   const [store] = replicas(plain)
-  const form = { kind: 'single', slots: [] } as const
-  const claim = { scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: 1, form }
-  await expect(store?.put([{ collection, items: [], idempotency: claim }], 1)).rejects.toMatchObject({
-    code: 'UNSUPPORTED',
-  })
-  await expect(store?.define('things', { kind: 'bytes' })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
-  expect(await store?.define('things', DEFAULT_POLICY)).toBe('unchanged')
+  const methods = ['define', 'delete', 'list', 'get', 'version', 'beginEpoch'] as const
+  expect(methods.filter((method) => store !== undefined && hasMethod(store, method))).toEqual([])
+  const [readable] = replicas(naiveBackend().plain)
+  expect(methods.filter((method) => readable !== undefined && hasMethod(readable, method))).toEqual(['get'])
 })

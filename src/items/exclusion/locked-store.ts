@@ -21,7 +21,14 @@ import type { Clock } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
 import type { Collection, ItemOutcome, PreparedItem } from '../item.ts'
-import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
+import {
+  type ItemStore,
+  type OptionalMethod,
+  type ServiceStore,
+  storeCapabilities,
+  type Unit,
+  type UnitOutcome,
+} from '../store.ts'
 import { itemLockKey } from './batch-locks.ts'
 import type { CallContext, ExternalStore, Save } from './external-store.ts'
 
@@ -51,13 +58,22 @@ export interface LockedStoreDeps {
   readonly clock: Clock
 }
 
-export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOptions): ItemStore {
+export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOptions): ServiceStore {
   return new LockedStore(deps, options)
 }
 
-class LockedStore implements ItemStore {
+const OMITTED: Readonly<Partial<Record<OptionalMethod, string>>> = {
+  define: 'policies of this store are set in the configuration of the service',
+  get: 'the mapping of this store has no "get"',
+  list: 'this store cannot list its items',
+  delete: 'this store cannot delete items',
+}
+
+class LockedStore implements ServiceStore {
   // every item waits for itself alone: gathering them would only make them wait for each other
-  readonly capabilities = { enforcesUniqueness: false, singleWriter: false, parallelPuts: Number.POSITIVE_INFINITY }
+  readonly capabilities = storeCapabilities({ parallelPuts: Number.POSITIVE_INFINITY })
+  readonly omitted = OMITTED
+  readonly get?: ItemStore['get']
   readonly #deps: LockedStoreDeps
   readonly #options: LockedStoreOptions
   readonly #closing = new AbortController()
@@ -65,6 +81,8 @@ class LockedStore implements ItemStore {
   constructor(deps: LockedStoreDeps, options: LockedStoreOptions) {
     this.#deps = deps
     this.#options = options
+    const { get } = deps.plain
+    if (get !== undefined) this.get = get
   }
 
   async put(units: readonly Unit[]): Promise<readonly UnitOutcome[]> {
@@ -75,34 +93,9 @@ class LockedStore implements ItemStore {
     return { name, policy: this.#policy(name) }
   }
 
-  async define(name: string, policy: IdentityPolicy): Promise<'unchanged'> {
-    if (samePolicy(this.#policy(name), policy)) return 'unchanged'
-    throw new IngotError('UNSUPPORTED', 'policies of this store are set in the configuration of the service')
-  }
-
-  get(collection: string, id: string): ReturnType<ItemStore['get']> {
-    return this.#deps.plain.get(collection, id)
-  }
-
-  async list(): Promise<never> {
-    throw new IngotError('UNSUPPORTED', 'this store cannot list its items')
-  }
-
-  async delete(): Promise<never> {
-    throw new IngotError('UNSUPPORTED', 'this store cannot delete items')
-  }
-
   /** Of the store alone: replicas share their lock service, and without it reads still go. DECISIONS.md 18. */
   check(): Promise<void> {
     return this.#deps.plain.check()
-  }
-
-  async version(): Promise<never> {
-    throw new IngotError('UNSUPPORTED', 'this store tells nothing of its past')
-  }
-
-  async beginEpoch(): Promise<never> {
-    throw new IngotError('UNSUPPORTED', 'this store tells nothing of its past')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -116,12 +109,6 @@ class LockedStore implements ItemStore {
   }
 
   async #putUnit(unit: Unit): Promise<UnitOutcome> {
-    if (unit.idempotency !== undefined) {
-      throw new IngotError(
-        'UNSUPPORTED',
-        'this store cannot keep answers under an Idempotency-Key; the content itself is the key',
-      )
-    }
     if (!samePolicy(unit.collection.policy, this.#policy(unit.collection.name))) return { kind: 'policy-changed' }
     // all are given their chance before a failure is told: what was saved is found when the rest is sent again
     const settled = await Promise.allSettled(unit.items.map((item) => this.#putItem(unit.collection, item)))

@@ -5,11 +5,11 @@
 
 import type { Clock } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
-import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
+import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 import { type GroupCommit, waitForCapacity } from './group-commit.ts'
 
 export interface DirectCommitOptions {
-  readonly store: Pick<ItemStore, 'put'>
+  readonly store: Pick<StoreWriter, 'put'>
   readonly clock: Clock
   readonly maxPendingItems: number
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../testing/clock.ts'
-import type { Unit, UnitOutcome } from '../store.ts'
+import { storeCapabilities, type Unit, type UnitOutcome } from '../store.ts'
 import { createGroupCommit } from './group-commit.ts'
 
 const collection = { name: 'c', policy: { kind: 'json' } } as const
@@ -25,7 +25,7 @@ function slowStore(parallelPuts = 1) {
       )
       batches.push({ units, commit: () => resolve(outcomes), fail: reject })
     })
-  return { store: { put, capabilities: { enforcesUniqueness: true, singleWriter: true, parallelPuts } }, batches }
+  return { store: { put, capabilities: storeCapabilities({ enforcesUniqueness: true, parallelPuts }) }, batches }
 }
 
 function setUp(options: { parallelPuts?: number; maxPendingItems?: number; maxPendingBytes?: number } = {}) {

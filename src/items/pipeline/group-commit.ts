@@ -14,7 +14,7 @@
 import { failpoint } from '#failpoint'
 import type { Clock, Timer } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
-import type { ItemStore, Unit, UnitOutcome } from '../store.ts'
+import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 
 /** From here on a larger batch is hardly cheaper per item: the fsync is a small part of its time. */
 const FULL_ITEMS = 512
@@ -23,7 +23,7 @@ const MAX_BATCH_BYTES = 8 * 1_024 * 1_024
 const LINGER_MS = 2
 
 export interface GroupCommitOptions {
-  readonly store: Pick<ItemStore, 'put' | 'capabilities'>
+  readonly store: StoreWriter
   readonly clock: Clock
   /** Items that may wait or be under way before submissions are refused. Default: 16384. */
   readonly maxPendingItems?: number

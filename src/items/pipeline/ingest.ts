@@ -3,7 +3,7 @@
  * A submission under a client's Idempotency-Key goes there as a whole, because its answer is kept in the same
  * transaction; every other one through the single flight.
  */
-import { DEFAULT_POLICY, type IdentityPolicy } from '../../identity/policy.ts'
+import { DEFAULT_POLICY, type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import { IngotError } from '../../std/error.ts'
 import { createTurns } from '../../std/turns.ts'
 import type { RecentItems } from '../freshness/recent-ids.ts'
@@ -19,7 +19,7 @@ import {
   refusal,
   renderReceipt,
 } from '../receipt.ts'
-import type { DefineOutcome, IdempotencyRequest, ItemStore } from '../store.ts'
+import { type DefineOutcome, hasMethod, type IdempotencyRequest, type ServiceStore, storeWith } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { createSingleFlight, rememberAll } from './in-flight.ts'
 
@@ -52,7 +52,7 @@ export interface Ingest {
 }
 
 export interface IngestDeps {
-  readonly store: ItemStore
+  readonly store: ServiceStore
   readonly commit: GroupCommit
   readonly recent: RecentItems
 }
@@ -98,6 +98,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     prepared: readonly Prepared[],
     claim: KeyedRequest,
   ): Promise<KeyedResult | undefined> {
+    if (!store.capabilities.keepsReceipts) throw new IngotError('UNSUPPORTED', NO_RECEIPTS)
     const { kind, ...key } = claim
     const { items, slots } = distinct(prepared)
     const form = { kind, slots }
@@ -118,16 +119,26 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
       underPolicy(submission, (collection, prepared) => putClaimed(collection, prepared, claim)),
     room: (signal) => commit.room(signal),
     async define(collection, policy) {
-      const outcome = await store.define(collection, policy)
+      const outcome = await defineIn(store, collection, policy)
       known.delete(collection)
       return outcome
     },
     async remove(collection, id) {
-      const removed = await store.delete(collection, id)
+      const removed = await storeWith(store, 'delete').delete(collection, id)
       await recent.forget(collection, id)
       return removed
     },
   }
+}
+
+const NO_RECEIPTS = 'this store cannot keep answers under an Idempotency-Key; the content itself is the key'
+
+/** A store whose policies are fixed accepts the policy that the collection has. */
+async function defineIn(store: ServiceStore, name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
+  if (hasMethod(store, 'define')) return store.define(name, policy)
+  const known = await store.collection(name)
+  if (known !== undefined && samePolicy(known.policy, policy)) return 'unchanged'
+  return storeWith(store, 'define').define(name, policy)
 }
 
 function refuseWhole(submission: Submission, prepared: readonly Prepared[]): void {

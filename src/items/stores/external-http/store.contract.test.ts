@@ -70,9 +70,9 @@ test('gives back what the mapping says how to get, without a time that nobody to
       .writeHead(request.url?.endsWith('gone') === true ? 404 : 200, { 'content-type': 'text/plain' })
       .end('as it came')
   })
-  const found = await server.get('things', 'j1-ab')
+  const found = await server.get?.('things', 'j1-ab')
   expect(found).toEqual({ id: 'j1-ab', media: 'text/plain', content: Buffer.from('as it came') })
-  expect(await server.get('things', 'j1-gone')).toBeUndefined()
+  expect(await server.get?.('things', 'j1-gone')).toBeUndefined()
 })
 
 test.for([412, 409])('takes %i for a stale fence', async (status) => {

@@ -35,6 +35,7 @@ export function createHttpStore(options: HttpStoreOptions): ExternalStore {
 
 class HttpStore implements ExternalStore {
   readonly fences: boolean
+  readonly get?: (collection: string, id: ItemId) => Promise<FoundItem | undefined>
   readonly #options: HttpStoreOptions
   readonly #wire: Wire
   readonly #base: string
@@ -45,6 +46,8 @@ class HttpStore implements ExternalStore {
     this.#options = options
     this.#clock = clock
     this.fences = mapping.fencing
+    const { get } = mapping
+    if (get !== undefined) this.get = (collection, id) => this.#get(get.url, collection, id)
     this.#base = url.endsWith('/') ? url : `${url}/`
     const trust = ca === undefined ? {} : { ca }
     const tls = url.startsWith('https:') ? trust : undefined
@@ -76,10 +79,8 @@ class HttpStore implements ExternalStore {
     return { kind: 'saved', firstSeenMs: firstSeen(answer, save.firstSeen) ?? nowMs }
   }
 
-  async get(collection: string, id: ItemId): Promise<FoundItem | undefined> {
-    const { get } = this.#options.mapping
-    if (get === undefined) throw new IngotError('UNSUPPORTED', 'the mapping of this store has no "get"')
-    const url = fill(get.url, { collection, id, digest: digestOf(id) }, encodeURIComponent)
+  async #get(address: string, collection: string, id: ItemId): Promise<FoundItem | undefined> {
+    const url = fill(address, { collection, id, digest: digestOf(id) }, encodeURIComponent)
     const answer = await this.#call({ method: 'GET', url })
     if (answer.status === 404) return undefined
     if (answer.status !== 200) throw unexpected('get', answer)

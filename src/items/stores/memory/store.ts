@@ -9,7 +9,16 @@ import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '
 import { createItemCheck } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
 import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
-import type { DefineOutcome, IdempotencyRequest, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
+import {
+  type DefineOutcome,
+  type IdempotencyRequest,
+  type ItemStore,
+  type Page,
+  type PageRequest,
+  storeCapabilities,
+  type Unit,
+  type UnitOutcome,
+} from '../../store.ts'
 import type { StoreVersion } from '../../store-version.ts'
 
 interface Kept {
@@ -36,7 +45,7 @@ export function createMemoryStore(): ItemStore {
 }
 
 class MemoryStore implements ItemStore {
-  readonly capabilities = { enforcesUniqueness: true, singleWriter: true, parallelPuts: 1 }
+  readonly capabilities = storeCapabilities({ enforcesUniqueness: true, singleWriter: true, keepsReceipts: true })
   readonly #shelves = new Map<string, Shelf>()
   readonly #receipts = new Map<string, KeptReceipt>()
   #places = 0

@@ -12,7 +12,15 @@ import { createScope } from '../../../std/scope.ts'
 import type { Collection, ItemId, StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
-import type { DefineOutcome, ItemStore, Page, PageRequest, Unit, UnitOutcome } from '../../store.ts'
+import {
+  type DefineOutcome,
+  type ItemStore,
+  type Page,
+  type PageRequest,
+  storeCapabilities,
+  type Unit,
+  type UnitOutcome,
+} from '../../store.ts'
 import type { StoreVersion } from '../../store-version.ts'
 import { collectionChecksum, itemOfRow, policyOfRow } from './checked.ts'
 import { flag, number, onlyRow, type Row, text } from './columns.ts'
@@ -79,7 +87,11 @@ async function refuseForgetful(transactions: Transactions): Promise<void> {
 }
 
 class PostgresStore implements ItemStore {
-  readonly capabilities = { enforcesUniqueness: true, singleWriter: false, parallelPuts: PARALLEL_PUTS }
+  readonly capabilities = storeCapabilities({
+    enforcesUniqueness: true,
+    keepsReceipts: true,
+    parallelPuts: PARALLEL_PUTS,
+  })
   readonly #check = createItemCheck()
   readonly #put: Put
   readonly #transactions: Transactions

@@ -5,7 +5,7 @@
 import { parsePolicy, policyText } from '../../../identity/policy.ts'
 import { createScope } from '../../../std/scope.ts'
 import { itemKey } from '../../item-key.ts'
-import type { ItemStore, PageRequest } from '../../store.ts'
+import { type ItemStore, type PageRequest, storeCapabilities } from '../../store.ts'
 import { lockFolder } from './folder-lock.ts'
 import { packBatch, unpackOutcome } from './protocol.ts'
 import { type StoreThread, startStoreThread } from './thread.ts'
@@ -32,7 +32,12 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
 function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, close: () => Promise<void>): ItemStore {
   return {
     // the next batch is packed and sent while the last one commits; more would only wait
-    capabilities: { enforcesUniqueness: true, singleWriter: true, parallelPuts: 2 },
+    capabilities: storeCapabilities({
+      enforcesUniqueness: true,
+      singleWriter: true,
+      keepsReceipts: true,
+      parallelPuts: 2,
+    }),
     async put(units, nowMs) {
       const batch = packBatch(units, (unit) => policyText(unit.collection.policy))
       const packed = await writer.call('put', { batch, nowMs }, [batch.bytes.buffer])
