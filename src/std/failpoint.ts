@@ -1,5 +1,5 @@
 /**
- * Named places where a fault can be forced. In shipped code each is an empty function: the real one is only resolved
+ * Named places where tests inject failures. In shipped code these functions do nothing: the real ones are resolved only
  * under `node --conditions=failpoints` (see `imports` in package.json), which tests and drills use.
  */
 
@@ -36,7 +36,15 @@ export function replaceable<N extends keyof Replaceable>(_name: N, value: Replac
   return value
 }
 
-/** Whether the fault of that name is switched on. Always false in shipped code. */
+/** A part of the service that tests can replace by a mutant. The mutants are in src/testing/mutants.ts. */
+export type MutablePart = 'cached-store' | 'group-commit' | 'locked-store' | 'sqlite-store'
+
+/** Returns `part`. Under the condition, returns it with the mutants that are switched on. */
+export function orMutant<T>(_name: MutablePart, part: T): T {
+  return part
+}
+
+/** Returns true if the failure of that name is switched on. Always false in shipped code. */
 export function failpoint(_name: FailpointName): boolean {
   return false
 }

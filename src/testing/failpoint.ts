@@ -5,7 +5,8 @@
  */
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import type { FailpointName, Replaceable } from '../std/failpoint.ts'
+import type { FailpointName, MutablePart, Replaceable } from '../std/failpoint.ts'
+import { MUTANTS } from './mutants.ts'
 
 const on = new Set((process.env['INGOT_FAILPOINTS'] ?? '').split(',').filter((name) => name !== ''))
 const folder = [...on].find((name) => isAbsolute(name))
@@ -33,6 +34,15 @@ export function replaceable<N extends keyof Replaceable>(name: N, value: Replace
 function swap(text: string, right: string, wrong: string): string {
   if (!text.includes(right)) throw new Error(`the mutation does not apply: "${right}" is gone`)
   return text.replace(right, wrong)
+}
+
+/** Returns `part` with the mutants that INGOT_FAILPOINTS names, or `part` itself. */
+export function orMutant<T>(name: MutablePart, part: T): T {
+  const chosen: readonly unknown[] = Object.entries(MUTANTS[name]).flatMap(([mutant, apply]) =>
+    on.has(mutant) ? [apply] : [],
+  )
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the name determines the type of the part
+  return (chosen as readonly ((part: T) => T)[]).reduce((changed, apply) => apply(changed), part)
 }
 
 function meet(file: string): void {

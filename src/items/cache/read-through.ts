@@ -5,7 +5,7 @@
  *
  * Units with an Idempotency-Key go to the store whole: their answer is kept in the same transaction.
  */
-import { failpoint } from '#failpoint'
+import { orMutant } from '#failpoint'
 import { IngotError } from '../../std/error.ts'
 import type { Mark } from '../freshness/recent-ids.ts'
 import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
@@ -36,7 +36,7 @@ interface Sent {
 }
 
 export function withCache(deps: CachedStoreDeps): StoreWriter {
-  return new CachedStore(deps)
+  return new CachedStore(orMutant('cached-store', deps))
 }
 
 class CachedStore implements StoreWriter {
@@ -52,7 +52,6 @@ class CachedStore implements StoreWriter {
   async put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
     const known = await this.#lookUp(units)
     const sent = units.flatMap((unit, at) => this.#send(unit, at, known.get(unit)))
-    if (failpoint('cache/write-before-commit')) await this.#writeEarly(sent, nowMs)
     const stored =
       sent.length === 0
         ? []
@@ -83,14 +82,15 @@ class CachedStore implements StoreWriter {
 
   /** By the leases of now, not of when the question was sent. */
   #judge(asked: readonly Unit[], facts: readonly (Fact | undefined)[]): ReadonlyMap<Unit, Known> {
-    const believes = createBelief()
     const known = new Map<Unit, Known>()
     let from = 0
     let hits = 0
     for (const unit of asked) {
       const lease = this.#leaseOf(unit)
       const own = facts.slice(from, (from += unit.items.length))
-      const outcomes = own.map((fact) => (fact !== undefined && believes(fact, lease) ? duplicate(fact) : undefined))
+      const outcomes = own.map((fact) =>
+        fact !== undefined && lease !== undefined && believes(fact, lease) ? duplicate(fact) : undefined,
+      )
       hits += outcomes.filter((outcome) => outcome !== undefined).length
       known.set(unit, outcomes)
     }
@@ -117,26 +117,11 @@ class CachedStore implements StoreWriter {
     if (mark === undefined || outcome.kind !== 'stored') return
     this.#deps.writes.add(mark, committed(unit.items, outcome.outcomes))
   }
-
-  /** The sabotage of that name: what is not committed yet is told. */
-  async #writeEarly(sent: readonly Sent[], firstSeenMs: number): Promise<void> {
-    for (const { unit, mark } of sent) {
-      const lease = this.#leaseOf(unit)
-      const items = unit.items.map(({ id }) => ({ id, firstSeenMs }))
-      if (mark !== undefined && lease !== undefined) await this.#deps.writes.write(mark, items, lease)
-    }
-  }
 }
 
-/** Whether a fact says that the item is there now. */
-function createBelief(): (fact: Fact, lease: VersionLease | undefined) => boolean {
-  const anyEpoch = failpoint('cache/ignore-epoch')
-  const anyDeletes = failpoint('cache/ignore-deletes')
-  return (fact, lease) => {
-    if (lease === undefined) return false
-    const isPast = fact.epoch === lease.epoch && fact.position <= lease.position
-    return (isPast || anyEpoch) && (fact.deletes === lease.deletes || anyDeletes)
-  }
+/** Returns true if the fact proves that the item is in the store now. */
+function believes(fact: Fact, lease: VersionLease): boolean {
+  return fact.epoch === lease.epoch && fact.position <= lease.position && fact.deletes === lease.deletes
 }
 
 function keysOf({ collection, items }: Unit): readonly CacheKey[] {

@@ -11,8 +11,7 @@
  * Without fences in the store this is as good as the leases are: a holder that was stopped between its check and its
  * save can save a second time. GUARANTEES.md says so.
  */
-import { randomUUID } from 'node:crypto'
-import { failpoint } from '#failpoint'
+import { failpoint, orMutant } from '#failpoint'
 import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import type { Grant } from '../../lock/engine/grant.ts'
 import { LockError } from '../../lock/lock-error.ts'
@@ -30,7 +29,7 @@ import {
   type UnitOutcome,
 } from '../store.ts'
 import { itemLockKey } from './batch-locks.ts'
-import type { CallContext, ExternalStore, Save } from './external-store.ts'
+import type { ExternalStore } from './external-store.ts'
 
 /** A holder is followed at most so often for one item in one call. */
 const MAX_STALE = 5
@@ -59,7 +58,7 @@ export interface LockedStoreDeps {
 }
 
 export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOptions): ServiceStore {
-  return new LockedStore(deps, options)
+  return new LockedStore(orMutant('locked-store', deps), options)
 }
 
 const OMITTED: Readonly<Partial<Record<OptionalMethod, string>>> = {
@@ -151,32 +150,20 @@ class LockedStore implements ServiceStore {
   }
 
   #acquire(key: string): Promise<Grant> {
-    // a lock that nobody else asks for is none
-    const wanted = failpoint('lock/none') ? `${key}/${randomUUID()}` : key
-    return this.#deps.locker.acquire(wanted, { waitMs: this.#options.waitMs, signal: this.#closing.signal })
+    return this.#deps.locker.acquire(key, { waitMs: this.#options.waitMs, signal: this.#closing.signal })
   }
 
   async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
     const { plain, clock } = this.#deps
-    const fenced = plain.fences && !failpoint('lock/ignore-fence')
-    const under = { collection, fence: fenced ? grant.fence : undefined, signal: grant.signal }
-    const look = await plain.find(item, failpoint('lock/fence-only-save') ? { ...under, fence: undefined } : under)
+    const under = { collection, fence: plain.fences ? grant.fence : undefined, signal: grant.signal }
+    const look = await plain.find(item, under)
     if (look.kind === 'stale') return 'stale'
     if (look.kind === 'found') return { kind: 'duplicate', firstSeenMs: look.firstSeenMs, foundBy: 'store' }
     grant.assertHeld()
     failpoint('before-commit')
-    const save = await this.#save(item, under, clock.wallMs())
+    const save = await plain.save(item, under, clock.wallMs())
     failpoint('after-commit')
     return save.kind === 'stale' ? 'stale' : { kind: 'created', firstSeenMs: save.firstSeenMs }
-  }
-
-  #save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save> {
-    const { plain } = this.#deps
-    const save = plain.save(item, under, nowMs)
-    if (failpoint('lock/time-out-is-failure')) return save.catch(() => plain.save(item, under, nowMs))
-    if (!failpoint('lock/answer-before-save')) return save
-    save.catch(() => {})
-    return Promise.resolve({ kind: 'saved', firstSeenMs: nowMs })
   }
 }
 

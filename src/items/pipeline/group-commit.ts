@@ -11,7 +11,7 @@
  * Source of the half: the rule of thumb for PostgreSQL's commit_delay, half the time of a commit, taken by count
  * instead, because a count needs no knowledge of the disk.
  */
-import { failpoint } from '#failpoint'
+import { failpoint, orMutant } from '#failpoint'
 import type { Clock, Timer } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
@@ -51,7 +51,7 @@ interface Waiting {
 }
 
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
-  return new AdaptiveGroupCommit(options)
+  return new AdaptiveGroupCommit(orMutant('group-commit', options))
 }
 
 class AdaptiveGroupCommit implements GroupCommit {
@@ -148,8 +148,7 @@ class AdaptiveGroupCommit implements GroupCommit {
     const startMs = clock.monotonicMs()
     const units = batch.map((waiting) => waiting.unit)
     failpoint('before-commit')
-    const put = outcomesOf(store.put(units, clock.wallMs()))
-    const result = failpoint('commit/answer-before-commit') ? allCreated(units, clock.wallMs()) : await put
+    const result = await outcomesOf(store.put(units, clock.wallMs()))
     failpoint('after-commit')
     // before anybody hears of it: who sends its next item at once is not part of this load
     this.#settled(batch, items)
@@ -168,12 +167,6 @@ class AdaptiveGroupCommit implements GroupCommit {
 }
 
 type PutResult = { readonly outcomes: readonly UnitOutcome[] } | { readonly failure: unknown }
-
-/** What is answered by one who does not wait for the store. */
-function allCreated(units: readonly Unit[], firstSeenMs: number): PutResult {
-  const created = { kind: 'created', firstSeenMs } as const
-  return { outcomes: units.map(({ items }) => ({ kind: 'stored', outcomes: items.map(() => created) })) }
-}
 
 async function outcomesOf(put: Promise<readonly UnitOutcome[]>): Promise<PutResult> {
   try {

@@ -52,10 +52,13 @@ export async function provideImages(
   })
 }
 
+/** What a sabotaged build has beside the shipped one. */
+const FILES = ['failpoint.ts', 'mutants.ts']
+
 async function buildSabotaged(docker: Docker, sabotage: Sabotage, signal: AbortSignal): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-sabotage-'))
   try {
-    cpSync(join(ROOT, 'src', 'testing', 'failpoint.ts'), join(folder, 'failpoint.ts'))
+    for (const file of FILES) cpSync(join(ROOT, 'src', 'testing', file), join(folder, file))
     // the image's Node runs TypeScript as it is
     const imports = { '#failpoint': { failpoints: './failpoint-on.ts', default: './std/failpoint.js' } }
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports }))
@@ -69,6 +72,7 @@ async function buildSabotaged(docker: Docker, sabotage: Sabotage, signal: AbortS
 function dockerfile(failpoints: readonly FailpointName[]): string {
   return `FROM ${imageOf(TAGS.shipped)}
 COPY failpoint.ts /app/dist/failpoint-on.ts
+COPY mutants.ts /app/dist/mutants.ts
 COPY package.json /app/dist/package.json
 ENV NODE_OPTIONS=--conditions=failpoints INGOT_FAILPOINTS=${failpoints.join(',')}
 `

@@ -2,6 +2,7 @@
  * The embedded store: one SQLite file in a folder that one process owns. What `put` answered survives the death of
  * the process and of the machine's power: the answer leaves after COMMIT has fsync'd the log.
  */
+import { orMutant } from '#failpoint'
 import { parsePolicy, policyText } from '../../../identity/policy.ts'
 import { createScope } from '../../../std/scope.ts'
 import { itemKey } from '../../item-key.ts'
@@ -22,7 +23,10 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
     let reader: Promise<StoreThread> | undefined
     const read = (): Promise<StoreThread> => (reader ??= startStoreThread({ folder, role: 'reader' }))
     scope.defer(async () => (await reader)?.close())
-    return sqliteStore(writer, read, () => scope.close())
+    return orMutant(
+      'sqlite-store',
+      sqliteStore(writer, read, () => scope.close()),
+    )
   } catch (failure) {
     await scope.close()
     throw failure

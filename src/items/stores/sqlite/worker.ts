@@ -3,7 +3,6 @@
  * answers after its COMMIT; the reader's answers questions meanwhile. SQLite's calls block, which is why they are here.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { failpoint } from '#failpoint'
 import { systemClock, type Timer } from '../../../std/clock.ts'
 import { IngotError, reasonOf } from '../../../std/error.ts'
 import { openForReading, openForWriting } from './database.ts'
@@ -18,10 +17,7 @@ export interface StoreThreadData {
   readonly role: 'writer' | 'reader'
 }
 
-type Handlers = { readonly [M in Method]?: (args: Methods[M]['args'], early: Early) => Methods[M]['result'] }
-
-/** Sends a result before its time. */
-type Early = (value: unknown) => void
+type Handlers = { readonly [M in Method]?: (args: Methods[M]['args']) => Methods[M]['result'] }
 
 function writerHandlers(folder: string): Handlers {
   const db = openForWriting(folder)
@@ -29,13 +25,7 @@ function writerHandlers(folder: string): Handlers {
   const versions = createVersion(db)
   const filling = fillAtLeisure(() => writer.fill())
   return {
-    put: ({ batch, nowMs }, early) =>
-      writer.transaction(
-        () => writer.put(batch, nowMs),
-        (outcomes) => {
-          if (failpoint('sqlite/answer-before-commit')) answerTooEarly(() => early(outcomes))
-        },
-      ),
+    put: ({ batch, nowMs }) => writer.transaction(() => writer.put(batch, nowMs)),
     collection: ({ name }) => writer.policy(name),
     define: ({ name, policy }) => writer.transaction(() => writer.define(name, policy)),
     delete: ({ collection, key }) => writer.transaction(() => writer.delete(collection, key)),
@@ -80,24 +70,17 @@ function done(work: () => void): undefined {
   work()
 }
 
-/** For the fail point: what a store would be that answers first and commits a little later. */
-function answerTooEarly(send: () => void): void {
-  send()
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
-}
-
 function failure(seq: number, thrown: unknown): Answer {
   const message = thrown instanceof IngotError ? thrown.message : `the embedded store failed: ${reasonOf(thrown)}`
   return { seq, ok: false, code: codeOf(thrown), message }
 }
 
-function answer(handlers: Handlers, request: Request, send: (answer: Answer) => void): Answer {
+function answer(handlers: Handlers, request: Request): Answer {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a Request's method and args belong together
-    const handle = handlers[request.method] as ((args: Request['args'], early: Early) => unknown) | undefined
+    const handle = handlers[request.method] as ((args: Request['args']) => unknown) | undefined
     if (handle === undefined) throw new RangeError(`no method ${request.method} here`)
-    const early: Early = (value) => send({ seq: request.seq, ok: true, value })
-    return { seq: request.seq, ok: true, value: handle(request.args, early) }
+    return { seq: request.seq, ok: true, value: handle(request.args) }
   } catch (thrown) {
     return failure(request.seq, thrown)
   }
@@ -106,7 +89,7 @@ function answer(handlers: Handlers, request: Request, send: (answer: Answer) => 
 function serve(port: NonNullable<typeof parentPort>, data: StoreThreadData): void {
   const handlers = data.role === 'writer' ? writerHandlers(data.folder) : readerHandlers(data.folder)
   port.on('message', (request: Request) => {
-    port.postMessage(answer(handlers, request, (early) => port.postMessage(early)))
+    port.postMessage(answer(handlers, request))
     if (request.method === 'close') port.close()
   })
   port.postMessage({ seq: 0, ok: true, value: undefined } satisfies Answer)

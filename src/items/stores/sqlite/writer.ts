@@ -24,7 +24,7 @@ import { createReceipts } from './receipts.ts'
 
 export interface Writer {
   /** Runs `work` as one transaction: when this returns all of it is durable; when it throws, nothing of it is. */
-  transaction<T>(work: () => T, beforeCommit?: (result: T) => void): T
+  transaction<T>(work: () => T): T
   put(batch: PackedBatch, nowMs: number): readonly PackedOutcome[]
   policy(collection: string): string | undefined
   define(collection: string, policy: string): DefineOutcome
@@ -44,12 +44,11 @@ export function createWriter(db: DatabaseSync): Writer {
   const remove = db.prepare('DELETE FROM items WHERE place = ?')
   const anyItem = db.prepare('SELECT 1 FROM items WHERE collection = ? LIMIT 1')
 
-  function transaction<T>(work: () => T, beforeCommit?: (result: T) => void): T {
+  function transaction<T>(work: () => T): T {
     db.exec('BEGIN IMMEDIATE')
     try {
       const result = work()
       collections.save()
-      beforeCommit?.(result)
       db.exec('COMMIT')
       return result
     } catch (failure) {
