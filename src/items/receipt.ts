@@ -79,6 +79,13 @@ export function receiptOf(kind: ReceiptForm['kind'], results: readonly ItemResul
   return renderEntries(kind, results.map(toEntry))
 }
 
+/** Returns the id in a replayed receipt of one created item, `undefined` for any other receipt. */
+export function createdIdOf({ status, body }: Receipt): ItemId | undefined {
+  if (status !== 201) return undefined
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- rendered by renderEntries, and checked by the store
+  return (JSON.parse(body) as { id: ItemId }).id
+}
+
 function toEntry(result: ItemResult): Entry {
   return result.kind === 'refused' ? refusal(result.fault) : result
 }

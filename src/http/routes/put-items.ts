@@ -2,8 +2,9 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failpoint } from '#failpoint'
+import type { ItemId, ItemResult } from '../../items/item.ts'
 import type { RawContent } from '../../items/prepare.ts'
-import { type Receipt, receiptOf } from '../../items/receipt.ts'
+import { createdIdOf, type Entry, type Receipt, receiptOf } from '../../items/receipt.ts'
 import { IngotError } from '../../std/error.ts'
 import { admit, callerOf } from '../access.ts'
 import { mediaOf } from '../body/bodies.ts'
@@ -139,7 +140,7 @@ async function put(context: RouteContext, exchange: Exchange, what: Put): Promis
   const submitted = context.ingest.submit({ collection: request.params.collection, ...what })
   const results = await withinWait(submitted, preferredWaitMs(request), context.clock)
   context.counts.items(what.kind, results)
-  return send(exchange, receiptOf(what.kind, results))
+  return send(exchange, receiptOf(what.kind, results), createdId(results[0]))
 }
 
 async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put, key: string): Promise<FastifyReply> {
@@ -150,11 +151,11 @@ async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put,
   switch (result.kind) {
     case 'stored':
       context.counts.items(what.kind, result.entries)
-      return send(exchange, result.receipt)
+      return send(exchange, result.receipt, createdId(result.entries[0]))
     case 'replayed':
       context.counts.replayed()
       exchange.reply.header('idempotency-replayed', 'true')
-      return send(exchange, result.receipt)
+      return send(exchange, result.receipt, createdIdOf(result.receipt))
     case 'key-reused':
       throw new IngotError('IDEMPOTENCY_KEY_REUSED', 'the Idempotency-Key was used for another request')
     default:
@@ -162,12 +163,15 @@ async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put,
   }
 }
 
-function send(exchange: Exchange, receipt: Receipt): FastifyReply {
+function createdId(result: ItemResult | Entry | undefined): ItemId | undefined {
+  return result?.kind === 'created' ? result.id : undefined
+}
+
+/** Sends the receipt. A receipt of one created item also gets the item's address, made of `id`. */
+function send(exchange: Exchange, receipt: Receipt, id: ItemId | undefined): FastifyReply {
   const { reply, request } = exchange
   failpoint('before-answer')
-  if (receipt.status === 201) {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by renderReceipt
-    const { id } = JSON.parse(receipt.body) as { id: string }
+  if (receipt.status === 201 && id !== undefined) {
     reply.header('location', `/v1/collections/${request.params.collection}/items/${id}`)
   }
   return reply.code(receipt.status).header('content-type', 'application/json; charset=utf-8').send(receipt.body)
