@@ -38,9 +38,8 @@ function swap(text: string, right: string, wrong: string): string {
 
 /** Returns `part` with the mutants that INGOT_FAILPOINTS names, or `part` itself. */
 export function orMutant<T>(name: MutablePart, part: T): T {
-  const chosen: readonly unknown[] = Object.entries(MUTANTS[name]).flatMap(([mutant, apply]) =>
-    on.has(mutant) ? [apply] : [],
-  )
+  const mutants: Readonly<Record<string, unknown>> = MUTANTS[name]
+  const chosen = Object.entries(mutants).flatMap(([mutant, apply]) => (on.has(mutant) ? [apply] : []))
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the name determines the type of the part
   return (chosen as readonly ((part: T) => T)[]).reduce((changed, apply) => apply(changed), part)
 }

@@ -39,15 +39,15 @@ test.each([
   ['an export', 'GET', ITEMS, { accept: 'application/x-ndjson' }, 'this store cannot list its items'],
   ['a deletion', 'DELETE', ITEM, {}, 'this store cannot delete items'],
   ['an item, without "get" in the mapping', 'GET', ITEM, {}, 'the mapping of this store has no "get"'],
-] as const)('refuses %s', async (_what, method, url, headers, detail) => {
+] as const)('refuses %s', async (...[, method, url, headers, detail]) => {
   const { app } = await openExternal()
   expect(problem(await app.inject({ method, url, headers }))).toEqual(unsupported(detail))
 })
 
 test('returns an item if the store can', async () => {
   const content = Buffer.from('1')
-  const { get } = await openExternal({ get: async (_, id) => ({ id, media: 'application/json', content }) })
-  expect((await get(ITEM)).body).toBe('1')
+  const app = await openExternal({ get: async (_, id) => ({ id, media: 'application/json', content }) })
+  expect((await app.get(ITEM)).body).toBe('1')
 })
 
 test('refuses another policy, and accepts the one that the configuration sets', async () => {
@@ -66,9 +66,9 @@ test('refuses another policy, and accepts the one that the configuration sets', 
 
 test('refuses an Idempotency-Key, and saves nothing', async () => {
   let saves = 0
-  const { post } = await openExternal({ save: async () => ({ kind: 'saved', firstSeenMs: ++saves }) })
+  const app = await openExternal({ save: async () => ({ kind: 'saved', firstSeenMs: ++saves }) })
   const detail = 'this store cannot keep answers under an Idempotency-Key; the content itself is the key'
-  expect(problem(await post(ITEMS, '1', { 'idempotency-key': 'k' }))).toEqual(unsupported(detail))
+  expect(problem(await app.post(ITEMS, '1', { 'idempotency-key': 'k' }))).toEqual(unsupported(detail))
   expect(saves).toBe(0)
-  expect((await post(ITEMS, '1')).statusCode).toBe(201)
+  expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
 })

@@ -118,11 +118,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     submitClaimed: (submission, claim) =>
       underPolicy(submission, (collection, prepared) => putClaimed(collection, prepared, claim)),
     room: (signal) => commit.room(signal),
-    async define(collection, policy) {
-      const outcome = await defineIn(store, collection, policy)
-      known.delete(collection)
-      return outcome
-    },
+    define: (collection, policy) => defineIn(store, collection, policy).finally(() => known.delete(collection)),
     async remove(collection, id) {
       const removed = await storeWith(store, 'delete').delete(collection, id)
       await recent.forget(collection, id)
