@@ -1,7 +1,6 @@
 /**
- * The answer to a submission, as the client gets it. It is a pure function of what was sent and what became of it,
- * so that a store can compute it inside the transaction and keep it under the client's Idempotency-Key: a repeated
- * request is then answered with the very same bytes.
+ * The response to a submission. It is a pure function of the request and its outcomes, so a store can compute it inside
+ * the transaction and store it under the client's Idempotency-Key. A repeated request then gets the same bytes.
  */
 import { checksumOf } from './checksum.ts'
 import type { ItemId, ItemOutcome, ItemResult } from './item.ts'
@@ -12,7 +11,7 @@ export interface Receipt {
   readonly body: string
 }
 
-/** The row of a kept answer, besides the answer. */
+/** The other columns of a stored receipt. */
 interface ReceiptHead {
   readonly scope: string
   readonly key: string
@@ -20,17 +19,17 @@ interface ReceiptHead {
   readonly expiresAtMs: number
 }
 
-/** Covers every column of a kept answer. */
+/** Returns the checksum of every column of a stored receipt. */
 export function receiptChecksum({ scope, key, fingerprint, expiresAtMs }: ReceiptHead, receipt: Receipt): number {
   return checksumOf([scope, key, fingerprint, expiresAtMs, receipt.status, receipt.body])
 }
 
-/** Whether this can have been rendered here. */
+/** Returns true if `renderReceipt` could have returned this. */
 export function isAnswer({ status, body }: Receipt): boolean {
   try {
     return (status === 200 || status === 201) && typeof JSON.parse(body) === 'object'
   } catch {
-    // what cannot be parsed is no answer
+    // a receipt is always valid JSON
     return false
   }
 }
@@ -41,19 +40,19 @@ interface Refusal {
   readonly detail: string
 }
 
-/** Where the answer for one content comes from: refused, or the unit's item `at`; `repeat` when an earlier content is the same. */
+/** Source of the outcome of one content: a refusal, or item `at` of the unit. `repeat`: an earlier content is the same. */
 export type ReceiptSlot = Refusal | { readonly kind: 'item'; readonly at: number; readonly repeat: boolean }
 
-/** All that a receipt needs besides the outcomes. Plain data: it crosses threads. */
+/** Everything that a receipt needs besides the outcomes. Plain data, because it is sent to a thread. */
 export interface ReceiptForm {
   readonly kind: 'single' | 'batch'
   readonly slots: readonly ReceiptSlot[]
 }
 
-/** What became of one content, as it is told. */
+/** Outcome of one content, as the client gets it. */
 export type Entry = Refusal | (ItemOutcome & { readonly id: ItemId })
 
-/** The receipt of a unit: `ids` and `outcomes` are those of its items. */
+/** Returns the receipt of a unit. `ids` and `outcomes` are those of its items. */
 export function renderReceipt(form: ReceiptForm, ids: readonly ItemId[], outcomes: readonly ItemOutcome[]): Receipt {
   return renderEntries(form.kind, entriesOf(form, ids, outcomes))
 }
@@ -74,7 +73,7 @@ export function entriesOf(
   })
 }
 
-/** The receipt of results that were never kept. A single one must not be refused: that is a problem body, not a receipt. */
+/** Returns the receipt of results without a key. A single result must not be a refusal, which gets a problem body. */
 export function receiptOf(kind: ReceiptForm['kind'], results: readonly ItemResult[]): Receipt {
   return renderEntries(kind, results.map(toEntry))
 }

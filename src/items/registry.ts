@@ -1,35 +1,34 @@
-/** Scheme of a store URL to store. Adding a store is a folder and a line here. */
+/** Finds the store that a URL names. To add a store, import its registration and add it to `STORES`. */
 import { IngotError } from '../std/error.ts'
 import type { ItemStore } from './store.ts'
+import type { StoreRegistration, StoreSettings } from './store-registration.ts'
+import { EXTERNAL_HTTP_SCHEMES } from './stores/external-http/registration.ts'
+import { memoryStore } from './stores/memory/registration.ts'
+import { postgresStore } from './stores/postgres/registration.ts'
+import { sqliteStore } from './stores/sqlite/registration.ts'
 
-export interface StoreSettings {
-  readonly url: string
-  /** Folder of the embedded store. */
-  readonly data: string
-  /** Where a store that is reached through a pooler is reached without. Default: `url`. */
-  readonly directUrl?: string
-  /** Told, by a store that is shared, of every transaction that the server gave up and that is tried again. */
-  readonly onRetry?: (sqlstate: string) => void
-}
+const STORES: readonly StoreRegistration[] = [memoryStore, sqliteStore, postgresStore]
 
-type Open = (settings: StoreSettings) => Promise<ItemStore>
+const SCHEME = /^([a-z+]+):/
 
-const openPostgres: Open = async (settings) => (await import('./stores/postgres/store.ts')).openPostgresStore(settings)
-
-const STORES: Readonly<Record<string, Open>> = {
-  'memory:': async () => (await import('./stores/memory/store.ts')).createMemoryStore(),
-  'sqlite:': async ({ data }) => (await import('./stores/sqlite/store.ts')).openSqliteStore(data),
-  'postgres:': openPostgres,
-  'postgresql:': openPostgres,
-}
-
-/** Throws IngotError CONFIG_INVALID for a scheme that has no store, and what the store throws that cannot be opened. */
-export function openStore(settings: StoreSettings): Promise<ItemStore> {
-  const [scheme] = /^[a-z+]+:/.exec(settings.url) ?? ['']
-  const open = STORES[scheme]
-  if (open === undefined) {
-    const allowed = Object.keys(STORES).join(', ')
-    throw new IngotError('CONFIG_INVALID', `no store for "${scheme || settings.url}", use one of ${allowed}`)
+/** Opens the store. Rejects with IngotError CONFIG_INVALID for an unknown scheme, and with the store's open error. */
+export async function openStore(settings: StoreSettings): Promise<ItemStore> {
+  const scheme = schemeOf(settings.url)
+  const registration = STORES.find(({ schemes }) => schemes.includes(scheme))
+  if (registration === undefined) {
+    const allowed = STORES.flatMap(({ schemes }) => schemes.map((one) => `${one}:`)).join(', ')
+    const named = scheme === '' ? settings.url : `${scheme}:`
+    throw new IngotError('CONFIG_INVALID', `no store for "${named}", use one of ${allowed}`)
   }
+  const open = await registration.load()
   return open(settings)
+}
+
+/** Returns true if the URL names an external API, which needs locks in front of it. */
+export function isExternalStore(url: string): boolean {
+  return EXTERNAL_HTTP_SCHEMES.includes(schemeOf(url))
+}
+
+function schemeOf(url: string): string {
+  return SCHEME.exec(url)?.[1] ?? ''
 }

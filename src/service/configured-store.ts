@@ -1,19 +1,20 @@
 /** The store that the configuration names, for the commands that use one. */
 import type { Config } from '../config/schema.ts'
-import { openStore, type StoreSettings } from '../items/registry.ts'
+import { isExternalStore, openStore } from '../items/registry.ts'
 import type { ItemStore } from '../items/store.ts'
+import type { StoreSettings } from '../items/store-registration.ts'
 
 type Watch = Pick<StoreSettings, 'onRetry'>
 
-/** Throws what the store throws that cannot be opened. */
+/** Rejects with the store's open error. */
 export function openConfiguredStore(config: Config, watch: Watch = {}): Promise<ItemStore> {
   const { storeUrl: url, data, storeDirectUrl: directUrl } = config
   return openStore({ url, data, ...watch, ...(directUrl === undefined ? {} : { directUrl }) })
 }
 
-/** Whether items live in a system of somebody else's: no command of ours can look into it. */
+/** Returns true if the items are in an external API, which no command can read. */
 export function isHttpStore({ storeUrl }: Config): boolean {
-  return /^https?:/.test(storeUrl)
+  return isExternalStore(storeUrl)
 }
 
 /** Where items are, for people and logs: never with a password. */

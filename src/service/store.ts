@@ -57,17 +57,17 @@ async function openLocked(deps: ServiceDeps): Promise<ServiceStore> {
       'INGOT_LOCK_MODE is "never", but an http store cannot refuse duplicates by itself; use auto',
     )
   }
-  const { plain, policies } = await createPlain(config)
+  const { external: plain, policies } = await createExternal(config)
   const options = { policies, waitMs: durationOf(config.lockWait), defaultPolicy: DEFAULT_POLICY }
-  return createLockedStore({ plain, locker: await openServiceLocker(deps), clock }, options)
+  return createLockedStore({ external: plain, locker: await openServiceLocker(deps), clock }, options)
 }
 
-interface Plain {
-  readonly plain: ExternalStore
+interface External {
+  readonly external: ExternalStore
   readonly policies: ReadonlyMap<string, IdentityPolicy>
 }
 
-async function createPlain({ storeUrl: url, storeMapping, storeCa }: Config): Promise<Plain> {
+async function createExternal({ storeUrl: url, storeMapping, storeCa }: Config): Promise<External> {
   if (storeMapping === undefined) {
     throw new IngotError(
       'CONFIG_INVALID',
@@ -79,7 +79,7 @@ async function createPlain({ storeUrl: url, storeMapping, storeCa }: Config): Pr
   const mapping = parseMapping(loadMapping(storeMapping))
   const policies = Object.entries(mapping.collections).map(([name, policy]) => [name, parsePolicy(policy)] as const)
   const trust = storeCa === undefined ? {} : { ca: readCertificates('INGOT_STORE_CA', storeCa) }
-  return { plain: createHttpStore({ url, mapping, ...trust }), policies: new Map(policies) }
+  return { external: createHttpStore({ url, mapping, ...trust }), policies: new Map(policies) }
 }
 
 function countRetries(metrics: Metrics): (sqlstate: string) => void {

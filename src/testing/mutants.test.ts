@@ -36,7 +36,7 @@ test('only the mutants that INGOT_FAILPOINTS names are applied', async () => {
   vi.resetModules()
   const { orMutant } = await import('./failpoint.ts')
   const { deps } = external()
-  expect(orMutant('locked-store', deps).plain.fences).toBe(false)
+  expect(orMutant('locked-store', deps).external.fences).toBe(false)
   const store = createMemoryStore()
   expect(orMutant('sqlite-store', store)).toBe(store)
   vi.unstubAllEnvs()
@@ -106,7 +106,7 @@ function external(save: () => Promise<void> = async () => {}) {
   const deps: LockedStoreDeps = {
     clock,
     locker: createLocker(createMemoryBackend({ clock }), { ttlMs: 1_000, clock }),
-    plain: {
+    external: {
       fences: true,
       async find(_, { fence }) {
         calls.push({ find: fence })
@@ -136,7 +136,7 @@ test('without the lock two callers hold one key', async () => {
 
 test('the fence is shown to the save alone', async () => {
   const { deps, calls } = external()
-  const { plain } = mutant('locked-store', 'lock/fence-only-save')(deps)
+  const { external: plain } = mutant('locked-store', 'lock/fence-only-save')(deps)
   await plain.find(item(1), under)
   await plain.save(item(1), under, 1)
   expect(calls).toEqual([{ find: undefined }, { save: 7n }])
@@ -147,12 +147,12 @@ test('a save whose outcome is unknown is repeated', async () => {
   const { deps, calls } = external(async () => {
     if (++saves === 1) throw new Error('timed out')
   })
-  await mutant('locked-store', 'lock/time-out-is-failure')(deps).plain.save(item(1), under, 1)
+  await mutant('locked-store', 'lock/time-out-is-failure')(deps).external.save(item(1), under, 1)
   expect(calls).toHaveLength(2)
 })
 
 test('the locked store responds although the save never ends', async () => {
   const { deps } = external(() => new Promise(() => {}))
-  const { plain } = mutant('locked-store', 'lock/answer-before-save')(deps)
+  const { external: plain } = mutant('locked-store', 'lock/answer-before-save')(deps)
   expect(await plain.save(item(1), under, 1)).toEqual({ kind: 'saved', firstSeenMs: 1 })
 })

@@ -59,15 +59,15 @@ export const MUTANTS: Mutants = {
     'lock/none': (deps) => ({ ...deps, locker: withKey(deps.locker, (key) => `${key}/${randomUUID()}`) }),
     'lock/ignore-fence': (deps) => withPlain(deps, { fences: false }),
     'lock/fence-only-save': (deps) =>
-      withPlain(deps, { find: (item, under) => deps.plain.find(item, { ...under, fence: undefined }) }),
+      withPlain(deps, { find: (item, under) => deps.external.find(item, { ...under, fence: undefined }) }),
     'lock/time-out-is-failure': (deps) =>
       withPlain(deps, {
-        save: (...args) => deps.plain.save(...args).catch(() => deps.plain.save(...args)),
+        save: (...args) => deps.external.save(...args).catch(() => deps.external.save(...args)),
       }),
     'lock/answer-before-save': (deps) =>
       withPlain(deps, {
         async save(item, under, nowMs) {
-          deps.plain.save(item, under, nowMs).catch(() => {})
+          deps.external.save(item, under, nowMs).catch(() => {})
           return { kind: 'saved', firstSeenMs: nowMs }
         },
       }),
@@ -123,10 +123,10 @@ function withFacts(deps: CachedStoreDeps, agreed: (lease: Lease) => Partial<Leas
 }
 
 function withPlain(deps: LockedStoreDeps, changes: Partial<ExternalStore>): LockedStoreDeps {
-  const { plain } = deps
+  const { external: plain } = deps
   return {
     ...deps,
-    plain: {
+    external: {
       fences: plain.fences,
       find: (item, under) => plain.find(item, under),
       save: (item, under, nowMs) => plain.save(item, under, nowMs),

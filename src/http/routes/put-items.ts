@@ -147,7 +147,7 @@ async function putUnderKey(context: RouteContext, exchange: Exchange, what: Put,
   const { request, body } = exchange
   const expiresAtMs = context.clock.wallMs() + context.options.idempotencyTtlMs
   const claim = keyedRequestOf(request, callerOf(request), key, { kind: what.kind, body, expiresAtMs })
-  const result = await context.ingest.submitClaimed({ collection: request.params.collection, ...what }, claim)
+  const result = await context.ingest.submitKeyed({ collection: request.params.collection, ...what }, claim)
   switch (result.kind) {
     case 'stored':
       context.counts.items(what.kind, result.entries)

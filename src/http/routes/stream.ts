@@ -139,7 +139,7 @@ class StreamExchange {
   /** Takes the lines of a chunk in portions, because a chunk may hold tens of thousands of tiny ones. */
   async #takeAll(lines: readonly Line[], signal: AbortSignal): Promise<void> {
     for (let from = 0; from < lines.length; from += PORTION_LINES) {
-      await this.#context.ingest.room(signal)
+      await this.#context.ingest.waitForCapacity(signal)
       this.#take(lines.slice(from, from + PORTION_LINES))
       while (this.#openLines > MAX_OPEN_LINES || this.#openBytes > MAX_OPEN_BYTES) await this.#roomForMore(signal)
     }
@@ -202,7 +202,7 @@ class StreamExchange {
       } catch (thrown) {
         if (!(thrown instanceof IngotError) || thrown.code !== 'OVERLOADED') throw thrown
       }
-      await ingest.room(signal)
+      await ingest.waitForCapacity(signal)
     }
   }
 

@@ -21,7 +21,7 @@ function openExternal(changes: Partial<ExternalStore> = {}) {
   const clock = systemClock
   const locker = createLocker(createMemoryBackend({ clock }), { ttlMs: 1_000, clock })
   const options = { policies: new Map(), waitMs: 1_000, defaultPolicy: DEFAULT_POLICY }
-  return openTestApp({ store: createLockedStore({ plain, locker, clock }, options) })
+  return openTestApp({ store: createLockedStore({ external: plain, locker, clock }, options) })
 }
 
 const unsupported = (detail: string) => ({ statusCode: 501, code: 'UNSUPPORTED', detail })

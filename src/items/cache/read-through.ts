@@ -1,9 +1,9 @@
 /**
- * A store behind a cache: of each batch, what the cache states and a lease confirms (see cache.ts) is answered without
- * the store, and the rest goes there. It sits behind the group commit, so that a batch is one question to the cache, and
- * the bounds and the back-pressure of the queue hold for what waits for the cache too.
+ * A store behind a cache. Items that the cache states and a lease confirms (see cache.ts) are duplicates without a query
+ * to the store. The rest of the batch goes to the store. The cache is behind the group commit, so a batch is one request
+ * to the cache, and the queue's bounds and back-pressure include items that wait for the cache.
  *
- * Units with an Idempotency-Key go to the store whole: their answer is kept in the same transaction.
+ * Units with an Idempotency-Key go to the store whole, because their receipt is stored in the same transaction.
  */
 import { orMutant } from '#failpoint'
 import { IngotError } from '../../std/error.ts'
@@ -25,10 +25,10 @@ export interface CachedStoreDeps {
   readonly measures: CacheMeasures
 }
 
-/** What is known of a unit's items, in their order. */
+/** Outcomes of a unit's items that the cache knows, in their order. */
 type Known = readonly (ItemOutcome | undefined)[]
 
-/** A unit, or what is left of it, on its way to the store. */
+/** A unit, or the rest of it, for the store. */
 interface Sent {
   readonly at: number
   readonly unit: Unit
@@ -80,7 +80,7 @@ class CachedStore implements StoreWriter {
     return facts === undefined ? new Map() : this.#judge(asked, facts)
   }
 
-  /** By the leases of now, not of when the question was sent. */
+  /** Uses the leases at the time of the response, not of the request. */
   #judge(asked: readonly Unit[], facts: readonly (Fact | undefined)[]): ReadonlyMap<Unit, Known> {
     const known = new Map<Unit, Known>()
     let from = 0
@@ -104,7 +104,7 @@ class CachedStore implements StoreWriter {
     return this.#deps.leases.noted(unit.collection.name)
   }
 
-  /** What of the unit the cache does not know; nothing when it knows all. */
+  /** Returns the part of the unit that the cache does not know, or nothing if it knows all. */
   #send(unit: Unit, at: number, known: Known = []): readonly Sent[] {
     const items = unit.items.filter((_, index) => known[index] === undefined)
     if (items.length === 0 && unit.items.length > 0) return []
@@ -139,7 +139,7 @@ function committed(items: readonly PreparedItem[], outcomes: readonly ItemOutcom
   })
 }
 
-/** The store's answer for what it got, put among what the cache knew. */
+/** Merges the store's outcomes with those of the cache. */
 function merged(known: Known, answer: UnitOutcome | undefined): UnitOutcome {
   if (answer === undefined) return { kind: 'stored', outcomes: known.filter((outcome) => outcome !== undefined) }
   if (answer.kind !== 'stored' || known.every((outcome) => outcome === undefined)) return answer

@@ -1,8 +1,8 @@
 /**
- * Locks in front of a store that would do without: with lock mode `always` the ids of a whole batch are claimed in one
- * exchange before it is put. The store stays the judge; what the locks add is that two replicas do not bring it the
- * same content at once. While the lock service is away, for whatever reason, batches are put without locks: slower where
- * they meet, never wrong.
+ * Locks in front of a store that enforces uniqueness. With lock mode `always`, the ids of a whole batch are locked in one
+ * exchange before the batch is put. The store still decides about duplicates. The locks only keep two replicas from
+ * sending it the same content at the same time. During an outage of the lock service, batches are put without locks:
+ * slower if they overlap, but never wrong.
  */
 import { failpoint } from '#failpoint'
 import { LockError, type LockFailure } from '../../lock/lock-error.ts'
@@ -11,9 +11,9 @@ import { type ErrorCode, IngotError } from '../../std/error.ts'
 import type { ItemStore, Unit } from '../store.ts'
 
 export interface BatchLockOptions {
-  /** How long a batch waits for others that have some of its content, milliseconds. */
+  /** Maximum wait for other batches with some of the same content, milliseconds. */
   readonly waitMs: number
-  /** Told of every batch that is put without its locks, and why. */
+  /** Called with the reason for every batch that is put without its locks. */
   readonly onUnlocked?: (reason: ErrorCode) => void
 }
 
@@ -23,8 +23,8 @@ export function withBatchLocks(store: ItemStore, locker: Locker, options: BatchL
     async put(units, nowMs) {
       const keys = units.flatMap(keysOf)
       if (keys.length === 0) return store.put(units, nowMs)
-      await using claim = await acquire(locker, keys, options)
-      if (claim?.isHeld() === false) options.onUnlocked?.('LOCK_LOST')
+      await using lock = await acquire(locker, keys, options)
+      if (lock?.isHeld() === false) options.onUnlocked?.('LOCK_LOST')
       const outcomes = await store.put(units, nowMs)
       failpoint('before-release')
       return outcomes
@@ -44,10 +44,10 @@ export function withBatchLocks(store: ItemStore, locker: Locker, options: BatchL
   }
 }
 
-/** Why a batch is put without its locks: the lock service gave none, and the store refuses duplicates by itself. */
+/** Failures after which a batch is put without locks. The store refuses duplicates by itself. */
 const UNLOCKED: ReadonlySet<LockFailure> = new Set(['unavailable', 'unanswered', 'lost'])
 
-/** `undefined` when the store has to do without. */
+/** Resolves to `undefined` if the batch is to be put without locks. */
 async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlocked }: BatchLockOptions) {
   try {
     return await locker.acquire(keys, { waitMs })
@@ -64,7 +64,7 @@ async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlo
   }
 }
 
-/** The same keys as those of locked-store.ts: one name for one content. */
+/** Returns the lock key of an item. locked-store.ts uses the same keys. */
 export function itemLockKey(collection: string, id: string): string {
   return `item/${collection}/${id}`
 }

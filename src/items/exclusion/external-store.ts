@@ -1,13 +1,13 @@
 /**
- * The port to a store that cannot refuse a duplicate: it looks, and it saves, and it saves twice when told twice. What
- * stands in front of it (locked-store.ts) makes sure that nobody tells it twice.
+ * The port to a store that does not enforce uniqueness: two saves of an item store it twice. locked-store.ts, in front of
+ * it, ensures that it receives one save.
  *
- * With fences the look is part of the promise: once a look has shown a fence, the store refuses lower ones for that
- * item, so that no save of an earlier holder can land between a later holder's look and its save.
+ * With fences, a lookup counts too: after a lookup with a fence, the store refuses lower fences for that item. So no save
+ * of an earlier holder can take effect between a later holder's lookup and its save.
  */
 import type { Collection, FoundItem, ItemId, PreparedItem } from '../item.ts'
 
-/** `stale`: a higher fence was shown for this item; its holder decides now. */
+/** `stale`: the store has seen a higher fence for this item. Only the holder of that fence may save it. */
 export type Lookup =
   | { readonly kind: 'absent' }
   | { readonly kind: 'found'; readonly firstSeenMs: number }
@@ -15,7 +15,7 @@ export type Lookup =
 
 export type Save = { readonly kind: 'saved'; readonly firstSeenMs: number } | { readonly kind: 'stale' }
 
-/** What every call says: for which collection, and under which fence, when there are fences. */
+/** Collection of a call, and its fence if the store checks fences. */
 export interface CallContext {
   readonly collection: Collection
   readonly fence: bigint | undefined
@@ -23,11 +23,11 @@ export interface CallContext {
 }
 
 export interface ExternalStore extends AsyncDisposable {
-  /** Whether it refuses stale fences. */
+  /** True if the store refuses stale fences. */
   readonly fences: boolean
   /** Rejects with IngotError STORE_UNAVAILABLE. */
   find(item: PreparedItem, under: CallContext): Promise<Lookup>
-  /** Rejects with IngotError STORE_UNAVAILABLE; the item may have been saved all the same. */
+  /** Rejects with IngotError STORE_UNAVAILABLE. The item may have been saved nevertheless. */
   save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save>
   /** Absent if the store cannot return contents. */
   readonly get?: (collection: string, id: ItemId) => Promise<FoundItem | undefined>

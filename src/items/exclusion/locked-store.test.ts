@@ -47,7 +47,7 @@ function replicas(plain: ExternalStore, waitMs = 5_000, clock = createFakeClock(
   const options = { policies: new Map(), waitMs, defaultPolicy: DEFAULT_POLICY }
   return [1, 2].map(() => {
     const locker = createLocker(backend, { ttlMs: 1_000, clock })
-    return createLockedStore({ plain, locker, clock }, options)
+    return createLockedStore({ external: plain, locker, clock }, options)
   })
 }
 
@@ -135,7 +135,7 @@ test('a lock service that is away for a moment fails no item', async () => {
   const clock = createFakeClock()
   const { locker, letThrough } = keptAway(clock)
   const options = { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY }
-  const store = createLockedStore({ plain: naiveBackend().plain, locker, clock }, options)
+  const store = createLockedStore({ external: naiveBackend().plain, locker, clock }, options)
   const put = store.put([{ collection, items: [item(1)] }], 1)
   await clock.advance(2_500)
   letThrough()
@@ -147,7 +147,7 @@ test('one that stays away is said to be so', async () => {
   const clock = createFakeClock()
   const { locker } = keptAway(clock)
   const options = { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY }
-  const store = createLockedStore({ plain: naiveBackend().plain, locker, clock }, options)
+  const store = createLockedStore({ external: naiveBackend().plain, locker, clock }, options)
   const put = expect(store.put([{ collection, items: [item(1)] }], 1)).rejects.toMatchObject({
     code: 'LOCK_BREAKER_OPEN',
   })
@@ -161,7 +161,7 @@ test('is ready as long as its store is, whatever the lock service is', async () 
   let away = false
   const store = createLockedStore(
     {
-      plain: {
+      external: {
         ...plain,
         check: async () => (away ? Promise.reject(new IngotError('STORE_UNAVAILABLE', 'away')) : undefined),
       },

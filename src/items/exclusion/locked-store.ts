@@ -1,15 +1,15 @@
 /**
- * Makes one of a plain store and locks what an arbitrating store is by itself: saved once, whoever sends it.
+ * Adds uniqueness to a store that lacks it, using locks.
  *
- * For each item, in words:
- *   lock      by collection and content id; whoever else has it is waited for, up to a deadline.
- *   look      again, now under the lock, showing the fence: from here on the store refuses earlier holders.
- *   save      when the look found nothing, with the same fence; never once the lease may have ended.
- *   release   after the answer. A holder that dies is followed when its lease ends, by one with a greater fence.
- * A stale fence means that a later holder was here: the item is locked and looked for anew.
+ * Steps for each item:
+ *   lock      by collection and content id. Waits for another holder, up to a deadline.
+ *   find      under the lock, with the fence. From then on the store refuses earlier holders.
+ *   save      with the same fence, if the item was not found and the lease is certain to be valid.
+ *   release   after the response. If a holder dies, the next one follows when its lease ends, with a greater fence.
+ * A stale fence means that there was a later holder. Then the steps start again.
  *
- * Without fences in the store this is as good as the leases are: a holder that was stopped between its check and its
- * save can save a second time. GUARANTEES.md says so.
+ * If the store does not check fences, the guarantee depends on the leases: a holder that is stopped between its check and
+ * its save can save a second time. GUARANTEES.md describes this limit.
  */
 import { failpoint, orMutant } from '#failpoint'
 import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
@@ -31,28 +31,28 @@ import {
 import { itemLockKey } from './batch-locks.ts'
 import type { ExternalStore } from './external-store.ts'
 
-/** A holder is followed at most so often for one item in one call. */
+/** Maximum number of attempts for one item in one call. Each failed attempt means a later holder. */
 const MAX_STALE = 5
 
 /**
- * The breaker refuses at once; an item that is refused is a request that fails, so it is asked again for so long, in
- * milliseconds: a hand-over and the breaker's rest fit in. It asks nobody who is away: the breaker stands between.
+ * How long a lock is retried while the breaker is open, in milliseconds. It covers a switchover and the breaker's rest,
+ * so neither fails a request. Retries go through the breaker, so they never reach a service that is down.
  */
-const AWAY_MS = 5_000
+const RETRY_OUTAGE_MS = 5_000
 const AGAIN = { baseMs: 200, maxMs: 400 }
 
-const isAway = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.code === 'LOCK_BREAKER_OPEN'
+const isOutage = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.code === 'LOCK_BREAKER_OPEN'
 
 export interface LockedStoreOptions {
-  /** Policies of collections; every other one goes by JSON. They cannot be kept in the store. */
+  /** Policies of collections. All others have `defaultPolicy`. The store cannot keep policies. */
   readonly policies: ReadonlyMap<string, IdentityPolicy>
-  /** How long an item waits for its lock, milliseconds. */
+  /** Maximum wait of an item for its lock, milliseconds. */
   readonly waitMs: number
   readonly defaultPolicy: IdentityPolicy
 }
 
 export interface LockedStoreDeps {
-  readonly plain: ExternalStore
+  readonly external: ExternalStore
   readonly locker: Locker
   readonly clock: Clock
 }
@@ -69,7 +69,7 @@ const OMITTED: Readonly<Partial<Record<OptionalMethod, string>>> = {
 }
 
 class LockedStore implements ServiceStore {
-  // every item waits for itself alone: gathering them would only make them wait for each other
+  // each item has its own lock and save: batches would only make items wait for each other
   readonly capabilities = storeCapabilities({ parallelPuts: Number.POSITIVE_INFINITY })
   readonly omitted = OMITTED
   readonly get?: ItemStore['get']
@@ -80,7 +80,7 @@ class LockedStore implements ServiceStore {
   constructor(deps: LockedStoreDeps, options: LockedStoreOptions) {
     this.#deps = deps
     this.#options = options
-    const { get } = deps.plain
+    const { get } = deps.external
     if (get !== undefined) this.get = get
   }
 
@@ -92,15 +92,15 @@ class LockedStore implements ServiceStore {
     return { name, policy: this.#policy(name) }
   }
 
-  /** Of the store alone: replicas share their lock service, and without it reads still go. DECISIONS.md 18. */
+  /** Checks the store alone. All replicas share the lock service, and reads work without it. DECISIONS.md 18. */
   check(): Promise<void> {
-    return this.#deps.plain.check()
+    return this.#deps.external.check()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new IngotError('SHUTTING_DOWN', 'the store is closed'))
     await this.#deps.locker[Symbol.asyncDispose]()
-    await this.#deps.plain[Symbol.asyncDispose]()
+    await this.#deps.external[Symbol.asyncDispose]()
   }
 
   #policy(name: string): IdentityPolicy {
@@ -109,7 +109,7 @@ class LockedStore implements ServiceStore {
 
   async #putUnit(unit: Unit): Promise<UnitOutcome> {
     if (!samePolicy(unit.collection.policy, this.#policy(unit.collection.name))) return { kind: 'policy-changed' }
-    // all are given their chance before a failure is told: what was saved is found when the rest is sent again
+    // every item is tried before a failure is reported: a retry of the request finds those that were saved
     const settled = await Promise.allSettled(unit.items.map((item) => this.#putItem(unit.collection, item)))
     return { kind: 'stored', outcomes: settled.map(outcomeOf) }
   }
@@ -129,17 +129,17 @@ class LockedStore implements ServiceStore {
     throw new IngotError('IN_FLIGHT', 'later holders kept coming before this one could save')
   }
 
-  /** A lock service that is away for a moment, as while a master hands over, is waited for. */
+  /** Retries during a short outage of the lock service, such as a switchover. */
   async #lock(collection: Collection, item: PreparedItem): Promise<Grant> {
     const { clock } = this.#deps
     const { waitMs } = this.#options
-    const endMs = clock.monotonicMs() + Math.min(waitMs, AWAY_MS)
+    const endMs = clock.monotonicMs() + Math.min(waitMs, RETRY_OUTAGE_MS)
     try {
       return await retry(() => this.#acquire(itemLockKey(collection.name, item.id)), {
         delays: fullJitter(AGAIN),
         clock,
         signal: this.#closing.signal,
-        retryable: (thrown) => isAway(thrown) && clock.monotonicMs() < endMs,
+        retryable: (thrown) => isOutage(thrown) && clock.monotonicMs() < endMs,
       })
     } catch (thrown) {
       if (!(thrown instanceof LockError) || thrown.reason !== 'held') throw thrown
@@ -154,7 +154,7 @@ class LockedStore implements ServiceStore {
   }
 
   async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
-    const { plain, clock } = this.#deps
+    const { external: plain, clock } = this.#deps
     const under = { collection, fence: plain.fences ? grant.fence : undefined, signal: grant.signal }
     const look = await plain.find(item, under)
     if (look.kind === 'stale') return 'stale'

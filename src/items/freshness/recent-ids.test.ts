@@ -69,7 +69,7 @@ test('answers a deletion only when every lease from before it has run out', asyn
   const elsewhere = setUp()
   version.deletes++
   let answered = false
-  const deletion = elsewhere.items.forget('c', 'x').then(() => (answered = true))
+  const deletion = elsewhere.items.invalidate('c', 'x').then(() => (answered = true))
   for (let ms = 0; ms < 2_500; ms += 50) {
     await Promise.all([clock.advance(50), elsewhere.clock.advance(50)])
     if (answered) expect(items.firstSeenMs('c', 'x')).toBeUndefined()
@@ -131,6 +131,6 @@ test('of a store of its own it believes at once, and forgets at once', async () 
   const mark = items.mark('c')
   if (mark !== undefined) items.remember(mark, 'x', 7)
   expect(items.firstSeenMs('c', 'x')).toBe(7)
-  await items.forget('c', 'x')
+  await items.invalidate('c', 'x')
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })

@@ -11,7 +11,7 @@ import type { Clock } from '../../std/clock.ts'
 import type { ItemId } from '../item.ts'
 import { LEASE_END_MS, type VersionLeases } from './version-lease.ts'
 
-/** The past in which something was put. */
+/** The store version when a put began. */
 export interface Mark {
   readonly collection: string
   readonly epoch: string
@@ -19,29 +19,29 @@ export interface Mark {
 }
 
 export interface RecentItems {
-  /** First-seen time, when the item is known to be in the store. */
+  /** Returns the first-seen time if the item is known to be in the store. */
   firstSeenMs(collection: string, id: ItemId): number | undefined
-  /** To be taken before a put begins. Undefined: what it puts cannot be remembered. */
+  /** Call this before a put begins. Returns `undefined` if its items cannot be remembered. */
   mark(collection: string): Mark | undefined
-  /** After the commit of a put that began with `mark`. */
+  /** Call this after the commit of a put that began with `mark`. */
   remember(mark: Mark, id: ItemId, firstSeenMs: number): void
-  /** Resolves when nobody believes in the item any more: to be awaited between a deletion and its answer. */
-  forget(collection: string, id: ItemId): Promise<void>
+  /** Resolves when no replica reports the item as a duplicate any more. Await it between a deletion and its response. */
+  invalidate(collection: string, id: ItemId): Promise<void>
 }
 
 interface Entry {
   readonly mark: Mark
   readonly firstSeenMs: number
-  /** When it was remembered, monotonic milliseconds; 0 where that does not matter. */
+  /** Time of the entry, monotonic milliseconds. 0 if the store has a single writer. */
   readonly atMs: number
 }
 
-/** Remembers nothing: for stores that others change and that do not tell of their past. */
+/** Remembers nothing. For stores that other processes change and that have no version. */
 export const noRecentItems: RecentItems = {
   firstSeenMs: () => undefined,
   mark: () => undefined,
   remember: () => {},
-  forget: async () => {},
+  invalidate: async () => {},
 }
 
 /**
@@ -64,13 +64,13 @@ export function createRecentItems(max: number): RecentItems {
       return mark
     },
     remember: (mark, id, firstSeenMs) => void known.set(id, { mark, firstSeenMs, atMs: 0 }),
-    forget: async (_collection, id) => void known.delete(id),
+    invalidate: async (_collection, id) => void known.delete(id),
   }
 }
 
 /** For a store that other processes change too: entries are believed under leases. */
 export function createLeasedItems(max: number, leases: VersionLeases, clock: Clock): RecentItems {
-  if (max === 0) return { ...noRecentItems, forget: () => clock.sleep(LEASE_END_MS) }
+  if (max === 0) return { ...noRecentItems, invalidate: () => clock.sleep(LEASE_END_MS) }
   const known = new LRUCache<ItemId, Entry>({ max })
   return {
     firstSeenMs(collection, id) {
@@ -89,7 +89,7 @@ export function createLeasedItems(max: number, leases: VersionLeases, clock: Clo
       return lease && { collection, epoch: lease.epoch, deletes: lease.deletes }
     },
     remember: (mark, id, firstSeenMs) => void known.set(id, { mark, firstSeenMs, atMs: clock.monotonicMs() }),
-    async forget(_collection, id) {
+    async invalidate(_collection, id) {
       known.delete(id)
       await clock.sleep(LEASE_END_MS)
     },

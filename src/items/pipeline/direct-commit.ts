@@ -1,6 +1,6 @@
 /**
- * For a store in which every item waits for itself alone: units go at once, side by side, up to the same bounds as with
- * group commit.
+ * Puts each unit at once, concurrently, for stores that gain nothing from batches. The bound of pending items is the same
+ * as with group commit.
  */
 
 import type { Clock } from '../../std/clock.ts'
@@ -16,7 +16,7 @@ export interface DirectCommitOptions {
 
 export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
   const { store, clock, maxPendingItems } = options
-  const seekers = new Set<() => void>()
+  const capacityWaiters = new Set<() => void>()
   let pending = 0
 
   async function run(unit: Unit): Promise<UnitOutcome> {
@@ -27,7 +27,7 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
       return outcome
     } finally {
       pending -= unit.items.length
-      for (const seeker of seekers) seeker()
+      for (const waiter of capacityWaiters) waiter()
     }
   }
 
@@ -36,7 +36,8 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
       if (pending >= maxPendingItems) throw new IngotError('OVERLOADED', `${pending} items wait to be stored`)
       return run(unit)
     },
-    room: (signal) => (pending < maxPendingItems ? Promise.resolve() : waitForCapacity(seekers, signal)),
+    waitForCapacity: (signal) =>
+      pending < maxPendingItems ? Promise.resolve() : waitForCapacity(capacityWaiters, signal),
     pendingItems: () => pending,
   }
 }

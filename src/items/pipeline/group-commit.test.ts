@@ -122,7 +122,7 @@ test.each([{ maxPendingItems: 3 }, { maxPendingBytes: 3 }])(
     const first = commit.submit(unit(3))
     await expect(commit.submit(unit())).rejects.toMatchObject({ code: 'OVERLOADED' })
     let room = false
-    const waiting = commit.room(new AbortController().signal).then(() => (room = true))
+    const waiting = commit.waitForCapacity(new AbortController().signal).then(() => (room = true))
     await endTurn()
     expect(room).toBe(false)
     batches[0]?.commit()
@@ -138,7 +138,7 @@ test('stops waiting for room with the reason of the signal', async () => {
   const { commit } = setUp({ maxPendingItems: 1 })
   void commit.submit(unit())
   const abort = new AbortController()
-  const waiting = commit.room(abort.signal)
+  const waiting = commit.waitForCapacity(abort.signal)
   abort.abort(new Error('gone'))
   await expect(waiting).rejects.toThrow('gone')
 })

@@ -1,22 +1,22 @@
 /**
- * Group commit: whatever waits goes to the store together, so that many small requests share one fsync.
+ * Group commit: waiting units go to the store together, so that many small requests share one fsync.
  *
- * When to send, in words:
- *   idle      nothing waits.
- *   gathering something waits. The batch goes at the end of this turn of the event loop (all sockets that were readable
- *             have been read by then) if nothing is under way and as many items wait as half of those that were
- *             outstanding together last time: a lone client's item therefore never waits, and under load the batch
- *             grows with the load. It goes after LINGER_MS in any case.
- *   full      FULL_ITEMS wait: the batch goes even while others are under way, up to the store's `parallelPuts`.
- * Source of the half: the rule of thumb for PostgreSQL's commit_delay, half the time of a commit, taken by count
- * instead, because a count needs no knowledge of the disk.
+ * States, and when a batch is sent:
+ *   idle      Nothing waits.
+ *   gathering Some units wait. The batch is sent at the end of this turn of the event loop, after all readable sockets
+ *             were read. Conditions: no batch is in flight, and at least half as many items wait as were outstanding when
+ *             the last batch returned. So the item of a single client never waits, and batches grow with the load.
+ *             The batch is sent after LINGER_MS in any case.
+ *   full      FULL_ITEMS items wait. The batch is sent even if others are in flight, up to the store's `parallelPuts`.
+ * Source of the half: the rule of thumb for PostgreSQL's commit_delay is half the time of a commit. This uses a count
+ * instead, because a count does not depend on the disk.
  */
 import { failpoint, orMutant } from '#failpoint'
 import type { Clock, Timer } from '../../std/clock.ts'
 import { IngotError } from '../../std/error.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 
-/** From here on a larger batch is hardly cheaper per item: the fsync is a small part of its time. */
+/** Larger batches are hardly cheaper per item, because the fsync is a small part of their time. */
 const FULL_ITEMS = 512
 const MAX_BATCH_ITEMS = 1_024
 const MAX_BATCH_BYTES = 8 * 1_024 * 1_024
@@ -25,21 +25,21 @@ const LINGER_MS = 2
 export interface GroupCommitOptions {
   readonly store: StoreWriter
   readonly clock: Clock
-  /** Items that may wait or be under way before submissions are refused. Default: 16384. */
+  /** Maximum number of items that wait or are in flight. Further submissions are refused. Default: 16384. */
   readonly maxPendingItems?: number
   /** The same in bytes of content. Default: 64 MiB. */
   readonly maxPendingBytes?: number
-  /** Runs a callback after the events of this turn. Default: setImmediate. */
+  /** Runs a callback after the events of this turn of the event loop. Default: setImmediate. */
   readonly defer?: (callback: () => void) => void
   readonly onBatch?: (batch: { readonly items: number; readonly units: number; readonly ms: number }) => void
 }
 
 export interface GroupCommit {
-  /** Resolves when the unit is durable. Throws IngotError OVERLOADED when too much waits, or what the store threw. */
+  /** Resolves when the unit is durable. Rejects with IngotError OVERLOADED if too much waits, or with the store's error. */
   submit(unit: Unit): Promise<UnitOutcome>
-  /** Resolves when a submission would be taken. Rejects with the signal's reason. */
-  room(signal: AbortSignal): Promise<void>
-  /** Items that wait or are under way. */
+  /** Resolves when a submission would be accepted. Rejects with the signal's reason. */
+  waitForCapacity(signal: AbortSignal): Promise<void>
+  /** Returns the number of items that wait or are in flight. */
   pendingItems(): number
 }
 
@@ -59,12 +59,12 @@ class AdaptiveGroupCommit implements GroupCommit {
   readonly #maxItems: number
   readonly #maxBytes: number
   readonly #queue: Waiting[] = []
-  readonly #roomSeekers = new Set<() => void>()
+  readonly #capacityWaiters = new Set<() => void>()
   #queuedItems = 0
   #pendingItems = 0
   #pendingBytes = 0
   #underWay = 0
-  /** Items that were outstanding together when the last batch came back. */
+  /** Number of items that were outstanding when the last batch returned. */
   #lastLoad = 0
   #turnPlanned = false
   #linger: Timer | undefined
@@ -86,8 +86,8 @@ class AdaptiveGroupCommit implements GroupCommit {
     return new Promise((resolve, reject) => this.#queue.push({ unit, bytes, resolve, reject }))
   }
 
-  room(signal: AbortSignal): Promise<void> {
-    return this.#isFull() ? waitForCapacity(this.#roomSeekers, signal) : Promise.resolve()
+  waitForCapacity(signal: AbortSignal): Promise<void> {
+    return this.#isFull() ? waitForCapacity(this.#capacityWaiters, signal) : Promise.resolve()
   }
 
   pendingItems(): number {
@@ -140,7 +140,7 @@ class AdaptiveGroupCommit implements GroupCommit {
     this.#pendingItems -= items
     this.#pendingBytes -= sum(batch, (waiting) => waiting.bytes)
     this.#planTurn()
-    if (!this.#isFull()) for (const seeker of this.#roomSeekers) seeker()
+    if (!this.#isFull()) for (const waiter of this.#capacityWaiters) waiter()
   }
 
   async #commit(batch: readonly Waiting[], items: number): Promise<void> {
@@ -150,7 +150,7 @@ class AdaptiveGroupCommit implements GroupCommit {
     failpoint('before-commit')
     const result = await outcomesOf(store.put(units, clock.wallMs()))
     failpoint('after-commit')
-    // before anybody hears of it: who sends its next item at once is not part of this load
+    // before the promises resolve: items that clients send next do not count as part of this load
     this.#settled(batch, items)
     if ('failure' in result) {
       for (const waiting of batch) waiting.reject(result.failure)
@@ -176,7 +176,7 @@ async function outcomesOf(put: Promise<readonly UnitOutcome[]>): Promise<PutResu
   }
 }
 
-/** The longest head of the queue within the bounds of a batch, but at least one unit. */
+/** Removes and returns the longest head of the queue that fits a batch, at least one unit. */
 function takeBatch(queue: Waiting[]): Waiting[] {
   const maxItems = failpoint('commit/one-by-one') ? 1 : MAX_BATCH_ITEMS
   let items = 0
@@ -195,20 +195,20 @@ function sum<T>(of: readonly T[], amount: (one: T) => number): number {
   return total
 }
 
-/** Resolves when one of `seekers` is called; rejects with the signal's reason. */
-export function waitForCapacity(seekers: Set<() => void>, signal: AbortSignal): Promise<void> {
+/** Resolves when its entry in `waiters` is called. Rejects with the signal's reason. */
+export function waitForCapacity(waiters: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (): void => {
-      seekers.delete(done)
+      waiters.delete(done)
       signal.removeEventListener('abort', abort)
       resolve()
     }
     const abort = (): void => {
-      seekers.delete(done)
+      waiters.delete(done)
       reject(toError(signal.reason))
     }
     if (signal.aborted) return abort()
-    seekers.add(done)
+    waiters.add(done)
     signal.addEventListener('abort', abort, { once: true })
   })
 }

@@ -1,7 +1,7 @@
 /**
- * Puts items into the store so that the same content is never under way twice in this process. For each content, in
- * this order: an earlier one of the same call answers (`batch`), or the memory of committed items (`memory`), or a
- * commit under way (`inflight`); only what is left goes to the store, as one unit.
+ * Puts items so that this process never has two commits of the same content in flight. The outcome of each content comes
+ * from the first of these that knows it: the memory of committed items (`memory`), an earlier item of the same call
+ * (`batch`), or a commit in flight (`inflight`). The rest goes to the store as one unit.
  */
 
 import type { Mark, RecentItems } from '../freshness/recent-ids.ts'
@@ -15,13 +15,13 @@ export interface SingleFlight {
   put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined>
 }
 
-/** A unit on its way to the store, and where in it an item stands. */
+/** A unit in flight, and the index of an item in it. */
 interface Flight {
   readonly unit: Promise<UnitOutcome>
   readonly at: number
 }
 
-/** A content that somebody brought before, who is still waiting for the commit. */
+/** An item whose content is already in flight. */
 interface Joined {
   readonly index: number
   readonly id: ItemId
@@ -29,11 +29,11 @@ interface Joined {
   readonly foundBy: FoundBy
 }
 
-/** What is to be waited for. Flat lists: they have an entry for every item that ever comes. */
+/** What a call waits for. The lists are flat because they have an entry for every item of the service. */
 interface Plan {
-  /** Filled in where they are known. */
+  /** Filled in as they become known. */
   readonly results: ItemResult[]
-  /** What this call brings to the store, as `unit`, and where in the call each of them stands. */
+  /** Items that this call puts as `unit`, and the index in the call of each of them. */
   readonly fresh: PreparedItem[]
   readonly places: number[]
   readonly unit: Promise<UnitOutcome>
@@ -66,12 +66,12 @@ class FlightBook implements SingleFlight {
     return plan.results
   }
 
-  /** Fills in the results that are known already, starts what has to be stored, and says what is to be waited for. */
+  /** Fills in the results that are known, starts the commit of the rest, and returns what to wait for. */
   #plan(collection: Collection, prepared: readonly Prepared[]): Plan {
     const flights = this.#flightsOf(collection)
     const { promise: unit, resolve } = Promise.withResolvers<UnitOutcome>()
     const plan: Plan = { results: [], fresh: [], places: [], unit, joined: [] }
-    // by index, without an iterator's pair for each: this loop runs once for every item that ever comes
+    // by index: this loop runs for every item, and an iterator would allocate a pair for each
     for (let index = 0; index < prepared.length; index++) {
       const content = prepared[index]
       if (content === undefined) continue
@@ -80,7 +80,7 @@ class FlightBook implements SingleFlight {
       else if (!('refused' in content)) add(plan, flights, { index, item: content })
     }
     if (plan.fresh.length > 0) resolve(this.#launch(collection, plan.fresh, flights))
-    // who brought these may have been told an earlier failure and be gone; a rejection unheard would end the process
+    // the caller may have ended with an earlier failure, and an unhandled rejection would end the process
     unit.catch(() => {})
     return plan
   }
@@ -98,7 +98,7 @@ class FlightBook implements SingleFlight {
     return known
   }
 
-  /** Brings the items to the store; until they have landed, whoever brings one of them again joins. */
+  /** Puts the items. Until the commit ends, calls with the same content join it. */
   async #launch(
     collection: Collection,
     items: readonly PreparedItem[],
@@ -127,7 +127,7 @@ function add(plan: Plan, flights: Map<ItemId, Flight>, { index, item }: { index:
   flights.set(item.id, { unit: plan.unit, at: plan.fresh.push(item) - 1 })
 }
 
-/** Whether the unit was stored. */
+/** Fills in the results of the unit. Returns false if the unit was not stored. */
 function land({ results, fresh, places }: Plan, unit: UnitOutcome): boolean {
   for (let at = 0; at < fresh.length; at++) {
     const outcome = outcomeAt(unit, at)
@@ -147,12 +147,12 @@ function outcomeAt(unit: UnitOutcome, at: number): ItemOutcome | undefined {
   return unit.kind === 'stored' ? unit.outcomes[at] : undefined
 }
 
-/** Submissions of more items are taken for somebody reading through old ones. */
+/** A submission of more items counts as a scan through old items. */
 const SCAN_ITEMS = 16
 
 /**
- * Only after the commit: what is remembered here is answered for. What the store recognised in a scan is left out: each
- * of its items was last met long ago, and together they would push out what is met often.
+ * Remembers committed items. Call it only after the commit. Duplicates that the store found in a scan are left out: they
+ * are rarely sent, and together they would evict items that are sent often.
  */
 export function rememberAll(
   recent: RecentItems,

@@ -109,13 +109,13 @@ test('keeps the answer to a key, repeated items and refused ones included', asyn
   const { ingest } = setUp()
   const contents = [json('1'), json('1.0'), json('x'), json('2')]
   const claim = { kind: 'batch', scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: Date.now() + 60_000 } as const
-  const first = await ingest.submitClaimed({ collection: 'c', contents }, claim)
+  const first = await ingest.submitKeyed({ collection: 'c', contents }, claim)
   expect(first).toMatchObject({ kind: 'stored' })
   const body = first.kind === 'stored' ? (JSON.parse(first.receipt.body) as object) : {}
   expect(body).toMatchObject({ errors: true, counts: { created: 2, duplicate: 1, failed: 1 } })
-  const again = await ingest.submitClaimed({ collection: 'c', contents }, claim)
+  const again = await ingest.submitKeyed({ collection: 'c', contents }, claim)
   expect(again).toEqual({ kind: 'replayed', receipt: first.kind === 'stored' ? first.receipt : undefined })
-  expect(await ingest.submitClaimed({ collection: 'c', contents }, { ...claim, fingerprint: 'g' })).toEqual({
+  expect(await ingest.submitKeyed({ collection: 'c', contents }, { ...claim, fingerprint: 'g' })).toEqual({
     kind: 'key-reused',
   })
 })

@@ -1,7 +1,7 @@
 /**
- * The use case: content comes in, each gets its id, and what is not known to be committed goes to the store.
- * A submission under a client's Idempotency-Key goes there as a whole, because its answer is kept in the same
- * transaction; every other one through the single flight.
+ * The use case: gives each content its id, and puts the items that are not known to be committed. A submission with an
+ * Idempotency-Key goes to the store whole, because its receipt is stored in the same transaction. Every other submission
+ * goes through in-flight.ts.
  */
 import { DEFAULT_POLICY, type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import { IngotError } from '../../std/error.ts'
@@ -26,11 +26,11 @@ import { createSingleFlight, rememberAll } from './in-flight.ts'
 export interface Submission {
   readonly collection: string
   readonly contents: readonly RawContent[]
-  /** Refusals that refuse the whole: the first is thrown, with its `index`, and nothing is stored. Default: none. */
+  /** Selects refusals that refuse the whole submission. The first one is thrown, with its `index`. Default: none. */
   readonly fatal?: (fault: IngotError) => boolean
 }
 
-/** A client's key, and the kind of answer to keep under it. */
+/** A client's key, and the kind of receipt to store under it. */
 export type KeyedRequest = Omit<IdempotencyRequest, 'form'> & { readonly kind: ReceiptForm['kind'] }
 
 export type KeyedResult =
@@ -40,14 +40,14 @@ export type KeyedResult =
   | { readonly kind: 'key-reused' }
 
 export interface Ingest {
-  /** One result per content, in order, when all of it is durable. Throws IngotError OVERLOADED, STORE_UNAVAILABLE. */
+  /** Resolves with one result per content, in order, when all are durable. Rejects with IngotError OVERLOADED or STORE_UNAVAILABLE. */
   submit(submission: Submission): Promise<readonly ItemResult[]>
-  /** As `submit`, with the answer kept under a key; the same key and fingerprint get the same answer again. */
-  submitClaimed(submission: Submission, claim: KeyedRequest): Promise<KeyedResult>
-  /** Resolves when a submission would be taken. Rejects with the signal's reason. */
-  room(signal: AbortSignal): Promise<void>
+  /** Like `submit`, and stores the receipt under a key. The same key and fingerprint get the same receipt again. */
+  submitKeyed(submission: Submission, claim: KeyedRequest): Promise<KeyedResult>
+  /** Resolves when a submission would be accepted. Rejects with the signal's reason. */
+  waitForCapacity(signal: AbortSignal): Promise<void>
   define(collection: string, policy: IdentityPolicy): Promise<DefineOutcome>
-  /** Whether there was such an item. Afterwards the same content is new. */
+  /** Resolves to true if the item existed. After that, the same content is new. */
   remove(collection: string, id: ItemId): Promise<boolean>
 }
 
@@ -57,17 +57,17 @@ export interface IngestDeps {
   readonly recent: RecentItems
 }
 
-/** A policy can change only while its collection is empty; nobody does that five times between two looks of ours. */
+/** A policy changes only while its collection is empty, so several changes during one submission are unlikely. */
 const POLICY_ATTEMPTS = 5
 
-/** Collections whose policy is kept at hand. */
+/** Maximum number of collections whose policy is cached. */
 const MAX_KNOWN_COLLECTIONS = 10_000
 
 export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest {
   const { store, commit, recent } = deps
   const singleFlight = createSingleFlight(deps)
   const known = new Map<string, Collection>()
-  // shared by all submissions: many small ones block the event loop as well as a large one
+  // shared by all submissions: many small ones block the event loop as much as a large one
   const turns = createTurns(TURN_WORK)
 
   async function lookUp(name: string): Promise<Collection> {
@@ -77,7 +77,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     return collection
   }
 
-  /** Prepares under the policy that we believe in; `put` says `undefined` when the store knows another. */
+  /** Prepares under the cached policy, and again if `put` returns `undefined` because the store has another policy. */
   async function underPolicy<T>(
     submission: Submission,
     put: (collection: Collection, prepared: readonly Prepared[]) => Promise<T | undefined>,
@@ -93,7 +93,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     throw new IngotError('STORE_UNAVAILABLE', `the policy of collection "${submission.collection}" keeps changing`)
   }
 
-  async function putClaimed(
+  async function putKeyed(
     collection: Collection,
     prepared: readonly Prepared[],
     claim: KeyedRequest,
@@ -115,13 +115,13 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
 
   return {
     submit: (submission) => underPolicy(submission, (collection, prepared) => singleFlight.put(collection, prepared)),
-    submitClaimed: (submission, claim) =>
-      underPolicy(submission, (collection, prepared) => putClaimed(collection, prepared, claim)),
-    room: (signal) => commit.room(signal),
+    submitKeyed: (submission, claim) =>
+      underPolicy(submission, (collection, prepared) => putKeyed(collection, prepared, claim)),
+    waitForCapacity: (signal) => commit.waitForCapacity(signal),
     define: (collection, policy) => defineIn(store, collection, policy).finally(() => known.delete(collection)),
     async remove(collection, id) {
       const removed = await storeWith(store, 'delete').delete(collection, id)
-      await recent.forget(collection, id)
+      await recent.invalidate(collection, id)
       return removed
     },
   }
@@ -149,7 +149,7 @@ function refuseWhole(submission: Submission, prepared: readonly Prepared[]): voi
   }
 }
 
-/** The distinct items of a submission, and for each of its contents where its answer will come from. */
+/** Returns the distinct items of a submission, and for each content the source of its outcome. */
 function distinct(prepared: readonly Prepared[]): { items: readonly PreparedItem[]; slots: readonly ReceiptSlot[] } {
   const items: PreparedItem[] = []
   const places = new Map<ItemId, number>()

@@ -113,7 +113,7 @@ export function createCollections(db: DatabaseSync) {
       changed.clear()
     },
     /** After a rollback what is kept here may be ahead of the file. */
-    forget(): void {
+    invalidate(): void {
       known.clear()
       changed.clear()
     },

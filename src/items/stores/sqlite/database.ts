@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { failpoint } from '#failpoint'
 import { checkCollections } from './collections.ts'
 import { syncLeftovers } from './durable.ts'
-import { migrate } from './schema.ts'
+import { migrate } from './migrate.ts'
 
 export const DATABASE_FILE = 'items.sqlite'
 

@@ -12,6 +12,7 @@ import type { DefineOutcome } from '../../store.ts'
 import { type CollectionRow, type Collections, createCollections } from './collections.ts'
 import { createFill } from './fill.ts'
 import { createGaps } from './gaps.ts'
+import { createIdempotency } from './idempotency.ts'
 import {
   createItemReader,
   type PackedBatch,
@@ -20,7 +21,6 @@ import {
   type PackedUnit,
   unpackItemOutcome,
 } from './protocol.ts'
-import { createReceipts } from './receipts.ts'
 
 export interface Writer {
   /** Runs `work` as one transaction: when this returns all of it is durable; when it throws, nothing of it is. */
@@ -52,7 +52,7 @@ export function createWriter(db: DatabaseSync): Writer {
       db.exec('COMMIT')
       return result
     } catch (failure) {
-      collections.forget()
+      collections.invalidate()
       if (db.isTransaction) db.exec('ROLLBACK')
       throw failure
     }
@@ -86,7 +86,7 @@ export function createWriter(db: DatabaseSync): Writer {
 }
 
 function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
-  const receipts = createReceipts(db)
+  const receipts = createIdempotency(db)
   const checksum = createJoinedChecksum()
   const insert = db.prepare(
     'INSERT INTO items (place, collection, id, media, first_seen_ms, content, checksum) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',

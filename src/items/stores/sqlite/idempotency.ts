@@ -15,7 +15,7 @@ export interface Receipts {
 /** How many expired receipts one batch clears away, so that no batch waits for a large clearing. */
 const EXPIRED_PER_BATCH = 64
 
-export function createReceipts(db: DatabaseSync): Receipts {
+export function createIdempotency(db: DatabaseSync): Receipts {
   const select = db.prepare(
     'SELECT fingerprint, status, body, expires_ms, checksum FROM receipts WHERE scope = ? AND key = ?',
   )

@@ -1,0 +1,10 @@
+/** Registers the store in the memory of this process. `memory:` has no parameters. */
+import type { StoreRegistration } from '../../store-registration.ts'
+
+export const memoryStore: StoreRegistration = {
+  schemes: ['memory'],
+  async load() {
+    const { createMemoryStore } = await import('./store.ts')
+    return async () => createMemoryStore()
+  },
+}

@@ -1,0 +1,10 @@
+/** Registers the store in a Postgres database: `postgres://user:password@host:port/database`. */
+import type { StoreRegistration } from '../../store-registration.ts'
+
+export const postgresStore: StoreRegistration = {
+  schemes: ['postgres', 'postgresql'],
+  async load() {
+    const { openPostgresStore } = await import('./store.ts')
+    return openPostgresStore
+  },
+}

@@ -1,0 +1,10 @@
+/** Registers the embedded store. `sqlite:` has no parameters: the store is in the data folder. */
+import type { StoreRegistration } from '../../store-registration.ts'
+
+export const sqliteStore: StoreRegistration = {
+  schemes: ['sqlite'],
+  async load() {
+    const { openSqliteStore } = await import('./store.ts')
+    return ({ data }) => openSqliteStore(data)
+  },
+}
