@@ -4,19 +4,20 @@
  */
 const ROOMS = {
   std: [],
-  telemetry: ['std'],
-  config: ['std'],
-  identity: ['std'],
-  client: ['std'],
-  redis: ['std', 'telemetry'],
-  postgres: ['std', 'telemetry'],
-  kube: ['std', 'telemetry'],
-  lock: ['std', 'telemetry'],
-  items: ['std', 'telemetry', 'identity', 'lock'],
-  http: ['std', 'telemetry', 'identity', 'items', 'lock'],
-  operator: ['std', 'telemetry', 'kube', 'redis'],
-  drill: ['std', 'telemetry', 'redis', 'postgres', 'kube', 'lock', 'items', 'identity', 'client'],
-  service: ['std', 'telemetry', 'config', 'identity', 'redis', 'postgres', 'lock', 'items', 'http'],
+  errors: ['std'],
+  telemetry: ['std', 'errors'],
+  config: ['std', 'errors'],
+  identity: ['std', 'errors'],
+  client: ['std', 'errors'],
+  redis: ['std', 'errors', 'telemetry'],
+  postgres: ['std', 'errors', 'telemetry'],
+  kube: ['std', 'errors', 'telemetry'],
+  lock: ['std', 'errors', 'telemetry'],
+  items: ['std', 'errors', 'telemetry', 'identity', 'lock'],
+  http: ['std', 'errors', 'telemetry', 'identity', 'items', 'lock'],
+  operator: ['std', 'errors', 'telemetry', 'kube', 'redis'],
+  drill: ['std', 'errors', 'telemetry', 'redis', 'postgres', 'kube', 'lock', 'items', 'identity', 'client'],
+  service: ['std', 'errors', 'telemetry', 'config', 'identity', 'redis', 'postgres', 'lock', 'items', 'http'],
 }
 /** The one folder or file that may import a driver. */
 const ONE_HOME = {
@@ -31,8 +32,11 @@ const ONE_HOME = {
   pino: 'telemetry',
   'prom-client': 'telemetry',
 }
+/** Data: an error code with its status and remedy. */
+const CODES = '/error-codes\\.ts$'
+const NOT_CODES = '^src/(?!.*/error-codes\\.ts$)'
 const TEST = '\\.test\\.ts$|^src/testing/|/contract\\.ts$'
-const COMMON = 'std|telemetry|identity'
+const COMMON = 'std|errors|telemetry|identity'
 const CONNECTIONS = 'redis|postgres|kube'
 /**
  * Folders inside a room: what each may import of `src/`, beside itself and `COMMON`. `$1` is the name of the adapter's
@@ -106,7 +110,7 @@ module.exports = {
       severity: 'error',
       // the programs of the proofs are called as commands are
       from: { path: '^src/', pathNot: '^src/(cli\\.ts$|commands/|testing/program\\.ts$)' },
-      to: { path: '^src/commands/' },
+      to: { path: '^src/commands/', pathNot: CODES },
     },
     {
       name: 'only-commands-to-service',
@@ -119,7 +123,7 @@ module.exports = {
       comment: 'an id depends on the bytes of the item alone',
       severity: 'error',
       from: { path: '^src/identity/', pathNot: TEST },
-      to: { pathNot: '^src/(identity|std)/|^(node:)?(crypto|buffer)$' },
+      to: { pathNot: '^src/(identity|errors|std)/|^(node:)?(crypto|buffer)$' },
     },
     {
       name: 'pure-checkers',
@@ -142,8 +146,15 @@ module.exports = {
       name: `room-${room}`,
       severity: 'error',
       from: { path: `^src/${room}/`, pathNot: `${TEST}|^src/(lock|items)/[a-z-]+/` },
-      to: { path: '^src/', pathNot: `^src/(${[room, ...may].join('|')})/` },
+      to: { path: room === 'errors' ? NOT_CODES : '^src/', pathNot: `^src/(${[room, ...may].join('|')})/` },
     })),
+    {
+      name: 'error-codes-are-data',
+      comment: 'every room may throw any error, so the codes of a room import nothing of it',
+      severity: 'error',
+      from: { path: CODES },
+      to: { path: '^src/', pathNot: '^src/std/error-kind\\.ts$' },
+    },
     ...folderRules,
     ...coreRules,
     {

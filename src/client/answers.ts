@@ -1,5 +1,5 @@
 /** The service's answers to a stream, line by line, as values. Anything else is refused: a count must not be a guess. */
-import { ERRORS, IngotError } from '../std/error.ts'
+import { ERRORS, IngotError } from '../errors/error.ts'
 import { printableLine } from '../std/printable.ts'
 
 export interface Counts {

@@ -4,8 +4,8 @@
  */
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { IngotError, reasonOf, toIngotError } from '../errors/error.ts'
 import { abortable } from '../std/abort.ts'
-import { IngotError, reasonOf, toFault } from '../std/error.ts'
 import { printableLine } from '../std/printable.ts'
 import { isTlsFailure } from '../std/tls-failure.ts'
 import { isRetryable, parseProblem } from './answers.ts'
@@ -72,7 +72,7 @@ interface Reading {
 
 /** The body of an answer. @throws IngotError REMOTE_UNREACHABLE when the connection ends before the body does */
 export async function* chunksOf(response: IncomingMessage, { url, signal }: Reading): AsyncGenerator<Buffer> {
-  const abort = (): void => void response.destroy(toFault(signal.reason))
+  const abort = (): void => void response.destroy(toIngotError(signal.reason))
   signal.addEventListener('abort', abort, { once: true })
   try {
     for await (const chunk of response) yield toBuffer(chunk)

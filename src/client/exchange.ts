@@ -4,9 +4,9 @@
  * where this one stopped.
  */
 import type { ClientRequest } from 'node:http'
+import { IngotError } from '../errors/error.ts'
 import { abortable } from '../std/abort.ts'
 import type { Clock, Timer } from '../std/clock.ts'
-import { IngotError } from '../std/error.ts'
 import { createLineSplitter } from '../std/lines.ts'
 import { type Answer, type Counts, isRetryable, parseAnswer } from './answers.ts'
 import { type Connection, chunksOf, connect, type Service } from './connection.ts'

@@ -1,5 +1,5 @@
 /** Whether bytes are an export of ingot: a line per item, each of them ended. */
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { printableLine } from '../std/printable.ts'
 
 export interface ExportCheck {

@@ -1,7 +1,7 @@
 /** All items of a collection, a line each, in the order of their creation. */
 import type { IncomingMessage } from 'node:http'
+import { IngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
-import { IngotError } from '../std/error.ts'
 import { printableLine } from '../std/printable.ts'
 import { chunksOf, connect, type Service } from './connection.ts'
 import { createExportCheck } from './export-check.ts'

@@ -6,8 +6,9 @@
  *
  * Lines are physical ones, from 1. A line of blanks only is not an item and gets no answer.
  */
+
+import { IngotError } from '../errors/error.ts'
 import { abortable } from '../std/abort.ts'
-import { IngotError } from '../std/error.ts'
 
 export interface Feed {
   /** The next chunk to send, waiting for the source and for room; undefined at the end. */

@@ -3,8 +3,9 @@
  * answered, a line of a kind that no retry helps ends it, or nothing has moved for too long. Sending a line again is
  * harmless: its item is then a duplicate of itself, and the counts say so.
  */
+
+import { IngotError, toIngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
-import { IngotError, toFault } from '../std/error.ts'
 import { fullJitter } from '../std/retry.ts'
 import type { Counts, LineFailure } from './answers.ts'
 import type { Service } from './connection.ts'
@@ -94,7 +95,7 @@ class Run implements IngestRun {
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
-      const fault = toFault(thrown)
+      const fault = toIngotError(thrown)
       if (fault.retryable) return fault
       throw fault
     }

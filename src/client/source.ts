@@ -5,7 +5,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { IngotError, reasonOf } from '../std/error.ts'
+import { IngotError, reasonOf } from '../errors/error.ts'
 import { toBuffer } from './chunk.ts'
 import { gunzipped } from './gzip.ts'
 

@@ -11,8 +11,8 @@ import { readSqliteStore } from '../drill/final-store/sqlite.ts'
 import { readHistory } from '../drill/history.ts'
 import { reportOf } from '../drill/report/verdict-text.ts'
 import { readSqliteRegister } from '../drill/workloads/sqlite-register.ts'
+import { IngotError } from '../errors/error.ts'
 import { createPostgres } from '../postgres/pool.ts'
-import { IngotError } from '../std/error.ts'
 import { defineCommand, durationOption, EXIT, type ExitCode, usageFault } from './line/command.ts'
 
 /** Longest time to read a store, milliseconds. */

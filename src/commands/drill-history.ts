@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createRecorder, type Event, readHistory } from '../drill/history.ts'
 import { mergeHistories } from '../drill/merge.ts'
 import { convertFile } from '../drill/sources/k6/file.ts'
-import { IngotError, reasonOf } from '../std/error.ts'
+import { IngotError, reasonOf } from '../errors/error.ts'
 import { defineCommand, EXIT, type Io, usageFault } from './line/command.ts'
 
 export const drillHistory = defineCommand({

@@ -3,7 +3,7 @@ import type { LineFailure } from '../client/answers.ts'
 import { createFeed, type Feed } from '../client/feed.ts'
 import { createIngestRun, type IngestRun, type IngestState } from '../client/ingest.ts'
 import { openFile, openStream, type Source } from '../client/source.ts'
-import { toFault } from '../std/error.ts'
+import { toIngotError } from '../errors/error.ts'
 import { type Amounts, bar, countsText, createPace, sentence } from './ingest-figures.ts'
 import {
   type Arguments,
@@ -96,7 +96,7 @@ async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io:
 async function open(file: string, io: Io): Promise<Source> {
   if (file === '-') return openStream(io.stdin, 'standard input')
   return openFile(file).catch((failure: unknown) => {
-    throw usageFault(toFault(failure).message)
+    throw usageFault(toIngotError(failure).message)
   })
 }
 

@@ -1,11 +1,12 @@
 /** `ingot openapi`: the description of the HTTP API, as the service itself serves it. */
+
+import { IngotError } from '../errors/error.ts'
 import { openAccess } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
 import { createRecentItems } from '../items/freshness/recent-ids.ts'
 import { createGroupCommit } from '../items/pipeline/group-commit.ts'
 import { createIngest } from '../items/pipeline/ingest.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
-import { IngotError } from '../std/error.ts'
 import { silentLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'

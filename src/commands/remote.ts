@@ -2,7 +2,7 @@
 import type { Service } from '../client/connection.ts'
 import { clientSettings } from '../config/client.ts'
 import { readSettingFile } from '../config/file.ts'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { usageFault } from './line/command.ts'
 
 export const TOKEN_OPTION = {

@@ -1,9 +1,9 @@
 /** `ingot verify`: is everything in a data folder what it says it is? */
 import { loadConfig } from '../config/load.ts'
+import { IngotError } from '../errors/error.ts'
 import { verifyPostgres } from '../items/stores/postgres/verify.ts'
 import { verifyFolder } from '../items/stores/sqlite/verify.ts'
 import type { VerifyOptions, VerifyReport } from '../items/verify-report.ts'
-import { IngotError } from '../std/error.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
 import { grouped, startProgress } from './line/progress.ts'
 

@@ -1,7 +1,7 @@
 /** Files that a setting names. What is wrong with one is said with that setting's name, and without what the file holds. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { IngotError, reasonOf } from '../std/error.ts'
+import { IngotError, reasonOf } from '../errors/error.ts'
 
 /** Throws IngotError CONFIG_INVALID when it cannot be read. `setting` is the name by which it was given. */
 export function readSettingFile(setting: string, file: string): string {

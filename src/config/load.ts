@@ -3,7 +3,7 @@
  * once, each with its key and what is allowed. This folder alone reads process.env.
  */
 import { Value } from 'typebox/value'
-import { IngotError, reasonOf } from '../std/error.ts'
+import { IngotError, reasonOf } from '../errors/error.ts'
 import { nearest } from '../std/nearest.ts'
 import { readJsonSetting } from './file.ts'
 import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'

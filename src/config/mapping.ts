@@ -1,5 +1,5 @@
 /** The mapping of an http store, read from its file; `{env:NAME}` in a header's value is taken from the environment. */
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { readJsonSetting } from './file.ts'
 import type { Environment } from './load.ts'
 

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { readJsonSetting } from './file.ts'
 
 const RIGHTS = ['read', 'write', 'delete'] as const

@@ -10,7 +10,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 
 /**
  * save     `key` is the content's digest, `bytes` that of the spelling sent, `form` what it was sent in; ok: `result` created

@@ -1,7 +1,7 @@
 /** Who may do what. A token is known by its hash alone; a caller is a name with rights per collection. */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 
 export type Right = 'read' | 'write' | 'delete'
 

@@ -1,7 +1,7 @@
 /** The HTTP service, put together. It never listens: commands/serve.ts does. */
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
 import { readBodies } from './body/bodies.ts'
 import { isUnread, lingeringAnswer } from './body/linger.ts'

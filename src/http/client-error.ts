@@ -1,7 +1,7 @@
 /** What is not HTTP never becomes a request. Its sender gets a problem body all the same, and is then cut off. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { traceFrom } from '../telemetry/trace.ts'
 import { problemOf } from './problem.ts'
 

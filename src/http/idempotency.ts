@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { IngotError } from '../errors/error.ts'
 import type { KeyedRequest } from '../items/pipeline/ingest.ts'
-import { IngotError } from '../std/error.ts'
 import type { Caller } from './access.ts'
 
 const KEY = /^[!-~]{1,255}$/

@@ -1,7 +1,7 @@
 /** What a client would rather have: the Prefer header, RFC 7240. */
 import type { FastifyRequest } from 'fastify'
+import { IngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
-import { IngotError } from '../std/error.ts'
 
 /** Longest wait that a client can ask for; it waits anyway as long as the service's own deadlines let it. */
 const MAX_WAIT_S = 600

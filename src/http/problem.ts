@@ -1,5 +1,5 @@
 /** Faults as RFC 9457 problem bodies. Status and remedy stand in the one table, std/fault.ts. */
-import { ERRORS, type ErrorCode, IngotError, toFault } from '../std/error.ts'
+import { ERRORS, type ErrorCode, IngotError, toIngotError } from '../errors/error.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -19,7 +19,7 @@ export interface ProblemContext {
 }
 
 export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContext): Problem {
-  const fault = fromFramework(thrown, bodyLimit) ?? toFault(thrown)
+  const fault = fromFramework(thrown, bodyLimit) ?? toIngotError(thrown)
   const { status, remedy, retryable } = ERRORS[fault.code]
   // what went wrong inside is for the log: its words may hold anything
   const detail = fault.code === 'INTERNAL' ? 'something unexpected failed' : fault.message

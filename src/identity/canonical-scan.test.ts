@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { chooser, damaged, sample, spell } from '../testing/json/spellings.ts'
 import { isSurelyCanonical } from './canonical-scan.ts'
 import { canonicalForm, canonicalJson, canonicalJsonOfBytes } from './json.ts'

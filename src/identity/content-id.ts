@@ -10,7 +10,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
 import { canonicalForm, type JsonLimits, readJson } from './json.ts'
 import type { IdentityPolicy } from './policy.ts'

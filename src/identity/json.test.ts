@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { judge } from '../testing/json/oracle.ts'
 import { chooser, damaged, sample, spell } from '../testing/json/spellings.ts'
 import { canonicalJson, canonicalJsonOfBytes, MAX_DEPTH } from './json.ts'

@@ -4,7 +4,7 @@
  * surrogate pair) is refused, never repaired.
  */
 import { Buffer, isUtf8 } from 'node:buffer'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
 import { isSurelyCanonical } from './canonical-scan.ts'
 import { readStrictly } from './reader.ts'

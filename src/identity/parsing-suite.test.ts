@@ -1,6 +1,6 @@
 /** Every case of the public JSON parsing suite, judged: which are taken, and by which rule of ours the others are refused. */
 import { expect, test } from 'vitest'
-import { type ErrorCode, IngotError } from '../std/error.ts'
+import { type ErrorCode, IngotError } from '../errors/error.ts'
 import { type Content, PARSING_SUITE } from '../testing/json/parsing-suite.ts'
 import { canonicalForm, canonicalJsonOfBytes } from './json.ts'
 

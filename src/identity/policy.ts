@@ -2,7 +2,7 @@
  * What makes two items of a collection the same. A policy is parsed once, here, so that everything behind it works
  * with pointers that are well-formed and none of which lies within another.
  */
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { parsePointer } from './pointer.ts'
 
 /**

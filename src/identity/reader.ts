@@ -6,7 +6,7 @@
  * Not `JSON.parse`, for a reason beside strictness: V8 12.8 to 14.6 at least now and then reads a member name that
  * begins with an escape as another name (nodejs/node#63785), which would make two items one.
  */
-import type { IngotError } from '../std/error.ts'
+import type { IngotError } from '../errors/error.ts'
 import { byName, type Canonical, type Member, quotedText } from './canonical.ts'
 import { canonicalNumber } from './number.ts'
 import { imprecise, refusal, type Source } from './refusal.ts'

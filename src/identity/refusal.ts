@@ -2,7 +2,7 @@
  * How a JSON text is refused: always with the place. Working out a position costs time, so it is done here, once.
  */
 import { Buffer } from 'node:buffer'
-import { type ErrorCode, IngotError } from '../std/error.ts'
+import { type ErrorCode, IngotError } from '../errors/error.ts'
 
 export interface Source {
   readonly text: string

@@ -4,9 +4,9 @@
  * id, which covers the bytes (b1), the JSON value (j1) or some fields of it (f1), and neither media type nor date.
  */
 import { failpoint } from '#failpoint'
+import { IngotError } from '../errors/error.ts'
 import { MAX_DEPTH } from '../identity/json.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
-import { IngotError } from '../std/error.ts'
 import { createItemChecksum } from './checksum.ts'
 import type { PreparedItem, StoredItem } from './item.ts'
 import { itemIdOfKey } from './item-key.ts'

@@ -2,8 +2,9 @@
  * The words of ingestion. An item is content in a collection; its id is derived from the content, so that whoever
  * meets the same content anywhere computes the same id without asking.
  */
+
+import type { IngotError } from '../errors/error.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
-import type { IngotError } from '../std/error.ts'
 
 /** `<version>-<64 hex digits>`, see identity/content-id.ts. */
 export type ItemId = string

@@ -1,7 +1,8 @@
 /** From content as it came to an item with an id, or the reason why it cannot be one. */
+
+import { IngotError } from '../errors/error.ts'
 import { itemIdOf, type Media } from '../identity/content-id.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
-import { IngotError } from '../std/error.ts'
 import type { Turns } from '../std/turns.ts'
 import type { PreparedItem } from './item.ts'
 

@@ -1,5 +1,5 @@
 /** Finds the store that a URL names. To add a store, import its registration and add it to `STORES`. */
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import type { ItemStore } from './store.ts'
 import type { StoreRegistration, StoreSettings } from './store-registration.ts'
 import { EXTERNAL_HTTP_SCHEMES } from './stores/external-http/registration.ts'

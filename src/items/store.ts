@@ -13,8 +13,9 @@
  * - `get` and `list` return what was stored, byte for byte, or reject with IngotError STORE_CORRUPT.
  * - Every method may reject with IngotError STORE_UNAVAILABLE. Then the outcome is unknown, and the caller may repeat.
  */
+
+import { IngotError } from '../errors/error.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
-import { IngotError } from '../std/error.ts'
 import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
 import type { StoreVersion } from './store-version.ts'

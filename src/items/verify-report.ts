@@ -1,7 +1,7 @@
 /** What `ingot verify` comes to, for every store that it can look into. */
 
+import { IngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
-import { IngotError } from '../std/error.ts'
 
 export interface VerifyReport {
   /** Items by name of their collection. */

@@ -3,9 +3,15 @@
  * (a backend to locks); LOCKS.md says which backend to use, and what each of them cannot promise.
  */
 
-export { type Breaker, type BreakerOptions, type BreakerState, createBreaker } from '../std/breaker.ts'
+export { ERRORS, type ErrorCode, IngotError } from '../errors/error.ts'
+export {
+  type Breaker,
+  BreakerOpenError,
+  type BreakerOptions,
+  type BreakerState,
+  createBreaker,
+} from '../std/breaker.ts'
 export { type Clock, systemClock, type Timer } from '../std/clock.ts'
-export { ERRORS, type ErrorCode, IngotError } from '../std/error.ts'
 export type { Backoff } from '../std/retry.ts'
 export { type Log, silentLog } from '../telemetry/log.ts'
 export { createMetrics, type Metrics } from '../telemetry/metrics.ts'

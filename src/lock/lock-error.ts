@@ -1,5 +1,5 @@
 /** The errors of the lock library. `reason` is the kind of a failure, on which callers can branch. */
-import { type ErrorCode, type FaultOptions, IngotError } from '../std/error.ts'
+import { type ErrorCode, IngotError, type IngotErrorOptions } from '../errors/error.ts'
 
 /**
  * The kind of a failure. The code is more specific, and new codes of a kind may be added.
@@ -16,7 +16,7 @@ export type LockFailure = 'held' | 'unanswered' | 'unavailable' | 'lost' | 'over
 export class LockError extends IngotError {
   readonly reason: LockFailure
 
-  constructor(reason: LockFailure, code: ErrorCode, message: string, options?: FaultOptions) {
+  constructor(reason: LockFailure, code: ErrorCode, message: string, options?: IngotErrorOptions) {
     super(code, message, options)
     this.reason = reason
   }

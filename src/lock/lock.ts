@@ -3,7 +3,7 @@
  * The fence makes this safe. It is a number that grows with each grant of a key, and the protected store compares it. A
  * lock without a fence only saves work.
  */
-import type { IngotError } from '../std/error.ts'
+import type { IngotError } from '../errors/error.ts'
 
 /** What is locked. 1 to 512 bytes of UTF-8. */
 export type Key = string

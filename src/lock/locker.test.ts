@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { createFailingBackend, withMany } from '../testing/locks/failing-backend.ts'
 import { createMemoryBackend } from './backends/memory/backend.ts'

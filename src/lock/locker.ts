@@ -2,8 +2,9 @@
  * Implements the policy of locks, once for all backends: waiting with a deadline, retries with full jitter, renewal up
  * to a maximum hold time, one local queue per key, several keys in one order, and recovery from lost replies.
  */
+
+import { IngotError } from '../errors/error.ts'
 import { createDeadline } from '../std/deadline.ts'
-import { IngotError } from '../std/error.ts'
 import type { LockBackend } from './backend.ts'
 import {
   AcquireDeadline,

@@ -1,5 +1,5 @@
 /** Builds the values that report an outage of a backend. */
-import { type ErrorCode, IngotError } from '../std/error.ts'
+import { type ErrorCode, IngotError } from '../errors/error.ts'
 import type { Unavailable } from './lock.ts'
 
 /** Returns an outage as a value. A cause that is an `IngotError` becomes its error; any other cause is wrapped. */

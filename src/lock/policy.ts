@@ -1,7 +1,8 @@
 /** The options of the lock policy: defaults, limits, and the safety margin of a lease. */
+
+import { IngotError } from '../errors/error.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
 import { defined } from '../std/defined.ts'
-import { IngotError } from '../std/error.ts'
 import type { Backoff } from '../std/retry.ts'
 import { type LockMeasures, unmeasured } from './measure.ts'
 

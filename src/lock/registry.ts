@@ -1,7 +1,8 @@
 /** Finds the backend that a URL names. To add a backend, import its registration and add it to `BACKENDS`. */
+
+import { IngotError } from '../errors/error.ts'
 import { systemClock } from '../std/clock.ts'
 import { defined } from '../std/defined.ts'
-import { IngotError } from '../std/error.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, BackendRegistration, LockBackend } from './backend.ts'
 import { memoryBackend } from './backends/memory/registration.ts'

@@ -1,6 +1,6 @@
 /** Tokens and keys: what may be one, and how it is made. */
 import { randomBytes } from 'node:crypto'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import type { Key, Token } from './lock.ts'
 
 const MAX_KEY_BYTES = 512

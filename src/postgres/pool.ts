@@ -1,6 +1,6 @@
 /** Connections to Postgres: every query bounded in time, every failure one kind of fault. */
 import pg from 'pg'
-import { type ErrorCode, IngotError } from '../std/error.ts'
+import { type ErrorCode, IngotError } from '../errors/error.ts'
 
 export interface Rows {
   readonly rows: readonly Readonly<Record<string, unknown>>[]

@@ -10,8 +10,8 @@
  * - A connection is used again only when its transaction is known to have ended; otherwise it is cut, which rolls back.
  */
 import pg from 'pg'
+import { type ErrorCode, IngotError } from '../errors/error.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
-import { type ErrorCode, IngotError } from '../std/error.ts'
 import { typeParsers } from './integer-list.ts'
 import type { Rows } from './pool.ts'
 

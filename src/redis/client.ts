@@ -9,7 +9,7 @@
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import type { ClusterTopology, Credentials, Endpoint, Sentinel, Standalone, TlsFiles } from './redis-url.ts'
 
 export interface ClientSettings {

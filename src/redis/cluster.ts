@@ -6,7 +6,7 @@
  * `MAX_REDIRECTIONS` times and only while the caller waits; anything else fails at once and has the map read again.
  */
 import type { Cluster, Redis } from 'ioredis'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { type ClientSettings, createClusterClient, nodeName, type Phase } from './client.ts'
 import { bySignal, type ConnectionDeps, checkServer, type RedisConnection } from './connection.ts'
 import { commandError, connectionError, Unsent } from './failure.ts'

@@ -4,8 +4,8 @@
  * it meanwhile fails at once.
  */
 import type { Redis } from 'ioredis'
+import { IngotError } from '../errors/error.ts'
 import { abortable } from '../std/abort.ts'
-import { IngotError } from '../std/error.ts'
 import type { Log } from '../telemetry/log.ts'
 import { commandError, connectionError } from './failure.ts'
 import type { Listeners, ScriptCall } from './link.ts'

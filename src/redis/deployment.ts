@@ -1,6 +1,7 @@
 /** From a topology to the connection that fits it. Nothing is sent before `connect`. */
+
+import { IngotError } from '../errors/error.ts'
 import { defined } from '../std/defined.ts'
-import { IngotError } from '../std/error.ts'
 import { type ClientSettings, DEFAULT_SETTINGS } from './client.ts'
 import { createClusterConnection } from './cluster.ts'
 import type { ConnectionDeps, RedisConnection } from './connection.ts'

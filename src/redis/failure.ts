@@ -1,5 +1,5 @@
 /** What a failed connection or command means for the reader, as one IngotError. */
-import { type ErrorCode, IngotError, reasonOf } from '../std/error.ts'
+import { type ErrorCode, IngotError, reasonOf } from '../errors/error.ts'
 import { isTlsFailure } from '../std/tls-failure.ts'
 
 /** How the errors begin that a server answers with, and what each means. */

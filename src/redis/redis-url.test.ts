@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { describeTopology, parseRedisUrl } from './redis-url.ts'
 
 test('reads one server with everything', () => {

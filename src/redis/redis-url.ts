@@ -13,8 +13,9 @@
  * "500ms"; default in client.ts), for Sentinel `db`, `sentinel-user` and `sentinel-password`, and for redlock
  * `max-lease` (the longest lease of any client, "10s"). User names and passwords are percent-encoded.
  */
+
+import { IngotError } from '../errors/error.ts'
 import { parseDurationMs } from '../std/duration.ts'
-import { IngotError } from '../std/error.ts'
 
 export interface Endpoint {
   readonly host: string

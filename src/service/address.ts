@@ -1,9 +1,9 @@
 /** Where the service listens, and who may call it there. Pure but for the tokens file. */
 import type { Config } from '../config/schema.ts'
 import { loadTokens } from '../config/tokens.ts'
+import { IngotError } from '../errors/error.ts'
 import { type Authenticate, openAccess, tokenAccess } from '../http/access.ts'
 import { COLLECTION_NAME_PATTERN } from '../items/item.ts'
-import { IngotError } from '../std/error.ts'
 
 export interface ListenAddress {
   readonly host: string

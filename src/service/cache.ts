@@ -1,4 +1,6 @@
 /** What the service knows of committed items outside its store: memory of this process, and the shared cache. */
+
+import { IngotError } from '../errors/error.ts'
 import type { ItemCache } from '../items/cache/cache.ts'
 import { CACHE_TIMEOUT_MS, guardCache } from '../items/cache/guarded-cache.ts'
 import { openLateCache } from '../items/cache/late-cache.ts'
@@ -10,7 +12,6 @@ import { createVersionLeases } from '../items/freshness/version-lease.ts'
 import { isVersioned, type ServiceStore, type StoreWriter } from '../items/store.ts'
 import { createBreaker } from '../std/breaker.ts'
 import { durationOf } from '../std/duration.ts'
-import { IngotError } from '../std/error.ts'
 import type { ServiceDeps } from './deps.ts'
 
 export interface ServiceCache {

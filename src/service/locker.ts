@@ -1,4 +1,6 @@
 /** The service's locks, put together from its configuration: backend, fences, measures and breaker under one locker. */
+
+import { IngotError } from '../errors/error.ts'
 import type { LockBackend } from '../lock/backend.ts'
 import { withBreaker, withTelemetry } from '../lock/engine/decorate.ts'
 import type { FenceStore } from '../lock/fencing/fence-store.ts'
@@ -8,7 +10,6 @@ import { createLockMeasures } from '../lock/measure.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import { createBreaker } from '../std/breaker.ts'
 import { durationOf } from '../std/duration.ts'
-import { IngotError } from '../std/error.ts'
 import type { ServiceDeps } from './deps.ts'
 
 /** Longest that one attempt to reach a lock service may take at the start, milliseconds. */

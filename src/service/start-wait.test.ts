@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { silentLog } from '../telemetry/log.ts'
 import { createFakeClock } from '../testing/clock.ts'
 import { createStartWait, type Opening } from './start-wait.ts'

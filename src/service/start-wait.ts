@@ -3,8 +3,9 @@
  * fails and may pass is tried again; what cannot pass by itself, such as a wrong password of Redis, ends the start at once.
  * No attempt lasts for ever, and the process lives as long as one is under way, whatever that is waiting for.
  */
+
+import { type ErrorCode, IngotError, toIngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
-import { type ErrorCode, IngotError, toFault } from '../std/error.ts'
 import { fullJitter, retry } from '../std/retry.ts'
 import type { Log } from '../telemetry/log.ts'
 
@@ -40,7 +41,7 @@ export function createStartWait({ clock, log, signal }: StartDeps, waitMs: numbe
       clock,
       signal,
       retryable(thrown) {
-        const { code, message, retryable } = toFault(thrown)
+        const { code, message, retryable } = toIngotError(thrown)
         const leftMs = Math.round(deadlineMs - clock.monotonicMs())
         if (!retryable || leftMs <= 0) return false
         log.info({ code, reason: message, leftMs }, `waiting for the ${opening.what}`)

@@ -1,11 +1,10 @@
 /**
- * A circuit breaker, by opossum: a lock service that fails again and again is left alone for a while, so that callers
- * hear at once what they would otherwise wait for, and the service is not hammered while it recovers.
+ * A circuit breaker, by opossum. It stops calls to a service that fails repeatedly, so that callers fail at once rather
+ * than after a timeout, and the service gets no load while it recovers.
  *
  * closed --too many failures--> open --rest--> half-open --one probe succeeds--> closed, or fails--> open
  */
 import CircuitBreaker from 'opossum'
-import { IngotError } from './error.ts'
 
 export type BreakerState = 'closed' | 'half-open' | 'open'
 
@@ -26,16 +25,26 @@ export interface BreakerOptions {
 export interface Breaker extends Disposable {
   readonly state: BreakerState
   /**
-   * Makes the call unless open, and counts its answer; a failed answer is answered all the same. Rejects with
-   * `LOCK_BREAKER_OPEN` without a call while open, and with what the call throws, which counts as a failure.
+   * Makes the call unless the breaker is open, and resolves with its result. A result for which `failed` returns true
+   * counts as a failure. Rejects with BreakerOpenError, without a call, while the breaker is open. Rethrows what the call
+   * throws, which counts as a failure.
    */
   guard<T>(call: () => Promise<T>, failed: (answer: T) => boolean): Promise<T>
   /** Calls back on every change of state. */
   onChange(listener: (state: BreakerState) => void): void
 }
 
-/** How opossum learns of a failure that is a value. */
-const FAILED = new IngotError('LOCK_BACKEND_UNAVAILABLE', 'counted by the breaker')
+/** The rejection of a call that was not made because the breaker is open. */
+export class BreakerOpenError extends Error {
+  override readonly name = 'BreakerOpenError'
+
+  constructor() {
+    super('the circuit breaker is open')
+  }
+}
+
+/** Makes opossum count a failure that the call returned as a value. */
+const FAILED = new Error('counted by the breaker')
 
 const WINDOW_BUCKETS = 10
 
@@ -69,7 +78,7 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
         if (failed(answer.value)) throw FAILED
       })
     } catch (thrown) {
-      if (isOpenRefusal(thrown)) throw new IngotError('LOCK_BREAKER_OPEN', 'the lock service is left alone for a while')
+      if (isOpenRefusal(thrown)) throw new BreakerOpenError()
       if (thrown !== FAILED) throw thrown
     }
     if (answer === undefined) throw new TypeError('the circuit answered without a call')

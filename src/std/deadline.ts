@@ -1,11 +1,10 @@
 /** A signal that aborts when time is up or when another signal does, and that leaves nothing behind on either. */
 import type { Clock } from './clock.ts'
-import type { IngotError } from './error.ts'
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
   /** Aborts now, with this reason. */
-  end(reason: IngotError): void
+  end(reason: Error): void
   /** Milliseconds until it passes; at least 0. */
   remainingMs(): number
 }
@@ -15,7 +14,7 @@ export interface DeadlineOptions {
   /** From now on. Infinite: time never ends it. */
   readonly ms: number
   /** The abort reason when time is up. */
-  readonly timeoutError: () => IngotError
+  readonly timeoutError: () => Error
   /** Aborts this one too, with its own reason. */
   readonly parent?: AbortSignal | undefined
   /** Keeps the process alive until it is disposed or has passed. Default: false. */

@@ -2,8 +2,8 @@ import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
+import { IngotError } from '../errors/error.ts'
 import { temporaryFolder } from '../testing/folder.ts'
-import { IngotError } from './error.ts'
 import { systemRemedy } from './system-failure.ts'
 
 const folder = temporaryFolder()

@@ -7,7 +7,7 @@
 import { EXIT, type ExitCode, type Io, usageFault } from '../commands/line/command.ts'
 import { type Program, runProgram as runLine } from '../commands/line/line.ts'
 import { runProcess } from '../commands/line/process.ts'
-import { IngotError } from '../std/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { systemRemedy } from '../std/system-failure.ts'
 
 export { parseArguments } from '../commands/line/arguments.ts'

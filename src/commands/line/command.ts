@@ -3,9 +3,9 @@
  * it throws is shown by the command line, so no command prints its own errors or ends the process.
  */
 import type { Readable, Writable } from 'node:stream'
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 import { parseDurationMs } from '../../std/duration.ts'
-import { IngotError } from '../../std/error.ts'
 
 /** What a command's exit code says, whichever command it is. */
 export const EXIT = {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { createSink } from '../../testing/http/sink.ts'
 import { COMMANDS } from '../table.ts'

@@ -1,5 +1,5 @@
 /** From an argument list to an exit code: finds the command, checks what it was given, shows what it throws. */
-import { ERRORS, type IngotError, toFault } from '../../std/error.ts'
+import { ERRORS, type IngotError, toIngotError } from '../../errors/error.ts'
 import { systemRemedy } from '../../std/system-failure.ts'
 import { parseArguments, unknown } from './arguments.ts'
 import { type Command, type CommandEntry, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
@@ -53,7 +53,7 @@ async function shown(work: () => Promise<ExitCode>, io: Io, showing: Showing): P
     return await work()
   } catch (thrown) {
     if (io.signal.aborted && thrown === io.signal.reason) return EXIT.aborted
-    const fault = toFault(thrown)
+    const fault = toIngotError(thrown)
     io.stderr.write(describe(fault, showing))
     return exitCodeOf(fault, showing)
   }

@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { chmod, type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { IngotError, reasonOf } from '../../std/error.ts'
+import { IngotError, reasonOf } from '../../errors/error.ts'
 
 export interface Waiting {
   readonly signal: AbortSignal

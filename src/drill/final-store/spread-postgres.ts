@@ -1,7 +1,7 @@
 /** What a Postgres store holds, read in one pass and written in parts, however many rows there are. */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { FinalStore, StoredRow } from '../checkers/final-store.ts'
 import { NUMBER_PATTERN } from '../workloads/content.ts'
 import { idOfHex } from './item-id.ts'

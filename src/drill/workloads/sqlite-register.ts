@@ -4,7 +4,7 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { failpoint } from '#failpoint'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { RegisterRow } from '../checkers/final-store.ts'
 import type { FencedRegister } from './register.ts'

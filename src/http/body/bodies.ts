@@ -1,7 +1,7 @@
 /** How bodies get in: as opaque bytes, within the limits of receive.ts. The framework parses nothing. */
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { RouteContext } from '../deps.ts'
 import { isUnread } from './linger.ts'
 import { receiveBody } from './receive.ts'

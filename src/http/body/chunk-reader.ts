@@ -1,7 +1,7 @@
 /** A request body chunk by chunk, where waiting for the next one ends with a deadline or a signal. */
 import type { IncomingMessage } from 'node:http'
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 
 export interface ChunkReader {
   /**

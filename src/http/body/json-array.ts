@@ -2,7 +2,7 @@
  * Splits a JSON array into the bytes of its elements. This scan reads only the structure of the outer array. Whether an
  * element is JSON is decided where its id is computed.
  */
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

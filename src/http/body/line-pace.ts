@@ -3,8 +3,9 @@
  * line, from its first byte to its end, at most `lineMs`. Only time in which we wait for the client counts: while the
  * service itself has no room, a line is not late.
  */
+
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 
 export interface LinePace {
   /** Starts a wait for the next chunk; returns its deadline. */

@@ -3,7 +3,7 @@
  * bound of all of them together. A lease is charged for what it allocates, not for what it was told to expect, so a
  * client that announces much and sends nothing takes nothing from others.
  */
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 
 export interface ReceiveBudget {
   /** Bytes that all leases hold. */

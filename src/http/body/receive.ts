@@ -3,8 +3,8 @@
  * pause, and a longest time. Streams have limits of their own (stream.ts).
  */
 import type { Readable } from 'node:stream'
+import { IngotError } from '../../errors/error.ts'
 import type { Clock, Timer } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import { createBodyBuffer } from './body-buffer.ts'
 import type { ReceiveLease } from './receive-budget.ts'
 

@@ -1,7 +1,7 @@
 /** Writes an answer as fast as its reader takes it, and no longer than a deadline when it takes nothing. */
 import type { ServerResponse } from 'node:http'
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 
 export interface AnswerWriter {
   /** Resolves when there is room for more. Rejects with IngotError READ_STALLED if the reader takes nothing, CLIENT_GONE if it left. */

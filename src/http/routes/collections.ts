@@ -1,7 +1,7 @@
 /** Collections and their identity policy. */
 import type { FastifyInstance } from 'fastify'
+import { IngotError } from '../../errors/error.ts'
 import { parsePolicy } from '../../identity/policy.ts'
-import { IngotError } from '../../std/error.ts'
 import { admit } from '../access.ts'
 import type { RouteContext } from '../deps.ts'
 import { CollectionAnswer, CollectionParams, Policy, REFUSED } from './schemas.ts'

@@ -1,9 +1,9 @@
 /** Reading items back, and deleting them. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { IngotError, toIngotError } from '../../errors/error.ts'
 import { parseContentId } from '../../identity/content-id.ts'
 import type { FoundItem, StoredItem } from '../../items/item.ts'
 import { type PageRequest, storeWith } from '../../items/store.ts'
-import { IngotError, toFault } from '../../std/error.ts'
 import { admit } from '../access.ts'
 import { isUnread } from '../body/linger.ts'
 import { createAnswerWriter } from '../body/response-writer.ts'
@@ -198,7 +198,7 @@ async function exportItems(
     reply.raw.addTrailers({ [EXPORT_COUNT]: String(items) })
     reply.raw.end()
   } catch (failure) {
-    const fault = toFault(failure)
+    const fault = toIngotError(failure)
     const level = fault.code === 'CLIENT_GONE' || fault.code === 'SHUTTING_DOWN' ? 'info' : 'warn'
     log[level]({ code: fault.code, err: failure }, 'export ended early')
     // without its last chunk the client sees that the export is incomplete

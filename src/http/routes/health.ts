@@ -1,6 +1,6 @@
 /** For the one who runs the service: is it alive, is it ready, what does it count. */
 import type { FastifyInstance } from 'fastify'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { RouteContext } from '../deps.ts'
 
 /** A store that takes longer than this to say that it is ready is not. */

@@ -2,10 +2,10 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failpoint } from '#failpoint'
+import { IngotError } from '../../errors/error.ts'
 import type { ItemId, ItemResult } from '../../items/item.ts'
 import type { RawContent } from '../../items/prepare.ts'
 import { createdIdOf, type Entry, type Receipt, receiptOf } from '../../items/receipt.ts'
-import { IngotError } from '../../std/error.ts'
 import { admit, callerOf } from '../access.ts'
 import { mediaOf } from '../body/bodies.ts'
 import { splitArray } from '../body/json-array.ts'

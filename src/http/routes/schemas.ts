@@ -1,8 +1,8 @@
 /** What goes over the wire, once: these schemas validate requests and make the OpenAPI document. */
 import { Type } from 'typebox'
+import { ERRORS } from '../../errors/error.ts'
 import { MAX_POINTER_LENGTH, MAX_POINTERS } from '../../identity/policy.ts'
 import { COLLECTION_NAME_PATTERN } from '../../items/item.ts'
-import { ERRORS } from '../../std/error.ts'
 
 const Pointer = Type.String({
   pattern: '^(/([^~/]|~[01])*)+$',

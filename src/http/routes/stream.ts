@@ -15,10 +15,10 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { failpoint } from '#failpoint'
+import { IngotError, toIngotError } from '../../errors/error.ts'
 import type { ItemResult } from '../../items/item.ts'
 import type { Submission } from '../../items/pipeline/ingest.ts'
 import type { RawContent } from '../../items/prepare.ts'
-import { IngotError, toFault } from '../../std/error.ts'
 import { createLineSplitter, type Line } from '../../std/lines.ts'
 import { createChunkReader } from '../body/chunk-reader.ts'
 import { createLinePace } from '../body/line-pace.ts'
@@ -227,7 +227,9 @@ class StreamExchange {
     const { raw } = this.#reply
     // the queue's own failure is what brought us here, or comes to nothing beside it
     await this.#answered.catch(() => {})
-    const fault = draining.aborted ? new IngotError('SHUTTING_DOWN', 'the service is shutting down') : toFault(thrown)
+    const fault = draining.aborted
+      ? new IngotError('SHUTTING_DOWN', 'the service is shutting down')
+      : toIngotError(thrown)
     log.info({ code: fault.code, detail: fault.message, nextLine: this.#nextLine }, 'stream ended early')
     if (raw.destroyed || fault.code === 'READ_STALLED' || fault.code === 'CLIENT_GONE') return void raw.destroy()
     const last = { error: { code: fault.code, detail: fault.message, nextLine: this.#nextLine } }

@@ -1,6 +1,6 @@
 /** Requests that no route takes: 405 with Allow if the path has other methods, else 404. Both before any body is read. */
 import type { FastifyInstance } from 'fastify'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 
 /** Registers the check. Call it before the routes are registered. */
 export function refuseUnrouted(app: FastifyInstance): void {

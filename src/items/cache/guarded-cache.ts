@@ -3,9 +3,10 @@
  * the cache knew nothing. No call rejects. After a question that ran out of time none is asked for as long again:
  * what waited behind a batch that waited for the cache must not wait a second time.
  */
-import type { Breaker } from '../../std/breaker.ts'
+
+import { IngotError, toIngotError } from '../../errors/error.ts'
+import { type Breaker, BreakerOpenError } from '../../std/breaker.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError, toFault } from '../../std/error.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { HighWaterMarks } from '../freshness/version-lease.ts'
 import type { VersionStamp } from '../store-version.ts'
@@ -45,8 +46,8 @@ export function guardCache(deps: GuardDeps, timeoutMs = CACHE_TIMEOUT_MS): Guard
         () => false,
       )
     } catch (thrown) {
-      const { code, message } = toFault(thrown)
-      measures.failed(name, code === 'LOCK_BREAKER_OPEN' ? 'left-alone' : 'error')
+      const { code, message } = toIngotError(thrown)
+      measures.failed(name, thrown instanceof BreakerOpenError ? 'left-alone' : 'error')
       log.debug({ code, message, call: name }, 'the cache did not answer')
       return undefined
     }

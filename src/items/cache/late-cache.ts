@@ -2,8 +2,9 @@
  * A cache that need not be there when the service starts: until it has been reached, calls fail at once, as they do
  * while it is away later. What waiting would not heal (a wrong password, an unsuitable server) is told at the start.
  */
+
+import { IngotError, toIngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError, toFault } from '../../std/error.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { ItemCache } from './cache.ts'
@@ -26,7 +27,7 @@ export async function openLateCache(deps: LateCacheDeps): Promise<ItemCache> {
     if (closing.signal.aborted) return opened[Symbol.asyncDispose]()
     cache = opened
   }
-  const first = await attempt().catch(toFault)
+  const first = await attempt().catch(toIngotError)
   if (first instanceof IngotError && !first.retryable) throw first
   const later = first instanceof IngotError ? keepTrying(deps, attempt, closing.signal) : Promise.resolve()
   const reached = (): ItemCache => {
@@ -66,7 +67,7 @@ async function keepTrying({ clock, log }: LateCacheDeps, attempt: () => Promise<
     try {
       await attempt()
     } catch (thrown) {
-      log.debug({ code: toFault(thrown).code, message: toFault(thrown).message }, 'the cache is not reached')
+      log.debug({ code: toIngotError(thrown).code, message: toIngotError(thrown).message }, 'the cache is not reached')
       throw thrown
     }
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { IngotError } from '../../errors/error.ts'
 import { createBreaker } from '../../std/breaker.ts'
-import { IngotError } from '../../std/error.ts'
 import { silentLog } from '../../telemetry/log.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { overStore } from '../../testing/app.ts'

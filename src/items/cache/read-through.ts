@@ -6,7 +6,7 @@
  * Units with an Idempotency-Key go to the store whole, because their receipt is stored in the same transaction.
  */
 import { orMutant } from '#failpoint'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { Mark } from '../freshness/recent-ids.ts'
 import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'

@@ -5,9 +5,9 @@
  * slower if they overlap, but never wrong.
  */
 import { failpoint } from '#failpoint'
+import { type ErrorCode, IngotError } from '../../errors/error.ts'
 import { LockError, type LockFailure } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
-import { type ErrorCode, IngotError } from '../../std/error.ts'
 import type { ItemStore, Unit } from '../store.ts'
 
 export interface BatchLockOptions {

@@ -12,12 +12,12 @@
  * its save can save a second time. GUARANTEES.md describes this limit.
  */
 import { failpoint, orMutant } from '#failpoint'
+import { IngotError } from '../../errors/error.ts'
 import { type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import type { Grant } from '../../lock/engine/grant.ts'
 import { LockError } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
 import type { Collection, ItemOutcome, PreparedItem } from '../item.ts'
 import {

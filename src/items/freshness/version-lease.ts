@@ -10,8 +10,9 @@
  * (`PastNotes`). An answer is held against what was noted before the question was sent; what was noted after it says
  * nothing, for others may have asked later and been quicker. Then the store is asked again.
  */
+
+import { toIngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { toFault } from '../../std/error.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { VersionedStore } from '../store.ts'
 import { laterStamp, type StoreVersion, sameTimeline, type VersionStamp } from '../store-version.ts'
@@ -120,7 +121,7 @@ class LeaseBook implements VersionLeases {
         if (outside === undefined) return
       }
     } catch (thrown) {
-      this.#deps.log.warn({ code: toFault(thrown).code }, 'the past of the store is not known now')
+      this.#deps.log.warn({ code: toIngotError(thrown).code }, 'the past of the store is not known now')
     }
   }
 

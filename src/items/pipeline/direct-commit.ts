@@ -3,8 +3,8 @@
  * as with group commit.
  */
 
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 import { type GroupCommit, waitForCapacity } from './group-commit.ts'
 

@@ -12,8 +12,8 @@
  * instead, because a count does not depend on the disk.
  */
 import { failpoint, orMutant } from '#failpoint'
+import { IngotError } from '../../errors/error.ts'
 import type { Clock, Timer } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 
 /** Larger batches are hardly cheaper per item, because the fsync is a small part of their time. */

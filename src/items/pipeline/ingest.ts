@@ -3,8 +3,9 @@
  * Idempotency-Key goes to the store whole, because its receipt is stored in the same transaction. Every other submission
  * goes through in-flight.ts.
  */
+
+import { IngotError } from '../../errors/error.ts'
 import { DEFAULT_POLICY, type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
-import { IngotError } from '../../std/error.ts'
 import { createTurns } from '../../std/turns.ts'
 import type { RecentItems } from '../freshness/recent-ids.ts'
 import type { Collection, ItemId, ItemResult, PreparedItem } from '../item.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { AcquireDeadline, createCallSignals, createWaiterLimit } from './acquire-deadline.ts'
 

@@ -2,9 +2,10 @@
  * The deadline of an acquisition, and the signals for its waits. For a free lock, signals and timers cost more than the
  * rest of the policy. Therefore they are created only when something waits, and calls share them.
  */
+
+import type { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline, type Deadline } from '../../std/deadline.ts'
-import type { IngotError } from '../../std/error.ts'
 import { LockError } from '../lock-error.ts'
 import { callTimeUp } from '../outage.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { IngotError } from '../../errors/error.ts'
 import { createBreaker } from '../../std/breaker.ts'
-import { IngotError } from '../../std/error.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { createFailingBackend, withMany } from '../../testing/locks/failing-backend.ts'

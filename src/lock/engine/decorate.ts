@@ -1,8 +1,8 @@
 /** Decorators for backends. A method that the inner backend lacks stays absent. */
 
-import type { Breaker } from '../../std/breaker.ts'
+import { IngotError } from '../../errors/error.ts'
+import { type Breaker, BreakerOpenError } from '../../std/breaker.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import type { LockBackend } from '../backend.ts'
 import type { Attempt, Fencing, Unavailable } from '../lock.ts'
 import { type Call, type LockMeasures, unmeasured } from '../measure.ts'
@@ -111,6 +111,7 @@ function givenUp(signal: AbortSignal): boolean {
 }
 
 function refusal(thrown: unknown): Unavailable {
-  if (thrown instanceof IngotError && thrown.code === 'LOCK_BREAKER_OPEN') return unavailable(thrown.message, thrown)
-  throw thrown
+  if (!(thrown instanceof BreakerOpenError)) throw thrown
+  const message = 'the breaker stops calls to the lock service for a while'
+  return unavailable(message, new IngotError('LOCK_BREAKER_OPEN', message))
 }

@@ -1,5 +1,5 @@
 /** A grant: one key or several keys held together, with the fences for stores. */
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { FenceOf, Fencing, Key, Release, Unavailable } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
 import type { HeldLease } from './lease.ts'

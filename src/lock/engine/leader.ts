@@ -7,8 +7,9 @@
  *
  * After a loss, a leader campaigns again only when its work has ended, so that one process never runs it twice at once.
  */
+
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import { type Backoff, fullJitter } from '../../std/retry.ts'
 import type { FenceOf, Fencing, Key } from '../lock.ts'
 import type { AcquireOptions, WaitOptions } from '../policy.ts'

@@ -7,9 +7,10 @@
  * The safe end is measured on the monotonic clock from the moment the last granted request was sent, minus a margin. It
  * is compared on every access, because timers are late after the event loop was blocked.
  */
+
+import type { IngotError } from '../../errors/error.ts'
 import type { Timer } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
-import type { IngotError } from '../../std/error.ts'
 import type { LockBackend } from '../backend.ts'
 import type { Extension, FenceOf, Fencing, Key, Release, Token } from '../lock.ts'
 import { LockError } from '../lock-error.ts'

@@ -3,7 +3,7 @@
  * Two callers with common keys therefore cannot deadlock: the one that is second at the first common key holds none of
  * the others.
  */
-import type { IngotError } from '../../std/error.ts'
+import type { IngotError } from '../../errors/error.ts'
 import type { Attempt, Fencing, Key, Unavailable } from '../lock.ts'
 import { isTimeUp } from '../lock-error.ts'
 import { unavailable } from '../outage.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import { createFakeClock, whileTimePasses } from '../../testing/clock.ts'
 import { createFailingBackend } from '../../testing/locks/failing-backend.ts'
 import type { LeaseRequest } from '../backend.ts'

@@ -11,8 +11,9 @@
  * are therefore granted in order of arrival. The permit of a holder that dies becomes free when its
  * lease ends. A first waiter that dies delays the others by the lease of the gate, at most `GATE_TTL_MS`.
  */
+
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
-import { IngotError } from '../../std/error.ts'
 import type { Fencing, Inspection, Key, Unavailable } from '../lock.ts'
 import type { AcquireOptions, WaitOptions } from '../policy.ts'
 import type { Grant } from './grant.ts'

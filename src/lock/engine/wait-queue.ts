@@ -2,7 +2,7 @@
  * Queues the waiters of this process, per key, first in, first out. Only the first waiter calls the backend, so a
  * hundred waiters cost the lock service no more than one.
  */
-import type { IngotError } from '../../std/error.ts'
+import type { IngotError } from '../../errors/error.ts'
 import type { Key } from '../lock.ts'
 
 /** The last outcome that the first waiter got from the backend: none yet, held, or an outage. */

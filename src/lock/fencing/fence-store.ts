@@ -5,7 +5,7 @@
  * A fence is one number below 2^63: the epoch in the 23 high bits, the counter of that epoch in the 40 low bits. A
  * later epoch therefore beats every counter of an earlier one, and stores compare nothing but one integer.
  */
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { Key } from '../lock.ts'
 
 /**

@@ -4,8 +4,8 @@
  * restored from an older backup would repeat numbers: set the sequence beyond them before locks are taken again.
  */
 import { readFile } from 'node:fs/promises'
+import { IngotError } from '../../errors/error.ts'
 import { createPostgres, type Postgres } from '../../postgres/pool.ts'
-import { IngotError } from '../../std/error.ts'
 import type { FenceStore, PrimaryTerm } from './fence-store.ts'
 
 const script = (name: string): Promise<string> => readFile(new URL(name, import.meta.url), 'utf8')

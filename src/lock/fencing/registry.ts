@@ -1,5 +1,5 @@
 /** From a URL to a fence store, loaded when it is first asked for. */
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { FenceStore } from './fence-store.ts'
 
 type Open = (url: string, signal: AbortSignal) => Promise<FenceStore>

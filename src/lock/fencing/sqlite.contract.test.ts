@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import { IngotError } from '../../std/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import { fenceStoreContract } from './contract.ts'
 import { openSqliteFences } from './sqlite.ts'
 

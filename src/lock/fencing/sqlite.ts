@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
-import { IngotError, reasonOf } from '../../std/error.ts'
+import { IngotError, reasonOf } from '../../errors/error.ts'
 import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { FenceStore, PrimaryTerm, TermRequest } from './fence-store.ts'
 import { ownEpoch, settled } from './primary-terms.ts'

@@ -3,10 +3,11 @@
  * connection. It notes what it was told; at the end it looks for every number. What it notes shows what Redis loses,
  * which nobody who writes to a store with a unique index could notice.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { Grant } from '../../../lock/engine/grant.ts'
 import type { Locker } from '../../../lock/locker.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import type { Random } from '../../../std/random.ts'
 import { CANARY_LOCKS } from '../../checkers/canary.ts'
 import type { Entry } from '../../history.ts'

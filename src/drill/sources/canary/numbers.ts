@@ -1,7 +1,8 @@
 /** Numbers kept in Redis by the connection that locks use: what was acknowledged must be there afterwards. */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, scriptBody } from '../../../redis/script.ts'
-import { IngotError } from '../../../std/error.ts'
 
 const ADD = loadScript('add', import.meta.url)
 const PRESENT = loadScript('present', import.meta.url)

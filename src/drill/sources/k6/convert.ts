@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 import type { Entry } from '../../history.ts'
 import { outcomeOf } from './outcome.ts'
 import { shotAt } from './plan.ts'

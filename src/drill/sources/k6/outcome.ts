@@ -2,7 +2,7 @@
  * What is known of an item after a request of k6. Certain failures are few: a connection that never was, and a refusal
  * by its status (refusal.ts). Everything else that is no success is unknown: the item may be saved, or may be later.
  */
-import { ERRORS } from '../../../std/error.ts'
+import { ERRORS } from '../../../errors/error.ts'
 import type { Entry } from '../../history.ts'
 import { redisErrorIn } from '../../redis-error.ts'
 import { isRefusal } from '../../refusal.ts'

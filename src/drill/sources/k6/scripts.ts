@@ -1,7 +1,7 @@
 /** The load test's files, for a ConfigMap: the scripts and the modules that they share with ingot. */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 
 const FILES = [
   'loadtests/*.ts',

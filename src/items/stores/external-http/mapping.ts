@@ -17,7 +17,7 @@
  */
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 
 const statuses = (byDefault: readonly number[]) =>
   Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { minItems: 1, default: [...byDefault] })

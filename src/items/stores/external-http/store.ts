@@ -2,9 +2,10 @@
  * Items in a system that is not ours: any HTTP API that can find an item and save one. What it takes to call it is
  * configuration (mapping.ts). It cannot refuse duplicates; locked-store.ts stands in front of it.
  */
+
+import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { type Clock, systemClock } from '../../../std/clock.ts'
 import { durationOf } from '../../../std/duration.ts'
-import { IngotError, reasonOf } from '../../../std/error.ts'
 import { isTlsFailure } from '../../../std/tls-failure.ts'
 import type { CallContext, ExternalStore, Lookup, Save } from '../../exclusion/external-store.ts'
 import type { FoundItem, ItemId, PreparedItem } from '../../item.ts'

@@ -2,9 +2,10 @@
  * Units as the arguments of the put function, and its answer as outcomes of units. Equal items of one collection
  * become one row: the first of them in the order of units is created, the others are duplicates of it.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import { policyText } from '../../../identity/policy.ts'
 import { BYTEA, byteaArray, fixedArray, fixedElement, integerArray, textArray } from '../../../postgres/binary-array.ts'
-import { IngotError } from '../../../std/error.ts'
 import { createItemChecksum } from '../../checksum.ts'
 import type { ItemOutcome, PreparedItem } from '../../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'

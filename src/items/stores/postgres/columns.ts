@@ -1,6 +1,7 @@
 /** Values of answers, read as what the functions in migrations/ say they are. */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { Rows } from '../../../postgres/pool.ts'
-import { IngotError } from '../../../std/error.ts'
 
 export type Row = Rows['rows'][number]
 

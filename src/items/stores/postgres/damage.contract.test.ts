@@ -1,9 +1,9 @@
 /** Rows of a real server, changed past the store. */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { IngotError } from '../../../errors/error.ts'
 import { policyText } from '../../../identity/policy.ts'
 import { createTransactions } from '../../../postgres/transactions.ts'
-import { IngotError } from '../../../std/error.ts'
 import { untilTrue } from '../../../std/until.ts'
 import { damageContract, damageItemOf, flipped } from '../../../testing/damage/contract.ts'
 import { type PostgresServer, runSql, startPostgres } from '../../../testing/postgres/server.ts'

@@ -1,5 +1,5 @@
 /** What the server itself says of damaged pages. */
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 
 /** data_corrupted, index_corrupted. Source: the server's table of error codes, class XX. */
 const DAMAGED: ReadonlySet<unknown> = new Set(['XX001', 'XX002'])

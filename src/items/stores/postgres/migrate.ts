@@ -9,6 +9,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
+import { IngotError } from '../../../errors/error.ts'
 import {
   COMMIT,
   createTransactions,
@@ -18,7 +19,6 @@ import {
   type Transactions,
 } from '../../../postgres/transactions.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { type RetryOptions, retry } from '../../../std/retry.ts'
 import { number, type Row, text } from './columns.ts'
 

@@ -7,10 +7,11 @@
  * still end a transaction as the victim of one, or of a serialization failure, nothing of it is stored and it is tried
  * again.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { Rows } from '../../../postgres/pool.ts'
 import { COMMIT, type Statement, type Transactions } from '../../../postgres/transactions.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { fullJitter, retry } from '../../../std/retry.ts'
 import type { Unit, UnitOutcome } from '../../store.ts'
 import { type Batch, createBatch, type PutAnswer } from './batch.ts'

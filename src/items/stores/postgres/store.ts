@@ -3,11 +3,12 @@
  * What was answered is committed and, as far as the server is set up for it, on its standbys. See migrations/ for the
  * tables and functions, put.ts for how batches are stored, store-version.ts for what is said of the past.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import { type IdentityPolicy, policyText } from '../../../identity/policy.ts'
 import type { Rows } from '../../../postgres/pool.ts'
 import { createTransactions, ROLLBACK, type Transactions } from '../../../postgres/transactions.ts'
 import { type Clock, systemClock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { createScope } from '../../../std/scope.ts'
 import type { Collection, ItemId, StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'

@@ -5,7 +5,7 @@
  */
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { IngotError, reasonOf } from '../../../std/error.ts'
+import { IngotError, reasonOf } from '../../../errors/error.ts'
 
 /**
  * Makes a folder and those above it that are missing; afterwards a power cut leaves them there. Throws IngotError

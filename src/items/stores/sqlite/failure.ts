@@ -1,5 +1,5 @@
 /** What failures of SQLite mean. */
-import { type ErrorCode, IngotError } from '../../../std/error.ts'
+import { type ErrorCode, IngotError } from '../../../errors/error.ts'
 
 /**
  * SQLite's primary result codes that mean that the file is damaged: CORRUPT and NOTADB say so. The others are what

@@ -3,7 +3,7 @@
  * that shipped is never edited; a change is a new step.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 import { COLLECTION_COLUMNS, collectionChecksum, rawCollection } from './collections.ts'
 
 /** A step's statements, and what is done after them in the same transaction. */

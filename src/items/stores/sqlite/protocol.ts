@@ -2,7 +2,7 @@
  * What the service's thread and the store's threads say to each other. Items cross in one transferred buffer per
  * batch: cloning them one by one would cost more than storing them.
  */
-import type { ErrorCode } from '../../../std/error.ts'
+import type { ErrorCode } from '../../../errors/error.ts'
 import type { ItemOutcome, StoredItem } from '../../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
 import type { Receipt } from '../../receipt.ts'

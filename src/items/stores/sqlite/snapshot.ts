@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { IngotError, reasonOf } from '../../../std/error.ts'
+import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { DATABASE_FILE } from './database.ts'
 import { LOCK_FILE, lockedFolder } from './folder-lock.ts'
 

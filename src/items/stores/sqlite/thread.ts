@@ -1,6 +1,6 @@
 /** The service's end of a store thread: a call is a message, its answer settles a promise. */
 import { Worker } from 'node:worker_threads'
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 import type { Answer, Method, Methods } from './protocol.ts'
 import type { StoreThreadData } from './worker.ts'
 

@@ -3,8 +3,8 @@
  * answers after its COMMIT; the reader's answers questions meanwhile. SQLite's calls block, which is why they are here.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { systemClock, type Timer } from '../../../std/clock.ts'
-import { IngotError, reasonOf } from '../../../std/error.ts'
 import { openForReading, openForWriting } from './database.ts'
 import { codeOf } from './failure.ts'
 import type { Answer, Method, Methods, Request } from './protocol.ts'

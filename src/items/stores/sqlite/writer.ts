@@ -4,7 +4,7 @@
  * comes first, to spare the insert; what it does not find is still inserted under the index.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 import { createJoinedChecksum } from '../../checksum.ts'
 import { itemIdOfKey } from '../../item-key.ts'
 import { renderReceipt } from '../../receipt.ts'

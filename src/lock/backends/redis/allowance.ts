@@ -2,8 +2,9 @@
  * Limits how fast a client takes new epochs, because there are only 2^23. Failovers stay far below the limit. The limit
  * is for two servers that both act as primary of the same data permanently: they take epochs from each other in turn.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 
 /** Epochs that may be taken at once, and the time after which there is one more, in milliseconds. */
 export const BURST = 60

@@ -6,12 +6,12 @@
  * server's wall clock. In both cases two holders may run at once, and the fence decides.
  */
 import { randomBytes } from 'node:crypto'
+import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { createRedisConnection } from '../../../redis/deployment.ts'
 import { Unsent } from '../../../redis/failure.ts'
 import { parseRedisUrl } from '../../../redis/redis-url.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { silentLog } from '../../../telemetry/log.ts'
 import type { Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'

@@ -21,10 +21,11 @@
  * Counters that were copied from each other share a *line*, a random name in the data. Unrelated servers that use one
  * fence store therefore never take epochs from each other.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { createDeadline } from '../../../std/deadline.ts'
-import { IngotError } from '../../../std/error.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import { epochOfFence, type FenceStore, type Members, type PrimaryTerm } from '../../fencing/fence-store.ts'
 import { heldEpoch, isEmpty, overlap, union, without } from '../../fencing/primary-terms.ts'

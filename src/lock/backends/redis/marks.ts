@@ -10,10 +10,11 @@
  * They replace the mark if the writer does not finish. Clients mark in the same order, starting with a single counter,
  * and stop at a mark of another client. One client therefore marks nearly all counters.
  */
+
+import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, scriptBody } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { composeFence, type FenceStore, type Members } from '../../fencing/fence-store.ts'
 import { readMarks } from './scripts.ts'
 

@@ -1,8 +1,8 @@
 /** Calls the Lua scripts of a lock, and parses their replies. */
 import { replaceable } from '#failpoint'
+import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { bulk, loadScript, scriptBody, scriptOf } from '../../../redis/script.ts'
-import { IngotError } from '../../../std/error.ts'
 import { composeFence } from '../../fencing/fence-store.ts'
 import type { Inspection, Release, Token } from '../../lock.ts'
 import type { LockNames } from './keys.ts'

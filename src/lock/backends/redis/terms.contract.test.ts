@@ -1,8 +1,8 @@
 /** Which epoch a server's fences have, what it costs to find out, and what happens when the fence store is away. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
+import { IngotError } from '../../../errors/error.ts'
 import { type Clock, systemClock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { createScope } from '../../../std/scope.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startCluster, startIndependent, startStandalone } from '../../../testing/redis/servers.ts'

@@ -7,10 +7,11 @@
  * within the lease, so that the order of the numbers is the order of the grants; without one there are no fences, and
  * the lock only saves work.
  */
+
+import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { describeTopology, type Independent, parseRedisUrl } from '../../../redis/redis-url.ts'
 import { loadScript } from '../../../redis/script.ts'
 import type { Clock } from '../../../std/clock.ts'
-import { IngotError, reasonOf } from '../../../std/error.ts'
 import { silentLog } from '../../../telemetry/log.ts'
 import type { Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'

@@ -9,7 +9,7 @@
  * A restart always closes the connection, and one connection never spans two server processes. So the server is examined
  * once for each connection, and a vote counts when its node counted at the moment the vote was sent.
  */
-import type { IngotError } from '../../../std/error.ts'
+import type { IngotError } from '../../../errors/error.ts'
 
 /** What a server says of itself. */
 export interface ServerFacts {

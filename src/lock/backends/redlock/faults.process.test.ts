@@ -1,9 +1,9 @@
 /** Redlock while its nodes die, freeze and come back. Real servers; the outages go to out/locks/faults.md. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { IngotError } from '../../../errors/error.ts'
 import { type Breaker, createBreaker } from '../../../std/breaker.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startIndependent } from '../../../testing/redis/servers.ts'

@@ -1,7 +1,7 @@
 /** Answers that come late, or not at all, from the nodes or from the fence store: nothing is granted, nothing stays. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { IngotError } from '../../../errors/error.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startIndependent } from '../../../testing/redis/servers.ts'
 import { startTcpProxy, type TcpProxy } from '../../../testing/tcp/proxy.ts'

@@ -1,5 +1,5 @@
 /** The times of a lease that several clocks count. */
-import { IngotError } from '../../../std/error.ts'
+import { IngotError } from '../../../errors/error.ts'
 import type { Token } from '../../lock.ts'
 
 /** Share of the lease that the clocks of the nodes may differ by; the package adds 2 ms. */

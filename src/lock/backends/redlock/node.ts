@@ -1,10 +1,10 @@
 /** One independent server: its client, and whether its votes count. Examines the server once for each connection. */
 import type { Redis } from 'ioredis'
 import { failpoint } from '#failpoint'
+import { IngotError } from '../../../errors/error.ts'
 import { commandError } from '../../../redis/failure.ts'
 import { parseInfo } from '../../../redis/topology/info.ts'
 import type { Clock, Timer } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import { createVoteEligibility, type ServerFacts, type VoteEligibility } from './eligibility.ts'
 import { allowanceMs } from './lease.ts'

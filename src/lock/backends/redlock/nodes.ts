@@ -2,6 +2,8 @@
  * Connections to the independent servers. A start needs a majority of them, and none that says it must not serve; the
  * others join when they come back.
  */
+
+import { IngotError, toIngotError } from '../../../errors/error.ts'
 import {
   type ClientSettings,
   createSingleClient,
@@ -11,7 +13,6 @@ import {
 } from '../../../redis/client.ts'
 import { checkServer, connectClient } from '../../../redis/connection.ts'
 import type { Endpoint, Independent } from '../../../redis/redis-url.ts'
-import { IngotError, toFault } from '../../../std/error.ts'
 import { type Node, type NodeDeps, watchNode } from './node.ts'
 
 export interface Nodes extends AsyncDisposable {
@@ -85,7 +86,7 @@ export async function connectNodes(topology: Independent, given: NodeDeps, signa
   if (refusal !== undefined) {
     for (const node of here) node[Symbol.dispose]()
     signal.throwIfAborted()
-    throw toFault(refusal)
+    throw toIngotError(refusal)
   }
   // in the order of the URL, which is how all processes agree on a first node for a key
   const members: Node[] = []

@@ -1,8 +1,8 @@
 /** Redlock nodes that are killed and come back without their data while a lease runs. Real servers, real kills. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { IngotError } from '../../../errors/error.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { IngotError } from '../../../std/error.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { type Peer, startPeer } from '../../../testing/locks/processes.ts'
 import { present } from '../../../testing/present.ts'

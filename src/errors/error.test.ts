@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { IngotError, reasonOf, toFault } from './error.ts'
+import { IngotError, reasonOf, toIngotError } from './error.ts'
 
 test.each([
   [new Error('no room'), 'no room'],
@@ -12,7 +12,7 @@ test.each([
   [new AggregateError([], 'all of them'), 'all of them'],
 ])('of %s there is always something to say', (thrown, said) => {
   expect(reasonOf(thrown)).toMatch(said)
-  expect(toFault(thrown)).toMatchObject({ code: 'INTERNAL', message: reasonOf(thrown), cause: thrown })
+  expect(toIngotError(thrown)).toMatchObject({ code: 'INTERNAL', message: reasonOf(thrown), cause: thrown })
 })
 
 test('a refusal of content records no stack, any other fault does', () => {
