@@ -12,7 +12,7 @@ export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'out/test/report.json' }]],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000 } },
       {
         test: {
           name: 'chart',
