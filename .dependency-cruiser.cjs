@@ -63,7 +63,15 @@ const FOLDERS = {
     `(${CONNECTIONS})/`,
   ],
   'drill/checkers': ['drill/history\\.ts$'],
-  'drill/report': ['drill/(history|merge|plan)\\.ts$', 'drill/checkers/', 'drill/targets/kind/values\\.ts$'],
+  'drill/report': ['drill/(history|merge|plan)\\.ts$', 'drill/checkers/', 'drill/targets/kubernetes/values\\.ts$'],
+  'drill/faults': ['drill/(history|plan)\\.ts$', 'drill/(targets/(processes|kubernetes)|workloads)/', '(kube|redis)/'],
+  'drill/targets/processes': [],
+  'drill/targets/kubernetes': [
+    'drill/(history|plan)\\.ts$',
+    'drill/(checkers/final-store\\.ts$|final-store/|sources/)',
+    `(${CONNECTIONS})/`,
+  ],
+  'drill/targets/kind': ['drill/plan\\.ts$', 'drill/targets/kubernetes/'],
 }
 /** Files of `core` that put a room together, and therefore see its folders. */
 const COMPOSES = {
@@ -137,7 +145,7 @@ module.exports = {
       comment: 'plans, topology and manifests do no I/O',
       severity: 'error',
       from: {
-        path: '^src/(drill/(plan|targets/kind/values)\\.ts$|redis/topology/|operator/.*(plan|render/[^/]+)\\.ts$)',
+        path: '^src/(drill/(plan|targets/kubernetes/values)\\.ts$|redis/topology/|operator/.*(plan|render/[^/]+)\\.ts$)',
         pathNot: '\\.test\\.ts$',
       },
       to: { pathNot: '^src/(drill/plan\\.ts$|redis/topology/|std/|operator/)' },

@@ -1,4 +1,4 @@
-/** kubectl on one context and one namespace, and nothing else: a drill must never reach another cluster. */
+/** Calls kubectl with a fixed context and namespace, so that no call can reach another cluster. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Static, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
@@ -8,11 +8,11 @@ export interface Kubectl {
   readonly context: string
   readonly namespace: string
   readonly run: Program
-  /** Reads JSON that must be of this shape; what the shape does not name is left out. */
-  read<T extends TSchema>(shape: T, args: readonly string[], options: CallOptions): Promise<Static<T>>
-  /** Runs in a container; `at` is `POD` or `POD/CONTAINER`. */
+  /** Reads JSON and checks it against the schema. Members that the schema does not name are removed. */
+  read<T extends TSchema>(schema: T, args: readonly string[], options: CallOptions): Promise<Static<T>>
+  /** Runs a command in a container; `at` is `POD` or `POD/CONTAINER`. Resolves with its standard output. */
   exec(at: string, command: readonly string[], options: CallOptions): Promise<string>
-  /** A port of this machine that leads to one of a pod or Service, until it is disposed of. */
+  /** Forwards a free port of this machine to a port of a pod or Service, until it is disposed of. */
   forward(to: string, port: number, signal: AbortSignal): Promise<Forward>
 }
 
@@ -23,35 +23,27 @@ export interface Forward extends Disposable {
 const REMEDY = 'install kubectl, and put it on the PATH'
 const FORWARD_MS = 20_000
 
-/** The context that kubectl would use. */
+/** Resolves with the context that kubectl uses by default. */
 export async function currentContext(signal: AbortSignal): Promise<string> {
   const kubectl = createProgram('kubectl', REMEDY)
   return (await kubectl(['config', 'current-context'], { signal })).trim()
 }
 
-/** The name of the kind cluster. Throws for any other cluster: faults belong in one that nobody misses. */
-export function kindClusterOf(context: string): string {
-  const [, name] = /^kind-(.+)$/.exec(context) ?? []
-  if (name !== undefined) return name
-  throw new Error(
-    `the current context is "${context}"; drills break things, and run on kind alone: kubectl config use-context kind-ingot`,
-  )
-}
-
 export function createKubectl(context: string, namespace: string): Kubectl {
-  kindClusterOf(context)
   const first = ['--context', context, '--namespace', namespace]
   const run = createProgram('kubectl', REMEDY, first)
   return {
     context,
     namespace,
     run,
-    async read(shape, args, options) {
+    async read(schema, args, options) {
       const text = await run([...args, '--output', 'json'], options)
-      const value: unknown = Value.Clean(shape, JSON.parse(text))
-      if (Value.Check(shape, value)) return value
-      const [fault] = Value.Errors(shape, value)
-      throw new Error(`"kubectl ${args.join(' ')}" answered another shape: ${fault?.instancePath} ${fault?.message}`)
+      const value: unknown = Value.Clean(schema, JSON.parse(text))
+      if (Value.Check(schema, value)) return value
+      const [error] = Value.Errors(schema, value)
+      throw new Error(
+        `"kubectl ${args.join(' ')}" returned an unexpected object: ${error?.instancePath} ${error?.message}`,
+      )
     },
     exec(at, command, options) {
       const [pod = '', container] = at.split('/')

@@ -1,70 +1,31 @@
-/** A fault: something that is broken, seen to be broken, and healed again, within a bounded time. */
+/** The port of all faults: on processes of this machine, on lock servers, and on a cluster. run-fault.ts drives it. */
 import type { Random } from '../../std/random.ts'
 
 export interface FaultInjection {
   /** Its name in the history, such as `replica-kill`. */
   readonly name: string
-  /** Locks that are held may be granted again because of it. Default: false. */
+  /** Whether locks that are held may be granted again because of it. Default: false. */
   readonly losesLocks?: boolean
-  /** Of what the store did meanwhile some may be undone, all of it by the time the fault is over. Default: false. */
+  /** Whether writes to the store that happened during the fault may be lost by its end. Default: false. */
   readonly losesItems?: boolean
+  /** Chooses what to break, and waits until it can be broken. Breaks nothing. */
+  prepare(random: Random, signal: AbortSignal): Promise<Injection> | Injection
+}
+
+/** One injection: three steps that share what `prepare` has chosen. */
+export interface Injection {
+  /** How long it stays broken after the proof, milliseconds. Default: 0. */
+  readonly holdMs?: number
+  /** Breaks something. */
+  inject(signal: AbortSignal): Promise<void>
+  /** Resolves with the evidence that it is broken. Rejects if it did not come about. */
+  prove(signal: AbortSignal): Promise<string>
   /**
-   * Strikes and heals; resolves with how it is known to have happened. Rejects when it did not come about, and with
-   * the signal's reason; heals in any case.
+   * Restores what was broken. Called after every `inject` that began, whether or not it succeeded. The signal is a
+   * deadline for waits, and not the signal of the run. A second call does nothing.
    */
-  inject(random: Random, signal: AbortSignal): Promise<string>
+  undo(deadline: AbortSignal): Promise<void>
 }
 
-/** One of several replicas of the service. */
-export interface Replica {
-  readonly name: string
-  readonly url: string
-  /** SIGKILL; resolves with the proof when it is gone. */
-  kill(): Promise<string>
-  /** Starts it again, ready to serve. */
-  start(signal: AbortSignal): Promise<void>
-  /** SIGSTOP; resolves with the proof when it is stopped. */
-  freeze(): Promise<string>
-  thaw(): void
-  /** Has it send itself the signal when it next passes the point. `met` resolves with the proof, or rejects in time. */
-  arm(point: string, strike: 'SIGKILL' | 'SIGSTOP'): Breakpoint
-  /** Between it and the store. */
-  readonly link: ProxyLink
-}
-
-export interface Breakpoint {
-  met(withinMs: number, signal: AbortSignal): Promise<string>
-  disarm(): void
-}
-
-/** A connection that can hold a packet back, or lose answers. */
-export interface ProxyLink {
-  /** Holds the first piece of data from the replica that contains the marker, and all that follows it. */
-  hold(marker: Uint8Array): PacketHold
-  /** Lets it pass, and loses everything that is answered on that connection from then on. */
-  mute(marker: Uint8Array): PacketHold
-}
-
-export interface PacketHold {
-  /** Resolves when it has caught something. */
-  readonly caught: Promise<void>
-  /** Delivers what was held; or forgets a trap that caught nothing. Resolves with how many bytes were delivered late. */
-  open(): number
-}
-
-/** A server behind the service: the lock service, the store. */
-export interface Server {
-  /** Resolves with the proof when it is gone. */
-  kill(): Promise<string>
-  /** Starts it again, ready to serve. */
-  start(signal: AbortSignal): Promise<void>
-}
-
-export interface LockServer extends Server {
-  freeze(): Promise<string>
-  thaw(): Promise<void>
-  /** Forgets everything. */
-  flush(): Promise<string>
-  /** Hands over to a replica; absent where there is none. */
-  readonly failover?: (signal: AbortSignal) => Promise<string>
-}
+/** The undo of a fault that leaves nothing broken, or that the system under test repairs by itself. */
+export async function nothingToUndo(): Promise<void> {}

@@ -1,128 +1,153 @@
-/** A node stops as if it had lost its power for a while: every process on it, its kubelet among them. */
+/** A node stops for a while as if it had lost power: every process on it, its kubelet among them. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { readNodes } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
 import { primariesOf } from '../../redis/topology/roles.ts'
 import { systemClock } from '../../std/clock.ts'
+import { type DrillContext, observe, waitUntilHealthy } from '../targets/kubernetes/context.ts'
+import type { Machines } from '../targets/kubernetes/machines.ts'
 import { redisShell } from '../targets/kubernetes/redis-view.ts'
-import { type DrillContext, look, type Strike, type StrikeContext, type View, waitUntilHealthy } from './context.ts'
+import type { FaultInjection } from './fault.ts'
 import { type Placement, placementOf } from './placement.ts'
 
-/** Told to whoever shares the cluster. */
+/** Tells other users of the cluster which node is frozen. */
 const NOTICE = '/tmp/kind-node-fault'
-/** Longest time until the control plane calls it NotReady: node-monitor-grace-period is 40 to 50 s by default. */
+/** Longest time until the control plane reports NotReady. The default of node-monitor-grace-period is 40 to 50 s. */
 const NOT_READY_MS = 90_000
 const FAILOVER_MS = 60_000
-/** With the node known to be gone, so that the figures show how the rest serves without it. */
+/** How long the node stays frozen after that, so that the figures show the service without it. */
 const BEYOND_MS = 8_000
-const PROMOTIONS = 4
+const HAND_OVERS = 4
 const SHELL_MS = 30_000
-/** Sentinels read a replica's priority every 10 s. */
-const NOTICED_MS = 11_000
+const CALL_MS = 20_000
+/** Sentinels read the priority of a replica every 10 s. */
+const PRIORITY_READ_MS = 11_000
+const DEFAULT_PRIORITY = 100
 
 type Freeze = Extract<Placement, { kind: 'freeze' }>
 
-export const freezeNode: Strike = async (stage, before, context) => {
-  const { node, master } = await placed(stage, before, context.signal)
-  const { docker, say } = stage
-  const options = { signal: context.signal, timeoutMs: 20_000 }
-  say(`freezing ${node}, which holds the master ${master}`)
-  writeFileSync(NOTICE, `${node}\n`)
-  try {
-    context.struck()
-    await docker.pause(node, options)
-    if (!(await docker.isPaused(node, options))) throw new Error(`${node} is not paused`)
-    const [leader] = await Promise.all([promoted(stage, master, context), notReady(stage, node, context)])
-    await systemClock.sleep(BEYOND_MS, context.signal)
-    return `${node} paused and NotReady; master ${master} followed by ${leader}`
-  } finally {
-    // also when it is interrupted: a node must not stay frozen
-    await docker.unpause(node, { signal: AbortSignal.timeout(20_000), timeoutMs: 20_000 })
-    rmSync(NOTICE, { force: true })
-    say(`thawed ${node}`)
+export function nodeFreeze(name: string, context: DrillContext): FaultInjection {
+  return {
+    name,
+    async prepare(_random, signal) {
+      const { machines, say } = context
+      if (machines === undefined) throw new Error('the nodes of this cluster cannot be frozen from outside')
+      const { node, primary } = await placed(context, signal)
+      let isFrozen = false
+      return {
+        holdMs: BEYOND_MS,
+        async inject(inner) {
+          say(`freezing ${node}, which holds the primary ${primary}`)
+          isFrozen = true
+          writeFileSync(NOTICE, `${node}\n`)
+          await machines.freeze(node, { signal: inner, timeoutMs: CALL_MS })
+        },
+        async prove(inner) {
+          if (!(await machines.isFrozen(node, { signal: inner, timeoutMs: CALL_MS }))) {
+            throw new Error(`${node} is not frozen`)
+          }
+          const [successor] = await Promise.all([promoted(context, primary, inner), notReady(context, node, inner)])
+          return `${node} frozen and NotReady; primary ${primary}, then ${successor}`
+        },
+        async undo() {
+          if (!isFrozen) return
+          await thaw(machines, node)
+          isFrozen = false
+          say(`thawed ${node}`)
+        },
+      }
+    },
   }
 }
 
-/** Hands over until a master stands where it can be frozen. */
-async function placed(stage: DrillContext, before: View, signal: AbortSignal): Promise<Freeze> {
-  let view = before
-  for (let turn = 0; turn < PROMOTIONS; turn++) {
+/** Has a deadline of its own, because a node must not stay frozen. */
+async function thaw(machines: Machines, node: string): Promise<void> {
+  const options = { signal: AbortSignal.timeout(CALL_MS), timeoutMs: CALL_MS }
+  // the call that froze it may have failed
+  if (await machines.isFrozen(node, options)) await machines.thaw(node, options)
+  rmSync(NOTICE, { force: true })
+}
+
+/** Hands over until a primary is on a node that can be frozen. */
+async function placed(context: DrillContext, signal: AbortSignal): Promise<Freeze> {
+  for (let count = 0; ; count++) {
+    const view = await waitUntilHealthy(context, signal)
     const placement = placementOf(view.pods, view.roles)
     if (placement.kind === 'freeze') return placement
     if (placement.kind === 'impossible') throw new Error(placement.why)
-    stage.say(`handing over from ${placement.insteadOf} to ${placement.replica}, to have a node to freeze`)
-    await promote(stage, placement.replica, signal)
-    view = await waitUntilHealthy(stage, signal)
+    if (count === HAND_OVERS) throw new Error(`after ${count} hand-overs no node holds exactly one primary alone`)
+    context.say(`handing over from ${placement.insteadOf} to ${placement.replica}, to have a node to freeze`)
+    await promote(context, placement.replica, signal)
   }
-  throw new Error(`after ${PROMOTIONS} hand-overs no node holds exactly one master alone`)
 }
 
-function promote(stage: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
-  return stage.setup.mode === 'cluster'
-    ? handOver(stage, replica, { script: 'local_cli CLUSTER FAILOVER', signal })
-    : preferred(stage, replica, signal)
+function promote(context: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
+  return context.setup.mode === 'cluster'
+    ? handOver(context, replica, { script: 'local_cli CLUSTER FAILOVER', signal })
+    : handOverBySentinel(context, replica, signal)
 }
 
-/** Sentinels choose the replica of the smallest number above 0. */
-async function preferred(stage: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
-  const prefer = (priority: number, bound: AbortSignal): Promise<string> => {
+/** Sentinels promote the replica with the lowest priority above 0. */
+async function handOverBySentinel(context: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
+  const setPriority = (priority: number, bound: AbortSignal): Promise<string> => {
     const script = `local_cli CONFIG SET replica-priority ${priority}`
-    return redisShell(stage.kubectl, replica, script, { signal: bound, timeoutMs: SHELL_MS })
+    return redisShell(context.kubectl, replica, script, { signal: bound, timeoutMs: SHELL_MS })
   }
-  await prefer(1, signal)
+  await setPriority(1, signal)
   try {
-    await systemClock.sleep(NOTICED_MS, signal)
+    await systemClock.sleep(PRIORITY_READ_MS, signal)
     const script = 'sentinel_at "$(sentinel_hosts | head -n 1)" SENTINEL FAILOVER ingot'
-    await handOver(stage, replica, { script, signal })
+    await handOver(context, replica, { script, signal })
   } finally {
-    await prefer(100, AbortSignal.timeout(SHELL_MS))
+    await setPriority(DEFAULT_PRIORITY, AbortSignal.timeout(SHELL_MS))
   }
 }
 
 interface HandOver {
-  /** Asks for it, in the replica's shell. */
+  /** Requests the hand-over, in the shell of the replica. */
   readonly script: string
   readonly signal: AbortSignal
 }
 
-async function handOver(stage: DrillContext, replica: string, { script, signal }: HandOver): Promise<void> {
-  await redisShell(stage.kubectl, replica, script, { signal, timeoutMs: SHELL_MS })
+async function handOver(context: DrillContext, replica: string, { script, signal }: HandOver): Promise<void> {
+  await redisShell(context.kubectl, replica, script, { signal, timeoutMs: SHELL_MS })
   await untilSeen(
     async () => {
-      const { roles } = await look(stage, signal)
+      const { roles } = await observe(context, signal)
       return primariesOf(roles).some(({ pod }) => pod === replica)
         ? { value: true }
-        : { missing: `${replica} is no master` }
+        : { missing: `${replica} as primary` }
     },
     FAILOVER_MS,
     signal,
   )
 }
 
-/** Who leads in the place of the frozen master. */
-function promoted(stage: DrillContext, master: string, { signal }: StrikeContext): Promise<string> {
-  if (stage.setup.mode === 'standalone') return Promise.resolve('nobody: there is only one')
+/** Resolves with the primaries that remain once another server has replaced the frozen one. */
+function promoted(context: DrillContext, primary: string, signal: AbortSignal): Promise<string> {
+  const { mode } = context.setup
+  if (mode === 'standalone') return Promise.resolve('none: there is only one server')
+  const want = mode === 'cluster' ? 3 : 1
   return untilSeen(
     async () => {
-      const { roles } = await look(stage, signal)
-      const leaders = primariesOf(roles).filter(({ pod }) => pod !== master)
-      const want = stage.setup.mode === 'cluster' ? 3 : 1
-      return leaders.length === want
-        ? { value: leaders.map(({ pod }) => pod).join(', ') }
-        : { missing: 'no failover yet' }
+      const { roles } = await observe(context, signal)
+      const primaries = primariesOf(roles).filter(({ pod }) => pod !== primary)
+      return primaries.length === want
+        ? { value: primaries.map(({ pod }) => pod).join(', ') }
+        : { missing: 'a failover' }
     },
     NOT_READY_MS,
     signal,
   )
 }
 
-function notReady(stage: DrillContext, node: string, { signal }: StrikeContext): Promise<true> {
+function notReady(context: DrillContext, node: string, signal: AbortSignal): Promise<true> {
   return untilSeen(
     async () => {
-      const nodes = await readNodes(stage.kubectl, { signal })
+      const nodes = await readNodes(context.kubectl, { signal })
       return nodes.some(({ name, ready }) => name === node && !ready)
         ? { value: true }
-        : { missing: `${node} is still called Ready` }
+        : { missing: `node ${node} NotReady` }
     },
     NOT_READY_MS,
     signal,

@@ -26,17 +26,17 @@ const role = (name: string, kind: ServerRole['role'], cluster?: readonly [string
 const ANCHORS = [pod('pg', 'w3', 'postgres'), pod('load', 'w3', 'load')]
 const PODS = [...ANCHORS, pod('r0', 'w1'), pod('r1', 'w2'), pod('r2', 'w3')]
 
-test('the node of the master is frozen when nothing is there that must go on', () => {
+test('the node of the primary is frozen if it holds nothing that the drill needs', () => {
   const roles = [role('r0', 'primary'), role('r1', 'replica'), role('r2', 'replica')]
-  expect(placementOf(PODS, roles)).toEqual({ kind: 'freeze', node: 'w1', master: 'r0' })
+  expect(placementOf(PODS, roles)).toEqual({ kind: 'freeze', node: 'w1', primary: 'r0' })
 })
 
-test('a master beside Postgres hands over first', () => {
+test('a primary beside Postgres hands over first', () => {
   const roles = [role('r0', 'replica'), role('r1', 'replica'), role('r2', 'primary')]
   expect(placementOf(PODS, roles)).toEqual({ kind: 'promote', replica: 'r0', insteadOf: 'r2' })
 })
 
-test('in a cluster a node with two masters, or with a master and its replica, is not frozen', () => {
+test('in a cluster a node with two primaries, or with a primary and its replica, is not frozen', () => {
   const pods = [...ANCHORS, ...['w1', 'w1', 'w2', 'w2', 'w3', 'w3'].map((node, index) => pod(`r${index}`, node))]
   const beside = [
     role('r0', 'primary', ['a', '']),
@@ -46,7 +46,7 @@ test('in a cluster a node with two masters, or with a master and its replica, is
     role('r4', 'primary', ['c', '']),
     role('r5', 'replica', ['f', 'b']),
   ]
-  expect(placementOf(pods, beside)).toEqual({ kind: 'freeze', node: 'w2', master: 'r2' })
+  expect(placementOf(pods, beside)).toEqual({ kind: 'freeze', node: 'w2', primary: 'r2' })
   const two = [
     role('r0', 'primary', ['a', '']),
     role('r1', 'primary', ['b', '']),
@@ -58,7 +58,7 @@ test('in a cluster a node with two masters, or with a master and its replica, is
   expect(placementOf(pods, two)).toEqual({ kind: 'promote', replica: 'r2', insteadOf: 'r0' })
 })
 
-test('without a fit node it says so', () => {
+test('without a node that can be frozen there is no placement', () => {
   const pods = [...ANCHORS, pod('r0', 'w3'), pod('r1', 'w3')]
   expect(placementOf(pods, [role('r0', 'primary'), role('r1', 'replica')])).toMatchObject({ kind: 'impossible' })
 })

@@ -1,46 +1,46 @@
 /**
- * Which node to freeze: a worker that holds exactly one Redis master, no replica of that master, and nothing that must
- * go on for the drill to tell anything. When there is none, which replica has to become master first. Pure.
+ * Chooses the node to freeze: a worker that holds exactly one Redis primary, no replica of that primary, and nothing
+ * that the drill needs. If there is none, chooses the replica that must become primary first. Pure.
  */
 import type { Pod } from '../../kube/pods.ts'
 import { primariesOf, type ServerRole } from '../../redis/topology/roles.ts'
 
 export type Placement =
-  | { readonly kind: 'freeze'; readonly node: string; readonly master: string }
+  | { readonly kind: 'freeze'; readonly node: string; readonly primary: string }
   | { readonly kind: 'promote'; readonly replica: string; readonly insteadOf: string }
   | { readonly kind: 'impossible'; readonly why: string }
 
-/** Components whose loss would be another drill, or the end of this one. */
+/** Components whose loss would be another fault, or the end of the drill. */
 const SPARED = ['postgres', 'legacy-backend', 'load', 'canary']
 
 export function placementOf(pods: readonly Pod[], roles: readonly ServerRole[]): Placement {
   const nodeOf = new Map(pods.map(({ name, node }) => [name, node]))
   const spared = new Set(pods.filter(({ component }) => SPARED.includes(component)).map(({ node }) => node))
-  const masters = primariesOf(roles)
-  const mastersOn = Map.groupBy(masters, ({ pod }) => nodeOf.get(pod) ?? '')
+  const primaries = primariesOf(roles)
+  const primariesOn = Map.groupBy(primaries, ({ pod }) => nodeOf.get(pod) ?? '')
   const isFit = (node: string): boolean => node !== '' && !spared.has(node)
-  for (const master of masters) {
-    const node = nodeOf.get(master.pod) ?? ''
-    const replicas = replicasOf(master, roles)
+  for (const primary of primaries) {
+    const node = nodeOf.get(primary.pod) ?? ''
+    const replicas = replicasOf(primary, roles)
     if (replicas.length === 0) continue
-    const alone = mastersOn.get(node)?.length === 1
-    if (isFit(node) && alone && replicas.every(({ pod }) => nodeOf.get(pod) !== node)) {
-      return { kind: 'freeze', node, master: master.pod }
+    const isAlone = primariesOn.get(node)?.length === 1
+    if (isFit(node) && isAlone && replicas.every(({ pod }) => nodeOf.get(pod) !== node)) {
+      return { kind: 'freeze', node, primary: primary.pod }
     }
   }
-  for (const master of masters) {
-    const fit = replicasOf(master, roles).find(({ pod }) => {
+  for (const primary of primaries) {
+    const fit = replicasOf(primary, roles).find(({ pod }) => {
       const node = nodeOf.get(pod) ?? ''
-      const others = mastersOn.get(node)?.filter((other) => other.pod !== master.pod) ?? []
-      return isFit(node) && others.length === 0 && node !== nodeOf.get(master.pod)
+      const others = primariesOn.get(node)?.filter((other) => other.pod !== primary.pod) ?? []
+      return isFit(node) && others.length === 0 && node !== nodeOf.get(primary.pod)
     })
-    if (fit !== undefined) return { kind: 'promote', replica: fit.pod, insteadOf: master.pod }
+    if (fit !== undefined) return { kind: 'promote', replica: fit.pod, insteadOf: primary.pod }
   }
-  return { kind: 'impossible', why: `no worker without ${SPARED.join(', ')} can hold one Redis master alone` }
+  return { kind: 'impossible', why: `no worker without ${SPARED.join(', ')} can hold one Redis primary alone` }
 }
 
-function replicasOf(master: ServerRole, roles: readonly ServerRole[]): readonly ServerRole[] {
+function replicasOf(primary: ServerRole, roles: readonly ServerRole[]): readonly ServerRole[] {
   return roles.filter(
-    ({ role, cluster }) => role === 'replica' && (cluster === undefined || cluster.primaryId === master.cluster?.id),
+    ({ role, cluster }) => role === 'replica' && (cluster === undefined || cluster.primaryId === primary.cluster?.id),
   )
 }

@@ -1,118 +1,108 @@
-/** A fault on an installation under load: between a steady state and the return to it, with when it struck and the proof. */
-
-import { systemClock } from '../../std/clock.ts'
-import type { RedisLoss } from '../checkers/canary.ts'
+/** Runs one fault: injects it, proves it, holds it, undoes it, and records it in the history. */
+import type { Clock, Timer } from '../../std/clock.ts'
+import type { Random } from '../../std/random.ts'
 import type { Entry, Event } from '../history.ts'
-import type { DrillWindow } from '../report/judge.ts'
-import { type DrillContext, type Strike, type View, waitUntilHealthy } from './context.ts'
+import type { FaultInjection, Injection } from './fault.ts'
 
-/** Steady before each fault, milliseconds. */
-const BASELINE_MS = 6_000
-/** Whole again, and watched for so long. */
-const QUIET_MS = 5_000
-
-export interface FaultCase {
-  /** Unique in the run. */
-  readonly name: string
-  /** Undefined: it is skipped, as a control. */
-  readonly inject: Strike | undefined
-  /** Whether Redis may lose by it what it acknowledged, locks among it. */
-  readonly redisLoss: RedisLoss
-}
-
-export interface FaultRun {
-  readonly window: DrillWindow
-  /** How it is known to have happened, or why it did not. */
-  readonly proof: string
-  readonly tookMs: number
-}
-
-/** What happened beside the load, in the load's form. */
-export interface Nemesis {
-  readonly events: readonly Event[]
-  record(entry: Entry): Event
-}
-
-export function createNemesis(wallMs: () => number): Nemesis {
-  const events: Event[] = []
-  return {
-    events,
-    record(entry) {
-      const nowMs = wallMs()
-      const event = { seq: events.length + 1, tMono: nowMs, tWall: nowMs, ...entry }
-      events.push(event)
-      return event
-    },
-  }
-}
-
-/** Rejects only when it is interrupted, or when there is no steady state to begin with. */
-export async function runFault(
-  stage: DrillContext,
-  plot: FaultCase,
-  nemesis: Nemesis,
-  signal: AbortSignal,
-): Promise<FaultRun> {
-  const { name, redisLoss } = plot
-  const fromMs = Date.now()
-  const before = await waitUntilHealthy(stage, signal)
-  await systemClock.sleep(BASELINE_MS, signal)
-  stage.say(`${name}: strikes`)
-  const { struckMs, proof } = await strike(stage, plot, { before, nemesis, signal })
-  const missing = await missingAfter(stage, signal)
-  const healed = nemesis.record({ process: 'nemesis', op: `${name}.healed`, f: 'phase', type: 'info', key: 'healed' })
-  const seconds = Math.round((healed.tMono - struckMs) / 1_000)
-  stage.say(`${name}: ${proof}; ${missing ?? 'whole again'} after ${seconds} s`)
-  await systemClock.sleep(QUIET_MS, signal)
-  const untilMs = Date.now()
-  const window = { name, fromMs, struckMs, untilMs, redisLoss, ...(missing === undefined ? {} : { missing }) }
-  return { window, proof, tookMs: untilMs - fromMs }
-}
-
-interface InjectionContext {
-  readonly before: View
-  readonly nemesis: Nemesis
+export interface FaultRunOptions {
+  /** Identifies the fault in the history. */
+  readonly op: string
+  readonly random: Random
+  readonly clock: Clock
+  readonly record: (entry: Entry) => Event
+  /** Ends the run early. What was broken is undone first. */
   readonly signal: AbortSignal
 }
 
-interface Injected {
-  readonly struckMs: number
-  /** How it is known to have happened, or why it did not. */
-  readonly proof: string
+export interface FaultOutcome {
+  /** The event that was recorded just before the injection. */
+  readonly began: Event
+  /** Whether the fault came about and was undone. */
+  readonly isProven: boolean
+  /** The evidence, or the reason why there is none. */
+  readonly says: string
 }
 
-/** A strike that fails is no fault that happened: it is noted as such, and the drill goes on to be inconclusive. */
-async function strike(
-  stage: DrillContext,
-  plot: FaultCase,
-  { before, nemesis, signal }: InjectionContext,
-): Promise<Injected> {
-  const { name, redisLoss } = plot
-  const losesLocks = redisLoss === 'allow'
-  const fault = { process: 'nemesis', op: `fault-${name}`, f: 'fault', key: name, losesLocks } as const
-  let begun: Event | undefined
-  const begin = (): Event => (begun ??= nemesis.record({ ...fault, type: 'invoke' }))
+/** Longest undo, milliseconds. A Sentinel that was stopped takes part again after up to 45 s. */
+export const UNDO_MS = 120_000
+/** Longest undo after the run was aborted, milliseconds. */
+export const ABORTED_UNDO_MS = 20_000
+
+/**
+ * Records `invoke`, and `ok` with the evidence once the fault is undone. A fault that did not come about, or whose undo
+ * failed, is recorded as `info`: it may have broken something. Rejects only with the signal's reason.
+ */
+export async function runFault(fault: FaultInjection, options: FaultRunOptions): Promise<FaultOutcome> {
+  const { op, random, record, signal } = options
+  const { name: key, losesLocks = false, losesItems = false } = fault
+  const base = { process: 'nemesis', op, f: 'fault', key, losesLocks, ...(losesItems && { losesItems }) } as const
+  let began: Event | undefined
+  const begin = (): Event => (began ??= record({ ...base, type: 'invoke' }))
   try {
-    if (plot.inject === undefined) throw new Error('it was left out')
-    const proof = await plot.inject(stage, before, { signal, struck: () => void begin() })
-    const { tMono } = begin()
-    nemesis.record({ ...fault, type: 'ok', proof })
-    return { struckMs: tMono, proof }
-  } catch (thrown) {
+    const injection = await fault.prepare(random, signal)
     signal.throwIfAborted()
-    const { tMono } = begin()
-    const error = thrown instanceof Error ? thrown.message : String(thrown)
-    nemesis.record({ ...fault, type: 'info', error })
-    return { struckMs: tMono, proof: `did not come about: ${error}` }
-  }
-}
-
-async function missingAfter(stage: DrillContext, signal: AbortSignal): Promise<string | undefined> {
-  try {
-    await waitUntilHealthy(stage, signal)
-    return undefined
+    begin()
+    const proof = await carryOut(injection, options)
+    record({ ...base, type: 'ok', proof })
+    return { began: begin(), isProven: true, says: proof }
   } catch (failure) {
+    const error = messageOf(failure)
+    begin()
+    record({ ...base, type: 'info', error })
     signal.throwIfAborted()
-    return failure instanceof Error ? failure.message : String(failure)
+    return { began: begin(), isProven: false, says: error }
   }
+}
+
+async function carryOut(injection: Injection, options: FaultRunOptions): Promise<string> {
+  const { clock, signal } = options
+  const broken = await attempt(async () => {
+    await injection.inject(signal)
+    const proof = await injection.prove(signal)
+    if (injection.holdMs !== undefined) await clock.sleep(injection.holdMs, signal)
+    return proof
+  })
+  const undone = await attempt(() => undo(injection, options))
+  if ('failure' in undone) {
+    const before = 'failure' in broken ? messageOf(broken.failure) : broken.value
+    throw new Error(`${before}; the undo failed: ${messageOf(undone.failure)}`, { cause: undone.failure })
+  }
+  if ('failure' in broken) throw broken.failure
+  return broken.value
+}
+
+type Result<T> = { readonly value: T } | { readonly failure: unknown }
+
+async function attempt<T>(step: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return { value: await step() }
+  } catch (failure) {
+    return { failure }
+  }
+}
+
+/** Rejects when the undo takes longer than UNDO_MS, or than ABORTED_UNDO_MS after an abort of the run. */
+async function undo(injection: Injection, { clock, signal }: FaultRunOptions): Promise<void> {
+  const deadline = new AbortController()
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const end = (ms: number): void => {
+    const failure = new Error(`it took longer than ${ms} ms`)
+    deadline.abort(failure)
+    reject(failure)
+  }
+  const limit = (ms: number): Timer => clock.timer(ms, () => end(ms), { keepsAlive: true })
+  const timers = [limit(UNDO_MS)]
+  const shorten = (): void => void timers.push(limit(ABORTED_UNDO_MS))
+  if (signal.aborted) shorten()
+  else signal.addEventListener('abort', shorten, { once: true })
+  try {
+    await Promise.race([injection.undo(deadline.signal), late])
+  } finally {
+    signal.removeEventListener('abort', shorten)
+    for (const timer of timers) timer.cancel()
+  }
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }

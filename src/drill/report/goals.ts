@@ -1,7 +1,7 @@
 /** What each fault may cost, and whether it kept to it. Pure. */
 
 import { FAULTS, type FaultName, isForcedOnRedis, needsLocks, type Setup } from '../plan.ts'
-import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from '../targets/kind/values.ts'
+import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from '../targets/kubernetes/values.ts'
 import type { Outage } from './outage.ts'
 
 export interface Goal {

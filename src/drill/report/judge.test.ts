@@ -53,8 +53,8 @@ function fault(name: string, at: number, isProven = true): readonly Event[] {
 }
 
 const WINDOWS = [
-  { name: 'one', fromMs: 0, struckMs: 3_000, untilMs: 9_000, redisLoss: 'allow' },
-  { name: 'two', fromMs: 9_000, struckMs: 13_000, untilMs: 20_000, redisLoss: 'forbid' },
+  { name: 'one', fromMs: 0, injectedMs: 3_000, untilMs: 9_000, redisLoss: 'allow' },
+  { name: 'two', fromMs: 9_000, injectedMs: 13_000, untilMs: 20_000, redisLoss: 'forbid' },
 ] as const
 
 function recordOf(saves: readonly Save[], more: Partial<DrillRecord> = {}): DrillRecord {
@@ -184,7 +184,7 @@ test('windows that overlap cannot be cut', () => {
   expect(() => cut([], { rows: [] }, WINDOWS.toReversed())).toThrow(/window one is out of order/)
 })
 
-const TIMES = { fromMs: 0, struckMs: 3_000, untilMs: 9_000 }
+const TIMES = { fromMs: 0, injectedMs: 3_000, untilMs: 9_000 }
 
 test('an outage is the longest time without a good answer, and what failed by class', () => {
   const good = every(100, 3_000).concat(every(5_000, 9_000))

@@ -12,7 +12,7 @@ import { cut, type Window } from './split-history.ts'
 
 export interface DrillWindow extends Window {
   /** When the harm began, milliseconds. */
-  readonly struckMs: number
+  readonly injectedMs: number
   /** Whether Redis may lose what it acknowledged: a forced kill may, a hand-over must not. */
   readonly redisLoss: RedisLoss
   /** What was still missing long after the fault; absent when all was whole again. */

@@ -26,22 +26,22 @@ export interface Outage {
 }
 
 export interface Times extends Edges {
-  readonly struckMs: number
+  readonly injectedMs: number
 }
 
 /** Of the writes that began in the time; `events` may be more. One that was never answered ended after everything. */
-export function outageOf(events: readonly Event[], { fromMs, struckMs, untilMs }: Times): Outage {
+export function outageOf(events: readonly Event[], { fromMs, injectedMs, untilMs }: Times): Outage {
   const all = operationsOf(events, 'save').filter(({ invoke }) => invoke.tMono >= fromMs && invoke.tMono < untilMs)
   const good = all.filter(({ outcome }) => outcome === 'ok')
-  const before = all.filter((operation) => endOf(operation) < struckMs)
-  const hurt = all.filter((operation) => operation.outcome !== 'ok' && endOf(operation) >= struckMs)
-  const firstGoodMs = least(good.filter(({ invoke }) => invoke.tMono >= struckMs).map(endOf))
+  const before = all.filter((operation) => endOf(operation) < injectedMs)
+  const hurt = all.filter((operation) => operation.outcome !== 'ok' && endOf(operation) >= injectedMs)
+  const firstGoodMs = least(good.filter(({ invoke }) => invoke.tMono >= injectedMs).map(endOf))
   return {
     writes: all.length,
-    withoutGoodMs: withoutGoodMs(good.map(endOf), { struckMs, untilMs }),
-    ...(Number.isFinite(firstGoodMs) ? { firstGoodMs: firstGoodMs - struckMs } : {}),
-    slowestMs: Math.max(0, greatest(good.filter((one) => endOf(one) >= struckMs).map(durationOf))),
-    failingMs: Math.max(0, greatest(hurt.map(({ invoke }) => invoke.tMono)) - struckMs),
+    withoutGoodMs: withoutGoodMs(good.map(endOf), { injectedMs, untilMs }),
+    ...(Number.isFinite(firstGoodMs) ? { firstGoodMs: firstGoodMs - injectedMs } : {}),
+    slowestMs: Math.max(0, greatest(good.filter((one) => endOf(one) >= injectedMs).map(durationOf))),
+    failingMs: Math.max(0, greatest(hurt.map(({ invoke }) => invoke.tMono)) - injectedMs),
     failures: Object.fromEntries(Array.from(byFailure(hurt), ([name, operations]) => [name, operations.length])),
     writesBefore: before.length,
     failedBefore: before.filter(({ outcome }) => outcome !== 'ok').length,
@@ -53,7 +53,7 @@ const durationOf = (operation: Operation): number => endOf(operation) - operatio
 const endOf = (operation: Operation): number => endMs(operation, Number.POSITIVE_INFINITY)
 
 /** From the last good answer before the strike on, for what it cut off had been answered until then. */
-function withoutGoodMs(goodMs: readonly number[], { struckMs, untilMs }: Omit<Times, 'fromMs'>): number {
-  const lastMs = greatest(goodMs.filter((ms) => ms < struckMs))
-  return longestGapMs(goodMs, { fromMs: Number.isFinite(lastMs) ? lastMs : struckMs, untilMs })
+function withoutGoodMs(goodMs: readonly number[], { injectedMs, untilMs }: Omit<Times, 'fromMs'>): number {
+  const lastMs = greatest(goodMs.filter((ms) => ms < injectedMs))
+  return longestGapMs(goodMs, { fromMs: Number.isFinite(lastMs) ? lastMs : injectedMs, untilMs })
 }

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
-import type { Client } from '../runner.ts'
+import type { Client } from '../process-run.ts'
 import type { Form } from '../spelling.ts'
 import type { Content, Entry } from './content.ts'
 import type { NumberedBook } from './numbered-book.ts'

@@ -1,35 +1,34 @@
 /**
- * The images of a drill, built here and loaded into the cluster: the service as it ships; the same under another name
- * for upgrades; and sabotaged ones, which are the shipped code with fail points switched on.
+ * Builds the images of a drill and loads them into the kind cluster: the service as it ships, the same with another tag
+ * for upgrades, and sabotaged ones, which are the shipped code with active fail points.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../../../std/checkout.ts'
 import type { FailpointName } from '../../../std/failpoint.ts'
-import { createProgram } from '../../../std/run-program.ts'
+import { createProgram, type Program } from '../../../std/run-program.ts'
 import type { Sabotage } from '../../plan.ts'
-import type { Docker } from './docker.ts'
-import { imageOf, sabotagedTag, TAGS } from './values.ts'
+import { imageOf, sabotagedTag, TAGS } from '../kubernetes/values.ts'
 
 const BUILD_MS = 600_000
 const LOAD_MS = 300_000
 
 const SABOTAGES: Readonly<Record<Sabotage, readonly FailpointName[]>> = {
   'answer-before-commit': ['commit/answer-before-commit'],
-  // with the fence the backend would still refuse the late ones
+  // with the fence the store would still refuse late saves
   'no-lock': ['lock/none', 'lock/ignore-fence'],
 }
 
 export interface Images {
-  readonly docker: Docker
-  /** Of kind. */
+  readonly docker: Program
+  /** Name of the kind cluster. */
   readonly cluster: string
   readonly nodes: readonly string[]
   readonly say: (line: string) => void
 }
 
-/** Builds what `sabotages` need beside the shipped image, and loads all of it into the nodes. */
+/** Builds the shipped image and those of `sabotages`, and loads all of them into the nodes. */
 export async function provideImages(
   images: Images,
   sabotages: readonly Sabotage[],
@@ -39,9 +38,9 @@ export async function provideImages(
   const shipped = imageOf(TAGS.shipped)
   say(`building ${shipped}`)
   const bounds = { signal, timeoutMs: BUILD_MS }
-  await docker.run(['build', '--network', 'host', '--tag', shipped, ROOT], bounds)
+  await docker(['build', '--network', 'host', '--tag', shipped, ROOT], bounds)
   const next = `FROM ${shipped}\nLABEL ingot.dev/drill=next\n`
-  await docker.run(['build', '--tag', imageOf(TAGS.next), '-'], { ...bounds, input: next })
+  await docker(['build', '--tag', imageOf(TAGS.next), '-'], { ...bounds, input: next })
   for (const sabotage of sabotages) await buildSabotaged(docker, sabotage, signal)
   const names = [TAGS.shipped, TAGS.next, ...sabotages.map(sabotagedTag)].map(imageOf)
   say(`loading ${names.join(', ')} into ${nodes.join(', ')}`)
@@ -52,18 +51,18 @@ export async function provideImages(
   })
 }
 
-/** What a sabotaged build has beside the shipped one. */
+/** Test files that a sabotaged image has beside the shipped ones. */
 const FILES = ['failpoint.ts', 'mutants.ts']
 
-async function buildSabotaged(docker: Docker, sabotage: Sabotage, signal: AbortSignal): Promise<void> {
+async function buildSabotaged(docker: Program, sabotage: Sabotage, signal: AbortSignal): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-sabotage-'))
   try {
     for (const file of FILES) cpSync(join(ROOT, 'src', 'testing', file), join(folder, file))
-    // the image's Node runs TypeScript as it is
+    // Node runs TypeScript without a build
     const imports = { '#failpoint': { failpoints: './failpoint-on.ts', default: './std/failpoint.js' } }
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports }))
     writeFileSync(join(folder, 'Dockerfile'), dockerfile(SABOTAGES[sabotage]))
-    await docker.run(['build', '--tag', imageOf(sabotagedTag(sabotage)), folder], { signal, timeoutMs: BUILD_MS })
+    await docker(['build', '--tag', imageOf(sabotagedTag(sabotage)), folder], { signal, timeoutMs: BUILD_MS })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -6,9 +6,9 @@ import { Type } from 'typebox'
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import type { Event } from '../../history.ts'
 import { historyJob } from '../../sources/job.ts'
-import { RELEASE } from '../kind/installation.ts'
-import { imageOf, TAGS } from '../kind/values.ts'
+import { RELEASE } from './installation.ts'
 import { startBeside } from './recorder-job.ts'
+import { imageOf, TAGS } from './values.ts'
 
 export interface Canary extends AsyncDisposable {
   /** Ends the writing, waits until every number was looked for, and resolves with what it noted. */

@@ -6,9 +6,9 @@ import { ROOT } from '../../../std/checkout.ts'
 import type { Event } from '../../history.ts'
 import { loadManifests } from '../../sources/k6/job.ts'
 import { readScripts } from '../../sources/k6/scripts.ts'
-import { RELEASE } from '../kind/installation.ts'
-import { imageOf, TAGS } from '../kind/values.ts'
+import { RELEASE } from './installation.ts'
 import { type Beside, startBeside } from './recorder-job.ts'
+import { imageOf, TAGS } from './values.ts'
 
 export interface LoadOptions {
   /** Names the run, and with it every content and the collection. */

@@ -1,22 +1,31 @@
-/** Asks every Redis server and Sentinel, in its own pod, with the words of the chart's scripts. */
+/** Reads what Redis servers and Sentinels report, by redis-cli in their own pods. */
 import type { Kubectl } from '../../../kube/kubectl.ts'
-import type { Pod } from '../../../kube/pods.ts'
 import { parseRole, ROLE_COMMANDS, type ServerRole } from '../../../redis/topology/roles.ts'
+import { parsePrimaryHost } from '../../../redis/topology/sentinel-replies.ts'
 import type { CallOptions } from '../../../std/run-program.ts'
 
-/** Where the chart mounts its scripts; `local_cli`, `redis_at` and `sentinel_at` are theirs. */
+/** Where the chart mounts its scripts; `local_cli`, `redis_at` and `sentinel_at` are functions of them. */
 const LIBRARY = '/etc/ingot/redis/lib.sh'
-const MASTER = 'ingot'
+const MASTER_NAME = 'ingot'
 
-/** Commands of the scripts' shell in a Redis pod. */
-export function redisShell(kubectl: Kubectl, pod: string, script: string, options: CallOptions): Promise<string> {
-  return kubectl.exec(`${pod}/redis`, ['sh', '-c', `. ${LIBRARY}; ${script}`], options)
+interface Named {
+  readonly name: string
 }
 
-/** One that does not answer is left out. */
-export async function askRoles(
+/** Runs a script with the chart's shell functions in a container of a pod; `at` is `POD` or `POD/CONTAINER`. */
+export function chartShell(kubectl: Kubectl, at: string, script: string, options: CallOptions): Promise<string> {
+  return kubectl.exec(at, ['sh', '-c', `. ${LIBRARY}; ${script}`], options)
+}
+
+/** Runs a script with the chart's shell functions in the container of a Redis server. */
+export function redisShell(kubectl: Kubectl, pod: string, script: string, options: CallOptions): Promise<string> {
+  return chartShell(kubectl, `${pod}/redis`, script, options)
+}
+
+/** Resolves with the roles of the servers. A server that does not respond is left out. */
+export async function readRoles(
   kubectl: Kubectl,
-  pods: readonly Pod[],
+  pods: readonly Named[],
   options: CallOptions,
 ): Promise<readonly ServerRole[]> {
   const script = ROLE_COMMANDS.map((command) => `local_cli ${command}`).join('; ')
@@ -29,22 +38,29 @@ export async function askRoles(
   return roles.flat()
 }
 
-/** Whom each Sentinel calls the master; empty when it names nobody, or does not answer. */
-export function askSentinels(kubectl: Kubectl, pods: readonly Pod[], options: CallOptions): Promise<readonly string[]> {
-  const script = `. ${LIBRARY}; sentinel_at localhost SENTINEL GET-MASTER-ADDR-BY-NAME ${MASTER}`
+/** Resolves with the primary host that each Sentinel names; empty if it names none or does not respond. */
+export function readSentinelViews(
+  kubectl: Kubectl,
+  pods: readonly Named[],
+  options: CallOptions,
+): Promise<readonly string[]> {
+  const script = `sentinel_at localhost SENTINEL GET-MASTER-ADDR-BY-NAME ${MASTER_NAME}`
   return Promise.all(
     pods.map(async ({ name }) => {
-      const text = await kubectl.exec(`${name}/sentinel`, ['sh', '-c', script], options).catch(() => '')
-      return text.split('\n')[0]?.trim() ?? ''
+      const text = await chartShell(kubectl, `${name}/sentinel`, script, options).catch(() => '')
+      return parsePrimaryHost(text) ?? ''
     }),
   )
 }
 
-/** Seconds that one of the pods may take to become master. */
+/** How long one of the pods may take to become primary, seconds. */
 const PROMOTION_S = 30
 
-/** The first of the pods that calls itself master, by a loop in one of them; rejects when none does in 30 s. */
-export async function awaitMaster(kubectl: Kubectl, pods: readonly Pod[], options: CallOptions): Promise<string> {
+/**
+ * Resolves with the first of the pods that is primary. A loop in one of the pods watches all of them, because calls from
+ * outside are too slow. Rejects after 30 s.
+ */
+export async function awaitPrimary(kubectl: Kubectl, pods: readonly Named[], options: CallOptions): Promise<string> {
   const names = pods.map(({ name }) => name).join(' ')
   const script = `end=$(($(date +%s) + ${PROMOTION_S}))
     while [ "$(date +%s)" -lt "$end" ]; do

@@ -6,7 +6,7 @@ import type { FinalStore } from '../../checkers/final-store.ts'
 import { readAuditLog } from '../../final-store/audit-log.ts'
 import { readPostgresStore } from '../../final-store/postgres.ts'
 import type { Setup } from '../../plan.ts'
-import { RELEASE } from '../kind/installation.ts'
+import { RELEASE } from './installation.ts'
 
 const READ_MS = 120_000
 

@@ -4,16 +4,17 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type RunDeps, runSetup } from '../../../drill/kubernetes-run.ts'
 import { describeFaults, type Run, type Sabotage, setupName } from '../../../drill/plan.ts'
 import { junitOf } from '../../../drill/report/junit.ts'
 import { reportOf, titleOf } from '../../../drill/report/markdown.ts'
 import { type Broken, type CaseResult, isPassed } from '../../../drill/report/results.ts'
-import { perform, type RunDeps } from '../../../drill/run.ts'
-import { createDocker } from '../../../drill/targets/kind/docker.ts'
+import { anchorOf, kindClusterOf } from '../../../drill/targets/kind/cluster.ts'
+import { createDocker, createKindMachines } from '../../../drill/targets/kind/docker.ts'
 import { provideImages } from '../../../drill/targets/kind/images.ts'
-import { NAMESPACE } from '../../../drill/targets/kind/installation.ts'
 import { saveEvidence } from '../../../drill/targets/kubernetes/evidence.ts'
-import { createKubectl, currentContext, kindClusterOf } from '../../../kube/kubectl.ts'
+import { NAMESPACE } from '../../../drill/targets/kubernetes/installation.ts'
+import { createKubectl, currentContext } from '../../../kube/kubectl.ts'
 import { readNodes } from '../../../kube/pods.ts'
 import { OUT } from '../../../std/checkout.ts'
 import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram } from '../../program.ts'
@@ -41,20 +42,21 @@ async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise
   const cluster = kindClusterOf(context)
   const kubectl = createKubectl(context, NAMESPACE)
   const docker = createDocker()
+  const machines = createKindMachines(docker)
   const nodes = (await readNodes(kubectl, { signal })).map(({ name }) => name).filter((name) => /worker/.test(name))
   for (const node of nodes) {
-    if (await docker.isPaused(node, { signal }))
-      throw new Error(`${node} is frozen, by a drill that was cut: docker unpause ${node}`)
+    if (await machines.isFrozen(node, { signal }))
+      throw new Error(`${node} is frozen by a drill that was killed: docker unpause ${node}`)
   }
   if (build) await provideImages({ docker, cluster, nodes, say }, sabotagesOf(runs), signal)
   const keepEvidence = (run: Run): Promise<void> =>
     saveEvidence(kubectl, join(FOLDER, `${setupName(run)}-evidence`), say)
-  const deps = { kubectl, docker, cluster, say, keep, keepEvidence, rate }
+  const deps = { kubectl, machines, anchor: anchorOf(cluster), say, keep, keepEvidence, rate }
   const results: CaseResult[] = []
   const broken: Broken[] = []
   for (const run of runs) {
     try {
-      results.push(...(await perform(run, deps, signal)))
+      results.push(...(await runSetup(run, deps, signal)))
     } catch (thrown) {
       signal.throwIfAborted()
       const why = thrown instanceof Error ? thrown.message : String(thrown)

@@ -9,11 +9,11 @@ import { fencesRiseInTime } from '../../../drill/checkers/fence-history.ts'
 import { fencesRise } from '../../../drill/checkers/locks.ts'
 import { twoPrimariesEnd } from '../../../drill/checkers/two-primaries.ts'
 import { type Checker, judge, type Verdict } from '../../../drill/checkers/verdict.ts'
-import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../../drill/history.ts'
-import { run } from '../../../drill/runner.ts'
+import { run } from '../../../drill/process-run.ts'
 import { readSqliteRegister } from '../../../drill/workloads/sqlite-register.ts'
 import { epochOfFence } from '../../../lock/fencing/fence-store.ts'
+import { parseInfo } from '../../../redis/topology/info.ts'
 import { systemClock } from '../../../std/clock.ts'
 import { createRandom } from '../../../std/random.ts'
 import { createScope, type Scope } from '../../../std/scope.ts'
@@ -21,7 +21,7 @@ import { startPostgres } from '../../postgres/server.ts'
 import { needed } from '../../present.ts'
 import { type SentinelServers, startSentinel } from '../../redis/servers.ts'
 import { chosen } from '../torture/torture.ts'
-import { faultsOf, untilHealed } from './faults.ts'
+import { type FaultParts, faultsOf, untilHealthy } from './faults.ts'
 import { SLACK_MS, startProber } from './prober.ts'
 import { startWorkers } from './workers.ts'
 
@@ -130,24 +130,21 @@ async function perform(options: LockHistoryOptions, set: Ground): Promise<void> 
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
   }
+  const parts: FaultParts = { servers, prober, workers }
   await run({
     traffic: { clients: [], settle: (_, until) => systemClock.sleep(AFTER_MS, until) },
-    faults: faultsFor(options, { servers, prober, workers }),
+    faults: chosen(faultsOf(parts), options.faults),
     quietMs: QUIET_MS,
     trafficMs,
     settleMs: AFTER_MS * 2,
     random: random.fork(),
     clock: systemClock,
     record: told,
-    heal: (until) => untilHealed({ servers }, until),
+    heal: (until) => untilHealthy(servers, until),
     signal,
   })
   await workers.end()
   await prober.stop()
-}
-
-function faultsFor({ faults }: LockHistoryOptions, stage: Parameters<typeof faultsOf>[0]): readonly FaultInjection[] {
-  return chosen(faultsOf(stage), faults)
 }
 
 async function fencesUrlOf({ fences }: LockHistoryOptions, { scope, folder }: Ground): Promise<string> {
@@ -158,8 +155,7 @@ async function fencesUrlOf({ fences }: LockHistoryOptions, { scope, folder }: Gr
 }
 
 async function versionOf(servers: SentinelServers): Promise<string> {
-  const info = await servers.cli(await servers.master(), 'info', 'server')
-  const [, name = 'redis', version = 'unknown'] =
-    /^(valkey)_version:(\S+)/m.exec(info) ?? /^(redis)_version:(\S+)/m.exec(info) ?? []
-  return `${name}-${version}`
+  const info = parseInfo(await servers.cli(await servers.master(), 'info', 'server'))
+  const valkey = info.get('valkey_version')
+  return valkey === undefined ? `redis-${info.get('redis_version') ?? 'unknown'}` : `valkey-${valkey}`
 }

@@ -1,11 +1,12 @@
-/** The processes of the workload, which can be stopped, and killed and replaced. */
+/** The processes of the workload. Each can be stopped, or killed and replaced. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Entry } from '../../../drill/history.ts'
+import type { Freezable } from '../../../drill/targets/processes/parts.ts'
+import { freezeProcess, proveFrozen, thawProcess } from '../../../drill/targets/processes/process.ts'
 import type { Random } from '../../../std/random.ts'
 import { forkTestProgram, reap } from '../../locks/processes.ts'
 import { within } from '../../service.ts'
-import { freeze, thaw } from '../torture/processes.ts'
 import type { WorkerSettings } from './worker-peer.ts'
 
 export interface WorkersOptions extends Omit<WorkerSettings, 'name' | 'workers' | 'seed' | 'tellsRefusals'> {
@@ -15,21 +16,28 @@ export interface WorkersOptions extends Omit<WorkerSettings, 'name' | 'workers' 
   readonly record: (entry: Entry) => void
 }
 
+/** One of the processes. */
+export interface Worker extends Freezable {
+  /** Sends SIGKILL. */
+  kill(): Promise<void>
+  /** Resolves with the evidence that the process is dead. Rejects if it runs. */
+  proveKilled(): Promise<string>
+  /** Starts another process in the place of one that has ended. Resolves when it works. */
+  start(): Promise<void>
+}
+
 export interface Workers extends AsyncDisposable {
-  /** Resolves when every process has begun its work; rejects when one cannot. */
+  /** Resolves when every process works. Rejects if one does not start. */
   readonly ready: Promise<void>
-  /** Stops a process until the returned function is called; resolves with the proof. */
-  stop(random: Random): Promise<readonly [proof: string, go: () => void]>
-  /** Kills a process and starts another one in its place; resolves with the proof. */
-  replace(random: Random): Promise<string>
-  /** Ends the workload; resolves when every process has told all. */
+  pick(random: Random): Worker
+  /** Ends the workload. Resolves when every process has reported its last event. */
   end(): Promise<void>
 }
 
 const READY_MS = 60_000
 const END_MS = 30_000
 
-/** `workers` in all, spread over the processes. */
+/** Starts the processes and spreads `workers` over them. */
 export function startWorkers({ processes, workers, random, record, ...settings }: WorkersOptions): Workers {
   let started = 0
   const all = Array.from({ length: processes }, (_, index) => {
@@ -53,22 +61,32 @@ export function startWorkers({ processes, workers, random, record, ...settings }
 
   return {
     ready: Promise.all(all.map(({ child }) => begun(child))).then(() => {}),
-    async stop(draws) {
-      const { pid = 0 } = draws.pick(all).child
-      const state = await freeze(pid)
-      return [state, () => thaw(pid)]
-    },
-    async replace(draws) {
-      const place = draws.pick(all)
-      const { child: victim } = place
-      await reap(victim)
-      place.child = start(place.share)
-      await begun(place.child)
-      return `process ${victim.pid} ended by ${victim.signalCode}, process ${place.child.pid} took its place`
+    pick(draws) {
+      const slot = draws.pick(all)
+      const isRunning = (): boolean => slot.child.exitCode === null && slot.child.signalCode === null
+      return {
+        async freeze() {
+          freezeProcess(slot.child.pid ?? 0)
+        },
+        proveFrozen: () => proveFrozen(slot.child.pid ?? 0),
+        async thaw() {
+          thawProcess(slot.child.pid ?? 0)
+        },
+        kill: () => reap(slot.child),
+        async proveKilled() {
+          if (isRunning()) throw new Error(`process ${slot.child.pid} runs after SIGKILL`)
+          return `process ${slot.child.pid} ended by ${slot.child.signalCode}`
+        },
+        async start() {
+          if (isRunning()) return
+          slot.child = start(slot.share)
+          await begun(slot.child)
+        },
+      }
     },
     async end() {
       for (const { child } of all) {
-        thaw(child.pid ?? 0)
+        thawProcess(child.pid ?? 0)
         if (child.connected) child.send('end')
       }
       await Promise.all(all.map(({ child }) => gone(child)))
@@ -83,7 +101,7 @@ async function begun(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit').then(() => {
     throw new Error(`process ${child.pid} ended at its start`)
   })
-  // a process that ends later ends as it should
+  // an end after the start is expected
   ended.catch(() => {})
   await within(Promise.race([once(child, 'message'), ended]), READY_MS, () => `process ${child.pid} did not begin`)
 }

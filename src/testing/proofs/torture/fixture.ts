@@ -1,19 +1,17 @@
-/** All that runs in a torture run: a store, a lock service, replicas and writers, and the faults that can strike them. */
+/** The parts of a torture run (a store, a lock service, replicas and writers) and their faults. */
 import { join } from 'node:path'
 import type { FaultInjection } from '../../../drill/faults/fault.ts'
+import { lockServerFaults } from '../../../drill/faults/lock-server.ts'
+import { latePacket, lostAnswer, type Probe } from '../../../drill/faults/packets.ts'
 import {
-  latePacket,
-  lockFaults,
-  lostAnswer,
   POINTS,
-  type Probe,
-  type ProcessContext,
+  type ReplicaFaultOptions,
   replicaKill,
   replicaKillAt,
   replicaStop,
   replicaStopAt,
-  serverRestart,
-} from '../../../drill/faults/process-faults.ts'
+} from '../../../drill/faults/replica.ts'
+import { serverKill } from '../../../drill/faults/server.ts'
 import type { Entry, Event } from '../../../drill/history.ts'
 import { systemClock } from '../../../std/clock.ts'
 import { createRandom } from '../../../std/random.ts'
@@ -25,7 +23,7 @@ import { startLegacyStore } from './legacy-store.ts'
 import { lockServerOf } from './lock-server.ts'
 import type { TortureOptions } from './options.ts'
 import { startPostgresStore } from './postgres-store.ts'
-import { createReplica, type RunningReplica } from './processes.ts'
+import { createReplica, type RunningReplica } from './replica.ts'
 import type { TortureStore } from './store.ts'
 import { startWriters, type Writers } from './writers.ts'
 
@@ -42,7 +40,7 @@ const WRITERS = 4
 const LOCK_TTL_MS = 1_500
 const WRITER_TTL_MS = 1_000
 
-/** Resolves when all of it runs; it ends with the scope. */
+/** Resolves when all parts run. They end with the scope. */
 export async function startFixture(
   options: TortureOptions,
   scope: Scope,
@@ -126,7 +124,7 @@ async function startReplicas(
       port,
       folder: join(folder, name),
       storePort: store.port,
-      env: (wire) => ({ ...env, ...store.env(wire) }),
+      env: (proxyPort) => ({ ...env, ...store.env(proxyPort) }),
       failpoints,
     })
     scope.defer(() => replica[Symbol.asyncDispose]())
@@ -141,22 +139,22 @@ interface Parts extends Pick<Fixture, 'store' | 'replicas' | 'writers'> {
   readonly redis: RedisServers
 }
 
-/** All that can strike these parts. A store is put back only when it is asked for by name. */
+/** Returns the faults that these parts can have. A store is restored only if the options name that fault. */
 function faultsOf(options: TortureOptions, { redis, store, replicas, writers }: Parts): Fixture['faults'] {
-  const stage: ProcessContext = { replicas, clock: systemClock, ttlMs: LOCK_TTL_MS }
+  const parts: ReplicaFaultOptions = { replicas, ttlMs: LOCK_TTL_MS }
   const locks = options.store === 'http' || options.mode === 'always'
   const points = locks ? POINTS : POINTS.filter((point) => point !== 'before-release')
   const isRestored = options.faults?.includes('store-restore') === true
   return (probe) => [
-    replicaKill(stage),
-    replicaStop(stage),
-    ...points.flatMap((point) => [replicaKillAt(stage, point), replicaStopAt(stage, point)]),
-    latePacket(stage, probe, { afterMs: options.lateMs ?? [0, 100] }),
-    lostAnswer(stage, probe),
+    replicaKill(parts),
+    replicaStop(parts),
+    ...points.flatMap((point) => [replicaKillAt(parts, point), replicaStopAt(parts, point)]),
+    latePacket({ replicas, probe, clock: systemClock }, { afterMs: options.lateMs ?? [0, 100] }),
+    lostAnswer({ replicas, probe, clock: systemClock }),
     writers.holderStop,
-    serverRestart('store-kill', store, systemClock),
+    serverKill('store-kill', store),
     ...store.faults,
     ...(isRestored && store.restore !== undefined ? [store.restore] : []),
-    ...lockFaults(lockServerOf(redis), stage),
+    ...lockServerFaults(lockServerOf(redis), LOCK_TTL_MS),
   ]
 }

@@ -1,4 +1,4 @@
-/** The backend that cannot refuse duplicates (examples/legacy-backend) as a process that faults can strike. */
+/** The external store that does not refuse duplicates (examples/legacy-backend) as a process that can be killed. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -18,19 +18,20 @@ export interface LegacyOptions {
 
 const EXAMPLE = join(ROOT, 'examples', 'legacy-backend')
 const START_MS = 10_000
-/** How long a replica waits for it. */
+/** Longest wait of a replica for a response. */
 const TIMEOUT = '1s'
 
 export async function startLegacyStore(options: LegacyOptions): Promise<TortureStore> {
   const { folder, port, latencyMs, fencing } = options
   const mapping = join(folder, 'mapping.json')
-  // as the example ships it, with a time-out that a short run can wait for
+  // the mapping of the example, with a shorter time-out
   const shipped = JSON.parse(readFileSync(join(EXAMPLE, 'mapping.json'), 'utf8')) as object
   writeFileSync(mapping, JSON.stringify({ ...shipped, fencing: fencing === 'on', timeout: TIMEOUT }))
   const data = join(folder, 'legacy')
   let child: ChildProcess | undefined
 
   async function start(): Promise<void> {
+    if (isRunning()) return
     const settings = { listen: `127.0.0.1:${port}`, latency: latencyMs, fencing, data }
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
     child = spawn(
@@ -44,20 +45,21 @@ export async function startLegacyStore(options: LegacyOptions): Promise<TortureS
     const greeting = child.stdout === null ? Promise.resolve() : once(child.stdout, 'data')
     await within(Promise.race([greeting, failed(child)]), START_MS, () => 'the legacy backend did not start')
   }
-  async function kill(): Promise<string> {
-    const running = child
-    child = undefined
-    if (running === undefined) throw new Error('the legacy backend did not run')
-    await reap(running)
-    return `process ${running.pid} ended by ${running.signalCode}`
-  }
+  const isRunning = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null
 
   await start()
   return {
     port,
-    kill,
+    async kill() {
+      if (child === undefined || !isRunning()) throw new Error('the legacy backend does not run')
+      await reap(child)
+    },
+    async proveKilled() {
+      if (child?.signalCode !== 'SIGKILL') throw new Error('the legacy backend was not ended by SIGKILL')
+      return `process ${child.pid} ended by ${child.signalCode}`
+    },
     start,
-    env: (wirePort) => ({ INGOT_STORE_URL: `http://127.0.0.1:${wirePort}`, INGOT_STORE_MAPPING: mapping }),
+    env: (proxyPort) => ({ INGOT_STORE_URL: `http://127.0.0.1:${proxyPort}`, INGOT_STORE_MAPPING: mapping }),
     marker: (bytes) => Buffer.from(Buffer.from(bytes).toString('base64')),
     deletes: false,
     faults: [],

@@ -1,66 +1,85 @@
-/** The Redis servers of a test as something that faults can strike. */
-import type { LockServer } from '../../../drill/faults/fault.ts'
-import { type Attempt, until, untilTrue } from '../../../std/until.ts'
+/** The Redis servers of a test as a lock server that faults can break. */
+import type { Failover, LockServer } from '../../../drill/targets/processes/parts.ts'
+import { untilTrue } from '../../../std/until.ts'
 import { serverFolder } from '../../redis/container.ts'
-import type { RedisServers } from '../../redis/servers.ts'
+import type { RedisServers, SentinelServers } from '../../redis/servers.ts'
 
 const READY_MS = 20_000
-/** Each look is a process in a container. */
+/** Between two checks, milliseconds. Each is a process in a container. */
 const EVERY_MS = 100
+/** Attempts to see that a killed server does not respond. */
+const DEAD_ATTEMPTS = 20
 
 export function lockServerOf(redis: RedisServers): LockServer {
-  let struck = 0
+  /** Port of the server that is killed. */
+  let down: number | undefined
+  let frozen: number | undefined
 
-  async function answers(port: number): Promise<boolean> {
+  async function responds(port: number): Promise<boolean> {
     const pong = await redis.exec('sh', '-c', `timeout 1 redis-cli -p ${port} ping || true`)
     return pong === 'PONG'
-  }
-  async function untilDead(port: number): Promise<string> {
-    for (let attempt = 0; attempt < 20; attempt++) {
-      if (!(await answers(port))) return `Redis on port ${port} does not answer after SIGKILL`
-    }
-    throw new Error(`Redis on port ${port} answers after SIGKILL`)
   }
 
   const server: LockServer = {
     async kill() {
-      struck = await redis.master()
-      await redis.signal(struck, 'KILL')
-      return untilDead(struck)
+      down = await redis.master()
+      await redis.signal(down, 'KILL')
+    },
+    async proveKilled() {
+      if (down === undefined) throw new Error('no Redis server was killed')
+      for (let attempt = 0; attempt < DEAD_ATTEMPTS; attempt++) {
+        if (!(await responds(down))) return `Redis on port ${down} does not respond after SIGKILL`
+      }
+      throw new Error(`Redis on port ${down} responds after SIGKILL`)
     },
     async start(signal) {
-      await redis.restart(struck)
-      const isBack = async (): Promise<boolean> => answers(await redis.master())
-      await untilTrue('an answer of Redis', isBack, { withinMs: READY_MS, everyMs: EVERY_MS, signal })
+      if (down !== undefined && !(await responds(down))) await redis.restart(down)
+      down = undefined
+      const isBack = async (): Promise<boolean> => responds(await redis.master())
+      await untilTrue('a response of Redis', isBack, { withinMs: READY_MS, everyMs: EVERY_MS, signal })
     },
     async freeze() {
-      struck = await redis.master()
-      await redis.signal(struck, 'STOP')
-      const state = await redis.exec('sh', '-c', `grep State /proc/$(cat ${serverFolder(struck)}/pid)/status`)
-      if (!state.includes('T (stopped)')) throw new Error(`Redis on port ${struck} did not stop: ${state}`)
-      return `Redis on port ${struck}: ${state.replaceAll(/\s+/g, ' ')}`
+      frozen = await redis.master()
+      await redis.signal(frozen, 'STOP')
     },
-    thaw: () => redis.signal(struck, 'CONT'),
+    async proveFrozen() {
+      if (frozen === undefined) throw new Error('no Redis server was stopped')
+      const state = await redis.exec('sh', '-c', `grep State /proc/$(cat ${serverFolder(frozen)}/pid)/status`)
+      if (!state.includes('T (stopped)')) throw new Error(`Redis on port ${frozen} did not stop: ${state}`)
+      return `Redis on port ${frozen}: ${state.replaceAll(/\s+/g, ' ')}`
+    },
+    async thaw() {
+      if (frozen !== undefined) await redis.signal(frozen, 'CONT')
+      frozen = undefined
+    },
     async flush() {
       const port = await redis.master()
       const before = await redis.cli(port, 'dbsize')
-      const answer = await redis.cli(port, 'flushall')
-      if (answer !== 'OK') throw new Error(`FLUSHALL answered ${answer}`)
-      return `FLUSHALL answered OK with ${before} keys there`
+      const reply = await redis.cli(port, 'flushall')
+      if (reply !== 'OK') throw new Error(`FLUSHALL returned ${reply}`)
+      return `FLUSHALL returned OK with ${before} keys there`
     },
   }
-  return redis.url.startsWith('redis+sentinel:') ? { ...server, failover: (signal) => failOver(redis, signal) } : server
+  return isSentinel(redis) ? { ...server, failover: failoverOf(redis) } : server
 }
 
-async function failOver(redis: RedisServers, signal: AbortSignal): Promise<string> {
-  const before = await redis.master()
-  const sentinel = /\/\/[\d.]+:(\d+)/.exec(redis.url)?.[1] ?? ''
-  const answer = await redis.cli(Number(sentinel), 'sentinel', 'failover', 'ingot')
-  if (answer !== 'OK') throw new Error(`SENTINEL FAILOVER answered ${answer}`)
-  const look = async (): Promise<Attempt<number>> => {
-    const master = await redis.master()
-    return master === before ? { missing: `the master is still ${before}` } : { value: master }
+function isSentinel(redis: RedisServers): redis is SentinelServers {
+  return 'sentinels' in redis
+}
+
+function failoverOf(redis: SentinelServers): Failover {
+  let before = 0
+  return {
+    async request() {
+      const [sentinel = 0] = redis.sentinels
+      before = await redis.master()
+      const reply = await redis.cli(sentinel, 'sentinel', 'failover', 'ingot')
+      if (reply !== 'OK') throw new Error(`SENTINEL FAILOVER returned ${reply}`)
+    },
+    async prove(signal) {
+      const isOther = async (): Promise<boolean> => (await redis.master()) !== before
+      await untilTrue('another primary', isOther, { withinMs: READY_MS, everyMs: EVERY_MS, signal })
+      return `the primary was ${before} and is ${await redis.master()}`
+    },
   }
-  const after = await until(look, { withinMs: READY_MS, everyMs: EVERY_MS, signal })
-  return `the master was ${before} and is ${after}`
 }

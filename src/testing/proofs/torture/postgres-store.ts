@@ -1,9 +1,9 @@
-/** A Postgres server of its own, in a container in which it can be killed and started again. */
-import { setTimeout as sleep } from 'node:timers/promises'
+/** A Postgres server in a container of its own, in which it can be killed, started again, and restored from a copy. */
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
-import type { FaultInjection } from '../../../drill/faults/fault.ts'
+import { type FaultInjection, nothingToUndo } from '../../../drill/faults/fault.ts'
 import { readPostgresStore } from '../../../drill/final-store/postgres.ts'
 import { createPostgres } from '../../../postgres/pool.ts'
+import { systemClock } from '../../../std/clock.ts'
 import { until } from '../../../std/until.ts'
 import { inDocker } from '../../containers.ts'
 import type { Absent } from '../../present.ts'
@@ -11,9 +11,9 @@ import type { TortureStore } from './store.ts'
 
 export interface PostgresStoreOptions {
   readonly port: number
-  /** Run once the service has made its tables. */
+  /** Statement to run once the service has created its tables. */
   readonly sql: string | undefined
-  /** The container ends by itself after so long. Default: 1200. */
+  /** The container ends by itself after this time. Default: 1200. */
   readonly lifeSeconds?: number
 }
 
@@ -21,7 +21,7 @@ const PASSWORD = 'test-only'
 const READY_MS = 30_000
 const LIFE_SECONDS = 1_200
 
-/** Starts the server again whenever it is gone, unless it is held; ends by itself at last. */
+/** Starts the server again whenever it has ended, unless it is held. Ends after its time. */
 const loop = (lifeSeconds: number): string => `
 end=$(( $(date +%s) + ${lifeSeconds} ))
 while [ $(date +%s) -lt $end ]; do
@@ -30,8 +30,8 @@ done`
 
 const COPY = 'rm -rf /tmp/then && pg_basebackup -U postgres -D /tmp/then -c fast && chown -R postgres: /tmp/then'
 
-/** The server is ended so that none of its processes is left to write. */
-const PUT_BACK = `
+/** Replaces the data by the copy. No process of the server is left to write then. */
+const RESTORE = `
 touch /tmp/held
 server=$(head -n 1 "$PGDATA/postmaster.pid")
 kill -QUIT $server
@@ -39,7 +39,7 @@ while kill -0 $server 2>/dev/null; do sleep 0.05; done
 find "$PGDATA" -mindepth 1 -delete
 cp -a /tmp/then/. "$PGDATA"`
 
-/** Longer than a lease on the store's past. */
+/** Longer than a lease on the store version. */
 const LEASE_OVER_MS = 2_200
 
 export function startPostgresStore(options: PostgresStoreOptions): Promise<TortureStore | Absent> {
@@ -67,31 +67,50 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
   await start(AbortSignal.timeout(READY_MS))
   const cut: FaultInjection = {
     name: 'store-cut',
-    async inject(_random, signal) {
-      const rows = await query(
-        "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
-        signal,
-      )
-      const count = Number(rows[0]?.['cut'])
-      if (count === 0) throw new Error('there was no connection to cut')
-      return `${count} connections were cut by the server`
+    prepare() {
+      let count = 0
+      return {
+        async inject(signal) {
+          const rows = await query(
+            "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            signal,
+          )
+          count = Number(rows[0]?.['cut'])
+        },
+        async prove() {
+          if (count === 0) throw new Error('there was no connection to close')
+          return `the server closed ${count} connections`
+        },
+        undo: nothingToUndo,
+      }
     },
   }
   const restore: FaultInjection = {
     name: 'store-restore',
     losesItems: true,
-    async inject(random, signal) {
-      const count = async () => Number((await query('SELECT count(*) AS n FROM ingot_items', signal))[0]?.['n'])
-      await shell(container, COPY)
-      await sleep(random.between(1_500, 2_500))
-      const before = await count()
-      await shell(container, PUT_BACK)
-      await start(signal)
-      const after = await count()
-      // for so long a replica may rely on what it heard before
-      await sleep(LEASE_OVER_MS)
-      if (after >= before) throw new Error(`nothing was lost: ${before} items were there, ${after} are`)
-      return `of ${before} items ${after} are in the copy that was put back`
+    prepare(random) {
+      const copyAgeMs = random.between(1_500, 2_500)
+      const count = async (signal: AbortSignal) =>
+        Number((await query('SELECT count(*) AS n FROM ingot_items', signal))[0]?.['n'])
+      let before = 0
+      return {
+        // until then a replica may rely on what it has read before
+        holdMs: LEASE_OVER_MS,
+        async inject(signal) {
+          await shell(container, COPY)
+          await systemClock.sleep(copyAgeMs, signal)
+          before = await count(signal)
+          await shell(container, RESTORE)
+          await start(signal)
+        },
+        async prove(signal) {
+          const after = await count(signal)
+          if (after >= before) throw new Error(`nothing was lost: ${before} items were there, ${after} are`)
+          return `of ${before} items ${after} are in the copy that was restored`
+        },
+        // the server runs even if the injection failed after it was ended
+        undo: (deadline) => start(deadline),
+      }
     },
   }
   return {
@@ -99,12 +118,14 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
     restore,
     async kill() {
       await shell(container, 'touch /tmp/held && kill -9 $(head -n 1 "$PGDATA/postmaster.pid")')
-      const answer = await query('SELECT 1', AbortSignal.timeout(2_000)).catch((failure: unknown) => String(failure))
-      if (typeof answer !== 'string') throw new Error('Postgres answers after SIGKILL')
-      return `Postgres after SIGKILL: ${answer}`
+    },
+    async proveKilled() {
+      const reply = await query('SELECT 1', AbortSignal.timeout(2_000)).catch((failure: unknown) => String(failure))
+      if (typeof reply !== 'string') throw new Error('Postgres responds after SIGKILL')
+      return `Postgres after SIGKILL: ${reply}`
     },
     start,
-    env: (wirePort) => ({ INGOT_STORE_URL: urlAt(wirePort) }),
+    env: (proxyPort) => ({ INGOT_STORE_URL: urlAt(proxyPort) }),
     marker: (bytes) => bytes,
     deletes: true,
     faults: [cut],

@@ -1,6 +1,6 @@
 /** When the replicas serve again. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RunningReplica } from './processes.ts'
+import type { RunningReplica } from './replica.ts'
 
 export interface Patience {
   /** For all of them together, milliseconds. */

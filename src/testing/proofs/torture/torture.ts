@@ -15,9 +15,9 @@ import {
   REGISTER_KINDS,
 } from '../../../drill/coverage.ts'
 import type { FaultInjection } from '../../../drill/faults/fault.ts'
-import type { Probe } from '../../../drill/faults/process-faults.ts'
+import type { Probe } from '../../../drill/faults/packets.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../../drill/history.ts'
-import { type Client, run } from '../../../drill/runner.ts'
+import { type Client, run } from '../../../drill/process-run.ts'
 import { bytesOf } from '../../../drill/workloads/content.ts'
 import { type ContentBook, createContentBook, runItemClient, settle } from '../../../drill/workloads/items.ts'
 import { createSender, type Sender } from '../../../drill/workloads/sender.ts'

@@ -1,13 +1,13 @@
-/** The processes of the register workload, and the fault that is theirs: a holder that is stopped past its lease. */
+/** The processes of the register workload, and a fault on them: a holder is stopped past the end of its lease. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { type Entry, type Event, machineMs } from '../../../drill/history.ts'
+import { freezeProcess, proveFrozen, thawProcess } from '../../../drill/targets/processes/process.ts'
+import { systemClock } from '../../../std/clock.ts'
 import type { Random } from '../../../std/random.ts'
 import { forkTestProgram, reap } from '../../locks/processes.ts'
 import { within } from '../../service.ts'
-import { freeze, thaw } from './processes.ts'
 
 export interface WritersOptions {
   readonly count: number
@@ -21,24 +21,32 @@ export interface WritersOptions {
 }
 
 export interface Writers extends AsyncDisposable {
-  /** Resolves when every process has begun its work; rejects when one cannot. */
+  /** Resolves when every process works. Rejects if one does not start. */
   readonly ready: Promise<void>
-  /** Stops a holder between its look and its write until another holds the key. */
+  /** Stops a holder between its lookup and its write until another process holds the lock. */
   readonly holderStop: FaultInjection
-  /** Ends the workload; resolves when every process has told all. */
+  /** Ends the workload. Resolves when every process has reported its last event. */
   end(): Promise<void>
 }
 
 const READY_MS = 20_000
 const END_MS = 8_000
-/** On a busy machine a holder may have gone on before it is stopped. */
+const LOOKUP_MS = 5_000
+/** On a busy machine a holder may have written before it is stopped. */
 const STOP_ATTEMPTS = 4
+
+interface HolderStop {
+  /** The process that is stopped. */
+  child: ChildProcess | undefined
+  /** Which process took the lock, and when. */
+  says: string
+}
 
 export function startWriters(options: WritersOptions): Writers {
   const listeners = new Set<(event: Event, child: ChildProcess) => void>()
   const children = Array.from({ length: options.count }, (_, index) => startWriter(options, index + 1, listeners))
 
-  /** Resolves with the first event that fits, and its process. */
+  /** Resolves with the next event that fits, and its process. */
   function next(fits: (event: Event) => boolean, ms: number): Promise<readonly [Event, ChildProcess]> {
     const { promise, resolve } = Promise.withResolvers<readonly [Event, ChildProcess]>()
     const listener = (event: Event, child: ChildProcess): void => {
@@ -49,44 +57,59 @@ export function startWriters(options: WritersOptions): Writers {
     return found.finally(() => listeners.delete(listener))
   }
 
-  /** The last operation of each process that asked to write. */
+  /** Last operation of each process that has asked to write. */
   const lastWrite = new Map<string, string>()
   listeners.add(({ f, process, op }) => void (f === 'write' && lastWrite.set(process, op)))
 
-  /** `undefined` when it had already asked to write before it was stopped. */
-  async function stopOnce(): Promise<string | undefined> {
-    const [look, child] = await next(({ f, type }) => f === 'look' && type === 'ok', 5_000)
-    try {
-      const state = await freeze(child.pid ?? 0)
-      // its look, not its grant: from then on the register knows the higher fence
-      const [taken] = await next(
-        ({ f, type, key, process }) => f === 'look' && type === 'ok' && key === look.key && process !== look.process,
-        options.ttlMs * 6,
-      )
-      if (lastWrite.get(look.process) === look.op) return undefined
-      const ms = Math.round(machineMs() - look.tMono)
-      return `${look.process}, holder of ${look.key}: ${state}; ${taken.process} held the lock after ${ms} ms`
-    } finally {
-      thaw(child.pid ?? 0)
-      // it wakes while the other one holds
-      await sleep(options.ttlMs / 2)
-    }
+  /** Stops a holder after its lookup. Resolves with false if it has asked to write before it was stopped. */
+  async function stopHolder(stop: HolderStop): Promise<boolean> {
+    const [lookup, child] = await next(({ f, type }) => f === 'look' && type === 'ok', LOOKUP_MS)
+    stop.child = child
+    freezeProcess(child.pid ?? 0)
+    // waits for the lookup of the next holder, not for its grant: from then on the register knows the higher fence
+    const [taken] = await next(
+      ({ f, type, key, process }) => f === 'look' && type === 'ok' && key === lookup.key && process !== lookup.process,
+      options.ttlMs * 6,
+    )
+    const ms = Math.round(machineMs() - lookup.tMono)
+    stop.says = `${taken.process} held the lock of ${lookup.process} on ${lookup.key} after ${ms} ms`
+    return lastWrite.get(lookup.process) !== lookup.op
   }
 
-  async function stopHolder(): Promise<string> {
-    for (let attempt = 0; attempt < STOP_ATTEMPTS; attempt++) {
-      const proof = await stopOnce()
-      if (proof !== undefined) return proof
-    }
-    throw new Error(`no holder was stopped between its look and its write in ${STOP_ATTEMPTS} attempts`)
+  async function resume(stop: HolderStop): Promise<void> {
+    const { child } = stop
+    stop.child = undefined
+    if (child === undefined) return
+    thawProcess(child.pid ?? 0)
+    // it wakes while the other process holds the lock
+    await systemClock.sleep(options.ttlMs / 2)
+  }
+
+  const holderStop: FaultInjection = {
+    name: 'holder-stop',
+    prepare() {
+      const stop: HolderStop = { child: undefined, says: '' }
+      return {
+        async inject(signal) {
+          for (let attempt = 0; attempt < STOP_ATTEMPTS; attempt++) {
+            signal.throwIfAborted()
+            if (await stopHolder(stop)) return
+            await resume(stop)
+          }
+          throw new Error(`no holder was stopped between its lookup and its write in ${STOP_ATTEMPTS} attempts`)
+        },
+        prove: async () => `${await proveFrozen(stop.child?.pid ?? 0)}; ${stop.says}`,
+        undo: () => resume(stop),
+      }
+    },
   }
 
   return {
     ready: Promise.all(children.map(begun)).then(() => {}),
-    holderStop: { name: 'holder-stop', inject: stopHolder },
+    holderStop,
     async end() {
       for (const child of children) {
-        thaw(child.pid ?? 0)
+        thawProcess(child.pid ?? 0)
         if (child.connected) child.send('end')
       }
       await Promise.all(children.map((child) => gone(child)))
@@ -119,7 +142,7 @@ async function begun(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit').then(() => {
     throw new Error(`writer ${child.pid} ended at its start`)
   })
-  // who ends later ends as it should
+  // an end after the start is expected
   ended.catch(() => {})
   await within(Promise.race([once(child, 'message'), ended]), READY_MS, () => `writer ${child.pid} did not begin`)
 }

@@ -6,11 +6,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Verdict } from '../../../../drill/checkers/verdict.ts'
 import type { Coverage } from '../../../../drill/coverage.ts'
-import type { Probe } from '../../../../drill/faults/process-faults.ts'
+import type { Probe } from '../../../../drill/faults/packets.ts'
 import { spreadPostgresRows } from '../../../../drill/final-store/spread-postgres.ts'
 import type { Entry, Event } from '../../../../drill/history.ts'
 import { createPartitionedRecorder } from '../../../../drill/partitions.ts'
-import { run } from '../../../../drill/runner.ts'
+import { run } from '../../../../drill/process-run.ts'
 import {
   type BulkWorkload,
   bulkClient,

@@ -3,7 +3,7 @@ import type { Sabotage, Setup } from '../../plan.ts'
 
 const REPOSITORY = 'ingot'
 
-/** Of the images of a drill. */
+/** Tags of the images of a drill. */
 export const TAGS = { shipped: 'e2e', next: 'e2e-next' } as const
 
 export function sabotagedTag(sabotage: Sabotage): string {
@@ -14,26 +14,23 @@ export function imageOf(tag: string): string {
   return `${REPOSITORY}:${tag}`
 }
 
-/** The node that is never frozen: it holds the store and the load. */
-export const ANCHOR = 'worker3'
-
 export interface Choices {
   readonly setup: Setup
-  /** Of kind. */
-  readonly cluster: string
+  /** Node of the store, which is never frozen. */
+  readonly anchor: string
   readonly tag?: string
   readonly replicas?: number
 }
 
 export const REPLICAS = 3
 
-/** What decides how fast a failover can be at best, milliseconds. Not shorter: two busy cores keep a master silent too. */
+/** Lower bounds of a failover, milliseconds. Not shorter, because a primary on two busy cores is slow to respond too. */
 export const DOWN_AFTER_MS = 5_000
 export const NODE_TIMEOUT_MS = 5_000
 
-export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLICAS }: Choices): object {
+export function valuesOf({ setup, anchor, tag = TAGS.shipped, replicas = REPLICAS }: Choices): object {
   const { mode, store, lock } = setup
-  const anchored = { nodeSelector: { 'kubernetes.io/hostname': `${cluster}-${ANCHOR}` } }
+  const anchored = { nodeSelector: { 'kubernetes.io/hostname': anchor } }
   return {
     image: { repository: REPOSITORY, tag },
     // a drill wants one pod on each node, not mostly so
@@ -43,12 +40,12 @@ export function valuesOf({ setup, cluster, tag = TAGS.shipped, replicas = REPLIC
     lock: { mode: lock, fences: { mode: 'postgres' } },
     redis: { mode, sentinel: { downAfterMs: DOWN_AFTER_MS }, cluster: { nodeTimeoutMs: NODE_TIMEOUT_MS } },
     postgres: anchored,
-    // the system that is not ours does not change with the service
+    // an upgrade of the service does not change the external system
     legacyBackend: { enabled: store === 'http', imageTag: TAGS.shipped, ...anchored },
   }
 }
 
-/** Redis servers and Sentinels that the chart installs. */
+/** Returns the number of Redis servers and Sentinels that the chart installs. */
 export function redisPods({ mode }: Setup): { readonly redis: number; readonly sentinel: number } {
   switch (mode) {
     case 'sentinel':
@@ -64,7 +61,7 @@ export function redisPods({ mode }: Setup): { readonly redis: number; readonly s
   }
 }
 
-/** Pods of each component when all is well. */
+/** Returns the number of pods of each component in a healthy release. */
 export function wantedPods(setup: Setup, replicas = REPLICAS): Readonly<Record<string, number>> {
   const { redis, sentinel } = redisPods(setup)
   const legacy = setup.store === 'http' ? 1 : 0

@@ -1,4 +1,4 @@
-/** The chart, installed: upgraded, and taken away with all that it left. */
+/** Installs the chart for a drill, upgrades it, and removes it with everything that it has created. */
 import { join } from 'node:path'
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import type { Wanted } from '../../../kube/pods.ts'
@@ -20,22 +20,22 @@ export interface Change {
 }
 
 export interface Installation {
-  /** Pods of each component when all is well, as it is installed now. */
+  /** Returns the number of pods that each component of the present release must have. */
   wanted(): Wanted
-  /** Resolves when the rollout is complete. What is not named stays as it is. */
+  /** Resolves when the rollout is complete. A member that is absent does not change. */
   upgrade(change: Change, signal: AbortSignal): Promise<void>
 }
 
 export interface InstallOptions {
   readonly kubectl: Kubectl
   readonly setup: Setup
-  /** Of kind. */
-  readonly cluster: string
+  /** Node of the store, which is never frozen. */
+  readonly anchor: string
 }
 
-/** Into a namespace of its own, made anew, under the restricted pod security. Resolves when all is ready. */
+/** Installs into a new namespace with restricted pod security. Resolves when all pods are ready. */
 export async function install(options: InstallOptions, signal: AbortSignal): Promise<Installation> {
-  const { kubectl, setup, cluster } = options
+  const { kubectl, setup, anchor } = options
   const helm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH', ['--kube-context', kubectl.context])
   let now: Required<Change> = { tag: TAGS.shipped, replicas: REPLICAS }
   await uninstall(kubectl)
@@ -43,12 +43,12 @@ export async function install(options: InstallOptions, signal: AbortSignal): Pro
   await kubectl.run(['create', 'namespace', NAMESPACE], { signal })
   const label = 'pod-security.kubernetes.io/enforce=restricted'
   await kubectl.run(['label', 'namespace', NAMESPACE, label], { signal })
-  await apply(helm, { setup, cluster, ...now }, signal)
+  await apply(helm, { setup, anchor, ...now }, signal)
   return {
     wanted: () => wantedPods(setup, now.replicas),
     async upgrade(change, inner) {
       now = { ...now, ...change }
-      await apply(helm, { setup, cluster, ...now }, inner)
+      await apply(helm, { setup, anchor, ...now }, inner)
     },
   }
 }
@@ -60,13 +60,13 @@ async function apply(helm: Program, choices: Choices, signal: AbortSignal): Prom
   await helm([...where, ...how], { signal, timeoutMs: INSTALL_MS + 10_000, input })
 }
 
-/** With the release's Secrets and volumes in it. Bounded by itself: it cleans up also when all else was interrupted. */
+/** Deletes the namespace with its Secrets and volumes. Has a deadline of its own, so it also runs after an abort. */
 export async function uninstall(kubectl: Kubectl): Promise<void> {
   const signal = AbortSignal.timeout(REMOVE_MS)
   const options = { signal, timeoutMs: REMOVE_MS + 10_000 }
   const args = ['delete', 'namespace', NAMESPACE, '--ignore-not-found']
   await kubectl.run([...args, '--wait=false'], options)
-  // nothing is left to be handed over or answered; and in a namespace that goes no pod is made anew
+  // no graceful shutdown is needed, and a namespace that is being deleted gets no new pods
   await kubectl.run(['delete', 'pods', '--all', '--grace-period=0', '--force'], { ...options, allow: [1] })
   await kubectl.run([...args, '--wait', `--timeout=${REMOVE_MS / 1_000}s`], options)
 }

@@ -1,0 +1,96 @@
+/** One fault on a release under load: a steady state, the fault, and the recovery. */
+import { systemClock } from '../std/clock.ts'
+import { createRandom } from '../std/random.ts'
+import type { RedisLoss } from './checkers/canary.ts'
+import type { FaultInjection } from './faults/fault.ts'
+import { runFault } from './faults/run-fault.ts'
+import type { Entry, Event } from './history.ts'
+import type { DrillWindow } from './report/judge.ts'
+import { type DrillContext, waitUntilHealthy } from './targets/kubernetes/context.ts'
+
+/** Steady state before each fault, milliseconds. */
+const BASELINE_MS = 6_000
+/** Observed after the recovery, milliseconds. */
+const QUIET_MS = 5_000
+
+export interface FaultCase {
+  /** Unique in the run. */
+  readonly name: string
+  readonly fault: FaultInjection
+  /** Whether Redis may lose acknowledged writes, and with them locks. */
+  readonly redisLoss: RedisLoss
+}
+
+export interface CaseRun {
+  readonly window: DrillWindow
+  /** The evidence of the fault, or the reason why it did not come about. */
+  readonly proof: string
+  readonly tookMs: number
+}
+
+/** Records faults and recoveries, in the form of the history of the load. */
+export interface Nemesis {
+  readonly events: readonly Event[]
+  record(entry: Entry): Event
+}
+
+export function createNemesis(wallMs: () => number): Nemesis {
+  const events: Event[] = []
+  return {
+    events,
+    record(entry) {
+      const nowMs = wallMs()
+      const event = { seq: events.length + 1, tMono: nowMs, tWall: nowMs, ...entry }
+      events.push(event)
+      return event
+    },
+  }
+}
+
+/**
+ * A fault that does not come about is recorded, and the drill goes on to be inconclusive. Rejects with the signal's
+ * reason, and if there is no steady state before the fault.
+ */
+export async function runCase(
+  context: DrillContext,
+  { name, fault, redisLoss }: FaultCase,
+  nemesis: Nemesis,
+  signal: AbortSignal,
+): Promise<CaseRun> {
+  const fromMs = Date.now()
+  await waitUntilHealthy(context, signal)
+  await systemClock.sleep(BASELINE_MS, signal)
+  context.say(`${name}: injecting`)
+  const { began, isProven, says } = await runFault(
+    { ...fault, name, losesLocks: redisLoss === 'allow' },
+    {
+      op: `fault-${name}`,
+      // faults on a cluster make no random choices
+      random: createRandom(0),
+      clock: systemClock,
+      record: (entry) => nemesis.record(entry),
+      signal,
+    },
+  )
+  const proof = isProven ? says : `did not come about: ${says}`
+  const missing = await missingAfter(context, signal)
+  const healed = nemesis.record({ process: 'nemesis', op: `${name}.healed`, f: 'phase', type: 'info', key: 'healed' })
+  const seconds = Math.round((healed.tMono - began.tMono) / 1_000)
+  context.say(`${name}: ${proof}; ${missing ?? 'healthy'} after ${seconds} s`)
+  await systemClock.sleep(QUIET_MS, signal)
+  const untilMs = Date.now()
+  const times = { fromMs, injectedMs: began.tMono, untilMs }
+  const window = { name, ...times, redisLoss, ...(missing === undefined ? {} : { missing }) }
+  return { window, proof, tookMs: untilMs - fromMs }
+}
+
+/** Resolves with the problems that remain long after the fault; undefined if the release is healthy. */
+async function missingAfter(context: DrillContext, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    await waitUntilHealthy(context, signal)
+    return undefined
+  } catch (failure) {
+    signal.throwIfAborted()
+    return failure instanceof Error ? failure.message : String(failure)
+  }
+}
