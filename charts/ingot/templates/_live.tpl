@@ -1,7 +1,7 @@
 {{/*
-Changes that an upgrade cannot make. They are refused before Kubernetes or Redis would get stuck in the middle of them. They
-show by `lookup`, thus in helm install and upgrade; `helm template` sees nothing. Only objects that Helm itself reads are
-looked up, because a missing right would end the upgrade; nodes are the exception, and have to be asked for.
+Refuses changes that an upgrade cannot make, before Kubernetes or Redis gets stuck in the middle of them. `lookup` finds the
+installed objects in helm install and upgrade; `helm template` finds none. The chart looks up only objects that Helm itself
+reads, because a missing right would fail the upgrade. Nodes are an exception, and off by default.
 */}}
 {{- define "ingot.refuseChanges" -}}
 {{- include "ingot.refuseRename" . -}}
@@ -11,7 +11,7 @@ looked up, because a missing right would end the upgrade; nodes are the exceptio
 {{- include "ingot.refuseFewNodes" . -}}
 {{- end -}}
 
-{{/* (dict "context" $ "kind" KIND "name" NAME): the live object of this release as YAML, or nothing. */}}
+{{/* (dict "context" $ "kind" KIND "name" NAME): returns the installed object of this release as YAML, or nothing. */}}
 {{- define "ingot.live" -}}
 {{- $api := ternary "v1" "apps/v1" (eq .kind "PersistentVolumeClaim") -}}
 {{- $live := lookup $api .kind .context.Release.Namespace .name | default dict -}}
@@ -21,26 +21,26 @@ looked up, because a missing right would end the upgrade; nodes are the exceptio
 {{- end -}}
 {{- end -}}
 
-{{/* Another name is another database: the old one is deleted, and an empty one begins. */}}
+{{/* A new name means new databases: Helm would delete the old ones and create empty ones. */}}
 {{- define "ingot.refuseRename" -}}
 {{- $name := include "ingot.fullname" . -}}
 {{- $plain := dict "Release" .Release "Values" (dict "nameOverride" "" "fullnameOverride" "") -}}
 {{- $default := include "ingot.fullname" $plain -}}
 {{- if and (ne $name $default) (include "ingot.live" (dict "context" . "kind" "Deployment" "name" $default)) -}}
-{{- fail (printf "nameOverride and fullnameOverride would rename this release from %s to %s: its Postgres and Redis would be deleted, and empty ones begin. Leave them as they were, or install a second release" $default $name) -}}
+{{- fail (printf "nameOverride and fullnameOverride would rename this release from %s to %s: its Postgres and Redis would be deleted and replaced by empty ones. Set the names back, or install a second release" $default $name) -}}
 {{- end -}}
 {{- end -}}
 
-{{/* What is written on the StatefulSet of Redis, to be compared by later upgrades. */}}
-{{- define "ingot.redis.shape" -}}
+{{/* Annotations of the StatefulSet of Redis. Later upgrades compare them. */}}
+{{- define "ingot.redis.topologyAnnotations" -}}
 {{- $redis := .Values.redis -}}
-{{- $shape := dict "ingot.dev/redis-mode" $redis.mode -}}
+{{- $annotations := dict "ingot.dev/redis-mode" $redis.mode -}}
 {{- if eq $redis.mode "cluster" -}}
-{{- $_ := set $shape "ingot.dev/redis-primaries" (toString $redis.cluster.masters) -}}
+{{- $_ := set $annotations "ingot.dev/redis-primaries" (toString $redis.cluster.masters) -}}
 {{- else if eq $redis.mode "sentinel" -}}
-{{- $_ := set $shape "ingot.dev/redis-primary-name" $redis.sentinel.masterName -}}
+{{- $_ := set $annotations "ingot.dev/redis-primary-name" $redis.sentinel.masterName -}}
 {{- end -}}
-{{- toYaml $shape -}}
+{{- toYaml $annotations -}}
 {{- end -}}
 
 {{- define "ingot.refuseRedisChange" -}}
@@ -48,38 +48,38 @@ looked up, because a missing right would end the upgrade; nodes are the exceptio
 {{- $name := include "ingot.redis.name" . -}}
 {{- $live := include "ingot.live" (dict "context" . "kind" "StatefulSet" "name" $name) | fromYaml -}}
 {{- if $live -}}
-{{- $was := include "ingot.redis.liveShape" $live | fromYaml -}}
-{{- $sets := ternary (printf "%s %s" $name (include "ingot.redis.sentinelName" .)) $name (eq $was.mode "sentinel") -}}
-{{- $remedy := printf "Locks cannot move along. Install a second release and move clients to it; or stop the service (kubectl -n %s scale deployment/%s --replicas=0), delete the old Redis (kubectl -n %s delete statefulset %s) and its claims (kubectl -n %s delete pvc -l 'app.kubernetes.io/instance=%s,app.kubernetes.io/component in (redis,sentinel)'), and upgrade again. Stored items stay, locks are lost" .Release.Namespace (include "ingot.fullname" .) .Release.Namespace $sets .Release.Namespace .Release.Name -}}
-{{- if and $was.mode (ne $was.mode $redis.mode) -}}
-{{- fail (printf "redis.mode is %s, but this release runs Redis as %s, and an upgrade cannot change that in place. %s" $redis.mode $was.mode $remedy) -}}
+{{- $installed := include "ingot.redis.installedTopology" $live | fromYaml -}}
+{{- $sets := ternary (printf "%s %s" $name (include "ingot.redis.sentinelName" .)) $name (eq $installed.mode "sentinel") -}}
+{{- $remedy := printf "Locks cannot move to another Redis. Install a second release and move clients to it; or stop the service (kubectl -n %s scale deployment/%s --replicas=0), delete the old Redis (kubectl -n %s delete statefulset %s) and its claims (kubectl -n %s delete pvc -l 'app.kubernetes.io/instance=%s,app.kubernetes.io/component in (redis,sentinel)'), and upgrade again. Stored items stay, locks are lost" .Release.Namespace (include "ingot.fullname" .) .Release.Namespace $sets .Release.Namespace .Release.Name -}}
+{{- if and $installed.mode (ne $installed.mode $redis.mode) -}}
+{{- fail (printf "redis.mode is %s, but this release runs Redis as %s, and an upgrade cannot change that in place. %s" $redis.mode $installed.mode $remedy) -}}
 {{- end -}}
-{{- if and (eq $redis.mode "cluster") $was.primaries (ne $was.primaries (toString $redis.cluster.masters)) -}}
-{{- fail (printf "redis.cluster.masters is %d, but this Redis Cluster has %s primaries, and an upgrade moves no slots between them. Set it back to %s; for another number: %s" (int $redis.cluster.masters) $was.primaries $was.primaries $remedy) -}}
+{{- if and (eq $redis.mode "cluster") $installed.primaries (ne $installed.primaries (toString $redis.cluster.masters)) -}}
+{{- fail (printf "redis.cluster.masters is %d, but this Redis Cluster has %s primaries, and an upgrade moves no slots between them. Set it back to %s. For another number: %s" (int $redis.cluster.masters) $installed.primaries $installed.primaries $remedy) -}}
 {{- end -}}
-{{- if and (eq $redis.mode "sentinel") $was.primaryName (ne $was.primaryName $redis.sentinel.masterName) -}}
-{{- fail (printf "redis.sentinel.masterName is %q, but these Sentinels remember %q, and would not start with another name. Set it back" $redis.sentinel.masterName $was.primaryName) -}}
+{{- if and (eq $redis.mode "sentinel") $installed.primaryName (ne $installed.primaryName $redis.sentinel.masterName) -}}
+{{- fail (printf "redis.sentinel.masterName is %q, but these Sentinels have stored %q, and would not start with another name. Set it back" $redis.sentinel.masterName $installed.primaryName) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Mode, primaries and primaryName of a live StatefulSet. Those of earlier charts have them in the environment alone. */}}
-{{- define "ingot.redis.liveShape" -}}
-{{- $notes := .metadata.annotations | default dict -}}
+{{/* Mode, primaries and primaryName of an installed StatefulSet. Earlier charts have them only in the environment. */}}
+{{- define "ingot.redis.installedTopology" -}}
+{{- $annotations := .metadata.annotations | default dict -}}
 {{- $env := dict -}}
 {{- range .spec.template.spec.containers -}}
 {{- if eq .name "redis" -}}
 {{- range .env -}}{{- $_ := set $env .name (.value | default "") -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-mode: {{ index $notes "ingot.dev/redis-mode" | default $env.MODE | quote }}
-primaries: {{ index $notes "ingot.dev/redis-primaries" | default $env.CLUSTER_MASTERS | quote }}
-primaryName: {{ index $notes "ingot.dev/redis-primary-name" | default $env.MASTER_NAME | quote }}
+mode: {{ index $annotations "ingot.dev/redis-mode" | default $env.MODE | quote }}
+primaries: {{ index $annotations "ingot.dev/redis-primaries" | default $env.CLUSTER_MASTERS | quote }}
+primaryName: {{ index $annotations "ingot.dev/redis-primary-name" | default $env.MASTER_NAME | quote }}
 {{- end -}}
 
 {{/*
-From an external lock service to the chart's own, in front of a store that needs locks: while pods of both kinds run, each
-has a lock service of its own. (The other way round ends at ingot.refuseRedisChange.)
+Refuses a change from an external lock service to the chart's own, in front of a store that needs locks: during the rollout,
+old and new pods would use different lock services. (ingot.refuseRedisChange refuses the opposite change.)
 */}}
 {{- define "ingot.refuseLockMove" -}}
 {{- if and (include "ingot.needsLock" .) (include "ingot.redis.own" .) -}}
@@ -91,7 +91,7 @@ has a lock service of its own. (The other way round ends at ingot.refuseRedisCha
 {{- if eq .name "ingot" }}{{ range .env }}{{ $env = append $env .name }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if and (has "INGOT_LOCK_URL" $env) (not (has "LOCK_PASSWORD" $env)) -}}
-{{- fail (printf "redis.mode is %s, but the pods of this release use an external lock service: during the rollout both kinds of pods would grant the same locks. Stop the service first (kubectl -n %s scale deployment/%s --replicas=0), wait until its pods are gone, and upgrade again" .Values.redis.mode .Release.Namespace $name) -}}
+{{- fail (printf "redis.mode is %s, but the pods of this release use an external lock service: during the rollout, old and new pods would grant the same locks in different places. Stop the service first (kubectl -n %s scale deployment/%s --replicas=0), wait until its pods are gone, and upgrade again" .Values.redis.mode .Release.Namespace $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -133,22 +133,22 @@ has a lock service of its own. (The other way round ends at ingot.refuseRedisCha
 {{- $spec := dict -}}
 {{- with ($live.spec).volumeClaimTemplates -}}{{- $spec = (first .).spec -}}{{- end -}}
 {{- if ne (not .enabled) (not $spec) -}}
-{{- fail (printf "%s.enabled is %t, but StatefulSet %s was made the other way, and Kubernetes does not change that. Set it back; or run `%s`, which leaves the pods running, and upgrade again: the pods are then replaced one by one, each with an empty volume" .path .enabled .name $again) -}}
+{{- fail (printf "%s.enabled is %t, but StatefulSet %s was created with the opposite, and Kubernetes cannot change it. Set it back. Or run `%s`, which keeps the pods running, and upgrade again; each pod is then replaced by one with an empty volume" .path .enabled .name $again) -}}
 {{- end -}}
 {{- if .enabled -}}
 {{- $size := toString $spec.resources.requests.storage -}}
 {{- if ne (include "ingot.bytes" $size) (include "ingot.bytes" .values.size) -}}
-{{- fail (printf "%s.size is %v, but the claims of StatefulSet %s were made with %s, and Kubernetes does not change that. Set it back; or, to grow volumes whose class allows it, patch each claim (kubectl -n %s patch pvc data-%s-0 -p '{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"%v\"}}}}'), run `%s`, which leaves the pods running, and upgrade again" .path .values.size .name $size .context.Release.Namespace .name .values.size $again) -}}
+{{- fail (printf "%s.size is %v, but the claims of StatefulSet %s were created with %s, and Kubernetes cannot change it. Set it back. Or, to grow volumes whose class allows it, patch each claim (kubectl -n %s patch pvc data-%s-0 -p '{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"%v\"}}}}'), run `%s`, which keeps the pods running, and upgrade again" .path .values.size .name $size .context.Release.Namespace .name .values.size $again) -}}
 {{- end -}}
 {{- $class := $spec.storageClassName | default "" -}}
 {{- if ne $class .values.className -}}
-{{- fail (printf "%s.className is %q, but the claims of StatefulSet %s were made with %q, and a volume cannot change its class. Set it back, or install a second release" .path .values.className .name $class) -}}
+{{- fail (printf "%s.className is %q, but the claims of StatefulSet %s were created with %q, and a volume cannot change its class. Set it back, or install a second release" .path .values.className .name $class) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* A claim can grow, if its class allows it, and nothing else. */}}
+{{/* A claim can only grow, and only if its class allows it. */}}
 {{- define "ingot.refuseClaimStorage" -}}
 {{- $live := include "ingot.live" (dict "context" .context "kind" "PersistentVolumeClaim" "name" .name) | fromYaml -}}
 {{- if $live -}}
@@ -162,7 +162,7 @@ has a lock service of its own. (The other way round ends at ingot.refuseRedisCha
 {{- end -}}
 {{- end -}}
 
-{{/* Bytes of a quantity of Kubernetes, as text that can be compared. */}}
+{{/* Returns a Kubernetes quantity in bytes, as text without an exponent. */}}
 {{- define "ingot.bytes" -}}
 {{- $text := include "ingot.number" . -}}
 {{- $number := regexFind "^[0-9.]+" $text -}}
@@ -170,7 +170,7 @@ has a lock service of its own. (The other way round ends at ingot.refuseRedisCha
 {{- printf "%.0f" (mulf $number (index $units (trimPrefix $number $text) | default 1)) -}}
 {{- end -}}
 
-{{/* Only if it is asked for: whoever may not list nodes could not install the chart otherwise. */}}
+{{/* Only with redis.sentinel.checkNodes: without the right to list nodes, the installation would fail. */}}
 {{- define "ingot.refuseFewNodes" -}}
 {{- $sentinel := .Values.redis.sentinel -}}
 {{- if and (eq .Values.redis.mode "sentinel") $sentinel.hardAntiAffinity $sentinel.checkNodes -}}
@@ -184,7 +184,7 @@ has a lock service of its own. (The other way round ends at ingot.refuseRedisCha
 {{- if not $blocked }}{{ $usable = add1 $usable }}{{ end -}}
 {{- end -}}
 {{- if and $nodes (lt (int $usable) (int $sentinel.replicas)) -}}
-{{- fail (printf "redis.sentinel.hardAntiAffinity puts each of %d Sentinels on a node of its own, and this cluster has %d nodes for them: the others would stay Pending. For a trial set redis.sentinel.hardAntiAffinity=false" (int $sentinel.replicas) (int $usable)) -}}
+{{- fail (printf "redis.sentinel.hardAntiAffinity puts each of %d Sentinels on its own node, and this cluster has only %d nodes for them: the others would stay Pending. For a trial, set redis.sentinel.hardAntiAffinity=false" (int $sentinel.replicas) (int $usable)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

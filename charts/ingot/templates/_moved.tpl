@@ -1,6 +1,6 @@
 {{/*
-Values at their former places. The schema accepts them there, so that a sentence and not a rule of the schema refuses
-them. All are named at once.
+Refuses values under their old names. The schema accepts these names, so that this message refuses them and not a rule of the
+schema. The message lists all of them.
 */}}
 {{- define "ingot.refuseMoved" -}}
 {{- $moved := dict
@@ -19,6 +19,6 @@ them. All are named at once.
 {{- end -}}
 {{- end -}}
 {{- with $found -}}
-{{- fail (printf "all settings of the service are under service: %s. With `helm upgrade --reuse-values` the old defaults come along; use --reset-then-reuse-values" (join ", " .)) -}}
+{{- fail (printf "all settings of the service are under service: %s. `helm upgrade --reuse-values` also keeps the old defaults; use --reset-then-reuse-values" (join ", " .)) -}}
 {{- end -}}
 {{- end -}}

@@ -1,8 +1,8 @@
 {{/* Names, labels, images and addresses. Components: service, redis, sentinel, cache, postgres, legacy-backend, canary, export, test. */}}
 
 {{/*
-First part of every name. At most 40 characters: the longest name made from it still fits into the 63 of a label. The
-label app.kubernetes.io/name stays "ingot" whatever the overrides are, because selectors cannot change.
+First part of every name. At most 40 characters, so that the longest name fits into the 63 characters of a label. The
+label app.kubernetes.io/name is always "ingot", because selectors cannot change.
 */}}
 {{- define "ingot.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -18,7 +18,7 @@ label app.kubernetes.io/name stays "ingot" whatever the overrides are, because s
 {{- end -}}
 {{- end -}}
 
-{{/* (dict "context" $ "component" NAME): what selects the pods of a component. It never changes. */}}
+{{/* (dict "context" $ "component" NAME): selector labels of a component. They must never change. */}}
 {{- define "ingot.selectorLabels" -}}
 app.kubernetes.io/name: ingot
 app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
@@ -38,8 +38,8 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
 {{/*
-(dict "context" $ "component" NAME "name" NAME "labels" DICT "annotations" DICT): metadata of an object. Labels and
-annotations are further ones, and may be left out.
+(dict "context" $ "component" NAME "name" NAME "labels" DICT "annotations" DICT): metadata of an object.
+"labels" and "annotations" are additional ones. Default: none.
 */}}
 {{- define "ingot.metadata" -}}
 name: {{ .name | quote }}
@@ -51,7 +51,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* (dict "context" $ "image" VALUES "tag" DEFAULT): reference of an image. A digest wins over a tag. */}}
+{{/* (dict "context" $ "image" VALUES "tag" DEFAULT): image reference. A digest takes precedence over a tag. */}}
 {{- define "ingot.imageOf" -}}
 {{- $image := .image -}}
 {{- $repository := $image.repository -}}
@@ -101,29 +101,29 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
-{{/* Where the service answers, from within the cluster. */}}
+{{/* URL of the service inside the cluster. */}}
 {{- define "ingot.serviceUrl" -}}
 http://{{ include "ingot.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:{{ .Values.service.port }}
 {{- end -}}
 
-{{/* The Secret with tokens.json and token; empty when everybody is let in. */}}
+{{/* The Secret with tokens.json and token; empty if access.mode is off. */}}
 {{- define "ingot.tokenSecret" -}}
 {{- if eq .Values.access.mode "token" -}}
 {{- .Values.access.existingSecret | default (printf "%s-token" (include "ingot.fullname" .)) -}}
 {{- end -}}
 {{- end -}}
 
-{{/* "true" when the Postgres of this chart is wanted. */}}
+{{/* "true" if the Postgres of this chart is needed. */}}
 {{- define "ingot.hasPostgres" -}}
 {{- if or (eq .Values.store.mode "postgres") (eq .Values.lock.fences.mode "postgres") -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" when something has to be locked. */}}
+{{/* "true" if the service needs locks. */}}
 {{- define "ingot.needsLock" -}}
 {{- if or (eq .Values.lock.mode "always") (and (eq .Values.store.mode "http") (ne .Values.lock.mode "never")) -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" when the service needs an address that is not of this release. */}}
+{{/* "true" if the service connects to an address outside this release. */}}
 {{- define "ingot.goesOutside" -}}
 {{- $v := .Values -}}
 {{- if or (eq $v.store.mode "external") (and (eq $v.store.mode "http") $v.store.http.url) (eq $v.lock.fences.mode "external") (and (eq $v.redis.mode "external") (or $v.redis.external.url $v.redis.external.existingSecret)) -}}true{{- end -}}

@@ -1,9 +1,9 @@
 {{/*
-What all pods have in common. Each component has the same values for its pods (schema/values.json, definition "pod");
-"values" below are the values of the component. Numbers pass through int: a large one would be written as 1e+09.
+Common parts of all pods. Each component has the same values for its pods (schema/values.json, definition "pod"). "values"
+below are the values of the component. `int` prevents that Helm renders a large number as 1e+09.
 */}}
 
-{{/* (dict "context" $ "component" NAME "values" VALUES "annotations" DICT): metadata of a pod. It leaves out the chart's version, so that a new chart alone restarts no database. */}}
+{{/* (dict "context" $ "component" NAME "values" VALUES "annotations" DICT): metadata of a pod, without the version of the chart: a new version alone must not restart a database. */}}
 {{- define "ingot.podMetadata" -}}
 {{- $common := .context.Values -}}
 {{- $labels := include "ingot.selectorLabels" . | fromYaml -}}
@@ -17,14 +17,14 @@ annotations:
 {{- end -}}
 
 {{/*
-(dict "context" $ "component" NAME "values" VALUES "userId" NUMBER "spread" LIST "affinity" DICT): everything of a pod's spec
-but its containers, volumes and grace period. Spread and affinity are the chart's own and may be left out.
+(dict "context" $ "component" NAME "values" VALUES "userId" NUMBER "spread" LIST "affinity" DICT): the spec of a pod
+without its containers, volumes and grace period. "spread" and "affinity" are defaults of the chart. Default: none.
 */}}
 {{- define "ingot.podSpec" -}}
 {{- $values := .values -}}
 serviceAccountName: {{ include "ingot.serviceAccountName" .context | quote }}
 automountServiceAccountToken: {{ .context.Values.serviceAccount.automount }}
-# the environment of a pod should not depend on which Services its namespace has
+# the environment of a pod should not depend on the Services of its namespace
 enableServiceLinks: false
 {{- include "ingot.pullSecrets" .context }}
 {{- with $values.priorityClassName }}
@@ -54,7 +54,7 @@ initContainers:
 {{- end }}
 {{- end -}}
 
-{{/* The component's own constraints instead of the chart's. One without a selector counts the component's pods. */}}
+{{/* The component's own constraints replace the chart's. A constraint without a selector gets that of the component. */}}
 {{- define "ingot.spread" -}}
 {{- $selector := dict "matchLabels" (include "ingot.selectorLabels" . | fromYaml) -}}
 {{- $constraints := list -}}
@@ -64,14 +64,14 @@ initContainers:
 {{- with $constraints }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
-{{/* Whether the platform, and not the chart, chooses the user of the pods. */}}
+{{/* "true" if the platform assigns the user of the pods. */}}
 {{- define "ingot.arbitraryUser" -}}
 {{- if eq (toString .Values.openshift) "auto" -}}
 {{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}true{{- end -}}
 {{- else if eq (toString .Values.openshift) "true" -}}true{{- end -}}
 {{- end -}}
 
-{{/* (dict "context" $ "values" VALUES "userId" NUMBER): what the `restricted` pod security asks for, and the component's own. */}}
+{{/* (dict "context" $ "values" VALUES "userId" NUMBER): the fields that the pod security standard `restricted` needs, merged with the component's own. */}}
 {{- define "ingot.podSecurity" -}}
 {{- $base := dict "runAsNonRoot" true "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") -}}
 {{- if not (include "ingot.arbitraryUser" .context) -}}
@@ -87,7 +87,7 @@ initContainers:
 {{- include "ingot.overlay" (dict "base" $base "over" .containerSecurityContext) -}}
 {{- end -}}
 
-{{/* (dict "base" DICT "over" DICT): both as one; a null takes a default away. */}}
+{{/* (dict "base" DICT "over" DICT): merges both; a null removes a field. */}}
 {{- define "ingot.overlay" -}}
 {{- $all := mergeOverwrite .base (deepCopy .over) -}}
 {{- range $key, $value := .over -}}
@@ -104,19 +104,19 @@ initContainers:
 {{- with . }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
-{{/* Whole seconds, rounded up, of a duration as the service takes it: 500ms, 30s, 5m, 24h, 1d. */}}
+{{/* Returns a duration of the service (500ms, 30s, 5m, 24h, 1d) in seconds, rounded up. */}}
 {{- define "ingot.seconds" -}}
 {{- divf (include "ingot.milliseconds" .) 1000 | ceil | int -}}
 {{- end -}}
 
-{{/* Milliseconds of such a duration. */}}
+{{/* Returns a duration of the service in milliseconds. */}}
 {{- define "ingot.milliseconds" -}}
 {{- $unit := regexFind "[a-z]+$" . -}}
 {{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
 {{- mulf (trimSuffix $unit .) (index $units $unit) -}}
 {{- end -}}
 
-{{/* (dict "context" $ "key" NAME): a duration of the service's configuration in seconds, its default included. */}}
+{{/* (dict "context" $ "key" NAME): a duration of `service.config`, or its default, in seconds. */}}
 {{- define "ingot.configSeconds" -}}
 {{- include "ingot.seconds" (include "ingot.configDuration" .) -}}
 {{- end -}}
@@ -126,7 +126,7 @@ initContainers:
 {{- index .context.Values.service.config .key | default (index $defaults .key) -}}
 {{- end -}}
 
-{{/* A number without an exponent, which a large one would otherwise get; a text as it is. */}}
+{{/* Returns a number without an exponent, and a text unchanged. Helm renders large numbers with an exponent. */}}
 {{- define "ingot.number" -}}
 {{- if kindIs "float64" . }}{{ if eq . (floor .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
@@ -142,7 +142,7 @@ resources:
     storage: {{ include "ingot.number" .size }}
 {{- end -}}
 
-{{/* persistentVolumeClaimRetentionPolicy of a StatefulSet. Kubernetes' own default, Retain, is not written down. */}}
+{{/* persistentVolumeClaimRetentionPolicy of a StatefulSet. Omitted if it is Retain, the default of Kubernetes. */}}
 {{- define "ingot.claimRetention" -}}
 {{- with .retention }}
 {{- if or (ne .whenDeleted "Retain") (ne .whenScaled "Retain") }}

@@ -1,4 +1,4 @@
-{{/* Rules on values that need no look at the cluster, by subject. Each is one sentence that says what to do. */}}
+{{/* Refuses invalid combinations of values by subject, without queries to the cluster. Each message says what to do. */}}
 
 {{/* Names and labels. */}}
 {{- define "ingot.validateNames" -}}
@@ -23,7 +23,7 @@
 {{- end -}}
 {{- range $values.extraEnv -}}
 {{- if has .name $names -}}
-{{- fail (printf "%s.extraEnv sets %s, which is set already: name a variable once, and set what the chart knows by its own values" $path .name) -}}
+{{- fail (printf "%s.extraEnv sets %s, which is set already: set each variable once, and use the chart's own values where they exist" $path .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
@@ -32,43 +32,43 @@
 {{- range $path, $labels := $places -}}
 {{- range $selecting -}}
 {{- if hasKey $labels . -}}
-{{- fail (printf "%s sets %s, which selects the pods of the chart: use another label" $path .) -}}
+{{- fail (printf "%s sets %s, which the chart uses to select pods: use another label" $path .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Redis: what decides how long two primaries could both grant locks. */}}
+{{/* Redis: the times that limit how long two primaries could both grant locks. */}}
 {{- define "ingot.validateRedis" -}}
 {{- $redis := .Values.redis -}}
 {{- $lease := include "ingot.configDuration" (dict "context" . "key" "lockTtl") -}}
 {{- $leaseMs := include "ingot.milliseconds" $lease | float64 -}}
 {{- if eq $redis.mode "sentinel" -}}
 {{- if gt (int $redis.sentinel.quorum) (int $redis.sentinel.replicas) -}}
-{{- fail (printf "redis.sentinel.quorum is %d, and there are only %d Sentinels to agree: no failover would ever begin. Set it to at most redis.sentinel.replicas, or to 0 for a majority" (int $redis.sentinel.quorum) (int $redis.sentinel.replicas)) -}}
+{{- fail (printf "redis.sentinel.quorum is %d, and there are only %d Sentinels: no failover would ever start. Set it to at most redis.sentinel.replicas, or to 0 for a majority" (int $redis.sentinel.quorum) (int $redis.sentinel.replicas)) -}}
 {{- end -}}
 {{- if ge (float64 $redis.sentinel.downAfterMs) $leaseMs -}}
-{{- fail (printf "redis.sentinel.downAfterMs is %d, and a lock lasts %s (service.config.lockTtl): locks would end before a failover begins. Set it below the lease" (int $redis.sentinel.downAfterMs) $lease) -}}
+{{- fail (printf "redis.sentinel.downAfterMs is %d, and the lease is %s (service.config.lockTtl): locks would end before a failover starts. Set it below the lease" (int $redis.sentinel.downAfterMs) $lease) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (eq $redis.mode "cluster") (ge (float64 $redis.cluster.nodeTimeoutMs) $leaseMs) -}}
-{{- fail (printf "redis.cluster.nodeTimeoutMs is %d, and a lock lasts %s (service.config.lockTtl): locks would end before a failover begins. Set it below the lease" (int $redis.cluster.nodeTimeoutMs) $lease) -}}
+{{- fail (printf "redis.cluster.nodeTimeoutMs is %d, and the lease is %s (service.config.lockTtl): locks would end before a failover starts. Set it below the lease" (int $redis.cluster.nodeTimeoutMs) $lease) -}}
 {{- end -}}
 {{- if and (has $redis.mode (list "sentinel" "cluster")) (gt (mulf $redis.minReplicasMaxLagSeconds 3000) $leaseMs) -}}
-{{- fail (printf "redis.minReplicasMaxLagSeconds is %d, more than a third of the lease of a lock (service.config.lockTtl, %s): a primary that was cut off would grant locks for too long. Set it to at most %d, or make the lease longer" (int $redis.minReplicasMaxLagSeconds) $lease (divf $leaseMs 3000 | floor | int)) -}}
+{{- fail (printf "redis.minReplicasMaxLagSeconds is %d, more than a third of the lease (service.config.lockTtl, %s): an isolated primary would grant locks for too long. Set it to at most %d, or make the lease longer" (int $redis.minReplicasMaxLagSeconds) $lease (divf $leaseMs 3000 | floor | int)) -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The ways in: autoscaler and Kubernetes Service. */}}
+{{/* Autoscaler and Kubernetes Service. */}}
 {{- define "ingot.validateFront" -}}
 {{- $service := .Values.service -}}
 {{- $type := include "ingot.service.type" . -}}
 {{- with $service.autoscaling -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
-{{- fail "service.autoscaling.minReplicas is above service.autoscaling.maxReplicas" -}}
+{{- fail "service.autoscaling.minReplicas is above service.autoscaling.maxReplicas: set it to at most maxReplicas" -}}
 {{- end -}}
 {{- if and .enabled (not .metrics) (not .targetCPUUtilizationPercentage) (not .targetMemoryUtilizationPercentage) -}}
-{{- fail "service.autoscaling.enabled=true needs something to scale by: set targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics" -}}
+{{- fail "service.autoscaling.enabled=true needs a metric: set targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics" -}}
 {{- end -}}
 {{- end -}}
 {{- if ne $type "LoadBalancer" -}}
@@ -83,7 +83,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Ingress, route and export. */}}
+{{/* Ingress, HTTPRoute and export. */}}
 {{- define "ingot.validateExtras" -}}
 {{- $v := .Values -}}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
@@ -94,15 +94,15 @@
 {{- end -}}
 {{- with $v.export -}}
 {{- if and .enabled (not .collections) -}}
-{{- fail "export.enabled=true needs to know what to export: name the collections in export.collections" -}}
+{{- fail "export.enabled=true needs collections: name them in export.collections" -}}
 {{- end -}}
 {{- if and .existingClaim .volume -}}
-{{- fail "export.existingClaim and export.volume both say where files go: keep one" -}}
+{{- fail "export.existingClaim and export.volume are both set: keep one of them" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* With secrets.requireExisting: names everything that the chart would make. */}}
+{{/* With secrets.requireExisting: refuses, and lists the Secrets that the chart would generate. */}}
 {{- define "ingot.requireSecrets" -}}
 {{- $v := .Values -}}
 {{- if $v.secrets.requireExisting -}}
@@ -121,7 +121,7 @@
 {{- $missing = append $missing "redis.tls.existingSecret (keys ca.crt, tls.crt and tls.key)" -}}
 {{- end -}}
 {{- with $missing -}}
-{{- fail (printf "secrets.requireExisting is true, so the chart makes no password: create the Secrets and name them in %s" (join ", " .)) -}}
+{{- fail (printf "secrets.requireExisting is true, so the chart generates no passwords: create the Secrets and name them in %s" (join ", " .)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

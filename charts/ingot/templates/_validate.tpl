@@ -1,4 +1,4 @@
-{{/* Values that are each allowed and contradict each other. One sentence each, which says what to do. */}}
+{{/* Refuses values that are valid alone but contradict each other. Each message says what to do. */}}
 {{- define "ingot.validate" -}}
 {{- $v := .Values -}}
 {{- range $key, $rule := .Files.Get "files/config-rules.json" | fromJson -}}
@@ -14,10 +14,10 @@
 {{- fail "store.mode is http: give the address of your API in store.http.url, or set legacyBackend.enabled=true for a drill" -}}
 {{- end -}}
 {{- if and $v.store.http.url (not (regexMatch "^https?://." $v.store.http.url)) -}}
-{{- fail (printf "store.http.url: %q is not http://… or https://…" $v.store.http.url) -}}
+{{- fail (printf "store.http.url: %q must begin with http:// or https://" $v.store.http.url) -}}
 {{- end -}}
 {{- if and $v.store.http.url (not $v.store.http.mapping) -}}
-{{- fail "store.http.url has an address, and store.http.mapping does not say how to call it; begin with examples/legacy-backend/mapping.json" -}}
+{{- fail "store.http.url is set, but store.http.mapping is empty: describe the calls of the API, starting from examples/legacy-backend/mapping.json" -}}
 {{- end -}}
 {{- if and $v.legacyBackend.enabled (or (ne $v.store.mode "http") $v.store.http.url) -}}
 {{- fail "legacyBackend.enabled=true has no effect with this store: set store.mode=http and leave store.http.url empty, or disable it" -}}
@@ -32,20 +32,20 @@
 {{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
 {{- end -}}
 {{- if and $v.canary.enabled (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
-{{- fail "canary.enabled=true needs a Redis to watch: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
+{{- fail "canary.enabled=true needs a Redis to check: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
 {{- end -}}
 {{- if and $v.cache.enabled (eq $v.store.mode "http") -}}
-{{- fail "cache.enabled=true is for replicas that share a Postgres, and an http store has no use for it: disable it" -}}
+{{- fail "cache.enabled=true has no effect with an http store, only with Postgres: disable it" -}}
 {{- end -}}
 {{- if and $v.cache.enabled (eq $v.redis.mode "external") -}}
-{{- fail "cache.enabled=true comes with a Redis of this chart: set redis.mode, or name a cache of your own in service.extraEnv (INGOT_CACHE_URL)" -}}
+{{- fail "cache.enabled=true needs a Redis of this chart: set redis.mode, or set your own cache in service.extraEnv (INGOT_CACHE_URL)" -}}
 {{- end -}}
 {{- with $v.store.http.ca -}}
 {{- if and .existingSecret .existingConfigMap -}}
-{{- fail "store.http.ca names a Secret and a ConfigMap: keep one of existingSecret and existingConfigMap" -}}
+{{- fail "store.http.ca has existingSecret and existingConfigMap: keep one of them" -}}
 {{- end -}}
 {{- if and (or .existingSecret .existingConfigMap) (or (ne $v.store.mode "http") (not (hasPrefix "https:" $v.store.http.url))) -}}
-{{- fail "store.http.ca is the authority of an https store: set store.mode=http and a store.http.url that begins with https://, or leave it empty" -}}
+{{- fail "store.http.ca is only for an https store: set store.mode=http and a store.http.url that begins with https://, or leave it empty" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

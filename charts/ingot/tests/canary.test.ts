@@ -1,4 +1,4 @@
-/** The canary: a client of Redis like the service, by the same library. */
+/** Tests the canary, a Redis client that uses the library of the service. */
 import { expect, test } from 'vitest'
 import { drillCanary } from '../../../src/commands/drill-canary.ts'
 import { parseArguments } from '../../../src/commands/line/arguments.ts'
@@ -6,11 +6,11 @@ import { kinds, podOf, render, serviceEnv } from './helm.ts'
 
 const OWNER = 'Deployment/ingot-canary'
 
-test('it is not there unless asked for', () => {
+test('the canary is absent by default', () => {
   expect(kinds(render('postgres'), 'Deployment')).not.toContain('ingot-canary')
 })
 
-test('it reaches Redis and the fences as the service does', () => {
+test('it connects to Redis and to the fence store like the service', () => {
   const service = serviceEnv(render('canary'))
   const [canary] = podOf(render('canary'), OWNER).spec.containers
   const env = new Map((canary?.env ?? []).map((entry) => [entry.name, entry]))
@@ -21,7 +21,7 @@ test('it reaches Redis and the fences as the service does', () => {
   expect(env.get('RATE')?.value).toBe('50')
 })
 
-test('its command line is one that ingot takes', () => {
+test('ingot accepts its command line', () => {
   const [canary] = podOf(render('canary'), OWNER).spec.containers
   const line = /node dist\/cli\.js drill canary (.*) &$/m.exec(canary?.command?.[2] ?? '')?.[1] ?? ''
   const words = line.replaceAll('"', '').replace('$RATE', '50').replace('$TTL', '10s').split(' ')

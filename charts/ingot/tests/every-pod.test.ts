@@ -1,15 +1,15 @@
-/** What is true of every pod in every mode: what the `restricted` pod security asks for, and some more. */
+/** Tests every pod in every mode against the pod security standard `restricted` and further rules. */
 import { describe, expect, test } from 'vitest'
 import { containers, lint, type Manifest, MODES, pods, render } from './helm.ts'
 
 const SELECTING = ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component']
 
 describe.each(MODES)('with the values %s', (mode) => {
-  test('lint finds nothing', () => {
+  test('helm lint finds no problem', () => {
     expect(lint(mode)).toBe('fine')
   })
 
-  test('names are unique, and labels say whose they are', () => {
+  test('names are unique, and labels name the release and the component', () => {
     const manifests = render(mode)
     const names = manifests.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
     expect(names).toEqual([...new Set(names)])
@@ -24,7 +24,7 @@ describe.each(MODES)('with the values %s', (mode) => {
     }
   })
 
-  test('pods are restricted, and hold no token of the API server', () => {
+  test('pods are restricted, and have no token of the API server', () => {
     const all = pods(render(mode))
     expect(all.length).toBeGreaterThanOrEqual(2)
     for (const pod of all) {
@@ -45,7 +45,7 @@ describe.each(MODES)('with the values %s', (mode) => {
     }
   })
 
-  test('every container asks for what it needs, within a limit of memory', () => {
+  test('every container has requests and a memory limit', () => {
     for (const pod of pods(render(mode))) {
       for (const { name, resources } of containers(pod)) {
         expect(resources, `${pod.owner} ${name}`).toMatchObject({
@@ -56,7 +56,7 @@ describe.each(MODES)('with the values %s', (mode) => {
     }
   })
 
-  test('no environment variable is named twice, and no password is in clear', () => {
+  test('no environment variable is set twice, and no password is in plain text', () => {
     for (const pod of pods(render(mode))) {
       for (const { env = [] } of containers(pod)) {
         const names = env.map(({ name }) => name)
@@ -66,7 +66,7 @@ describe.each(MODES)('with the values %s', (mode) => {
     }
   })
 
-  test('images of others start by an explicit command', () => {
+  test('images of third parties have an explicit command', () => {
     for (const pod of pods(render(mode))) {
       for (const { image, imagePullPolicy, command } of containers(pod)) {
         expect(imagePullPolicy).toBe('IfNotPresent')
@@ -75,7 +75,7 @@ describe.each(MODES)('with the values %s', (mode) => {
     }
   })
 
-  test('selectors select the pods of their own, and no others', () => {
+  test('each selector selects the pods of its component only', () => {
     for (const { kind, metadata, spec } of render(mode)) {
       if (kind !== 'Deployment' && kind !== 'StatefulSet') continue
       const { matchLabels } = spec['selector'] as { matchLabels: Record<string, string> }

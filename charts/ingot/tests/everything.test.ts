@@ -1,4 +1,4 @@
-/** Values that are rarely set, each where Kubernetes reads it: tests/values/everything.yaml sets all of them. */
+/** Tests that rarely used values appear in the right fields. tests/values/everything.yaml sets all of them. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -7,7 +7,7 @@ import { find, kinds, type Manifest, type PodSpec, podOf, pods, render, valuesFi
 const manifests = render('everything')
 const values = parse(readFileSync(valuesFile('everything'), 'utf8'), { merge: true }) as Record<string, unknown>
 
-/** Each component's pod, and where its values are. */
+/** Path of the values of each component, and owner of its pods. */
 const COMPONENTS = [
   ['service', 'Deployment/ingot-all'],
   ['redis', 'StatefulSet/ingot-all-redis'],
@@ -24,7 +24,7 @@ const valuesOf = (path: string): Record<string, unknown> =>
 
 type FullSpec = PodSpec & Readonly<Record<string, unknown>>
 
-test('every component is rendered, and none is left out here', () => {
+test('these are all components', () => {
   expect(new Set(pods(manifests).map(({ owner }) => owner))).toEqual(new Set(COMPONENTS.map(([, owner]) => owner)))
 })
 
@@ -33,7 +33,7 @@ describe.each(COMPONENTS)('the pods of %s', (path, owner) => {
   const own = valuesOf(path)
   const [container] = spec.containers
 
-  test('carry labels and annotations, the common ones too', () => {
+  test('have their own and the common labels and annotations', () => {
     expect(meta.labels).toMatchObject({ 'example.org/tier': 'inner', team: 'platform', 'cost-center': '42' })
     expect(meta.annotations).toMatchObject({
       'example.org/note': '1',
@@ -41,7 +41,7 @@ describe.each(COMPONENTS)('the pods of %s', (path, owner) => {
     })
   })
 
-  test('go where they are told', () => {
+  test('have the scheduling fields', () => {
     expect(spec['nodeSelector']).toEqual(own['nodeSelector'])
     expect(spec['tolerations']).toEqual(own['tolerations'])
     expect(spec['affinity']).toMatchObject(own['affinity'] as object)
@@ -54,7 +54,7 @@ describe.each(COMPONENTS)('the pods of %s', (path, owner) => {
     expect(Object.keys(labelSelector.matchLabels).toSorted()).toEqual(selecting)
   })
 
-  test('run with the security contexts, as whole numbers', () => {
+  test('have the security contexts, with integers', () => {
     expect(spec.securityContext).toMatchObject({
       runAsNonRoot: true,
       runAsUser: 1_000_660_000,
@@ -75,7 +75,7 @@ describe.each(COMPONENTS)('the pods of %s', (path, owner) => {
     expect(spec.containers.length).toBe(path.startsWith('redis') ? 3 : 2)
   })
 
-  test('use the account, the secrets of the registry and the mirror', () => {
+  test('use the service account, the pull secrets and the mirror', () => {
     expect(spec['serviceAccountName']).toBe('ingot-runner')
     expect(spec['imagePullSecrets']).toEqual(
       ['mirror-login', 'mirror-login-2', 'registry-login'].map((name) => ({ name })),
@@ -85,25 +85,25 @@ describe.each(COMPONENTS)('the pods of %s', (path, owner) => {
 })
 
 describe('every object', () => {
-  test('carries the common labels and annotations', () => {
+  test('has the common labels and annotations', () => {
     for (const { kind, metadata } of manifests) {
       expect(metadata.labels, `${kind}/${metadata.name}`).toMatchObject({ team: 'platform', 'cost-center': '42' })
       expect(metadata.annotations).toMatchObject({ 'owner.example/contact': 'platform@example.org' })
     }
   })
 
-  test('selects without them', () => {
+  test('has a selector without them', () => {
     const selectors = manifests.map(({ spec }) => JSON.stringify((spec ?? {})['selector'] ?? {}))
     expect(selectors.filter((selector) => selector.includes('platform'))).toEqual([])
   })
 
-  test('keeps few revisions, where it has any', () => {
+  test('has the revision limit, if it has revisions', () => {
     const workloads = manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
     expect(workloads.map(({ spec }) => spec['revisionHistoryLimit'])).toEqual(workloads.map(() => 3))
   })
 })
 
-test('the account', () => {
+test('the service account', () => {
   expect(find(manifests, 'ServiceAccount', 'ingot-runner')).toMatchObject({
     metadata: { annotations: { 'iam.example/role': 'ingot' } },
     automountServiceAccountToken: false,
@@ -127,18 +127,18 @@ describe('images', () => {
     const mirrored = images(['global.imageRegistry="m.example/x"', 'image={"repository":"r.example/team/ingot"}'])
     expect(mirrored).toContain('ingot m.example/x/team/ingot:0.1.0')
     expect(mirrored).toContain('ingot-postgres m.example/x/postgres:17')
-    // a path is no registry
+    // a path is not a registry
     expect(images(['global.imageRegistry="m.example"', 'image.repository="team/ingot"'])).toContain(
       'ingot m.example/team/ingot:0.1.0',
     )
   })
 
-  test('are pinned by a digest', () => {
+  test('can have a digest', () => {
     const digest = `sha256:${'a'.repeat(64)}`
     expect(images([`postgres.image.digest="${digest}"`])).toContain(`ingot-postgres postgres@${digest}`)
   })
 
-  test('the legacy backend stays at its tag, whatever digest the service has', () => {
+  test('the legacy backend keeps its tag if the service has a digest', () => {
     const changes = [`image.digest="sha256:${'a'.repeat(64)}"`, 'legacyBackend.imageTag="now"']
     expect(podOf(render('legacy', changes), 'Deployment/ingot-legacy').spec.containers[0]?.image).toBe('ingot:now')
   })
@@ -160,17 +160,17 @@ describe('names', () => {
     expect(deployments(changes, release)).toEqual([name])
   })
 
-  test('fit, whatever the release is called', () => {
+  test('are short enough for every release name', () => {
     for (const release of ['r'.repeat(53), 'ingot'.padEnd(53, 'x')]) {
       for (const { kind, metadata } of render('everything', ['fullnameOverride=""'], release)) {
-        // a CronJob adds 11 characters to its Jobs' names, a StatefulSet 11 to a label of its pods
+        // a CronJob adds 11 characters to the names of its Jobs, a StatefulSet adds 11 to a label of its pods
         const room = kind === 'CronJob' || kind === 'StatefulSet' ? 52 : 63
         expect(metadata.name.length, `${kind}/${metadata.name}`).toBeLessThanOrEqual(room)
       }
     }
   })
 
-  test('a release whose name is a number has texts for labels', () => {
+  test('labels are strings if the name of the release is a number', () => {
     const text = render('postgres', ['fullnameOverride="x"'], '123')
     for (const { metadata } of text) expect(metadata.labels?.['app.kubernetes.io/instance']).toBe('123')
     expect(find(text, 'Deployment', 'x').spec['selector']).toMatchObject({
@@ -179,7 +179,7 @@ describe('names', () => {
   })
 })
 
-describe('a platform that chooses the user', () => {
+describe('a platform that assigns the user', () => {
   const withoutUser = (changes: readonly string[]): void => {
     for (const { owner, spec } of pods(render('canary', changes))) {
       expect(spec.securityContext, owner).toEqual({
@@ -190,11 +190,11 @@ describe('a platform that chooses the user', () => {
     }
   }
 
-  test('gets pods without one, when it is said', () => {
+  test('gets pods without a user if openshift is true', () => {
     withoutUser(['openshift=true'])
   })
 
-  test('is known by its API', () => {
+  test('is detected by its API', () => {
     const args = ['--api-versions', 'security.openshift.io/v1']
     for (const { spec } of pods(render('canary', [], 'ingot', args))) {
       expect(spec.securityContext).not.toHaveProperty('runAsUser')
@@ -211,7 +211,7 @@ describe('a platform that chooses the user', () => {
   })
 })
 
-test('claims go as they are told', () => {
+test('claims have their retention policy', () => {
   const retention = (name: string): unknown =>
     find(manifests, 'StatefulSet', name).spec['persistentVolumeClaimRetentionPolicy']
   expect(retention('ingot-all-redis')).toEqual({ whenDeleted: 'Delete', whenScaled: 'Delete' })
@@ -219,7 +219,7 @@ test('claims go as they are told', () => {
   expect(retention('ingot-all-postgres')).toEqual({ whenDeleted: 'Delete', whenScaled: 'Retain' })
 })
 
-test('a spread of Redis by the value, where no constraints are given', () => {
+test('redis.spread applies if there are no constraints', () => {
   const { spec } = podOf(render('postgres', ['redis.spread="DoNotSchedule"']), 'StatefulSet/ingot-redis')
   expect(spec.topologySpreadConstraints).toMatchObject([
     { topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule' },
@@ -227,14 +227,14 @@ test('a spread of Redis by the value, where no constraints are given', () => {
   ])
 })
 
-test('a selector of a constraint stays as it is given', () => {
+test('a constraint keeps its own selector', () => {
   const constraint = { topologyKey: 'rack', maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} }
   const changes = [`postgres.topologySpreadConstraints=[${JSON.stringify(constraint)}]`]
   const { spec } = podOf(render('postgres', changes), 'StatefulSet/ingot-postgres')
   expect(spec.topologySpreadConstraints).toEqual([constraint])
 })
 
-test('the Sentinels keep their own anti-affinity beside the one that is given', () => {
+test('the Sentinels have their own anti-affinity in addition to the values', () => {
   const term = { topologyKey: 'rack', labelSelector: { matchLabels: { a: 'b' } } }
   const given = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } }
   const changes = [`redis.sentinel.affinity=${JSON.stringify(given)}`]

@@ -1,4 +1,4 @@
-/** The CronJob of `ingot export`: what is rendered, and what its script does by the shell that runs it. */
+/** Tests the CronJob of `ingot export`: the rendered objects, and its script in a real shell. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,11 +23,11 @@ const volumeOf = (changes: readonly string[]): unknown => {
 }
 
 describe('the CronJob', () => {
-  test('is not there unless asked for', () => {
+  test('is absent by default', () => {
     expect(kinds(render('postgres'), 'CronJob')).toEqual([])
   })
 
-  test('runs as the values say', () => {
+  test('has the schedule and the limits of the values', () => {
     expect(find(render('everything'), 'CronJob', 'ingot-all-export').spec).toMatchObject({
       schedule: '*/30 * * * *',
       timeZone: 'Europe/Berlin',
@@ -44,13 +44,13 @@ describe('the CronJob', () => {
     expect(env.get('INGOT_TOKEN')?.valueFrom?.secretKeyRef).toEqual({ name: 'ingot-export-token', key: 'reader' })
   })
 
-  test('has the token of the install, and none where none is asked for', () => {
+  test('has the token of the installation, or none if the API needs none', () => {
     const token = envOf('postgres', ENABLED).get('INGOT_TOKEN')
     expect(token?.valueFrom?.secretKeyRef).toEqual({ name: 'ingot-token', key: 'token' })
     expect(envOf('legacy', ENABLED).has('INGOT_TOKEN')).toBe(false)
   })
 
-  test('writes to a claim that outlives the release, to one of yours, or to any volume', () => {
+  test('writes to a claim that outlives the release, to an existing claim, or to any volume', () => {
     const claim = find(render('everything'), 'PersistentVolumeClaim', 'ingot-all-export')
     expect(claim.metadata.annotations).toMatchObject({ 'helm.sh/resource-policy': 'keep' })
     expect(claim.spec).toMatchObject({ storageClassName: 'fast', resources: { requests: { storage: '5Gi' } } })
@@ -74,7 +74,7 @@ describe('the script', () => {
   })
   afterEach(() => rmSync(out, { recursive: true, force: true }))
 
-  /** `ingot` is a program in shell that stands in for the command: "$@" are the arguments. */
+  /** `ingot` is the body of a shell script that replaces the command. */
   function run(ingot: string, collections: string, keep = 2) {
     const program = join(out, 'ingot')
     writeFileSync(program, `#!/bin/sh\n${ingot}\n`, { mode: 0o755 })
@@ -96,7 +96,7 @@ describe('the script', () => {
     for (const name of names) writeFileSync(join(out, 'files', collection, name), '{}\n')
   }
 
-  test('calls the command as it wants to be called', () => {
+  test('calls the command with valid arguments', () => {
     const { stdout } = run('echo "$@"', 'orders')
     const line = stdout.split('\n').find((text) => text.startsWith('export ')) ?? ''
     const words = line.split(' ').slice(1)
@@ -117,16 +117,16 @@ describe('the script', () => {
     expect(files('orders-eu')).toEqual(['20200101T000000Z.ndjson'])
   })
 
-  test('removes nothing when the export fails, writes the other collections, and fails', () => {
+  test('removes nothing if an export fails, exports the other collections, and fails', () => {
     put('orders', '20200101T000000Z.ndjson', '20200102T000000Z.ndjson', '20200103T000000Z.ndjson')
     const { status, stderr } = run(`case "$*" in *" orders "*) exit 1 ;; esac; ${WRITE}`, 'orders sources')
     expect(status).toBe(1)
-    expect(stderr).toContain('export of orders failed; its earlier files are kept')
+    expect(stderr).toContain('export of orders failed; its old files are kept')
     expect(files('orders')).toHaveLength(3)
     expect(files('sources')).toHaveLength(1)
   })
 
-  test('removes what a run that was killed left, and no unfinished file of today', () => {
+  test('removes unfinished files that are older than a day', () => {
     put('orders', 'old.ndjson.1.part', 'new.ndjson.2.part')
     const longAgo = new Date(Date.now() - 48 * 3_600_000)
     utimesSync(join(out, 'files', 'orders', 'old.ndjson.1.part'), longAgo, longAgo)
@@ -134,7 +134,7 @@ describe('the script', () => {
     expect(files('orders').filter((name) => name.endsWith('.part'))).toEqual(['new.ndjson.2.part'])
   })
 
-  test('fails when its volume cannot be written', () => {
+  test('fails if its volume is not writable', () => {
     writeFileSync(join(out, 'files'), 'a file where a folder is wanted')
     expect(run(WRITE, 'orders').status).toBe(1)
   })

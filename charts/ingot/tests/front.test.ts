@@ -1,8 +1,8 @@
-/** Ways in from outside of the cluster. */
+/** Tests access from outside the cluster. */
 import { expect, test } from 'vitest'
 import { find, kinds, render } from './helm.ts'
 
-test('there is none unless asked for', () => {
+test('there is no Ingress and no HTTPRoute by default', () => {
   const manifests = render('postgres')
   expect([...kinds(manifests, 'Ingress'), ...kinds(manifests, 'HTTPRoute')]).toEqual([])
 })
@@ -30,7 +30,7 @@ test('an Ingress serves every host with its paths', () => {
   })
 })
 
-test('an Ingress without a host serves all of them, by the class of the cluster', () => {
+test('an Ingress without a host serves all hosts, with the default class', () => {
   const { spec } = find(render('postgres', ['ingress={"enabled":true,"hosts":[{}]}']), 'Ingress', 'ingot')
   expect(spec).toEqual({
     rules: [
@@ -43,7 +43,7 @@ test('an Ingress without a host serves all of them, by the class of the cluster'
   })
 })
 
-test('a route of the Gateway API leads to the port of the Service', () => {
+test('an HTTPRoute sends traffic to the port of the Service', () => {
   const manifests = render('everything', ['service.port=8080'])
   expect(find(manifests, 'HTTPRoute', 'ingot-all')).toMatchObject({
     apiVersion: 'gateway.networking.k8s.io/v1',

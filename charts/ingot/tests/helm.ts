@@ -1,4 +1,4 @@
-/** helm as the tests need it: a set of values rendered into objects, or refused with a sentence. */
+/** Runs helm for the tests: renders a set of values, or returns the message that refuses it. */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ export interface Meta {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
-/** What the tests look into; a part that an object lacks is undefined, and fails the test that wants it. */
+/** Fields that the tests read. A field that an object lacks is undefined, and fails the test that needs it. */
 export interface Manifest {
   readonly apiVersion: string
   readonly kind: string
@@ -68,13 +68,13 @@ function helm(args: readonly string[]): { readonly status: number | null; readon
 
 let isThere: boolean | undefined
 
-/** Whether helm can be started. */
+/** Returns true if helm can be started. */
 export function hasHelm(): boolean {
   isThere ??= spawnSync('helm', ['version']).status === 0
   return isThere
 }
 
-/** The sets of values beside this file, by name. */
+/** Names of the sets of values in the folder values/. */
 export const MODES: readonly string[] = readdirSync(VALUES).map((file) => file.replace(/\.yaml$/, ''))
 
 export const valuesFile = (mode: string): string => join(VALUES, `${mode}.yaml`)
@@ -85,7 +85,10 @@ function valueArgs(mode: string, changes: readonly string[]): string[] {
 
 const rendered = new Map<string, readonly Manifest[]>()
 
-/** `changes` are `path=JSON`, `more` further arguments of helm. A rendering is made once. */
+/**
+ * Renders a set of values for a release. `changes` are `path=JSON`, `more` are additional arguments of helm. Caches the
+ * result. Throws the error of helm.
+ */
 export function render(
   mode: string,
   changes: readonly string[] = [],
@@ -98,7 +101,7 @@ export function render(
   return manifests
 }
 
-/** With the values of a file of one's own. */
+/** Renders the values of any file. */
 export function renderFile(file: string): readonly Manifest[] {
   return manifestsOf('ingot', ['--values', file])
 }
@@ -109,7 +112,7 @@ function manifestsOf(release: string, args: readonly string[]): readonly Manifes
   return readManifests(out)
 }
 
-/** YAML as Kubernetes reads it: 0555 is octal. */
+/** Parses YAML like Kubernetes: 0555 is octal. */
 export function readManifests(text: string): readonly Manifest[] {
   return parseAllDocuments(text, { version: '1.1' })
     .map((document) => {
@@ -119,14 +122,14 @@ export function readManifests(text: string): readonly Manifest[] {
     .filter((manifest) => manifest !== null)
 }
 
-/** What helm says against values; throws when it takes them. */
+/** Returns the message with which helm refuses the values. Throws if helm accepts them. */
 export function refusal(mode: string, changes: readonly string[]): string {
   const { status, err } = helm(['template', 'ingot', CHART, ...valueArgs(mode, changes)])
   if (status === 0) throw new Error(`helm takes ${changes.join(' ')}`)
   return err
 }
 
-/** The same for a whole object of values. */
+/** Returns the message with which helm refuses an object of values. Throws if helm accepts it. */
 export function refusalOf(mode: string, values: object): string {
   const input = JSON.stringify(values)
   const args = ['template', 'ingot', CHART, '--values', valuesFile(mode), '--values', '-']
@@ -140,7 +143,7 @@ export function lint(mode: string): string {
   return status === 0 ? 'fine' : out + err
 }
 
-/** The one object of that kind and name. */
+/** Returns the only object of a kind and name. Throws if there is none. */
 export function find(manifests: readonly Manifest[], kind: string, name: string): Manifest {
   const found = manifests.filter((manifest) => manifest.kind === kind && manifest.metadata.name === name)
   if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} of ${kind}/${name}`)
@@ -154,7 +157,7 @@ interface Owner {
   readonly template?: { readonly metadata: Meta; readonly spec: PodSpec }
 }
 
-/** Every pod that the objects lead to. */
+/** Returns the template of every pod that the objects create. */
 export function pods(manifests: readonly Manifest[]): readonly Pod[] {
   return manifests.flatMap(({ kind, metadata, spec }): Pod[] => {
     const owner = `${kind}/${metadata.name}`
@@ -165,23 +168,23 @@ export function pods(manifests: readonly Manifest[]): readonly Pod[] {
   })
 }
 
-/** Containers of a pod, those that only begin included. */
+/** Returns the containers of a pod, including init containers. */
 export const containers = ({ spec }: Pod): readonly Container[] => [...(spec.initContainers ?? []), ...spec.containers]
 
-/** The one pod template of an owner such as Deployment/ingot. */
+/** Returns the pod template of an owner such as Deployment/ingot. */
 export function podOf(manifests: readonly Manifest[], owner: string): Pod {
   const found = pods(manifests).find((pod) => pod.owner === owner)
   if (found === undefined) throw new Error(`no pod of ${owner}`)
   return found
 }
 
-/** The environment of the service's container, by name. */
+/** Returns the environment of the service's container, by name. */
 export function serviceEnv(manifests: readonly Manifest[]): ReadonlyMap<string, EnvVar> {
   const [container] = podOf(manifests, 'Deployment/ingot').spec.containers
   return new Map((container?.env ?? []).map((entry) => [entry.name, entry]))
 }
 
-/** The configuration file that the service reads. */
+/** Returns the configuration file of the service. */
 export function serviceConfig(manifests: readonly Manifest[]): Record<string, unknown> {
   const text = find(manifests, 'ConfigMap', 'ingot').data['config.json'] ?? ''
   return JSON.parse(text) as Record<string, unknown>

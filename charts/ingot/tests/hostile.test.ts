@@ -1,8 +1,8 @@
-/** Values that YAML would read as something else: numbers and words that are meant as text, large numbers, nulls. */
+/** Tests values that YAML could misread: strings that look like numbers or words, large numbers, nulls. */
 import { describe, expect, test } from 'vitest'
 import { containers, find, type Manifest, podOf, pods, refusal, render } from './helm.ts'
 
-/** Every text that Kubernetes wants as a text, of all pods. */
+/** Returns the fields of all pods that must be strings. */
 function textsOf(manifests: readonly Manifest[]): unknown[] {
   return pods(manifests).flatMap((pod) => {
     const { serviceAccountName, priorityClassName } = pod.spec as unknown as Record<string, unknown>
@@ -17,7 +17,7 @@ function textsOf(manifests: readonly Manifest[]): unknown[] {
   })
 }
 
-describe('a text that looks like a number or a word of YAML stays a text', () => {
+describe('a string that looks like a number or a YAML keyword stays a string', () => {
   test.each([
     ['postgres', ['redis.sentinel.masterName="123"', 'redis.commands={"server":"true","cli":"null"}']],
     ['postgres', ['postgres.existingSecret="1"', 'redis.auth.existingSecret="2"', 'access.existingSecret="3"']],
@@ -32,7 +32,7 @@ describe('a text that looks like a number or a word of YAML stays a text', () =>
     expect(texts.filter((text) => typeof text !== 'string')).toEqual([])
   })
 
-  test('names of objects and classes too', () => {
+  test('also in names of objects and classes', () => {
     const manifests = render('postgres', ['serviceAccount.name="123"', 'redis.persistence.className="42"'])
     for (const { metadata } of manifests) expect(typeof metadata.name).toBe('string')
     const { volumeClaimTemplates } = find(manifests, 'StatefulSet', 'ingot-redis').spec as {
@@ -64,7 +64,7 @@ describe('a large number has no exponent', () => {
   })
 })
 
-test('rules of Redis on several lines are one', () => {
+test('ACL rules of Redis on several lines become one line', () => {
   const { data } = find(render('postgres', ['redis.auth.rules="~* +get\\n+set"']), 'ConfigMap', 'ingot-redis')
   expect(data['users.redis']).toContain('ingot ingot ~* +get +set\n')
 })

@@ -1,4 +1,4 @@
-/** Files of the image that the chart's scripts name must exist: each is built from a source of the same path. */
+/** Tests that files of the image that the chart names exist: each must have a source with the same path. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -15,6 +15,6 @@ test('the chart names files of the image', () => {
   expect(named.length).toBeGreaterThan(2)
 })
 
-test.each(named)('$file names the file $path of the image, and it has a source', ({ path }) => {
+test.each(named)('$file names $path, which has a source', ({ path }) => {
   expect(existsSync(join(ROOT, 'src', `${path}.ts`))).toBe(true)
 })

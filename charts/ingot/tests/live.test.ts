@@ -1,14 +1,14 @@
-/** Changes that an upgrade cannot make, refused by what is live. */
+/** Tests that the chart refuses changes that an upgrade of the installed objects cannot make. */
 import { describe, expect, test } from 'vitest'
 import { find, kinds, type Manifest, render } from './helm.ts'
 import { chartWithout, startLive } from './live.ts'
 
-/** What an install with these values leaves in the cluster. */
+/** Returns the objects of an installation with these values. */
 const installed = (mode: string, changes: readonly string[] = [], release = 'ingot'): readonly Manifest[] =>
   render(mode, changes, release)
 
-/** Installed with, upgraded with, what helm says. */
-type Case = readonly [mode: string, before: readonly string[], after: readonly string[], answer: string]
+/** Values of the installation, values of the upgrade, message of helm. */
+type Case = readonly [mode: string, before: readonly string[], after: readonly string[], message: string]
 
 const CHANGES: readonly Case[] = [
   ['postgres', [], ['redis.mode="cluster"'], 'redis.mode is cluster, but this release runs Redis as sentinel'],
@@ -17,10 +17,10 @@ const CHANGES: readonly Case[] = [
   ['cluster', [], ['redis.mode="sentinel"'], 'redis.mode is sentinel, but this release runs Redis as cluster'],
   ['cluster', [], ['redis.cluster.masters=4'], 'redis.cluster.masters is 4, but this Redis Cluster has 3 primaries'],
   ['cluster', ['redis.cluster.masters=5'], [], 'redis.cluster.masters is 3, but this Redis Cluster has 5 primaries'],
-  ['postgres', [], ['redis.sentinel.masterName="other"'], 'these Sentinels remember "ingot"'],
-  ['postgres', [], ['redis.persistence.size="2Gi"'], 'the claims of StatefulSet ingot-redis were made with 1Gi'],
+  ['postgres', [], ['redis.sentinel.masterName="other"'], 'these Sentinels have stored "ingot"'],
+  ['postgres', [], ['redis.persistence.size="2Gi"'], 'the claims of StatefulSet ingot-redis were created with 1Gi'],
   ['postgres', [], ['redis.persistence.className="fast"'], 'a volume cannot change its class'],
-  ['postgres', [], ['redis.persistence.enabled=false'], 'StatefulSet ingot-redis was made the other way'],
+  ['postgres', [], ['redis.persistence.enabled=false'], 'StatefulSet ingot-redis was created with the opposite'],
   [
     'postgres',
     ['redis.persistence.enabled=false'],
@@ -38,13 +38,13 @@ const CHANGES: readonly Case[] = [
 ]
 
 describe('an upgrade is refused', () => {
-  test.each(CHANGES)('%s, installed with %j, upgraded with %j', async (mode, before, after, answer) => {
+  test.each(CHANGES)('%s, installed with %j, upgraded with %j', async (mode, before, after, message) => {
     await using live = await startLive({ objects: installed(mode, before) })
-    expect(await live.refusal(mode, after)).toContain(answer)
+    expect(await live.refusal(mode, after)).toContain(message)
   })
 })
 
-test('without these rules helm takes every one of the changes', async () => {
+test('without these rules helm accepts all of the changes', async () => {
   using broken = chartWithout('ingot.refuseChanges')
   for (const [mode, before, after] of CHANGES) {
     await using live = await startLive({ objects: installed(mode, before), chart: broken.chart })
@@ -52,14 +52,14 @@ test('without these rules helm takes every one of the changes', async () => {
   }
 })
 
-test('without the rule on Secrets the chart makes passwords', async () => {
+test('without the rule on Secrets the chart generates passwords', async () => {
   using broken = chartWithout('ingot.requireSecrets')
   await using live = await startLive({ objects: [], chart: broken.chart })
   const manifests = await live.render('postgres', ['secrets.requireExisting=true'])
   expect(kinds(manifests, 'Secret').toSorted()).toEqual(['ingot-postgres', 'ingot-redis', 'ingot-token'])
 })
 
-describe('an upgrade is taken', () => {
+describe('an upgrade is accepted', () => {
   test.each([
     ['postgres', [], []],
     ['cluster', [], ['redis.cluster.replicasPerMaster=2']],
@@ -68,14 +68,14 @@ describe('an upgrade is taken', () => {
     ['postgres', [], ['redis.persistence.size="1024Mi"', 'postgres.storage.size="2048Mi"']],
     ['postgres', [], ['redis.persistence.retention.whenDeleted="Delete"']],
     ['legacy', [], ['legacyBackend.storage.size="2Gi"']],
-    // one lock service follows the other, and Postgres needs none
+    // a change of the lock service, in front of Postgres, which needs none
     ['external', ['lock.mode="auto"'], ['redis.mode="sentinel"', 'lock.mode="auto"']],
   ])('%s, installed with %j, upgraded with %j', async (mode, before, after) => {
     await using live = await startLive({ objects: installed(mode, before) })
     expect((await live.render(mode, after)).length).toBeGreaterThan(5)
   })
 
-  test('when the service was stopped before its lock service changed', async () => {
+  test('if the service was stopped before its lock service changed', async () => {
     const objects = installed('legacy').map((object) =>
       object.kind === 'Deployment' ? { ...object, spec: { ...object.spec, replicas: 0 } } : object,
     )
@@ -83,7 +83,7 @@ describe('an upgrade is taken', () => {
     await expect(live.render('legacy', ['redis.mode="sentinel"'])).resolves.toBeDefined()
   })
 
-  test('whatever objects of another release look like', async () => {
+  test('regardless of objects of other releases', async () => {
     const objects = installed('postgres').map((object) => ({
       ...object,
       metadata: { ...object.metadata, labels: { 'app.kubernetes.io/instance': 'another' } },
@@ -93,7 +93,7 @@ describe('an upgrade is taken', () => {
   })
 })
 
-test('a Redis that an earlier chart installed is known by its environment', async () => {
+test('a Redis of an earlier chart is recognized by its environment', async () => {
   const objects = installed('cluster').map((object) => ({
     ...object,
     metadata: { ...object.metadata, annotations: {} },
@@ -103,7 +103,7 @@ test('a Redis that an earlier chart installed is known by its environment', asyn
   expect(await live.refusal('cluster', ['redis.cluster.masters=6'])).toContain('has 3 primaries')
 })
 
-test('passwords of the install are found again', async () => {
+test('passwords of the installation are kept', async () => {
   const objects = [
     {
       kind: 'Secret',
@@ -121,21 +121,21 @@ describe('nodes', () => {
   const CHECK = ['redis.sentinel.checkNodes=true']
   const CONTROL = { taints: [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] }
 
-  test('that are too few for the Sentinels are refused when the check is on', async () => {
+  test('too few for the Sentinels are refused if the check is on', async () => {
     await using live = await startLive({ objects: [node('a'), node('b', CONTROL), node('c', { unschedulable: true })] })
-    const answer = await live.refusal('postgres', CHECK)
-    expect(answer).toContain('3 Sentinels on a node of its own, and this cluster has 1 nodes for them')
-    expect(answer).toContain('set redis.sentinel.hardAntiAffinity=false')
+    const message = await live.refusal('postgres', CHECK)
+    expect(message).toContain('3 Sentinels on its own node, and this cluster has only 1 nodes for them')
+    expect(message).toContain('set redis.sentinel.hardAntiAffinity=false')
     await expect(live.render('postgres')).resolves.toBeDefined()
     await expect(live.render('postgres', [...CHECK, 'redis.sentinel.hardAntiAffinity=false'])).resolves.toBeDefined()
   })
 
-  test('that suffice are taken', async () => {
+  test('enough for the Sentinels are accepted', async () => {
     await using live = await startLive({ objects: [node('a'), node('b'), node('c')] })
     await expect(live.render('postgres', CHECK)).resolves.toBeDefined()
   })
 
-  test('are not looked at unless asked, so that nobody needs a right for it', async () => {
+  test('are not listed by default, so that the right to list them is not needed', async () => {
     await using live = await startLive({ objects: installed('postgres'), mayListNodes: false })
     await expect(live.render('postgres')).resolves.toBeDefined()
     expect(await live.refusal('postgres', CHECK)).toContain('Forbidden')
@@ -150,7 +150,7 @@ describe('the number of pods under an autoscaler', () => {
     )
 
   test.each([
-    ['stays what it is', 5, 5],
+    ['stays the same', 5, 5],
     ['rises to the minimum', 1, 3],
     ['falls to the maximum', 50, 10],
     ['starts at the minimum after a stop', 0, 3],
@@ -160,7 +160,7 @@ describe('the number of pods under an autoscaler', () => {
     expect(spec['replicas']).toBe(wanted)
   })
 
-  test('is the one of the values without an autoscaler', async () => {
+  test('is the value of service.replicas without an autoscaler', async () => {
     await using live = await startLive({ objects: withReplicas(5) })
     expect(find(await live.render('postgres'), 'Deployment', 'ingot').spec['replicas']).toBe(3)
   })

@@ -1,6 +1,6 @@
 /**
- * A cluster as `lookup` sees it: an HTTP server that gives the few answers of a Kubernetes API server that helm asks for in
- * a dry run, over objects that a test names. Requests to anything else get 403, as for a user without that right.
+ * Fakes a Kubernetes API server for `lookup`: an HTTP server with the few endpoints that helm uses in a dry run, and the
+ * objects of the test. All other requests get 403, as for a user without the right.
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,11 +13,11 @@ import { promisify } from 'node:util'
 import { CHART, type Manifest, readManifests, valuesFile } from './helm.ts'
 
 const NAMESPACE = 'shop'
-/** Looks objects up, and does not ask for their schemas. */
+/** Options with which helm looks up objects but requests no schemas. */
 const LOOKUP = ['--dry-run=server', '--is-upgrade', '--disable-openapi-validation']
 const execute = promisify(execFile)
 
-/** Kinds of the chart, by API group, with their plural names. Nodes alone lie outside of namespaces. */
+/** Kinds of the chart with their plural names, by API group. Only nodes are outside namespaces. */
 const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   v1: {
     ConfigMap: 'configmaps',
@@ -36,22 +36,22 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 }
 
 export interface Live extends AsyncDisposable {
-  /** Renders for an upgrade of this cluster; rejects with what helm says when it refuses. */
+  /** Renders an upgrade on this cluster. Rejects with the error of helm if it refuses. */
   render(mode: string, changes?: readonly string[]): Promise<readonly Manifest[]>
-  /** Resolves with what helm says against the values; rejects when it takes them. */
+  /** Resolves with the message with which helm refuses the values. Rejects if helm accepts them. */
   refusal(mode: string, changes: readonly string[]): Promise<string>
 }
 
 export interface LiveOptions {
   readonly objects: readonly (Partial<Manifest> & Pick<Manifest, 'kind' | 'metadata'>)[]
   readonly release?: string
-  /** Whether the user may list nodes. */
+  /** True if the user may list nodes. Default: true. */
   readonly mayListNodes?: boolean
-  /** Folder of the chart, if not the chart itself. */
+  /** Folder of the chart. Default: charts/ingot. */
   readonly chart?: string
 }
 
-/** A copy of the chart that lacks one of the rules of templates/validate.yaml, to show that nothing else refuses. */
+/** Returns a copy of the chart without one rule of templates/validate.yaml, to prove that no other rule refuses. */
 export function chartWithout(rule: string): { readonly chart: string } & Disposable {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-chart-'))
   cpSync(CHART, folder, { recursive: true })
@@ -65,26 +65,26 @@ export function chartWithout(rule: string): { readonly chart: string } & Disposa
 
 export async function startLive(options: LiveOptions): Promise<Live> {
   const { objects, release = 'ingot', mayListNodes = true, chart = CHART } = options
-  const server = createServer(({ url = '' }, response) => answer(url.split('?')[0] ?? '', response))
+  const server = createServer(({ url = '' }, response) => respond(url.split('?')[0] ?? '', response))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const folder = mkdtempSync(join(tmpdir(), 'ingot-live-'))
   const kubeconfig = join(folder, 'kubeconfig')
   writeFileSync(kubeconfig, kubeconfigOf((server.address() as AddressInfo).port))
 
-  function answer(path: string, response: ServerResponse): void {
+  function respond(path: string, response: ServerResponse): void {
     const discovered = discovery(path)
     if (discovered !== undefined) return send(response, 200, discovered)
     const { group = '', plural, name } = OBJECT.exec(path)?.groups ?? {}
     const kind = Object.entries(KINDS[group] ?? {}).find((row) => row[1] === plural)?.[0]
     const found = objects.filter((object) => object.kind === kind)
-    if (name === undefined) return answerList(kind, found, response)
+    if (name === undefined) return respondWithList(kind, found, response)
     const object = found.find(({ metadata }) => metadata.name === name)
     if (object === undefined) return send(response, 404, status(404, 'NotFound'))
     send(response, 200, { ...object, apiVersion: group })
   }
 
-  /** A list of anything but nodes needs a right that an installer may lack. */
-  function answerList(kind: string | undefined, items: readonly unknown[], response: ServerResponse): void {
+  /** Only nodes can be listed. Other lists need a right that an installer may lack. */
+  function respondWithList(kind: string | undefined, items: readonly unknown[], response: ServerResponse): void {
     if (kind !== 'Node' || !mayListNodes) return send(response, 403, status(403, 'Forbidden'))
     send(response, 200, { kind: 'NodeList', apiVersion: 'v1', metadata: {}, items })
   }
@@ -100,12 +100,12 @@ export async function startLive(options: LiveOptions): Promise<Live> {
   return {
     render: async (mode, changes = []) => readManifests(await helm(mode, changes)),
     async refusal(mode, changes) {
-      const failure: unknown = await helm(mode, changes).then(
+      const error: unknown = await helm(mode, changes).then(
         () => undefined,
         (reason: unknown) => reason,
       )
-      if (failure === undefined) throw new Error(`helm takes ${changes.join(' ')}`)
-      return String((failure as { stderr?: string }).stderr)
+      if (error === undefined) throw new Error(`helm accepts ${changes.join(' ')}`)
+      return String((error as { stderr?: string }).stderr)
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

@@ -1,4 +1,4 @@
-/** The chart's tests need helm. Without it they are skipped with a word, but in CI that is a failure. */
+/** The tests of the chart need helm. Without helm they are skipped with a message; in CI they fail. */
 import { hasHelm } from './helm.ts'
 
 export function setup(): void {

@@ -1,4 +1,4 @@
-/** What the policies say; that a network enforces them is shown on a real cluster (npm run test:chart-kind). */
+/** Tests the rendered network policies. `npm run test:chart-kind` tests their enforcement on a cluster. */
 import { describe, expect, test } from 'vitest'
 import { find, kinds, render } from './helm.ts'
 
@@ -7,7 +7,7 @@ const OURS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': 
 const policy = (mode: string, name: string): Record<string, unknown> => find(render(mode), 'NetworkPolicy', name).spec
 
 describe('network policies', () => {
-  test('begin with nothing but names, for all pods of the release', () => {
+  test('allow only DNS by default, for all pods of the release', () => {
     expect(policy('postgres', 'ingot-default')).toMatchObject({
       podSelector: { matchLabels: OURS },
       policyTypes: ['Ingress', 'Egress'],
@@ -23,7 +23,7 @@ describe('network policies', () => {
     expect(policy('postgres', 'ingot-default')).not.toHaveProperty('ingress')
   })
 
-  test('let the service and the canary reach Postgres, and nobody else', () => {
+  test('admit only the service and the canary to Postgres', () => {
     expect(policy('postgres', 'ingot-postgres')['ingress']).toEqual([
       {
         ports: [{ port: 'postgres' }],
@@ -39,7 +39,7 @@ describe('network policies', () => {
     ])
   })
 
-  test('let who uses Redis reach it, its Sentinels and the cache, and nobody else', () => {
+  test('admit only users of Redis to Redis, Sentinel and the cache', () => {
     const { podSelector, ingress } = policy('cluster', 'ingot-redis') as { podSelector: unknown; ingress: unknown }
     const among = (values: string[]) => ({
       matchLabels: OURS,
@@ -49,20 +49,20 @@ describe('network policies', () => {
     expect(ingress).toEqual([{ from: [{ podSelector: among(['service', 'redis', 'sentinel', 'canary', 'test']) }] }])
   })
 
-  test('keep the service inside unless something of it is outside', () => {
+  test('allow no egress to the outside unless the store or Redis is outside', () => {
     const inside = [{ to: [{ podSelector: { matchLabels: OURS } }] }]
     expect(policy('postgres', 'ingot')['egress']).toEqual(inside)
     expect(policy('external', 'ingot')['egress']).toEqual([...inside, {}])
   })
 
-  test('are as narrow as one says', () => {
+  test('have the peers and rules of the values', () => {
     const { ingress, egress } = policy('http', 'ingot') as { ingress: [{ from: unknown[] }]; egress: unknown[] }
     expect(ingress[0].from).toContainEqual({ namespaceSelector: { matchLabels: { team: 'loaders' } } })
     expect(egress.at(-1)).toMatchObject({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443 }] })
     expect(egress).not.toContainEqual({})
   })
 
-  test('admit the controllers of ingresses and gateways beside those who are named', () => {
+  test('admit the controllers of Ingress and Gateway in addition to the listed peers', () => {
     const { ingress } = policy('everything', 'ingot-all') as { ingress: [{ from: unknown[] }] }
     const namespace = (name: string) => ({
       namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
@@ -78,13 +78,13 @@ describe('network policies', () => {
     expect(open['ingress']).toEqual([{ ports: [{ port: 'http' }] }])
   })
 
-  test('let the export reach the service', () => {
+  test('admit the export to the service', () => {
     expect(policy('everything', 'ingot-all-clients')['podSelector']).toMatchObject({
       matchExpressions: [{ values: ['canary', 'export', 'test'] }],
     })
   })
 
-  test('can be left out', () => {
+  test('can be disabled', () => {
     expect(kinds(render('legacy'), 'NetworkPolicy')).toEqual([])
   })
 })

@@ -1,4 +1,4 @@
-/** The manifests of k8s/ say of the service what the chart says; a change of one without the other is found here. */
+/** Tests that the manifests of k8s/ match the chart. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ describe('k8s/ingot.yaml', () => {
     const [container] = ours.containers
     const charts = podOf(render('external'), 'Deployment/ingot').spec
     const [wanted] = charts.containers
-    // Secrets have other names there, and whoever mounts nothing of his own needs no group for it
+    // Secrets have other names there, and pods without volumes need no fsGroup
     const { env: _ours, ...mine } = { ...container }
     const { env: _charts, imagePullPolicy: _policy, ...theirs } = { ...wanted }
     expect(mine).toEqual(theirs)
@@ -33,7 +33,7 @@ describe('k8s/ingot.yaml', () => {
     expect(serviceConfig(service)).toEqual({ ...config, drain })
   })
 
-  test.each(['external.yaml', 'cloudnative-pg.yaml'])('%s gives it the Secret of its store', (file) => {
+  test.each(['external.yaml', 'cloudnative-pg.yaml'])('%s uses the Secret of its store', (file) => {
     const [container] = podOf(service, 'Deployment/ingot').spec.containers
     const ref = (name: string) => container?.env?.find((entry) => entry.name === name)?.valueFrom?.secretKeyRef
     expect(ref('INGOT_STORE_URL')).toEqual({ name: 'ingot-store-app', key: 'uri' })
@@ -45,7 +45,7 @@ describe('k8s/ingot.yaml', () => {
         tokens: [{ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string }],
       })
     } else {
-      // the operator calls the Secret of a cluster's owner CLUSTER-app
+      // the operator names the Secret of the owner CLUSTER-app
       expect(find(manifests, 'Cluster', 'ingot-store').spec).toMatchObject({
         instances: 3,
         bootstrap: { initdb: { database: 'ingot', owner: 'ingot' } },

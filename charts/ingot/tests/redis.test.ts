@@ -1,4 +1,4 @@
-/** Redis as it is rendered: what the locks rely on, in each mode. What it does in faults is in kind/. */
+/** Tests the rendered Redis: the properties on which locks depend, in each mode. kind/ tests its behavior under faults. */
 import { describe, expect, test } from 'vitest'
 import { containers, find, type Manifest, pods, refusal, render } from './helm.ts'
 
@@ -18,7 +18,7 @@ const SENTINEL = 'postgres' // the default
 const DOMAIN = 'shop.svc.cluster.local'
 
 describe('the configuration of Redis', () => {
-  test.each([SENTINEL, 'cluster', 'standalone'])('keeps locks, with the values %s', (mode) => {
+  test.each([SENTINEL, 'cluster', 'standalone'])('never loses or evicts locks, with the values %s', (mode) => {
     const lines = conf(mode).split('\n')
     expect(lines).toContain('appendonly yes')
     expect(lines).toContain('appendfsync always')
@@ -27,7 +27,7 @@ describe('the configuration of Redis', () => {
     expect(lines).toContain('maxmemory 187904819')
   })
 
-  test('asks for a replica only where one may be missing', () => {
+  test('requires a replica only if another one may be missing', () => {
     expect(conf(SENTINEL)).toContain('min-replicas-to-write 1\n')
     expect(conf(SENTINEL, ['redis.replicas=2'])).toContain('min-replicas-to-write 0\n')
     expect(conf('cluster')).toContain('min-replicas-to-write 0\n')
@@ -35,19 +35,19 @@ describe('the configuration of Redis', () => {
     expect(conf('standalone')).toContain('min-replicas-to-write 0\n')
   })
 
-  test('has names before Sentinel is told of a master, and in the cluster', () => {
+  test('enables host names before Sentinel monitors a primary, and in a cluster', () => {
     const sentinel = find(render(SENTINEL), 'ConfigMap', 'ingot-redis').data['sentinel.conf']
     expect(sentinel).toContain('sentinel resolve-hostnames yes\nsentinel announce-hostnames yes')
     expect(conf('cluster')).toContain('cluster-preferred-endpoint-type hostname')
   })
 
-  test('refuses a memory limit that it cannot take a share of', () => {
+  test('refuses a memory limit that it cannot parse', () => {
     expect(refusal(SENTINEL, ['redis.resources.limits.memory="1.5Gi"'])).toContain(
       'redis.resources.limits.memory is "1.5Gi": write a whole number with Ki, Mi or Gi',
     )
   })
 
-  test('speaks TLS and nothing else when asked', () => {
+  test('allows only TLS if it is enabled', () => {
     const changes = ['redis.tls.enabled=true']
     expect(conf('cluster', changes)).toContain('port 0\ntls-port 6379')
     expect(conf('cluster', changes)).toContain('tls-replication yes\ntls-cluster yes')
@@ -70,7 +70,7 @@ describe('the pods of Redis', () => {
     expect(set(render('cluster'), 'ingot-redis')).toMatchObject({ replicas: 6 })
   })
 
-  test('are let go one at a time, broken ones always', () => {
+  test('may be evicted one at a time, and always if they are unhealthy', () => {
     for (const name of ['ingot-redis', 'ingot-sentinel']) {
       expect(find(render(SENTINEL), 'PodDisruptionBudget', name).spec).toMatchObject({
         maxUnavailable: 1,
@@ -79,7 +79,7 @@ describe('the pods of Redis', () => {
     }
   })
 
-  test('hand over before they go, and have the time for it', () => {
+  test('hand over before they end, and have the time for it', () => {
     for (const mode of [SENTINEL, 'cluster']) {
       const pod = pods(render(mode, ['redis.handoverSeconds=45'])).find(({ owner }) => owner.endsWith('/ingot-redis'))
       expect(pod?.spec.terminationGracePeriodSeconds).toBeGreaterThan(45)
@@ -107,14 +107,14 @@ describe('the pods of Redis', () => {
     },
   )
 
-  test('of Sentinel never share a node, unless it is said', () => {
+  test('of Sentinel never share a node by default', () => {
     const affinity = (changes: readonly string[]): unknown =>
       set(render(SENTINEL, changes), 'ingot-sentinel')['template']
     expect(JSON.stringify(affinity([]))).toContain('requiredDuringSchedulingIgnoredDuringExecution')
     expect(JSON.stringify(affinity(['redis.sentinel.hardAntiAffinity=false']))).not.toContain('podAntiAffinity')
   })
 
-  test('run Valkey by an image and two commands', () => {
+  test('run Valkey with another image and two commands', () => {
     const changes = [
       'redis.image={"repository":"valkey/valkey","tag":"8.1"}',
       'redis.commands={"server":"valkey-server","cli":"valkey-cli"}',
@@ -125,20 +125,20 @@ describe('the pods of Redis', () => {
   })
 })
 
-describe('the service reaches', () => {
-  test('the master by the names of all Sentinels, with the password from the Secret', () => {
+describe('the service connects to', () => {
+  test('the primary through the names of all Sentinels, with the password from the Secret', () => {
     const hosts = [0, 1, 2].map((n) => `ingot-sentinel-${n}.ingot-sentinel-headless.${DOMAIN}:26379`).join(',')
     const login = 'sentinel-user=ingot&sentinel-password=$(LOCK_PASSWORD)'
     expect(lockUrl(SENTINEL)).toBe(`redis+sentinel://ingot:$(LOCK_PASSWORD)@${hosts}/ingot?${login}`)
   })
 
-  test('the cluster by the names of all its pods', () => {
+  test('the cluster through the names of all its pods', () => {
     const hosts = [0, 1, 2, 3, 4, 5].map((n) => `ingot-redis-${n}.ingot-redis-headless.${DOMAIN}:6379`).join(',')
     expect(lockUrl('cluster')).toBe(`redis+cluster://ingot:$(LOCK_PASSWORD)@${hosts}`)
   })
 })
 
-test('the cache evicts, in a server of its own', () => {
+test('the cache is a separate server that evicts', () => {
   const manifests = render(SENTINEL, ['cache.enabled=true'])
   const cache = find(manifests, 'ConfigMap', 'ingot-redis').data['cache.conf'] ?? ''
   expect(cache).toContain('maxmemory-policy allkeys-lru')

@@ -1,4 +1,4 @@
-/** Every rule on values, broken once. What helm prints has to say what is wrong, and where. */
+/** Breaks every rule on values once. The message of helm must say what is wrong, and where. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -6,14 +6,14 @@ import { CONFIG_SCHEMA } from '../../../src/config/schema.ts'
 import { CHART, refusal, refusalOf, render } from './helm.ts'
 import { brokenRules, KEYWORDS, nested, type Schema } from './schema-rules.ts'
 
-/** Values, their change, what helm answers. */
-type Case = readonly [mode: string, changes: readonly string[], answer: string]
+/** Set of values, changes, message of helm. */
+type Case = readonly [mode: string, changes: readonly string[], message: string]
 
 const CONTRADICTIONS: readonly Case[] = [
   ['postgres', ['store.mode="external"'], 'name the Secret that holds the DSN in store.external.existingSecret'],
   ['postgres', ['store.mode="http"'], 'give the address of your API in store.http.url'],
-  ['http', ['store.http.url="ftp://backend"'], 'store.http.url: "ftp://backend" is not http://… or https://…'],
-  ['http', ['store.http.mapping=null'], 'store.http.mapping does not say how to call it'],
+  ['http', ['store.http.url="ftp://backend"'], 'store.http.url: "ftp://backend" must begin with http:// or https://'],
+  ['http', ['store.http.mapping=null'], 'store.http.url is set, but store.http.mapping is empty'],
   ['postgres', ['legacyBackend.enabled=true'], 'legacyBackend.enabled=true has no effect with this store'],
   ['http', ['legacyBackend.enabled=true'], 'legacyBackend.enabled=true has no effect with this store'],
   ['http', ['lock.mode="never"'], 'an http store cannot refuse duplicates by itself: set lock.mode=auto'],
@@ -23,32 +23,32 @@ const CONTRADICTIONS: readonly Case[] = [
   [
     'postgres',
     ['redis.mode="external"', 'canary.enabled=true'],
-    'canary.enabled=true needs a Redis to watch: set redis.mode',
+    'canary.enabled=true needs a Redis to check: set redis.mode',
   ],
-  ['http', ['cache.enabled=true'], 'an http store has no use for it: disable it'],
-  ['external', ['cache.enabled=true'], 'set redis.mode, or name a cache of your own in service.extraEnv'],
+  ['http', ['cache.enabled=true'], 'has no effect with an http store, only with Postgres: disable it'],
+  ['external', ['cache.enabled=true'], 'set redis.mode, or set your own cache in service.extraEnv'],
   [
     'external',
     ['service.autoscaling.minReplicas=5'],
     'service.autoscaling.minReplicas is above service.autoscaling.maxReplicas',
   ],
-  ['external', ['service.autoscaling.targetCPUUtilizationPercentage=0'], 'needs something to scale by'],
+  ['external', ['service.autoscaling.targetCPUUtilizationPercentage=0'], 'needs a metric'],
   ['postgres', ['service.loadBalancerClass="x"'], 'the Service is a ClusterIP: set service.type=LoadBalancer'],
   ['legacy', ['service.loadBalancerSourceRanges=["192.0.2.0/24"]'], 'the Service is a NodePort: set service.type'],
   ['postgres', ['service.externalTrafficPolicy="Local"'], 'set service.type to NodePort or LoadBalancer'],
-  ['postgres', ['redis.sentinel.quorum=4'], 'redis.sentinel.quorum is 4, and there are only 3 Sentinels to agree'],
-  ['postgres', ['redis.sentinel.replicas=5', 'redis.sentinel.quorum=6'], 'there are only 5 Sentinels to agree'],
-  [
-    'postgres',
-    ['redis.minReplicasMaxLagSeconds=4'],
-    'more than a third of the lease of a lock (service.config.lockTtl, 10s)',
-  ],
+  ['postgres', ['redis.sentinel.quorum=4'], 'redis.sentinel.quorum is 4, and there are only 3 Sentinels: no failover'],
+  ['postgres', ['redis.sentinel.replicas=5', 'redis.sentinel.quorum=6'], 'there are only 5 Sentinels: no failover'],
+  ['postgres', ['redis.minReplicasMaxLagSeconds=4'], 'more than a third of the lease (service.config.lockTtl, 10s)'],
   ['cluster', ['redis.minReplicasMaxLagSeconds=4'], 'Set it to at most 3, or make the lease longer'],
   ['postgres', ['service.config.lockTtl="8.9s"'], 'Set it to at most 2'],
-  ['postgres', ['redis.sentinel.downAfterMs=10000'], 'redis.sentinel.downAfterMs is 10000, and a lock lasts 10s'],
-  ['cluster', ['redis.cluster.nodeTimeoutMs=10000'], 'redis.cluster.nodeTimeoutMs is 10000, and a lock lasts 10s'],
-  ['http', ['store.http.ca={"existingSecret":"a","existingConfigMap":"b"}'], 'keep one of existingSecret and existing'],
-  ['postgres', ['store.http.ca.existingSecret="a"'], 'store.http.ca is the authority of an https store'],
+  ['postgres', ['redis.sentinel.downAfterMs=10000'], 'redis.sentinel.downAfterMs is 10000, and the lease is 10s'],
+  ['cluster', ['redis.cluster.nodeTimeoutMs=10000'], 'redis.cluster.nodeTimeoutMs is 10000, and the lease is 10s'],
+  [
+    'http',
+    ['store.http.ca={"existingSecret":"a","existingConfigMap":"b"}'],
+    'existingSecret and existingConfigMap: keep one of them',
+  ],
+  ['postgres', ['store.http.ca.existingSecret="a"'], 'store.http.ca is only for an https store'],
   [
     'http',
     ['store.http.ca.existingConfigMap="a"', 'store.http.url="http://plain.example"'],
@@ -59,20 +59,24 @@ const CONTRADICTIONS: readonly Case[] = [
   ...['service', 'redis', 'redis.sentinel', 'cache', 'postgres', 'legacyBackend', 'canary', 'export', 'test'].map(
     (path): Case => {
       const change = `${path}.podLabels={"app.kubernetes.io/component":"x"}`
-      return ['postgres', [change], `${path}.podLabels sets app.kubernetes.io/component, which selects the pods`]
+      return [
+        'postgres',
+        [change],
+        `${path}.podLabels sets app.kubernetes.io/component, which the chart uses to select pods`,
+      ]
     },
   ),
   ['postgres', ['service.extraEnv=[{"name":"INGOT_STORE_URL","value":"x"}]'], 'service.extraEnv sets INGOT_STORE_URL'],
   ['postgres', ['canary.extraEnv=[{"name":"A"},{"name":"A"}]'], 'canary.extraEnv sets A, which is set already'],
   ['postgres', ['ingress.enabled=true'], 'needs at least one entry in ingress.hosts'],
   ['postgres', ['httpRoute.enabled=true'], 'name it in httpRoute.parentRefs'],
-  ['postgres', ['export.enabled=true'], 'name the collections in export.collections'],
-  ['postgres', ['export={"existingClaim":"a","volume":{"emptyDir":{}}}'], 'both say where files go: keep one'],
+  ['postgres', ['export.enabled=true'], 'needs collections: name them in export.collections'],
+  ['postgres', ['export={"existingClaim":"a","volume":{"emptyDir":{}}}'], 'are both set: keep one of them'],
 ]
 
 describe('values that contradict each other', () => {
-  test.each(CONTRADICTIONS)('%s with %j', (mode, changes, answer) => {
-    expect(refusal(mode, changes)).toContain(answer)
+  test.each(CONTRADICTIONS)('%s with %j', (mode, changes, message) => {
+    expect(refusal(mode, changes)).toContain(message)
   })
 })
 
@@ -128,13 +132,13 @@ const IMPOSSIBLE: readonly Case[] = [
   ['postgres', ['export.collections=["../up"]'], "at '/export/collections/0'"],
 ]
 
-describe('values that cannot be', () => {
-  test.each(IMPOSSIBLE)('%s with %j', (mode, changes, answer) => {
-    expect(refusal(mode, changes)).toContain(answer)
+describe('values that the schema refuses', () => {
+  test.each(IMPOSSIBLE)('%s with %j', (mode, changes, message) => {
+    expect(refusal(mode, changes)).toContain(message)
   })
 })
 
-test('a name that no Service may have is refused', () => {
+test('a name that is invalid for a Service is refused', () => {
   expect(() => render('postgres', [], '1st')).toThrow('a Service must begin with a letter: set fullnameOverride')
 })
 
@@ -142,9 +146,9 @@ describe('a lease that is long enough', () => {
   test.each([
     ['postgres', ['redis.minReplicasMaxLagSeconds=4', 'service.config.lockTtl="12s"']],
     ['postgres', ['redis.sentinel.quorum=3']],
-    // nothing there counts replicas
+    // a standalone Redis counts no replicas
     ['standalone', ['redis.minReplicasMaxLagSeconds=30']],
-  ])('%s with %j is taken', (mode, changes) => {
+  ])('%s with %j is accepted', (mode, changes) => {
     expect(() => render(mode, changes)).not.toThrow()
   })
 })
@@ -152,15 +156,15 @@ describe('a lease that is long enough', () => {
 describe('with secrets.requireExisting', () => {
   const REQUIRED = 'secrets.requireExisting=true'
 
-  test('every Secret that would be made is named, with its keys', () => {
-    const answer = refusal('standalone', [REQUIRED])
+  test('the message lists every Secret that the chart would generate, with its keys', () => {
+    const message = refusal('standalone', [REQUIRED])
     for (const part of [
       'access.existingSecret (keys tokens.json and token)',
       'postgres.existingSecret (key password)',
       'redis.auth.existingSecret (keys password, replication-password, sentinel-password and admin-password)',
       'redis.tls.existingSecret (keys ca.crt, tls.crt and tls.key)',
     ]) {
-      expect(answer).toContain(part)
+      expect(message).toContain(part)
     }
   })
 
@@ -168,18 +172,18 @@ describe('with secrets.requireExisting', () => {
     ['access', 'postgres', ['access.mode="off"'], ['postgres.existingSecret', 'redis.auth.existingSecret']],
     ['postgres', 'http', [], ['access.existingSecret']],
     ['redis', 'legacy', [], ['postgres.existingSecret']],
-  ])('%s is not named where nothing is made for it', (_what, mode, changes, named) => {
-    const answer = refusal(mode, [REQUIRED, ...changes])
-    expect(answer.match(/[a-z.]+\.existingSecret/g)).toEqual(named)
+  ])('the message omits %s if the chart generates nothing for it', (_what, mode, changes, named) => {
+    const message = refusal(mode, [REQUIRED, ...changes])
+    expect(message.match(/[a-z.]+\.existingSecret/g)).toEqual(named)
   })
 
-  test('the chart makes none', () => {
+  test('the chart generates no Secrets', () => {
     expect(render('everything').filter(({ kind }) => kind === 'Secret')).toEqual([])
     expect(() => render('external', [REQUIRED])).not.toThrow()
   })
 })
 
-describe('values at a former place', () => {
+describe('values under an old name', () => {
   test.each([
     ['replicaCount=2', 'replicaCount is now service.replicas'],
     ['autoscaling={"enabled":true}', 'autoscaling is now service.autoscaling'],
@@ -189,26 +193,26 @@ describe('values at a former place', () => {
     ['affinity={}', 'affinity is now service.affinity'],
     ['topologySpread={}', 'topologySpread is now service.topologySpread'],
     ['podDisruptionBudget={}', 'podDisruptionBudget is now service.podDisruptionBudget'],
-  ])('%s is refused with the new place', (change, answer) => {
-    expect(refusal('postgres', [change])).toContain(answer)
+  ])('%s is refused with the new name', (change, message) => {
+    expect(refusal('postgres', [change])).toContain(message)
   })
 
-  test('all of them are named at once', () => {
-    const answer = refusal('postgres', ['replicaCount=2', 'config={}'])
-    expect(answer).toContain('config is now service.config, replicaCount is now service.replicas')
+  test('one message lists all of them', () => {
+    const message = refusal('postgres', ['replicaCount=2', 'config={}'])
+    expect(message).toContain('config is now service.config, replicaCount is now service.replicas')
   })
 })
 
 const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Schema
 
-/** So that no rule is without a test: each one of the schema is broken on its own place, all of a kind at once. */
+/** Breaks every rule of the schema, all rules with the same keyword together, so that no rule is without a test. */
 describe('every rule of the schema', () => {
   test.each(KEYWORDS)('%s', (keyword) => {
     const broken = brokenRules(schema).filter((rule) => rule.keyword === keyword)
     expect(broken.length).toBeGreaterThan(0)
     for (const layer of Map.groupBy(broken, ({ path }) => path.length).values()) {
-      const answer = refusalOf('postgres', nested(layer))
-      expect(layer.map(({ where }) => where).filter((where) => !answer.includes(`at '${where}'`))).toEqual([])
+      const message = refusalOf('postgres', nested(layer))
+      expect(layer.map(({ where }) => where).filter((where) => !message.includes(`at '${where}'`))).toEqual([])
     }
   })
 })
@@ -217,10 +221,10 @@ describe('settings of the service', () => {
   const { properties: settings = {} } = schema.properties?.['service']?.properties?.['config'] ?? {}
   const given = Object.entries<object>(CONFIG_SCHEMA.properties).filter(([key]) => key in settings)
 
-  test.each(given)('%s is refused with the sentence that the service would say', (key, property) => {
+  test.each(given)('%s is refused with the message of the service', (key, property) => {
     const { allowed, pattern } = property as { allowed: string; pattern?: string }
-    const answer = refusal('postgres', [`service.config.${key}=${pattern === undefined ? '-1.5' : '"nonsense"'}`])
-    expect(answer).toContain(pattern === undefined ? `at '/service/config/${key}'` : `"nonsense" is not ${allowed}`)
+    const message = refusal('postgres', [`service.config.${key}=${pattern === undefined ? '-1.5' : '"nonsense"'}`])
+    expect(message).toContain(pattern === undefined ? `at '/service/config/${key}'` : `"nonsense" is not ${allowed}`)
   })
 
   test.each(['listen', 'storeUrl', 'lockUrl', 'lockMode', 'tokensFile', 'access', 'data'])(
@@ -230,7 +234,7 @@ describe('settings of the service', () => {
     },
   )
 
-  test('all others can be set', () => {
+  test('all others are accepted', () => {
     const defaults = given.flatMap(([key, property]) =>
       'default' in property ? [`service.config.${key}=${JSON.stringify(property.default)}`] : [],
     )

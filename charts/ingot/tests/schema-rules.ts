@@ -1,4 +1,4 @@
-/** The rules of values.schema.json, each with a value that breaks it. */
+/** Finds the rules of values.schema.json, and a value that breaks each of them. */
 
 export interface Schema {
   readonly $ref?: string
@@ -19,7 +19,7 @@ export interface BrokenRule {
   readonly keyword: (typeof KEYWORDS)[number]
   readonly path: readonly string[]
   readonly value: unknown
-  /** Where helm finds it, as a JSON pointer. */
+  /** JSON pointer in the message of helm. */
   readonly where: string
 }
 
@@ -42,7 +42,7 @@ type Breaker = (schema: Schema) => readonly (readonly [member: string | undefine
 
 const self = (value: unknown) => [[undefined, value]] as const
 
-/** For each keyword the values that break it; a member stands for what is missing from an object, or too much in it. */
+/** Returns for each keyword the values that break it. `member` is a missing or an additional property. */
 const BREAKERS: Readonly<Record<BrokenRule['keyword'], Breaker>> = {
   type: ({ type }) =>
     typeof type === 'string' ? self(WRONG_TYPE[type] ?? 'text') : type === undefined ? [] : self(true),
@@ -52,12 +52,12 @@ const BREAKERS: Readonly<Record<BrokenRule['keyword'], Breaker>> = {
   minLength: ({ minLength = 0 }) => (minLength === 0 ? [] : self('x'.repeat(minLength - 1))),
   maxLength: ({ maxLength }) => (maxLength === undefined ? [] : self('x'.repeat(maxLength + 1))),
   pattern: ({ pattern }) => (pattern === undefined ? [] : self(NO_TEXT_HAS)),
-  // a null takes a default away
+  // null removes a default
   required: ({ required = [] }) => required.map((member) => [member, null] as const),
   additionalProperties: ({ additionalProperties }) => (additionalProperties === false ? [['colour', 'red']] : []),
 }
 
-/** Rules on the items of lists, and choices between schemas, are not among them. */
+/** Returns all rules of the schema, except those on items of lists and on choices between schemas. */
 export function brokenRules(schema: Schema): BrokenRule[] {
   const resolve = (part: Schema): Schema => schema.definitions?.[part.$ref?.split('/').at(-1) ?? ''] ?? part
 
@@ -72,23 +72,23 @@ export function brokenRules(schema: Schema): BrokenRule[] {
       })),
     )
     const inner = Object.entries(part.properties ?? {}).flatMap(([name, child]) => visit(child, [...path, name]))
-    // the values as a whole are always an object
+    // the values themselves are always an object
     return [...here, ...inner].filter((rule) => rule.path.length > 0)
   }
 
   return visit(schema, [])
 }
 
-/** The broken values as one object of values; none may lie within another. */
+/** Merges the broken values into one object of values. No path may contain another. */
 export function nested(rules: readonly BrokenRule[]): object {
   const values: Record<string, unknown> = {}
   for (const { path, value } of rules) {
-    let place = values
+    let parent = values
     for (const name of path.slice(0, -1)) {
-      const inner = place[name]
-      place = (typeof inner === 'object' && inner !== null ? inner : (place[name] = {})) as Record<string, unknown>
+      const inner = parent[name]
+      parent = (typeof inner === 'object' && inner !== null ? inner : (parent[name] = {})) as Record<string, unknown>
     }
-    place[path.at(-1) ?? ''] = value
+    parent[path.at(-1) ?? ''] = value
   }
   return values
 }

@@ -8,18 +8,18 @@ const graceOf = (mode: string, changes: readonly string[] = []): number =>
   podOf(render(mode, changes), 'Deployment/ingot').spec.terminationGracePeriodSeconds
 
 describe('the deployment', () => {
-  test('never has fewer ready pods than wanted while it rolls', () => {
+  test('never has too few ready pods during a rollout', () => {
     const { spec } = find(render('postgres'), 'Deployment', 'ingot')
     expect(spec).toMatchObject({ replicas: 3, strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } })
   })
 
-  test('leaves the number of pods to the autoscaler when there is one', () => {
+  test('has no number of pods if there is an autoscaler', () => {
     const manifests = render('external')
     expect(find(manifests, 'Deployment', 'ingot').spec).not.toHaveProperty('replicas')
     expect(find(manifests, 'HorizontalPodAutoscaler', 'ingot').spec).toMatchObject({ minReplicas: 2, maxReplicas: 4 })
   })
 
-  test('is scaled by what the values say', () => {
+  test('has an autoscaler with the metrics of the values', () => {
     expect(find(render('everything'), 'HorizontalPodAutoscaler', 'ingot-all').spec).toMatchObject({
       metrics: [
         { resource: { name: 'memory', target: { type: 'Utilization', averageUtilization: 80 } } },
@@ -32,12 +32,12 @@ describe('the deployment', () => {
     expect(metrics).toMatchObject([{ resource: { name: 'cpu' } }, { resource: { name: 'memory' } }])
   })
 
-  test('takes environment from Secrets and ConfigMaps of yours', () => {
+  test('has environment from existing Secrets and ConfigMaps', () => {
     const [container] = podOf(render('everything'), 'Deployment/ingot-all').spec.containers
     expect(container).toMatchObject({ envFrom: [{ configMapRef: { name: 'ingot-extra' } }] })
   })
 
-  test('waits with SIGTERM until no node sends it new connections', () => {
+  test('gets SIGTERM only after nodes send it no new connections', () => {
     const [container] = podOf(render('postgres'), 'Deployment/ingot').spec.containers
     expect(container?.lifecycle?.preStop?.sleep).toEqual({ seconds: 5 })
   })
@@ -50,7 +50,7 @@ describe('the deployment', () => {
     expect(graceOf(mode, changes)).toBe(seconds)
   })
 
-  test('rolls when its configuration changes, and only then', () => {
+  test('restarts only if its configuration changes', () => {
     const checksum = (changes: readonly string[]): string | undefined =>
       podOf(render('postgres', changes), 'Deployment/ingot').meta.annotations?.['checksum/config']
     expect(checksum(['service.config.maxDepth=7'])).not.toBe(checksum([]))
@@ -65,15 +65,15 @@ describe('the deployment', () => {
     ])
   })
 
-  test('has a disruption budget unless it is one pod', () => {
+  test('has a disruption budget if there are several pods', () => {
     expect(find(render('postgres'), 'PodDisruptionBudget', 'ingot').spec).toMatchObject({ maxUnavailable: 1 })
     expect(kinds(render('legacy'), 'PodDisruptionBudget')).not.toContain('ingot')
   })
 })
 
 describe('the configuration', () => {
-  test.each(['postgres', 'external', 'http', 'legacy'])('is one that the service takes: %s', (mode) => {
-    // the only mode in which a Secret, and not the file, says where the store is, gets a stand-in for it
+  test.each(['postgres', 'external', 'http', 'legacy'])('is valid for the service: %s', (mode) => {
+    // in this mode the URL of the store is in a Secret, so the test adds one
     const secrets = { INGOT_STORE_URL: 'postgres://user:password@host/database' }
     const file = serviceConfig(render(mode))
     const environment = Object.entries(file).map(([key, value]) => [settingName(key), String(value)])
@@ -81,7 +81,7 @@ describe('the configuration', () => {
     expect(config).toMatchObject({ listen: '0.0.0.0:8080', ...file })
   })
 
-  test('takes settings by their own names', () => {
+  test('accepts settings by their names', () => {
     expect(serviceConfig(render('legacy'))).toMatchObject({ drain: '1m', maxPendingBytes: 134_217_728 })
   })
 })
@@ -90,8 +90,8 @@ function settingName(key: string): string {
   return `INGOT_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 }
 
-describe('who may come in', () => {
-  test('by default the holder of a token that the install makes; the service sees its hash alone', () => {
+describe('access', () => {
+  test('is by default for a token that the chart generates; the service has only its hash', () => {
     const manifests = render('postgres')
     const { token = '', 'tokens.json': tokens = '' } = find(manifests, 'Secret', 'ingot-token').stringData
     expect(token).toMatch(/^[A-Za-z0-9]{40}$/)
@@ -108,12 +108,12 @@ describe('who may come in', () => {
     expect(serviceConfig(manifests)).toMatchObject({ tokensFile: '/etc/ingot/tokens/tokens.json' })
   })
 
-  test('the holders of your own tokens', () => {
+  test('can be for existing tokens', () => {
     expect(kinds(render('external'), 'Secret')).not.toContain('ingot-token')
     expect(JSON.stringify(podOf(render('external'), 'Deployment/ingot'))).toContain('"secretName":"ingot-tokens"')
   })
 
-  test('everybody, when access is off', () => {
+  test('is open if access.mode is off', () => {
     const manifests = render('legacy')
     expect(serviceConfig(manifests)).toMatchObject({ access: 'off' })
     expect(serviceConfig(manifests)).not.toHaveProperty('tokensFile')
@@ -130,12 +130,12 @@ describe('the store', () => {
     })
     const env = serviceEnv(manifests)
     expect(env.get('INGOT_STORE_URL')?.value).toBe('postgres://ingot:$(POSTGRES_PASSWORD)@ingot-postgres:5432/ingot')
-    // $(NAME) is replaced only where NAME comes before
+    // Kubernetes expands $(NAME) only if NAME comes first
     const names = [...env.keys()]
     expect(names.indexOf('POSTGRES_PASSWORD')).toBeLessThan(names.indexOf('INGOT_STORE_URL'))
   })
 
-  test('external: a DSN from a Secret, and another past the pooler', () => {
+  test('external: a DSN from a Secret, and another one that bypasses the pooler', () => {
     const manifests = render('external')
     const env = serviceEnv(manifests)
     const ref = (name: string) => env.get(name)?.valueFrom?.secretKeyRef
@@ -145,7 +145,7 @@ describe('the store', () => {
     expect(kinds(manifests, 'StatefulSet')).not.toContain('ingot-postgres')
   })
 
-  test('http: an address, a mapping, and who we are there from a Secret', () => {
+  test('http: a URL, a mapping, and credentials from a Secret', () => {
     const manifests = render('http')
     expect(serviceConfig(manifests)).toMatchObject({
       storeUrl: 'https://backend.example/api',
@@ -177,7 +177,7 @@ describe('the store', () => {
     expect(serviceConfig(manifests)).toMatchObject({ storeCa: '/etc/ingot/store-ca/ca.crt' })
   })
 
-  test('http without an address: the legacy backend, called as its example says', () => {
+  test('http without a URL: the legacy backend, with the mapping of the example', () => {
     const manifests = render('legacy')
     expect(serviceConfig(manifests)).toMatchObject({ storeUrl: 'http://ingot-legacy:9090' })
     const example = readFileSync(join(CHART, '..', '..', 'examples', 'legacy-backend', 'mapping.json'), 'utf8')
@@ -190,7 +190,7 @@ describe('the store', () => {
   })
 })
 
-test('the cache, when there is one, is known to the service with its password', () => {
+test('the service has the URL and the password of the cache', () => {
   const env = serviceEnv(render('cluster'))
   expect(env.get('INGOT_CACHE_URL')?.value).toBe('redis://ingot:$(LOCK_PASSWORD)@ingot-cache:6379')
   const names = [...env.keys()]
@@ -199,7 +199,7 @@ test('the cache, when there is one, is known to the service with its password', 
 })
 
 describe('the service', () => {
-  test('is inside, at a port of the nodes, or behind a load balancer', () => {
+  test('is a ClusterIP, a NodePort or a LoadBalancer', () => {
     const of = (mode: string): unknown => find(render(mode), 'Service', 'ingot').spec
     expect(of('postgres')).toMatchObject({ type: 'ClusterIP', ports: [{ port: 80, targetPort: 'http' }] })
     expect(of('legacy')).toMatchObject({ type: 'NodePort', ports: [{ nodePort: 30_080 }] })
@@ -223,7 +223,7 @@ describe('the service', () => {
     expect(Object.keys(find(render('postgres'), 'Service', 'ingot').spec)).toEqual(['type', 'selector', 'ports'])
   })
 
-  test('can be a NodePort of any number', () => {
+  test('can have any node port', () => {
     const { spec } = find(render('postgres', ['service.type="NodePort"']), 'Service', 'ingot')
     expect(spec).toMatchObject({ type: 'NodePort' })
     expect(spec['ports']).toEqual([{ name: 'http', port: 80, targetPort: 'http' }])
@@ -234,7 +234,7 @@ describe('the service', () => {
     expect(kinds(render('postgres', [], 'my-ingot'), 'Deployment')).toEqual(['my-ingot'])
   })
 
-  test('runs the image of this version, unless told otherwise', () => {
+  test('runs the image of this version by default', () => {
     const imageOf = (changes: readonly string[]): string | undefined =>
       podOf(render('postgres', changes), 'Deployment/ingot').spec.containers[0]?.image
     const { version } = JSON.parse(readFileSync(join(CHART, '..', '..', 'package.json'), 'utf8')) as { version: string }
@@ -242,7 +242,7 @@ describe('the service', () => {
     expect(imageOf(['image.repository="r.example/ingot"', 'image.tag="dev"'])).toBe('r.example/ingot:dev')
   })
 
-  test('leaves the legacy backend at its own tag, where it has one', () => {
+  test('does not change the tag of the legacy backend', () => {
     const imageOf = (changes: readonly string[]): string | undefined =>
       podOf(render('legacy', changes), 'Deployment/ingot-legacy').spec.containers[0]?.image
     expect(imageOf(['image.tag="next"'])).toBe('ingot:next')

@@ -1,6 +1,6 @@
 /**
- * The Tiltfile without Tilt: Starlark is near enough to Python for this small one, so Python runs it with stand-ins that
- * write down their calls. Which of its options Tilt knows is not tested here.
+ * Tests the Tiltfile without Tilt. The file is small enough to be valid Python too, so Python runs it with fakes that
+ * record their calls. The test does not check that Tilt knows the options.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -54,11 +54,11 @@ describe.skipIf(!hasPython)('the Tiltfile', () => {
     expect(calls.length).toBeGreaterThan(10)
   })
 
-  test('refuses every context that is not of kind', () => {
+  test('refuses every context that is not a kind cluster', () => {
     expect(run('production')).toEqual({ calls: [], refusal: expect.stringContaining('no kind cluster') as string })
   })
 
-  test('names files that are there', () => {
+  test('names files that exist', () => {
     const files = [
       ...of('sync').map(({ args }) => args[0]),
       ...of('fall_back_on').flatMap(({ args }) => args[0]),
@@ -69,16 +69,16 @@ describe.skipIf(!hasPython)('the Tiltfile', () => {
     expect(files.filter((file) => !existsSync(join(ROOT, String(file))))).toEqual([])
   })
 
-  test('forwards and groups what the chart makes of its values', () => {
+  test('forwards and groups the objects that the chart renders', () => {
     const manifests = renderFile(join(ROOT, 'k8s', 'tilt', 'values.yaml'))
     const made = [...kinds(manifests, 'Deployment'), ...kinds(manifests, 'StatefulSet')]
     const named = of('k8s_resource').map(({ args }) => args[0])
     expect(new Set(named)).toEqual(new Set(made))
-    // a password that is made at each rendering would be another one each time
+    // a password that the chart generates would change with each rendering
     expect(kinds(manifests, 'Secret')).toEqual([])
   })
 
-  test('has buttons for drills that there are', () => {
+  test('has buttons for existing drills', () => {
     const faults = of('local_resource').map(({ args }) => / --fault (\S+)$/.exec(String(args[1]))?.[1])
     expect(faults.length).toBeGreaterThan(3)
     for (const fault of faults) expect(FAULT_NAMES).toContain(fault)

@@ -1,4 +1,4 @@
-/** values.yaml is also the documentation: it has every value that the schema knows, and a comment on each section. */
+/** Tests that values.yaml, which is also the documentation, has every value of the schema and comments. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ interface Schema {
 
 const document = parseDocument(readFileSync(join(CHART, 'values.yaml'), 'utf8'))
 const { properties = {} } = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Schema
-/** Settings that have a default of the service; former places of values. */
+/** Settings whose defaults are in the service, and old names of values. */
 const UNLISTED =
   /^(service\.config\..*|replicaCount|autoscaling|config|extraEnv|resources|affinity|topologySpread|podDisruptionBudget)$/
 
@@ -26,7 +26,7 @@ test.each(paths({ properties }).filter((path) => !UNLISTED.test(path)))('values.
   expect(document.hasIn(path.split('.'))).toBe(true)
 })
 
-/** What everybody who writes values knows, or what its section explains. */
+/** Values that need no comment, because their name or their section explains them. */
 const OF_COURSE = new Set(
   'enabled minReplicas maxReplicas repository tag pullPolicy existingSecret key size className storage requests limits cpu memory resources image annotations podAnnotations nodeSelector tolerations affinity priorityClassName port server cli'.split(
     ' ',
@@ -38,14 +38,14 @@ interface Value {
   readonly comment: string | undefined
 }
 
-/** The comment above the first key of a map belongs to the map. */
+/** Returns the comments. The one above the first key of a map belongs to the map. */
 function values({ items, commentBefore }: YAMLMap, path: readonly string[] = []): Value[] {
   return items.flatMap(({ key, value }, n) => {
     const { value: name, commentBefore: own } = key as { value: string; commentBefore?: string }
     const here = [...path, name]
     const inner = isMap(value) ? values(value, here) : []
     const comment = own ?? (n === 0 ? (commentBefore ?? undefined) : undefined)
-    // a map within a map is explained by what it holds
+    // its values explain a map inside a map
     return inner.length > 0 && path.length > 0 ? inner : [{ path: here.join('.'), comment }, ...inner]
   })
 }
@@ -57,7 +57,7 @@ const documented = values(document.contents as YAMLMap).filter(
 test.each(documented.map((value) => [value.path, value.comment] as const))(
   'a comment says what %s is',
   (path, comment) => {
-    // the first section's comment stands at the head of the document
+    // the comment of the first section is at the start of the document
     expect(comment ?? (path === 'clusterDomain' ? document.commentBefore : undefined)).toMatch(/\w+ \w+/)
   },
 )

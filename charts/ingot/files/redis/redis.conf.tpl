@@ -1,4 +1,4 @@
-# What never depends on the pod; start-redis.sh adds the rest.
+# Settings that are the same in every pod. start-redis.sh adds the others.
 {{- $redis := .Values.redis }}
 bind * -::*
 protected-mode no
@@ -8,7 +8,7 @@ tls-port 6379
 tls-cert-file /etc/ingot/redis-tls/tls.crt
 tls-key-file /etc/ingot/redis-tls/tls.key
 tls-ca-cert-file /etc/ingot/redis-tls/ca.crt
-# who somebody is, is shown by user and password
+# clients authenticate with user and password
 tls-auth-clients no
 tls-replication yes
 {{- if eq $redis.mode "cluster" }}
@@ -19,17 +19,17 @@ port 6379
 {{- end }}
 aclfile /run/redis/users.acl
 dir /data
-# with `always` nothing is acknowledged that is not on disk
+# `always`: a write is on disk before it is acknowledged
 appendonly yes
 appendfsync {{ $redis.persistence.appendfsync }}
 save ""
 maxmemory {{ include "ingot.redis.maxmemory" (dict "what" "redis.resources.limits.memory" "limit" $redis.resources.limits.memory "given" $redis.maxmemory) }}
-# a lock that is evicted is a lock that two hold
+# an evicted lock could be granted to a second holder
 maxmemory-policy noeviction
 min-replicas-to-write {{ include "ingot.redis.minReplicas" . }}
 min-replicas-max-lag {{ $redis.minReplicasMaxLagSeconds }}
 replica-announce-port 6379
-# a replica that was away for a moment goes on where it was
+# a replica that was briefly disconnected continues without a full copy
 repl-backlog-size 32mb
 repl-diskless-sync-delay 1
 repl-timeout 15
@@ -40,7 +40,7 @@ cluster-enabled yes
 cluster-config-file /data/nodes.conf
 cluster-node-timeout {{ $redis.cluster.nodeTimeoutMs }}
 cluster-preferred-endpoint-type hostname
-# one shard without a master does not stop the others
+# a shard without a primary does not stop the others
 cluster-require-full-coverage no
 {{- end }}
 {{- with $redis.extraConfig }}

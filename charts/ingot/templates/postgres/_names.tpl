@@ -6,7 +6,7 @@
 {{ .Values.postgres.existingSecret | default (include "ingot.postgres.name" .) }}
 {{- end -}}
 
-{{/* Needs POSTGRES_PASSWORD before it in the environment. A password of one's own must not need percent-encoding. */}}
+{{/* POSTGRES_PASSWORD must come first in the environment. A password from an existing Secret must not need percent-encoding. */}}
 {{- define "ingot.postgres.url" -}}
 postgres://ingot:$(POSTGRES_PASSWORD)@{{ include "ingot.postgres.name" . }}:5432/ingot
 {{- end -}}

@@ -1,9 +1,9 @@
 {{/*
-Names and small computations of the Redis part. For the other templates:
+Names and small computations for Redis. For the other templates:
   ingot.redis.lockUrl       URL of the lock service without credentials; empty for an external one whose Secret holds it
-  ingot.redis.env           env entries: INGOT_LOCK_URL, and what it expands
+  ingot.redis.env           env entries: INGOT_LOCK_URL, and the variables that it refers to
   ingot.redis.cacheUrl      URL of the cache without credentials; empty without a cache
-  ingot.redis.volumes, ingot.redis.volumeMounts   the CA, when TLS is on; else empty
+  ingot.redis.volumes, ingot.redis.volumeMounts   the CA if TLS is on, otherwise empty
 */}}
 {{- define "ingot.redis.name" -}}
 {{- printf "%s-redis" (include "ingot.fullname" .) }}
@@ -34,7 +34,7 @@ Names and small computations of the Redis part. For the other templates:
 {{- else }}1{{ end }}
 {{- end }}
 
-{{/* A write waits for nobody, but is refused while no replica follows; only where one may be missing. */}}
+{{/* min-replicas-to-write. It is 1 only with two or more replicas, so that one of them may be missing. */}}
 {{- define "ingot.redis.minReplicas" -}}
 {{- $replicas := 0 }}
 {{- if eq .Values.redis.mode "cluster" }}{{ $replicas = .Values.redis.cluster.replicasPerMaster }}{{ end }}

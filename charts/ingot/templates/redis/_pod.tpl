@@ -1,12 +1,12 @@
-{{/* What the Redis and the Sentinel pods have in common. All take (dict "context" $ "component" redis|sentinel). */}}
+{{/* Parts of the Redis and Sentinel pods. All take (dict "context" $ "component" redis|sentinel). */}}
 
 {{- define "ingot.redis.set" -}}
 {{- if eq .component "sentinel" }}{{ include "ingot.redis.sentinelName" .context }}{{ else }}{{ include "ingot.redis.name" .context }}{{ end }}
 {{- end }}
 
 {{/*
-Sentinel looks names up in its only thread. After two seconds without it (TILT) it judges nobody for thirty more, so one
-lookup must end sooner than that; whoever asked asks again.
+Sentinel resolves names in its only thread. If that thread is blocked for two seconds, Sentinel takes no decisions for another
+thirty (TILT). So one DNS query must time out sooner; Sentinel repeats it.
 */}}
 {{- define "ingot.redis.dns" -}}
 dnsConfig:
@@ -50,8 +50,8 @@ dnsConfig:
 {{- end }}
 
 {{/*
-The second container, beside the server: what has to go on while it runs (files/redis/keeper.sh). Kubernetes starts it
-again when it ends or hangs, and leaves the server alone: (dict "context" $ "component" redis|sentinel "values" VALUES)
+The container keeper: work that must go on while the server runs (files/redis/keeper.sh). Kubernetes restarts it when it
+ends or hangs, without the server: (dict "context" $ "component" redis|sentinel "values" VALUES)
 */}}
 {{- define "ingot.redis.keeper" -}}
 {{- $redis := .context.Values.redis }}
@@ -122,12 +122,12 @@ again when it ends or hangs, and leaves the server alone: (dict "context" $ "com
 {{- end }}
 {{- end }}
 
-{{/* A changed setting, script or password is a new pod. A certificate is not: see RUNBOOK. */}}
+{{/* A changed setting or script restarts the pods. A changed certificate does not: see RUNBOOK. */}}
 {{- define "ingot.redis.checksums" -}}
 checksum/redis: {{ (include (print .context.Template.BasePath "/redis/scripts.yaml") .context | fromYaml).data | toJson | sha256sum }}
 {{- end }}
 
-{{/* The affinity of the Sentinels: their own anti-affinity beside what the values say. Two on a node that dies would take the majority along. */}}
+{{/* Affinity of the Sentinels: adds their anti-affinity to the values. Two Sentinels on a lost node would be the majority of three. */}}
 {{- define "ingot.redis.sentinelAffinity" -}}
 {{- $sentinel := .Values.redis.sentinel }}
 {{- $affinity := deepCopy $sentinel.affinity }}

@@ -1,4 +1,4 @@
-{{/* The configuration file: the values of `service.config`, and what this chart decides. What is secret comes by environment. */}}
+{{/* The configuration file: `service.config` and the settings that other values decide. Secrets are in the environment instead. */}}
 {{- define "ingot.config" -}}
 {{- $decided := dict "listen" "0.0.0.0:8080" "lockMode" .Values.lock.mode -}}
 {{- if eq .Values.access.mode "off" -}}
@@ -17,7 +17,7 @@
 {{- merge $decided .Values.service.config | toPrettyJson -}}
 {{- end -}}
 
-{{/* Source of the volume with the authority of an https store, or nothing. */}}
+{{/* Source of the volume with the CA of an https store, or nothing. */}}
 {{- define "ingot.storeCa" -}}
 {{- $ca := .Values.store.http.ca -}}
 {{- $items := list (dict "key" $ca.key "path" "ca.crt") -}}
@@ -28,7 +28,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* How the API of an http store is called. */}}
+{{/* The mapping of an http store. */}}
 {{- define "ingot.mapping" -}}
 {{- if .Values.store.http.mapping -}}
 {{- .Values.store.http.mapping | toPrettyJson -}}
@@ -37,7 +37,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Environment out of Secrets: where the store is, who we are there, and the lock service. */}}
+{{/* Environment from Secrets: URL and credentials of the store, and the lock service. */}}
 {{- define "ingot.env" -}}
 {{- if include "ingot.hasPostgres" . }}
 - name: POSTGRES_PASSWORD
@@ -67,7 +67,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* After ingot.redis.env, whose password it uses: the cache knows the same user. */}}
+{{/* Must come after ingot.redis.env, because it uses that password: the cache has the same user. */}}
 {{- define "ingot.cacheEnv" -}}
 {{- with include "ingot.redis.cacheUrl" . -}}
 - name: INGOT_CACHE_URL
@@ -75,7 +75,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Of (dict "name" VARIABLE "secret" NAME "key" KEY). */}}
+{{/* An environment variable from a Secret: (dict "name" VARIABLE "secret" NAME "key" KEY). */}}
 {{- define "ingot.fromSecret" -}}
 - name: {{ .name }}
   valueFrom:

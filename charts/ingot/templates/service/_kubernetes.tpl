@@ -1,15 +1,15 @@
-{{/* How Kubernetes runs the service: number of pods, kind of Service. */}}
+{{/* Number of pods and type of the Kubernetes Service. */}}
 
-{{/* With a nodePort a ClusterIP Service is a NodePort Service. */}}
+{{/* With a nodePort, ClusterIP means NodePort. */}}
 {{- define "ingot.service.type" -}}
 {{- $service := .Values.service -}}
 {{- if and $service.nodePort (eq $service.type "ClusterIP") -}}NodePort{{- else -}}{{ $service.type }}{{- end -}}
 {{- end -}}
 
 {{/*
-The number of pods; empty to leave the field out. The autoscaler owns the number once it is on. Without the field,
-Helm would remove the number that it had set, and the Deployment would fall to 1 until the autoscaler acts. So the number
-that is live stays. `helm template` cannot see it and leaves the field out.
+Number of pods; empty to omit the field. If the autoscaler is enabled, it owns the number. If the chart omitted the field
+then, Helm would remove the number that it had set, and the Deployment would shrink to 1 until the autoscaler acts. So the
+chart renders the installed number. `helm template` cannot read it and omits the field.
 */}}
 {{- define "ingot.service.replicas" -}}
 {{- $autoscaling := .Values.service.autoscaling -}}
