@@ -14,7 +14,7 @@ afterEach(() => {
   for (const client of opened.splice(0)) client.disconnect()
 })
 
-/** Nothing is sent twice, nothing is kept for later, every wait has an end. */
+/** Settings with which a client sends nothing twice, queues nothing, and ends every wait. */
 const SAFE = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -25,7 +25,7 @@ const SAFE = {
   protocol: 3,
 }
 
-test('a client of one server runs with the safe settings', async () => {
+test('a client of one server has the safe settings', async () => {
   const client = await createSingleClient({ endpoint, database: 2, credentials: {} }, DEFAULT_SETTINGS, {
     started: false,
   })
@@ -35,7 +35,7 @@ test('a client of one server runs with the safe settings', async () => {
   expect(client.options.reconnectOnError?.(new Error('ERR something else'))).toBe(false)
 })
 
-test('a client gives up at once until it has started, and never after', async () => {
+test('a client does not retry until it has started, and retries for ever afterwards', async () => {
   const phase = { started: false }
   const client = await createSingleClient({ endpoint, database: 0, credentials: {} }, DEFAULT_SETTINGS, phase)
   opened.push(client)
@@ -44,7 +44,7 @@ test('a client gives up at once until it has started, and never after', async ()
   for (const attempt of [1, 5, 1_000]) expect(client.options.retryStrategy?.(attempt)).toBeLessThanOrEqual(1_000)
 })
 
-test('a client of Sentinels bounds every wait for a Sentinel', async () => {
+test('a client of Sentinels limits every wait for a Sentinel', async () => {
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels: [endpoint],
@@ -67,7 +67,7 @@ test('a client of Sentinels bounds every wait for a Sentinel', async () => {
   expect(client.options.sentinelRetryStrategy?.(50)).toBeLessThanOrEqual(1_000)
 })
 
-test('at most five Sentinels are listened to, with their own credentials, and for ever', async () => {
+test('at most five Sentinels have subscribers, with their own credentials, which reconnect for ever', async () => {
   const target: Sentinel = {
     kind: 'sentinel',
     sentinels: Array.from({ length: 7 }, (_, n) => ({ host: '127.0.0.1', port: n + 1 })),
@@ -84,7 +84,7 @@ test('at most five Sentinels are listened to, with their own credentials, and fo
   }
 })
 
-test('a client of a cluster redirects and repeats nothing by itself', async () => {
+test('a client of a cluster neither redirects nor retries by itself', async () => {
   const target: ClusterTopology = { kind: 'cluster', seeds: [endpoint], credentials: {} }
   const client = await createClusterClient(target, DEFAULT_SETTINGS, { started: false })
   opened.push(client)

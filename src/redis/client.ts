@@ -1,10 +1,10 @@
 /**
- * ioredis clients with the settings that locks need, and the proof that they are in force.
+ * Creates ioredis clients with the settings that locks need, and verifies that they are in force.
  *
- * ioredis' defaults serve caches: it keeps commands while disconnected and sends them again after a reconnect. For a
- * lock both are wrong, because a command that runs after its sender gave up locks everybody out. Here a command is
- * written to a live connection or fails at once, is never sent twice by the client, and has a deadline. Redirections
- * of Redis Cluster are followed in cluster.ts, which knows that deadline, and not by ioredis.
+ * The defaults of ioredis suit caches: it queues commands while it is disconnected and sends them again after a reconnect.
+ * For locks both are wrong: a command that runs after its sender gave up takes a lock that no client holds. Here a command
+ * is written to a live connection or fails at once, the client never sends it twice, and it has a deadline. cluster.ts
+ * follows the redirections of Redis Cluster instead of ioredis, because it knows that deadline.
  */
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
@@ -13,29 +13,29 @@ import { IngotError } from '../errors/error.ts'
 import type { ClusterTopology, Credentials, Endpoint, Sentinel, Standalone, TlsFiles } from './redis-url.ts'
 
 export interface ClientSettings {
-  /** Deadline of one command in milliseconds; its effect after that is unknown. Default: 500. */
+  /** Deadline of one command in milliseconds; after that its effect is unknown. Default: 500. */
   readonly commandTimeoutMs: number
   /** Deadline of one connection attempt in milliseconds, TLS included. Default: 1000. */
   readonly connectTimeoutMs: number
-  /** Shown by CLIENT LIST. Default: ingot. */
+  /** Name in CLIENT LIST. Default: ingot. */
   readonly connectionName: string
 }
 
 export const DEFAULT_SETTINGS: ClientSettings = {
-  // a twentieth of a ten-second lease, the share that redsync's timeoutFactor (0.05) gives a node
+  // a twentieth of a ten-second lease, like the timeoutFactor (0.05) of redsync
   commandTimeoutMs: 500,
   connectTimeoutMs: 1_000,
   connectionName: 'ingot',
 }
 
-/** Says whether the first connection stands: before, a failure is final; after, it is tried again for ever. */
+/** `started` is true once the first connection is established. Before, an error is final; after, clients retry for ever. */
 export interface Phase {
   started: boolean
 }
 
 const MAX_BACKOFF_MS = 1_000
 
-/** Jittered, and never above a second: a lock client that sleeps longer than an outage prolongs it. */
+/** Delays are jittered and at most a second: a lock client that sleeps longer than an outage prolongs it. */
 function backoffMs(attempt: number): number {
   return Math.random() * Math.min(MAX_BACKOFF_MS, 50 * 2 ** Math.min(attempt, 10))
 }
@@ -48,7 +48,7 @@ function safeOptions(settings: ClientSettings) {
     maxRetriesPerRequest: 0,
     commandTimeout: settings.commandTimeoutMs,
     connectTimeout: settings.connectTimeoutMs,
-    // silence while an answer is due: the peer is stopped or gone, and only a new connection finds its successor
+    // no data while a reply is due: the peer is stopped or gone, and only a new connection finds its successor
     socketTimeout: 2 * settings.commandTimeoutMs,
     keepAlive: 5_000,
     enableAutoPipelining: false,
@@ -58,7 +58,7 @@ function safeOptions(settings: ClientSettings) {
   } satisfies RedisOptions
 }
 
-/** 1 reconnects without sending again: the server was demoted, and the next connection leads to its successor. */
+/** 1: reconnect without a resend. The server was demoted, and the next connection reaches its successor. */
 const reconnectOnDemotion = (error: Error): 1 | false => (error.message.startsWith('READONLY') ? 1 : false)
 
 function retryOf(phase: Phase): (attempt: number) => number | null {
@@ -77,7 +77,7 @@ async function pem(path: string, name: string): Promise<Buffer> {
   }
 }
 
-/** Reads the files. Rejects with `CONFIG_INVALID` that names the one it cannot read. */
+/** Reads the files. Rejects with `CONFIG_INVALID`, which names the unreadable file. */
 async function tlsOptions(files: TlsFiles): Promise<ConnectionOptions> {
   const read = async (name: 'ca' | 'cert' | 'key'): Promise<ConnectionOptions> => {
     const path = files[name]
@@ -92,7 +92,7 @@ async function tlsPart(files: TlsFiles | undefined): Promise<{ tls?: ConnectionO
   return files === undefined ? {} : { tls: await tlsOptions(files) }
 }
 
-/** Throws when ioredis runs with anything else than what was asked of it, say after an upgrade that renamed a setting. */
+/** Throws if ioredis does not use the wanted settings, for example after an upgrade that renamed one. */
 function verifyOptions(actual: object, wanted: object): void {
   const real = new Map<string, unknown>(Object.entries(actual))
   const wrong = Object.entries(wanted).filter(([name, value]) => typeof value !== 'object' && real.get(name) !== value)
@@ -106,10 +106,10 @@ function single(options: RedisOptions): Redis {
   return client
 }
 
-/** What a client of one server needs to know. */
+/** The part of a topology that a client of one server needs. */
 export type Single = Pick<Standalone, 'endpoint' | 'database' | 'credentials' | 'tls'>
 
-/** A client of one server, not connected yet. */
+/** Returns a client of one server, not connected yet. Rejects with `CONFIG_INVALID` if a certificate file is unreadable. */
 export async function createSingleClient(target: Single, settings: ClientSettings, phase: Phase): Promise<Redis> {
   const options = {
     ...safeOptions(settings),
@@ -123,7 +123,7 @@ export async function createSingleClient(target: Single, settings: ClientSetting
   return single(options)
 }
 
-/** A client of whichever server the Sentinels call master, not connected yet. */
+/** Returns a client of the primary that the Sentinels name, not connected yet. Rejects with `CONFIG_INVALID`. */
 export async function createSentinelClient(target: Sentinel, settings: ClientSettings, phase: Phase): Promise<Redis> {
   const { tls } = await tlsPart(target.tls)
   const { user, password } = target.sentinelCredentials
@@ -137,10 +137,10 @@ export async function createSentinelClient(target: Sentinel, settings: ClientSet
     ...(password === undefined ? {} : { sentinelPassword: password }),
     ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     db: target.database,
-    // sentinel-watch.ts does its work
+    // sentinel-watch.ts replaces it
     failoverDetector: false,
     sentinelCommandTimeout: settings.commandTimeoutMs,
-    // null would end the client for good, which is right only while it starts
+    // null ends the client for ever, which is right only at the start
     sentinelRetryStrategy: retryOf(phase),
     retryStrategy: retryOf(phase),
     reconnectOnError: reconnectOnDemotion,
@@ -148,16 +148,16 @@ export async function createSentinelClient(target: Sentinel, settings: ClientSet
   return single(options)
 }
 
-/** One for each Sentinel that announces something would do; more than that survive the loss of two. */
+/** Number of Sentinels to subscribe to. One would be enough; five tolerate the loss of several. */
 const MAX_WATCHED = 5
 
-/** Clients of the Sentinels themselves, for what they announce; not connected yet. They try again for ever. */
+/** Returns clients of the Sentinels, for their announcements, not connected yet. They reconnect for ever. */
 export async function createAnnouncers(target: Sentinel, settings: ClientSettings): Promise<readonly Redis[]> {
   const common = {
     ...safeOptions(settings),
     ...loginOf(target.sentinelCredentials),
     ...(await tlsPart(target.tls)),
-    // INFO, which its user may not ask for
+    // INFO, for which its user may have no permission
     enableReadyCheck: false,
     retryStrategy: backoffMs,
   } satisfies RedisOptions
@@ -170,7 +170,7 @@ function clusterOptions(settings: ClientSettings, phase: Phase): ClusterOptions 
     enableAutoPipelining: false,
     enableReadyCheck: true,
     scaleReads: 'master',
-    // ioredis does not know our deadlines: it redirects nothing and repeats nothing
+    // ioredis does not know our deadlines, so it must neither redirect nor retry
     maxRedirections: 0,
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
@@ -185,7 +185,7 @@ function clusterOptions(settings: ClientSettings, phase: Phase): ClusterOptions 
   }
 }
 
-/** A client of a whole cluster, not connected yet. */
+/** Returns a client of a cluster, not connected yet. Rejects with `CONFIG_INVALID`. */
 export async function createClusterClient(
   target: ClusterTopology,
   settings: ClientSettings,
@@ -193,19 +193,19 @@ export async function createClusterClient(
 ): Promise<Cluster> {
   const options = clusterOptions(settings, phase)
   const { tls } = await tlsPart(target.tls)
-  // the nodes' own queue cannot be switched off; cluster.ts writes to connections that stand, so it stays empty
+  // the queues of the nodes cannot be disabled; they stay empty, because cluster.ts only writes to live connections
   const { enableOfflineQueue: _, ...nodeOptions } = safeOptions(settings)
   const client = new Cluster([...target.seeds], {
     ...options,
     redisOptions: { ...nodeOptions, ...loginOf(target.credentials), ...(tls === undefined ? {} : { tls }) },
-    // the names in the certificates are those of the addresses: do not turn them into numbers
+    // certificates contain host names, so they must not be resolved to addresses
     ...(tls === undefined ? {} : { dnsLookup: (address, done) => done(null, address) }),
   })
   verifyOptions(client.options, options)
   return client
 }
 
-/** `host:port`, as Redis Cluster names its nodes. */
+/** Returns `host:port`, the name of a node in Redis Cluster. */
 export function nodeName({ host, port }: Endpoint): string {
   return `${host}:${port}`
 }

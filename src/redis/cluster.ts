@@ -1,9 +1,9 @@
 /**
- * Redis Cluster. ioredis keeps the map of slots and the connections; the way of a command is decided here, because
- * only here its deadline is known: ioredis would go on redirecting and repeating a command that its sender gave up.
+ * Connects to Redis Cluster. ioredis keeps the slot map and the connections. This file routes the commands, because it
+ * knows their deadlines: ioredis would go on redirecting and retrying a command after its sender gave up.
  *
- * A command goes to the owner of its slot if that connection stands. MOVED and ASK are followed, at most
- * `MAX_REDIRECTIONS` times and only while the caller waits; anything else fails at once and has the map read again.
+ * A command goes to the owner of its slot if that connection is live. MOVED and ASK are followed at most
+ * `MAX_REDIRECTIONS` times, and only while the caller waits. Any other error fails at once and refreshes the slot map.
  */
 import type { Cluster, Redis } from 'ioredis'
 import { IngotError } from '../errors/error.ts'
@@ -28,9 +28,9 @@ function redirectionOf(error: unknown): Redirection | undefined {
   return to === undefined ? undefined : { asking: match?.[1] === 'ASK', to }
 }
 
-const NOT_STANDING = 'the connection to the node does not stand'
+const NOT_CONNECTED = 'there is no connection to the node'
 
-/** Resolves at the next `ready`, rejects at a `close` before it. */
+/** Resolves at the next `ready`. Rejects if `close` comes first. */
 function nextConnection(client: Redis): Promise<void> {
   return new Promise((resolve, reject) => {
     const ready = (): void => {
@@ -39,22 +39,22 @@ function nextConnection(client: Redis): Promise<void> {
     }
     const close = (): void => {
       client.off('ready', ready)
-      reject(new IngotError('REDIS_UNREACHABLE', NOT_STANDING))
+      reject(new IngotError('REDIS_UNREACHABLE', NOT_CONNECTED))
     }
     client.once('ready', ready)
     client.once('close', close)
   })
 }
 
-/** All who wait for the same connection share one promise, so their number does not show in the client's listeners. */
+/** All callers that wait for the same connection share one promise, so the client has a fixed number of listeners. */
 const connecting = new WeakMap<Redis, Promise<void>>()
 
-/** Waits until the connection stands; rejects when it ends instead, or after its own connect time-out. */
+/** Resolves when the connection is established. Rejects with `REDIS_UNREACHABLE` if it ends or its connect time-out expires. */
 async function untilReady(client: Redis): Promise<void> {
   if (client.status === 'ready') return
-  if (client.status === 'wait') client.connect().catch(() => undefined) // seen as `close` below
+  if (client.status === 'wait') client.connect().catch(() => undefined) // `close` below reports it
   if (client.status !== 'connecting' && client.status !== 'connect')
-    throw new IngotError('REDIS_UNREACHABLE', NOT_STANDING)
+    throw new IngotError('REDIS_UNREACHABLE', NOT_CONNECTED)
   const forget = (): void => void connecting.delete(client)
   const pending = connecting.get(client) ?? nextConnection(client).finally(forget)
   connecting.set(client, pending)
@@ -182,7 +182,7 @@ class ClusterConnection implements RedisConnection {
 
   #owner(key: string): Redis {
     const client = this.#ownerOf(key)
-    if (client === undefined) throw new IngotError('REDIS_UNREACHABLE', 'no node is known to own the slot')
+    if (client === undefined) throw new IngotError('REDIS_UNREACHABLE', 'no known node owns the slot')
     return client
   }
 
@@ -190,7 +190,7 @@ class ClusterConnection implements RedisConnection {
     return this.#cluster?.nodes().find(({ options: { host = '', port = 0 } }) => name === nodeName({ host, port }))
   }
 
-  /** The node of a redirection. One that is not in the map yet is worth reading the map again. */
+  /** Returns the node of a redirection. Refreshes the slot map if the node is not in it. */
   async #named(name: string): Promise<Redis> {
     const known = this.#find(name)
     if (known !== undefined) return known
@@ -212,7 +212,7 @@ class ClusterConnection implements RedisConnection {
   }
 }
 
-/** Not connected yet. */
+/** Returns a connection to the cluster, not connected yet. */
 export function createClusterConnection(
   topology: ClusterTopology,
   settings: ClientSettings,

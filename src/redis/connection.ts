@@ -1,7 +1,6 @@
 /**
- * A connection to Redis, whatever the shape of the deployment: `connect` reaches the servers, proves that they
- * suit their purpose, and either succeeds or rejects with one IngotError. After that it reconnects by itself; what is asked of
- * it meanwhile fails at once.
+ * The port of a connection to Redis, for every kind of deployment. `connect` connects to the servers and checks that they
+ * suit their purpose. After that the connection reconnects by itself; calls fail at once while there is no connection.
  */
 import type { Redis } from 'ioredis'
 import { IngotError } from '../errors/error.ts'
@@ -13,37 +12,38 @@ import { describeTopology, type RedisTopology } from './redis-url.ts'
 import { judgeServer, type Purpose } from './suitability.ts'
 
 export interface RedisConnection extends AsyncDisposable {
-  /** Whom it talks to, without credentials. */
+  /** The servers, for messages, without credentials. */
   readonly description: string
-  /** Whether the keys of one call must share a hash tag. */
+  /** True if the keys of one call must share a hash tag. */
   readonly clustered: boolean
   /**
-   * Once. Rejects with `REDIS_UNREACHABLE`, `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED`, `REDIS_UNSUITABLE`,
-   * `CONFIG_INVALID` (an unreadable certificate file), or the signal's reason; nothing is left running then.
+   * Connects; may be called once. Rejects with `REDIS_UNREACHABLE`, `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED`,
+   * `REDIS_UNSUITABLE`, `CONFIG_INVALID` (an unreadable certificate file), or the signal's reason. Then nothing is left
+   * running.
    */
   connect(signal: AbortSignal): Promise<void>
-  /** One script, sent at most once per redirection. Rejects with a IngotError; the script may have run all the same. */
+  /** Runs one script, sent at most once per redirection. Rejects with an IngotError; the script may have run nevertheless. */
   run<T>(call: ScriptCall<T>): Promise<T>
-  /** From when it resolves, what is published to the sharded channel is heard, until `gap` says otherwise. */
+  /** Subscribes to a sharded channel. After it resolves, all messages are received until `gap` is called. */
   subscribe(channel: string): Promise<void>
   subscribed(channel: string): boolean
-  /** Closes the connection that serves the key, and finds out anew which server does. Does nothing when none stands. */
+  /** Closes the connection that serves the key and finds its server again. Does nothing if there is no connection. */
   renew(key: string): void
-  /** Whether both keys are on one server, as far as is known. */
+  /** Returns true if both keys are on one server, as far as is known. */
   together(key: string, other: string): boolean
 }
 
 export interface ConnectionDeps {
   readonly log: Log
   readonly listeners: Listeners
-  /** What its servers must be fit for. Default: locks. */
+  /** Purpose of the servers. Default: locks. */
   readonly purpose?: Purpose
 }
 
-/** What a check needs to know of a connection. */
+/** Dependencies of `checkServer`. */
 type CheckDeps = Pick<ConnectionDeps, 'log' | 'purpose'>
 
-/** Rejects with the signal's reason when that aborts first; `cleanup` then stops what was under way. */
+/** Runs `start`. If the signal aborts first, calls `cleanup` and rejects with its reason. */
 export async function bySignal(start: () => Promise<void>, signal: AbortSignal, cleanup: () => void): Promise<void> {
   signal.throwIfAborted()
   try {
@@ -55,24 +55,24 @@ export async function bySignal(start: () => Promise<void>, signal: AbortSignal, 
 }
 
 /**
- * A server that was reached by TLS and never answered. With TLS 1.3 the client's part of the handshake is over before the
- * server has looked at its certificate: a refusal may reach it as nothing but a reset connection. Any error that says
- * more is told instead.
+ * Returns the error of a server that accepted a TLS connection and never replied. With TLS 1.3 the client finishes the
+ * handshake before the server checks the client's certificate, so a refusal may appear only as a reset connection. A more
+ * specific error takes precedence.
  */
-function dismissed(whom: string): IngotError {
-  const why = 'the server closed the TLS connection without an answer; it may want a client certificate (cert, key)'
+function closedWithoutReply(whom: string): IngotError {
+  const why = 'the server closed the TLS connection without a reply; it may require a client certificate (cert, key)'
   return new IngotError('REDIS_TLS_FAILED', `cannot use the ${whom}: ${why}`)
 }
 
-/** Connects one client and keeps every error that tells why it could not. Leaves nothing running when it fails. */
+/** Connects one client. Rejects with the most specific of all errors, see `connectionError`; then nothing is left running. */
 export async function connectClient(client: Redis, whom: string, signal: AbortSignal): Promise<void> {
   const errors: unknown[] = []
-  const note = (error: unknown): void => void errors.push(error)
+  const record = (error: unknown): void => void errors.push(error)
   let secured = false
-  const noteConnect = (): void => void (secured = client.options.tls !== undefined)
-  client.on('error', note)
-  client.on('sentinelError', note)
-  client.on('connect', noteConnect)
+  const recordConnect = (): void => void (secured = client.options.tls !== undefined)
+  client.on('error', record)
+  client.on('sentinelError', record)
+  client.on('connect', recordConnect)
   try {
     await bySignal(
       () => client.connect(),
@@ -82,15 +82,15 @@ export async function connectClient(client: Redis, whom: string, signal: AbortSi
   } catch (error) {
     client.disconnect()
     if (signal.aborted) throw signal.reason
-    throw connectionError(whom, secured ? [dismissed(whom), ...errors, error] : [...errors, error])
+    throw connectionError(whom, secured ? [closedWithoutReply(whom), ...errors, error] : [...errors, error])
   } finally {
-    client.off('connect', noteConnect)
-    client.off('error', note)
-    client.off('sentinelError', note)
+    client.off('connect', recordConnect)
+    client.off('error', record)
+    client.off('sentinelError', record)
   }
 }
 
-/** Refuses a server that does not suit its purpose; logs what is only unwise. */
+/** Rejects with `REDIS_UNSUITABLE` if the server does not suit its purpose. Logs settings that are unwise. */
 export async function checkServer(client: Redis, topology: RedisTopology, deps: CheckDeps): Promise<void> {
   const { log, purpose = 'locks' } = deps
   const where = `${client.options.host ?? ''}:${client.options.port ?? ''}`

@@ -1,4 +1,4 @@
-/** From a topology to the connection that fits it. Nothing is sent before `connect`. */
+/** Chooses the connection that fits a topology. */
 
 import { IngotError } from '../errors/error.ts'
 import { defined } from '../std/defined.ts'
@@ -8,7 +8,10 @@ import type { ConnectionDeps, RedisConnection } from './connection.ts'
 import type { RedisTopology } from './redis-url.ts'
 import { createSingleConnection } from './single.ts'
 
-/** `redlock://` is no one connection: throws `CONFIG_INVALID`. Settings left out are those of `DEFAULT_SETTINGS`. */
+/**
+ * Returns a connection that sends nothing before `connect`. Omitted settings are those of `DEFAULT_SETTINGS`. Throws
+ * `CONFIG_INVALID` for `redlock://`, because independent servers have no common connection.
+ */
 export function createRedisConnection(
   topology: RedisTopology,
   deps: ConnectionDeps,

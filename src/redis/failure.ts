@@ -1,15 +1,15 @@
-/** What a failed connection or command means for the reader, as one IngotError. */
+/** Turns a failed connection or command into one IngotError. */
 import { type ErrorCode, IngotError, reasonOf } from '../errors/error.ts'
 import { isTlsFailure } from '../std/tls-failure.ts'
 
-/** How the errors begin that a server answers with, and what each means. */
+/** Prefixes of error replies, with their codes. */
 const REPLIES: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password|ERR Client sent AUTH)/, 'REDIS_ACCESS_REFUSED'],
   [/^OOM /, 'REDIS_OUT_OF_MEMORY'],
   [/^WRONGTYPE /, 'REDIS_KEY_FOREIGN'],
 ]
 
-function kindOf(error: unknown): ErrorCode {
+function codeOf(error: unknown): ErrorCode {
   if (error instanceof IngotError) return error.code
   if (isTlsFailure(error) || /wrong version number|socket disconnected before secure TLS/.test(reasonOf(error))) {
     return 'REDIS_TLS_FAILED'
@@ -17,7 +17,7 @@ function kindOf(error: unknown): ErrorCode {
   return REPLIES.find(([begins]) => begins.test(reasonOf(error)))?.[1] ?? 'REDIS_UNREACHABLE'
 }
 
-/** `ioredis` wraps what happened to the nodes of a cluster; the node's own error says more. */
+/** Returns the error of the node, which is more specific than the error that ioredis wraps around it. */
 function innermost(error: unknown): unknown {
   if (error instanceof Error && 'lastNodeError' in error && error.lastNodeError instanceof Error) {
     return innermost(error.lastNodeError)
@@ -26,31 +26,31 @@ function innermost(error: unknown): unknown {
 }
 
 /**
- * A connection that failed: `REDIS_TLS_FAILED`, `REDIS_ACCESS_REFUSED` or `REDIS_UNREACHABLE`, whichever the newest
- * telling error says. `errors` are oldest first.
+ * Returns the error of a connection that failed, from all its errors, oldest first. The newest one with a code other than
+ * `REDIS_UNREACHABLE` takes precedence, such as `REDIS_TLS_FAILED` or `REDIS_ACCESS_REFUSED`.
  */
 export function connectionError(whom: string, errors: readonly unknown[]): IngotError {
   const inner = errors.map(innermost)
-  const telling = inner.findLast((error) => kindOf(error) !== 'REDIS_UNREACHABLE') ?? inner[0]
-  if (telling instanceof IngotError) return telling
-  const reason = telling === undefined ? 'no answer in time' : reasonOf(telling)
-  return new IngotError(kindOf(telling), `cannot use the ${whom}: ${reason}`, { cause: telling })
+  const specific = inner.findLast((error) => codeOf(error) !== 'REDIS_UNREACHABLE') ?? inner[0]
+  if (specific instanceof IngotError) return specific
+  const reason = specific === undefined ? 'no reply in time' : reasonOf(specific)
+  return new IngotError(codeOf(specific), `cannot use the ${whom}: ${reason}`, { cause: specific })
 }
 
-/** A command that failed: the server's error, or that there is no telling whether it ran. */
+/** Returns the error of a command that failed. With `REDIS_UNREACHABLE` the command may have run. */
 export function commandError(whom: string, error: unknown): IngotError {
   if (error instanceof IngotError) return error
-  return new IngotError(kindOf(error), `${whom}: ${reasonOf(error)}`, { cause: error })
+  return new IngotError(codeOf(error), `${whom}: ${reasonOf(error)}`, { cause: error })
 }
 
-/** A command that was never written to a socket, so it cannot have taken effect. */
+/** Error of a command that was never written to a socket, so it had no effect. */
 export class Unsent extends IngotError {
   constructor(message: string) {
     super('REDIS_UNREACHABLE', message)
   }
 }
 
-/** Whether the server answered with an error that begins with this word. */
+/** Returns true if the error is an error reply that begins with this word. */
 export function isReply(error: unknown, word: string): error is Error {
   return error instanceof Error && error.message.startsWith(`${word} `)
 }

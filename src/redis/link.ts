@@ -1,61 +1,61 @@
 /**
- * One ioredis client as a line to one server: runs scripts, keeps sharded subscriptions, and says when messages may
- * have been missed. By RESP3 one socket carries both, so a subscription is exactly as alive as the commands are.
+ * A link to one server, on one ioredis client: runs scripts, keeps sharded subscriptions, and reports when messages may
+ * have been missed. With RESP3 one socket carries both, so subscriptions live exactly as long as the connection.
  */
 import { Command, type Redis } from 'ioredis'
 import { systemClock } from '../std/clock.ts'
 import { isReply, Unsent } from './failure.ts'
 import type { Script } from './script.ts'
 
-/** One script on one server. The keys of a call must share a hash tag where the deployment is a cluster. */
+/** A call of one script on one server. In a cluster, its keys must share a hash tag. */
 export interface ScriptCall<T> {
   readonly script: Script
-  /** The first of its keys: in a cluster it decides where the call goes. */
+  /** The first key. In a cluster it selects the node. */
   readonly key: string
-  /** The number of keys, the keys and the arguments, as the protocol's strings: see `bulk`. */
+  /** Number of keys, keys and arguments, as strings of the protocol, see `bulk`. */
   readonly body: string
-  /** How many strings that is. */
+  /** Number of these strings. */
   readonly parts: number
-  /** What the reply means; what it throws is the caller's. */
+  /** Decodes the reply. `run` rejects with the error that it throws. */
   readonly read: (reply: unknown) => T
-  /** Asked before every write to a socket: false when the caller has given up, and nothing may be sent for it. */
+  /** Called before every write to a socket. Returns false if the caller has given up; then nothing is sent. */
   readonly wanted: () => boolean
 }
 
 export interface Listeners {
   message(channel: string, payload: string): void
-  /** Subscriptions are gone, or were: whatever was said in between was not heard. */
+  /** Called when subscriptions were lost. Messages may have been missed. */
   gap(): void
-  /** A connection that stood is lost: the next one may lead to another server. */
+  /** Called when an established connection is lost. The next one may reach another server. */
   lost?(): void
-  /** A Sentinel announced another primary. */
+  /** Called when a Sentinel announces another primary. */
   announced?(): void
 }
 
 export interface Link {
   readonly client: Redis
   run<T>(call: ScriptCall<T>, asking?: boolean): Promise<T>
-  /** Resolves once the server will send what is published from now on. At once for a channel that stands. */
+  /** Resolves when the server will send all messages from now on; at once for a subscribed channel. */
   subscribe(channel: string): Promise<void>
   subscribed(channel: string): boolean
 }
 
-// EVALSHA goes out as bytes made here in one pass, and all commands of a client share one time-out timer. ioredis makes
-// and clears a timer for each command and handles every argument three times. Between two round trips on one machine,
-// that took a tenth of the time.
+// This file encodes EVALSHA in one pass, and all commands of a client share one time-out timer. ioredis sets and clears a
+// timer for each command and processes every argument three times, which took a tenth of the time between two round trips
+// on one machine.
 
 const COMMAND_TIMED_OUT = 'Command timed out'
-/** Settled commands are let go of in such numbers at least. */
-const MANY = 64
+/** Smallest number of settled commands that are removed at a time. */
+const MIN_REMOVED = 64
 const NO_ARGS: string[] = []
 const AS_TEXT = { replyEncoding: 'utf8' } as const
 
 /**
- * The time-outs of one client's commands. They are all equally long, so the oldest command is due first, and one timer
- * does for all: it is set for the oldest, and set again for the oldest of then when it rings.
+ * The time-outs of the commands of one client. They have the same length, so the oldest command is due first, and one
+ * timer is enough: when it fires, it is set again for the oldest command at that time.
  */
 class CommandTimeouts {
-  /** In the order in which they were sent, which is that of their answers. The first `#done` are settled. */
+  /** Commands in the order in which they were sent, which is the order of replies. The first `#done` are settled. */
   #sent: ScriptCommand[] = []
   #done = 0
   #armed = false
@@ -66,22 +66,22 @@ class CommandTimeouts {
     if (!this.#armed) this.#arm(ms)
   }
 
-  /** Forgets the command, and those before it that have failed. */
+  /** Removes the command, and those before it that have failed. */
   settle(command: ScriptCommand): void {
     let first = this.#sent[this.#done]
     while (first !== undefined && (first === command || first.isSettled)) first = this.#sent[++this.#done]
     if (first === undefined) this.#sent.length = 0
-    else if (this.#done < MANY) return
+    else if (this.#done < MIN_REMOVED) return
     else this.#sent = this.#sent.slice(this.#done)
     this.#done = 0
   }
 
   #arm(ms: number): void {
     this.#armed = true
-    systemClock.timer(ms, () => this.#ring())
+    systemClock.timer(ms, () => this.#expire())
   }
 
-  #ring(): void {
+  #expire(): void {
     this.#armed = false
     const now = systemClock.monotonicMs()
     for (const command of this.#sent.slice(this.#done)) {
@@ -93,9 +93,9 @@ class CommandTimeouts {
 }
 
 class ScriptCommand extends Command {
-  /** Monotonic milliseconds. */
+  /** Deadline in monotonic milliseconds. */
   dueMs = 0
-  /** The whole command as it is sent. */
+  /** The complete command as it is sent. */
   wire = ''
   readonly #timeouts: CommandTimeouts
 
@@ -112,7 +112,7 @@ class ScriptCommand extends Command {
     this.#timeouts.add(this, ms)
   }
 
-  /** Called once, with the answer. A command that fails instead stays until the timer finds it settled. */
+  /** Called once, with the reply. A command that fails instead stays until the timer finds it settled. */
   override transformReply(result: Buffer | Buffer[]): ReturnType<Command['transformReply']> {
     this.#timeouts.settle(this)
     return super.transformReply(result)
@@ -125,12 +125,15 @@ function rethrow(error: unknown): never {
 
 const GIVEN_UP = 'the caller gave up before the command was sent'
 
-/** `refuse` turns what a call fails with into what its caller is told; it throws. Default: unchanged. */
+/**
+ * Returns a link on a connected client. `refuse` gets the error of a call and throws the error for the caller. Default:
+ * rethrows it.
+ */
 export function createLink(client: Redis, listeners: Listeners, refuse = rethrow): Link {
   const channels = new Set<string>()
   const timeouts = new CommandTimeouts()
 
-  // made while the answer to the one before it is on its way, when there is time
+  // created while the reply to the previous command is on its way, when there is time
   let spare = new ScriptCommand(timeouts)
 
   function send({ script, parts, body, wanted }: ScriptCall<unknown>, whole: boolean): Promise<unknown> {
@@ -145,9 +148,9 @@ export function createLink(client: Redis, listeners: Listeners, refuse = rethrow
     return command.promise
   }
 
-  /** ASKING covers the next command of the connection alone, so both are written in one go. */
+  /** ASKING applies only to the next command of the connection, so both are written together. */
   function sendAsking(call: ScriptCall<unknown>, whole: boolean): Promise<unknown> {
-    // its failure is the failure of the command behind it
+    // if it fails, the command behind it fails too
     void client.asking().catch(() => undefined)
     return send(call, whole)
   }
@@ -157,25 +160,25 @@ export function createLink(client: Redis, listeners: Listeners, refuse = rethrow
     channels.clear()
     listeners.gap()
   }
-  let stands = client.status === 'ready'
-  client.on('ready', () => void (stands = true))
+  let established = client.status === 'ready'
+  client.on('ready', () => void (established = true))
   client.on('close', () => {
     drop()
-    // every failed attempt to connect closes something too
-    if (stands) listeners.lost?.()
-    stands = false
+    // failed attempts to connect emit `close` too
+    if (established) listeners.lost?.()
+    established = false
   })
-  // a slot left this server, and the subscriptions with it
+  // a slot moved to another server, and its subscriptions ended
   client.on('moved', drop)
   client.on('smessage', (channel: string, payload: string) => listeners.message(channel, payload))
 
   return {
     client,
     run(call, asking = false) {
-      const once = asking ? sendAsking : send
-      return once(call, false).then(call.read, (error: unknown) => {
-        // the script did not run: the server is new, restarted, or flushed its scripts
-        return isReply(error, 'NOSCRIPT') ? once(call, true).then(call.read, refuse) : refuse(error)
+      const attempt = asking ? sendAsking : send
+      return attempt(call, false).then(call.read, (error: unknown) => {
+        // the script did not run: the server is new, has restarted, or flushed its scripts
+        return isReply(error, 'NOSCRIPT') ? attempt(call, true).then(call.read, refuse) : refuse(error)
       })
     },
     async subscribe(channel) {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { IngotError } from '../errors/error.ts'
 import { describeTopology, parseRedisUrl } from './redis-url.ts'
 
-test('reads one server with everything', () => {
+test('parses one server with all options', () => {
   expect(parseRedisUrl('rediss://app:s%40cr%3At@cache.example:7000/3?ca=/etc/ca.pem&timeout=250ms')).toEqual({
     kind: 'standalone',
     endpoint: { host: 'cache.example', port: 7000 },
@@ -13,7 +13,7 @@ test('reads one server with everything', () => {
   })
 })
 
-test('reads Sentinels, their master and their own password', () => {
+test('parses Sentinels, the name of the primary and their own password', () => {
   expect(parseRedisUrl('redis+sentinel://:pw@a,b:26380,[::1]/main?db=2&sentinel-password=other')).toEqual({
     kind: 'sentinel',
     sentinels: [
@@ -28,7 +28,7 @@ test('reads Sentinels, their master and their own password', () => {
   })
 })
 
-test('reads a cluster and independent servers', () => {
+test('parses a cluster and independent servers', () => {
   expect(parseRedisUrl('redis+cluster://a,b:7001')).toMatchObject({ kind: 'cluster', seeds: [{}, { port: 7001 }] })
   expect(parseRedisUrl('redlock://a,b,c?tls=true')).toMatchObject({ kind: 'independent', tls: {} })
 })
@@ -54,7 +54,7 @@ test.each([
   expect(() => parseRedisUrl(url)).toThrow(problem)
 })
 
-test('shows no password, neither in a description nor in an error', () => {
+test('neither a description nor an error shows a password', () => {
   expect(describeTopology(parseRedisUrl('redis://u:secret@a'))).not.toContain('secret')
   const thrown = [() => parseRedisUrl('redis://u:secret@a:b'), () => parseRedisUrl('redis://u:sec/secret@a')].map(
     (f) => {

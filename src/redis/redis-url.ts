@@ -1,17 +1,17 @@
 /**
- * Redis URLs. One line of configuration names the shape of the deployment, the addresses, who we are and how TLS is
- * done; everything that cannot be right is one `CONFIG_INVALID` that names the part, and never shows the password.
+ * Parses Redis URLs. A URL has the kind of the deployment, the addresses, the credentials and the TLS settings. An invalid
+ * URL throws `CONFIG_INVALID`, which names the invalid part and never shows the password.
  *
  *   redis://[user[:password]@]host[:6379][/database]               one server
- *   rediss://…                                                     the same, by TLS
- *   redis+sentinel://[user[:password]@]host[:26379],…/master-name  the master that the Sentinels name
- *   redis+cluster://[user[:password]@]host[:6379],…                Redis Cluster, from any of its nodes
+ *   rediss://…                                                     the same with TLS
+ *   redis+sentinel://[user[:password]@]host[:26379],…/master-name  the primary that the Sentinels name
+ *   redis+cluster://[user[:password]@]host[:6379],…                Redis Cluster, found through any of its nodes
  *   redlock://[user[:password]@]host[:6379],…                      independent servers, at least three
  *
- * Query, for all of them: `tls=true` (implied by the files below and by rediss:), `ca`, `cert`, `key` (paths of PEM
- * files), `servername` (the name in the certificate when it differs from the address), `timeout` (of one command,
- * "500ms"; default in client.ts), for Sentinel `db`, `sentinel-user` and `sentinel-password`, and for redlock
- * `max-lease` (the longest lease of any client, "10s"). User names and passwords are percent-encoded.
+ * Query parameters of all URLs: `tls=true` (implied by the files below and by rediss:); `ca`, `cert`, `key` (paths of PEM
+ * files); `servername` (name in the certificate, if it differs from the address); `timeout` (of one command, "500ms";
+ * default in client.ts). For Sentinel: `db`, `sentinel-user`, `sentinel-password`. For redlock: `max-lease` (longest lease
+ * of any client, "10s"). User names and passwords are percent-encoded.
  */
 
 import { IngotError } from '../errors/error.ts'
@@ -27,7 +27,7 @@ export interface Credentials {
   readonly password?: string
 }
 
-/** Paths are read when connecting, so that a renewed certificate needs no new URL. */
+/** Paths of PEM files. They are read at each `connect`, so a renewed certificate needs no new URL. */
 export interface TlsFiles {
   readonly ca?: string
   readonly cert?: string
@@ -221,7 +221,8 @@ function cluster({ endpoints, path, common }: Parts): ClusterTopology {
 
 function independent({ endpoints, path, query, common }: Parts): Independent {
   if (path !== '') throw invalid('redlock:// takes no path')
-  if (endpoints.length < 3) throw invalid('redlock:// needs at least three servers: fewer have no majority to lose')
+  if (endpoints.length < 3)
+    throw invalid('redlock:// needs at least three servers: with fewer, the loss of one is the loss of the majority')
   if (new Set(endpoints.map((e) => `${e.host}:${e.port}`)).size < endpoints.length) {
     throw invalid('redlock:// names a server twice: its vote would count twice')
   }
@@ -229,7 +230,7 @@ function independent({ endpoints, path, query, common }: Parts): Independent {
   return { kind: 'independent', nodes: endpoints, ...(maxLeaseMs === undefined ? {} : { maxLeaseMs }), ...common }
 }
 
-/** Throws `CONFIG_INVALID` that says which part is wrong. */
+/** Returns the topology of a URL. Throws `CONFIG_INVALID`, which names the invalid part. */
 export function parseRedisUrl(url: string): RedisTopology {
   const parts = split(url)
   switch (parts.scheme) {
@@ -251,13 +252,13 @@ function list(endpoints: readonly Endpoint[]): string {
   return endpoints.map((e) => `${e.host}:${e.port}`).join(',')
 }
 
-/** For messages: who is meant, without credentials. */
+/** Returns a description of the servers for messages, without credentials. */
 export function describeTopology(topology: RedisTopology): string {
   switch (topology.kind) {
     case 'standalone':
       return `Redis at ${list([topology.endpoint])}`
     case 'sentinel':
-      return `Redis master "${topology.masterName}" of the Sentinels ${list(topology.sentinels)}`
+      return `Redis primary "${topology.masterName}" of the Sentinels ${list(topology.sentinels)}`
     case 'cluster':
       return `Redis Cluster at ${list(topology.seeds)}`
     case 'independent':

@@ -1,8 +1,8 @@
-/** Lua scripts as files, known to the server by the digest of their text. */
+/** Lua scripts in files. The server identifies a script by the digest of its text. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** One string of the protocol. */
+/** Returns one bulk string of the protocol. */
 export function bulk(text: string): string {
   return `$${Buffer.byteLength(text)}\r\n${text}\r\n`
 }
@@ -10,15 +10,15 @@ export function bulk(text: string): string {
 export interface Script {
   readonly name: string
   readonly text: string
-  /** What EVALSHA calls it. */
+  /** SHA-1 of the text, for EVALSHA. */
   readonly sha: string
-  /** How a call begins on the wire that names the script by its digest: EVALSHA. */
+  /** Start of a call by digest (EVALSHA), encoded. */
   readonly known: string
-  /** How a call begins that brings the script along: EVAL. */
+  /** Start of a call with the text (EVAL), encoded. */
   readonly whole: string
 }
 
-/** Reads `name.lua` beside the module at `base`. Throws when the file is missing, which only a broken build can cause. */
+/** Reads `name.lua` next to the module at `base`. Throws if the file is missing, which only a broken build can cause. */
 export function loadScript(name: string, base: string): Script {
   return scriptOf(name, readFileSync(new URL(`./${name}.lua`, base), 'utf8'))
 }
@@ -28,7 +28,7 @@ export function scriptOf(name: string, text: string): Script {
   return { name, text, sha, known: bulk('EVALSHA') + bulk(sha), whole: bulk('EVAL') + bulk(text) }
 }
 
-/** What a call brings besides its script, made the plain way. */
+/** Encodes the keys and arguments of a call. */
 export function scriptBody(keys: readonly [string, ...string[]], args: readonly string[]) {
   const parts = [String(keys.length), ...keys, ...args]
   return { key: keys[0], body: parts.map(bulk).join(''), parts: parts.length }

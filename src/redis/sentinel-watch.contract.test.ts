@@ -1,6 +1,6 @@
 /**
- * What the watch makes of an announcement. A plain server announces here, for Sentinel takes no orders to; with real
- * ones: sentinel-watch.process.test.ts.
+ * Tests the reaction of the watch to announcements. A normal Redis server publishes them here, because a Sentinel cannot be
+ * made to. sentinel-watch.process.test.ts tests with real Sentinels.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
@@ -17,7 +17,7 @@ import { createSentinelWatch } from './sentinel-watch.ts'
 
 const HOST = '127.0.0.1'
 const WAIT = { timeout: 10_000, interval: 50 }
-/** For what must not happen. */
+/** Wait before a test asserts that nothing happened. */
 const A_WHILE_MS = 300
 
 let scope = createScope()
@@ -34,23 +34,23 @@ async function clientOf(port: number): Promise<Redis> {
   return client
 }
 
-interface Stage {
+interface Fixture {
   readonly servers: RedisServers
-  /** The server that the watched client is connected to, whatever is announced. */
+  /** Port of the server to which the watched client connects, regardless of announcements. */
   readonly at: number
-  /** The server that announces. */
+  /** Port of the server that publishes announcements. */
   readonly by: number
   readonly client: Redis
   readonly clock: FakeClock
   readonly warnings: string[]
-  /** How often the client lost its connection. */
+  /** Number of connections that the client lost. */
   readonly closes: () => number
   readonly start: () => void
-  /** Says it once somebody listens. */
+  /** Publishes the messages when there is a subscriber. */
   readonly announce: (...messages: readonly string[]) => Promise<void>
 }
 
-async function stage(skip: (reason: string) => never): Promise<Stage> {
+async function stage(skip: (reason: string) => never): Promise<Fixture> {
   const servers = present(await startIndependent(2), skip)
   scope.defer(async () => servers[Symbol.asyncDispose]())
   const [at = 0, by = 0] = servers.ports
@@ -88,7 +88,7 @@ async function stage(skip: (reason: string) => never): Promise<Stage> {
   }
 }
 
-test('a client that is connected to the announced primary is left alone, by whatever name it is called', async ({
+test('a client that is connected to the announced primary is not disconnected, whatever the name of the primary', async ({
   skip,
 }) => {
   const { start, announce, at, by, closes } = await stage(skip)
@@ -105,13 +105,13 @@ test('a client that is connected to the announced primary is left alone, by what
 test.for([
   ['at another port', HOST, 1],
   ['at another address', '127.0.0.2', 0],
-  ['whose name nobody knows', 'nobody.invalid', 0],
+  ['with an unknown name', 'nobody.invalid', 0],
 ] as const)(
   'a primary %s has the client reconnect once, however many announce it',
   async ([, host, offset], { skip }) => {
     const { start, announce, at, client, clock, closes } = await stage(skip)
     start()
-    client.once('close', () => clock.block(10_001)) // nothing is announced any more when it is back
+    client.once('close', () => clock.block(10_001)) // the announcement is no longer recent when it is back
     const message = `m ${HOST} ${at} ${host} ${at + offset}`
     await announce(message, message, message)
     await vi.waitFor(() => expect(closes()).toBe(1), WAIT)
@@ -121,7 +121,7 @@ test.for([
   },
 )
 
-test('a client that is led to the old primary again is not left there, while the announcement is recent', async ({
+test('a client that connects to the old primary again is disconnected while the announcement is recent', async ({
   skip,
 }) => {
   const { start, announce, at, by, client, clock, closes } = await stage(skip)
@@ -136,7 +136,7 @@ test('a client that is led to the old primary again is not left there, while the
   expect(closes()).toBe(before)
 })
 
-test('a Sentinel that is down at the start, or goes down later, is heard whenever it is up', async ({ skip }) => {
+test('a Sentinel that was down is subscribed to when it is up again', async ({ skip }) => {
   const { servers, start, announce, at, by, closes } = await stage(skip)
   await servers.signal(by, 'KILL')
   start()
@@ -149,7 +149,7 @@ test('a Sentinel that is down at the start, or goes down later, is heard wheneve
   await vi.waitFor(() => expect(closes()).toBeGreaterThan(0), WAIT)
 })
 
-test('Sentinels are heard over TLS by a user with only the right to subscribe', async ({ skip }) => {
+test('announcements arrive over TLS for a user with only the right to subscribe', async ({ skip }) => {
   using certificates = createCertificates()
   const files = ['ca.pem', 'server.pem', 'server.key', 'client.pem', 'client.key']
   const config = [
@@ -184,7 +184,7 @@ test('Sentinels are heard over TLS by a user with only the right to subscribe', 
   await vi.waitFor(async () => expect(await servers.cli(port, 'publish', '+switch-master', 'm')).toBe('1'), WAIT)
 })
 
-test('a Sentinel that refuses the subscription is logged, and asked again after five seconds', async ({ skip }) => {
+test('a refused subscription is logged and retried after five seconds', async ({ skip }) => {
   const { servers, start, announce, by, clock, warnings } = await stage(skip)
   await servers.cli(by, 'acl', 'setuser', 'default', '-subscribe')
   start()

@@ -1,4 +1,4 @@
-/** Failovers and absences of real Sentinels, seen from a connection. */
+/** Tests a connection during failovers and outages of real Sentinels. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
@@ -34,9 +34,9 @@ async function serve(skip: (reason: string) => never): Promise<readonly [RedisSe
 }
 
 interface Seen {
-  /** The port of the server that answers commands; undefined while none does. */
+  /** Port of the server that replies to commands; undefined while none does. */
   readonly where: () => Promise<number | undefined>
-  /** How often the connection was lost. */
+  /** Number of lost connections. */
   readonly losses: () => number
 }
 
@@ -54,7 +54,7 @@ async function connect(topology: Sentinel): Promise<Seen> {
   return { where: () => connection.run(call).catch(() => undefined), losses: () => losses }
 }
 
-/** When each Sentinel announced a primary, in milliseconds. */
+/** Times at which the Sentinels announced a primary, in milliseconds. */
 async function announcements(topology: Sentinel): Promise<readonly number[]> {
   const heard: number[] = []
   for (const announcer of await createAnnouncers(topology, DEFAULT_SETTINGS)) {
@@ -77,7 +77,7 @@ async function until(what: string, check: () => boolean | Promise<boolean>): Pro
 const failover = (servers: RedisServers, { sentinels, masterName }: Sentinel): Promise<string> =>
   servers.cli(sentinels[0]?.port ?? 0, 'sentinel', 'failover', masterName)
 
-test('a planned failover that closes no connection is noticed when it is announced', async ({ skip }) => {
+test('the client notices a planned failover, which closes no connection, at its announcement', async ({ skip }) => {
   const [servers, topology] = await serve(skip)
   const { where, losses } = await connect(topology)
   const heard = await announcements(topology)
@@ -89,7 +89,7 @@ test('a planned failover that closes no connection is noticed when it is announc
   expect(delayMs).toBeLessThan(2_000)
   if (!(await servers.cli(old, 'role')).startsWith('master'))
     throw new Error('inconclusive: the old primary was demoted')
-  // the other Sentinels say the same
+  // the other Sentinels announce the same
   await until('every announcement', () => heard.length >= topology.sentinels.length)
   await sleep(500)
   expect(losses()).toBe(1)
@@ -97,7 +97,7 @@ test('a planned failover that closes no connection is noticed when it is announc
   reportFault({ fault: 'planned failover that closes no connection', on: 'redis, Sentinel', seen })
 })
 
-/** Has the old primary's clients go to the successor as soon as the Sentinel in charge names it, which announces it later. */
+/** Disconnects the clients of the old primary when the leading Sentinel names the successor, before it announces it. */
 async function handOver(servers: RedisServers, { sentinels, masterName }: Sentinel, old: number): Promise<number> {
   const named = `redis-cli -p ${sentinels[0]?.port} sentinel get-master-addr-by-name ${masterName} | tail -n 1`
   const lines = [
@@ -109,7 +109,7 @@ async function handOver(servers: RedisServers, { sentinels, masterName }: Sentin
   return Number(await servers.exec('sh', '-c', lines.join('\n')))
 }
 
-test('a client that found the successor by itself is not disconnected when it is announced', async ({ skip }) => {
+test('a client that has found the successor by itself is not disconnected at the announcement', async ({ skip }) => {
   const [servers, topology] = await serve(skip)
   const { where, losses } = await connect(topology)
   const heard = await announcements(topology)
@@ -124,7 +124,7 @@ test('a client that found the successor by itself is not disconnected when it is
   expect(losses()).toBe(before)
 })
 
-test('a client that is querying the Sentinels is not told to reconnect, because ioredis would then end it', async ({
+test('a client that is querying the Sentinels is not reconnected, because ioredis would then end it', async ({
   skip,
 }) => {
   const [, topology] = await serve(skip)
@@ -140,7 +140,7 @@ test('a client that is querying the Sentinels is not told to reconnect, because 
   const seen: string[] = []
   for (const name of ['connecting', 'ready', 'end']) client.on(name, () => seen.push(name))
   client.once('connecting', () => {
-    // no Sentinel could be had to say it just then
+    // a Sentinel cannot be made to announce at that moment
     announcers[0]?.emit('message', '+switch-master', `${topology.masterName} 127.0.0.1 1 127.0.0.1 2`)
     clock.block(10_001)
   })
@@ -149,7 +149,7 @@ test('a client that is querying the Sentinels is not told to reconnect, because 
   expect(seen).toEqual(['connecting', 'ready'])
 })
 
-/** Holds a connection until its standard input ends, and then must end by itself. */
+/** Program that holds a connection until its standard input ends. Then it must end by itself. */
 const PROGRAM = `
 const [deployment, topology] = process.argv.slice(1)
 const { createRedisConnection } = await import(deployment)
@@ -162,9 +162,7 @@ for await (const _ of process.stdin);
 await connection[Symbol.asyncDispose]()
 `
 
-test('nothing is written to stderr while Sentinels are away, and nothing is left open after the end', async ({
-  skip,
-}) => {
+test('unavailable Sentinels cause no output on stderr, and nothing is left open at the end', async ({ skip }) => {
   const [servers, { sentinels }] = await serve(skip)
   const modules = ['./deployment.ts', './redis-url.ts'].map((path) => new URL(path, import.meta.url).href)
   const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', PROGRAM]

@@ -1,4 +1,4 @@
-/** One Redis server, or the one that the Sentinels call master: a single line either way. */
+/** A connection to one Redis server, or to the primary that the Sentinels name. */
 import type { Redis } from 'ioredis'
 import { systemClock } from '../std/clock.ts'
 import {
@@ -37,7 +37,7 @@ class SingleConnection implements RedisConnection {
   async connect(signal: AbortSignal): Promise<void> {
     const client = await this.#create()
     const watch = await this.#createWatch(client)
-    // ioredis throws errors that nobody listens to; what matters of them is in `close` and in the commands
+    // without a listener, ioredis throws errors; `close` and failed commands report those that matter
     client.on('error', (error: Error) => this.#deps.log.debug({ err: error }, 'redis connection error'))
     await connectClient(client, this.description, signal)
     try {
@@ -88,7 +88,7 @@ class SingleConnection implements RedisConnection {
 
   renew(): void {
     const client = this.#link?.client
-    // one that is connecting asks for the address by itself
+    // a client that is connecting resolves the address anyway
     if (client?.status === 'ready') client.disconnect(true)
   }
 
@@ -107,7 +107,7 @@ class SingleConnection implements RedisConnection {
   }
 }
 
-/** Not connected yet. */
+/** Returns a connection, not connected yet. */
 export function createSingleConnection(
   topology: Standalone | Sentinel,
   settings: ClientSettings,

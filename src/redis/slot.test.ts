@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { slotOf } from './slot.ts'
 
-// CLUSTER KEYSLOT of Redis 8 said so
+// results of CLUSTER KEYSLOT in Redis 8
 test.each([
   ['123456789', 12739],
   ['foo', 12182],

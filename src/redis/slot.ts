@@ -1,9 +1,9 @@
-/** Which of the 16,384 slots of Redis Cluster a key belongs to. Source: the Redis Cluster specification, appendix A. */
+/** Computes the slot of a key, one of 16,384. Source: the Redis Cluster specification, appendix A. */
 
 const SLOTS = 16_384
 const POLYNOMIAL = 0x1021
 
-/** CRC-16/XMODEM. */
+/** Returns the CRC-16/XMODEM. */
 function crc16(text: string): number {
   let crc = 0
   for (const byte of Buffer.from(text)) {
@@ -13,7 +13,7 @@ function crc16(text: string): number {
   return crc & 0xffff
 }
 
-/** The part in the first braces when there is one and it is not empty, else the whole key. */
+/** Returns the part in the first braces if it is not empty, otherwise the complete key. */
 export function slotOf(key: string): number {
   const tag = /\{([^}]+)\}/.exec(key)
   const first = key.indexOf('{')

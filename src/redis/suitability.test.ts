@@ -17,7 +17,7 @@ function judge(kind: RedisTopology['kind'], fields: Readonly<Record<string, stri
   return judgeServer(`# Server\r\n${info.join('')}`, kind, purpose)
 }
 
-test('a server that is set up for locks is accepted without warnings', () => {
+test('a server with settings for locks is accepted without warnings', () => {
   for (const kind of ['standalone', 'sentinel', 'independent'] as const) {
     expect(judge(kind)).toEqual({ refusals: [], warnings: [] })
   }
@@ -29,7 +29,7 @@ test.each([
   ['a replica', 'standalone', { role: 'slave' }, 'a primary is needed'],
   ['eviction under a memory limit', 'standalone', { maxmemory: '1', maxmemory_policy: 'volatile-lru' }, 'evict'],
   ['a cluster node by itself', 'standalone', { cluster_enabled: '1' }, 'redis+cluster://'],
-  ['a single server as a cluster', 'cluster', {}, 'no cluster'],
+  ['a single server as a cluster', 'cluster', {}, 'not part of a cluster'],
 ] as const)('%s is refused', (_, kind, fields, reason) => {
   expect(judge(kind, fields).refusals.join()).toContain(reason)
 })
@@ -43,7 +43,7 @@ test.each([
   expect(warnings.join()).toContain(reason)
 })
 
-test('a primary that may write without its replicas is a warning', () => {
+test('a primary that accepts writes without replicas causes a warning', () => {
   const { min_slaves_good_slaves: _, ...without } = GOOD
   const info = Object.entries(without).map(([name, value]) => `${name}:${value}\r\n`)
   expect(judgeServer(info.join(''), 'sentinel').warnings.join()).toContain('min-replicas-to-write')

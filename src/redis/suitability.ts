@@ -1,7 +1,7 @@
 /**
- * Whether a server may keep locks, or a cache, judged by what it says of itself (INFO). A setting that would lose a lock
- * in ordinary service refuses the start; one that only widens what a failover may lose is a warning. What a cache keeps
- * may be lost at any time; a server for one should make room by itself.
+ * Decides from INFO whether a server is suitable for locks or for a cache. A setting that loses locks in normal operation is
+ * a refusal. A setting that only increases the losses of a failover is a warning. A cache may lose data at any time, but
+ * its server should evict keys by itself.
  */
 import type { RedisTopology } from './redis-url.ts'
 import { type InfoFields, parseInfo } from './topology/info.ts'
@@ -11,7 +11,7 @@ export interface Judgement {
   readonly warnings: readonly string[]
 }
 
-/** What the server is for. */
+/** Purpose of the server. */
 export type Purpose = 'locks' | 'cache'
 
 type Rule = (facts: InfoFields, kind: RedisTopology['kind']) => string | undefined
@@ -28,7 +28,9 @@ const REFUSE: readonly Rule[] = [
   (facts, kind) => {
     const clustered = facts.get('cluster_enabled') === '1'
     if (clustered === (kind === 'cluster')) return undefined
-    return clustered ? 'it is part of a cluster: use redis+cluster://' : 'it is no cluster: use another scheme'
+    return clustered
+      ? 'it is part of a cluster: use redis+cluster://'
+      : 'it is not part of a cluster: use another scheme'
   },
 ]
 
@@ -40,10 +42,10 @@ const REFUSE_LOCKS: Rule = (facts) => {
 
 const WARN_CACHE: Rule = (facts) => {
   if ((facts.get('maxmemory') ?? '0') === '0') {
-    return 'maxmemory is 0: the cache grows by every item that is met within INGOT_CACHE_TTL'
+    return 'maxmemory is 0: the cache grows with every item within INGOT_CACHE_TTL'
   }
   return (facts.get('maxmemory_policy') ?? 'noeviction') === 'noeviction'
-    ? 'maxmemory-policy is noeviction: once full it takes no more; set allkeys-lru'
+    ? 'maxmemory-policy is noeviction: once full, it stores no more keys; set allkeys-lru'
     : undefined
 }
 
@@ -57,7 +59,7 @@ const WARN_LOCKS: readonly Rule[] = [
   (facts, kind) =>
     (kind !== 'sentinel' && kind !== 'cluster') || facts.has('min_slaves_good_slaves')
       ? undefined
-      : 'min-replicas-to-write is 0: a primary cut off from its replicas goes on granting locks that its successor forgets',
+      : 'min-replicas-to-write is 0: an isolated primary goes on granting locks that its successor does not know',
   (facts, kind) =>
     kind === 'independent' && facts.get('aof_enabled') !== '1'
       ? 'appendonly is off: after each start its votes do not count until the longest lease has ended'
@@ -69,6 +71,7 @@ const RULES: Readonly<Record<Purpose, { readonly refuse: readonly Rule[]; readon
   cache: { refuse: REFUSE, warn: [WARN_CACHE] },
 }
 
+/** Returns the reasons to refuse the server and the warnings, from the reply to INFO. Default purpose: locks. */
 export function judgeServer(info: string, kind: RedisTopology['kind'], purpose: Purpose = 'locks'): Judgement {
   const facts = parseInfo(info)
   const apply = (rules: readonly Rule[]): string[] => rules.flatMap((rule) => rule(facts, kind) ?? [])
