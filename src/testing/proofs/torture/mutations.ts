@@ -89,6 +89,8 @@ const MUTANTS: readonly Mutant[] = [
     store: 'http',
     failpoints: ['lock/answer-before-save'],
     faults: ['store-kill'],
+    // slow enough that acknowledged saves are still under way when the store is killed
+    latencyMs: 300,
     breaks: 'nothing-lost',
   },
   {
