@@ -10,6 +10,8 @@ export interface Kubectl {
   readonly run: Program
   /** Reads JSON and checks it against the schema. Members that the schema does not name are removed. */
   read<T extends TSchema>(schema: T, args: readonly string[], options: CallOptions): Promise<Static<T>>
+  /** Creates or changes objects. */
+  apply(objects: readonly object[], options: CallOptions): Promise<void>
   /** Runs a command in a container; `at` is `POD` or `POD/CONTAINER`. Resolves with its standard output. */
   exec(at: string, command: readonly string[], options: CallOptions): Promise<string>
   /** Forwards a free port of this machine to a port of a pod or Service, until it is disposed of. */
@@ -44,6 +46,10 @@ export function createKubectl(context: string, namespace: string): Kubectl {
       throw new Error(
         `"kubectl ${args.join(' ')}" returned an unexpected object: ${error?.instancePath} ${error?.message}`,
       )
+    },
+    async apply(objects, options) {
+      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
+      await run(['apply', '--filename', '-'], { ...options, input })
     },
     exec(at, command, options) {
       const [pod = '', container] = at.split('/')

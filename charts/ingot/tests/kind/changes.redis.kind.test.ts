@@ -1,9 +1,10 @@
 /**
- * Redis under Sentinels while it is changed: passwords in the Secret, and fewer servers and Sentinels. Needs what
- * redis.kind.test.ts needs. What was measured is in out/chart-kind/redis-changes.json.
+ * Changes of Redis under Sentinel: passwords in the Secret, and fewer servers and Sentinels. Needs what
+ * redis.kind.test.ts needs. The figures are written to out/chart-kind/redis-changes.json.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { parseSentinelFields } from '../../../../src/redis/topology/sentinel-replies.ts'
 import {
   deletePod,
   eventually,
@@ -12,15 +13,15 @@ import {
   kubectl,
   podsOf,
   signal,
-  theMaster,
+  thePrimary,
   upgrade,
   type Values,
 } from './cluster.ts'
-import { allAgree, keepFigures, release, suffer } from './faults.ts'
+import { isSentinelHealthy, keepFigures, measureFault, release } from './faults.ts'
 
 keepFigures('redis-changes')
 
-/** What the servers and Sentinels accept after a change of the Secret: the new password, and the one before. */
+/** Resolves with the reply of a server or Sentinel to PING with this password. */
 const loginOf = (pod: string, user: string, password: string): Promise<string> => {
   const port = pod.includes('sentinel') ? '$SENTINEL_PORT' : '$REDIS_PORT'
   return inPod(pod, `call_cli ${user} ${password} localhost ${port} PING`)
@@ -31,19 +32,19 @@ describe('a password that is changed in the Secret', () => {
   const USERS = { ingot: 'password', admin: 'admin-password', replication: 'replication-password' } as const
   const allPods = async (): Promise<string[]> => [...(await podsOf('redis')), ...(await podsOf('sentinel'))]
 
-  test('is taken over while every pod is restarted: nothing is lost, and clients with the old one go on', async () => {
+  test('is adopted while every pod restarts: no write is lost, and the old password still works', async () => {
     const secret = 'secret/ingot-redis'
     const encoded = await kubectl(['get', secret, '--output=jsonpath={.data.password}'])
     const old = Buffer.from(encoded, 'base64').toString()
     const keys = [...Object.values(USERS), 'sentinel-password']
     const stringData = Object.fromEntries(keys.map((key) => [key, `new${key.replaceAll('-', '')}0123456789`]))
     await kubectl(['patch', secret, '--type=merge', `--patch=${JSON.stringify({ stringData })}`])
-    const { failed, sent } = await suffer('sentinel', 'all passwords changed, all pods restarted', async () => {
+    const { failed, sent } = await measureFault('sentinel', 'all passwords changed, all pods restarted', async () => {
       await kubectl(['rollout', 'restart', 'statefulset/ingot-redis', 'statefulset/ingot-sentinel'])
       await everythingReady(560)
     })
     expect(failed).toBeLessThan(sent)
-    await eventually('all agree', 60, () => allAgree())
+    await eventually('Redis is healthy', 60, () => isSentinelHealthy())
     for (const pod of await allPods()) {
       expect(await loginOf(pod, 'ingot', stringData['password'] ?? ''), pod).toBe('PONG')
       expect(await loginOf(pod, 'ingot', old), pod).toBe('PONG')
@@ -51,56 +52,56 @@ describe('a password that is changed in the Secret', () => {
     }
   }, 900_000)
 
-  test('is taken over without any restart, and a hand-over works', async () => {
+  test('is adopted without a restart, and a hand-over works', async () => {
     const changed = 'newest0123456789'
     const patch = { stringData: { 'admin-password': changed, 'replication-password': changed } }
     await kubectl(['patch', 'secret/ingot-redis', '--type=merge', `--patch=${JSON.stringify(patch)}`])
     const accepted = async (): Promise<boolean> => {
-      const answers = await Promise.all((await allPods()).map((pod) => loginOf(pod, 'admin', changed)))
-      return answers.every((answer) => answer === 'PONG')
+      const replies = await Promise.all((await allPods()).map((pod) => loginOf(pod, 'admin', changed)))
+      return replies.every((reply) => reply === 'PONG')
     }
     await eventually('every pod has read the Secret', 180, accepted)
-    const master = await theMaster()
-    await suffer('sentinel', 'graceful delete after a change', () => deletePod(master, 'gracefully'))
-    expect(await theMaster()).not.toBe(master)
-    await eventually('all agree', 60, () => allAgree())
+    const primary = await thePrimary()
+    await measureFault('sentinel', 'graceful delete after a change', () => deletePod(primary, 'gracefully'))
+    expect(await thePrimary()).not.toBe(primary)
+    await eventually('Redis is healthy', 60, () => isSentinelHealthy())
   })
 })
 
-describe('five that become three', () => {
+describe('a set of five that becomes three', () => {
   const five: Values = { 'redis.sentinel.replicas': 5, 'redis.replicas': 5, 'redis.sentinel.hardAntiAffinity': false }
   release('sentinel', five)
 
-  /** What a Sentinel counts: other Sentinels and replicas, dead ones included. */
+  /** Resolves with the numbers of other Sentinels and of replicas that a Sentinel knows, dead ones included. */
   const countedBy = async (pod: string): Promise<string> => {
-    const text = await inPod(pod, 'sentinel_at localhost SENTINEL MASTER "$MASTER_NAME"')
-    return ['num-other-sentinels', 'num-slaves']
-      .map((name) => new RegExp(`^${name}\\n(\\d+)$`, 'm').exec(text)?.[1])
-      .join(' ')
+    const fields = parseSentinelFields(await inPod(pod, 'sentinel_at localhost SENTINEL MASTER "$MASTER_NAME"'))
+    return ['num-other-sentinels', 'num-slaves'].map((name) => fields.get(name)).join(' ')
   }
 
-  test('the set gets smaller under writes, and no Sentinel counts who is gone', async () => {
-    await eventually('all five agree', 120, () => allAgree(5))
-    await suffer('sentinel', 'from five to three', async () => {
+  test('the set shrinks while the writer writes, and no Sentinel knows the removed ones', async () => {
+    await eventually('Redis with five servers is healthy', 120, () => isSentinelHealthy(5))
+    await measureFault('sentinel', 'from five to three', async () => {
       await upgrade({ 'redis.mode': 'sentinel', ...five, 'redis.sentinel.replicas': 3, 'redis.replicas': 3 })
       await everythingReady(560)
     })
-    await eventually('three agree', 120, () => allAgree())
+    await eventually('Redis with three servers is healthy', 120, () => isSentinelHealthy())
     const counts = async (): Promise<string[]> => Promise.all((await podsOf('sentinel')).map(countedBy))
-    await eventually('the others are forgotten', 120, async () => (await counts()).every((count) => count === '2 2'))
+    await eventually('the removed ones are forgotten', 120, async () =>
+      (await counts()).every((count) => count === '2 2'),
+    )
   }, 900_000)
 
-  test('it fails over with one Sentinel less', async () => {
-    const master = await theMaster()
+  test('it fails over while one Sentinel is frozen', async () => {
+    const primary = await thePrimary()
     const [sentinel = ''] = await podsOf('sentinel')
-    await suffer('sentinel, from five to three', 'a Sentinel and the master frozen', async () => {
+    await measureFault('sentinel, from five to three', 'a Sentinel and the primary frozen', async () => {
       await signal(sentinel, 'STOP')
-      await signal(master, 'STOP')
+      await signal(primary, 'STOP')
       await sleep(20_000)
-      await signal(master, 'CONT')
+      await signal(primary, 'CONT')
       await signal(sentinel, 'CONT')
     })
-    await eventually('all agree', 60, () => allAgree())
-    expect(await theMaster()).not.toBe(master)
+    await eventually('Redis is healthy', 60, () => isSentinelHealthy())
+    expect(await thePrimary()).not.toBe(primary)
   })
 })

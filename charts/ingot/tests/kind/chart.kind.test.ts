@@ -1,10 +1,14 @@
-/** The chart as its users meet it: dry run, install, `helm test`, upgrade, and what a stranger's pod can reach. */
+/** The chart as its users use it: dry run, install, `helm test`, upgrade, and what pods outside the release can reach. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createNamespace, kindCluster, need, provideImage, reachAsStranger, reachFrom, run } from './machine.ts'
+import type { Kubectl } from '../../../../src/kube/kubectl.ts'
+import { ROOT } from '../../../../src/std/checkout.ts'
+import { createProgram } from '../../../../src/std/run-program.ts'
+import { CHART } from '../helm.ts'
+import { connectKind, createNamespace, provideImage, reachFrom, reachFromOutside, within } from './machine.ts'
 
 const NAMESPACE = 'ingot-chart-test'
 const OTHER = 'ingot-chart-test-other'
-/** Everything that the chart can bring along, small. */
+/** All optional components of the chart, with few replicas. */
 const VALUES = {
   service: { replicas: 2 },
   store: { mode: 'http' },
@@ -13,34 +17,39 @@ const VALUES = {
   redis: { mode: 'standalone' },
 }
 
-const cleanUp = new DisposableStack()
+const cleanUp = new AsyncDisposableStack()
+const helm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH')
+const node = createProgram(process.execPath, 'install Node')
 let values: object = {}
+let kubectl: Kubectl
+let kubectlOfOther: Kubectl
 
-function helmApply(changes: object = {}): void {
-  const args = ['upgrade', '--install', 'ingot', 'charts/ingot', '-n', NAMESPACE, '--values', '-', '--wait']
-  need('helm', [...args, '--timeout', '4m'], JSON.stringify({ ...values, ...changes }), 260)
+async function helmApply(changes: object = {}): Promise<void> {
+  const args = ['upgrade', '--install', 'ingot', CHART, '-n', NAMESPACE, '--values', '-', '--wait']
+  const input = JSON.stringify({ ...values, ...changes })
+  await helm([...args, '--timeout', '4m', '--kube-context', kubectl.context], { ...within(260), input })
 }
 
-const jsonPath = (object: string, path: string): string =>
-  need('kubectl', ['get', '-n', NAMESPACE, object, '-o', `jsonpath={${path}}`])
+const jsonPath = (object: string, path: string): Promise<string> =>
+  kubectl.run(['get', object, '-o', `jsonpath={${path}}`], within())
 
-beforeAll(() => {
-  kindCluster()
-  const image = provideImage()
-  values = { ...VALUES, image }
-  for (const name of [NAMESPACE, OTHER]) cleanUp.use(createNamespace(name))
-  helmApply()
+beforeAll(async () => {
+  const kubectlFor = await connectKind()
+  kubectl = kubectlFor(NAMESPACE)
+  kubectlOfOther = kubectlFor(OTHER)
+  values = { ...VALUES, image: await provideImage(kubectl) }
+  for (const one of [kubectl, kubectlOfOther]) cleanUp.use(await createNamespace(one))
+  await helmApply()
+}, 1_300_000)
+
+afterAll(() => cleanUp.disposeAsync())
+
+test('the API server accepts every set of values, and the plain manifests', async () => {
+  await expect(node([`${ROOT}/tools/dry-run-chart.mjs`], within(200))).resolves.toBeDefined()
 })
 
-afterAll(() => cleanUp.dispose())
-
-test('the API server takes every set of values, and the plain manifests', () => {
-  const { status, out, err } = run('node', ['tools/dry-run-chart.mjs'], '', 200)
-  expect([status, err], out).toEqual([0, ''])
-})
-
-test('helm test posts an item, reads it back and finds one master', () => {
-  const out = need('helm', ['test', 'ingot', '-n', NAMESPACE, '--logs', '--timeout', '3m'], '', 200)
+test('helm test posts an item, reads it back and finds one primary', async () => {
+  const out = await helm(['test', 'ingot', '-n', NAMESPACE, '--logs', '--timeout', '3m'], within(200))
   for (const line of ['a new item is created', 'the same item is a duplicate', 'reads back', 'Redis has one master']) {
     expect(out).toContain(`ok: ${line}`.replace('ok: reads', 'reads'))
   }
@@ -54,35 +63,36 @@ describe('the network', () => {
     at('ingot-legacy', 9_090),
   ]
 
-  test('lets the service reach what it stands on', () => {
-    expect(reachFrom(NAMESPACE, 'deployment/ingot', inner)).toEqual(['open', 'open', 'open'])
+  test('lets the service reach its store, Redis and the external store', async () => {
+    expect(await reachFrom(kubectl, 'deployment/ingot', inner)).toEqual(['open', 'open', 'open'])
   })
 
   test.each([
-    ['of the same namespace', NAMESPACE],
-    ['of another namespace', OTHER],
-  ])('lets a stranger %s reach the service, and nothing behind it', (_whose, namespace) => {
-    const [front, ...behind] = reachAsStranger(namespace, [at('ingot', 80), ...inner])
+    ['of the same namespace', () => kubectl],
+    ['of another namespace', () => kubectlOfOther],
+  ])('lets other pods %s reach the service, and nothing behind it', async (_whose, from) => {
+    const [front, ...behind] = await reachFromOutside(from(), [at('ingot', 80), ...inner])
     expect(front).toBe('open')
     expect(behind).not.toContain('open')
   })
 
-  test('lets Postgres and the legacy backend go nowhere', () => {
-    expect(reachFrom(NAMESPACE, 'deployment/ingot-legacy', [at('ingot', 80), ...inner])).not.toContain('open')
+  test('lets Postgres and the legacy backend connect to nothing', async () => {
+    expect(await reachFrom(kubectl, 'deployment/ingot-legacy', [at('ingot', 80), ...inner])).not.toContain('open')
   })
 })
 
-test('an upgrade keeps token, passwords and the pods that it does not change', () => {
-  const state = (): string[] => [
-    jsonPath('secret/ingot-token', '.data.token'),
-    jsonPath('secret/ingot-postgres', '.data.password'),
-    jsonPath('pod/ingot-postgres-0', '.metadata.uid'),
-    jsonPath('pod/ingot-redis-0', '.metadata.uid'),
-  ]
-  const before = state()
-  const generation = jsonPath('deployment/ingot', '.metadata.generation')
-  helmApply({ service: { ...VALUES.service, config: { maxDepth: 64 } } })
-  expect(state()).toEqual(before)
-  expect(jsonPath('deployment/ingot', '.metadata.generation')).not.toBe(generation)
-  expect(jsonPath('deployment/ingot', '.status.updatedReplicas')).toBe('2')
+test('an upgrade keeps the token, the passwords, and the pods that it does not change', async () => {
+  const state = (): Promise<string[]> =>
+    Promise.all([
+      jsonPath('secret/ingot-token', '.data.token'),
+      jsonPath('secret/ingot-postgres', '.data.password'),
+      jsonPath('pod/ingot-postgres-0', '.metadata.uid'),
+      jsonPath('pod/ingot-redis-0', '.metadata.uid'),
+    ])
+  const before = await state()
+  const generation = await jsonPath('deployment/ingot', '.metadata.generation')
+  await helmApply({ service: { ...VALUES.service, config: { maxDepth: 64 } } })
+  expect(await state()).toEqual(before)
+  expect(await jsonPath('deployment/ingot', '.metadata.generation')).not.toBe(generation)
+  expect(await jsonPath('deployment/ingot', '.status.updatedReplicas')).toBe('2')
 })

@@ -1,43 +1,49 @@
-/** A release on the kind cluster for the tests of Redis: installed, written to, hurt, looked at, and removed. */
-import { execFile } from 'node:child_process'
+/** A release on the kind cluster for the tests of Redis: install, write, break, inspect, remove. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import { kindClusterOf } from '../../../../src/drill/targets/kind/cluster.ts'
+import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
+import { chartShell, readRoles, readSentinelViews } from '../../../../src/drill/targets/kubernetes/redis-view.ts'
+import { createKubectl } from '../../../../src/kube/kubectl.ts'
+import { ofComponent, type Pod, readPods } from '../../../../src/kube/pods.ts'
+import { parseInfo } from '../../../../src/redis/topology/info.ts'
+import { problemsOf, type ServerRole } from '../../../../src/redis/topology/roles.ts'
+import { type CallOptions, createProgram } from '../../../../src/std/run-program.ts'
+import { untilTrue } from '../../../../src/std/until.ts'
 import { CHART, type EnvVar } from '../helm.ts'
 import type { Report, Verdict } from './writer.ts'
 
-const execute = promisify(execFile)
-
 export const NAMESPACE = process.env['KIND_NAMESPACE'] ?? 'ingot-redis-test'
 const RELEASE = 'ingot'
-/** A kind context and no other: the tests delete pods and stop processes. */
 export const CONTEXT = process.env['KIND_CONTEXT'] ?? 'kind-ingot'
-const OURS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': RELEASE }
+const LABELS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': RELEASE }
 
-async function command(program: string, args: readonly string[], seconds: number): Promise<string> {
-  const { stdout } = await execute(program, args, { timeout: seconds * 1_000, maxBuffer: 32 * 2 ** 20 })
-  return stdout.trim()
+// the tests delete pods and stop processes, so they refuse every context that is not of kind
+kindClusterOf(CONTEXT)
+const cluster = createKubectl(CONTEXT, NAMESPACE)
+const runHelm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH', [
+  '--kube-context',
+  CONTEXT,
+  '--namespace',
+  NAMESPACE,
+])
+const docker = createDocker()
+
+const within = (seconds: number): CallOptions => {
+  const timeoutMs = seconds * 1_000
+  return { signal: AbortSignal.timeout(timeoutMs), timeoutMs }
 }
 
-export const kubectl = (args: readonly string[], seconds = 60): Promise<string> =>
-  command('kubectl', ['--context', CONTEXT, '--namespace', NAMESPACE, ...args], seconds)
-
-const helm = (args: readonly string[], seconds = 120): Promise<string> =>
-  command('helm', ['--kube-context', CONTEXT, '--namespace', NAMESPACE, ...args], seconds)
-
-async function apply(manifest: object): Promise<void> {
-  const text = JSON.stringify(manifest)
-  await command('bash', ['-c', `kubectl --context ${CONTEXT} -n ${NAMESPACE} apply -f - <<<"$0"`, text], 60)
+/** Runs kubectl. Resolves with its output, without white space at its ends. */
+export async function kubectl(args: readonly string[], seconds = 60): Promise<string> {
+  return (await cluster.run(args, within(seconds))).trim()
 }
 
-/** Asks once a second until the answer is yes; an error counts as no. */
+const helm = (args: readonly string[], seconds = 120): Promise<string> => runHelm(args, within(seconds))
+
+/** Checks once a second until the condition holds. A check that fails counts as one that does not hold. */
 export async function eventually(what: string, seconds: number, holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + seconds * 1_000
-  while (!(await holds().catch(() => false))) {
-    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`)
-    await sleep(1_000)
-  }
+  await untilTrue(what, holds, { withinMs: seconds * 1_000, everyMs: 1_000 })
 }
 
 // --- the release -----------------------------------------------------------------------------------------------------
@@ -52,11 +58,8 @@ function valueArgs(values: Values): string[] {
 }
 
 export async function prepareNamespace(): Promise<void> {
-  await apply({
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name: NAMESPACE, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
-  })
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
+  await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } }], within(60))
 }
 
 export async function install(values: Values): Promise<void> {
@@ -74,7 +77,7 @@ export async function remove(): Promise<void> {
   await kubectl(['delete', 'pvc,secret', '--all', '--timeout=100s'], 120)
 }
 
-/** All pods that the StatefulSets and Deployments want, ready and up to date. */
+/** Resolves when all pods of the StatefulSets and Deployments are ready and up to date. */
 export async function everythingReady(seconds: number): Promise<void> {
   const names = await kubectl(['get', 'statefulset,deployment', '--output=name'])
   const end = Date.now() + seconds * 1_000
@@ -86,41 +89,71 @@ export async function everythingReady(seconds: number): Promise<void> {
 
 // --- pods ------------------------------------------------------------------------------------------------------------
 
+const podsIn = async (component: string): Promise<readonly Pod[]> =>
+  ofComponent(await readPods(cluster, within(60)), component)
+
+/** Resolves with the names of the component's pods. */
 export async function podsOf(component: string): Promise<string[]> {
-  const names = await kubectl(['get', 'pods', '-l', `app.kubernetes.io/component=${component}`, '--output=name'])
-  return names
-    .split('\n')
-    .filter((name) => name !== '')
-    .map((name) => name.slice('pod/'.length))
+  return (await podsIn(component)).map(({ name }) => name)
 }
 
-/** A command of the pods' own library: files/redis/lib.sh. */
+/** Runs a script with the chart's shell functions (files/redis/lib.sh) in a pod. */
 export async function inPod(pod: string, script: string): Promise<string> {
-  return kubectl(['exec', pod, '--', 'sh', '-c', `. /etc/ingot/redis/lib.sh; ${script}`], 20)
+  return (await chartShell(cluster, pod, script, within(20))).trim()
 }
 
-export async function roleOf(pod: string): Promise<string> {
-  return (await inPod(pod, 'local_cli ROLE')).split('\n')[0] ?? ''
+/** Resolves with the roles of all Redis servers. A server that does not respond is left out. */
+export async function rolesOf(): Promise<readonly ServerRole[]> {
+  return readRoles(cluster, await podsIn('redis'), within(20))
 }
 
-/** The one pod that says of itself that it is master; throws when there is another number of them. */
-export async function theMaster(): Promise<string> {
-  const pods = await podsOf('redis')
-  const roles = await Promise.all(pods.map((pod) => roleOf(pod)))
-  const masters = pods.filter((_, index) => roles[index] === 'master')
-  if (masters[0] === undefined || masters.length > 1) throw new Error(`masters: ${masters.join(', ') || 'none'}`)
-  return masters[0]
+export async function roleOf(pod: string): Promise<ServerRole | undefined> {
+  const [role] = await readRoles(cluster, [{ name: pod }], within(20))
+  return role
 }
 
-const uidOf = (pod: string): Promise<string> => kubectl(['get', 'pod', pod, '--output=jsonpath={.metadata.uid}'])
+/** Resolves with the one pod that is primary. Rejects if there is another number of them. */
+export async function thePrimary(): Promise<string> {
+  const [primary, ...others] = (await rolesOf()).filter(({ role }) => role === 'primary').map(({ pod }) => pod)
+  if (primary === undefined || others.length > 0)
+    throw new Error(`primaries: ${[primary ?? 'none', ...others].join(', ')}`)
+  return primary
+}
 
-/** Waits until a pod of that name is there that is not the one from before. */
+/** Why Redis under Sentinel is not healthy. Empty if it is. */
+export async function sentinelProblems(sentinels: number): Promise<readonly string[]> {
+  const [servers, watchers] = [await podsIn('redis'), await podsIn('sentinel')]
+  const roles = await readRoles(cluster, servers, within(20))
+  const named = await readSentinelViews(cluster, watchers, within(20))
+  const missing = named.length === sentinels ? [] : [`${named.length} of ${sentinels} Sentinels`]
+  return [...missing, ...problemsOf({ mode: 'sentinel', pods: servers.length }, roles, named)]
+}
+
+/** Why Redis Cluster with six servers is not healthy. Empty if it is. */
+export async function clusterProblems(): Promise<readonly string[]> {
+  const servers = await podsIn('redis')
+  const known = await Promise.all(servers.map(({ name }) => inPod(name, 'local_cli CLUSTER INFO')))
+  const strangers = known.map((text) => parseInfo(text).get('cluster_known_nodes')).filter((count) => count !== '6')
+  const roles = await readRoles(cluster, servers, within(20))
+  return [
+    ...strangers.map((count) => `a server knows ${count} servers`),
+    ...problemsOf({ mode: 'cluster', pods: 6 }, roles, []),
+  ]
+}
+
+async function podNamed(name: string): Promise<Pod> {
+  const pod = (await readPods(cluster, within(60))).find((one) => one.name === name)
+  if (pod === undefined) throw new Error(`there is no pod ${name}`)
+  return pod
+}
+
+/** Waits until a pod of that name exists that has another UID. */
 export async function replaced(pod: string, uid: string): Promise<void> {
-  await eventually(`${pod} is a new pod`, 60, async () => (await uidOf(pod)) !== uid)
+  await eventually(`${pod} is a new pod`, 60, async () => (await podNamed(pod)).uid !== uid)
 }
 
 export async function deletePod(pod: string, how: 'gracefully' | 'by force'): Promise<void> {
-  const uid = await uidOf(pod)
+  const { uid } = await podNamed(pod)
   await kubectl(['delete', 'pod', pod, ...(how === 'by force' ? ['--force', '--grace-period=0'] : [])], 120)
   await replaced(pod, uid)
 }
@@ -130,19 +163,18 @@ export async function deleteAll(components: readonly string[]): Promise<void> {
   await kubectl(['delete', 'pods', '-l', selector, '--force', '--grace-period=0'], 120)
 }
 
-/** Sends a signal to the server of a pod from the node, where no preStop hears of it. */
+/** Sends a signal to the server of a pod from its node, so that no preStop hook runs. */
 export async function signal(pod: string, name: 'KILL' | 'STOP' | 'CONT'): Promise<void> {
-  const node = await kubectl(['get', 'pod', pod, '--output=jsonpath={.spec.nodeName}'])
-  const uid = (await uidOf(pod)).replaceAll('-', '.')
-  const find = `for p in /proc/[0-9]*; do grep -q "pod${uid}" $p/cgroup 2>/dev/null || continue
+  const { node, uid } = await podNamed(pod)
+  const find = `for p in /proc/[0-9]*; do grep -q "pod${uid.replaceAll('-', '.')}" $p/cgroup 2>/dev/null || continue
     case $(cat $p/comm) in redis-server|valkey-server) kill -${name} "\${p#/proc/}" && echo sent;; esac; done`
-  const sent = await command('docker', ['exec', node, 'sh', '-c', find], 30)
+  const sent = await docker(['exec', node, 'sh', '-c', find], within(30))
   if (sent === '') throw new Error(`no server found in ${pod} on ${node}`)
 }
 
 // --- the writer ------------------------------------------------------------------------------------------------------
 
-/** What the chart gives the service to reach Redis, volumes included. */
+/** Resolves with the environment and the volumes by which the service reaches Redis. */
 async function serviceParts() {
   const text = await kubectl(['get', 'deployment', RELEASE, '--output=json'])
   const { spec } = JSON.parse(text) as {
@@ -173,16 +205,16 @@ export async function startWriter(): Promise<void> {
   const { env, mounts, volumes } = await serviceParts()
   const domain = `${RELEASE}-redis-headless.${NAMESPACE}.svc.cluster.local`
   const hosts = (await podsOf('redis')).map((pod) => `${pod}.${domain}`)
-  await apply({
+  const source = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'writer' },
     data: { 'writer.ts': writerSource() },
-  })
-  await apply({
+  }
+  const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: 'writer', labels: { ...OURS, 'app.kubernetes.io/component': 'canary' } },
+    metadata: { name: 'writer', labels: { ...LABELS, 'app.kubernetes.io/component': 'canary' } },
     spec: {
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: 1,
@@ -204,24 +236,26 @@ export async function startWriter(): Promise<void> {
       ],
       volumes: [...volumes, { name: 'writer', configMap: { name: 'writer' } }],
     },
-  })
+  }
+  await cluster.apply([source, pod], within(60))
   await kubectl(['wait', '--for=condition=Ready', 'pod/writer', '--timeout=60s'], 70)
   await eventually('the writer writes', 90, async () => (await reportSince(Date.now() - 1_000)).acknowledged > 10)
 }
 
-async function ask<T>(path: string, read: (answer: unknown) => T): Promise<T> {
+async function request<T>(path: string, read: (body: unknown) => T): Promise<T> {
   const program = `fetch('http://127.0.0.1:9090${path}').then(async (r) => console.log(await r.text()))`
   return read(JSON.parse(await kubectl(['exec', 'writer', '--', 'node', '-e', program], 60)))
 }
 
-// the writer's own types: it is the other half of this file
-export const reportSince = (since: number): Promise<Report> => ask(`/report?since=${since}`, (body) => body as Report)
+// the writer is of the same code, so its responses have these types
+export const reportSince = (since: number): Promise<Report> =>
+  request(`/report?since=${since}`, (body) => body as Report)
 
-/** Reads everything that was acknowledged. A read that Redis refuses is repeated for a minute: it says nothing about loss. */
+/** Reads back every acknowledged write. Repeats for a minute, because a refused read says nothing about loss. */
 export async function verifySince(since: number): Promise<Verdict> {
   const verdicts: Verdict[] = []
   await eventually('everything that was written can be read', 60, async () => {
-    verdicts.push(await ask(`/verify?since=${since}`, (body) => body as Verdict))
+    verdicts.push(await request(`/verify?since=${since}`, (body) => body as Verdict))
     return true
   })
   const [verdict] = verdicts

@@ -1,18 +1,15 @@
-/** What the tests of Redis on a cluster have in common: a release to hurt, what a fault cost its writer, and when all agree. */
+/** What the tests of Redis on a cluster share: a release, the cost of a fault for its writer, and its health. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
 import {
   eventually,
-  inPod,
   install,
-  podsOf,
   prepareNamespace,
   remove,
   reportSince,
-  roleOf,
+  sentinelProblems,
   startWriter,
-  theMaster,
   type Values,
   verifySince,
 } from './cluster.ts'
@@ -28,13 +25,18 @@ export interface Figure {
 
 const figures: Figure[] = []
 
-/** Does it under the writes, waits until they go on, and reads everything acknowledged so far back. */
-export async function suffer(mode: string, fault: string, hurt: () => Promise<void>, quietMs = 5_000): Promise<Figure> {
+/** Injects a fault while the writer writes, waits until writes succeed again, and reads all acknowledged writes back. */
+export async function measureFault(
+  mode: string,
+  fault: string,
+  inject: () => Promise<void>,
+  quietMs = 5_000,
+): Promise<Figure> {
   const since = Date.now()
-  await hurt()
-  await eventually('writes go on', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
+  await inject()
+  await eventually('writes succeed', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
   await sleep(quietMs)
-  await eventually('writes still go on', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
+  await eventually('writes still succeed', 120, async () => (await reportSince(Date.now() - 2_000)).acknowledged > 20)
   const { sent, acknowledged, stallMs, failed, writable } = await reportSince(since)
   const { lost } = await verifySince(since)
   const figure = { mode, fault, stallMs, failed: sent - acknowledged, sent, lost: lost.length }
@@ -46,6 +48,7 @@ export async function suffer(mode: string, fault: string, hurt: () => Promise<vo
   return figure
 }
 
+/** Installs a release with a writer before the tests of a suite, and removes it after them. */
 export function release(mode: string, values: Values): void {
   beforeAll(async () => {
     await prepareNamespace()
@@ -56,7 +59,7 @@ export function release(mode: string, values: Values): void {
   afterAll(process.env['KIND_KEEP'] === undefined ? remove : () => undefined, 300_000)
 }
 
-/** Writes what this file's tests measured to out/chart-kind/NAME.json. */
+/** Writes the figures of this file's tests to out/chart-kind/NAME.json. */
 export function keepFigures(name: string): void {
   afterAll(() => {
     mkdirSync('out/chart-kind', { recursive: true })
@@ -64,15 +67,7 @@ export function keepFigures(name: string): void {
   })
 }
 
-/** Every Sentinel names the one pod that says that it is master, and all the others follow it. */
-export async function allAgree(sentinels = 3): Promise<boolean> {
-  const master = await theMaster()
-  const named = await Promise.all((await podsOf('sentinel')).map((pod) => inPod(pod, 'master_of localhost')))
-  const replicas = (await podsOf('redis')).filter((pod) => pod !== master)
-  const roles = await Promise.all(replicas.map((pod) => roleOf(pod)))
-  return (
-    named.length === sentinels &&
-    named.every((name) => name.startsWith(`${master}.`)) &&
-    roles.every((r) => r === 'slave')
-  )
+/** Returns true if there is one primary, all Sentinels name it, and all other servers replicate it. */
+export async function isSentinelHealthy(sentinels = 3): Promise<boolean> {
+  return (await sentinelProblems(sentinels)).length === 0
 }

@@ -1,52 +1,41 @@
-/** A kind cluster as the tests use it: commands with deadlines, a namespace that goes with the tests. */
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+/** A kind cluster for the tests of the chart: kubectl with deadlines, and a namespace that is removed after the tests. */
+import { kindClusterOf } from '../../../../src/drill/targets/kind/cluster.ts'
+import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
+import { createKubectl, currentContext, type Kubectl } from '../../../../src/kube/kubectl.ts'
+import { ROOT } from '../../../../src/std/checkout.ts'
+import { type CallOptions, createProgram } from '../../../../src/std/run-program.ts'
 
-export const ROOT = join(import.meta.dirname, '..', '..', '..', '..')
 const IMAGE = 'ingot:kind-test'
 
-export interface Ended {
-  readonly status: number | null
-  readonly out: string
-  readonly err: string
+/** Returns a deadline for one call. */
+export const within = (seconds = 120): CallOptions => {
+  const timeoutMs = seconds * 1_000
+  return { signal: AbortSignal.timeout(timeoutMs), timeoutMs }
 }
 
-export function run(command: string, args: readonly string[], input = '', seconds = 120): Ended {
-  const options = { cwd: ROOT, encoding: 'utf8', input, timeout: seconds * 1_000 } as const
-  const { status, stdout, stderr, error } = spawnSync(command, args, options)
-  if (error !== undefined) throw new Error(`${command} ${args.join(' ')}: ${error.message}`)
-  return { status, out: stdout, err: stderr }
+/** Resolves with kubectl for namespaces of the current context. Rejects unless that is a kind cluster. */
+export async function connectKind(): Promise<(namespace: string) => Kubectl> {
+  const context = await currentContext(within().signal)
+  kindClusterOf(context)
+  return (namespace) => createKubectl(context, namespace)
 }
 
-/** What the command prints; throws with what it complained of when it fails. */
-export function need(command: string, args: readonly string[], input = '', seconds = 120): string {
-  const { status, out, err } = run(command, args, input, seconds)
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${err}${out}`)
-  return out
-}
-
-/** The name of the kind cluster of the current context. Nothing here may reach any other. */
-export function kindCluster(): string {
-  const context = need('kubectl', ['config', 'current-context']).trim()
-  const [, name] = /^kind-(.+)$/.exec(context) ?? []
-  if (name === undefined)
-    throw new Error(`the context ${context} is no kind cluster: kubectl config use-context kind-…`)
-  return name
-}
-
-/** Builds the image and puts it on the nodes. */
-export function provideImage(): { readonly repository: string; readonly tag: string } {
-  need('docker', ['build', '--network', 'host', '--tag', IMAGE, '.'], '', 600)
-  need('kind', ['load', 'docker-image', '--name', kindCluster(), IMAGE], '', 300)
+/** Builds the image and loads it into the nodes. */
+export async function provideImage({ context }: Kubectl): Promise<{ repository: string; tag: string }> {
+  const kind = createProgram('kind', 'install kind, and put it on the PATH')
+  await createDocker()(['build', '--network', 'host', '--tag', IMAGE, ROOT], within(600))
+  await kind(['load', 'docker-image', '--name', kindClusterOf(context), IMAGE], within(300))
   const [repository = '', tag = ''] = IMAGE.split(':')
   return { repository, tag }
 }
 
-/** A namespace under the restricted pod security; goes with `using`, and all that is in it. */
-export function createNamespace(name: string): Disposable {
-  need('kubectl', ['create', 'namespace', name])
-  need('kubectl', ['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted'])
-  return { [Symbol.dispose]: () => void need('kubectl', ['delete', 'namespace', name, '--wait=false']) }
+/** Creates a namespace with restricted pod security. Disposal deletes it with all its objects. */
+export async function createNamespace({ namespace, run }: Kubectl): Promise<AsyncDisposable> {
+  await run(['create', 'namespace', namespace], within())
+  await run(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted'], within())
+  return {
+    [Symbol.asyncDispose]: async () => void (await run(['delete', 'namespace', namespace, '--wait=false'], within())),
+  }
 }
 
 const CONNECT = `
@@ -59,14 +48,14 @@ const reach = ([host, port]) => new Promise((resolve) => {
 Promise.all(process.argv.slice(1).map((at) => reach(at.split(':')))).then((how) => console.log(JSON.stringify(how)))
 `
 
-/** open, silent, or the error's code. */
+/** `open`, `silent`, or the code of the error. */
 export type Reach = string
 
-export const connectCommand = (addresses: readonly string[]): string[] => ['node', '-e', CONNECT, ...addresses]
+const connectCommand = (addresses: readonly string[]): string[] => ['node', '-e', CONNECT, ...addresses]
 
-/** How a pod of nobody's meets these addresses (host:port), in their order. */
-export function reachAsStranger(namespace: string, addresses: readonly string[]): Reach[] {
-  const name = 'stranger'
+/** Connects to each address (host:port) from a pod outside the release. Resolves with the results in their order. */
+export async function reachFromOutside(kubectl: Kubectl, addresses: readonly string[]): Promise<Reach[]> {
+  const name = 'outside'
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -85,18 +74,17 @@ export function reachAsStranger(namespace: string, addresses: readonly string[])
       ],
     },
   }
-  const here = ['-n', namespace]
-  need('kubectl', ['apply', ...here, '-f', '-'], JSON.stringify(pod))
+  await kubectl.apply([pod], within())
   try {
     const done = '--for=jsonpath={.status.phase}=Succeeded'
-    need('kubectl', ['wait', ...here, `pod/${name}`, done, '--timeout=90s'])
-    return JSON.parse(need('kubectl', ['logs', ...here, name])) as Reach[]
+    await kubectl.run(['wait', `pod/${name}`, done, '--timeout=90s'], within())
+    return JSON.parse(await kubectl.run(['logs', name], within())) as Reach[]
   } finally {
-    need('kubectl', ['delete', ...here, 'pod', name, '--wait'])
+    await kubectl.run(['delete', 'pod', name, '--wait'], within())
   }
 }
 
-/** The same from within a pod that is there. */
-export function reachFrom(namespace: string, owner: string, addresses: readonly string[]): Reach[] {
-  return JSON.parse(need('kubectl', ['exec', '-n', namespace, owner, '--', ...connectCommand(addresses)])) as Reach[]
+/** Connects to each address from a pod of the owner, such as `deployment/ingot`. */
+export async function reachFrom(kubectl: Kubectl, owner: string, addresses: readonly string[]): Promise<Reach[]> {
+  return JSON.parse(await kubectl.run(['exec', owner, '--', ...connectCommand(addresses)], within())) as Reach[]
 }

@@ -1,9 +1,9 @@
 /**
- * Runs in a pod of the release, in ingot's own image: numbered writes at a fixed rate through the connection that the
- * service uses, whatever becomes of them, and twice a second a look at which servers would take a write. By HTTP on
- * loopback: /report?since=MS tells what happened since then, /verify?since=MS reads back every acknowledged write since a minute before.
+ * Runs in a pod of the release, in the image of ingot. Writes numbers at a fixed rate through the connection that the
+ * service uses, and checks twice a second which servers would accept a write. By HTTP on loopback, /report?since=MS
+ * returns figures since then, and /verify?since=MS reads back every acknowledged write since a minute before that.
  *
- * The imports below are replaced by those of the image before it is sent there (cluster.ts).
+ * cluster.ts replaces the imports below by those of the image.
  */
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,7 +17,7 @@ import { silentLog } from '../../../../src/telemetry/log.ts'
 interface Attempt {
   readonly sent: number
   done: number
-  /** `OK`, `PENDING` (no answer yet, or never), or what was answered. */
+  /** `OK`, `PENDING` without a response, or the end of the error message. */
   outcome: string
 }
 
@@ -25,10 +25,10 @@ export interface Report {
   readonly sent: number
   readonly acknowledged: number
   readonly failed: Readonly<Record<string, number>>
-  /** The longest time between two good answers. */
+  /** Longest time between two acknowledged writes, milliseconds. */
   readonly stallMs: number
   readonly lastGoodMsAgo: number
-  /** The most servers that would have taken a write to the same key at the same time. */
+  /** Greatest number of servers that would have accepted a write to the same key at the same time. */
   readonly writable: number
 }
 
@@ -39,7 +39,7 @@ export interface Verdict {
 }
 
 const RATE = 50
-/** Writes from before a fault are looked at too: it may take along what was acknowledged long ago. */
+/** Writes from before a fault are verified too, because it may lose writes that were acknowledged long before. */
 const BEFORE_MS = 60_000
 const SET = scriptOf('set', "return redis.call('set', KEYS[1], ARGV[1])")
 const GET = scriptOf('get', "return redis.call('get', KEYS[1])")
@@ -83,7 +83,7 @@ async function write(number: number): Promise<void> {
   attempt.done = Date.now()
 }
 
-// --- which servers would take a write --------------------------------------------------------------------------------
+// --- servers that accept writes -------------------------------------------------------------------------------------
 
 const hosts = (process.env['REDIS_HOSTS'] ?? '').split(',')
 const servers = hosts.map(async (host) => {
@@ -95,29 +95,29 @@ const servers = hosts.map(async (host) => {
   return { host, client }
 })
 
-/** The first slots of the ranges that this server takes writes for; one range for all where there is no cluster. */
+/** Resolves with the first slots of the ranges for which this server accepts writes. Without a cluster there is one range. */
 async function writableSlots(server: (typeof servers)[number]): Promise<readonly number[]> {
   const { host, client } = await server
   try {
     const facts = parseInfo(await client.info())
     if (facts.get('role') !== 'master' || facts.get('min_slaves_good_slaves') === '0') return []
     if (facts.get('cluster_enabled') !== '1') return [0]
-    if (!(await client.cluster('INFO')).includes('cluster_state:ok')) return []
+    if (parseInfo(await client.cluster('INFO')).get('cluster_state') !== 'ok') return []
     const ranges = await client.cluster('SLOTS')
     return ranges.flatMap(([first, , owner]) => (owner?.[0] === host ? [first] : []))
   } catch {
-    return [] // who does not answer does not write
+    return [] // a server that does not respond takes no writes
   }
 }
 
-async function look(): Promise<void> {
+async function sampleWritable(): Promise<void> {
   const at = Date.now()
   const owned = (await Promise.all(servers.map(writableSlots))).flat()
   const most = Math.max(0, ...owned.map((slot) => owned.filter((other) => other === slot).length))
   samples.push({ at, writable: most })
 }
 
-// --- what is asked ---------------------------------------------------------------------------------------------------
+// --- requests --------------------------------------------------------------------------------------------------------
 
 function report(since: number): Report {
   const now = Date.now()
@@ -152,16 +152,16 @@ async function verify(since: number): Promise<Verdict> {
   return { acknowledged: acknowledged.length, lost }
 }
 
-function answer(url: URL): Promise<unknown> {
+function reply(url: URL): Promise<unknown> {
   const since = Number(url.searchParams.get('since') ?? '0')
   return url.pathname === '/verify' ? verify(since) : Promise.resolve(report(since))
 }
 
 await connected()
 setInterval(() => void write(attempts.length), 1_000 / RATE)
-setInterval(() => void look(), 500)
+setInterval(() => void sampleWritable(), 500)
 createServer((request, response) => {
-  answer(new URL(request.url ?? '/', 'http://writer')).then(
+  reply(new URL(request.url ?? '/', 'http://writer')).then(
     (body) => response.end(JSON.stringify(body)),
     (error: unknown) => response.writeHead(500).end(String(error)),
   )

@@ -28,8 +28,7 @@ export async function startBeside(
   manifests: readonly Manifest[],
   signal: AbortSignal,
 ): Promise<Beside> {
-  const list = { apiVersion: 'v1', kind: 'List', items: manifests }
-  await kubectl.run(['apply', '--filename', '-'], { signal, input: JSON.stringify(list) })
+  await kubectl.apply(manifests, { signal })
   const pod = await podOf(kubectl, name, signal)
   const shell: Beside['shell'] = (container, script, inner) =>
     kubectl.exec(`${pod}/${container}`, ['sh', '-c', script], { signal: inner, timeoutMs: FETCH_MS })
