@@ -6,19 +6,19 @@
 import { IngotError } from '../errors/error.ts'
 import { createDeadline } from '../std/deadline.ts'
 import type { LockBackend } from './backend.ts'
-import {
-  AcquireDeadline,
-  type CallSignals,
-  createCallSignals,
-  createWaiterLimit,
-  type WaiterLimit,
-} from './engine/acquire-deadline.ts'
 import { createBackgroundReleases } from './engine/background-release.ts'
 import { createGrant, type Grant, type MultiGrant } from './engine/grant.ts'
 import { type LeaderWork, type LeadOptions, type LeadOutcome, lead } from './engine/leader.ts'
 import { acquireAll, acquireAllOnce, type Keys, type MultiLockDeps } from './engine/multi-lock.ts'
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from './engine/semaphore.ts'
-import { createLocalQueue } from './engine/wait-queue.ts'
+import {
+  AcquireDeadline,
+  type CallSignals,
+  createCallSignals,
+  createLocalQueue,
+  createWaiterLimit,
+  type WaiterLimit,
+} from './engine/waiting.ts'
 import type { Fencing, Inspection, Key, Unavailable } from './lock.ts'
 import { closedError, heldError } from './lock-error.ts'
 import { callTimeUp } from './outage.ts'

@@ -10,7 +10,6 @@ import type { Attempt, Fencing, Key, Token, Unavailable } from '../lock.ts'
 import { heldError, isTimeUp, type LockError, outageError, unansweredError } from '../lock-error.ts'
 import { unavailable } from '../outage.ts'
 import type { Terms } from '../policy.ts'
-import type { AcquireDeadline } from './acquire-deadline.ts'
 import {
   createHeldLease,
   type Granted,
@@ -19,7 +18,7 @@ import {
   type LeaseOwner,
   safeEndMs,
 } from './lease.ts'
-import type { News } from './wait-queue.ts'
+import type { AcquireDeadline, News } from './waiting.ts'
 
 /** A request for one key. */
 export interface AcquireRequest {

@@ -14,7 +14,7 @@ import { fullJitter } from '../../std/retry.ts'
 import type { Lease, LockBackend } from '../backend.ts'
 import type { Token } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
-import type { CallSignals } from './acquire-deadline.ts'
+import type { CallSignals } from './waiting.ts'
 
 export interface BackgroundReleases {
   /** Releases in the background until the backend has answered, or `untilMs` (monotonic) makes it pointless. */

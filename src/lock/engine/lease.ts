@@ -17,9 +17,8 @@ import { LockError } from '../lock-error.ts'
 import type { LossCause } from '../measure.ts'
 import { callTimeUp } from '../outage.ts'
 import { marginMs, type Policy, type Terms, termsOf } from '../policy.ts'
-import type { CallSignals } from './acquire-deadline.ts'
 import type { BackgroundReleases } from './background-release.ts'
-import type { LocalTurn } from './wait-queue.ts'
+import type { CallSignals, LocalTurn } from './waiting.ts'
 
 export interface HeldLease<F extends Fencing> {
   readonly key: Key

@@ -8,11 +8,10 @@ import type { Attempt, Fencing, Key, Unavailable } from '../lock.ts'
 import { isTimeUp } from '../lock-error.ts'
 import { unavailable } from '../outage.ts'
 import type { Terms } from '../policy.ts'
-import type { AcquireDeadline } from './acquire-deadline.ts'
 import { type AcquireRequest, Acquisition, type NotGranted, timeUpError } from './acquisition.ts'
 import { type HeldLeases, Loss } from './grant.ts'
 import type { HeldLease, HeldLeaseDeps } from './lease.ts'
-import type { LocalQueue, LocalTurn } from './wait-queue.ts'
+import type { AcquireDeadline, LocalQueue, LocalTurn } from './waiting.ts'
 
 export interface MultiLockDeps<F extends Fencing> extends HeldLeaseDeps<F> {
   readonly localQueue: LocalQueue

@@ -11,8 +11,7 @@ import { createTransactions, type Transactions } from '../../../postgres/transac
 import { createItemChecksum } from '../../checksum.ts'
 import { wrongId } from '../../item-check.ts'
 import { itemIdOfKey } from '../../item-key.ts'
-import { collectionChecksum, itemOfRow } from './checked.ts'
-import { bytes, flag, number, onlyRow, type Row, text } from './columns.ts'
+import { bytes, collectionChecksum, flag, itemOfRow, number, onlyRow, type Row, text } from './rows.ts'
 
 export interface FillOptions {
   /** As for `migrate`. */

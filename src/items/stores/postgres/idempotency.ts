@@ -5,8 +5,7 @@
 import type { Statement } from '../../../postgres/transactions.ts'
 import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
 import type { IdempotencyRequest, Unit, UnitOutcome } from '../../store.ts'
-import { optionalNumber } from './checked.ts'
-import { number, type Row, text } from './columns.ts'
+import { number, optionalNumber, type Row, text } from './rows.ts'
 
 export interface IdempotencyBatch {
   /** Claims the keys. Its answer is given to `resolve`. */

@@ -20,7 +20,7 @@ import {
 } from '../../../postgres/transactions.ts'
 import { systemClock } from '../../../std/clock.ts'
 import { type RetryOptions, retry } from '../../../std/retry.ts'
-import { number, type Row, text } from './columns.ts'
+import { number, type Row, text } from './rows.ts'
 
 export interface Migration {
   readonly version: number

@@ -23,11 +23,10 @@ import {
   type UnitOutcome,
 } from '../../store.ts'
 import type { StoreVersion } from '../../store-version.ts'
-import { collectionChecksum, itemOfRow, policyOfRow } from './checked.ts'
-import { flag, number, onlyRow, type Row, text } from './columns.ts'
-import { sayDamage } from './damage.ts'
+import { sayDamage } from './failure.ts'
 import { migrate } from './migrate.ts'
-import { createPut, type Put } from './put.ts'
+import { collectionChecksum, flag, itemOfRow, number, onlyRow, policyOfRow, type Row, text } from './rows.ts'
+import { createPut, type Put } from './writer.ts'
 
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; may lead to a pooler in transaction mode. */

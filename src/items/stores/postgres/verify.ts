@@ -13,9 +13,8 @@ import { wrongId } from '../../item-check.ts'
 import { ITEM_KEY_BYTES, itemIdOfKey } from '../../item-key.ts'
 import { isAnswer, receiptChecksum } from '../../receipt.ts'
 import { Findings, type VerifyOptions, type VerifyReport } from '../../verify-report.ts'
-import { itemOfRow, optionalNumber, policyOfRow } from './checked.ts'
-import { bytes, number, type Row, text } from './columns.ts'
-import { sayDamage } from './damage.ts'
+import { sayDamage } from './failure.ts'
+import { bytes, itemOfRow, number, optionalNumber, policyOfRow, type Row, text } from './rows.ts'
 
 export interface VerifyPostgresOptions extends VerifyOptions {
   /** As for `migrate`. */

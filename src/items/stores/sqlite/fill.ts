@@ -12,7 +12,7 @@ import { wrongId } from '../../item-check.ts'
 import { itemIdOfKey } from '../../item-key.ts'
 import { type CollectionRow, type Collections, PLACES, policyOf } from './collections.ts'
 import type { Gaps } from './gaps.ts'
-import { type FoundItem, itemOfRow, type PlacedRow, prepareItems } from './item-row.ts'
+import { type FoundItem, itemOfRow, type PlacedRow, prepareItems } from './rows.ts'
 
 /** One step holds up a batch for some milliseconds. */
 const STEP_ITEMS = 500

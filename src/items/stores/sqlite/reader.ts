@@ -4,8 +4,8 @@ import type { StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
 import { COLLECTION_COLUMNS, type CollectionRow, collectionOfRow, PLACES, policyOf } from './collections.ts'
 import { createGapLookup } from './gaps.ts'
-import { itemOfRow, type PlacedRow, prepareItems } from './item-row.ts'
 import type { PlacedItem, PlacedPage } from './protocol.ts'
+import { itemOfRow, type PlacedRow, prepareItems } from './rows.ts'
 
 export interface Reader {
   get(collection: string, key: Uint8Array): StoredItem | undefined

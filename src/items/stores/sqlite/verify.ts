@@ -14,8 +14,8 @@ import { itemIdOfKey } from '../../item-key.ts'
 import { isAnswer, receiptChecksum } from '../../receipt.ts'
 import { Findings, type VerifyOptions, type VerifyReport } from '../../verify-report.ts'
 import { type CollectionRow, collectionChecksum, PLACES, policyOf, rawCollection } from './collections.ts'
-import { type FoundItem, itemOfRow, prepareItems } from './item-row.ts'
 import { NEWEST_SHAPE, shapeOf } from './migrate.ts'
+import { type FoundItem, itemOfRow, prepareItems } from './rows.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 
 /**

@@ -11,7 +11,7 @@ import { composeFence } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Token } from '../../lock.ts'
 import { aborted } from '../../outage.ts'
 import type { DurableMemoryOptions, MemoryOptions } from './options.ts'
-import { createQueue, GRACE_MS, type Queue } from './wait-queue.ts'
+import { createQueue, GRACE_MS, type Queue } from './wait-entries.ts'
 
 interface Holder {
   readonly token: Token

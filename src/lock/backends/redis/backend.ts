@@ -21,8 +21,17 @@ import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
 import { MARK_WAITS } from './marks.ts'
-import type { PendingAttempt, RedisLockDeps, RedisLockOptions, Sent } from './options.ts'
-import { type Answer, createScripts, type Given, type MissingEpoch, type Returned, type Scripts } from './scripts.ts'
+import type { RedisLockDeps, RedisLockOptions } from './options.ts'
+import {
+  type Answer,
+  createScripts,
+  type Given,
+  type MissingEpoch,
+  type PendingAttempt,
+  type Returned,
+  type Scripts,
+  type Sent,
+} from './scripts.ts'
 import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
 
 /**

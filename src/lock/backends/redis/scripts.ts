@@ -34,6 +34,19 @@ export interface Wanted extends Given {
   readonly queue: boolean
 }
 
+/** A running attempt. */
+export interface PendingAttempt extends Wanted {
+  readonly willWait: boolean
+  /** How often it has waited for an epoch. */
+  readonly adoptions: number
+}
+
+/** Facts about a sent command: how long it took, and the value of `Epochs.fills` before it. */
+export interface Sent {
+  readonly spentMs: number
+  readonly fills: number
+}
+
 /** Every method rejects with the connection's IngotError. A batch is one script and therefore atomic. */
 export interface Scripts {
   /** Calls `tell` with one answer per request. */

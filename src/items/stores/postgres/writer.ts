@@ -14,10 +14,9 @@ import { COMMIT, type Statement, type Transactions } from '../../../postgres/tra
 import type { Clock } from '../../../std/clock.ts'
 import { fullJitter, retry } from '../../../std/retry.ts'
 import type { Unit, UnitOutcome } from '../../store.ts'
-import { type Batch, createBatch, type PutAnswer } from './batch.ts'
-import { flags, numbers, onlyRow, type Row } from './columns.ts'
+import { type Batch, createBatch, createKnownRows, type KnownRows, type PutAnswer } from './batch.ts'
 import { createIdempotencyBatch } from './idempotency.ts'
-import { createKnownRows, type KnownRows } from './known-rows.ts'
+import { flags, numbers, onlyRow, type Row } from './rows.ts'
 
 export type Put = (units: readonly Unit[], nowMs: number) => Promise<readonly UnitOutcome[]>
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { IngotError } from '../../errors/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
-import { AcquireDeadline, createCallSignals, createWaiterLimit } from './acquire-deadline.ts'
+import { AcquireDeadline, createCallSignals, createWaiterLimit } from './waiting.ts'
 
 function setUp(waitMs: number, parent?: AbortSignal) {
   const clock = createFakeClock()
