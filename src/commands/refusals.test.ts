@@ -55,7 +55,7 @@ test.each<[string, string, Env, string]>([
   ['serve', 'authorities of an embedded store', { INGOT_STORE_CA: MAPPING }, 'INGOT_STORE_URL is not https'],
   ['serve', 'locks without a lock service', { INGOT_LOCK_MODE: 'always' }, 'INGOT_LOCK_URL is missing'],
   ['serve', 'a cache of an embedded store', { INGOT_CACHE_URL: 'redis://h' }, 'INGOT_CACHE_URL is set'],
-  ['serve', 'a data folder that is a file', { INGOT_DATA: MAPPING }, 'INGOT_DATA: there can be no data folder'],
+  ['serve', 'a data folder that is a file', { INGOT_DATA: MAPPING }, 'INGOT_DATA: cannot create a data folder'],
   ['serve', 'a port that is none', { INGOT_LISTEN: '127.0.0.1:80000' }, 'there is no port 80000, use 0 to 65535'],
   ['export -c x --from http://h:80000', 'a port that is none', {}, '--from names port 80000, and ports end at 65535'],
   ['export -c x --from http://h/v1', 'the path of the API', {}, '--from leads to the API itself, write http://h: /v1'],

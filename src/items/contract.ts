@@ -1,4 +1,4 @@
-/** The suite that every store passes, or says which line it does not and why. */
+/** The contract suite of stores. Every store passes it, or skips a test with a reason. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { formatContentId, identify, identityKind } from '../identity/content-id.ts'
 import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
@@ -30,7 +30,7 @@ function claim(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): Idemp
   return { scope: 'tester', key, fingerprint, expiresAtMs, form: { kind: 'single', slots } }
 }
 
-/** `open` opens an empty store, or says why there is none here. */
+/** `open` opens an empty store, or throws the reason why this store is not available here. */
 export function storeContract(
   name: string,
   open: () => Promise<ItemStore | Absent>,
@@ -54,7 +54,7 @@ export function storeContract(
     }
     const putOne = async (one: Unit, nowMs = NOW) => (await store.put([one], nowMs))[0]
 
-    it('creates what is new and recognises what is not', async () => {
+    it('creates new items and recognises duplicates', async () => {
       expect(await putOne(unit([1]))).toEqual({ kind: 'stored', outcomes: [{ kind: 'created', firstSeenMs: NOW }] })
       expect(await putOne(unit([1, 2]), NOW + 5)).toEqual({
         kind: 'stored',
@@ -65,20 +65,20 @@ export function storeContract(
       })
     })
 
-    it('finds what an earlier unit of the same call created', async () => {
+    it('finds items that an earlier unit of the same call created', async () => {
       const [first, second] = await store.put([unit(['same']), unit(['same'])], NOW)
       expect(first).toMatchObject({ outcomes: [{ kind: 'created' }] })
       expect(second).toMatchObject({ outcomes: [{ kind: 'duplicate', firstSeenMs: NOW }] })
     })
 
-    it('creates an item once however many calls race', async () => {
+    it('creates an item once, however many calls race', async () => {
       const outcomes = await Promise.all(Array.from({ length: 20 }, () => putOne(unit(['race']))))
       const kinds = outcomes.map((one) => (one?.kind === 'stored' ? one.outcomes[0]?.kind : one?.kind))
       expect(kinds.filter((kind) => kind === 'created')).toHaveLength(1)
       expect(kinds.filter((kind) => kind === 'duplicate')).toHaveLength(19)
     })
 
-    it('keeps collections apart', async () => {
+    it('keeps collections separate', async () => {
       await putOne(unit([1]))
       expect(await putOne(unit([1], { name: 'others', policy: DEFAULT_POLICY }))).toMatchObject({
         outcomes: [{ kind: 'created' }],
@@ -86,7 +86,7 @@ export function storeContract(
       expect((await store.list('others', { limit: 10 })).items).toHaveLength(1)
     })
 
-    it('gives the content back as it came, with its media type', async () => {
+    it('returns the content byte for byte, with its media type', async () => {
       const bytes = Uint8Array.from({ length: 300 }, (_, index) => index % 256)
       const digest = identify({ kind: 'bytes' }, 'bytes', bytes, { maxDepth: 64 })
       const one = { id: formatContentId('bytes', digest), media: 'application/octet-stream', content: bytes }
@@ -96,21 +96,21 @@ export function storeContract(
       expect(Buffer.from(got?.content ?? [])).toEqual(Buffer.from(bytes))
     })
 
-    it('keeps empty content', async () => {
+    it('stores empty content', async () => {
       const digest = identify({ kind: 'bytes' }, 'bytes', new Uint8Array(), { maxDepth: 64 })
       const one = { id: formatContentId('bytes', digest), media: 'application/octet-stream', content: new Uint8Array() }
       await putOne({ collection: { name: 'blobs', policy: { kind: 'bytes' } }, items: [one] })
       expect((await store.get('blobs', one.id))?.content).toHaveLength(0)
     })
 
-    it('says nothing of what it does not hold', async () => {
+    it('returns nothing for items and collections that do not exist', async () => {
       expect(await store.get('things', item('absent').id)).toBeUndefined()
       expect(await store.collection('nowhere')).toBeUndefined()
       expect(await store.list('nowhere', { limit: 10 })).toEqual({ items: [] })
       expect(await store.delete('nowhere', item('absent').id)).toBe(false)
     })
 
-    it('pages in the order of creation, without gap or repeat', async () => {
+    it('lists items in order of creation, without gaps or repeats', async () => {
       const values = Array.from({ length: 25 }, (_, index) => index)
       for (const value of values) await putOne(unit([value]))
       const seen: unknown[] = []
@@ -123,12 +123,12 @@ export function storeContract(
       expect(seen).toEqual(values)
     })
 
-    it('ends without a further page when the last one is full', async () => {
+    it('returns no further page when the last page is full', async () => {
       await putOne(unit([1, 2, 3]))
       expect((await store.list('things', { limit: 3 })).next).toBeUndefined()
     })
 
-    it('does not pass by an item created after the last one seen was deleted', async () => {
+    it('skips no item when the last listed item was deleted before the next page', async () => {
       await putOne(unit([1, 2, 3]))
       const page = await store.list('things', { limit: 2 })
       await store.delete('things', item(3).id)
@@ -138,7 +138,7 @@ export function storeContract(
       expect(rest.items.map((one) => one.id)).toEqual([item(4).id])
     })
 
-    it('deletes for good, and then takes the same content as new', async () => {
+    it('deletes an item permanently, then accepts the same content as new', async () => {
       await putOne(unit(['gone']))
       expect(await store.delete('things', item('gone').id)).toBe(true)
       expect(await store.get('things', item('gone').id)).toBeUndefined()
@@ -148,7 +148,7 @@ export function storeContract(
       })
     })
 
-    it('defines a policy, and holds to it once there are items', async () => {
+    it('defines a policy, and keeps it once the collection has items', async () => {
       const policy: IdentityPolicy = { kind: 'fields', include: ['/a'] }
       expect(await store.define('chosen', policy)).toBe('defined')
       expect(await store.define('chosen', { kind: 'bytes' })).toBe('defined')
@@ -175,13 +175,13 @@ export function storeContract(
       expect(await store.get('things', item('other').id)).toBeUndefined()
     })
 
-    it('replays also after the item was deleted, for the answer belongs to the key', async () => {
+    it('replays a receipt after its item was deleted, because the receipt belongs to the key', async () => {
       await putOne({ ...unit(['keyed']), idempotency: claim('k') })
       await store.delete('things', item('keyed').id)
       expect(await putOne({ ...unit(['keyed']), idempotency: claim('k') })).toMatchObject({ kind: 'replayed' })
     })
 
-    it('lets a key go when its time is over', async () => {
+    it('accepts a key for another request after it has expired', async () => {
       await putOne({ ...unit(['keyed']), idempotency: claim('k', 'f', NOW + 10) })
       expect(
         await putOne({ ...unit(['keyed']), idempotency: claim('k', 'another', NOW + 99) }, NOW + 11),
@@ -197,7 +197,7 @@ export function storeContract(
       expect(await putOne({ ...unit(['more']), idempotency: other })).toMatchObject({ kind: 'stored' })
     })
 
-    it('takes a key once however many calls race', async () => {
+    it('stores one request per key, however many calls race', async () => {
       const outcomes = await Promise.all(
         Array.from({ length: 10 }, () => putOne({ ...unit(['keyed']), idempotency: claim('race') })),
       )
@@ -205,14 +205,14 @@ export function storeContract(
       expect(outcomes.filter((one) => one?.kind === 'replayed')).toHaveLength(9)
     })
 
-    it('takes batches of every size in one call', async () => {
+    it('accepts batches of every size in one call', async () => {
       const units = [unit([]), unit(Array.from({ length: 700 }, (_, n) => `many ${n}`)), unit(['one more'])]
       const outcomes = await store.put(units, NOW)
       expect(outcomes.map((one) => (one.kind === 'stored' ? one.outcomes.length : -1))).toEqual([0, 700, 1])
       expect((await store.list('things', { limit: 1000 })).items).toHaveLength(701)
     })
 
-    it('counts the deletions of a collection that removed something', async () => {
+    it('counts each deletion that removed an item', async () => {
       await putOne(unit([1, 2]))
       await putOne(unit([1], { name: 'others', policy: DEFAULT_POLICY }))
       const before = await store.version('things')
@@ -227,7 +227,7 @@ export function storeContract(
       expect((await store.version('nowhere')).deletes).toBe(0)
     })
 
-    it('goes on in one history until told of another', async () => {
+    it('keeps its epoch until a new one begins', async () => {
       const first = await store.version('things')
       await putOne(unit([1]))
       const second = await store.version('things')
@@ -240,7 +240,7 @@ export function storeContract(
       expect((await store.version('things')).epoch).toBe(epoch)
     })
 
-    it('is ready for writes', async () => {
+    it('accepts writes', async () => {
       await expect(store.check()).resolves.toBeUndefined()
     })
 

@@ -1,7 +1,7 @@
 /**
- * Judges whether an item that was read is the one that was stored, before it is served. An item with a checksum is
- * judged by that alone: it covers every byte that is served. One without (an older version stored it) is judged by its
- * id, which covers the bytes (b1), the JSON value (j1) or some fields of it (f1), and neither media type nor date.
+ * Checks that a row still has the bytes that were stored, before it is served. If the row has a checksum, the checksum
+ * alone decides, because it covers every byte that is served. A row of an older version has no checksum. Its id
+ * decides, which covers the bytes (b1), the JSON value (j1) or some fields (f1), but neither media type nor date.
  */
 import { failpoint } from '#failpoint'
 import { IngotError } from '../errors/error.ts'
@@ -12,27 +12,29 @@ import type { PreparedItem, StoredItem } from './item.ts'
 import { itemIdOfKey } from './item-key.ts'
 import { prepare } from './prepare.ts'
 
-/** An item as it was read. */
+/** An item as a store read it. */
 export interface ItemRow {
-  /** The id as item-key.ts writes it. */
+  /** The id in the form of item-key.ts. */
   readonly key: Uint8Array
   readonly media: string
   readonly firstSeenMs: number
   readonly content: Uint8Array
-  /** `null` for an item that was stored without. */
+  /** `null` for an item that was stored without a checksum. */
   readonly checksum: number | null
 }
 
 /** The collection that an item is served from. */
 export interface ServedFrom {
   readonly name: string
-  /** Only asked for an item without a checksum. */
+  /** Called only for an item without a checksum. */
   readonly policy: () => IdentityPolicy
 }
 
 export type ItemCheck = (row: ItemRow, from: ServedFrom) => StoredItem
 
-/** Returns a function that returns the item of a row, or throws IngotError STORE_CORRUPT. */
+/**
+ * Returns a function that turns a row into its item. The function throws IngotError STORE_CORRUPT for a damaged row.
+ */
 export function createItemCheck(): ItemCheck {
   const checksumOfItem = createItemChecksum()
   return ({ key, media, firstSeenMs, content, checksum }, { name, policy }) => {
@@ -46,14 +48,17 @@ export function createItemCheck(): ItemCheck {
   }
 }
 
-/** What is wrong with an item's id, as the end of a sentence about the item; `undefined` when it is the content's. */
+/**
+ * Returns why the id is not the id of the content, as the end of a sentence about the item. Returns `undefined` if it
+ * is.
+ */
 export function wrongId({ id, media, content }: PreparedItem, policy: IdentityPolicy): string | undefined {
   const prepared = prepare(policy, { media, content }, { maxDepth: MAX_DEPTH })
   if ('refused' in prepared) return `has id ${id}, but its content is refused: ${prepared.refused.message}`
-  return prepared.id === id ? undefined : `has id ${id}, but its content makes ${prepared.id}`
+  return prepared.id === id ? undefined : `has id ${id}, but the id of its content is ${prepared.id}`
 }
 
-/** `what` is not what was stored. */
+/** Returns the error for stored data that has changed. `what` names the data. */
 export function damaged(what: string): IngotError {
   return new IngotError('STORE_CORRUPT', `${what} is damaged in the store`)
 }

@@ -1,11 +1,11 @@
-/** An id as stores keep it: the two characters of its version, then the 32 bytes of the digest. */
+/** The binary form of an id in stores: the two characters of its version, then the 32 bytes of the digest. */
 import type { ItemId } from './item.ts'
 
 export const ITEM_KEY_BYTES = 34
 
-/** Writes the key of a well-formed id at `offset`; returns the offset behind it. */
+/** Writes the key of a well-formed id at `offset`. Returns the offset after it. */
 export function writeItemKey(id: ItemId, into: Buffer, offset: number): number {
-  // two characters: a call of write() costs as much as for a whole text
+  // two characters: one call of write() costs as much as for the complete text
   into[offset] = id.charCodeAt(0)
   into[offset + 1] = id.charCodeAt(1)
   into.write(id.slice(3), offset + 2, 32, 'hex')

@@ -5,7 +5,7 @@ import { prepareAll, TURN_WORK } from './prepare.ts'
 
 const POLICY = parsePolicy({ kind: 'json' })
 
-/** Turns of the event loop that pass while `work` is under way. */
+/** Counts the turns of the event loop while `work` runs. */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {
   let turns = 0
   let done = false
@@ -26,25 +26,25 @@ function identify(count: number, text: string, turns: Turns): Promise<unknown> {
   return prepareAll(POLICY, lines(count, text), { maxDepth: 8 }, turns)
 }
 
-test('yields to the event loop at least every 512 items, good or bad', async () => {
+test('yields to the event loop at least every 512 items, valid or invalid', async () => {
   for (const text of ['x', '1']) {
     const turns = createTurns(TURN_WORK)
     expect(await turnsDuring(identify(5_120, text, turns))).toBeGreaterThanOrEqual(5_120 / 512 - 1)
   }
 })
 
-test('yields between the submissions of many callers too', async () => {
+test('also yields between the submissions of many callers', async () => {
   const turns = createTurns(TURN_WORK)
   const all = Array.from({ length: 20 }, () => identify(512, 'x', turns))
   expect(await turnsDuring(Promise.all(all))).toBeGreaterThanOrEqual(19)
 })
 
-test('a variant that takes all work at once is noticed', async () => {
+test('detects a variant that does all work in one turn', async () => {
   const greedy: Turns = { enter: () => undefined }
   expect(await turnsDuring(identify(5_120, 'x', greedy))).toBeLessThan(2)
 })
 
-test('keeps the order, and refuses one by one', async () => {
+test('keeps the order, and refuses items individually', async () => {
   const contents = Array.from({ length: 2_000 }, (_, n) => ({
     media: 'application/json',
     content: Buffer.from(n % 3 === 0 ? `${n}x` : `${n}`),

@@ -1,4 +1,4 @@
-/** From content as it came to an item with an id, or the reason why it cannot be one. */
+/** Turns received content into an item with an id, or into the reason for its refusal. */
 
 import { IngotError } from '../errors/error.ts'
 import { itemIdOf, type Media } from '../identity/content-id.ts'
@@ -6,23 +6,23 @@ import type { IdentityPolicy } from '../identity/policy.ts'
 import type { Turns } from '../std/turns.ts'
 import type { PreparedItem } from './item.ts'
 
-/** Content as it came, or the reason why it cannot be taken. */
+/** Content as it was received, or the reason why it could not be read. */
 export type RawContent = { readonly media: string; readonly content: Uint8Array } | { readonly refused: IngotError }
 
 export type Prepared = PreparedItem | { readonly refused: IngotError }
 
 export interface PrepareOptions {
-  /** How deep JSON may nest. */
+  /** Maximum nesting depth of JSON. */
   readonly maxDepth: number
 }
 
-/** Work that one turn of the event loop takes, see `workOf`. A few milliseconds. */
+/** Work per turn of the event loop, in the unit of `workOf`. Takes a few milliseconds. */
 export const TURN_WORK = 65_536
 
-/** What an item costs however small it is, in bytes of a large one: its objects, its hash, its refusal. */
+/** Fixed cost of an item (objects, hash, refusal), expressed in bytes of content. */
 const ITEM_WORK = 128
 
-/** As `prepare`, of each. Yields to the event loop whenever the work of a turn is done. */
+/** Calls `prepare` for each content. Yields to the event loop whenever the work of a turn is done. */
 export async function prepareAll(
   policy: IdentityPolicy,
   contents: readonly RawContent[],

@@ -7,11 +7,11 @@ import type { ItemId, ItemOutcome, ItemResult } from './item.ts'
 
 export interface Receipt {
   readonly status: number
-  /** JSON text. */
+  /** JSON text of the response. */
   readonly body: string
 }
 
-/** The other columns of a stored receipt. */
+/** The columns of a stored receipt besides status and body. */
 interface ReceiptHead {
   readonly scope: string
   readonly key: string
@@ -25,7 +25,7 @@ export function receiptChecksum({ scope, key, fingerprint, expiresAtMs }: Receip
 }
 
 /** Returns true if `renderReceipt` could have returned this. */
-export function isAnswer({ status, body }: Receipt): boolean {
+export function isValidReceipt({ status, body }: Receipt): boolean {
   try {
     return (status === 200 || status === 201) && typeof JSON.parse(body) === 'object'
   } catch {
@@ -40,19 +40,22 @@ interface Refusal {
   readonly detail: string
 }
 
-/** Source of the outcome of one content: a refusal, or item `at` of the unit. `repeat`: an earlier content is the same. */
+/**
+ * The source of the outcome of one content: a refusal, or item `at` of the unit. `repeat`: an earlier content is the
+ * same.
+ */
 export type ReceiptSlot = Refusal | { readonly kind: 'item'; readonly at: number; readonly repeat: boolean }
 
-/** Everything that a receipt needs besides the outcomes. Plain data, because it is sent to a thread. */
+/** Everything that a receipt needs besides the outcomes. It is plain data, because it is sent to a thread. */
 export interface ReceiptForm {
   readonly kind: 'single' | 'batch'
   readonly slots: readonly ReceiptSlot[]
 }
 
-/** Outcome of one content, as the client gets it. */
+/** The outcome of one content, as the client gets it. */
 export type Entry = Refusal | (ItemOutcome & { readonly id: ItemId })
 
-/** Returns the receipt of a unit. `ids` and `outcomes` are those of its items. */
+/** Renders the receipt of a unit. `ids` and `outcomes` are those of its items. */
 export function renderReceipt(form: ReceiptForm, ids: readonly ItemId[], outcomes: readonly ItemOutcome[]): Receipt {
   return renderEntries(form.kind, entriesOf(form, ids, outcomes))
 }
@@ -73,7 +76,10 @@ export function entriesOf(
   })
 }
 
-/** Returns the receipt of results without a key. A single result must not be a refusal, which gets a problem body. */
+/**
+ * Renders the receipt of results without a key. A single result must not be a refusal, because a refusal gets a problem
+ * body.
+ */
 export function receiptOf(kind: ReceiptForm['kind'], results: readonly ItemResult[]): Receipt {
   return renderEntries(kind, results.map(toEntry))
 }
@@ -86,17 +92,17 @@ export function createdIdOf({ status, body }: Receipt): ItemId | undefined {
 }
 
 function toEntry(result: ItemResult): Entry {
-  return result.kind === 'refused' ? refusal(result.fault) : result
+  return result.kind === 'refused' ? refusal(result.error) : result
 }
 
-export function refusal(fault: { readonly code: string; readonly message: string }): Refusal {
-  return { kind: 'refused', code: fault.code, detail: fault.message }
+export function refusal(error: { readonly code: string; readonly message: string }): Refusal {
+  return { kind: 'refused', code: error.code, detail: error.message }
 }
 
 function renderEntries(kind: ReceiptForm['kind'], entries: readonly Entry[]): Receipt {
   if (kind === 'batch') return { status: 200, body: JSON.stringify(batchBody(entries)) }
   const [entry] = entries
-  if (entry === undefined || entry.kind === 'refused') throw new RangeError('a single receipt is of one accepted item')
+  if (entry === undefined || entry.kind === 'refused') throw new RangeError('a single receipt needs one accepted item')
   return { status: entry.kind === 'created' ? 201 : 200, body: JSON.stringify(itemBody(entry)) }
 }
 

@@ -24,7 +24,7 @@ export async function openStore(settings: StoreSettings): Promise<ItemStore> {
   return open(settings)
 }
 
-/** Returns true if the URL names an external API, which needs locks in front of it. */
+/** Returns true if the URL names an external API. Such a store needs locks in front of it. */
 export function isExternalStore(url: string): boolean {
   return EXTERNAL_HTTP_SCHEMES.includes(schemeOf(url))
 }

@@ -1,14 +1,14 @@
 /**
- * The port to the place where items are stored. Only the store decides whether an item is a duplicate. It decides in the
- * transaction that would save the item, by durable data. Caches and locks in front of it can save it work, but they
- * never decide.
+ * The port of stores. Only the store decides whether an item is a duplicate. It decides in the transaction that would
+ * save the item, from durable data. Caches and locks in front of the store save it work, but never decide.
  *
  * The port has four parts: writer, reader, admin and versioned. `ItemStore` has them all. `ServiceStore` is what the
  * service needs: a store of an external API cannot list, delete or version its items, so it omits those methods.
  *
  * The contract suite enforces these rules for every store:
- * - `put` returns when everything in it is durable. If it rejects, nothing of it is stored: it is one transaction.
- * - Within one `put` the units are processed in order. An id that an earlier unit created is a duplicate for a later one.
+ * - `put` resolves when everything in it is durable. It is one transaction: if it rejects, nothing of it is stored.
+ * - Within one `put` the units are processed in order. An id that an earlier unit created is a duplicate for a later
+ *   one.
  * - The receipt of an Idempotency-Key is written in the same transaction as the items.
  * - `get` and `list` return what was stored, byte for byte, or reject with IngotError STORE_CORRUPT.
  * - Every method may reject with IngotError STORE_UNAVAILABLE. Then the outcome is unknown, and the caller may repeat.
@@ -20,9 +20,9 @@ import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredIt
 import type { Receipt, ReceiptForm } from './receipt.ts'
 import type { StoreVersion } from './store-version.ts'
 
-/** A client's Idempotency-Key, stored together with the response. */
+/** A client's Idempotency-Key, which is stored together with the response. */
 export interface IdempotencyRequest {
-  /** Name of the caller. The same key of two callers is two keys. */
+  /** Name of the caller. Two callers may use the same key independently. */
   readonly scope: string
   readonly key: string
   /** SHA-256, in hex, of everything that two equal requests have in common. */
@@ -66,9 +66,9 @@ export interface Page {
   readonly next?: string
 }
 
-/** What a store can do. `storeCapabilities` fills in the defaults, which are safe for every store. */
+/** The capabilities of a store. `storeCapabilities` fills in the defaults, which are safe for every store. */
 export interface StoreCapabilities {
-  /** The store itself refuses duplicates, for all writers together. Default: false. */
+  /** The store itself refuses duplicates, across all writers. Default: false. */
   readonly enforcesUniqueness: boolean
   /** Only this process changes the store, so this process sees every deletion. Default: false. */
   readonly singleWriter: boolean
@@ -114,7 +114,7 @@ export interface StoreAdmin {
   delete(collection: string, id: ItemId): Promise<boolean>
 }
 
-/** Lets caches outside the store find out whether what they hold is still valid. */
+/** Lets caches outside the store check whether their entries are still valid. */
 export interface VersionedStore {
   /** Returns the version of the store and of one collection. An unknown collection has no deletions. */
   version(collection: string): Promise<StoreVersion>
@@ -135,7 +135,7 @@ export interface ServiceStore
     Pick<StoreReader, 'collection' | 'check'>,
     Partial<OptionalMethods>,
     AsyncDisposable {
-  /** For clients: why the store omits a method. Default: a general sentence. */
+  /** Reasons for clients why the store omits a method. Default: a general sentence. */
   readonly omitted?: Readonly<Partial<Record<OptionalMethod, string>>>
 }
 

@@ -1,16 +1,16 @@
-/** What `ingot verify` comes to, for every store that it can look into. */
+/** The report of `ingot verify`, common to all stores that support it. */
 
 import { IngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
 
 export interface VerifyReport {
-  /** Items by name of their collection. */
+  /** Number of items by name of their collection. */
   readonly collections: ReadonlyMap<string, number>
   readonly receipts: number
-  /** Items and kept answers that an older version stored without a checksum. */
+  /** Items and receipts that an older version stored without a checksum. */
   readonly withoutChecksum: number
   readonly problemCount: number
-  /** The first ones, as sentences. */
+  /** The first problems, as sentences. */
   readonly problems: readonly string[]
 }
 
@@ -20,13 +20,13 @@ export interface VerifyOptions {
   readonly onProgress?: (checkedItems: number) => void
 }
 
-/** Problems that are kept as sentences. */
+/** Maximum number of problems that are kept as sentences. */
 const SHOWN_PROBLEMS = 20
 
-/** Rows between two looks at the signal. */
+/** Rows between two checks of the signal. */
 const ROWS_AT_ONCE = 1_000
 
-/** Counts what is looked at, and keeps what is found. */
+/** Counts the rows that were checked, and collects the problems. */
 export class Findings {
   readonly #options: VerifyOptions
   readonly #collections = new Map<string, number>()
@@ -55,7 +55,7 @@ export class Findings {
     if (this.#problems.length < SHOWN_PROBLEMS) this.#problems.push(sentence)
   }
 
-  /** Turns a IngotError that `work` throws into a problem. */
+  /** Runs `work`. Records an IngotError STORE_CORRUPT as a problem and then returns `undefined`. */
   async attempt<T>(work: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await work()
@@ -70,7 +70,7 @@ export class Findings {
     this.#collections.set(name, this.#collections.get(name) ?? 0)
   }
 
-  /** An item, found in a collection of that name when there is one. */
+  /** Counts an item. `collection`: the name of its collection, if there is one. */
   sawItem(collection: string | undefined, hasChecksum: boolean): void {
     this.#items++
     if (!hasChecksum) this.#withoutChecksum++
@@ -82,8 +82,8 @@ export class Findings {
     if (!hasChecksum) this.#withoutChecksum++
   }
 
-  /** Once in a while lets signals in and says how far we are. To be called after each row. */
-  async breathe(): Promise<void> {
+  /** Call this after each row. From time to time it checks the signal and reports the progress. */
+  async pauseSometimes(): Promise<void> {
     if ((this.#items + this.#receipts) % ROWS_AT_ONCE === 0) await this.pause()
   }
 

@@ -54,7 +54,7 @@ async function openCached(deps: ServiceDeps, store: ServiceStore, url: string): 
   const breaker = createBreaker(BREAKER)
   scope.defer(() => breaker[Symbol.dispose]())
   const guarded = guardCache({ cache, breaker, clock, measures, log }, timeoutMs)
-  const leases = createVersionLeases({ store, clock, log, notes: guarded })
+  const leases = createVersionLeases({ store, clock, log, highWaterMarks: guarded })
   const writes = createCacheWrites({ cache: guarded, leases, clock, measures })
   scope.defer(() => writes[Symbol.dispose]())
   return {

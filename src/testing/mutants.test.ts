@@ -61,7 +61,7 @@ test('the embedded store responds before it commits', async () => {
   await vi.waitFor(() => expect(puts).toHaveLength(1))
 })
 
-const LEASE = { epoch: 'now', deletes: 5, position: 9n, askedMs: 0 }
+const LEASE = { epoch: 'now', deletes: 5, position: 9n, requestedMs: 0 }
 const OLD: Fact = { epoch: 'old', deletes: 4, position: 99n, firstSeenMs: 1 }
 
 function cached() {
@@ -79,7 +79,7 @@ function cached() {
       write: async () => true,
       raise: async () => undefined,
     },
-    leases: { current: () => LEASE, noted: () => LEASE, renewed: async () => LEASE },
+    leases: { current: () => LEASE, recorded: () => LEASE, renewed: async () => LEASE },
     writes: { add() {}, write: async () => void events.push('cache'), [Symbol.dispose]() {} },
     measures: {} as CachedStoreDeps['measures'],
   }

@@ -83,11 +83,11 @@ function allCreated(units: readonly Unit[], firstSeenMs: number): readonly UnitO
 function writeBeforeCommit(deps: CachedStoreDeps): CachedStoreDeps {
   const { store, leases, writes } = deps
   async function write({ collection: { name }, items }: Unit, firstSeenMs: number): Promise<void> {
-    const lease = leases.noted(name)
+    const lease = leases.recorded(name)
     if (lease === undefined) return
-    const mark = { collection: name, epoch: lease.epoch, deletes: lease.deletes }
+    const stamp = { collection: name, epoch: lease.epoch, deletes: lease.deletes }
     const committed = items.map(({ id }) => ({ id, firstSeenMs }))
-    await writes.write(mark, committed, lease)
+    await writes.write(stamp, committed, lease)
   }
   return {
     ...deps,
@@ -101,7 +101,7 @@ function writeBeforeCommit(deps: CachedStoreDeps): CachedStoreDeps {
   }
 }
 
-type Lease = NonNullable<ReturnType<CachedStoreDeps['leases']['noted']>>
+type Lease = NonNullable<ReturnType<CachedStoreDeps['leases']['recorded']>>
 
 /** Makes every fact of the cache agree with the current lease in some respects. */
 function withFacts(deps: CachedStoreDeps, agreed: (lease: Lease) => Partial<Lease>): CachedStoreDeps {
@@ -112,7 +112,7 @@ function withFacts(deps: CachedStoreDeps, agreed: (lease: Lease) => Partial<Leas
       async read(keys) {
         const facts = await cache.read(keys)
         return facts?.map((fact, index) => {
-          const lease = leases.noted(keys[index]?.collection ?? '')
+          const lease = leases.recorded(keys[index]?.collection ?? '')
           return fact === undefined || lease === undefined ? fact : { ...fact, ...agreed(lease) }
         })
       },

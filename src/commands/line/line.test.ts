@@ -107,7 +107,7 @@ describe('a command line', () => {
     const { code, err } = await run(['copy', 'a', '--into', 'b'], { commands })
     expect(code).toBe(EXIT.failed)
     expect(err).toBe(
-      'STORE_CORRUPT: the file is odd\n  run ingot verify, then delete what is damaged and send it again, or restore a backup\n',
+      'STORE_CORRUPT: the file is odd\n  run ingot verify, then delete the damaged items and send them again, or restore a backup\n',
     )
   })
 

@@ -145,7 +145,7 @@ describe('a data folder', () => {
     const running = startIngot(['serve'], { INGOT_DATA: '/proc/x/y', INGOT_LISTEN: '127.0.0.1:0' })
     const { code, stderr } = await running.finished
     expect(stderr).toMatch(
-      /^CONFIG_INVALID: INGOT_DATA: there can be no data folder at "\/proc\/x\/y": ENOENT[^\n]*\n {2}[^\n]*\n$/,
+      /^CONFIG_INVALID: INGOT_DATA: cannot create a data folder at "\/proc\/x\/y": ENOENT[^\n]*\n {2}[^\n]*\n$/,
     )
     expect(code).toBe(2)
   })

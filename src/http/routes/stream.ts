@@ -243,7 +243,7 @@ class StreamExchange {
 
 function answerLine(line: number, result: ItemResult): string {
   if (result.kind !== 'refused') return `{"line":${line},"id":"${result.id}","status":"${result.kind}"}\n`
-  const { code, message, facts } = result.fault
+  const { code, message, facts } = result.error
   return `${JSON.stringify({ line, error: { code, detail: message, ...facts } })}\n`
 }
 

@@ -67,7 +67,7 @@ test('refuses another policy, and accepts the one that the configuration sets', 
 test('refuses an Idempotency-Key, and saves nothing', async () => {
   let saves = 0
   const app = await openExternal({ save: async () => ({ kind: 'saved', firstSeenMs: ++saves }) })
-  const detail = 'this store cannot keep answers under an Idempotency-Key; the content itself is the key'
+  const detail = 'this store cannot store receipts under an Idempotency-Key; the content itself is the key'
   expect(problem(await app.post(ITEMS, '1', { 'idempotency-key': 'k' }))).toEqual(unsupported(detail))
   expect(saves).toBe(0)
   expect((await app.post(ITEMS, '1')).statusCode).toBe(201)

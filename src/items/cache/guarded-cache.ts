@@ -1,7 +1,7 @@
 /**
- * A cache that nobody has to wait for: every call has a deadline and goes through a breaker, and whatever fails is as if
- * the cache knew nothing. No call rejects. After a question that ran out of time none is asked for as long again:
- * what waited behind a batch that waited for the cache must not wait a second time.
+ * Limits the time that requests wait for the cache. Every call has a deadline and goes through a breaker. A failed call
+ * counts as a cache miss. No call rejects. After a read that timed out, no read is sent for the same time again, so
+ * that batches that waited behind the first one do not wait a second time.
  */
 
 import { IngotError, toIngotError } from '../../errors/error.ts'
@@ -13,13 +13,13 @@ import type { VersionStamp } from '../store-version.ts'
 import type { CacheKey, Fact, ItemCache } from './cache.ts'
 import type { CacheCall, CacheMeasures } from './measure.ts'
 
-/** Longest wait for the cache, milliseconds, unless its URL says otherwise: what it may cost a client at most. */
+/** Default time limit of a call, in milliseconds. It is the longest delay that the cache can cause for a client. */
 export const CACHE_TIMEOUT_MS = 100
 
 export interface GuardedCache extends HighWaterMarks {
-  /** Undefined: not known now. */
+  /** Resolves to `undefined` if the facts are unknown at present. */
   read(keys: readonly CacheKey[]): Promise<readonly (Fact | undefined)[] | undefined>
-  /** Whether it was written. */
+  /** Resolves to true if the entries were written. */
   write(entries: readonly (CacheKey & Fact)[]): Promise<boolean>
 }
 
@@ -48,7 +48,7 @@ export function guardCache(deps: GuardDeps, timeoutMs = CACHE_TIMEOUT_MS): Guard
     } catch (thrown) {
       const { code, message } = toIngotError(thrown)
       measures.failed(name, thrown instanceof BreakerOpenError ? 'left-alone' : 'error')
-      log.debug({ code, message, call: name }, 'the cache did not answer')
+      log.debug({ code, message, call: name }, 'the cache did not respond')
       return undefined
     }
   }
@@ -77,7 +77,7 @@ export function guardCache(deps: GuardDeps, timeoutMs = CACHE_TIMEOUT_MS): Guard
 function within<T>(clock: Clock, ms: number, call: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.timer(ms, () => {
-      reject(new IngotError('REDIS_UNREACHABLE', `the cache did not answer within ${ms} ms`))
+      reject(new IngotError('REDIS_UNREACHABLE', `the cache did not respond within ${ms} ms`))
     })
     call()
       .then(resolve, reject)

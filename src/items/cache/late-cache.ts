@@ -1,6 +1,7 @@
 /**
- * A cache that need not be there when the service starts: until it has been reached, calls fail at once, as they do
- * while it is away later. What waiting would not heal (a wrong password, an unsuitable server) is told at the start.
+ * A cache that may be unavailable when the service starts. Until it has been reached, calls fail at once, as during a
+ * later outage. Errors that waiting does not resolve (a wrong password, an unsuitable server) are reported at the
+ * start.
  */
 
 import { IngotError, toIngotError } from '../../errors/error.ts'
@@ -10,15 +11,18 @@ import type { Log } from '../../telemetry/log.ts'
 import type { ItemCache } from './cache.ts'
 
 export interface LateCacheDeps {
-  /** One attempt, which leaves nothing running when it fails. */
+  /** Makes one attempt. Leaves nothing running when it fails. */
   readonly open: (signal: AbortSignal) => Promise<ItemCache>
   readonly clock: Clock
   readonly log: Log
-  /** Longest time for one attempt, milliseconds; the start waits for the first. Default: 2000. */
+  /** Time limit of one attempt, in milliseconds. The start waits for the first attempt. Default: 2000. */
   readonly attemptMs?: number
 }
 
-/** Resolves when the cache was reached or is tried for in the background. Rejects with a IngotError that is not retryable. */
+/**
+ * Resolves when the cache was reached, or when the attempts continue in the background. Rejects with an IngotError that
+ * is not retryable.
+ */
 export async function openLateCache(deps: LateCacheDeps): Promise<ItemCache> {
   const closing = new AbortController()
   let cache: ItemCache | undefined
@@ -50,7 +54,7 @@ async function openInTime(deps: LateCacheDeps, closing: AbortSignal): Promise<It
   const { clock, attemptMs = 2_000 } = deps
   const late = new AbortController()
   const timer = clock.timer(attemptMs, () => {
-    late.abort(new IngotError('REDIS_UNREACHABLE', `the cache did not answer within ${attemptMs} ms`))
+    late.abort(new IngotError('REDIS_UNREACHABLE', `the cache did not respond within ${attemptMs} ms`))
   })
   try {
     return await deps.open(AbortSignal.any([late.signal, closing]))
@@ -59,15 +63,15 @@ async function openInTime(deps: LateCacheDeps, closing: AbortSignal): Promise<It
   }
 }
 
-/** Until it succeeds or the signal aborts. */
+/** Retries until an attempt succeeds or the signal aborts. */
 async function keepTrying({ clock, log }: LateCacheDeps, attempt: () => Promise<void>, signal: AbortSignal) {
-  log.warn({}, 'the cache is not reached; the service goes on without it and keeps trying')
+  log.warn({}, 'the cache is unreachable; the service continues without it and keeps trying')
   const delays = fullJitter({ baseMs: 500, maxMs: 5_000 })
   const told = async (): Promise<void> => {
     try {
       await attempt()
     } catch (thrown) {
-      log.debug({ code: toIngotError(thrown).code, message: toIngotError(thrown).message }, 'the cache is not reached')
+      log.debug({ code: toIngotError(thrown).code, message: toIngotError(thrown).message }, 'the cache is unreachable')
       throw thrown
     }
   }
@@ -75,6 +79,6 @@ async function keepTrying({ clock, log }: LateCacheDeps, attempt: () => Promise<
     await retry(told, { delays, clock, signal })
     if (!signal.aborted) log.info({}, 'the cache is reached')
   } catch {
-    // closing ended it
+    // the cache was closed
   }
 }

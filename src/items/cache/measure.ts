@@ -1,15 +1,18 @@
-/** What the cache counts. */
+/** Metrics of the cache. */
 import type { BreakerState } from '../../std/breaker.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 
 export type CacheCall = 'read' | 'write' | 'note'
 
-/** `overflow`: more waited than may. `unconfirmed`: the store's past was not, or no longer, the one of the commit. */
+/**
+ * `overflow`: too many entries waited. `unconfirmed`: the store was not confirmed to have the version of the commit.
+ * `failed`: the write failed.
+ */
 export type DropReason = 'overflow' | 'unconfirmed' | 'failed'
 
 export interface CacheMeasures {
-  /** Of one look-up: ids that were believed, ids that were not there, ids that were there and not believed. */
-  looked(hits: number, misses: number, disbelieved: number): void
+  /** Records one lookup: ids found and valid, ids not found, ids found but not valid. */
+  lookedUp(hits: number, misses: number, disbelieved: number): void
   failed(call: CacheCall, why: 'error' | 'left-alone'): void
   wrote(entries: number): void
   dropped(reason: DropReason, entries: number): void
@@ -18,16 +21,16 @@ export interface CacheMeasures {
 
 const BREAKER_STATES = ['closed', 'half-open', 'open'] as const
 
-/** Registers the `ingot_cache_*` metrics. Once per registry: a second call on the same one throws. */
+/** Registers the `ingot_cache_*` metrics. Throws on a second call with the same registry. */
 export function createCacheMeasures(metrics: Metrics): CacheMeasures {
   const lookups = metrics.counter({
     name: 'ingot_cache_lookups_total',
-    help: 'Ids that the shared cache was asked for; disbelieved: its entry was of another past of the store.',
+    help: 'Ids looked up in the shared cache; disbelieved: the entry belongs to another version of the store.',
     labels: ['result'],
   })
   const errors = metrics.counter({
     name: 'ingot_cache_errors_total',
-    help: 'Calls of the cache that failed (error), or were not made while it is left alone (left-alone).',
+    help: 'Calls of the cache that failed (error), or that were skipped during an outage (left-alone).',
     labels: ['call', 'why'],
   })
   const written = metrics.counter({ name: 'ingot_cache_written_total', help: 'Entries written to the cache.' })
@@ -42,7 +45,7 @@ export function createCacheMeasures(metrics: Metrics): CacheMeasures {
     labels: ['state'],
   })
   return {
-    looked(hits, misses, disbelieved) {
+    lookedUp(hits, misses, disbelieved) {
       lookups.add({ result: 'hit' }, hits)
       lookups.add({ result: 'miss' }, misses)
       lookups.add({ result: 'disbelieved' }, disbelieved)

@@ -20,7 +20,7 @@ function setUp() {
   const clock = createFakeClock()
   const cache = createFakeCache()
   const inner = createMemoryStore()
-  /** Units that came to the store. */
+  /** Units that reached the store. */
   const puts: Unit[] = []
   const over: Partial<ItemStore> = {}
   const store = overStore(inner, {
@@ -40,12 +40,12 @@ function setUp() {
       measures,
       log: silentLog,
     })
-    const leases = createVersionLeases({ store, clock, log: silentLog, notes: guarded })
+    const leases = createVersionLeases({ store, clock, log: silentLog, highWaterMarks: guarded })
     const writes = createCacheWrites({ cache: guarded, leases, clock, measures })
     const cached = withCache({ store, cache: guarded, leases, writes, measures })
     return {
       leases,
-      /** What became of each value, under a lease of now. */
+      /** Returns the outcome of each value, under a current lease. */
       async put(...values: unknown[]): Promise<string[]> {
         await leases.renewed('c')
         return this.putNow(...values)
@@ -59,7 +59,7 @@ function setUp() {
       counted: async (line: string) => Number(new RegExp(`^${line} (\\d+)$`, 'm').exec(await text(metrics))?.[1] ?? 0),
     }
   }
-  /** Until what was committed has been written. */
+  /** Waits until the committed items have been written to the cache. */
   const settle = () => clock.advance(100)
   return { clock, cache, store, inner, over, puts, replica, settle }
 }
@@ -71,7 +71,7 @@ const unit = (...values: unknown[]): Unit => ({
   items: values.map((value) => item(value)),
 })
 
-test('what one replica committed, another answers without the store', async () => {
+test('a replica recognises items that another replica committed, without the store', async () => {
   const { replica, settle, puts } = setUp()
   expect(await replica().put('a', 'b')).toEqual(['created', 'created'])
   await settle()
@@ -82,7 +82,7 @@ test('what one replica committed, another answers without the store', async () =
   expect(await other.counted('ingot_cache_lookups_total{result="hit"}')).toBe(2)
 })
 
-test('only what is left goes to the store, and every answer finds its item', async () => {
+test('only unknown items go to the store, and every outcome belongs to its item', async () => {
   const { replica, settle, puts } = setUp()
   await replica().put('a', 'c')
   await settle()
@@ -91,7 +91,7 @@ test('only what is left goes to the store, and every answer finds its item', asy
   expect(puts).toEqual([unit('new', 'newer')])
 })
 
-test('a batch asks the cache once, and its commit writes once', async () => {
+test('a batch reads the cache once, and its commit writes once', async () => {
   const { replica, settle, cache } = setUp()
   const one = replica()
   await one.leases.renewed('c')
@@ -101,7 +101,7 @@ test('a batch asks the cache once, and its commit writes once', async () => {
   expect(cache.calls).toEqual(['read', 'note', 'write'])
 })
 
-test('a unit under an Idempotency-Key goes to the store whole', async () => {
+test('a unit with an Idempotency-Key goes to the store as one unit', async () => {
   const { replica, settle, puts } = setUp()
   const one = replica()
   await one.put('a')
@@ -115,7 +115,7 @@ test('a unit under an Idempotency-Key goes to the store whole', async () => {
   expect(puts).toEqual([keyed])
 })
 
-test('nothing is written before it is committed, nor when the commit failed', async () => {
+test('nothing is written before the commit, or after a failed commit', async () => {
   const { replica, settle, over, cache } = setUp()
   const one = replica()
   over.put = async () => {
@@ -130,7 +130,7 @@ test('nothing is written before it is committed, nor when the commit failed', as
   expect(await replica().put('a')).toEqual(['created'])
 })
 
-test('nothing is written until the past has been noted that was asked for after the commit', async () => {
+test('nothing is written until a version requested after the commit has been recorded', async () => {
   const { replica, settle, over, cache, inner } = setUp()
   const one = replica()
   await one.put('a')
@@ -146,7 +146,7 @@ test('nothing is written until the past has been noted that was asked for after 
   expect(cache.notes.get(fact?.epoch ?? '')).toBe(position)
 })
 
-test('what was committed in another epoch than the one of now is not written', async () => {
+test('items committed in an earlier epoch are not written', async () => {
   const { replica, settle, cache, inner } = setUp()
   const one = replica()
   await one.put('a')
@@ -156,7 +156,7 @@ test('what was committed in another epoch than the one of now is not written', a
   expect(await one.counted('ingot_cache_dropped_total{reason="unconfirmed"}')).toBe(1)
 })
 
-test('no entry of another epoch is believed', async () => {
+test('an entry of another epoch is not used', async () => {
   const { replica, settle, inner } = setUp()
   await replica().put('a')
   await settle()
@@ -166,7 +166,7 @@ test('no entry of another epoch is believed', async () => {
   expect(await other.counted('ingot_cache_lookups_total{result="disbelieved"}')).toBe(1)
 })
 
-test('no entry from before a deletion is believed, and none that is written late', async () => {
+test('an entry from before a deletion is not used, even if it is written late', async () => {
   const { replica, settle, inner, cache } = setUp()
   await replica().put('a', 'b')
   await settle()
@@ -180,7 +180,7 @@ test('no entry from before a deletion is believed, and none that is written late
   expect(await replica().put('a', 'b')).toEqual(['created', 'store'])
 })
 
-test('no entry is believed that lies beyond the history of the lease', async () => {
+test('an entry beyond the position of the lease is not used', async () => {
   const { replica, settle, cache } = setUp()
   await replica().put('a')
   await settle()
@@ -188,7 +188,7 @@ test('no entry is believed that lies beyond the history of the lease', async () 
   expect(await replica().put('a')).toEqual(['store'])
 })
 
-test('no entry is believed once the lease has run out while the cache was asked', async () => {
+test('no entry is used if the lease expired during the read', async () => {
   const { replica, settle, cache, clock, over } = setUp()
   await replica().put('a')
   await settle()
@@ -204,7 +204,7 @@ test('no entry is believed once the lease has run out while the cache was asked'
   expect(await other.putNow('a')).toEqual(['store'])
 })
 
-test('a cache that is away costs nothing but a look in the store, and then is left alone', async () => {
+test('an unavailable cache costs nothing but lookups in the store, and is skipped after some failures', async () => {
   const { replica, settle, cache } = setUp()
   await replica().put('a')
   await settle()
@@ -218,7 +218,7 @@ test('a cache that is away costs nothing but a look in the store, and then is le
   expect(await other.counted('ingot_cache_errors_total{call="read",why="left-alone"}')).toBeGreaterThan(0)
 })
 
-test('a frozen cache keeps a batch waiting for its time-out, and only until the breaker opens', async () => {
+test('a frozen cache delays a batch by its timeout, until the breaker opens', async () => {
   const { replica, settle, cache, clock } = setUp()
   await replica().put('a')
   await settle()
@@ -236,7 +236,7 @@ test('a frozen cache keeps a batch waiting for its time-out, and only until the 
   expect(waits.slice(-2)).toEqual([0, 0])
 })
 
-test('what waited behind a batch that a frozen cache kept does not wait for it again', async () => {
+test('batches that waited behind a batch delayed by a frozen cache are not delayed again', async () => {
   const { clock, cache, replica } = setUp()
   const one = replica()
   await one.put('before')
@@ -244,7 +244,7 @@ test('what waited behind a batch that a frozen cache kept does not wait for it a
   const kept = one.putNow('a')
   await clock.advance(CACHE_TIMEOUT_MS)
   expect(await kept).toEqual(['created'])
-  // no time passes here: it would never be answered if it asked
+  // fake time stands still: a read would never return
   expect(await one.putNow('b')).toEqual(['created'])
   cache.calls.length = 0
   await clock.advance(CACHE_TIMEOUT_MS)
@@ -254,7 +254,7 @@ test('what waited behind a batch that a frozen cache kept does not wait for it a
   expect(cache.calls.filter((call) => call === 'read')).toHaveLength(1)
 })
 
-test('what a frozen cache would take is dropped beyond a bound, and written when it is back', async () => {
+test('entries for a frozen cache are dropped beyond a limit, and written when it responds again', async () => {
   const { replica, cache, clock } = setUp()
   const one = replica()
   await one.leases.renewed('c')
@@ -267,7 +267,7 @@ test('what a frozen cache would take is dropped beyond a bound, and written when
   expect(cache.facts.size).toBe(0)
 })
 
-test('where nothing is found most batches do not ask, and the cache is tried again', async () => {
+test('if nothing is found, most batches skip the cache, and it is tried again from time to time', async () => {
   const { replica, cache, settle, clock } = setUp()
   const one = replica()
   await one.leases.renewed('c')
@@ -284,7 +284,7 @@ test('where nothing is found most batches do not ask, and the cache is tried aga
   expect(answers.slice(-3_000).every((answer) => answer === 'cache')).toBe(true)
 })
 
-test('a store that answers for fewer units than it got is not covered up', async () => {
+test('a store that returns fewer outcomes than units causes an error', async () => {
   const { replica, over } = setUp()
   over.put = async () => []
   await expect(replica().put('a')).rejects.toMatchObject({ code: 'INTERNAL' })

@@ -1,19 +1,20 @@
 /**
- * A store behind a cache. Items that the cache states and a lease confirms (see cache.ts) are duplicates without a query
- * to the store. The rest of the batch goes to the store. The cache is behind the group commit, so a batch is one request
- * to the cache, and the queue's bounds and back-pressure include items that wait for the cache.
+ * A store behind a cache. An item is a duplicate, without a query to the store, if the cache has its fact and a lease
+ * confirms it (see cache.ts). The other items of the batch go to the store. The cache is behind the group commit. A
+ * batch is therefore one request to the cache, and the limits and back-pressure of the queue include items that wait
+ * for the cache.
  *
- * Units with an Idempotency-Key go to the store whole, because their receipt is stored in the same transaction.
+ * A unit with an Idempotency-Key goes to the store unchanged, because its receipt is stored in the same transaction.
  */
 import { orMutant } from '#failpoint'
 import { IngotError } from '../../errors/error.ts'
-import type { Mark } from '../freshness/recent-ids.ts'
+import type { PutStamp } from '../freshness/recent-ids.ts'
 import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
 import type { ItemOutcome, PreparedItem } from '../item.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 import type { CacheKey, Fact } from './cache.ts'
 import type { GuardedCache } from './guarded-cache.ts'
-import { createCacheYield } from './hit-rate.ts'
+import { createHitRate } from './hit-rate.ts'
 import type { CacheMeasures } from './measure.ts'
 import type { CacheWrites, Committed } from './write-behind.ts'
 
@@ -28,11 +29,11 @@ export interface CachedStoreDeps {
 /** Outcomes of a unit's items that the cache knows, in their order. */
 type Known = readonly (ItemOutcome | undefined)[]
 
-/** A unit, or the rest of it, for the store. */
+/** A unit for the store, or the part of it that the cache does not know. */
 interface Sent {
   readonly at: number
   readonly unit: Unit
-  readonly mark: Mark | undefined
+  readonly stamp: PutStamp | undefined
 }
 
 export function withCache(deps: CachedStoreDeps): StoreWriter {
@@ -42,7 +43,7 @@ export function withCache(deps: CachedStoreDeps): StoreWriter {
 class CachedStore implements StoreWriter {
   readonly capabilities: StoreWriter['capabilities']
   readonly #deps: CachedStoreDeps
-  readonly #yield = createCacheYield()
+  readonly #yield = createHitRate()
 
   constructor(deps: CachedStoreDeps) {
     this.capabilities = deps.store.capabilities
@@ -60,7 +61,7 @@ class CachedStore implements StoreWriter {
             nowMs,
           )
     if (stored.length !== sent.length) {
-      throw new IngotError('INTERNAL', 'the store answered for fewer units than it got')
+      throw new IngotError('INTERNAL', 'the store returned fewer outcomes than units')
     }
     const answers = new Map<number, UnitOutcome>()
     for (const [index, outcome] of stored.entries()) {
@@ -75,7 +76,7 @@ class CachedStore implements StoreWriter {
   async #lookUp(units: readonly Unit[]): Promise<ReadonlyMap<Unit, Known>> {
     const asked = units.filter((unit) => unit.idempotency === undefined && this.#leaseOf(unit) !== undefined)
     const keys = asked.flatMap(keysOf)
-    if (keys.length === 0 || !this.#yield.isWorthAsking(keys.length)) return new Map()
+    if (keys.length === 0 || !this.#yield.isWorthReading(keys.length)) return new Map()
     const facts = await this.#deps.cache.read(keys)
     return facts === undefined ? new Map() : this.#judge(asked, facts)
   }
@@ -95,13 +96,13 @@ class CachedStore implements StoreWriter {
       known.set(unit, outcomes)
     }
     const there = facts.filter((fact) => fact !== undefined).length
-    this.#deps.measures.looked(hits, facts.length - there, there - hits)
-    this.#yield.note(hits, facts.length)
+    this.#deps.measures.lookedUp(hits, facts.length - there, there - hits)
+    this.#yield.record(hits, facts.length)
     return known
   }
 
   #leaseOf(unit: Unit): VersionLease | undefined {
-    return this.#deps.leases.noted(unit.collection.name)
+    return this.#deps.leases.recorded(unit.collection.name)
   }
 
   /** Returns the part of the unit that the cache does not know, or nothing if it knows all. */
@@ -109,13 +110,13 @@ class CachedStore implements StoreWriter {
     const items = unit.items.filter((_, index) => known[index] === undefined)
     if (items.length === 0 && unit.items.length > 0) return []
     const lease = this.#deps.leases.current(unit.collection.name)
-    const mark = lease && { collection: unit.collection.name, epoch: lease.epoch, deletes: lease.deletes }
-    return [{ at, unit: items.length === unit.items.length ? unit : { ...unit, items }, mark }]
+    const stamp = lease && { collection: unit.collection.name, epoch: lease.epoch, deletes: lease.deletes }
+    return [{ at, unit: items.length === unit.items.length ? unit : { ...unit, items }, stamp }]
   }
 
-  #remember({ unit, mark }: Sent, outcome: UnitOutcome): void {
-    if (mark === undefined || outcome.kind !== 'stored') return
-    this.#deps.writes.add(mark, committed(unit.items, outcome.outcomes))
+  #remember({ unit, stamp }: Sent, outcome: UnitOutcome): void {
+    if (stamp === undefined || outcome.kind !== 'stored') return
+    this.#deps.writes.add(stamp, committed(unit.items, outcome.outcomes))
   }
 }
 

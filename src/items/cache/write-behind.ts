@@ -1,21 +1,21 @@
 /**
- * What was committed, on its way into the cache: gathered for a moment, then written in one call a collection, once a
- * lease that was asked for after the commits has been noted (the rules of store-version.ts). Nobody waits for it, and what would
- * make it wait is dropped: at most MAX_WAITING entries are kept, and one write is under way at a time.
+ * Writes committed items to the cache in the background. It collects them for a moment, and then writes one call per
+ * collection, after a lease that was requested after the commits has been recorded (the rules are in store-version.ts).
+ * No request waits for it. It keeps at most MAX_WAITING entries and drops the others. It runs one write at a time.
  */
 import type { Clock, Timer } from '../../std/clock.ts'
-import type { Mark } from '../freshness/recent-ids.ts'
+import type { PutStamp } from '../freshness/recent-ids.ts'
 import type { VersionLease, VersionLeases } from '../freshness/version-lease.ts'
 import type { ItemId } from '../item.ts'
 import type { CacheKey, Fact } from './cache.ts'
 import type { GuardedCache } from './guarded-cache.ts'
 import type { CacheMeasures, DropReason } from './measure.ts'
 
-/** How long commits are gathered: each writing asks the store for its past once. */
+/** How long commits are collected, in milliseconds. Each write requests the store's version once. */
 const GATHER_MS = 100
-/** About 3 MB. */
+/** Takes about 3 MB. */
 const MAX_WAITING = 16_384
-/** A larger script would keep the cache from everybody else. */
+/** A larger script would block the cache for other clients. */
 const MAX_WRITE = 512
 
 export interface Committed {
@@ -24,10 +24,10 @@ export interface Committed {
 }
 
 export interface CacheWrites extends Disposable {
-  /** After the commit of a put that began with `mark`. */
-  add(mark: Mark, items: readonly Committed[]): void
-  /** Writes what a lease covers, at once. */
-  write(mark: Mark, items: readonly Committed[], lease: VersionLease): Promise<void>
+  /** Call this after the commit of a put that began with `stamp`. */
+  add(stamp: PutStamp, items: readonly Committed[]): void
+  /** Writes items that a lease covers, at once. */
+  write(stamp: PutStamp, items: readonly Committed[], lease: VersionLease): Promise<void>
 }
 
 export interface CacheWritesDeps {
@@ -38,7 +38,7 @@ export interface CacheWritesDeps {
 }
 
 interface Batch {
-  readonly mark: Mark
+  readonly stamp: PutStamp
   readonly items: readonly Committed[]
 }
 
@@ -49,7 +49,7 @@ export function createCacheWrites(deps: CacheWritesDeps): CacheWrites {
 class WriteBehind implements CacheWrites {
   readonly #deps: CacheWritesDeps
   #gathered = new Map<string, Batch[]>()
-  /** Entries gathered or being written. */
+  /** Number of entries that were collected or are being written. */
   #waiting = 0
   #timer: Timer | undefined
   #writing = false
@@ -58,21 +58,21 @@ class WriteBehind implements CacheWrites {
     this.#deps = deps
   }
 
-  add(mark: Mark, items: readonly Committed[]): void {
+  add(stamp: PutStamp, items: readonly Committed[]): void {
     if (items.length === 0) return
     if (this.#waiting + items.length > MAX_WAITING) return this.#drop('overflow', items.length)
     this.#waiting += items.length
-    const batches = this.#gathered.get(mark.collection) ?? []
-    this.#gathered.set(mark.collection, batches)
-    batches.push({ mark, items })
+    const batches = this.#gathered.get(stamp.collection) ?? []
+    this.#gathered.set(stamp.collection, batches)
+    batches.push({ stamp, items })
     this.#plan()
   }
 
-  async write(mark: Mark, items: readonly Committed[], lease: VersionLease): Promise<void> {
+  async write(stamp: PutStamp, items: readonly Committed[], lease: VersionLease): Promise<void> {
     const { cache, measures } = this.#deps
     for (let from = 0; from < items.length; from += MAX_WRITE) {
       const part = items.slice(from, from + MAX_WRITE)
-      const isWritten = await cache.write(part.map((item) => entryOf(mark, item, lease)))
+      const isWritten = await cache.write(part.map((item) => entryOf(stamp, item, lease)))
       if (isWritten) measures.wrote(part.length)
       else this.#drop('failed', part.length)
     }
@@ -91,7 +91,7 @@ class WriteBehind implements CacheWrites {
     if (this.#writing || this.#timer !== undefined || this.#gathered.size === 0) return
     this.#timer = this.#deps.clock.timer(GATHER_MS, () => {
       this.#timer = undefined
-      // never rejects: leases and cache answer failures as values
+      // never rejects: leases and cache return failures as values
       void this.#writeAll()
     })
   }
@@ -110,22 +110,26 @@ class WriteBehind implements CacheWrites {
   }
 
   async #writeBatches(batches: readonly Batch[], lease: VersionLease | undefined): Promise<void> {
-    for (const [mark, items] of joined(batches)) {
-      if (lease?.epoch === mark.epoch && lease.deletes === mark.deletes) await this.write(mark, items, lease)
+    for (const [stamp, items] of joined(batches)) {
+      if (lease?.epoch === stamp.epoch && lease.deletes === stamp.deletes) await this.write(stamp, items, lease)
       else this.#drop('unconfirmed', items.length)
     }
   }
 }
 
-/** Batches of equal marks together: most are. */
-function joined(batches: readonly Batch[]): readonly (readonly [Mark, readonly Committed[]])[] {
-  const groups = Map.groupBy(batches, ({ mark }) => `${mark.deletes} ${mark.epoch}`)
+/** Joins batches with equal stamps. Most stamps are equal. */
+function joined(batches: readonly Batch[]): readonly (readonly [PutStamp, readonly Committed[]])[] {
+  const groups = Map.groupBy(batches, ({ stamp }) => `${stamp.deletes} ${stamp.epoch}`)
   return [...groups.values()].flatMap((group) => {
     const [first] = group
-    return first === undefined ? [] : [[first.mark, group.flatMap(({ items }) => items)] as const]
+    return first === undefined ? [] : [[first.stamp, group.flatMap(({ items }) => items)] as const]
   })
 }
 
-function entryOf({ collection, epoch, deletes }: Mark, item: Committed, { position }: VersionLease): CacheKey & Fact {
+function entryOf(
+  { collection, epoch, deletes }: PutStamp,
+  item: Committed,
+  { position }: VersionLease,
+): CacheKey & Fact {
   return { collection, id: item.id, epoch, deletes, position, firstSeenMs: item.firstSeenMs }
 }

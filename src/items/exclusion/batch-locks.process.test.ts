@@ -1,4 +1,4 @@
-/** Locks in front of a store that refuses duplicates by itself, while a real Redis is dead or frozen. */
+/** Locks in front of a store that refuses duplicates by itself, while a real Redis is killed or frozen. */
 import { afterEach, expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../../identity/policy.ts'
 import { createRedisLock } from '../../lock/backends/redis/backend.ts'
@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const collection = { name: 'things', policy: DEFAULT_POLICY }
 
-// below and above the time-out of a command (500 ms), and as long as the wait of the service may be set
+// below and above the timeout of a command (500 ms), and the longest wait that the service allows
 for (const signal of ['KILL', 'STOP'] as const) {
   for (const waitMs of [50, 300, 1_000, 2_000]) {
     test(`no write is refused after SIG${signal} of Redis, when a batch waits for ${waitMs} ms`, async ({ skip }) => {
@@ -39,7 +39,7 @@ for (const signal of ['KILL', 'STOP'] as const) {
       expect(unlocked).toEqual([])
 
       await redis.signal(redis.ports[0] ?? 0, signal)
-      // batches that share content wait for each other in this process, and the last brings nothing new
+      // batches that share content wait for each other in this process, and the last one stores nothing new
       const puts = await Promise.all([put(2), put(2), put(3), put(1)])
       const kinds = puts.flat().map((unit) => (unit.kind === 'stored' ? unit.outcomes.map(({ kind }) => kind) : unit))
       expect(kinds.flat().filter((kind) => kind === 'created')).toHaveLength(2)

@@ -31,7 +31,7 @@ test('a batch is put under the locks of all its items', async () => {
   expect(reasons).toEqual([])
 })
 
-test('content that another holds is waited for, then refused as in flight', async () => {
+test('waits for content that another holder locked, then refuses it as in flight', async () => {
   const { clock, store, backend, reasons } = setUp('none')
   const key = itemLockKey('things', item(2).id)
   await using other = await createLocker(backend, { clock, ttlMs: 10_000 }).acquire(key)
@@ -41,7 +41,7 @@ test('content that another holds is waited for, then refused as in flight', asyn
   expect(reasons).toEqual([])
 })
 
-test('while the lock service is away the store alone decides', async () => {
+test('during an outage of the lock service the store alone decides', async () => {
   const { clock, store, reasons } = setUp('down')
   await whileTimePasses(clock, store.put([unit], 1))
   const [again] = await whileTimePasses(clock, store.put([unit], 2))
@@ -49,7 +49,7 @@ test('while the lock service is away the store alone decides', async () => {
   expect(reasons).toEqual(['LOCK_BACKEND_UNAVAILABLE', 'LOCK_BACKEND_UNAVAILABLE'])
 })
 
-/** Of many kinds: whatever a lock service, its store of fences or a breaker may report as an outage. */
+/** Codes of outages that a lock service, its fence store or a breaker may report. */
 const OUTAGES: readonly ErrorCode[] = [
   'LOCK_BACKEND_UNAVAILABLE',
   'LOCK_BREAKER_OPEN',
@@ -63,7 +63,7 @@ const OUTAGES: readonly ErrorCode[] = [
 type Judge = (failure: unknown) => unknown
 const asItIs: Judge = (failure) => failure
 
-/** Puts a batch during an outage of each code, and returns the codes that the put was refused for. */
+/** Puts a batch during an outage with each code. Returns the codes for which the put was refused. */
 async function refusedFor(judge: Judge): Promise<readonly ErrorCode[]> {
   const refused: ErrorCode[] = []
   for (const code of OUTAGES) {
@@ -86,11 +86,11 @@ async function refusedFor(judge: Judge): Promise<readonly ErrorCode[]> {
   return refused
 }
 
-test('an outage of whatever code refuses no write', async () => {
+test('no outage refuses a write, whatever its code', async () => {
   expect(await refusedFor(asItIs)).toEqual([])
 })
 
-test('mutation: when outages are recognised by a list of codes, those that it lacks refuse writes', async () => {
+test('mutation: if outages are recognised by a list of codes, codes missing from the list refuse writes', async () => {
   const listed: ReadonlySet<unknown> = new Set<ErrorCode>(['LOCK_BACKEND_UNAVAILABLE', 'REDIS_UNREACHABLE'])
   const byList: Judge = (failure) => {
     if (!(failure instanceof IngotError) || listed.has(failure.code)) return failure

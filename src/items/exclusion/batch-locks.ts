@@ -1,8 +1,8 @@
 /**
- * Locks in front of a store that enforces uniqueness. With lock mode `always`, the ids of a whole batch are locked in one
+ * Locks in front of a store that enforces uniqueness. With lock mode `always`, the ids of a batch are locked in one
  * exchange before the batch is put. The store still decides about duplicates. The locks only keep two replicas from
- * sending it the same content at the same time. During an outage of the lock service, batches are put without locks:
- * slower if they overlap, but never wrong.
+ * sending it the same content at the same time. During an outage of the lock service, batches are put without locks.
+ * This is slower if they overlap, but never wrong.
  */
 import { failpoint } from '#failpoint'
 import { type ErrorCode, IngotError } from '../../errors/error.ts'
@@ -11,7 +11,7 @@ import type { Locker } from '../../lock/locker.ts'
 import type { ItemStore, Unit } from '../store.ts'
 
 export interface BatchLockOptions {
-  /** Maximum wait for other batches with some of the same content, milliseconds. */
+  /** Maximum wait for other batches with some of the same content, in milliseconds. */
   readonly waitMs: number
   /** Called with the reason for every batch that is put without its locks. */
   readonly onUnlocked?: (reason: ErrorCode) => void
@@ -54,7 +54,7 @@ async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlo
   } catch (thrown) {
     if (!(thrown instanceof LockError)) throw thrown
     if (thrown.reason === 'held') {
-      throw new IngotError('IN_FLIGHT', `content of this batch was being saved elsewhere for ${waitMs} ms`, {
+      throw new IngotError('IN_FLIGHT', `another client was saving content of this batch for ${waitMs} ms`, {
         cause: thrown,
       })
     }

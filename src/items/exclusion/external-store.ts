@@ -1,9 +1,9 @@
 /**
- * The port to a store that does not enforce uniqueness: two saves of an item store it twice. locked-store.ts, in front of
- * it, ensures that it receives one save.
+ * The port of a store that does not enforce uniqueness: two saves of an item store it twice. locked-store.ts, in front
+ * of it, ensures that the store receives one save.
  *
- * With fences, a lookup counts too: after a lookup with a fence, the store refuses lower fences for that item. So no save
- * of an earlier holder can take effect between a later holder's lookup and its save.
+ * With fences, a lookup counts as well: after a lookup with a fence, the store refuses lower fences for that item.
+ * Therefore no save of an earlier holder can take effect between a later holder's lookup and its save.
  */
 import type { Collection, FoundItem, ItemId, PreparedItem } from '../item.ts'
 
@@ -15,7 +15,7 @@ export type Lookup =
 
 export type Save = { readonly kind: 'saved'; readonly firstSeenMs: number } | { readonly kind: 'stale' }
 
-/** Collection of a call, and its fence if the store checks fences. */
+/** The collection of a call, and its fence if the store checks fences. */
 export interface CallContext {
   readonly collection: Collection
   readonly fence: bigint | undefined

@@ -12,7 +12,7 @@ import { createLockedStore } from './locked-store.ts'
 
 const collection = { name: 'things', policy: DEFAULT_POLICY }
 
-/** As naive as a backend can be: it looks, it waits, it saves. Counts every save. */
+/** A backend without any check: it finds, waits and saves. Counts every save. */
 function naiveBackend() {
   let underWay = 0
   let most = 0
@@ -54,7 +54,7 @@ function replicas(plain: ExternalStore, waitMs = 5_000, clock = createFakeClock(
 const kinds = (outcomes: readonly unknown[]): unknown[] =>
   outcomes.flatMap((one) => (one as { outcomes: { kind: string }[] }).outcomes.map((outcome) => outcome.kind))
 
-test('saves an item once, however many replicas get it at once', async () => {
+test('saves an item once, however many replicas receive it at once', async () => {
   const { plain, saves } = naiveBackend()
   const clock = createFakeClock()
   const stores = replicas(plain, 5_000, clock)
@@ -67,7 +67,7 @@ test('saves an item once, however many replicas get it at once', async () => {
   expect(kinds(all.flat()).filter((kind) => kind === 'duplicate')).toHaveLength(19)
 })
 
-test('without the lock the same backend would save it twice', async () => {
+test('without the lock, the same backend would save it twice', async () => {
   const { plain, saves } = naiveBackend()
   const under = { collection, fence: undefined, signal: new AbortController().signal }
   const one = item('hot')
@@ -79,7 +79,7 @@ test('without the lock the same backend would save it twice', async () => {
   expect(saves).toHaveLength(2)
 })
 
-test('different items go side by side', async () => {
+test('processes different items concurrently', async () => {
   const { plain, saves, most } = naiveBackend()
   const [store] = replicas(plain)
   const items = Array.from({ length: 50 }, (_, n) => item(n))
@@ -89,7 +89,7 @@ test('different items go side by side', async () => {
   expect(most()).toBeGreaterThan(40)
 })
 
-test('takes the lock anew when a later holder was there', async () => {
+test('acquires the lock again after a later holder', async () => {
   const { plain, saves } = naiveBackend()
   let looks = 0
   const shy: ExternalStore = {
@@ -102,7 +102,7 @@ test('takes the lock anew when a later holder was there', async () => {
   expect(saves[0]?.fence).toBeGreaterThan(1n)
 })
 
-test('says so when somebody else takes too long', async () => {
+test('reports that another holder takes too long', async () => {
   const { plain } = naiveBackend()
   const { promise: slow, resolve: finish } = Promise.withResolvers<void>()
   const clock = createFakeClock()
@@ -118,7 +118,7 @@ test('says so when somebody else takes too long', async () => {
   expect(kinds((await first) ?? [])).toEqual(['created'])
 })
 
-/** A locker that the breaker keeps from its service until it is let through. */
+/** A locker whose breaker is open until the test closes it. */
 function keptAway(clock: FakeClock) {
   const locker = createLocker(createMemoryBackend({ clock }), { ttlMs: 1_000, clock })
   let open = true
@@ -131,7 +131,7 @@ function keptAway(clock: FakeClock) {
   return { locker: away, letThrough: () => void (open = false) }
 }
 
-test('a lock service that is away for a moment fails no item', async () => {
+test('a short outage of the lock service fails no item', async () => {
   const clock = createFakeClock()
   const { locker, letThrough } = keptAway(clock)
   const options = { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY }
@@ -143,7 +143,7 @@ test('a lock service that is away for a moment fails no item', async () => {
   expect(kinds(await put)).toEqual(['created'])
 })
 
-test('one that stays away is said to be so', async () => {
+test('a long outage of the lock service is reported as an outage', async () => {
   const clock = createFakeClock()
   const { locker } = keptAway(clock)
   const options = { policies: new Map(), waitMs: 10_000, defaultPolicy: DEFAULT_POLICY }
@@ -155,7 +155,7 @@ test('one that stays away is said to be so', async () => {
   await put
 })
 
-test('is ready as long as its store is, whatever the lock service is', async () => {
+test('is ready as long as its store is, regardless of the lock service', async () => {
   const clock = createFakeClock()
   const { plain } = naiveBackend()
   let away = false
@@ -175,7 +175,7 @@ test('is ready as long as its store is, whatever the lock service is', async () 
   await expect(store.check()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
 })
 
-test('tells of a failure after every item had its chance', async () => {
+test('reports a failure only after every item was tried', async () => {
   const { plain, saves } = naiveBackend()
   const broken: ExternalStore = {
     ...plain,

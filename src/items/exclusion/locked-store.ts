@@ -44,9 +44,9 @@ const AGAIN = { baseMs: 200, maxMs: 400 }
 const isOutage = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.code === 'LOCK_BREAKER_OPEN'
 
 export interface LockedStoreOptions {
-  /** Policies of collections. All others have `defaultPolicy`. The store cannot keep policies. */
+  /** Policies of collections. All others have `defaultPolicy`. The store itself cannot store policies. */
   readonly policies: ReadonlyMap<string, IdentityPolicy>
-  /** Maximum wait of an item for its lock, milliseconds. */
+  /** Maximum wait of an item for its lock, in milliseconds. */
   readonly waitMs: number
   readonly defaultPolicy: IdentityPolicy
 }
@@ -69,7 +69,7 @@ const OMITTED: Readonly<Partial<Record<OptionalMethod, string>>> = {
 }
 
 class LockedStore implements ServiceStore {
-  // each item has its own lock and save: batches would only make items wait for each other
+  // each item has its own lock and save, so batches would only make items wait for each other
   readonly capabilities = storeCapabilities({ parallelPuts: Number.POSITIVE_INFINITY })
   readonly omitted = OMITTED
   readonly get?: ItemStore['get']
@@ -92,7 +92,7 @@ class LockedStore implements ServiceStore {
     return { name, policy: this.#policy(name) }
   }
 
-  /** Checks the store alone. All replicas share the lock service, and reads work without it. DECISIONS.md 18. */
+  /** Checks the store alone. All replicas share the lock service, and reads work without it (DECISIONS.md 18). */
   check(): Promise<void> {
     return this.#deps.external.check()
   }
@@ -109,7 +109,7 @@ class LockedStore implements ServiceStore {
 
   async #putUnit(unit: Unit): Promise<UnitOutcome> {
     if (!samePolicy(unit.collection.policy, this.#policy(unit.collection.name))) return { kind: 'policy-changed' }
-    // every item is tried before a failure is reported: a retry of the request finds those that were saved
+    // every item is tried before a failure is reported, so that a retry of the request finds the saved ones
     const settled = await Promise.allSettled(unit.items.map((item) => this.#putItem(unit.collection, item)))
     return { kind: 'stored', outcomes: settled.map(outcomeOf) }
   }
@@ -118,7 +118,7 @@ class LockedStore implements ServiceStore {
     for (let attempt = 0; attempt < MAX_STALE; attempt++) {
       const grant = await this.#lock(collection, item)
       try {
-        const outcome = await this.#lookAndSave(collection, item, grant)
+        const outcome = await this.#findAndSave(collection, item, grant)
         if (outcome !== 'stale') return outcome
         if (grant.fence !== undefined) this.#deps.locker.fenceRefused(grant.key, grant.fence)
       } finally {
@@ -126,7 +126,7 @@ class LockedStore implements ServiceStore {
         grant.releaseSoon()
       }
     }
-    throw new IngotError('IN_FLIGHT', 'later holders kept coming before this one could save')
+    throw new IngotError('IN_FLIGHT', 'the item was not saved: each attempt was overtaken by a later holder')
   }
 
   /** Retries during a short outage of the lock service, such as a switchover. */
@@ -143,7 +143,7 @@ class LockedStore implements ServiceStore {
       })
     } catch (thrown) {
       if (!(thrown instanceof LockError) || thrown.reason !== 'held') throw thrown
-      throw new IngotError('IN_FLIGHT', `the same content was being saved elsewhere for ${waitMs} ms`, {
+      throw new IngotError('IN_FLIGHT', `another client was saving the same content for ${waitMs} ms`, {
         cause: thrown,
       })
     }
@@ -153,15 +153,15 @@ class LockedStore implements ServiceStore {
     return this.#deps.locker.acquire(key, { waitMs: this.#options.waitMs, signal: this.#closing.signal })
   }
 
-  async #lookAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
-    const { external: plain, clock } = this.#deps
-    const under = { collection, fence: plain.fences ? grant.fence : undefined, signal: grant.signal }
-    const look = await plain.find(item, under)
-    if (look.kind === 'stale') return 'stale'
-    if (look.kind === 'found') return { kind: 'duplicate', firstSeenMs: look.firstSeenMs, foundBy: 'store' }
+  async #findAndSave(collection: Collection, item: PreparedItem, grant: Grant): Promise<ItemOutcome | 'stale'> {
+    const { external, clock } = this.#deps
+    const under = { collection, fence: external.fences ? grant.fence : undefined, signal: grant.signal }
+    const lookup = await external.find(item, under)
+    if (lookup.kind === 'stale') return 'stale'
+    if (lookup.kind === 'found') return { kind: 'duplicate', firstSeenMs: lookup.firstSeenMs, foundBy: 'store' }
     grant.assertHeld()
     failpoint('before-commit')
-    const save = await plain.save(item, under, clock.wallMs())
+    const save = await external.save(item, under, clock.wallMs())
     failpoint('after-commit')
     return save.kind === 'stale' ? 'stale' : { kind: 'created', firstSeenMs: save.firstSeenMs }
   }

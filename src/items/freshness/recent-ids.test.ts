@@ -5,7 +5,7 @@ import type { StoreVersion } from '../store-version.ts'
 import { createLeasedItems, createRecentItems } from './recent-ids.ts'
 import { createVersionLeases } from './version-lease.ts'
 
-/** A store version that the test can change, and a replica that leases it. */
+/** A store version that the test changes, and a replica with a lease on it. */
 function setUp() {
   const clock = createFakeClock()
   const version = { epoch: 'one', position: 10n, deletes: 0 }
@@ -14,7 +14,7 @@ function setUp() {
   const store = {
     async version(): Promise<StoreVersion> {
       asked.push(clock.monotonicMs())
-      if (away) throw new Error('the store is away')
+      if (away) throw new Error('the store is unavailable')
       return { ...version }
     },
     async beginEpoch(): Promise<string> {
@@ -23,25 +23,25 @@ function setUp() {
     },
   }
   const items = createLeasedItems(100, createVersionLeases({ store, clock, log: silentLog }), clock)
-  /** Puts an item as a replica does: mark, commit, remember. */
+  /** Puts an item as a replica does: stamp, commit, remember. */
   async function put(id: string): Promise<void> {
-    items.mark('c')
+    items.stamp('c')
     await clock.advance(1)
-    const mark = items.mark('c')
+    const stamp = items.stamp('c')
     version.position++
     await clock.advance(1)
-    if (mark !== undefined) items.remember(mark, id, 7)
+    if (stamp !== undefined) items.remember(stamp, id, 7)
   }
-  /** Asks until the lease has been renewed after whatever came before. */
+  /** Polls until the lease has been renewed after the preceding changes. */
   async function settle(): Promise<void> {
     await clock.advance(1_100)
-    items.mark('c')
+    items.stamp('c')
     await clock.advance(1)
   }
   return { clock, version, items, put, settle, asked, goAway: () => (away = true) }
 }
 
-test('believes in an item once a lease was asked for after its commit', async () => {
+test('reports an item as stored after a lease that was requested after its commit', async () => {
   const { items, put, settle } = setUp()
   await put('x')
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
@@ -50,7 +50,7 @@ test('believes in an item once a lease was asked for after its commit', async ()
   expect(items.firstSeenMs('other', 'x')).toBeUndefined()
 })
 
-test('no longer believes in it after a deletion elsewhere, two seconds later at the latest', async () => {
+test('stops reporting an item at most two seconds after another replica deleted it', async () => {
   const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
@@ -61,7 +61,7 @@ test('no longer believes in it after a deletion elsewhere, two seconds later at 
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
 
-test('answers a deletion only when every lease from before it has run out', async () => {
+test('completes a deletion only after every earlier lease has expired', async () => {
   const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
@@ -77,7 +77,7 @@ test('answers a deletion only when every lease from before it has run out', asyn
   await deletion
 })
 
-test('believes in nothing while the store is away for longer than a lease', async () => {
+test('reports no items while the store is unavailable for longer than a lease', async () => {
   const { items, put, settle, clock, goAway } = setUp()
   await put('x')
   await settle()
@@ -87,7 +87,7 @@ test('believes in nothing while the store is away for longer than a lease', asyn
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
 
-test('believes in nothing from another epoch', async () => {
+test('reports no items of another epoch', async () => {
   const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
@@ -97,7 +97,7 @@ test('believes in nothing from another epoch', async () => {
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
 
-test('begins a new epoch when the store went back in time without saying so', async () => {
+test('begins a new epoch when the store went back in time under the same epoch', async () => {
   const { items, put, settle, version, clock } = setUp()
   await put('x')
   await settle()
@@ -109,7 +109,7 @@ test('begins a new epoch when the store went back in time without saying so', as
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
 
-test('does not believe in what was committed after the lease was asked for', async () => {
+test('does not report an item that was committed after the lease was requested', async () => {
   const { items, put, settle, asked } = setUp()
   await settle()
   await put('x')
@@ -118,7 +118,7 @@ test('does not believe in what was committed after the lease was asked for', asy
   expect(asked.length).toBeLessThanOrEqual(before + 1)
 })
 
-test('costs nothing for a collection that nobody asks for', async () => {
+test('sends no requests for a collection that is not used', async () => {
   const { clock, asked, put } = setUp()
   await put('x')
   const before = asked.length
@@ -126,10 +126,10 @@ test('costs nothing for a collection that nobody asks for', async () => {
   expect(asked).toHaveLength(before)
 })
 
-test('of a store of its own it believes at once, and forgets at once', async () => {
+test('with a single writer, an item is known and forgotten at once', async () => {
   const items = createRecentItems(2)
-  const mark = items.mark('c')
-  if (mark !== undefined) items.remember(mark, 'x', 7)
+  const stamp = items.stamp('c')
+  if (stamp !== undefined) items.remember(stamp, 'x', 7)
   expect(items.firstSeenMs('c', 'x')).toBe(7)
   await items.invalidate('c', 'x')
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()

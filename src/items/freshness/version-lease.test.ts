@@ -5,13 +5,13 @@ import { createFakeCache } from '../../testing/item-cache.ts'
 import type { StoreVersion } from '../store-version.ts'
 import { createVersionLeases } from './version-lease.ts'
 
-/** A store version that the test can change; replicas that lease it and note it in one cache. */
+/** A store version that the test changes, and replicas that lease it and record it in one cache. */
 function setUp() {
   const clock = createFakeClock()
   const cache = createFakeCache()
   const version = { epoch: 'one', position: 10n, deletes: 0 }
   const asked: number[] = []
-  /** What the store answers instead, once. */
+  /** Responses that the store returns instead, once each. */
   const slips: (() => StoreVersion | Promise<StoreVersion>)[] = []
   const store = {
     async version(): Promise<StoreVersion> {
@@ -24,34 +24,34 @@ function setUp() {
     },
   }
   const notes = { raise: (now: StoreVersion) => cache.note(now).catch(() => undefined) }
-  const replica = () => createVersionLeases({ store, clock, log: silentLog, notes })
+  const replica = () => createVersionLeases({ store, clock, log: silentLog, highWaterMarks: notes })
   return { clock, cache, version, asked, slips, store, replica }
 }
 
-test('a lease is noted once its position is known outside', async () => {
+test('a lease is recorded once its position is stored outside', async () => {
   const { replica, cache, clock, version } = setUp()
   cache.state = 'away'
   const leases = replica()
   expect(await leases.renewed('c')).toBeUndefined()
   expect(leases.current('c')).toMatchObject(version)
-  expect(leases.noted('c')).toBeUndefined()
+  expect(leases.recorded('c')).toBeUndefined()
   cache.state = 'there'
-  expect(await leases.renewed('c')).toMatchObject({ ...version, askedMs: clock.monotonicMs() })
+  expect(await leases.renewed('c')).toMatchObject({ ...version, requestedMs: clock.monotonicMs() })
   expect(cache.notes.get('one')).toBe(10n)
-  expect(leases.noted('c')).toMatchObject(version)
+  expect(leases.recorded('c')).toMatchObject(version)
   await clock.advance(2_000)
-  expect(leases.noted('c')).toBeUndefined()
+  expect(leases.recorded('c')).toBeUndefined()
 })
 
-test('without a place outside no lease is ever noted', async () => {
+test('without storage outside, no lease is ever recorded', async () => {
   const { store, clock } = setUp()
   const leases = createVersionLeases({ store, clock, log: silentLog })
   expect(await leases.renewed('c')).toBeUndefined()
   expect(leases.current('c')).toBeDefined()
-  expect(leases.noted('c')).toBeUndefined()
+  expect(leases.recorded('c')).toBeUndefined()
 })
 
-test('a store that went back while nobody of now was there is found out by what was noted outside', async () => {
+test('a store that went back before all replicas started is detected by the recorded position', async () => {
   const { replica, version, clock } = setUp()
   await replica().renewed('c')
   version.position = 9n
@@ -63,7 +63,7 @@ test('a store that went back while nobody of now was there is found out by what 
   expect(await later.renewed('c')).toMatchObject({ epoch: 'one+', position: 9n })
 })
 
-test('what others noted after the question says nothing of the answer: it is asked again', async () => {
+test('a position that another replica recorded after the request does not count: the store is asked again', async () => {
   const { replica, version, slips, asked } = setUp()
   const leases = replica()
   slips.push(async () => {
@@ -78,7 +78,7 @@ test('what others noted after the question says nothing of the answer: it is ask
   expect(asked).toHaveLength(3)
 })
 
-test('questions of two collections that are answered in the other order begin no epoch', async () => {
+test('responses of two collections in reverse order begin no epoch', async () => {
   const { replica, version, slips } = setUp()
   const leases = replica()
   const { promise: held, resolve } = Promise.withResolvers<void>()
@@ -93,19 +93,19 @@ test('questions of two collections that are answered in the other order begin no
   expect(version.epoch).toBe('one')
 })
 
-test('a noted lease ends when the replica hears of another version, also while nothing can be noted', async () => {
+test('a recorded lease ends when the replica learns of another version, also while nothing can be recorded', async () => {
   const { replica, version, cache } = setUp()
   const leases = replica()
   await leases.renewed('c')
   cache.state = 'away'
   await leases.renewed('c')
-  expect(leases.noted('c')).toBeDefined()
+  expect(leases.recorded('c')).toBeDefined()
   version.deletes++
   await leases.renewed('c')
-  expect(leases.noted('c')).toBeUndefined()
+  expect(leases.recorded('c')).toBeUndefined()
 })
 
-test('a renewed lease was asked for after the call, also when a question was under way', async () => {
+test('a renewed lease was requested after the call, also when a request was already running', async () => {
   const { replica, version, slips, clock } = setUp()
   const leases = replica()
   const { promise: held, resolve } = Promise.withResolvers<void>()
@@ -117,5 +117,5 @@ test('a renewed lease was asked for after the call, also when a question was und
   const renewed = leases.renewed('c')
   await clock.advance(5)
   resolve()
-  expect(await renewed).toMatchObject({ position: 30n, askedMs: clock.monotonicMs() })
+  expect(await renewed).toMatchObject({ position: 30n, requestedMs: clock.monotonicMs() })
 })

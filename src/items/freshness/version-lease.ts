@@ -1,14 +1,15 @@
 /**
- * Leases on a store's past. For at most LEASE_MS a replica may rely on what the store said of its epoch and of a
- * collection's deletions; a deletion is answered only after that time, so no replica still relies on what was before it.
+ * Leases on the version of a store. For at most LEASE_MS, a replica may rely on the epoch and the count of deletions
+ * that the store reported. A deletion completes only after that time, so no replica still relies on an earlier count.
  *
- * A lease counts from the moment the question was sent, on the monotonic clock. It is renewed in the background while it
- * is used, and a collection that nobody asks for costs nothing. When the store is away the lease runs out, and with it
- * all that rests on it: then the store itself is asked, which is slower and never wrong.
+ * A lease begins when the request is sent, on the monotonic clock. It is renewed in the background while it is used.
+ * Unused collections cost nothing. If the store is unavailable, the lease expires, and every lookup goes to the store,
+ * which is slower but never wrong.
  *
- * How far the store's history had got is noted: here, and where knowledge outlives this process also outside
- * (`PastNotes`). An answer is held against what was noted before the question was sent; what was noted after it says
- * nothing, for others may have asked later and been quicker. Then the store is asked again.
+ * The position of the store's history is recorded: in this process, and in `HighWaterMarks` if knowledge outlives the
+ * process. A response is compared with the position that was recorded before its request was sent. A position recorded
+ * later proves nothing, because another replica may have asked later and got its response earlier. The store is then
+ * asked again.
  */
 
 import { toIngotError } from '../../errors/error.ts'
@@ -17,42 +18,53 @@ import type { Log } from '../../telemetry/log.ts'
 import type { VersionedStore } from '../store.ts'
 import { laterStamp, type StoreVersion, sameTimeline, type VersionStamp } from '../store-version.ts'
 
-/** How long an answer of the store may be relied on. */
+/** Length of a lease in milliseconds. */
 const LEASE_MS = 2_000
 
-/** How long a deletion waits: the lease, one hundredth for clocks that run at different rates, and a timer's slack. */
+/**
+ * How long a deletion waits, in milliseconds: the lease, one hundredth for clocks that run at different rates, and the
+ * slack of a timer.
+ */
 export const LEASE_END_MS = LEASE_MS * 1.01 + 5
 
-/** From here on a lease in use is renewed, so that it need not run out. */
+/** Age at which a used lease is renewed, in milliseconds, so that it does not expire. */
 const RENEW_MS = LEASE_MS / 2
 
-/** Collections whose leases are kept. */
+/** Maximum number of collections with leases. */
 const MAX_COLLECTIONS = 10_000
 
-/** How often one renewal asks while others are quicker to note. */
-const MAX_QUESTIONS = 3
+/** Maximum number of requests per renewal, if other replicas record positions at the same time. */
+const MAX_REQUESTS = 3
 
 export interface VersionLease {
   readonly epoch: string
   readonly deletes: number
-  /** How far the history had got when the store was asked, or further. */
+  /** Position of the store's history when the version was requested, or later. */
   readonly position: bigint
-  /** When the store was asked, monotonic milliseconds: what was committed before is part of this past. */
-  readonly askedMs: number
+  /** Monotonic milliseconds when the version was requested. Everything committed before belongs to this version. */
+  readonly requestedMs: number
 }
 
 export interface VersionLeases {
-  /** The lease that holds now; undefined while there is none, which also asks for one. */
+  /** Returns the current lease. Returns `undefined` if there is none, and requests one in the background. */
   current(collection: string): VersionLease | undefined
-  /** As `current`, of leases whose position has been noted outside. Never there without `notes`. */
-  noted(collection: string): VersionLease | undefined
-  /** Asks now. Resolves with a noted lease that was asked for after this call, if there could be one. Never rejects. */
+  /**
+   * Like `current`, for leases whose position has been recorded outside. Always `undefined` without `highWaterMarks`.
+   */
+  recorded(collection: string): VersionLease | undefined
+  /**
+   * Requests a lease now. Resolves with a recorded lease that was requested after this call, if there is one. Never
+   * rejects.
+   */
   renewed(collection: string): Promise<VersionLease | undefined>
 }
 
-/** What outlives this process, and does not go back in time with the store. */
+/** Storage that outlives this process and does not go back in time with the store. */
 export interface HighWaterMarks {
-  /** Notes how far an epoch has got, and answers the furthest that was ever noted of it. Undefined: not known now. */
+  /**
+   * Records the position of an epoch. Resolves with the highest position ever recorded for it, or `undefined` if it is
+   * unknown.
+   */
   raise(now: VersionStamp): Promise<VersionStamp | undefined>
 }
 
@@ -60,23 +72,23 @@ export interface VersionLeasesDeps {
   readonly store: VersionedStore
   readonly clock: Clock
   readonly log: Log
-  readonly notes?: HighWaterMarks
+  readonly highWaterMarks?: HighWaterMarks
 }
 
 export function createVersionLeases(deps: VersionLeasesDeps): VersionLeases {
-  return new LeaseBook(deps)
+  return new StoreVersionLeases(deps)
 }
 
 interface Kept {
   readonly latest: VersionLease
-  readonly noted: VersionLease | undefined
+  readonly recorded: VersionLease | undefined
 }
 
-class LeaseBook implements VersionLeases {
+class StoreVersionLeases implements VersionLeases {
   readonly #deps: VersionLeasesDeps
   readonly #kept = new Map<string, Kept>()
   readonly #asking = new Map<string, Promise<void>>()
-  /** The furthest that any lease has seen the store's history: it must not be told otherwise later. */
+  /** The latest stamp that any lease has seen. The store's history must not fall behind it. */
   #noted: VersionStamp | undefined
 
   constructor(deps: VersionLeasesDeps) {
@@ -87,22 +99,22 @@ class LeaseBook implements VersionLeases {
     return this.#valid(collection, this.#kept.get(collection)?.latest)
   }
 
-  noted(collection: string): VersionLease | undefined {
-    return this.#valid(collection, this.#kept.get(collection)?.noted)
+  recorded(collection: string): VersionLease | undefined {
+    return this.#valid(collection, this.#kept.get(collection)?.recorded)
   }
 
   async renewed(collection: string): Promise<VersionLease | undefined> {
-    // one under way may have asked before this call
+    // a running request may have been sent before this call
     await this.#asking.get(collection)
-    const before = this.#kept.get(collection)?.noted
+    const before = this.#kept.get(collection)?.recorded
     await this.#renew(collection)
-    const lease = this.#kept.get(collection)?.noted
+    const lease = this.#kept.get(collection)?.recorded
     return lease === before ? undefined : lease
   }
 
   #valid(collection: string, lease: VersionLease | undefined): VersionLease | undefined {
-    const ageMs = lease === undefined ? Number.POSITIVE_INFINITY : this.#deps.clock.monotonicMs() - lease.askedMs
-    // runs by itself: its failures are told to the log
+    const ageMs = lease === undefined ? Number.POSITIVE_INFINITY : this.#deps.clock.monotonicMs() - lease.requestedMs
+    // runs in the background and logs its failures
     if (ageMs > RENEW_MS) void this.#renew(collection)
     return ageMs < LEASE_MS ? lease : undefined
   }
@@ -116,34 +128,34 @@ class LeaseBook implements VersionLeases {
   async #ask(collection: string): Promise<void> {
     try {
       let outside: VersionStamp | undefined
-      for (let question = 0; question < MAX_QUESTIONS; question++) {
+      for (let question = 0; question < MAX_REQUESTS; question++) {
         outside = await this.#askOnce(collection, outside)
         if (outside === undefined) return
       }
     } catch (thrown) {
-      this.#deps.log.warn({ code: toIngotError(thrown).code }, 'the past of the store is not known now')
+      this.#deps.log.warn({ code: toIngotError(thrown).code }, 'the version of the store is unknown at present')
     }
   }
 
-  /** Answers what others noted beyond the answer, which is worth another question. */
+  /** Returns the stamp that another replica recorded beyond this response, which requires another request. */
   async #askOnce(collection: string, outside: VersionStamp | undefined): Promise<VersionStamp | undefined> {
-    const { store, clock, notes } = this.#deps
+    const { store, clock, highWaterMarks: notes } = this.#deps
     const before = this.#noted
-    const askedMs = clock.monotonicMs()
-    const past = await store.version(collection)
-    if (wentBack(before, past) || wentBack(outside, past)) return this.#beginEpoch()
-    this.#noted = laterStamp(this.#noted, past)
-    const lease = { epoch: past.epoch, deletes: past.deletes, position: past.position, askedMs }
-    const older = this.#kept.get(collection)?.noted
-    this.#keep(collection, { latest: lease, noted: sameVersion(older, lease) ? older : undefined })
-    const furthest = await notes?.raise(past)
+    const requestedMs = clock.monotonicMs()
+    const version = await store.version(collection)
+    if (wentBack(before, version) || wentBack(outside, version)) return this.#beginEpoch()
+    this.#noted = laterStamp(this.#noted, version)
+    const lease = { epoch: version.epoch, deletes: version.deletes, position: version.position, requestedMs }
+    const older = this.#kept.get(collection)?.recorded
+    this.#keep(collection, { latest: lease, recorded: sameVersion(older, lease) ? older : undefined })
+    const furthest = await notes?.raise(version)
     if (furthest === undefined) return undefined
-    if (wentBack(furthest, past)) return furthest
-    this.#keep(collection, { latest: lease, noted: lease })
+    if (wentBack(furthest, version)) return furthest
+    this.#keep(collection, { latest: lease, recorded: lease })
     return undefined
   }
 
-  /** The store has lost some of the history that it told before, in the same epoch. */
+  /** Begins an epoch, because the store lost a part of its history within the same epoch. */
   async #beginEpoch(): Promise<undefined> {
     this.#kept.clear()
     this.#noted = undefined

@@ -1,6 +1,6 @@
 /**
- * Puts each unit at once, concurrently, for stores that gain nothing from batches. The bound of pending items is the same
- * as with group commit.
+ * Puts each unit at once and concurrently, for stores that gain nothing from batches. The limit of pending items is the
+ * same as for group commit.
  */
 
 import { IngotError } from '../../errors/error.ts'
@@ -23,7 +23,7 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
     pending += unit.items.length
     try {
       const [outcome] = await store.put([unit], clock.wallMs())
-      if (outcome === undefined) throw new IngotError('INTERNAL', 'the store answered for fewer units than it got')
+      if (outcome === undefined) throw new IngotError('INTERNAL', 'the store returned fewer outcomes than units')
       return outcome
     } finally {
       pending -= unit.items.length

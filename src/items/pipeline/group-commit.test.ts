@@ -12,7 +12,7 @@ function unit(items = 1): Unit {
   }
 }
 
-/** A store whose commits end when the test says so. */
+/** A store whose commits end when the test ends them. */
 function slowStore(parallelPuts = 1) {
   const batches: { units: readonly Unit[]; commit: () => void; fail: (failure: Error) => void }[] = []
   const put = (units: readonly Unit[]): Promise<readonly UnitOutcome[]> =>
@@ -42,7 +42,7 @@ function setUp(options: { parallelPuts?: number; maxPendingItems?: number; maxPe
   return { commit, batches, clock, endTurn, sizes }
 }
 
-test('a lone item goes at the end of its turn, without waiting', async () => {
+test('sends a lone item at the end of its turn, without waiting', async () => {
   const { commit, endTurn, sizes, batches } = setUp()
   const first = commit.submit(unit())
   await endTurn()
@@ -54,14 +54,14 @@ test('a lone item goes at the end of its turn, without waiting', async () => {
   expect(sizes()).toEqual([1, 1])
 })
 
-test('what comes in one turn goes together', async () => {
+test('sends units of one turn together', async () => {
   const { commit, endTurn, sizes } = setUp()
   for (let n = 0; n < 5; n++) void commit.submit(unit())
   await endTurn()
   expect(sizes()).toEqual([5])
 })
 
-test('what comes during a commit waits for its end, and then goes together', async () => {
+test('collects units during a commit, and sends them together after it', async () => {
   const { commit, endTurn, sizes, batches } = setUp()
   void commit.submit(unit())
   await endTurn()
@@ -76,7 +76,7 @@ test('what comes during a commit waits for its end, and then goes together', asy
   expect(sizes()).toEqual([1, 9])
 })
 
-test('under load it gathers half of what was outstanding, but not beyond the linger time', async () => {
+test('under load, waits for half of the outstanding items, but not beyond the linger time', async () => {
   const { commit, clock, endTurn, sizes, batches } = setUp()
   for (let n = 0; n < 20; n++) void commit.submit(unit())
   await endTurn()
@@ -92,7 +92,7 @@ test('under load it gathers half of what was outstanding, but not beyond the lin
   expect(sizes()).toEqual([20, 1])
 })
 
-test('a full batch goes beside one that is under way, as far as the store takes them', async () => {
+test("sends a full batch beside a running one, up to the store's limit of parallel puts", async () => {
   const { commit, endTurn, sizes } = setUp({ parallelPuts: 2 })
   void commit.submit(unit(600))
   await endTurn()
@@ -107,7 +107,7 @@ test('a full batch goes beside one that is under way, as far as the store takes 
   expect(sizes()).toEqual([1, 2])
 })
 
-test('a unit larger than a batch goes alone', async () => {
+test('sends a unit that is larger than a batch alone', async () => {
   const { commit, endTurn, batches } = setUp({ parallelPuts: 3 })
   void commit.submit(unit(5_000))
   void commit.submit(unit(5_000))
@@ -116,7 +116,7 @@ test('a unit larger than a batch goes alone', async () => {
 })
 
 test.each([{ maxPendingItems: 3 }, { maxPendingBytes: 3 }])(
-  'refuses what is too much, and takes it again after a commit: %o',
+  'refuses submissions beyond the limit, and accepts them again after a commit: %o',
   async (bounds) => {
     const { commit, endTurn, batches } = setUp(bounds)
     const first = commit.submit(unit(3))
@@ -134,7 +134,7 @@ test.each([{ maxPendingItems: 3 }, { maxPendingBytes: 3 }])(
   },
 )
 
-test('stops waiting for room with the reason of the signal', async () => {
+test('stops waiting for capacity with the reason of the signal', async () => {
   const { commit } = setUp({ maxPendingItems: 1 })
   void commit.submit(unit())
   const abort = new AbortController()
@@ -143,7 +143,7 @@ test('stops waiting for room with the reason of the signal', async () => {
   await expect(waiting).rejects.toThrow('gone')
 })
 
-test('a failed commit fails each of its units, and the next one is tried', async () => {
+test('a failed commit rejects each of its units, and the next commit is tried', async () => {
   const { commit, endTurn, batches } = setUp()
   const failed = [commit.submit(unit()), commit.submit(unit())].map((one) => expect(one).rejects.toThrow('disk full'))
   await endTurn()

@@ -5,8 +5,8 @@
  *   idle      Nothing waits.
  *   gathering Some units wait. The batch is sent at the end of this turn of the event loop, after all readable sockets
  *             were read. Conditions: no batch is in flight, and at least half as many items wait as were outstanding when
- *             the last batch returned. So the item of a single client never waits, and batches grow with the load.
- *             The batch is sent after LINGER_MS in any case.
+ *             the last batch returned. Therefore the item of a single client never waits, and batches grow with the
+ *             load. The batch is sent after LINGER_MS in any case.
  *   full      FULL_ITEMS items wait. The batch is sent even if others are in flight, up to the store's `parallelPuts`.
  * Source of the half: the rule of thumb for PostgreSQL's commit_delay is half the time of a commit. This uses a count
  * instead, because a count does not depend on the disk.
@@ -27,7 +27,7 @@ export interface GroupCommitOptions {
   readonly clock: Clock
   /** Maximum number of items that wait or are in flight. Further submissions are refused. Default: 16384. */
   readonly maxPendingItems?: number
-  /** The same in bytes of content. Default: 64 MiB. */
+  /** The same limit in bytes of content. Default: 64 MiB. */
   readonly maxPendingBytes?: number
   /** Runs a callback after the events of this turn of the event loop. Default: setImmediate. */
   readonly defer?: (callback: () => void) => void
@@ -160,7 +160,7 @@ class AdaptiveGroupCommit implements GroupCommit {
     for (const [index, waiting] of batch.entries()) {
       const outcome = result.outcomes[index]
       if (outcome === undefined)
-        waiting.reject(new IngotError('INTERNAL', 'the store answered for fewer units than it got'))
+        waiting.reject(new IngotError('INTERNAL', 'the store returned fewer outcomes than units'))
       else waiting.resolve(outcome)
     }
   }

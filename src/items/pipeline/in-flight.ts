@@ -1,17 +1,20 @@
 /**
- * Puts items so that this process never has two commits of the same content in flight. The outcome of each content comes
- * from the first of these that knows it: the memory of committed items (`memory`), an earlier item of the same call
- * (`batch`), or a commit in flight (`inflight`). The rest goes to the store as one unit.
+ * Puts items so that this process never has two commits of the same content in flight. The outcome of a content comes
+ * from the first of these that knows it: the memory of committed ids (`memory`), an earlier item of the same call
+ * (`batch`), or a commit in flight (`inflight`). The remaining items go to the store as one unit.
  */
 
-import type { Mark, RecentItems } from '../freshness/recent-ids.ts'
+import type { PutStamp, RecentItems } from '../freshness/recent-ids.ts'
 import type { Collection, FoundBy, ItemId, ItemOutcome, ItemResult, PreparedItem } from '../item.ts'
 import type { Prepared } from '../prepare.ts'
 import type { UnitOutcome } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 
 export interface SingleFlight {
-  /** One result per content, or `undefined` when the collection's policy is not the one given: nothing was stored. */
+  /**
+   * Returns one result per content. Returns `undefined`, and stores nothing, if the collection has another policy than
+   * the one given.
+   */
   put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined>
 }
 
@@ -29,22 +32,22 @@ interface Joined {
   readonly foundBy: FoundBy
 }
 
-/** What a call waits for. The lists are flat because they have an entry for every item of the service. */
+/** The state of one call. The lists are flat because they have an entry for every item of the service. */
 interface Plan {
-  /** Filled in as they become known. */
+  /** Filled in as the results become known. */
   readonly results: ItemResult[]
-  /** Items that this call puts as `unit`, and the index in the call of each of them. */
+  /** Items that this call puts as `unit`, and the index of each one in the call. */
   readonly fresh: PreparedItem[]
-  readonly places: number[]
+  readonly indexes: number[]
   readonly unit: Promise<UnitOutcome>
   readonly joined: Joined[]
 }
 
 export function createSingleFlight(deps: { readonly commit: GroupCommit; readonly recent: RecentItems }): SingleFlight {
-  return new FlightBook(deps.commit, deps.recent)
+  return new InFlightCommits(deps.commit, deps.recent)
 }
 
-class FlightBook implements SingleFlight {
+class InFlightCommits implements SingleFlight {
   readonly #commit: GroupCommit
   readonly #recent: RecentItems
   /** By collection, then by id. */
@@ -57,7 +60,7 @@ class FlightBook implements SingleFlight {
 
   async put(collection: Collection, prepared: readonly Prepared[]): Promise<readonly ItemResult[] | undefined> {
     const plan = this.#plan(collection, prepared)
-    if (plan.fresh.length > 0 && !land(plan, await plan.unit)) return undefined
+    if (plan.fresh.length > 0 && !fillResults(plan, await plan.unit)) return undefined
     for (const { index, id, flight, foundBy } of plan.joined) {
       const outcome = outcomeAt(await flight.unit, flight.at)
       if (outcome === undefined) return undefined
@@ -66,11 +69,11 @@ class FlightBook implements SingleFlight {
     return plan.results
   }
 
-  /** Fills in the results that are known, starts the commit of the rest, and returns what to wait for. */
+  /** Fills in the known results, starts the commit of the remaining items, and returns the state to wait for. */
   #plan(collection: Collection, prepared: readonly Prepared[]): Plan {
     const flights = this.#flightsOf(collection)
     const { promise: unit, resolve } = Promise.withResolvers<UnitOutcome>()
-    const plan: Plan = { results: [], fresh: [], places: [], unit, joined: [] }
+    const plan: Plan = { results: [], fresh: [], indexes: [], unit, joined: [] }
     // by index: this loop runs for every item, and an iterator would allocate a pair for each
     for (let index = 0; index < prepared.length; index++) {
       const content = prepared[index]
@@ -80,13 +83,13 @@ class FlightBook implements SingleFlight {
       else if (!('refused' in content)) add(plan, flights, { index, item: content })
     }
     if (plan.fresh.length > 0) resolve(this.#launch(collection, plan.fresh, flights))
-    // the caller may have ended with an earlier failure, and an unhandled rejection would end the process
+    // the caller may have left after an earlier failure, and an unhandled rejection would end the process
     unit.catch(() => {})
     return plan
   }
 
   #known(collection: Collection, content: Prepared): ItemResult | undefined {
-    if ('refused' in content) return { kind: 'refused', fault: content.refused }
+    if ('refused' in content) return { kind: 'refused', error: content.refused }
     const { id } = content
     const firstSeenMs = this.#recent.firstSeenMs(collection.name, id)
     return firstSeenMs === undefined ? undefined : { kind: 'duplicate', id, firstSeenMs, foundBy: 'memory' }
@@ -104,10 +107,10 @@ class FlightBook implements SingleFlight {
     items: readonly PreparedItem[],
     flights: Map<ItemId, Flight>,
   ): Promise<UnitOutcome> {
-    const mark = this.#recent.mark(collection.name)
+    const stamp = this.#recent.stamp(collection.name)
     try {
       const outcome = await this.#commit.submit({ collection, items })
-      if (outcome.kind === 'stored') rememberAll(this.#recent, mark, items, outcome.outcomes)
+      if (outcome.kind === 'stored') rememberAll(this.#recent, stamp, items, outcome.outcomes)
       return outcome
     } finally {
       for (const item of items) flights.delete(item.id)
@@ -123,12 +126,12 @@ function add(plan: Plan, flights: Map<ItemId, Flight>, { index, item }: { index:
     plan.joined.push({ index, id: item.id, flight, foundBy })
     return
   }
-  plan.places.push(index)
+  plan.indexes.push(index)
   flights.set(item.id, { unit: plan.unit, at: plan.fresh.push(item) - 1 })
 }
 
 /** Fills in the results of the unit. Returns false if the unit was not stored. */
-function land({ results, fresh, places }: Plan, unit: UnitOutcome): boolean {
+function fillResults({ results, fresh, indexes: places }: Plan, unit: UnitOutcome): boolean {
   for (let at = 0; at < fresh.length; at++) {
     const outcome = outcomeAt(unit, at)
     const id = fresh[at]?.id
@@ -147,25 +150,25 @@ function outcomeAt(unit: UnitOutcome, at: number): ItemOutcome | undefined {
   return unit.kind === 'stored' ? unit.outcomes[at] : undefined
 }
 
-/** A submission of more items counts as a scan through old items. */
+/** A submission of more items counts as a scan of old items. */
 const SCAN_ITEMS = 16
 
 /**
- * Remembers committed items. Call it only after the commit. Duplicates that the store found in a scan are left out: they
- * are rarely sent, and together they would evict items that are sent often.
+ * Remembers committed items. Call it only after the commit. Duplicates that the store found in a scan are not
+ * remembered: they are rarely sent again, and would evict items that are sent often.
  */
 export function rememberAll(
   recent: RecentItems,
-  mark: Mark | undefined,
+  stamp: PutStamp | undefined,
   items: readonly PreparedItem[],
   outcomes: readonly ItemOutcome[],
 ): void {
-  if (mark === undefined) return
+  if (stamp === undefined) return
   for (let at = 0; at < items.length; at++) {
     const item = items[at]
     const outcome = outcomes[at]
     if (item === undefined || outcome === undefined || (outcome.kind === 'duplicate' && items.length > SCAN_ITEMS))
       continue
-    recent.remember(mark, item.id, outcome.firstSeenMs)
+    recent.remember(stamp, item.id, outcome.firstSeenMs)
   }
 }

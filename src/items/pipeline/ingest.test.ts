@@ -26,21 +26,21 @@ const json = (text: string): RawContent => ({ media: 'application/json', content
 const submit = (ingest: Ingest, ...texts: string[]): Promise<readonly ItemResult[]> =>
   ingest.submit({ collection: 'c', contents: texts.map(json) })
 const brief = (results: readonly ItemResult[]): unknown[] =>
-  results.map((one) => (one.kind === 'duplicate' ? one.foundBy : one.kind === 'refused' ? one.fault.code : one.kind))
+  results.map((one) => (one.kind === 'duplicate' ? one.foundBy : one.kind === 'refused' ? one.error.code : one.kind))
 
-test('says what recognised each duplicate', async () => {
+test('reports where each duplicate was recognised', async () => {
   const { ingest } = setUp()
   expect(brief(await submit(ingest, '{"a":1}', '{ "a": 1.0 }', '2'))).toEqual(['created', 'batch', 'created'])
   expect(brief(await submit(ingest, '2', '3', '{"a":1}'))).toEqual(['memory', 'created', 'memory'])
 })
 
-test('asks the store when memory has forgotten', async () => {
+test('asks the store for an id that memory has evicted', async () => {
   const { ingest } = setUp(createMemoryStore(), 0)
   await submit(ingest, '1')
   expect(brief(await submit(ingest, '1'))).toEqual(['store'])
 })
 
-test('saves content once that comes many times at once, and all get the same id', async () => {
+test('saves content once when many callers send it at once, and returns the same id to all', async () => {
   const { ingest, puts } = setUp()
   const answers = await Promise.all(Array.from({ length: 50 }, () => submit(ingest, '{"hot":true}')))
   expect(answers.flatMap(brief).filter((one) => one === 'created')).toHaveLength(1)
@@ -49,7 +49,7 @@ test('saves content once that comes many times at once, and all get the same id'
   expect(puts.flat().flatMap((unit) => unit.items)).toHaveLength(1)
 })
 
-test('fails whoever joined a commit that failed, and remembers nothing of it', async () => {
+test('rejects every caller that joined a failed commit, and remembers none of its items', async () => {
   const store = createMemoryStore()
   let broken = true
   const failing = overStore(store, {
@@ -62,7 +62,7 @@ test('fails whoever joined a commit that failed, and remembers nothing of it', a
   expect(brief(await submit(ingest, '1'))).toEqual(['created'])
 })
 
-test('a failure that nobody waits for any more, because an earlier one was told, does not end the process', async () => {
+test('a failure that no caller waits for any more does not end the process', async () => {
   const unheard: unknown[] = []
   const listen = (reason: unknown): void => void unheard.push(reason)
   process.on('unhandledRejection', listen)
@@ -75,7 +75,7 @@ test('a failure that nobody waits for any more, because an earlier one was told,
   expect(unheard).toEqual([])
 })
 
-test('refuses an item alone, unless the refusal is fatal to all', async () => {
+test('refuses an item individually, unless the refusal is fatal to the submission', async () => {
   const { ingest, puts } = setUp()
   expect(brief(await submit(ingest, '1', '{"a":1,"a":1}', '2'))).toEqual([
     'created',
@@ -88,24 +88,24 @@ test('refuses an item alone, unless the refusal is fatal to all', async () => {
   expect(puts).toEqual([])
 })
 
-test('forgets a deleted item: the same content is new', async () => {
+test('treats the content of a deleted item as new', async () => {
   const { ingest } = setUp()
   const [first] = await submit(ingest, '1')
   expect(await ingest.remove('c', first && 'id' in first ? first.id : '')).toBe(true)
   expect(brief(await submit(ingest, '1'))).toEqual(['created'])
 })
 
-test('takes up a policy that was set elsewhere while the collection was empty', async () => {
+test('uses a policy that another replica set while the collection was empty', async () => {
   const store = createMemoryStore()
   const { ingest } = setUp(store)
   const [first] = await submit(ingest, '{"a":1,"b":1}')
   await ingest.remove('c', first && 'id' in first ? first.id : '')
-  // as another replica would: without this process hearing of it
+  // like another replica: this process is not informed
   await store.define('c', { kind: 'fields', include: ['/a'] })
   expect(brief(await submit(ingest, '{"a":1,"b":2}', '{"a":1,"b":3}'))).toEqual(['created', 'batch'])
 })
 
-test('keeps the answer to a key, repeated items and refused ones included', async () => {
+test('stores the receipt of a key, including repeated and refused items', async () => {
   const { ingest } = setUp()
   const contents = [json('1'), json('1.0'), json('x'), json('2')]
   const claim = { kind: 'batch', scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: Date.now() + 60_000 } as const

@@ -1,7 +1,7 @@
 /**
- * The use case: gives each content its id, and puts the items that are not known to be committed. A submission with an
- * Idempotency-Key goes to the store whole, because its receipt is stored in the same transaction. Every other submission
- * goes through in-flight.ts.
+ * The use case of ingestion: computes the id of each content, and puts the items that are not known to be committed. A
+ * submission with an Idempotency-Key goes to the store as one unit, because its receipt is stored in the same
+ * transaction. Every other submission goes through in-flight.ts.
  */
 
 import { IngotError } from '../../errors/error.ts'
@@ -27,8 +27,8 @@ import { createSingleFlight, rememberAll } from './in-flight.ts'
 export interface Submission {
   readonly collection: string
   readonly contents: readonly RawContent[]
-  /** Selects refusals that refuse the whole submission. The first one is thrown, with its `index`. Default: none. */
-  readonly fatal?: (fault: IngotError) => boolean
+  /** Selects refusals that refuse the complete submission. The first one is thrown, with its `index`. Default: none. */
+  readonly fatal?: (error: IngotError) => boolean
 }
 
 /** A client's key, and the kind of receipt to store under it. */
@@ -41,10 +41,13 @@ export type KeyedResult =
   | { readonly kind: 'key-reused' }
 
 export interface Ingest {
-  /** Resolves with one result per content, in order, when all are durable. Rejects with IngotError OVERLOADED or STORE_UNAVAILABLE. */
+  /**
+   * Resolves with one result per content, in order, when all are durable. Rejects with IngotError OVERLOADED or
+   * STORE_UNAVAILABLE.
+   */
   submit(submission: Submission): Promise<readonly ItemResult[]>
   /** Like `submit`, and stores the receipt under a key. The same key and fingerprint get the same receipt again. */
-  submitKeyed(submission: Submission, claim: KeyedRequest): Promise<KeyedResult>
+  submitKeyed(submission: Submission, request: KeyedRequest): Promise<KeyedResult>
   /** Resolves when a submission would be accepted. Rejects with the signal's reason. */
   waitForCapacity(signal: AbortSignal): Promise<void>
   define(collection: string, policy: IdentityPolicy): Promise<DefineOutcome>
@@ -68,7 +71,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
   const { store, commit, recent } = deps
   const singleFlight = createSingleFlight(deps)
   const known = new Map<string, Collection>()
-  // shared by all submissions: many small ones block the event loop as much as a large one
+  // shared by all submissions, because many small ones block the event loop as much as a large one
   const turns = createTurns(TURN_WORK)
 
   async function lookUp(name: string): Promise<Collection> {
@@ -78,7 +81,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     return collection
   }
 
-  /** Prepares under the cached policy, and again if `put` returns `undefined` because the store has another policy. */
+  /** Prepares under the cached policy. Repeats if `put` returns `undefined` because the store has another policy. */
   async function underPolicy<T>(
     submission: Submission,
     put: (collection: Collection, prepared: readonly Prepared[]) => Promise<T | undefined>,
@@ -97,18 +100,18 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
   async function putKeyed(
     collection: Collection,
     prepared: readonly Prepared[],
-    claim: KeyedRequest,
+    request: KeyedRequest,
   ): Promise<KeyedResult | undefined> {
     if (!store.capabilities.keepsReceipts) throw new IngotError('UNSUPPORTED', NO_RECEIPTS)
-    const { kind, ...key } = claim
-    const { items, slots } = distinct(prepared)
+    const { kind, ...key } = request
+    const { items, slots } = distinctItems(prepared)
     const form = { kind, slots }
-    const mark = recent.mark(collection.name)
+    const stamp = recent.stamp(collection.name)
     const outcome = await commit.submit({ collection, items, idempotency: { ...key, form } })
     if (outcome.kind === 'policy-changed') return undefined
-    if (outcome.kind === 'receipt-damaged') throw damaged('the answer that is kept under this Idempotency-Key')
+    if (outcome.kind === 'receipt-damaged') throw damaged('the receipt stored under this Idempotency-Key')
     if (outcome.kind !== 'stored') return outcome
-    rememberAll(recent, mark, items, outcome.outcomes)
+    rememberAll(recent, stamp, items, outcome.outcomes)
     const ids = items.map((item) => item.id)
     const receipt = outcome.receipt ?? renderReceipt(form, ids, outcome.outcomes)
     return { kind: 'stored', receipt, entries: entriesOf(form, ids, outcome.outcomes) }
@@ -128,9 +131,9 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
   }
 }
 
-const NO_RECEIPTS = 'this store cannot keep answers under an Idempotency-Key; the content itself is the key'
+const NO_RECEIPTS = 'this store cannot store receipts under an Idempotency-Key; the content itself is the key'
 
-/** A store whose policies are fixed accepts the policy that the collection has. */
+/** Accepts the current policy of a collection also in a store whose policies are fixed. */
 async function defineIn(store: ServiceStore, name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
   if (hasMethod(store, 'define')) return store.define(name, policy)
   const known = await store.collection(name)
@@ -150,15 +153,18 @@ function refuseWhole(submission: Submission, prepared: readonly Prepared[]): voi
   }
 }
 
-/** Returns the distinct items of a submission, and for each content the source of its outcome. */
-function distinct(prepared: readonly Prepared[]): { items: readonly PreparedItem[]; slots: readonly ReceiptSlot[] } {
+/** Returns the distinct items of a submission, and the source of the outcome of each content. */
+function distinctItems(prepared: readonly Prepared[]): {
+  items: readonly PreparedItem[]
+  slots: readonly ReceiptSlot[]
+} {
   const items: PreparedItem[] = []
-  const places = new Map<ItemId, number>()
+  const indexes = new Map<ItemId, number>()
   const slots = prepared.map((one): ReceiptSlot => {
     if ('refused' in one) return refusal(one.refused)
-    const known = places.get(one.id)
+    const known = indexes.get(one.id)
     if (known !== undefined) return { kind: 'item', at: known, repeat: true }
-    places.set(one.id, items.length)
+    indexes.set(one.id, items.length)
     return { kind: 'item', at: items.push(one) - 1, repeat: false }
   })
   return { items, slots }

@@ -6,7 +6,7 @@ import { itemKey } from '../../items/item-key.ts'
 import type { ItemStore } from '../../items/store.ts'
 import { checkCollections } from '../../items/stores/sqlite/collections.ts'
 import { DATABASE_FILE, openForReading } from '../../items/stores/sqlite/database.ts'
-import { codeOf } from '../../items/stores/sqlite/failure.ts'
+import { errorCodeOf } from '../../items/stores/sqlite/failure.ts'
 import { createReader, type Reader } from '../../items/stores/sqlite/reader.ts'
 import { verifyFolder } from '../../items/stores/sqlite/verify.ts'
 import { systemClock } from '../../std/clock.ts'
@@ -115,7 +115,7 @@ function attempt<T>(result: DamageResult, work: () => T): T | undefined {
     return work()
   } catch (failure) {
     result.refused++
-    if (codeOf(failure) !== 'STORE_CORRUPT') result.wrong.push(String(failure))
+    if (errorCodeOf(failure) !== 'STORE_CORRUPT') result.wrong.push(String(failure))
     return undefined
   }
 }

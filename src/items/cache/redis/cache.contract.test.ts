@@ -1,4 +1,4 @@
-/** The cache over every shape of Redis, and the one in memory that unit tests use. */
+/** Tests the cache on every kind of Redis deployment, and the in-memory cache that unit tests use. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRedisConnection } from '../../../redis/deployment.ts'
 import { parseRedisUrl } from '../../../redis/redis-url.ts'
@@ -63,7 +63,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
     if (!('absent' in started)) await started[Symbol.asyncDispose]()
   })
 
-  test('knows nothing of what was never written, and all of what was', async ({ skip }) => {
+  test('returns nothing for unknown keys, and every fact that was written', async ({ skip }) => {
     const { cache } = present(started, skip)
     const [one, other] = [keyOf(), keyOf()]
     expect(await cache.read([one, other])).toEqual([undefined, undefined])
@@ -71,14 +71,14 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
     expect(await cache.read([other, one, one])).toEqual([undefined, fact, fact])
   })
 
-  test('keeps collections apart', async ({ skip }) => {
+  test('keeps collections separate', async ({ skip }) => {
     const { cache } = present(started, skip)
     const key = keyOf()
     await cache.write([{ ...key, ...fact }])
     expect(await cache.read([{ ...key, collection: 'd' }])).toEqual([undefined])
   })
 
-  test('believes the last word on an item', async ({ skip }) => {
+  test('returns the last fact written for an item', async ({ skip }) => {
     const { cache } = present(started, skip)
     const key = keyOf()
     await cache.write([{ ...key, ...fact }])
@@ -86,7 +86,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
     expect(await cache.read([key])).toEqual([{ ...fact, epoch: '8-f', deletes: 0 }])
   })
 
-  test('takes thousands at once, and gives them back in their order', async ({ skip }) => {
+  test('handles thousands of keys at once, and keeps their order', async ({ skip }) => {
     const { cache } = present(started, skip)
     const keys = Array.from({ length: 3_000 }, () => keyOf())
     await cache.write(keys.map((key, index) => ({ ...key, ...fact, firstSeenMs: index })))
@@ -96,7 +96,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
     await cache.write([])
   })
 
-  test('notes the highest position of each epoch, beyond what a double holds', async ({ skip }) => {
+  test('records the highest position of each epoch, beyond the range of a double', async ({ skip }) => {
     const { cache } = present(started, skip)
     const epoch = `9-${numbers}`
     expect(await cache.note({ epoch, position: 9n })).toEqual({ epoch, position: 9n })
@@ -106,7 +106,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
     expect(await cache.note({ epoch: `${epoch}+`, position: 1n })).toEqual({ epoch: `${epoch}+`, position: 1n })
   })
 
-  test('lets go of everything in time', async ({ skip }) => {
+  test('expires everything', async ({ skip }) => {
     const { servers } = present(started, skip)
     if (servers === undefined) return
     await using cache = await openCache(servers, `ttl-${numbers}`)
@@ -120,7 +120,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
     }
   })
 
-  test('takes nothing for a fact that was not written by it', async ({ skip }) => {
+  test('ignores values in another format', async ({ skip }) => {
     const { servers } = present(started, skip)
     if (servers === undefined) return
     const namespace = `odd-${numbers}`
@@ -135,7 +135,7 @@ describe.each(SUBJECTS)('a cache %s', (_name, start) => {
   })
 })
 
-/** The keys that match, with what is left of their time and the server that has them. */
+/** Returns the matching keys, each with its remaining time and its server. */
 async function keysOf(servers: RedisServers, pattern: string) {
   const slots = servers.url.startsWith('redis+cluster:') ? [0, 8_000, 16_000] : [0]
   const ports = new Set(await Promise.all(slots.map((slot) => servers.master(slot))))

@@ -1,24 +1,24 @@
 /**
- * The cache in Redis, in every shape of deployment. An entry is one key of its own with an expiry, so that Redis can
- * evict what it has no room for. In a Cluster the keys of a call must be in one slot: ids are spread over TAGS hash
- * tags, and a batch is one call for each tag that it needs, side by side.
+ * The cache in Redis, for every kind of deployment. Each entry is one key with an expiry, so that Redis can evict
+ * entries when memory is full. In a Cluster, all keys of a call must be in one slot. Ids are therefore spread over TAGS
+ * hash tags, and a batch makes one concurrent call per tag.
  *
- * What is read is taken for a fact only when it has exactly the form that is written here.
+ * A value counts as a fact only if it has exactly the format that this module writes.
  */
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { loadScript, type Script, scriptBody } from '../../../redis/script.ts'
 import type { VersionStamp } from '../../store-version.ts'
 import type { CacheKey, Fact, ItemCache } from '../cache.ts'
 
-/** For a batch of hundreds few calls, and still some for each of many servers. */
+/** Small enough that a batch of hundreds needs few calls, large enough to spread over many servers. */
 const TAGS = 32
-/** Keys of one call: a larger one would keep the server from everybody else. */
+/** Maximum number of keys per call. A larger call would block the server for other clients. */
 const MAX_KEYS = 512
 
 export interface RedisCacheOptions {
-  /** How long an entry is kept, milliseconds. */
+  /** Lifetime of an entry in milliseconds. */
   readonly ttlMs: number
-  /** Begins every key. 1 to 64 of `a-z A-Z 0-9 . _ -`. Default: ingot. */
+  /** Prefix of every key. 1 to 64 of `a-z A-Z 0-9 . _ -`. Default: ingot. */
   readonly namespace?: string
 }
 
@@ -26,11 +26,11 @@ const READ = loadScript('read', import.meta.url)
 const WRITE = loadScript('write', import.meta.url)
 const NOTE = loadScript('note', import.meta.url)
 
-/** `connection` is connected by then, or rejects. The cache closes it. */
+/** Creates the cache on a connection that is connected. Disposing the cache closes the connection. */
 export function createRedisCache(connection: RedisConnection, options: RedisCacheOptions): ItemCache {
   const { namespace = 'ingot' } = options
   const ttl = String(Math.ceil(options.ttlMs))
-  // a position that outlives what was written under it
+  // the position must outlive the entries that depend on it
   const noteTtl = String(2 * Math.ceil(options.ttlMs) + HOUR_MS)
   const nameOf = ({ collection, id }: CacheKey): string => `${namespace}:{item-${tagOf(id)}}:${collection}/${id}`
 
@@ -38,10 +38,10 @@ export function createRedisCache(connection: RedisConnection, options: RedisCach
     return connection.run({ script, ...scriptBody(keys, args), read, wanted: () => true })
   }
 
-  /** Places in the batch, of those that go together. */
+  /** Returns indexes of the batch, grouped into calls. */
   function groupsOf(keys: readonly CacheKey[]): readonly (readonly number[])[] {
-    const places = Array.from(keys.keys())
-    const groups = connection.clustered ? Map.groupBy(places, (at) => tagOf(keys[at]?.id ?? '')).values() : [places]
+    const indexes = Array.from(keys.keys())
+    const groups = connection.clustered ? Map.groupBy(indexes, (at) => tagOf(keys[at]?.id ?? '')).values() : [indexes]
     return [...groups].flatMap(partsOf)
   }
 
@@ -49,18 +49,18 @@ export function createRedisCache(connection: RedisConnection, options: RedisCach
     async read(keys) {
       const names = keys.map(nameOf)
       const facts: (Fact | undefined)[] = keys.map(() => undefined)
-      const readGroup = async (places: readonly number[]): Promise<void> => {
-        const [first, ...rest] = places.map((at) => names[at] ?? '')
+      const readGroup = async (indexes: readonly number[]): Promise<void> => {
+        const [first, ...rest] = indexes.map((at) => names[at] ?? '')
         if (first === undefined) return
         const lines = await call(READ, [first, ...rest], [], linesOf)
-        for (const [index, at] of places.entries()) facts[at] = parseFact(lines[index] ?? '')
+        for (const [index, at] of indexes.entries()) facts[at] = parseFact(lines[index] ?? '')
       }
       await Promise.all(groupsOf(keys).map(readGroup))
       return facts
     },
     async write(entries) {
-      const writeGroup = async (places: readonly number[]): Promise<void> => {
-        const group = places.flatMap((at) => entries[at] ?? [])
+      const writeGroup = async (indexes: readonly number[]): Promise<void> => {
+        const group = indexes.flatMap((at) => entries[at] ?? [])
         const [first, ...rest] = group.map(nameOf)
         if (first !== undefined) await call(WRITE, [first, ...rest], [ttl, ...group.map(factText)], () => {})
       }
@@ -78,14 +78,14 @@ type Keys = readonly [string, ...string[]]
 
 const HOUR_MS = 3_600_000
 
-/** An id ends in hexadecimal digits of a hash. Every replica must compute the same. */
+/** Returns the hash tag of an id, from its last hexadecimal digits. Every replica must compute the same tag. */
 function tagOf(id: string): number {
   return Number.parseInt(id.slice(-2), 16) % TAGS || 0
 }
 
-function partsOf(places: readonly number[]): readonly (readonly number[])[] {
-  const count = Math.ceil(places.length / MAX_KEYS)
-  return Array.from({ length: count }, (_, part) => places.slice(part * MAX_KEYS, (part + 1) * MAX_KEYS))
+function partsOf(indexes: readonly number[]): readonly (readonly number[])[] {
+  const count = Math.ceil(indexes.length / MAX_KEYS)
+  return Array.from({ length: count }, (_, part) => indexes.slice(part * MAX_KEYS, (part + 1) * MAX_KEYS))
 }
 
 function linesOf(reply: unknown): readonly string[] {
@@ -94,7 +94,7 @@ function linesOf(reply: unknown): readonly string[] {
 
 const FACT = /^1 (\S{1,100}) (\d{1,15}) (\d{1,30}) (\d{1,15})$/
 
-/** The 1 is the version of the form. */
+/** The 1 is the version of the format. */
 function factText({ epoch, deletes, position, firstSeenMs }: Fact): string {
   return `1 ${epoch} ${deletes} ${position} ${firstSeenMs}`
 }

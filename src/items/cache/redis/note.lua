@@ -1,5 +1,5 @@
--- Raises the position in KEYS[1] to ARGV[1] and answers what it is now. Kept for ARGV[2] milliseconds from here.
--- Positions are whole numbers in decimal, without leading zeros: they may be greater than Lua's numbers are exact.
+-- Raises the position in KEYS[1] to ARGV[1] and returns the current position. Expires after ARGV[2] milliseconds.
+-- Positions are decimal integers without leading zeros. They may exceed the integers that Lua represents exactly.
 local noted = redis.call('GET', KEYS[1])
 local position = ARGV[1]
 if noted and (#noted > #position or (#noted == #position and noted > position)) then position = noted end

@@ -1,4 +1,4 @@
--- The values of KEYS, one a line; an empty line where there is none.
+-- Returns the values of KEYS, one per line. The line of a missing key is empty.
 local values = redis.call('MGET', unpack(KEYS))
 for at = 1, #KEYS do
   if not values[at] then values[at] = '' end

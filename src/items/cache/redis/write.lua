@@ -1,4 +1,4 @@
--- Sets KEYS to the arguments after the first, which is their time to live in milliseconds.
+-- Sets KEYS to the arguments after the first. ARGV[1] is their time to live in milliseconds.
 for at, key in ipairs(KEYS) do
   redis.call('SET', key, ARGV[at + 1], 'PX', ARGV[1])
 end

@@ -1,6 +1,6 @@
 /**
- * How an item is found and saved in somebody else's API, as configuration: addresses and bodies with places to fill in,
- * and which status says what.
+ * The mapping of an external HTTP API: how to find and save an item. It contains addresses and bodies with
+ * placeholders, and the meaning of each status.
  *
  *   {
  *     "find": { "url": "/items?collection={collection}&key={id}", "found": [200], "absent": [404], "firstSeen": "/saved" },
@@ -12,8 +12,9 @@
  *     "stale": [409, 412], "fencing": true, "timeout": "5s"
  *   }
  *
- * Places: {collection} {id} {digest} {media} {base64}; {json} stands, as a whole value, for the content as JSON.
- * `firstSeen` is a JSON pointer to milliseconds or a date in the answer; without it the time of the call is taken.
+ * Placeholders: {collection} {id} {digest} {media} {base64}. A string value that is exactly {json} is replaced by the
+ * content as JSON. `firstSeen` is a JSON pointer into the response, to milliseconds or a date. Without it, the time of
+ * the call is used.
  */
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
@@ -48,9 +49,9 @@ const MAPPING = Type.Object(
     get: Type.Optional(Type.Object({ url: Type.String({ minLength: 1 }) }, closed)),
     health: Type.Optional(Type.Object({ url: Type.String({ minLength: 1 }) }, closed)),
     headers: Type.Record(Type.String(), Type.String(), { default: {} }),
-    /** Statuses that refuse a stale fence. */
+    /** Statuses that mean a stale fence. */
     stale: statuses([409, 412]),
-    /** Whether the backend looks at the header `Fencing-Token`. */
+    /** True if the backend checks the header `Fencing-Token`. */
     fencing: Type.Boolean({ default: false }),
     timeout: Type.String({ pattern: '^\\d+(\\.\\d+)?(ms|s|m)$', default: '5s' }),
     collections: Type.Record(Type.String(), Type.Unknown(), { default: {} }),
@@ -60,7 +61,7 @@ const MAPPING = Type.Object(
 
 export type Mapping = Static<typeof MAPPING>
 
-/** Throws IngotError CONFIG_INVALID naming every member that is wrong. */
+/** Validates a mapping and fills in its defaults. Throws IngotError CONFIG_INVALID, which names every wrong member. */
 export function parseMapping(value: unknown): Mapping {
   const complete = Value.Default(MAPPING, structuredClone(value))
   const problems = Value.Errors(MAPPING, complete).map((error) => `${error.instancePath || '/'}: ${error.message}`)
@@ -70,25 +71,27 @@ export function parseMapping(value: unknown): Mapping {
   return Value.Parse(MAPPING, complete)
 }
 
-/** Fills in the places of a text; `encode` is applied to each value. */
+/** Fills in the placeholders of a text. Applies `encode` to each value. Leaves unknown placeholders unchanged. */
 export function fill(
   text: string,
-  places: Readonly<Record<string, string>>,
+  placeholders: Readonly<Record<string, string>>,
   encode: (value: string) => string,
 ): string {
   return text.replaceAll(/\{([a-z0-9]+)\}/g, (whole, name: string) => {
-    const value = places[name]
+    const value = placeholders[name]
     return value === undefined ? whole : encode(value)
   })
 }
 
-/** Fills in the places of all strings within a value; the string "{json}" becomes the content itself. */
-export function fillValue(value: unknown, places: Readonly<Record<string, string>>): string {
+/**
+ * Renders a value as JSON, with the placeholders of all its strings filled in. The string "{json}" becomes the content.
+ */
+export function fillValue(value: unknown, placeholders: Readonly<Record<string, string>>): string {
   if (typeof value === 'string')
-    return value === '{json}' ? (places['json'] ?? 'null') : JSON.stringify(fill(value, places, String))
-  if (Array.isArray(value)) return `[${value.map((one) => fillValue(one, places)).join(',')}]`
+    return value === '{json}' ? (placeholders['json'] ?? 'null') : JSON.stringify(fill(value, placeholders, String))
+  if (Array.isArray(value)) return `[${value.map((one) => fillValue(one, placeholders)).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   return `{${Object.entries(value)
-    .map(([name, one]) => `${JSON.stringify(name)}:${fillValue(one, places)}`)
+    .map(([name, one]) => `${JSON.stringify(name)}:${fillValue(one, placeholders)}`)
     .join(',')}}`
 }

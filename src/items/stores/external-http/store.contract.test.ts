@@ -42,7 +42,7 @@ const under = (signal = new AbortController().signal) => ({
   signal,
 })
 
-test('looks and saves as the mapping says, with the fence, and keeps its connection', async () => {
+test('finds and saves by the mapping, sends the fence, and keeps its connection', async () => {
   const seen: string[] = []
   const ports = new Set<number | undefined>()
   const store = await setUp((request, response) => {
@@ -64,18 +64,18 @@ test('looks and saves as the mapping says, with the fence, and keeps its connect
   expect(ports.size).toBe(1)
 })
 
-test('gives back what the mapping says how to get, without a time that nobody told it', async () => {
+test('gets content by the mapping, without a time if the response has none', async () => {
   const server = await setUp((request, response) => {
     response
       .writeHead(request.url?.endsWith('gone') === true ? 404 : 200, { 'content-type': 'text/plain' })
-      .end('as it came')
+      .end('stored bytes')
   })
   const found = await server.get?.('things', 'j1-ab')
-  expect(found).toEqual({ id: 'j1-ab', media: 'text/plain', content: Buffer.from('as it came') })
+  expect(found).toEqual({ id: 'j1-ab', media: 'text/plain', content: Buffer.from('stored bytes') })
   expect(await server.get?.('things', 'j1-gone')).toBeUndefined()
 })
 
-test.for([412, 409])('takes %i for a stale fence', async (status) => {
+test.for([412, 409])('treats %i as a stale fence', async (status) => {
   const store = await setUp((request, response) => {
     request.resume()
     response.writeHead(status).end()
@@ -85,13 +85,13 @@ test.for([412, 409])('takes %i for a stale fence', async (status) => {
 })
 
 test.for([
-  ['a status that it does not know', (_, response) => void response.writeHead(500).end(), /answered 500/],
-  ['a redirect', (_, response) => void response.writeHead(302, { location: '/' }).end(), /answered 302/],
-  ['no answer in time', () => {}, /no answer within 300 ms/],
-  ['a connection that ends', (request) => void request.socket.destroy(), /did not answer as it should/],
-  ['half an answer', (_, response) => response.writeHead(200, { 'content-length': 9 }).flushHeaders(), /within 300/],
+  ['an unknown status', (_, response) => void response.writeHead(500).end(), /responded with 500/],
+  ['a redirect', (_, response) => void response.writeHead(302, { location: '/' }).end(), /responded with 302/],
+  ['no response in time', () => {}, /no response within 300 ms/],
+  ['a connection that ends', (request) => void request.socket.destroy(), /did not respond as expected/],
+  ['half a response', (_, response) => response.writeHead(200, { 'content-length': 9 }).flushHeaders(), /within 300/],
   [
-    'an answer without end',
+    'a response without end',
     (_, response) => {
       const timer = setInterval(() => response.write(Buffer.alloc(4_000_000)), 1)
       response.once('close', () => clearInterval(timer))
@@ -99,7 +99,7 @@ test.for([
     /more than 16777216 bytes/,
   ],
 ] as const satisfies readonly (readonly [string, RequestListener, RegExp])[])(
-  'is unavailable on %s',
+  'is unavailable after %s',
   async ([, answer, message]) => {
     const store = await setUp(answer)
     await expect(store.find(item('1'), under())).rejects.toMatchObject({
@@ -109,7 +109,7 @@ test.for([
   },
 )
 
-test('gives a call up when its signal says so', async () => {
+test('ends a call when its signal aborts', async () => {
   const stop = new AbortController()
   const store = await setUp(() => stop.abort(new Error('the lease is over')))
   await expect(store.save(item('1'), under(stop.signal), 5)).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 /**
- * Items in a system that is not ours: any HTTP API that can find an item and save one. What it takes to call it is
- * configuration (mapping.ts). It cannot refuse duplicates; locked-store.ts stands in front of it.
+ * Stores items in an external system: any HTTP API that can find and save an item. The mapping (mapping.ts) configures
+ * the calls. The API cannot refuse duplicates, so locked-store.ts is in front of it.
  */
 
 import { IngotError, reasonOf } from '../../../errors/error.ts'
@@ -10,15 +10,18 @@ import { isTlsFailure } from '../../../std/tls-failure.ts'
 import type { CallContext, ExternalStore, Lookup, Save } from '../../exclusion/external-store.ts'
 import type { FoundItem, ItemId, PreparedItem } from '../../item.ts'
 import { fill, fillValue, type Mapping } from './mapping.ts'
-import { createWire, type Wire, type WireAnswer } from './wire.ts'
+import { createWire, type Wire, type WireResponse } from './wire.ts'
 
 export interface HttpStoreOptions {
-  /** `http://host:port/base`; the mapping's addresses are relative to it. */
+  /** `http://host:port/base`. The mapping's addresses are relative to it. */
   readonly url: string
   readonly mapping: Mapping
-  /** Certificates in PEM of those who may have signed that of an https server. Default: those that Node knows. */
+  /**
+   * PEM certificates of the authorities that are trusted for an https server. Default: the authorities that Node
+   * trusts.
+   */
   readonly ca?: string
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: Clock
 }
 
@@ -57,49 +60,49 @@ class HttpStore implements ExternalStore {
 
   async find(item: PreparedItem, under: CallContext): Promise<Lookup> {
     const { find, stale } = this.#options.mapping
-    const url = fill(find.url, places(item, under.collection.name), encodeURIComponent)
-    const answer = await this.#call({ method: 'GET', url, fence: under.fence, signal: under.signal })
-    if (stale.includes(answer.status) && under.fence !== undefined) return { kind: 'stale' }
-    if (find.absent.includes(answer.status)) return { kind: 'absent' }
-    if (!find.found.includes(answer.status)) throw unexpected('find', answer)
-    return { kind: 'found', firstSeenMs: firstSeen(answer, find.firstSeen) ?? this.#clock.wallMs() }
+    const url = fill(find.url, placeholders(item, under.collection.name), encodeURIComponent)
+    const response = await this.#call({ method: 'GET', url, fence: under.fence, signal: under.signal })
+    if (stale.includes(response.status) && under.fence !== undefined) return { kind: 'stale' }
+    if (find.absent.includes(response.status)) return { kind: 'absent' }
+    if (!find.found.includes(response.status)) throw unexpected('find', response)
+    return { kind: 'found', firstSeenMs: firstSeen(response, find.firstSeen) ?? this.#clock.wallMs() }
   }
 
   async save(item: PreparedItem, under: CallContext, nowMs: number): Promise<Save> {
     const { save, stale } = this.#options.mapping
-    const filled = places(item, under.collection.name)
-    const answer = await this.#call({
+    const filled = placeholders(item, under.collection.name)
+    const response = await this.#call({
       method: save.method,
       url: fill(save.url, filled, encodeURIComponent),
       body: fillValue(save.body, filled),
       fence: under.fence,
       signal: under.signal,
     })
-    if (stale.includes(answer.status) && under.fence !== undefined) return { kind: 'stale' }
-    if (!save.saved.includes(answer.status)) throw unexpected('save', answer)
-    return { kind: 'saved', firstSeenMs: firstSeen(answer, save.firstSeen) ?? nowMs }
+    if (stale.includes(response.status) && under.fence !== undefined) return { kind: 'stale' }
+    if (!save.saved.includes(response.status)) throw unexpected('save', response)
+    return { kind: 'saved', firstSeenMs: firstSeen(response, save.firstSeen) ?? nowMs }
   }
 
   async #get(address: string, collection: string, id: ItemId): Promise<FoundItem | undefined> {
     const url = fill(address, { collection, id, digest: digestOf(id) }, encodeURIComponent)
-    const answer = await this.#call({ method: 'GET', url })
-    if (answer.status === 404) return undefined
-    if (answer.status !== 200) throw unexpected('get', answer)
-    return { id, media: answer.media, content: answer.body }
+    const response = await this.#call({ method: 'GET', url })
+    if (response.status === 404) return undefined
+    if (response.status !== 200) throw unexpected('get', response)
+    return { id, media: response.media, content: response.body }
   }
 
   async check(): Promise<void> {
     const { health } = this.#options.mapping
     if (health === undefined) return
-    const answer = await this.#call({ method: 'GET', url: health.url })
-    if (answer.status >= 400) throw unexpected('health', answer)
+    const response = await this.#call({ method: 'GET', url: health.url })
+    if (response.status >= 400) throw unexpected('health', response)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#wire.close()
   }
 
-  async #call(call: Call): Promise<WireAnswer> {
+  async #call(call: Call): Promise<WireResponse> {
     const { method, body, signal } = call
     try {
       return await this.#wire.exchange({
@@ -110,7 +113,7 @@ class HttpStore implements ExternalStore {
         ...(signal === undefined ? {} : { signal }),
       })
     } catch (cause) {
-      throw unanswered(cause)
+      throw callFailed(cause)
     }
   }
 
@@ -121,7 +124,7 @@ class HttpStore implements ExternalStore {
   }
 }
 
-function places(item: PreparedItem, collection: string): Record<string, string> {
+function placeholders(item: PreparedItem, collection: string): Record<string, string> {
   const content = Buffer.from(item.content.buffer, item.content.byteOffset, item.content.byteLength)
   return {
     collection,
@@ -137,15 +140,18 @@ function digestOf(id: ItemId): string {
   return id.slice(id.indexOf('-') + 1)
 }
 
-/** A time is a courtesy: undefined when the answer has none where it should. */
-function firstSeen(answer: WireAnswer, pointer: string | undefined): number | undefined {
+/**
+ * Returns the time at the pointer in milliseconds. Returns `undefined` if the response has none, because the time is
+ * optional.
+ */
+function firstSeen(response: WireResponse, pointer: string | undefined): number | undefined {
   if (pointer === undefined) return undefined
-  const found = valueAt(answer.body, pointer)
+  const found = valueAt(response.body, pointer)
   const ms = typeof found === 'number' ? found : Date.parse(String(found))
   return Number.isFinite(ms) ? ms : undefined
 }
 
-/** The value at a JSON pointer. This reads what the backend says of an item, never content. */
+/** Returns the value at a JSON pointer. Use it for the backend's metadata, never for content. */
 function valueAt(body: Buffer, pointer: string): unknown {
   try {
     let value: unknown = JSON.parse(body.toString('utf8'))
@@ -154,7 +160,7 @@ function valueAt(body: Buffer, pointer: string): unknown {
     }
     return value
   } catch {
-    // no JSON, so there is nothing at the pointer
+    // not JSON, so there is nothing at the pointer
     return undefined
   }
 }
@@ -163,17 +169,17 @@ function unescapeName(name: string): string {
   return name.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-function unanswered(cause: unknown): IngotError {
+function callFailed(cause: unknown): IngotError {
   const why = reasonOf(cause)
   const message = isTlsFailure(cause)
-    ? `no trusted connection to the http store: ${why}; INGOT_STORE_CA names authorities of your own`
-    : `the http store did not answer as it should: ${why}`
+    ? `no trusted connection to the http store: ${why}; INGOT_STORE_CA adds your own authorities`
+    : `the http store did not respond as expected: ${why}`
   return new IngotError('STORE_UNAVAILABLE', message, { cause })
 }
 
-function unexpected(what: string, answer: WireAnswer): IngotError {
+function unexpected(what: string, response: WireResponse): IngotError {
   return new IngotError(
     'STORE_UNAVAILABLE',
-    `the http store answered ${answer.status} to "${what}", which its mapping does not know`,
+    `the http store responded with ${response.status} to "${what}", and its mapping does not list this status`,
   )
 }

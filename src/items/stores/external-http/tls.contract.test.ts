@@ -1,4 +1,4 @@
-/** The store's calls by TLS, to a server whose certificate nobody but its own authority vouches for. */
+/** Calls over TLS to a server whose certificate is signed by a private authority. */
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -17,7 +17,7 @@ afterAll(() => certificates[Symbol.dispose]())
 
 const MAPPING = parseMapping({ find: { url: '/items?key={id}' }, save: { url: '/items', body: { key: '{id}' } } })
 
-/** A server by TLS, a store in front of it that trusts `authority`, and what the server was asked. */
+/** A TLS server, a store that trusts `authority`, and the requests that the server received. */
 async function setUp(authority?: string, host = '127.0.0.1') {
   const asked: string[] = []
   const identity = { cert: certificates.read('server.pem'), key: certificates.read('server.key') }
@@ -45,7 +45,7 @@ const under = () => ({
   signal: AbortSignal.timeout(10_000),
 })
 
-test('a server is called whose certificate is of the authority that was named', async () => {
+test('calls a server whose certificate is signed by the configured authority', async () => {
   const { store, asked } = await setUp('ca.pem')
   const one = item(1)
   expect(await store.find(one, under())).toEqual({ kind: 'absent' })
@@ -54,9 +54,9 @@ test('a server is called whose certificate is of the authority that was named', 
 })
 
 test.for([
-  ['no authority was named for it', undefined],
-  ['another authority was named', 'other-ca.pem'],
-] as const)('nothing is sent to a server when %s', async ([, authority]) => {
+  ['no authority is configured', undefined],
+  ['another authority is configured', 'other-ca.pem'],
+] as const)('sends nothing to a server if %s', async ([, authority]) => {
   const { store, asked } = await setUp(authority)
   const outcome = store.save(item(1), under(), 5)
   await expect(outcome).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
@@ -64,7 +64,7 @@ test.for([
   expect(asked).toEqual([])
 })
 
-test('nothing is sent to a server whose certificate has another name', async () => {
+test('sends nothing to a server whose certificate has another name', async () => {
   const { store, asked } = await setUp('ca.pem', '127.0.0.2')
   await expect(store.find(item(1), under())).rejects.toThrow('no trusted connection to the http store')
   expect(asked).toEqual([])

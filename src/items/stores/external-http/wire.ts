@@ -1,16 +1,19 @@
 /**
- * Calls of the http store, on connections that are kept. Node's own client instead of `fetch`: a burst of calls takes it
- * a third of the time, and an answer that is too long is refused before all of it is in memory. Redirects are not followed:
- * their status is the answer.
+ * HTTP calls of the store, on keep-alive connections. Uses Node's own client instead of `fetch`: a burst of calls takes
+ * a third of the time, and a response that is too long is refused before it is completely in memory. Redirects are not
+ * followed: their status is returned.
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Clock } from '../../../std/clock.ts'
 
-/** Longest answer that is read, bytes. */
-const MAX_ANSWER_BYTES = 16 * 1_024 * 1_024
+/** Maximum length of a response in bytes. */
+const MAX_RESPONSE_BYTES = 16 * 1_024 * 1_024
 
-/** Idle connections end before most servers end them, so that no call meets one that is just being closed. */
+/**
+ * Idle time after which a connection is closed, in milliseconds. It is shorter than in most servers, so that no call
+ * uses a connection that the server is closing.
+ */
 const IDLE_MS = 4_000
 
 export interface WireCall {
@@ -21,23 +24,23 @@ export interface WireCall {
   readonly signal?: AbortSignal
 }
 
-export interface WireAnswer {
+export interface WireResponse {
   readonly status: number
   readonly media: string
   readonly body: Buffer
 }
 
 export interface Wire {
-  /** Rejects when there is no whole answer in time, also when the call may have done its work. */
-  exchange(call: WireCall): Promise<WireAnswer>
-  /** Ends all connections. */
+  /** Rejects if there is no complete response in time. The call may have taken effect nevertheless. */
+  exchange(call: WireCall): Promise<WireResponse>
+  /** Closes all connections. */
   close(): void
 }
 
 export interface WireOptions {
-  /** Absent: no TLS. `ca` in PEM. Default: the authorities that Node knows. */
+  /** `undefined`: no TLS. `ca`: PEM certificates. Default: the authorities that Node trusts. */
   readonly tls: { readonly ca?: string } | undefined
-  /** Longest time of a call, milliseconds. */
+  /** Time limit of a call, in milliseconds. */
   readonly timeoutMs: number
   readonly clock: Clock
 }
@@ -47,19 +50,19 @@ export function createWire({ tls, timeoutMs, clock }: WireOptions): Wire {
   const agent = tls === undefined ? new HttpAgent(options) : new HttpsAgent({ ...options, ...tls })
   const request = tls === undefined ? httpRequest : httpsRequest
 
-  async function exchange({ method, url, headers, body, signal }: WireCall): Promise<WireAnswer> {
+  async function exchange({ method, url, headers, body, signal }: WireCall): Promise<WireResponse> {
     signal?.throwIfAborted()
-    const { promise, resolve, reject } = Promise.withResolvers<WireAnswer>()
+    const { promise, resolve, reject } = Promise.withResolvers<WireResponse>()
     const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
     const sent = request(url, { agent, method, headers: { ...headers, ...length } })
     sent.on('error', reject)
-    sent.on('response', (response) => void readAnswer(response).then(resolve, reject))
+    sent.on('response', (response) => void readResponse(response).then(resolve, reject))
     const giveUp = (reason: unknown): void => {
       reject(reason)
       sent.destroy()
     }
     const abort = (): void => giveUp(signal?.reason)
-    const deadline = clock.timer(timeoutMs, () => giveUp(new Error(`no answer within ${timeoutMs} ms`)))
+    const deadline = clock.timer(timeoutMs, () => giveUp(new Error(`no response within ${timeoutMs} ms`)))
     signal?.addEventListener('abort', abort, { once: true })
     sent.end(body)
     try {
@@ -73,13 +76,14 @@ export function createWire({ tls, timeoutMs, clock }: WireOptions): Wire {
   return { exchange, close: () => agent.destroy() }
 }
 
-function readAnswer(response: IncomingMessage): Promise<WireAnswer> {
+function readResponse(response: IncomingMessage): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let bytes = 0
     response.on('data', (part: Buffer) => {
       bytes += part.length
-      if (bytes > MAX_ANSWER_BYTES) response.destroy(new Error(`it answered more than ${MAX_ANSWER_BYTES} bytes`))
+      if (bytes > MAX_RESPONSE_BYTES)
+        response.destroy(new Error(`the response has more than ${MAX_RESPONSE_BYTES} bytes`))
       else parts.push(part)
     })
     response.on('error', reject)

@@ -1,4 +1,4 @@
-/** Registers the store in the memory of this process. `memory:` has no parameters. */
+/** Registers the in-memory store. `memory:` has no parameters. */
 import type { StoreRegistration } from '../../store-registration.ts'
 
 export const memoryStore: StoreRegistration = {

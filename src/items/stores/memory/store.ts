@@ -1,6 +1,6 @@
 /**
- * The store in words that run: what every other store must do, without durability. Used by tests and to try ingot
- * without leaving anything behind. Every method is one synchronous step, which is what makes it a transaction.
+ * The executable specification of a store, without durability. Tests use it, and it allows trying ingot without leaving
+ * data behind. Every method is one synchronous step, which makes it a transaction.
  */
 import { randomUUID } from 'node:crypto'
 import { type IdentityPolicy, samePolicy } from '../../../identity/policy.ts'
@@ -27,7 +27,7 @@ interface Kept {
   readonly checksum: number
 }
 
-interface Shelf {
+interface CollectionState {
   policy: IdentityPolicy
   readonly byId: Map<ItemId, Kept>
   deletes: number
@@ -46,10 +46,10 @@ export function createMemoryStore(): ItemStore {
 
 class MemoryStore implements ItemStore {
   readonly capabilities = storeCapabilities({ enforcesUniqueness: true, singleWriter: true, keepsReceipts: true })
-  readonly #shelves = new Map<string, Shelf>()
+  readonly #shelves = new Map<string, CollectionState>()
   readonly #receipts = new Map<string, KeptReceipt>()
   #places = 0
-  /** What a process keeps ends with it: every store begins an epoch. */
+  /** The data ends with the process, so every new store begins an epoch. */
   #epoch: string = randomUUID()
   #deletions = 0
   readonly #checksum = createItemChecksum()
@@ -110,11 +110,11 @@ class MemoryStore implements ItemStore {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  #served(name: string, { policy }: Shelf, { item, checksum }: Kept): StoredItem {
+  #served(name: string, { policy }: CollectionState, { item, checksum }: Kept): StoredItem {
     return this.#check({ ...item, key: itemKey(item.id), checksum }, { name, policy: () => policy })
   }
 
-  #shelf(name: string, policy: IdentityPolicy): Shelf {
+  #shelf(name: string, policy: IdentityPolicy): CollectionState {
     const known = this.#shelves.get(name) ?? { policy, byId: new Map(), deletes: 0 }
     this.#shelves.set(name, known)
     return known
@@ -148,7 +148,7 @@ class MemoryStore implements ItemStore {
     return { kind: 'replayed', receipt: kept.receipt }
   }
 
-  #putItem(collection: string, into: Shelf, item: PreparedItem, nowMs: number): ItemOutcome {
+  #putItem(collection: string, into: CollectionState, item: PreparedItem, nowMs: number): ItemOutcome {
     const known = into.byId.get(item.id)
     if (known !== undefined) return { kind: 'duplicate', firstSeenMs: known.item.firstSeenMs, foundBy: 'store' }
     const kept = { ...item, content: Uint8Array.from(item.content), firstSeenMs: nowMs }

@@ -6,7 +6,7 @@ import { createItemChecksum } from '../../checksum.ts'
 import { itemKey } from '../../item-key.ts'
 import { createBatch } from './batch.ts'
 
-test('sends for each chosen row the checksum of that item in its own collection', () => {
+test('sends the checksum of each selected row, computed for its own collection', () => {
   const bolts = { name: 'bolts', policy: DEFAULT_POLICY }
   const nuts = { name: 'nuts', policy: DEFAULT_POLICY }
   const m8 = damageItemOf(bolts, '{"size":8}')

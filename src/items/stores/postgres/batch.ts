@@ -1,6 +1,6 @@
 /**
- * Units as the arguments of the put function, and its answer as outcomes of units. Equal items of one collection
- * become one row: the first of them in the order of units is created, the others are duplicates of it.
+ * Encodes units as arguments of the put function, and decodes its result into outcomes of units. Equal items of one
+ * collection become one row. The first of them, in the order of units, is created. The others are duplicates of it.
  */
 
 import { IngotError } from '../../../errors/error.ts'
@@ -12,32 +12,32 @@ import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
 import type { Unit, UnitOutcome } from '../../store.ts'
 import { collectionChecksum } from './rows.ts'
 
-/** A place has 20 bits for the position in the batch. */
+/** The server packs the position in the batch into 20 bits of an item's place. */
 export const MAX_ROWS = 2 ** 20 - 1
 
 export interface Batch {
   readonly rowCount: number
-  /** Arguments of the look function. */
-  lookValues(): readonly unknown[]
+  /** Returns the arguments of the lookup function. */
+  lookupValues(): readonly unknown[]
   /**
-   * Arguments of the put function, for these rows, which are created at `nowMs`. Functions of older versions take the
-   * first seven.
+   * Returns the arguments of the put function for these rows, which are created at `nowMs`. Functions of older versions
+   * take the first seven.
    */
   putValues(rows: readonly number[], nowMs: number): readonly unknown[]
-  /** Whether the acceptance of every target shows when all rows are known. */
-  readonly hasRowsOfAll: boolean
-  /** One outcome for each unit. */
-  outcomes(answer: PutAnswer, nowMs: number): readonly UnitOutcome[]
+  /** True if every target has at least one row. */
+  readonly hasRowsForAllTargets: boolean
+  /** Returns one outcome per unit. */
+  outcomes(answer: PutResult, nowMs: number): readonly UnitOutcome[]
 }
 
-export interface PutAnswer {
-  /** By target; undefined: all are. */
+export interface PutResult {
+  /** Whether each target's policy was accepted. `undefined`: all were. */
   readonly accepted: readonly boolean[] | undefined
-  /** The rows that were there before. */
+  /** The rows that were stored before. */
   readonly known: KnownRows
 }
 
-/** A collection with the policy that ids were made under, and the rows of its items by id. */
+/** A collection with the policy under which ids were computed, and the rows of its items by id. */
 interface Target {
   readonly index: number
   readonly name: string
@@ -45,21 +45,24 @@ interface Target {
   readonly rows: Map<string, number>
 }
 
-/** A unit's items as rows. */
-interface Placed {
+/** The rows of a unit's items. */
+interface UnitRows {
   readonly target: Target
-  /** The row; its complement (`~row`) for an item that an earlier unit brought. Flat, for there are many. */
+  /**
+   * The row of each item, or the complement (`~row`) if an earlier unit has the same item. A flat array, because there
+   * are many.
+   */
   readonly rows: Int32Array
 }
 
-/** @throws IngotError CONTENT_TOO_LARGE for more than MAX_ROWS distinct items */
+/** Throws IngotError CONTENT_TOO_LARGE for more than MAX_ROWS distinct items. */
 export function createBatch(units: readonly Unit[]): Batch {
   const rows = new BatchRows()
   const placed = units.map((unit) => rows.place(unit))
   return {
     rowCount: rows.count,
-    hasRowsOfAll: rows.hasRowsOfAll(),
-    lookValues: () => rows.lookValues(),
+    hasRowsForAllTargets: rows.hasRowsOfAll(),
+    lookupValues: () => rows.lookValues(),
     putValues: (of, nowMs) => rows.putValues(of, nowMs),
     outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
   }
@@ -74,7 +77,7 @@ class BatchRows {
     return this.#items.length
   }
 
-  place(unit: Unit): Placed {
+  place(unit: Unit): UnitRows {
     const target = this.#target(unit)
     const rows = new Int32Array(unit.items.length)
     for (const [at, item] of unit.items.entries()) rows[at] = this.#placeItem(target, item)
@@ -142,7 +145,7 @@ class BatchRows {
   }
 }
 
-/** Items that are sent, the targets of each (from 1) and the array of their keys. */
+/** The items to send, the target of each (from 1), and the array of their keys. */
 interface PutItems {
   readonly items: readonly PreparedItem[]
   readonly itemTargets: readonly number[]
@@ -160,12 +163,12 @@ function keyArray(items: readonly PreparedItem[]): Buffer {
 
 const JSON_MEDIA = 'application/json'
 
-function unitOutcome({ target, rows }: Placed, { accepted, known }: PutAnswer, nowMs: number): UnitOutcome {
+function unitOutcome({ target, rows }: UnitRows, { accepted, known }: PutResult, nowMs: number): UnitOutcome {
   if (accepted?.[target.index] === false) return { kind: 'policy-changed' }
-  // one for all: they are many and say the same
+  // one object for all created items, because they are equal
   const created: ItemOutcome = { kind: 'created', firstSeenMs: nowMs }
   const outcomes: ItemOutcome[] = []
-  // neighbours were often saved together, so they share theirs too
+  // adjacent duplicates were often saved together, so they share an object as well
   let duplicate: ItemOutcome | undefined
   for (const row of rows) {
     const since = known.since(row < 0 ? ~row : row)
@@ -180,12 +183,15 @@ function duplicateSince(firstSeenMs: number, last: ItemOutcome | undefined): Ite
 }
 
 export interface KnownRows {
-  /** How many rows are known. */
+  /** Number of known rows. */
   readonly count: number
-  /** First-seen time of a row, from 0; undefined when it was not there. */
+  /**
+   * Returns the first-seen time of a row, in milliseconds. Rows count from 0. Returns `undefined` if the row is not
+   * known.
+   */
   since(row: number): number | undefined
-  note(row: number, firstSeenMs: number): void
-  /** The rows that are not known, in order. */
+  add(row: number, firstSeenMs: number): void
+  /** Returns the rows that are not known, in order. */
   unknown(): readonly number[]
 }
 
@@ -194,7 +200,7 @@ export function createKnownRows(rows: number): KnownRows {
 }
 
 class FlatRows implements KnownRows {
-  /** NaN: not known. */
+  /** First-seen times. NaN: not known. */
   readonly #since: Float64Array
   #count = 0
 
@@ -211,7 +217,7 @@ class FlatRows implements KnownRows {
     return since === undefined || Number.isNaN(since) ? undefined : since
   }
 
-  note(row: number, firstSeenMs: number): void {
+  add(row: number, firstSeenMs: number): void {
     if (Number.isNaN(this.#since[row] ?? 0)) this.#count++
     this.#since[row] = firstSeenMs
   }

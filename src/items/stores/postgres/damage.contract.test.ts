@@ -1,4 +1,4 @@
-/** Rows of a real server, changed past the store. */
+/** Rows of a real server that are changed without the store. */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { IngotError } from '../../../errors/error.ts'
@@ -11,7 +11,7 @@ import { type Absent, present } from '../../../testing/present.ts'
 import { itemKey } from '../../item-key.ts'
 import type { Unit } from '../../store.ts'
 import { createBatch } from './batch.ts'
-import { sayDamage } from './failure.ts'
+import { reportDamage } from './failure.ts'
 import { fillChecksums } from './fill.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { openPostgresStore } from './store.ts'
@@ -27,12 +27,12 @@ afterAll(async () => {
 interface Cell {
   readonly table: string
   readonly column: string
-  /** Of one row. */
+  /** Columns of one row. */
   readonly where: string
   readonly values: readonly unknown[]
 }
 
-/** Reads a value and writes it back with a bit flipped. */
+/** Reads a value, and writes it back with one bit flipped. */
 async function flip(url: string, { table, column, where, values }: Cell): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -72,7 +72,7 @@ const claim = {
   form: { kind: 'single', slots: [{ kind: 'item', at: 0, repeat: false }] },
 } as const
 
-/** What a replica of the version before checksums does, by its functions. */
+/** Writes as a replica of the version before checksums does, with its functions. */
 async function actAsOlder(url: string, text: string, values: readonly unknown[] = []): Promise<void> {
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1 })
   await transactions.once({ text, values })
@@ -89,7 +89,7 @@ async function putAsOlder(url: string, unit: Unit): Promise<void> {
   await actAsOlder(url, 'SELECT * FROM ingot_put_2($1, $2, $3, $4, $5, $6, $7)', values)
 }
 
-test('items that an older replica stores are judged by their id, until they are given checksums', async ({ skip }) => {
+test('checks items from an older replica by their id, until they get checksums', async ({ skip }) => {
   const url = await present(server, skip).database()
   const fill = () => fillChecksums({ url, signal: AbortSignal.timeout(60_000) })
   await using store = await openPostgresStore({ url })
@@ -101,7 +101,7 @@ test('items that an older replica stores are judged by their id, until they are 
   const rewrite = (id: string | undefined, content: string): Promise<unknown> =>
     runSql(url, `UPDATE ingot_items SET content = '${content}' WHERE id = '\\x${itemKey(id ?? '').toString('hex')}'`)
 
-  // a field that counts, and one that does not
+  // a field that is part of the id, and one that is not
   await rewrite(first, '{"a": 99, "b": "x"}')
   await rewrite(second, '{"a": 1, "b": "y"}')
   await expect(store.get('chosen', first ?? '')).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
@@ -116,14 +116,14 @@ test('items that an older replica stores are judged by their id, until they are 
   }
 })
 
-test('what an older replica changes loses its checksum, and is not taken for damage', async ({ skip }) => {
+test('data that an older replica changes loses its checksum, and does not count as damaged', async ({ skip }) => {
   const url = await present(server, skip).database()
   await using store = await openPostgresStore({ url })
   await store.define('chosen', { kind: 'bytes' })
   await actAsOlder(url, 'SELECT ingot_define_1($1, $2)', ['chosen', policyText(policy)])
   expect(await store.collection('chosen')).toEqual(collection)
   await store.put([{ collection, items: items.slice(0, 1), idempotency: claim }], 1)
-  // its time is over: the older replica takes the key and keeps another answer
+  // the receipt expired, and the older replica stores another one under the key
   await actAsOlder(url, 'SELECT * FROM ingot_claim_1($1, $2, $3, $4, $5)', [['tester'], ['k'], ['f'], [99], 11])
   const kept = [['tester'], ['k'], [200], ['{"older":1}'], 11]
   await actAsOlder(url, 'SELECT ingot_keep_1($1, $2, $3, $4, $5)', kept)
@@ -131,7 +131,7 @@ test('what an older replica changes loses its checksum, and is not taken for dam
   expect(await store.put([again], 12)).toEqual([{ kind: 'replayed', receipt: { status: 200, body: '{"older":1}' } }])
 })
 
-test('a migration waits for a table that somebody holds, without making others wait for long', async ({ skip }) => {
+test('a migration waits for a table in use, without making others wait for long', async ({ skip }) => {
   const url = await present(server, skip).database()
   const migrations = await readMigrations()
   await migrate({ url, migrations: migrations.filter(({ version }) => version < 3) })
@@ -149,9 +149,9 @@ test('a migration waits for a table that somebody holds, without making others w
   await held
 })
 
-test('damage that the server reports is damage, not an outage', async () => {
+test('damage that the server reports counts as damage, not as an outage', async () => {
   const reported = new IngotError('STORE_UNAVAILABLE', 'invalid page', { facts: { sqlstate: 'XX001' } })
-  await expect(sayDamage(Promise.reject(reported))).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+  await expect(reportDamage(Promise.reject(reported))).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
   const other = new IngotError('STORE_UNAVAILABLE', 'away', { facts: { sqlstate: '57P01' } })
-  await expect(sayDamage(Promise.reject(other))).rejects.toBe(other)
+  await expect(reportDamage(Promise.reject(other))).rejects.toBe(other)
 })

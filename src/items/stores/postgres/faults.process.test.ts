@@ -27,7 +27,7 @@ const CLAIM = {
 } as const
 const UNAVAILABLE = { code: 'STORE_UNAVAILABLE' }
 const TIMEOUT_MS = 1_000
-/** A statement's deadline, the grace of the client, a second for a busy machine. */
+/** The deadline of a statement, the client's grace time, and a second for a busy machine. */
 const PATIENCE_MS = TIMEOUT_MS + 1_000 + 1_000
 
 async function until(reached: () => boolean | Promise<boolean>): Promise<void> {
@@ -52,7 +52,7 @@ async function expectQuick(outcome: Promise<unknown>): Promise<void> {
   expect(performance.now() - from).toBeLessThan(PATIENCE_MS)
 }
 
-test('nothing acknowledged is lost when Postgres is killed during puts, and it goes on by itself', async ({ skip }) => {
+test('loses nothing acknowledged when Postgres is killed during puts, and recovers by itself', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = await postgres.database()
   await using store = await openPostgresStore({ url, timeoutMs: TIMEOUT_MS })
@@ -90,7 +90,7 @@ test('nothing acknowledged is lost when Postgres is killed during puts, and it g
   expect([...acknowledged].filter((id) => !ids.has(id))).toEqual([])
 })
 
-test('nothing hangs while Postgres is frozen, and all is well when it thaws', async ({ skip }) => {
+test('nothing hangs while Postgres is frozen, and everything works after it resumes', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = await postgres.database()
   await using store = await openPostgresStore({ url, timeoutMs: TIMEOUT_MS })
@@ -104,7 +104,7 @@ test('nothing hangs while Postgres is frozen, and all is well when it thaws', as
     expectQuick(store.delete('things', item('absent').id)),
     expectQuick(store.version('things')),
   ])
-  // by now there is no connection left, and none can be made
+  // by now no connection is left, and none can be opened
   await Promise.all([expectQuick(store.put([unit('frozen')], 1)), expectQuick(store.check())])
   await frozen.thaw()
   await untilServed(store)
@@ -127,7 +127,7 @@ test('opening and closing do not wait for a frozen Postgres', async ({ skip }) =
   await frozen.thaw()
 })
 
-test('a commit whose reply is lost is unknown, and found when repeated', async ({ skip }) => {
+test('a commit whose reply is lost has an unknown outcome, and is found when repeated', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = new URL(await postgres.database())
   await using proxy = await startTcpProxy(postgres.port)
@@ -140,7 +140,7 @@ test('a commit whose reply is lost is unknown, and found when repeated', async (
   expect(await store.put([unit('unknown')], 2)).toMatchObject([{ outcomes: [{ kind: 'duplicate', firstSeenMs: 1 }] }])
 })
 
-test('connections that are cut cost one failure at most', async ({ skip }) => {
+test('each cut connection causes at most one failure', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = await postgres.database()
   await using store = await openPostgresStore({ url, timeoutMs: TIMEOUT_MS })
@@ -151,7 +151,7 @@ test('connections that are cut cost one failure at most', async ({ skip }) => {
   expect(await store.put([unit('later')], 1)).toMatchObject([{ outcomes: [{ kind: 'created' }] }])
 })
 
-test('a full disk refuses what does not fit, and nothing else', async ({ skip }) => {
+test('a full disk refuses only items that do not fit', async ({ skip }) => {
   present(server, skip)
   await using small = present(await startPostgres({ smallDisk: { folder: '/small', megabytes: 24 } }), skip)
   await runSql(small.url, "CREATE TABLESPACE small LOCATION '/small'")

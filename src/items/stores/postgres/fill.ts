@@ -1,9 +1,9 @@
 /**
- * Gives items without a checksum theirs: those of an older version, and those that its replicas stored during a rollout.
- * It reads the keys of all items in order, some at a time, and fills in by small transactions, so that it holds up
- * nobody, may be broken off at any time and begun again. Each item that it fills in is written once more.
+ * Adds checksums to items without one: items of an older version, and items that its replicas stored during a rollout.
+ * It reads the keys of all items in order, page by page, and updates in small transactions. It therefore blocks no
+ * other client, and can be stopped and restarted at any time. It writes each such item once more.
  *
- * Such a checksum proves that an item has not changed since. One whose id shows that it is damaged gets none.
+ * The checksum proves that an item has not changed since then. An item whose id shows damage gets no checksum.
  */
 import { parsePolicy } from '../../../identity/policy.ts'
 import { byteaArray, integerArray } from '../../../postgres/binary-array.ts'
@@ -14,23 +14,23 @@ import { itemIdOfKey } from '../../item-key.ts'
 import { bytes, collectionChecksum, flag, itemOfRow, number, onlyRow, type Row, text } from './rows.ts'
 
 export interface FillOptions {
-  /** As for `migrate`. */
+  /** As in `migrate`. */
   readonly url: string
   readonly signal: AbortSignal
   readonly onProgress?: (seenItems: number) => void
 }
 
 export interface FillReport {
-  /** Items that were given a checksum. */
+  /** Number of items that got a checksum. */
   readonly filled: number
-  /** Items whose id is not that of their content: `verify` names them. */
+  /** Number of items whose id does not match their content. `verify` names them. */
   readonly damaged: number
 }
 
-/** Keys read at a time. */
+/** Keys per page. */
 const PAGE_KEYS = 2_000
 
-/** Items filled in one transaction: so many, or fewer once they hold as many bytes. */
+/** Items per transaction: at most this many, and fewer once they reach STEP_BYTES. */
 const STEP_ITEMS = 250
 const STEP_BYTES = 4 * 1_024 * 1_024
 
@@ -46,7 +46,7 @@ const BARE_COLLECTIONS = 'SELECT name, policy FROM ingot_collections WHERE check
 const FILL_COLLECTION =
   'UPDATE ingot_collections SET checksum = $3 WHERE name = $1 AND policy = $2 AND checksum IS NULL'
 
-/** @throws IngotError STORE_UNAVAILABLE, and the signal's reason */
+/** Adds the checksums. Rejects with IngotError STORE_UNAVAILABLE, or with the signal's reason. */
 export async function fillChecksums({ url, signal, onProgress }: FillOptions): Promise<FillReport> {
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
   await fillCollections(transactions)
@@ -81,7 +81,7 @@ async function fillCollections(transactions: Transactions): Promise<void> {
   }
 }
 
-/** The keys of a page that have no checksum, by transaction. */
+/** Returns the keys of a page that have no checksum, grouped by transaction. */
 function stepsOf(rows: readonly Row[]): readonly (readonly Key[])[] {
   const steps: Key[][] = []
   let room = { items: 0, bytes: 0 }

@@ -1,6 +1,7 @@
 /**
- * The Idempotency-Keys of a batch. Of units that bring the same key the first owns it: when it is stored, its receipt is
- * the answer of the others; when the collection's policy has changed, nothing is kept, and the others are told the same.
+ * The Idempotency-Keys of a batch. If several units have the same key, the first one owns it. If it is stored, its
+ * receipt is the response of the others. If the policy of its collection has changed, nothing is stored, and the others
+ * have the same outcome.
  */
 import type { Statement } from '../../../postgres/transactions.ts'
 import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
@@ -8,9 +9,9 @@ import type { IdempotencyRequest, Unit, UnitOutcome } from '../../store.ts'
 import { number, optionalNumber, type Row, text } from './rows.ts'
 
 export interface IdempotencyBatch {
-  /** Claims the keys. Its answer is given to `resolve`. */
+  /** Reserves the keys. Pass its result to `resolve`. */
   readonly statement: Statement
-  /** Sorts out which units are to be stored, once the keys are claimed. */
+  /** Selects the units to store, after the keys are reserved. */
   resolve(kept: readonly Row[]): Resolved
 }
 
@@ -21,41 +22,41 @@ export interface Resolved {
 }
 
 export interface Finished {
-  /** Fills in the receipts, in the same transaction. */
+  /** Stores the receipts, in the same transaction. */
   readonly statement: Statement
-  /** One outcome for each unit. */
+  /** One outcome per unit. */
   readonly outcomes: readonly UnitOutcome[]
 }
 
 interface KeptReceipt {
   readonly fingerprint: string
   readonly receipt: Receipt
-  /** Whether it is not what was stored. */
+  /** True if the stored receipt has changed. */
   readonly isDamaged: boolean
 }
 
-const CLAIM = 'SELECT * FROM ingot_claim_2($1, $2, $3, $4, $5)'
-const KEEP = 'SELECT ingot_keep_2($1, $2, $3, $4, $5, $6)'
+const RESERVE = 'SELECT * FROM ingot_claim_2($1, $2, $3, $4, $5)'
+const SAVE = 'SELECT ingot_keep_2($1, $2, $3, $4, $5, $6)'
 
 export function createIdempotencyBatch(units: readonly Unit[], nowMs: number): IdempotencyBatch {
   const owners = ownersOf(units)
-  const claims = [...owners.values()].map((owner) => owner.claim)
+  const requests = [...owners.values()].map((owner) => owner.request)
   return {
     statement: {
-      text: CLAIM,
+      text: RESERVE,
       values: [
-        claims.map((claim) => claim.scope),
-        claims.map((claim) => claim.key),
-        claims.map((claim) => claim.fingerprint),
-        claims.map((claim) => claim.expiresAtMs),
+        requests.map((request) => request.scope),
+        requests.map((request) => request.key),
+        requests.map((request) => request.fingerprint),
+        requests.map((request) => request.expiresAtMs),
         nowMs,
       ],
     },
     resolve(rows) {
       const kept = new Map(
         rows.flatMap((row) => {
-          const claim = claims[number(row, 'ord') - 1]
-          return claim === undefined ? [] : [[keyOf(claim), keptReceipt(claim, row)] as const]
+          const request = requests[number(row, 'ord') - 1]
+          return request === undefined ? [] : [[keyOf(request), keptReceipt(request, row)] as const]
         }),
       )
       const stored = units
@@ -70,17 +71,17 @@ export function createIdempotencyBatch(units: readonly Unit[], nowMs: number): I
 interface Owner {
   /** Index of the unit. */
   readonly at: number
-  readonly claim: IdempotencyRequest
+  readonly request: IdempotencyRequest
 }
 
-function keyOf(claim: IdempotencyRequest): string {
-  return JSON.stringify([claim.scope, claim.key])
+function keyOf(request: IdempotencyRequest): string {
+  return JSON.stringify([request.scope, request.key])
 }
 
 function ownersOf(units: readonly Unit[]): ReadonlyMap<string, Owner> {
   const owners = new Map<string, Owner>()
-  for (const [at, { idempotency: claim }] of units.entries()) {
-    if (claim !== undefined && !owners.has(keyOf(claim))) owners.set(keyOf(claim), { at, claim })
+  for (const [at, { idempotency: request }] of units.entries()) {
+    if (request !== undefined && !owners.has(keyOf(request))) owners.set(keyOf(request), { at, request: request })
   }
   return owners
 }
@@ -103,7 +104,7 @@ interface Candidate extends Indexed {
   readonly kept: ReadonlyMap<string, KeptReceipt>
 }
 
-/** A unit without a key, or the owner of one that nobody used before. */
+/** Returns true for a unit without a key, and for the owner of an unused key. */
 function isToStore({ unit, at, owners, kept }: Candidate): boolean {
   if (unit.idempotency === undefined) return true
   const key = keyOf(unit.idempotency)
@@ -112,7 +113,7 @@ function isToStore({ unit, at, owners, kept }: Candidate): boolean {
 
 interface Work {
   readonly units: readonly Unit[]
-  /** The units that were stored, and their outcomes. */
+  /** The units that were stored. `outcomes` are theirs. */
   readonly stored: readonly Indexed[]
   readonly outcomes: readonly UnitOutcome[]
   readonly kept: ReadonlyMap<string, KeptReceipt>
@@ -122,39 +123,39 @@ interface Work {
 function finish({ units, stored, outcomes, kept, nowMs }: Work): Finished {
   const done = new Map<number, UnitOutcome>()
   const known = new Map(kept)
-  const fills: { readonly claim: IdempotencyRequest; readonly receipt: Receipt | undefined }[] = []
+  const fills: { readonly request: IdempotencyRequest; readonly receipt: Receipt | undefined }[] = []
   for (const [index, { unit, at }] of stored.entries()) {
     const outcome = withReceipt(unit, outcomes[index] ?? POLICY_CHANGED)
     done.set(at, outcome)
     if (unit.idempotency === undefined) continue
     const receipt = outcome.kind === 'stored' ? outcome.receipt : undefined
-    fills.push({ claim: unit.idempotency, receipt })
+    fills.push({ request: unit.idempotency, receipt })
     if (receipt === undefined) continue
     known.set(keyOf(unit.idempotency), { fingerprint: unit.idempotency.fingerprint, receipt, isDamaged: false })
   }
   const values = [
-    fills.map(({ claim }) => claim.scope),
-    fills.map(({ claim }) => claim.key),
+    fills.map(({ request }) => request.scope),
+    fills.map(({ request }) => request.key),
     fills.map(({ receipt }) => receipt?.status ?? null),
     fills.map(({ receipt }) => receipt?.body ?? null),
-    fills.map(({ claim, receipt }) => (receipt === undefined ? null : receiptChecksum(claim, receipt))),
+    fills.map(({ request, receipt }) => (receipt === undefined ? null : receiptChecksum(request, receipt))),
     nowMs,
   ]
-  return { statement: { text: KEEP, values }, outcomes: units.map((unit, at) => done.get(at) ?? replay(unit, known)) }
+  return { statement: { text: SAVE, values }, outcomes: units.map((unit, at) => done.get(at) ?? replay(unit, known)) }
 }
 
 const POLICY_CHANGED: UnitOutcome = { kind: 'policy-changed' }
 
-function withReceipt({ idempotency: claim, items }: Unit, outcome: UnitOutcome): UnitOutcome {
-  if (claim === undefined || outcome.kind !== 'stored') return outcome
+function withReceipt({ idempotency: request, items }: Unit, outcome: UnitOutcome): UnitOutcome {
+  if (request === undefined || outcome.kind !== 'stored') return outcome
   const ids = items.map((item) => item.id)
-  return { ...outcome, receipt: renderReceipt(claim.form, ids, outcome.outcomes) }
+  return { ...outcome, receipt: renderReceipt(request.form, ids, outcome.outcomes) }
 }
 
-function replay({ idempotency: claim }: Unit, known: ReadonlyMap<string, KeptReceipt>): UnitOutcome {
-  const earlier = claim && known.get(keyOf(claim))
+function replay({ idempotency: request }: Unit, known: ReadonlyMap<string, KeptReceipt>): UnitOutcome {
+  const earlier = request && known.get(keyOf(request))
   if (earlier === undefined) return POLICY_CHANGED
   if (earlier.isDamaged) return { kind: 'receipt-damaged' }
-  if (earlier.fingerprint !== claim?.fingerprint) return { kind: 'key-reused' }
+  if (earlier.fingerprint !== request?.fingerprint) return { kind: 'key-reused' }
   return { kind: 'replayed', receipt: earlier.receipt }
 }

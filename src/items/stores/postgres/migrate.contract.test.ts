@@ -21,7 +21,7 @@ async function withMore(...sql: readonly string[]): Promise<readonly Migration[]
   return [...known, ...more]
 }
 
-test('ten that start at once migrate once', async ({ skip }) => {
+test('ten concurrent starts migrate once', async ({ skip }) => {
   const url = await present(server, skip).database()
   const reports = await Promise.all(Array.from({ length: 10 }, () => migrate({ url })))
   const names = (await readMigrations()).map(({ name }) => name)
@@ -31,14 +31,14 @@ test('ten that start at once migrate once', async ({ skip }) => {
   )
 })
 
-test('ten services that start at once all serve', async ({ skip }) => {
+test('ten services that start concurrently all serve', async ({ skip }) => {
   const url = await present(server, skip).database()
   const stores = await Promise.all(Array.from({ length: 10 }, () => openPostgresStore({ url })))
   for (const store of stores) await store.check()
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()))
 })
 
-test('applies what is missing, in order, and nothing twice', async ({ skip }) => {
+test('applies missing migrations in order, each once', async ({ skip }) => {
   const url = await present(server, skip).database()
   await migrate({ url })
   const migrations = await withMore('CREATE TABLE one (n int)', 'ALTER TABLE one ADD COLUMN m int')
@@ -46,7 +46,7 @@ test('applies what is missing, in order, and nothing twice', async ({ skip }) =>
   expect((await migrate({ url, migrations })).applied).toEqual([])
 })
 
-test('a migration that fails changes nothing, also not those before it', async ({ skip }) => {
+test('a failed migration changes nothing, and neither do the ones before it', async ({ skip }) => {
   const url = await present(server, skip).database()
   const migrations = await withMore('CREATE TABLE one (n int)', 'CREATE TABLE one (n int)')
   await expect(migrate({ url, migrations })).rejects.toMatchObject({
@@ -58,7 +58,7 @@ test('a migration that fails changes nothing, also not those before it', async (
   expect((await migrate({ url })).applied).not.toEqual([])
 })
 
-test('refuses a database that is ahead, and one that has other migrations', async ({ skip }) => {
+test('refuses a database of a newer version, or with other migrations', async ({ skip }) => {
   const url = await present(server, skip).database()
   await migrate({ url, migrations: await withMore('SELECT 1') })
   const ahead = { code: 'STORE_SHAPE_UNKNOWN', message: expect.stringContaining('-more.sql') as string }
@@ -67,11 +67,11 @@ test('refuses a database that is ahead, and one that has other migrations', asyn
   await runSql(url, "DELETE FROM ingot_migrations WHERE name ~ 'more'; UPDATE ingot_migrations SET checksum = 'x'")
   await expect(migrate({ url })).rejects.toMatchObject({
     code: 'STORE_SHAPE_UNKNOWN',
-    message: expect.stringContaining('another migration') as string,
+    message: expect.stringContaining('differs from the one') as string,
   })
 })
 
-test('a role that may not create anything can start on a database that is up to date', async ({ skip }) => {
+test('a role without the right to create can start on an up-to-date database', async ({ skip }) => {
   const url = await present(server, skip).database()
   await migrate({ url })
   await runSql(
@@ -87,7 +87,7 @@ test('a role that may not create anything can start on a database that is up to 
   expect((await store.version('things')).deletes).toBe(0)
 })
 
-test('does not wait for another migration for ever', async ({ skip }) => {
+test('stops waiting for another migration after its time limit', async ({ skip }) => {
   const url = await present(server, skip).database()
   const holder = runSql(url, 'BEGIN; SELECT pg_advisory_xact_lock(1768843119, -1); SELECT pg_sleep(2); COMMIT')
   await new Promise((resolve) => setTimeout(resolve, 500))

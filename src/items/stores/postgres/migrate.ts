@@ -1,11 +1,12 @@
 /**
- * Brings a database to the shape that this version knows: the .sql files beside this one, in the order of their
- * numbers, all that are missing in one transaction. Whoever migrates holds a lock until that transaction ends, so any
- * number of replicas may start at once: one does the work, the others find it done.
+ * Brings a database to the schema of this version. It applies the .sql files of migrations/ that are missing, in the
+ * order of their numbers, in one transaction. That transaction holds a lock, so any number of replicas may start at
+ * once: one migrates, and the others find it done.
  *
- * Shapes only ever grow: a migration adds what the new version needs and leaves what the old one uses, so replicas of
- * both run side by side; what nobody uses any more goes in a later version. A file that shipped is never edited, which
- * its checksum would show. A database that is ahead of this version is refused: what its shape means is not known here.
+ * Migrations only add. A migration adds what the new version needs and keeps what the old version uses, so that
+ * replicas of both run side by side. A later version removes unused parts. A released file is never edited; its
+ * checksum would reveal a change. A database of a newer version is refused, because this version does not know its
+ * schema.
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
@@ -30,37 +31,37 @@ export interface Migration {
 }
 
 export interface MigrationReport {
-  /** Names of those applied now; none when the shape was up to date. */
+  /** Names of the migrations that were applied now. Empty if the schema was up to date. */
   readonly applied: readonly string[]
   readonly version: number
 }
 
 export interface MigrateOptions {
-  /** Where to connect: past a pooler, when there is one. */
+  /** Address to connect to, without the pooler if there is one. */
   readonly url: string
-  /** How long to wait for others and for one migration, in milliseconds. Default: 60000. */
+  /** Time limit for waiting for other replicas, and for one migration, in milliseconds. Default: 60000. */
   readonly timeoutMs?: number
-  /** Default: those of this version. */
+  /** Default: the migrations of this version. */
   readonly migrations?: readonly Migration[]
 }
 
 const FOLDER = new URL('./migrations/', import.meta.url)
 const FILE = /^(\d{4})-[a-z0-9-]+\.sql$/
 
-/** lock_not_available: a migration that would make others wait behind it for long has given up (`lock_timeout`). */
-const isHeldUp = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.facts['sqlstate'] === '55P03'
+/** lock_not_available: a migration gave up (`lock_timeout`), because other clients would have waited behind it. */
+const isLockTimeout = (thrown: unknown): boolean => thrown instanceof IngotError && thrown.facts['sqlstate'] === '55P03'
 
-/** With the time-outs of the migrations themselves, about a minute. */
-const HELD_UP: RetryOptions = {
-  // an iterable that begins anew for each use
+/** About a minute, together with the lock timeouts of the migrations. */
+const LOCK_RETRIES: RetryOptions = {
+  // an array, because an iterator could be used only once
   delays: Array.from({ length: 12 }, (_, n) => Math.min(2_000, 100 * 2 ** n)),
   clock: systemClock,
   signal: new AbortController().signal,
-  retryable: isHeldUp,
+  retryable: isLockTimeout,
 }
 
-/** "ingo" in ASCII, as the functions' locks; collections' buckets are not below 0. */
-const TAKE_TURNS: Statement = { text: 'SELECT pg_advisory_xact_lock(1768843119, -1)' }
+/** "ingo" in ASCII, as in the functions. -1, because the buckets of collections are 0 or above. */
+const LOCK_MIGRATIONS: Statement = { text: 'SELECT pg_advisory_xact_lock(1768843119, -1)' }
 
 const MAKE_TABLE: Statement = {
   text: `CREATE TABLE IF NOT EXISTS ingot_migrations (
@@ -69,9 +70,9 @@ const MAKE_TABLE: Statement = {
 
 const FIND_TABLE: Statement = { text: "SELECT to_regclass('ingot_migrations') IS NOT NULL AS found" }
 const APPLIED: Statement = { text: 'SELECT version, name, checksum FROM ingot_migrations ORDER BY version' }
-const NOTE = 'INSERT INTO ingot_migrations (version, name, checksum) VALUES ($1, $2, $3)'
+const RECORD = 'INSERT INTO ingot_migrations (version, name, checksum) VALUES ($1, $2, $3)'
 
-/** The migrations that this version brings, oldest first. */
+/** Returns the migrations of this version, oldest first. */
 export async function readMigrations(): Promise<readonly Migration[]> {
   const files = (await readdir(FOLDER)).filter((file) => FILE.test(file)).toSorted()
   return Promise.all(
@@ -83,17 +84,22 @@ export async function readMigrations(): Promise<readonly Migration[]> {
   )
 }
 
-/** @throws IngotError STORE_SHAPE_UNKNOWN for a database that is ahead, STORE_UNAVAILABLE when it cannot be reached or changed */
+/**
+ * Applies the missing migrations. Rejects with IngotError STORE_SHAPE_UNKNOWN for a database of a newer version, or
+ * STORE_UNAVAILABLE if it cannot be reached or changed.
+ */
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
   const migrations = options.migrations ?? (await readMigrations())
   const { url, timeoutMs = 60_000 } = options
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs })
   const missing = await findMissing(transactions, migrations)
-  const applied = missing.length === 0 ? [] : await retry(() => applyMissing(transactions, migrations), HELD_UP)
+  const applied = missing.length === 0 ? [] : await retry(() => applyMissing(transactions, migrations), LOCK_RETRIES)
   return { applied: applied.map(({ name }) => name), version: migrations.at(-1)?.version ?? 0 }
 }
 
-/** Without a lock, and without the right to create anything: replicas may have a role that only reads and writes. */
+/**
+ * Works without a lock and without the right to create, because replicas may have a role that only reads and writes.
+ */
 async function findMissing(
   transactions: Transactions,
   migrations: readonly Migration[],
@@ -105,7 +111,7 @@ async function findMissing(
 
 function applyMissing(transactions: Transactions, migrations: readonly Migration[]): Promise<readonly Migration[]> {
   return transactions.session(async (exchange) => {
-    const answers = await exchange([transactions.begin, TAKE_TURNS, MAKE_TABLE, APPLIED])
+    const answers = await exchange([transactions.begin, LOCK_MIGRATIONS, MAKE_TABLE, APPLIED])
     const missing = missingOf(migrations, answers.at(-1)?.rows ?? [])
     for (const migration of missing) await apply(exchange, migration)
     await exchange([missing.length === 0 ? ROLLBACK : COMMIT])
@@ -115,7 +121,7 @@ function applyMissing(transactions: Transactions, migrations: readonly Migration
 
 async function apply(exchange: Exchange, { version, name, sql, checksum }: Migration): Promise<void> {
   try {
-    await exchange([{ text: sql }, { text: NOTE, values: [version, name, checksum] }])
+    await exchange([{ text: sql }, { text: RECORD, values: [version, name, checksum] }])
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const facts = cause instanceof IngotError ? cause.facts : {}
@@ -140,10 +146,13 @@ function checkApplied(row: Row, known: ReadonlyMap<number, Migration>): void {
     const newest = Math.max(0, ...known.keys())
     throw new IngotError(
       'STORE_SHAPE_UNKNOWN',
-      `the database has migration "${name}", this version knows none after number ${newest}`,
+      `the database has migration "${name}", but the newest one of this version is number ${newest}`,
     )
   }
   if (migration.checksum !== text(row, 'checksum')) {
-    throw new IngotError('STORE_SHAPE_UNKNOWN', `the database has another migration "${name}" than this version`)
+    throw new IngotError(
+      'STORE_SHAPE_UNKNOWN',
+      `migration "${name}" of the database differs from the one of this version`,
+    )
   }
 }

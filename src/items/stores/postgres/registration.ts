@@ -1,4 +1,4 @@
-/** Registers the store in a Postgres database: `postgres://user:password@host:port/database`. */
+/** Registers the Postgres store: `postgres://user:password@host:port/database`. */
 import type { StoreRegistration } from '../../store-registration.ts'
 
 export const postgresStore: StoreRegistration = {

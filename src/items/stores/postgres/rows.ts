@@ -7,7 +7,7 @@ import { damaged, type ItemRow } from '../../item-check.ts'
 
 export type Row = Rows['rows'][number]
 
-/** The only row of an answer. */
+/** Returns the only row of a result. */
 export function onlyRow({ rows }: Rows): Row {
   const [row] = rows
   if (row === undefined) throw unexpected('a row')
@@ -20,7 +20,9 @@ export function text(row: Row, column: string): string {
   throw unexpected(`text in ${column}`)
 }
 
-/** Integers of 64 bits arrive as text, those of 32 as numbers. What is read so fits a double. */
+/**
+ * Reads an integer. Postgres sends 64-bit integers as text and 32-bit integers as numbers. All of ours fit a double.
+ */
 export function number(row: Row, column: string): number {
   const value = Number(row[column] ?? Number.NaN)
   if (Number.isSafeInteger(value)) return value
@@ -54,12 +56,12 @@ function list(row: Row, column: string): readonly unknown[] {
 }
 
 function unexpected(what: string): IngotError {
-  return new IngotError('STORE_CORRUPT', `the database answered without ${what}: were ingot's functions changed?`)
+  return new IngotError('STORE_CORRUPT', `the result of the database lacks ${what}: were ingot's functions changed?`)
 }
 
 interface CollectionText {
   readonly name: string
-  /** The policy's text. */
+  /** The policy as JSON text. */
   readonly policy: string
 }
 
@@ -67,7 +69,10 @@ export function collectionChecksum({ name, policy }: CollectionText): number {
   return checksumOf([name, policy])
 }
 
-/** Returns the policy of a row with `policy` and `checksum`. Throws IngotError STORE_CORRUPT when the checksum differs. */
+/**
+ * Returns the policy of a row with `policy` and `checksum`. Throws IngotError STORE_CORRUPT if the checksum or the
+ * policy is wrong.
+ */
 export function policyOfRow(name: string, row: Row): IdentityPolicy {
   const policy = text(row, 'policy')
   const checksum = optionalNumber(row, 'checksum')
@@ -75,7 +80,7 @@ export function policyOfRow(name: string, row: Row): IdentityPolicy {
   try {
     return parsePolicy(JSON.parse(policy))
   } catch {
-    // whatever is wrong with it: only policies were stored
+    // any error means damage, because only policies were stored
     throw damagedPolicy(name)
   }
 }

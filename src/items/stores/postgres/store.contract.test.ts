@@ -64,7 +64,7 @@ async function drain(store: ItemStore, limit = 1_000): Promise<readonly string[]
   return ids
 }
 
-/** A put that holds all it takes until told to end, as one does whose client is slow. */
+/** A put that keeps its transaction open until `end`, like a put of a slow client. */
 async function holdPut(transactions: Transactions, held: Unit) {
   const batch = createBatch([held])
   const release = Promise.withResolvers<void>()
@@ -98,7 +98,7 @@ function connect(url: string, timeoutMs = 10_000): Transactions {
   return transactions
 }
 
-/** Makes every insert take a while, so that batches overlap however fast the machine is. */
+/** Slows down every insert, so that batches overlap on any machine. */
 async function slowDown(url: string): Promise<void> {
   await runSql(
     url,
@@ -113,7 +113,9 @@ async function isPending(promise: Promise<unknown>, ms: number): Promise<boolean
   return (await Promise.race([promise.then(() => 'settled'), waited])) === 'waited'
 }
 
-test('eight writers with the same items in different orders create each once, without a deadlock', async ({ skip }) => {
+test('eight writers with the same items in different orders create each item once, without a deadlock', async ({
+  skip,
+}) => {
   const url = await present(server, skip).database()
   const retries: string[] = []
   const onRetry = (sqlstate: string): void => void retries.push(sqlstate)
@@ -144,7 +146,7 @@ test('eight writers with the same items in different orders create each once, wi
   expect(await runSql(url, 'SELECT count(*)::int AS n FROM ingot_items')).toEqual([{ n: 720 }])
 })
 
-test('an item that is deleted and sent by many at once is there once or not at all', async ({ skip }) => {
+test('an item that is deleted while many clients send it is stored once or not at all', async ({ skip }) => {
   const store = await open(await present(server, skip).database())
   let created = 0
   let deleted = 0
@@ -164,11 +166,11 @@ test('an item that is deleted and sent by many at once is there once or not at a
   expect((await store.version('things')).deletes).toBe(deleted)
 })
 
-test('takes a batch in which most is known and one is new', async ({ skip }) => {
+test('stores a batch with mostly known items and one new item', async ({ skip }) => {
   const store = await open(await present(server, skip).database())
   await store.put([unit(1, 2, 3, 4)], 1)
   await store.put([unit(1, 2, 3, 4)], 2)
-  // from here on it looks before it inserts
+  // from here on it looks up before it inserts
   const other = { collection: { name: 'empty', policy: { kind: 'bytes' } }, items: [] } as const
   expect(await store.put([unit(4, 'new', 1), other, unit(1)], 3)).toEqual([
     {
@@ -199,9 +201,7 @@ test('a page waits for a put that took its number earlier and commits later', as
   expect(await drain(store, 1)).toEqual(['first', 'slow 1', 'slow 2', 'fast'].map((value) => item(value).id))
 })
 
-test('a page waits for nobody else: not for other collections, nor for other programs’ transactions', async ({
-  skip,
-}) => {
+test('a page does not wait for other collections, or for transactions of other programs', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
   await store.put([unit('mine')], 1)
@@ -230,7 +230,7 @@ test('no reader misses an item while writers commit in any order', async ({ skip
       written += many.length
     }
   }
-  /** Follows the end as it moves: what it has passed by it never sees. */
+  /** Reads pages up to the moving end. An item that it skips is never read. */
   async function follow(): Promise<ReadonlySet<string>> {
     const seen = new Set<string>()
     let after: string | undefined
@@ -254,7 +254,7 @@ test('no reader misses an item while writers commit in any order', async ({ skip
   }
 })
 
-test('a page of large items is cut short, and goes on', async ({ skip }) => {
+test('a page of large items is shortened, and the next page continues after it', async ({ skip }) => {
   const store = await open(await present(server, skip).database())
   const large = Array.from({ length: 12 }, (_, n) => `${n} ${'x'.repeat(1_000_000)}`)
   await store.put([unit(...large)], 1)
@@ -263,7 +263,7 @@ test('a page of large items is cut short, and goes on', async ({ skip }) => {
   expect(await drain(store, 12)).toEqual(large.map((value) => item(value).id))
 })
 
-test('a policy does not change under a put that is under way', async ({ skip }) => {
+test('a policy does not change during a put', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
   const held = await holdPut(connect(url), unit('held'))
@@ -274,7 +274,7 @@ test('a policy does not change under a put that is under way', async ({ skip }) 
   expect(await store.collection('things')).toEqual({ name: 'things', policy: collection.policy })
 })
 
-test('the receipt of a key belongs to the items it was committed with', async ({ skip }) => {
+test('the receipt of a key belongs to the items of the same commit', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
   const keyed = { ...unit('keyed'), idempotency: CLAIM }
@@ -286,7 +286,7 @@ test('the receipt of a key belongs to the items it was committed with', async ({
   expect(await runSql(url, 'SELECT key, status FROM ingot_receipts')).toEqual([{ key: CLAIM.key, status: 201 }])
 })
 
-test('receipts that are over are cleared away', async ({ skip }) => {
+test('deletes expired receipts', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
   for (const n of [1, 2, 3])
@@ -295,7 +295,7 @@ test('receipts that are over are cleared away', async ({ skip }) => {
   expect(await runSql(url, 'SELECT key FROM ingot_receipts')).toEqual([{ key: 'late' }])
 })
 
-test('a transaction that the server gives up is run again, and counted', async ({ skip }) => {
+test('retries a transaction that the server aborted, and counts it', async ({ skip }) => {
   const url = await present(server, skip).database()
   const retries: string[] = []
   const store = await open(url, { onRetry: (sqlstate) => retries.push(sqlstate) })
@@ -313,7 +313,7 @@ test('a transaction that the server gives up is run again, and counted', async (
   expect(retries).toEqual(['40P01', '40P01'])
 })
 
-test('a put that waits too long for another one’s row fails, and can be repeated', async ({ skip }) => {
+test('a put that waits too long for a row of another one fails, and can be repeated', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url, { timeoutMs: 400 })
   const held = await holdPut(connect(url), unit('contested'))
@@ -324,7 +324,7 @@ test('a put that waits too long for another one’s row fails, and can be repeat
   ])
 })
 
-test('a database that takes no writes is unavailable, and the cause is told', async ({ skip }) => {
+test('a read-only database is unavailable, and the error names the cause', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await open(url)
   const [{ name } = { name: '' }] = await runSql(url, 'SELECT current_database() AS name')
@@ -336,7 +336,7 @@ test('a database that takes no writes is unavailable, and the cause is told', as
   await expect(store.check()).resolves.toBeUndefined()
 })
 
-test('looks rows up by their index even before the server knows how many there are', async ({ skip }) => {
+test('looks rows up by their index even before the server has statistics', async ({ skip }) => {
   const url = await present(server, skip).database()
   const store = await openPostgresStore({ url })
   const scans = async (): Promise<unknown> => {
@@ -349,7 +349,7 @@ test('looks rows up by their index even before the server knows how many there a
   for (let n = 0; n < 8; n++) await store.put([many(n)], 1)
   for (let n = 0; n < 8; n++) await store.put([many(n)], 1)
   await drain(store, 100)
-  // a session tells of its counts when it ends
+  // a session reports its statistics when it ends
   await store[Symbol.asyncDispose]()
   expect(await scans()).toBe(before)
 })

@@ -1,7 +1,7 @@
 /**
- * The store for many replicas: one Postgres database, whose primary key is the only judge of what is a duplicate.
- * What was answered is committed and, as far as the server is set up for it, on its standbys. See migrations/ for the
- * tables and functions, put.ts for how batches are stored, store-version.ts for what is said of the past.
+ * The store for many replicas: one Postgres database. Its primary key alone decides about duplicates. Acknowledged
+ * items are committed, and replicated to standbys as far as the server is configured for it. migrations/ has the tables
+ * and functions, writer.ts the storing of batches, store-version.ts the meaning of the version.
  */
 
 import { IngotError } from '../../../errors/error.ts'
@@ -23,35 +23,35 @@ import {
   type UnitOutcome,
 } from '../../store.ts'
 import type { StoreVersion } from '../../store-version.ts'
-import { sayDamage } from './failure.ts'
+import { reportDamage } from './failure.ts'
 import { migrate } from './migrate.ts'
 import { collectionChecksum, flag, itemOfRow, number, onlyRow, policyOfRow, type Row, text } from './rows.ts'
 import { createPut, type Put } from './writer.ts'
 
 export interface PostgresStoreOptions {
-  /** `postgres://user:password@host:port/database`; may lead to a pooler in transaction mode. */
+  /** `postgres://user:password@host:port/database`. It may lead to a pooler in transaction mode. */
   readonly url: string
-  /** Where to migrate: past the pooler. Default: `url`. */
+  /** Address for migrations, without the pooler. Default: `url`. */
   readonly directUrl?: string
-  /** Longest time for one statement, and to a connection, in milliseconds. Default: 5000. */
+  /** Time limit of a statement and of a connection attempt, in milliseconds. Default: 5000. */
   readonly timeoutMs?: number
   readonly clock?: Clock
-  /** Told of every transaction that the server gave up (deadlock, serialization) and that is tried again. */
+  /** Called before each retry of a transaction that the server aborted (deadlock, serialization failure). */
   readonly onRetry?: (sqlstate: string) => void
 }
 
-/** More batches at once than the server has processors to spare for one replica only wait there instead of here. */
+/** Concurrent batches per replica. More would exceed the server's processors and only wait in the server. */
 const PARALLEL_PUTS = 4
 
-/** For everything else, so that questions do not wait for batches, nor batches for questions. */
+/** Connections for everything else, so that reads and batches do not wait for each other. */
 const OTHER_CONNECTIONS = 4
 
-/** A page of large items is cut short: it has to fit into memory several times over on its way out. */
+/** A page of large items is shortened, because it has to fit into memory several times on its way to the client. */
 const PAGE_BYTES = 8 * 1_024 * 1_024
 
 /**
- * Migrates and connects. Throws IngotError STORE_UNAVAILABLE, STORE_SHAPE_UNKNOWN for a database of a newer version, and
- * STORE_UNSUITABLE for a server that does not keep what it has committed.
+ * Migrates and connects. Rejects with IngotError STORE_UNAVAILABLE, with STORE_SHAPE_UNKNOWN for a database of a newer
+ * version, or with STORE_UNSUITABLE for a server that may lose commits.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<ItemStore> {
   const { url, timeoutMs = 5_000, clock = systemClock } = options
@@ -68,22 +68,19 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   scope.defer(() => closing.abort(new IngotError('STORE_UNAVAILABLE', 'the store is closed')))
   const put = createPut({ transactions, clock, closing: closing.signal, onRetry: options.onRetry ?? (() => {}) })
   try {
-    await refuseForgetful(others)
+    await refuseFsyncOff(others)
     return new PostgresStore(put, others, () => scope.close())
-  } catch (fault) {
+  } catch (error) {
     await scope.close()
-    throw fault
+    throw error
   }
 }
 
-/** A commit is durable only when the server syncs its log. */
-async function refuseForgetful(transactions: Transactions): Promise<void> {
+/** Rejects if the server does not sync its log: its commits would not be durable. */
+async function refuseFsyncOff(transactions: Transactions): Promise<void> {
   const rows = await transactions.once({ text: "SELECT current_setting('fsync') AS fsync" })
   if (text(onlyRow(rows), 'fsync') === 'on') return
-  throw new IngotError(
-    'STORE_UNSUITABLE',
-    'the Postgres server has fsync off: a crash would lose what was acknowledged',
-  )
+  throw new IngotError('STORE_UNSUITABLE', 'the Postgres server has fsync off: a crash would lose acknowledged items')
 }
 
 class PostgresStore implements ItemStore {
@@ -104,38 +101,38 @@ class PostgresStore implements ItemStore {
   }
 
   put(units: readonly Unit[], nowMs: number): Promise<readonly UnitOutcome[]> {
-    return sayDamage(this.#put(units, nowMs))
+    return reportDamage(this.#put(units, nowMs))
   }
 
   async collection(name: string): Promise<Collection | undefined> {
-    const { rows } = await this.#ask('SELECT policy, checksum FROM ingot_collections WHERE name = $1', [name])
+    const { rows } = await this.#query('SELECT policy, checksum FROM ingot_collections WHERE name = $1', [name])
     return rows[0] && { name, policy: policyOfRow(name, rows[0]) }
   }
 
   async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
     const to = { name, policy: policyText(policy) }
     const values = [name, to.policy, collectionChecksum(to)]
-    const rows = await this.#ask('SELECT ingot_define_2($1, $2, $3) AS outcome', values)
+    const rows = await this.#query('SELECT ingot_define_2($1, $2, $3) AS outcome', values)
     const outcome = text(onlyRow(rows), 'outcome')
     return outcome === 'defined' || outcome === 'unchanged' ? outcome : 'immutable'
   }
 
   async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
-    const { rows } = await this.#ask(GET, [collection, itemKey(id)])
+    const { rows } = await this.#query(GET, [collection, itemKey(id)])
     const [served] = await this.#served(collection, rows)
     return served
   }
 
   async list(collection: string, page: PageRequest): Promise<Page> {
     const { place, horizon } = parseCursor(page.after)
-    const { rows } = await this.#ask(LIST, [collection, place, horizon, page.limit, PAGE_BYTES])
+    const { rows } = await this.#query(LIST, [collection, place, horizon, page.limit, PAGE_BYTES])
     const last = rows.at(-1)
     const items = await this.#served(collection, rows)
     return last !== undefined && flag(last, 'more') ? { items, next: cursorOf(last) } : { items }
   }
 
   async delete(collection: string, id: ItemId): Promise<boolean> {
-    const rows = await this.#ask('SELECT ingot_delete_1($1, $2) AS removed', [collection, itemKey(id)])
+    const rows = await this.#query('SELECT ingot_delete_1($1, $2) AS removed', [collection, itemKey(id)])
     return flag(onlyRow(rows), 'removed')
   }
 
@@ -151,19 +148,19 @@ class PostgresStore implements ItemStore {
   }
 
   async version(collection: string): Promise<StoreVersion> {
-    const row = onlyRow(await this.#ask('SELECT * FROM ingot_past_1($1)', [collection]))
+    const row = onlyRow(await this.#query('SELECT * FROM ingot_past_1($1)', [collection]))
     return { epoch: text(row, 'epoch'), position: BigInt(text(row, 'log_position')), deletes: number(row, 'deletes') }
   }
 
   async beginEpoch(): Promise<string> {
-    return text(onlyRow(await this.#ask('SELECT ingot_start_epoch_1() AS epoch', [])), 'epoch')
+    return text(onlyRow(await this.#query('SELECT ingot_start_epoch_1() AS epoch', [])), 'epoch')
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close()
   }
 
-  /** The items of rows, each of them what was stored. */
+  /** Returns the items of rows. Throws if an item has changed. */
   async #served(name: string, rows: Rows['rows']): Promise<readonly StoredItem[]> {
     const read = rows.map(itemOfRow)
     const known = read.some((row) => row.checksum === null) ? await this.collection(name) : undefined
@@ -174,8 +171,8 @@ class PostgresStore implements ItemStore {
     return read.map((row) => this.#check(row, { name, policy }))
   }
 
-  #ask(query: string, values: readonly unknown[]): Promise<Rows> {
-    return sayDamage(this.#transactions.once({ text: query, values }))
+  #query(query: string, values: readonly unknown[]): Promise<Rows> {
+    return reportDamage(this.#transactions.once({ text: query, values }))
   }
 }
 
@@ -185,12 +182,12 @@ WHERE c.name = $1 AND i.id = $2`
 
 const LIST = 'SELECT * FROM ingot_list_2($1, $2, $3, $4, $5)'
 
-/** Taking a transaction number is the first thing that a write does and a server in recovery refuses. */
+/** A write begins by taking a transaction number. A server in recovery refuses this. */
 const WRITABLE = {
   text: "SELECT pg_current_xact_id() IS NOT NULL AND current_setting('transaction_read_only') = 'off' AS writable",
 }
 
-/** `<place>.<horizon>`: see the function ingot_list_1. */
+/** `<place>.<horizon>`. See the SQL function ingot_list_1. */
 const CURSOR = /^(\d{1,19})\.(\d{1,19})$/
 
 function cursorOf(row: Row): string {
@@ -203,6 +200,6 @@ function parseCursor(after: string | undefined): { readonly place: string; reado
   if (place !== undefined && horizon !== undefined) return { place, horizon }
   throw new IngotError(
     'REQUEST_INVALID',
-    `"${after}" is no cursor of this store: send "next" of the page before as it came`,
+    `"${after}" is no cursor of this store: send "next" of the previous page unchanged`,
   )
 }

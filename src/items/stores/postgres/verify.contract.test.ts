@@ -39,7 +39,7 @@ async function filled(database: Promise<string>): Promise<string> {
   return url
 }
 
-test('finds nothing in a sound database, also with a role that may only read', async ({ skip }) => {
+test('finds no problem in an intact database, also with a read-only role', async ({ skip }) => {
   const url = await filled(present(server, skip).database())
   await runSql(
     url,
@@ -61,26 +61,26 @@ test('finds nothing in a sound database, also with a role that may only read', a
 const ONE = `collection = (SELECT id FROM ingot_collections WHERE name = 'things') AND first_seen_ms % 2 = 0 AND content = '{"n": 7}'`
 
 test.for([
-  ['another content', `UPDATE ingot_items SET content = '{"n": 8}' WHERE ${ONE}`, /its content makes j1-/],
+  ['another content', `UPDATE ingot_items SET content = '{"n": 8}' WHERE ${ONE}`, /id of its content is j1-/],
   [
-    'spaces that no id covers',
+    'spaces that the id does not cover',
     `UPDATE ingot_items SET content = '{"n" :7}' WHERE ${ONE}`,
-    /does not have its checksum/,
+    /does not match its checksum/,
   ],
-  ['another date', `UPDATE ingot_items SET first_seen_ms = 3 WHERE ${ONE}`, /does not have its checksum/],
+  ['another date', `UPDATE ingot_items SET first_seen_ms = 3 WHERE ${ONE}`, /does not match its checksum/],
   [
     'another media type',
     "UPDATE ingot_items SET media = 'text/html' WHERE media IS NOT NULL",
-    /does not have its checksum/,
+    /does not match its checksum/,
   ],
-  ['an item of no collection', `UPDATE ingot_items SET collection = 77 WHERE ${ONE}`, /belongs to no collection/],
+  ['an item without a collection', `UPDATE ingot_items SET collection = 77 WHERE ${ONE}`, /belongs to no collection/],
   [
     'another policy',
     `UPDATE ingot_collections SET policy = '{"kind":"json"}', checksum = 1 WHERE name = 'blobs'`,
     /policy of collection "blobs"/,
   ],
-  ['another answer', "UPDATE ingot_receipts SET body = '{}'", /"k" does not have its checksum/],
-  ['no judge', 'ALTER TABLE ingot_items DROP CONSTRAINT ingot_items_pkey', /nothing keeps duplicates out/],
+  ['another answer', "UPDATE ingot_receipts SET body = '{}'", /"k" does not match its checksum/],
+  ['no judge', 'ALTER TABLE ingot_items DROP CONSTRAINT ingot_items_pkey', /nothing refuses duplicates/],
 ] as const)('finds %s', async ([, statement, problem], { skip }) => {
   const url = await filled(present(server, skip).database())
   await runSql(url, statement)

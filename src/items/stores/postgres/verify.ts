@@ -1,32 +1,31 @@
 /**
- * Looks at everything that ingot keeps in a Postgres database, in READ ONLY transactions: whether the judge of duplicates
- * is in its place, every row has its checksum, and every id is the id of its content. Services may go on meanwhile: rows
- * are read in the order of their keys, some at a time, and no transaction is long. What is stored behind the point that
- * was reached is not looked at.
+ * Checks all data of ingot in a Postgres database, in READ ONLY transactions: the unique index exists, every row has
+ * its checksum, and every id matches its content. Services may continue meanwhile. Rows are read in the order of their
+ * keys, page by page, in short transactions. Rows stored behind the current position are not checked.
  *
- * What it cannot see: items whose page the server takes for an empty one. That is the server's to say: `pg_amcheck`.
+ * It cannot detect items on a page that the server takes for an empty one. Use `pg_amcheck` for that.
  */
 import type { IdentityPolicy } from '../../../identity/policy.ts'
 import { COMMIT, createTransactions, type Statement, type Transactions } from '../../../postgres/transactions.ts'
 import { createItemChecksum } from '../../checksum.ts'
 import { wrongId } from '../../item-check.ts'
 import { ITEM_KEY_BYTES, itemIdOfKey } from '../../item-key.ts'
-import { isAnswer, receiptChecksum } from '../../receipt.ts'
+import { isValidReceipt, receiptChecksum } from '../../receipt.ts'
 import { Findings, type VerifyOptions, type VerifyReport } from '../../verify-report.ts'
-import { sayDamage } from './failure.ts'
+import { reportDamage } from './failure.ts'
 import { bytes, itemOfRow, number, optionalNumber, policyOfRow, type Row, text } from './rows.ts'
 
 export interface VerifyPostgresOptions extends VerifyOptions {
-  /** As for `migrate`. */
+  /** As in `migrate`. */
   readonly url: string
 }
 
-/** Rows read at a time. */
+/** Rows per page. */
 const PAGE_ROWS = 200
 
 const READ_ONLY: Statement = { text: 'SET TRANSACTION READ ONLY' }
 
-const JUDGE = `SELECT count(*) AS n FROM pg_index
+const UNIQUE_INDEX = `SELECT count(*) AS n FROM pg_index
 WHERE indrelid = 'ingot_items'::regclass AND indisprimary AND indisunique AND indisvalid`
 
 const COLLECTIONS = 'SELECT id, name, policy, checksum FROM ingot_collections ORDER BY id'
@@ -37,7 +36,10 @@ WHERE (collection, id) > ($1, $2) ORDER BY collection, id LIMIT ${PAGE_ROWS}`
 const RECEIPTS = `SELECT scope, key, fingerprint, status, body, expires_ms, checksum FROM ingot_receipts
 WHERE (scope, key) > ($1, $2) AND status IS NOT NULL ORDER BY scope, key LIMIT ${PAGE_ROWS}`
 
-/** @throws IngotError STORE_UNAVAILABLE when the database cannot be reached, or has not the shape of this version */
+/**
+ * Checks the database. Rejects with IngotError STORE_UNAVAILABLE if it cannot be reached, or does not have the schema
+ * of this version.
+ */
 export async function verifyPostgres({ url, ...options }: VerifyPostgresOptions): Promise<VerifyReport> {
   await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
   const findings = new Findings(options)
@@ -47,7 +49,7 @@ export async function verifyPostgres({ url, ...options }: VerifyPostgresOptions)
 
 interface KnownCollection {
   readonly name: string
-  /** Absent when what is stored is no policy, or another one. */
+  /** Absent if the stored policy is damaged. */
   readonly policy: IdentityPolicy | undefined
 }
 
@@ -63,9 +65,9 @@ class DatabaseCheck {
   }
 
   async run(): Promise<void> {
-    const [judge] = await this.#read(JUDGE, [])
+    const [judge] = await this.#read(UNIQUE_INDEX, [])
     if (judge === undefined || number(judge, 'n') !== 1) {
-      this.#findings.problem('the primary key of ingot_items is missing or not valid: nothing keeps duplicates out')
+      this.#findings.problem('the primary key of ingot_items is missing or invalid: nothing refuses duplicates')
     }
     for (const row of await this.#read(COLLECTIONS, [])) await this.#collection(row)
     await this.#items()
@@ -92,20 +94,20 @@ class DatabaseCheck {
     }
   }
 
-  /** Returns what tells the item from others, to be compared with the next one. */
+  /** Checks one item. Returns its identity, to compare with the next one. */
   async #item(row: Row, last: string): Promise<string> {
     const id = bytes(row, 'id')
     const collection = this.#collections.get(number(row, 'collection')) ?? (await this.#newCollection(row))
     const itself = `${number(row, 'collection')} ${id.toString('hex')}`
     this.#findings.sawItem(collection?.name, row['checksum'] !== null)
-    const wrong = itself === last ? 'is there twice' : this.#wrongItem(row, collection)
+    const wrong = itself === last ? 'is stored twice' : this.#wrongItem(row, collection)
     const shown = id.length === ITEM_KEY_BYTES ? itemIdOfKey(id) : id.toString('hex')
     const of = collection === undefined ? '' : ` of collection "${collection.name}"`
     if (wrong !== undefined) this.#findings.problem(`item ${shown}${of} ${wrong}`)
     return itself
   }
 
-  /** One that came to be since the collections were read. */
+  /** Returns a collection that was created after the collections were read. */
   async #newCollection(row: Row): Promise<KnownCollection | undefined> {
     const id = number(row, 'collection')
     for (const found of await this.#read(COLLECTIONS, [])) {
@@ -114,15 +116,15 @@ class DatabaseCheck {
     return this.#collections.get(id)
   }
 
-  /** What is wrong with an item, as the end of a sentence. */
+  /** Returns what is wrong with an item, as the end of a sentence. */
   #wrongItem(row: Row, collection: KnownCollection | undefined): string | undefined {
     if (collection === undefined) return 'belongs to no collection'
     const { key, media, firstSeenMs, content, checksum } = itemOfRow(row)
-    if (key.length !== ITEM_KEY_BYTES) return 'has an id that is none'
+    if (key.length !== ITEM_KEY_BYTES) return 'has an invalid id'
     const wrong = collection.policy && wrongId({ id: itemIdOfKey(key), media, content }, collection.policy)
     if (wrong !== undefined || checksum === null) return wrong
     const head = { collection: collection.name, media, firstSeenMs }
-    return this.#checksum(head, key, content) === checksum ? undefined : 'does not have its checksum'
+    return this.#checksum(head, key, content) === checksum ? undefined : 'does not match its checksum'
   }
 
   async #receipts(): Promise<void> {
@@ -147,15 +149,15 @@ class DatabaseCheck {
       fingerprint: text(row, 'fingerprint'),
       expiresAtMs: number(row, 'expires_ms'),
     }
-    const kept = `the answer kept under Idempotency-Key ${JSON.stringify(head.key)}`
-    if (!isAnswer(receipt)) this.#findings.problem(`${kept} is none`)
+    const kept = `the receipt stored under Idempotency-Key ${JSON.stringify(head.key)}`
+    if (!isValidReceipt(receipt)) this.#findings.problem(`${kept} is invalid`)
     else if (checksum !== null && checksum !== receiptChecksum(head, receipt)) {
-      this.#findings.problem(`${kept} does not have its checksum`)
+      this.#findings.problem(`${kept} does not match its checksum`)
     }
   }
 
   #read(query: string, values: readonly unknown[]): Promise<readonly Row[]> {
-    return sayDamage(
+    return reportDamage(
       this.#transactions.session(async (exchange) => {
         const { begin } = this.#transactions
         const [, , answer] = await exchange([begin, READ_ONLY, { text: query, values }, COMMIT])

@@ -24,7 +24,7 @@ async function open(url: string): Promise<ItemStore> {
   return store
 }
 
-/** What a cache would believe: seen after the item was committed. */
+/** The version that a cache would use: read after the item was committed. */
 async function pastAfter(url: string, value: unknown): Promise<StoreVersion> {
   await using store = await openPostgresStore({ url })
   await store.put([unit(value)], 1)
@@ -41,7 +41,7 @@ async function isLost(url: string, value: unknown): Promise<boolean> {
   return (await store.get('things', item(value).id)) === undefined
 }
 
-test('ten replicas that look at once agree on the epoch, and go on agreeing', async ({ skip }) => {
+test('ten concurrent reads agree on the epoch, also later', async ({ skip }) => {
   const url = await present(server, skip).database()
   const stores = await Promise.all(Array.from({ length: 10 }, () => open(url)))
   const epochs = new Set((await Promise.all(stores.map((store) => store.version('things')))).map(({ epoch }) => epoch))
@@ -60,7 +60,7 @@ test('every start of the server begins an epoch', async ({ skip }) => {
   expect((await pastOf(url)).epoch).not.toBe(before.epoch)
 })
 
-test('a copy of the files that is put back is another past, also when its log has overtaken the lost one', async ({
+test('a restored copy of the files has another version, even if its log has overtaken the lost one', async ({
   skip,
 }) => {
   const { url, run, ...server2 } = await spareServer(present(server, skip), '/tmp/restored')
@@ -80,7 +80,7 @@ test('a copy of the files that is put back is another past, also when its log ha
   await server2.stop('/tmp/restored-copy')
 })
 
-test('an older replica that is promoted is another past, and a second one is a third', async ({ skip }) => {
+test('a promoted replica that lags has another version, and a second one has a third', async ({ skip }) => {
   const { url, ...server2 } = await spareServer(present(server, skip), '/tmp/primary')
   await server2.start()
   await pastAfter(url, 'on all')
@@ -107,7 +107,7 @@ test('an older replica that is promoted is another past, and a second one is a t
   expect(new Set([before.epoch, one.epoch, two.epoch]).size).toBe(3)
 })
 
-test('a dump that is restored into the same database is another past', async ({ skip }) => {
+test('a dump restored into the same database has another version', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = await postgres.database()
   const name = new URL(url).pathname.slice(1)
@@ -119,14 +119,14 @@ test('a dump that is restored into the same database is another past', async ({ 
   expect(sameTimeline(before, await pastOf(url))).toBe(false)
   expect(await isLost(url, 'after the dump')).toBe(true)
   expect(await isLost(url, 'in the dump')).toBe(false)
-  // its places go on where they were
+  // its places continue after the earlier ones
   await pastAfter(url, 'later')
   await using store = await openPostgresStore({ url })
   const { items } = await store.list('things', { limit: 10 })
   expect(items.map(({ id }) => id)).toEqual([item('in the dump').id, item('later').id])
 })
 
-test('rows that are put back by hand are told with a new epoch, which no past one has', async ({ skip }) => {
+test('rows restored by hand need a new epoch, which no earlier one equals', async ({ skip }) => {
   const postgres = present(server, skip)
   const url = await postgres.database()
   const name = new URL(url).pathname.slice(1)

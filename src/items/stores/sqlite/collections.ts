@@ -1,37 +1,37 @@
-/** The rows of the table `collections`, each under a checksum. */
+/** Rows of the table `collections`, each with a checksum. */
 import type { DatabaseSync } from 'node:sqlite'
 import { type IdentityPolicy, parsePolicy } from '../../../identity/policy.ts'
 import { checksumOf } from '../../checksum.ts'
 import { damaged } from '../../item-check.ts'
 
-/** Places of one collection: see schema.ts. */
+/** Number of places of one collection. See migrate.ts. */
 export const PLACES = 2 ** 33
 
 export interface CollectionRow {
   readonly id: number
   readonly name: string
   policy: string
-  /** The highest place ever given out; the place before the first one when there was none. */
+  /** The highest place ever assigned. For an empty collection, the place before the first one. */
   lastPlace: number
   /**
-   * Beyond this place every item has a checksum, and every place up to the last one has an item or lies in a gap (see
-   * gaps.ts). Up to it lie items of an older version that fill.ts has not come to.
+   * Above this place every item has a checksum, and every place up to `lastPlace` has an item or is in a gap (gaps.ts).
+   * At or below it are items of an older version that fill.ts has not reached.
    */
   checkedFrom: number
-  /** Deletions that removed something. */
+  /** Number of deletions that removed an item. */
   deletes: number
 }
 
 export const COLLECTION_COLUMNS = 'id, name, policy, last_place, checked_from, deletes, checksum'
 
-/** @throws IngotError STORE_CORRUPT for a row that is not the one that was stored */
+/** Reads a row and checks its checksum. Throws IngotError STORE_CORRUPT for a changed row. */
 export function collectionOfRow(row: Record<string, unknown>): CollectionRow {
   const read = rawCollection(row)
   if (collectionChecksum(read) !== row['checksum']) throw damaged(`the row of collection "${read.name}"`)
   return read
 }
 
-/** The row without looking at its checksum. */
+/** Reads a row without checking its checksum. */
 export function rawCollection(row: Record<string, unknown>): CollectionRow {
   return {
     id: Number(row['id']),
@@ -47,19 +47,19 @@ export function collectionChecksum(row: CollectionRow): number {
   return checksumOf([row.id, row.name, row.policy, row.lastPlace, row.checkedFrom, row.deletes])
 }
 
-/** @throws IngotError STORE_CORRUPT */
+/** Returns the policy of a row. Throws IngotError STORE_CORRUPT. */
 export function policyOf(row: CollectionRow): IdentityPolicy {
   try {
     return parsePolicy(JSON.parse(row.policy))
   } catch {
-    // whatever is wrong with it: only policies were stored
+    // any error means damage, because only policies were stored
     throw damaged(`the policy of collection "${row.name}"`)
   }
 }
 
 /**
- * Throws IngotError STORE_CORRUPT unless the table and its index are whole and every row is the one that was stored. Called
- * when the file is opened: afterwards a name that the index does not have is the name of no collection.
+ * Throws IngotError STORE_CORRUPT if the table, its index or a row is damaged. Runs when the file is opened.
+ * Afterwards, a name that is not in the index has no collection.
  */
 export function checkCollections(db: DatabaseSync): void {
   const [found] = db.prepare('PRAGMA integrity_check(collections)').all()
@@ -69,7 +69,7 @@ export function checkCollections(db: DatabaseSync): void {
 
 export type Collections = ReturnType<typeof createCollections>
 
-/** The collections, read once and kept: this connection is the only one that writes them. */
+/** Reads and caches the collections. This connection is the only one that writes them. */
 export function createCollections(db: DatabaseSync) {
   const select = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
   const insert = db.prepare('INSERT INTO collections (name, policy, last_place) VALUES (?, ?, 0) RETURNING id')
@@ -100,19 +100,19 @@ export function createCollections(db: DatabaseSync) {
       changed.add(made)
       return made
     },
-    /** To be called in the transaction that changes the row. */
+    /** Call this in the transaction that changes the row. */
     change(row: CollectionRow, values: Partial<CollectionRow>): void {
       Object.assign(row, values)
       changed.add(row)
     },
-    /** To be called before the transaction commits. */
+    /** Call this before the transaction commits. */
     save(): void {
       for (const row of changed) {
         update.run(row.policy, row.lastPlace, row.checkedFrom, row.deletes, collectionChecksum(row), row.id)
       }
       changed.clear()
     },
-    /** After a rollback what is kept here may be ahead of the file. */
+    /** Clears the cache, which may be ahead of the file after a rollback. */
     invalidate(): void {
       known.clear()
       changed.clear()

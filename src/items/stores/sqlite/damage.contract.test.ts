@@ -1,4 +1,4 @@
-/** Damage in the file of the embedded store, done past it. */
+/** Damage to the file of the embedded store, done without the store. */
 import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -54,7 +54,7 @@ function numbered(collection: Collection, count: number, text: (n: number) => st
   return Array.from({ length: count }, (_, n) => damageItemOf(collection, text(n), media))
 }
 
-/** Items of every kind, some of them deleted, closed as a service closes it. */
+/** Stores items of every kind, deletes some of them, and closes the store as a service does. */
 async function fill(folder: string): Promise<void> {
   await using store = await openSqliteStore(folder)
   const orders = numbered(JSON_COLLECTION, 120, (n) => `{"n": ${n}}`)
@@ -81,7 +81,7 @@ async function drain(store: ItemStore, collection: string): Promise<readonly str
   return ((await readTruth(store, [collection])).get(collection) ?? []).map(({ id }) => id)
 }
 
-/** Overwrites a page, counted from 1. */
+/** Overwrites a page. Pages count from 1. */
 function destroyPage(folder: string, page: number, byte: number): void {
   const handle = openSync(join(folder, DATABASE_FILE), 'r+')
   writeSync(handle, Buffer.alloc(4_096, byte), 0, 4_096, (page - 1) * 4_096)
@@ -89,24 +89,27 @@ function destroyPage(folder: string, page: number, byte: number): void {
 }
 
 describe('a destroyed page', () => {
-  test.each([0x00, 0x0d, 0xa5])('filled with %i makes no list shorter, whichever page it is', async (byte) => {
-    const template = newFolder()
-    await fill(template)
-    const store = await openSqliteStore(template)
-    const truth = await readTruth(store, NAMES)
-    await store[Symbol.asyncDispose]()
-    const pages = readFileSync(join(template, DATABASE_FILE)).length / 4_096
-    let refusals = 0
-    for (let page = 2; page <= pages; page++) {
-      const strike = (folder: string): void => destroyPage(folder, page, byte)
-      const result = await runDamage({ template, folder: join(root, `page-${byte}-${page}`), truth, strike })
-      expect(result.wrong, `page ${page}`).toEqual([])
-      refusals += result.refused
-    }
-    expect(refusals).toBeGreaterThan(pages / 2)
-  })
+  test.each([0x00, 0x0d, 0xa5])(
+    'with a page of %i bytes, no list is shorter, whichever page is overwritten',
+    async (byte) => {
+      const template = newFolder()
+      await fill(template)
+      const store = await openSqliteStore(template)
+      const truth = await readTruth(store, NAMES)
+      await store[Symbol.asyncDispose]()
+      const pages = readFileSync(join(template, DATABASE_FILE)).length / 4_096
+      let refusals = 0
+      for (let page = 2; page <= pages; page++) {
+        const strike = (folder: string): void => destroyPage(folder, page, byte)
+        const result = await runDamage({ template, folder: join(root, `page-${byte}-${page}`), truth, strike })
+        expect(result.wrong, `page ${page}`).toEqual([])
+        refusals += result.refused
+      }
+      expect(refusals).toBeGreaterThan(pages / 2)
+    },
+  )
 
-  test('an item that is gone without a DELETE is missed, at the beginning, between others and at the end', async () => {
+  test('detects an item that is gone without a DELETE: at the beginning, in the middle and at the end', async () => {
     const folder = newFolder()
     await fill(folder)
     for (const which of ['min(place)', 'min(place) + 20', 'max(place)']) {
@@ -129,7 +132,7 @@ describe('the table of collections', () => {
     ['a policy', `UPDATE collections SET policy = '{"include":["/b"],"kind":"fields"}' WHERE name = 'chosen'`],
     ['a count', "UPDATE collections SET deletes = deletes + 1 WHERE name = 'things'"],
     ['a place', "UPDATE collections SET checked_from = checked_from + 4 WHERE name = 'things'"],
-  ])('%s that was changed keeps the store from starting, or its items from being served', async (_, statement) => {
+  ])('a changed %s keeps the store from starting, or its items from being served', async (_, statement) => {
     const folder = newFolder()
     await fill(folder)
     withFile(folder, (db) => db.exec(`PRAGMA foreign_keys = OFF; ${statement}`))
@@ -141,7 +144,7 @@ describe('the table of collections', () => {
   })
 })
 
-test('damage of any kind at random places: what is served was stored, all else is refused', async () => {
+test('after random damage, everything served was stored, and everything else is refused', async () => {
   const template = newFolder()
   await fill(template)
   const store = await openSqliteStore(template)
@@ -152,7 +155,7 @@ test('damage of any kind at random places: what is served was stored, all else i
     const folder = join(root, `seed-${seed}`)
     const result = await runDamage({ template, folder, truth, strike: (into) => damageAtRandom(into, seed) })
     expect(result.wrong, `seed ${seed}`).toEqual([])
-    // what the store notices, and items that a damaged index hides, verify notices too
+    // verify also detects what the store detects, and items that a damaged index hides
     if (result.refused + result.hidden > 0) expect(result.problems, `seed ${seed}`).toBeGreaterThan(0)
     total.listed += result.listed
     total.refused += result.refused

@@ -1,6 +1,6 @@
 /**
- * Opens the embedded store's file. One connection writes, another reads, each on a thread of its own; WAL lets them
- * work at once. `synchronous=FULL` is said explicitly: a COMMIT that returned has been fsync'd.
+ * Opens the file of the embedded store. One connection writes and another reads, each on its own thread. WAL lets them
+ * work concurrently. `synchronous=FULL` is set explicitly: when COMMIT returns, it has been fsynced.
  */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -11,14 +11,14 @@ import { migrate } from './migrate.ts'
 
 export const DATABASE_FILE = 'items.sqlite'
 
-/** Opens for writing; makes the file when missing and brings it to the newest shape. */
+/** Opens the file for writing. Creates it if it is missing, and migrates it to the newest schema. */
 export function openForWriting(folder: string): DatabaseSync {
   const file = join(folder, DATABASE_FILE)
   syncLeftovers(`${file}-wal`)
   const db = new DatabaseSync(file)
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${failpoint('sqlite/no-sync') ? 'OFF' : 'FULL'}`)
-  refuseOddCells(db)
-  // 24 MiB of pages; what does not fit is read from the system's own cache
+  checkCellSizes(db)
+  // 24 MiB of pages; other pages come from the system's cache
   db.exec('PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY')
   migrate(db)
   checkCollections(db)
@@ -30,11 +30,11 @@ export function openForWriting(folder: string): DatabaseSync {
 
 export function openForReading(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, DATABASE_FILE), { readOnly: true })
-  refuseOddCells(db)
+  checkCellSizes(db)
   return db
 }
 
-/** Has SQLite look at what each page says of itself when it reads one, so that less damage goes further than that. */
-function refuseOddCells(db: DatabaseSync): void {
+/** Makes SQLite check the cell sizes of each page that it reads, so that it detects damage earlier. */
+function checkCellSizes(db: DatabaseSync): void {
   db.exec('PRAGMA cell_size_check = ON')
 }

@@ -1,15 +1,15 @@
 /**
- * What SQLite does not see to itself. It syncs its files and the folder they are in; but not the folders above, when
- * those were just made, and not what an earlier process wrote into the log and died before syncing: SQLite takes that
- * up as committed, and a power cut could still take it away after a client was told `duplicate`.
+ * Syncs that SQLite does not do. SQLite syncs its files and their folder. It does not sync new folders above, or a log
+ * that an earlier process wrote without syncing before it died. SQLite treats that log as committed, but a power
+ * failure could still lose it, after a client got the outcome `duplicate`.
  */
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { IngotError, reasonOf } from '../../../errors/error.ts'
 
 /**
- * Makes a folder and those above it that are missing; afterwards a power cut leaves them there. Throws IngotError
- * CONFIG_INVALID where no folder can be made, or none that this process can write to.
+ * Creates a folder and its missing parents, durably. Throws IngotError CONFIG_INVALID if the folder cannot be created
+ * or is not writable.
  */
 export function makeFolder(folder: string): void {
   const path = resolve(folder)
@@ -21,7 +21,7 @@ function inSettings<T>(folder: string, step: () => T): T {
   try {
     return step()
   } catch (cause) {
-    const message = `INGOT_DATA: there can be no data folder at "${folder}": ${reasonOf(cause)}`
+    const message = `INGOT_DATA: cannot create a data folder at "${folder}": ${reasonOf(cause)}`
     throw new IngotError('CONFIG_INVALID', message, { cause })
   }
 }
@@ -33,19 +33,19 @@ function make(path: string): string | undefined {
 }
 
 /**
- * Returns the topmost folder that it made. The recursive mkdir of Node is no alternative: where a folder exists that
- * takes no new ones and says ENOENT, as /proc does, it tries for ever.
+ * Returns the topmost folder that it created. Node's recursive mkdir loops for ever in a folder that exists but reports
+ * ENOENT for new ones, such as /proc.
  */
 function makeMissing(path: string): string | undefined {
   if (makeOne(path)) return path
   if (existsSync(path)) return undefined
   const first = makeMissing(dirname(path))
-  // whatever this says now is final: the folder above exists
+  // an error here is final, because the parent exists
   mkdirSync(path)
   return first ?? path
 }
 
-/** Returns false if a folder is there or the one above is missing. */
+/** Returns false if the folder exists or its parent is missing. */
 function makeOne(path: string): boolean {
   try {
     mkdirSync(path)
@@ -61,7 +61,10 @@ function codeOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
 }
 
-/** Makes durable what is in the file, whoever wrote it. Call it before SQLite opens the file: closing drops POSIX locks. */
+/**
+ * Syncs the file, regardless of its writer. Call it before SQLite opens the file, because closing a file drops POSIX
+ * locks.
+ */
 export function syncLeftovers(file: string): void {
   if (existsSync(file)) sync(file)
 }

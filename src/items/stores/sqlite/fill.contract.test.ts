@@ -26,7 +26,7 @@ function withFile<T>(folder: string, work: (db: DatabaseSync) => T): T {
   }
 }
 
-/** A folder as the version before checksums left it: 1,200 items, of which the first, the tenth and the last were deleted. */
+/** A folder of the version before checksums: 1,200 items, of which the first, the tenth and the last were deleted. */
 async function makeOldFolder(): Promise<string> {
   const folder = mkdtempSync(join(root, 'old-'))
   {
@@ -41,14 +41,14 @@ async function makeOldFolder(): Promise<string> {
   return folder
 }
 
-/** Resolves when every item that can be has been given its checksum. */
+/** Resolves when every intact item has its checksum. */
 async function untilFilled(folder: string): Promise<void> {
   const left = 'SELECT count(*) AS n FROM collections WHERE checked_from > id << 33'
   const isDone = async (): Promise<boolean> => withFile(folder, (db) => db.prepare(left).get()?.['n']) === 0
   await untilTrue('the checksum of every item', isDone, { withinMs: 30_000 })
 }
 
-test('are verified as they are', async () => {
+test('verify accepts them', async () => {
   const folder = await makeOldFolder()
   expect(await verify(folder)).toMatchObject({ problemCount: 0, withoutChecksum: 1_197 })
   withFile(folder, (db) => db.exec("UPDATE items SET content = CAST('{}' AS BLOB) WHERE place % 100 = 50"))
@@ -70,7 +70,7 @@ test('get checksums and gaps while the store is in use', async () => {
     withoutChecksum: 0,
     collections: new Map([['things', 1_199]]),
   })
-  // from now on a date that changes is noticed, and so is an item that is lost
+  // from now on a changed date and a lost item are detected
   withFile(folder, (db) => db.exec(`UPDATE items SET first_seen_ms = 3 WHERE ${PLACE} = 40`))
   {
     await using store = await openSqliteStore(folder)
@@ -81,7 +81,7 @@ test('get checksums and gaps while the store is in use', async () => {
   await expect(store.list('things', { limit: 1_000 })).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
 })
 
-test('an item whose id shows its damage gets no checksum, and is refused before and after', async () => {
+test('an item whose id shows damage gets no checksum, and is refused before and after', async () => {
   const folder = await makeOldFolder()
   const id = items[59]?.id ?? ''
   withFile(folder, (db) => db.exec(`UPDATE items SET content = CAST('{"n": 7}' AS BLOB) WHERE ${PLACE} = 60`))

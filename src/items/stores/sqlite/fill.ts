@@ -1,10 +1,10 @@
 /**
- * Gives the items of an older version what newer ones are stored with: a checksum, and gaps for places without an item.
- * It goes from each collection's end to its beginning, some items in a transaction, and `checked_from` says how far it
- * has come, so that it may be broken off at any time.
+ * Upgrades items of an older version: adds checksums, and gaps for places without an item. It goes from the end of each
+ * collection to its beginning, some items per transaction. `checked_from` records its progress, so it can be stopped at
+ * any time.
  *
- * Such a checksum proves that an item has not changed since it was filled in. What was damaged before is noticed when
- * the id shows it: such an item gets no checksum and is refused. Otherwise it is taken for what was stored.
+ * The checksum proves that an item has not changed since then. Earlier damage is detected only if the id shows it. Such
+ * an item gets no checksum, and is refused.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { createItemChecksum } from '../../checksum.ts'
@@ -14,11 +14,13 @@ import { type CollectionRow, type Collections, PLACES, policyOf } from './collec
 import type { Gaps } from './gaps.ts'
 import { type FoundItem, itemOfRow, type PlacedRow, prepareItems } from './rows.ts'
 
-/** One step holds up a batch for some milliseconds. */
+/** Items per step. A step delays a batch by some milliseconds. */
 const STEP_ITEMS = 500
 const STEP_BYTES = 1_024 * 1_024
 
-/** Returns a function that does one step and returns whether there are more. To be called in a transaction. */
+/**
+ * Returns a function that does one step, and returns true if more steps are left. Call the function in a transaction.
+ */
 export function createFill(db: DatabaseSync, collections: Collections, gaps: Gaps): () => boolean {
   const pending = db.prepare('SELECT name FROM collections WHERE checked_from > id << 33 LIMIT 1')
   const below = prepareItems(db, 'FROM items WHERE place > ? AND place <= ? ORDER BY place DESC LIMIT ?')
@@ -32,7 +34,7 @@ export function createFill(db: DatabaseSync, collections: Collections, gaps: Gap
     update.run(checksum(head, row.key, row.content), place)
   }
 
-  /** The next rows, from the last place to the first. */
+  /** Returns the next rows, from the last place to the first. */
   function take(into: CollectionRow): readonly FoundItem[] {
     const taken: FoundItem[] = []
     let bytes = 0
@@ -69,12 +71,12 @@ export function createFill(db: DatabaseSync, collections: Collections, gaps: Gap
   }
 }
 
-/** A row that cannot be read gets no checksum, and is refused for it. */
+/** Returns `undefined` for an unreadable row, which gets no checksum and is therefore refused. */
 function readable(found: FoundItem): PlacedRow | undefined {
   try {
     return itemOfRow(found)
   } catch {
-    // damaged: whoever asks for it is told
+    // damaged: a request for the item gets an error
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One process per data folder. The lock is SQLite's own exclusive lock on a file beside the data: the operating
- * system drops it when the process ends, however it ends, so there is no stale lock to clear by hand.
+ * Ensures that one process uses a data folder. The lock is SQLite's exclusive lock on a file beside the data. The
+ * operating system releases it when the process ends for any reason, so a stale lock is impossible.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ export interface FolderLock {
 
 export const LOCK_FILE = 'lock.sqlite'
 
-/** Makes the folder when missing. Throws IngotError STORE_LOCKED while another process has it. */
+/** Locks the folder. Creates it if it is missing. Throws IngotError STORE_LOCKED if another process has the lock. */
 export function lockFolder(folder: string): FolderLock {
   makeFolder(folder)
   const db = new DatabaseSync(join(folder, LOCK_FILE))
@@ -22,7 +22,7 @@ export function lockFolder(folder: string): FolderLock {
     db.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
     db.close()
-    throw lockedFolder(folder, cause)
+    throw folderLockedError(folder, cause)
   }
   writeFileSync(join(folder, OWNER_FILE), `${process.pid}\n`)
   return { release: () => db.close() }
@@ -30,8 +30,8 @@ export function lockFolder(folder: string): FolderLock {
 
 const OWNER_FILE = 'owner'
 
-/** That another process has the folder. */
-export function lockedFolder(folder: string, cause: unknown): IngotError {
+/** Returns the error for a folder that another process has locked. */
+export function folderLockedError(folder: string, cause: unknown): IngotError {
   return new IngotError('STORE_LOCKED', `data folder "${folder}" is in use by ${ownerOf(folder)}`, { cause })
 }
 
@@ -39,7 +39,7 @@ function ownerOf(folder: string): string {
   try {
     return `process ${readFileSync(join(folder, OWNER_FILE), 'utf8').trim()}`
   } catch {
-    // the name of the owner is a courtesy; the lock itself is what counts
+    // the owner is informative only; the lock decides
     return 'another process'
   }
 }

@@ -1,11 +1,11 @@
 /**
- * The places of deleted items, as ranges. Places are given out one after another, so a place that has no item and lies
- * in no gap had one that the file has lost: a page of it is damaged. Neighbouring gaps are merged.
+ * The places of deleted items, as ranges. Places are assigned consecutively. A place without an item that is in no gap
+ * therefore belongs to a lost item, and a page of the file is damaged. Adjacent gaps are merged.
  */
 import type { DatabaseSync } from 'node:sqlite'
 
 export interface Gaps {
-  /** Notes that the places from `first` to `last` have no items. None of them may lie in a gap already. */
+  /** Records that the places from `first` to `last` have no items. None of them may be in a gap already. */
   add(first: number, last: number): void
 }
 
@@ -26,9 +26,9 @@ export function createGaps(db: DatabaseSync): Gaps {
   }
 }
 
-/** Returns a function that says whether all places from `first` to `last` lie in gaps. */
+/** Returns a function that returns true if all places from `first` to `last` are in gaps. */
 export function createGapLookup(db: DatabaseSync): (first: number, last: number) => boolean {
   const find = db.prepare('SELECT last FROM gaps WHERE first <= ? ORDER BY first DESC LIMIT 1')
-  // merged: places side by side are in one gap
+  // gaps are merged, so consecutive places are in one gap
   return (first, last) => first > last || Number(find.get(first)?.['last'] ?? -1) >= last
 }

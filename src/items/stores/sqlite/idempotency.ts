@@ -1,4 +1,4 @@
-/** The answers kept under Idempotency-Keys, each under a checksum. */
+/** The receipts stored under Idempotency-Keys, each with a checksum. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Receipt } from '../../receipt.ts'
 import { receiptChecksum } from '../../receipt.ts'
@@ -6,13 +6,13 @@ import type { IdempotencyRequest } from '../../store.ts'
 import type { PackedOutcome } from './protocol.ts'
 
 export interface Receipts {
-  /** What becomes of a unit whose key was used before; `undefined` when it was not, or its time is over. */
+  /** Returns the outcome of a unit whose key was used before. Returns `undefined` for an unused or expired key. */
   find(claim: IdempotencyRequest, nowMs: number): Exclude<PackedOutcome, { kind: 'stored' }> | undefined
   keep(claim: IdempotencyRequest, receipt: Receipt): void
   clearExpired(nowMs: number): void
 }
 
-/** How many expired receipts one batch clears away, so that no batch waits for a large clearing. */
+/** Number of expired receipts that one batch deletes, so that no batch waits for a large deletion. */
 const EXPIRED_PER_BATCH = 64
 
 export function createIdempotency(db: DatabaseSync): Receipts {

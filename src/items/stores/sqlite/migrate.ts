@@ -1,17 +1,17 @@
 /**
- * The shape of the embedded store, as a list of migrations. `PRAGMA user_version` counts how many have run. A step
- * that shipped is never edited; a change is a new step.
+ * The schema of the embedded store, as a list of migrations. `PRAGMA user_version` is the number of applied ones. A
+ * released migration is never edited. A change is a new migration.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { IngotError } from '../../../errors/error.ts'
 import { COLLECTION_COLUMNS, collectionChecksum, rawCollection } from './collections.ts'
 
-/** A step's statements, and what is done after them in the same transaction. */
+/** A migration's statements, and the work after them in the same transaction. */
 type Step = string | { readonly sql: string; readonly afterwards: (db: DatabaseSync) => void }
 
 /**
- * An item's place is `collection << 33 | n`: items of a collection lie together in order of creation, so a page is a
- * range scan and needs no index of its own. 2^20 collections of 2^33 items keep it within a double's 2^53.
+ * An item's place is `collection << 33 | n`. Items of a collection are adjacent in order of creation, so a page is a
+ * range scan and needs no other index. 2^20 collections of 2^33 items fit the 2^53 of a double.
  */
 const MIGRATIONS: readonly Step[] = [
   `
@@ -52,7 +52,7 @@ const MIGRATIONS: readonly Step[] = [
   ALTER TABLE collections ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0;
   `,
   {
-    // no row of items is touched, however many there are: fill.ts gives them their checksums later
+    // touches no row of items, whose number is unlimited: fill.ts adds their checksums later
     sql: `
   ALTER TABLE items ADD COLUMN checksum INTEGER;
   ALTER TABLE receipts ADD COLUMN checksum INTEGER;
@@ -72,10 +72,10 @@ function addCollectionChecksums(db: DatabaseSync): void {
   for (const row of rows.map(rawCollection)) update.run(collectionChecksum(row), row.id)
 }
 
-/** "ingt": marks the file as ours, so that another program's database is never migrated. */
+/** "ingt": marks the file as ingot's, so that another program's database is never migrated. */
 const APPLICATION_ID = 0x696e6774
 
-/** Brings a database to the newest shape, each step in a transaction of its own. */
+/** Brings a database to the newest schema, each migration in its own transaction. */
 export function migrate(db: DatabaseSync): void {
   const version = pragma(db, 'user_version')
   if (version === 0 && pragma(db, 'application_id') === 0 && countTables(db) === 0) {
@@ -87,7 +87,7 @@ export function migrate(db: DatabaseSync): void {
   if (version > MIGRATIONS.length) {
     throw new IngotError(
       'STORE_CORRUPT',
-      `the data has shape ${version}, this version knows up to ${MIGRATIONS.length}; use a newer ingot`,
+      `the data has schema ${version}, this version knows up to ${MIGRATIONS.length}; use a newer ingot`,
     )
   }
   for (const [index, step] of MIGRATIONS.entries()) {
@@ -99,13 +99,13 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
-/** What a file is, without changing it. */
-export function shapeOf(db: DatabaseSync): { readonly ours: boolean; readonly version: number } {
+/** Reads the identity and schema version of a file, without changing it. */
+export function schemaOf(db: DatabaseSync): { readonly ours: boolean; readonly version: number } {
   return { ours: pragma(db, 'application_id') === APPLICATION_ID, version: pragma(db, 'user_version') }
 }
 
-/** The shape that this version writes. */
-export const NEWEST_SHAPE: number = MIGRATIONS.length
+/** The schema version that this version writes. */
+export const NEWEST_SCHEMA: number = MIGRATIONS.length
 
 function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0)

@@ -1,6 +1,6 @@
 /**
- * What the service's thread and the store's threads say to each other. Items cross in one transferred buffer per
- * batch: cloning them one by one would cost more than storing them.
+ * The messages between the service's thread and the store's threads. All items of a batch are in one transferred
+ * buffer, because cloning them individually would cost more than storing them.
  */
 import type { ErrorCode } from '../../../errors/error.ts'
 import type { ItemOutcome, StoredItem } from '../../item.ts'
@@ -16,7 +16,10 @@ export interface PackedUnit {
   readonly idempotency?: IdempotencyRequest
 }
 
-/** `bytes`: per item the content's length and the media type's number (4 bytes each), the key (34 bytes), the content. */
+/**
+ * `bytes` has, for each item: the length of the content and the index of the media type (4 bytes each), the key (34
+ * bytes), the content.
+ */
 export interface PackedBatch {
   readonly units: readonly PackedUnit[]
   readonly media: readonly string[]
@@ -57,11 +60,11 @@ export interface PackedItem {
   readonly key: Uint8Array
   readonly media: string
   readonly content: Uint8Array
-  /** Both in one, as they lie in the buffer. */
+  /** Key and content together, as they are in the buffer. */
   readonly keyAndContent: Uint8Array
 }
 
-/** Reads the items of a batch one unit after another. */
+/** Reads the items of a batch, unit by unit. */
 export function createItemReader(batch: PackedBatch): { next(count: number): readonly PackedItem[] } {
   const { buffer, byteOffset, byteLength } = batch.bytes
   const bytes = Buffer.from(buffer, byteOffset, byteLength)
@@ -82,7 +85,7 @@ export function createItemReader(batch: PackedBatch): { next(count: number): rea
   return { next: (count) => Array.from({ length: count }, read) }
 }
 
-/** Outcomes as numbers: the first-seen time, negative when the item is a duplicate. */
+/** Outcomes as numbers: the first-seen time, negative for a duplicate. */
 export type PackedOutcome =
   | { readonly kind: 'stored'; readonly firstSeen: Float64Array; readonly receipt?: Receipt }
   | Exclude<UnitOutcome, { kind: 'stored' }>
@@ -109,14 +112,14 @@ export interface PlacedItem {
 
 export interface PlacedPage {
   readonly items: readonly PlacedItem[]
-  /** Whether there are items behind these. */
+  /** True if there are further items. */
   readonly more: boolean
 }
 
-/** What a thread can be asked for. */
+/** The methods of a thread. */
 export interface Methods {
   put: { args: { batch: PackedBatch; nowMs: number }; result: readonly PackedOutcome[] }
-  /** The policy's text. */
+  /** The policy as JSON text. */
   collection: { args: { name: string }; result: string | undefined }
   define: { args: { name: string; policy: string }; result: DefineOutcome }
   get: { args: { collection: string; key: Uint8Array }; result: StoredItem | undefined }
@@ -130,11 +133,11 @@ export interface Methods {
 
 export type Method = keyof Methods
 
-/** Each request gets exactly one answer with its number. */
+/** Each request gets exactly one response with its number. */
 export type Request = {
   [M in Method]: { readonly seq: number; readonly method: M; readonly args: Methods[M]['args'] }
 }[Method]
 
-export type Answer =
+export type Response =
   | { readonly seq: number; readonly ok: true; readonly value: unknown }
   | { readonly seq: number; readonly ok: false; readonly code: ErrorCode; readonly message: string }

@@ -1,4 +1,4 @@
-/** The questions that change nothing. Each is answered from one state of the file. */
+/** The read methods of the store. Each reads one snapshot of the file. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
@@ -9,14 +9,17 @@ import { itemOfRow, type PlacedRow, prepareItems } from './rows.ts'
 
 export interface Reader {
   get(collection: string, key: Uint8Array): StoredItem | undefined
-  /** Items behind place `after`: at most `limit`, and fewer once they hold PAGE_BYTES. */
+  /** Returns items after place `after`: at most `limit`, and fewer once they reach PAGE_BYTES. */
   list(collection: string, after: number, limit: number): PlacedPage
 }
 
-/** A page of large items is cut short: it has to fit into memory several times over on its way out. */
+/** A page of large items is shortened, because it has to fit into memory several times on its way to the client. */
 const PAGE_BYTES = 8 * 1_024 * 1_024
 
-/** Returns rows as they were stored. Throws IngotError STORE_CORRUPT for a changed row; SQLite throws its own errors for damaged pages. */
+/**
+ * Returns rows as they were stored. Throws IngotError STORE_CORRUPT for a changed row. SQLite throws its own errors for
+ * damaged pages.
+ */
 export function createReader(db: DatabaseSync): Reader {
   const named = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
   const byKey = prepareItems(db, 'FROM items WHERE collection = ? AND id = ?')
@@ -37,7 +40,7 @@ export function createReader(db: DatabaseSync): Reader {
     return checkItem(row, { name: from.name, policy: () => policyOf(from) })
   }
 
-  /** Throws unless every place from `first` to `last` that must have an item lies in a gap. */
+  /** Throws unless every place from `first` to `last` that must have an item is in a gap. */
   function expectGap(first: number, last: number, from: CollectionRow): void {
     if (!inGaps(Math.max(first, from.checkedFrom + 1), last)) {
       throw damaged(`collection "${from.name}": an item between the places ${first} and ${last}`)
@@ -70,7 +73,7 @@ export function createReader(db: DatabaseSync): Reader {
         const found = from && byKey.get(from.id, key)
         if (from === undefined || found === undefined) return undefined
         const placed = itemOfRow(found)
-        // the index may lead to another row than it was made for
+        // a damaged index may lead to another row
         if (Buffer.compare(placed.row.key, key) !== 0)
           throw damaged(`an entry of the index of collection "${collection}"`)
         return serve(placed, from)
@@ -88,7 +91,7 @@ function inSnapshot<T>(db: DatabaseSync, work: () => T): T {
   try {
     return work()
   } finally {
-    // SQLite ends it by itself after some errors
+    // SQLite ends the transaction itself after some errors
     if (db.isTransaction) db.exec('ROLLBACK')
   }
 }

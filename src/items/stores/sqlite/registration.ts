@@ -1,4 +1,4 @@
-/** Registers the embedded store. `sqlite:` has no parameters: the store is in the data folder. */
+/** Registers the embedded store. `sqlite:` has no parameters, because the store is in the data folder. */
 import type { StoreRegistration } from '../../store-registration.ts'
 
 export const sqliteStore: StoreRegistration = {

@@ -1,4 +1,4 @@
-/** Rows of the table `items` as they come from the file, where damage may have left anything in any column. */
+/** Rows of the table `items` as read from the file. After damage, any column may have any value. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { damaged, type ItemRow } from '../../item-check.ts'
 import { ITEM_KEY_BYTES } from '../../item-key.ts'
@@ -21,9 +21,9 @@ export interface ItemQuery {
 
 /**
  * Prepares a query for all columns of items. `rest` is the SQL text from FROM on. `checksum` is the expression for the
- * last column, for tables of an older shape.
+ * last column, for tables of an older schema.
  *
- * Rows are arrays. As an object, each row costs the names of its columns again, and slow reads of its properties.
+ * Rows are arrays. Objects would create the column names again for each row, and their properties are slow to read.
  */
 export function prepareItems(db: DatabaseSync, rest: string, checksum = 'checksum'): ItemQuery {
   const query = db.prepare(`SELECT place, collection, id, media, first_seen_ms, content, ${checksum} ${rest}`)
@@ -34,12 +34,12 @@ export function prepareItems(db: DatabaseSync, rest: string, checksum = 'checksu
 
 export interface PlacedRow {
   readonly place: number
-  /** The number of its collection. */
+  /** Number of the collection. */
   readonly collection: number
   readonly row: ItemRow
 }
 
-/** @throws IngotError STORE_CORRUPT for values of types that were not stored */
+/** Checks the types of a row. Throws IngotError STORE_CORRUPT for values of other types. */
 export function itemOfRow(found: FoundItem): PlacedRow {
   const [place, collection, id, media, firstSeenMs, content, checksum] = found
   if (

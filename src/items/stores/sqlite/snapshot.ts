@@ -1,9 +1,9 @@
 /**
- * Opens the file of a data folder to look at it without writing a byte anywhere in the folder, which may be read-only:
- * no lock file, no owner, no shared memory, and no log that is merged into the file.
+ * Opens the file of a data folder for reading, without writing anything in the folder. The folder may be read-only. No
+ * lock file, owner file or shared memory is created, and no log is merged into the file.
  *
- * A log (`-wal`) that is not empty, as a killed service leaves it, belongs to the data. SQLite reads it only by writing
- * beside it, so then file and log are copied to the folder for temporary files, and the copy is opened.
+ * A killed service leaves a log (`-wal`) that belongs to the data. SQLite reads a log only if it can write beside it.
+ * In this case file and log are copied to the folder for temporary files, and the copy is opened.
  */
 import { chmodSync, constants, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,19 +12,19 @@ import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { DATABASE_FILE } from './database.ts'
-import { LOCK_FILE, lockedFolder } from './folder-lock.ts'
+import { folderLockedError, LOCK_FILE } from './folder-lock.ts'
 
 export interface Snapshot {
   readonly db: DatabaseSync
   close(): void
 }
 
-/** Files beside the database that hold a part of it. */
+/** Suffixes of files beside the database that hold a part of it. */
 const PARTS = ['-wal', '-journal']
 
 /**
- * @throws IngotError CONFIG_INVALID when there is no store in the folder, STORE_LOCKED while a service has it,
- * OUTPUT_UNWRITABLE when a copy is needed and there is no room for it
+ * Opens the file, or a copy. Throws IngotError CONFIG_INVALID if the folder has no store, STORE_LOCKED while a service
+ * uses it, or OUTPUT_UNWRITABLE if a copy is needed and does not fit.
  */
 export function openSnapshot(folder: string): Snapshot {
   const file = join(folder, DATABASE_FILE)
@@ -78,7 +78,7 @@ function copyToTemporary(file: string, parts: readonly string[]): string {
     for (const part of ['', ...parts]) {
       const copy = join(folder, DATABASE_FILE + part)
       copyFileSync(file + part, copy, constants.COPYFILE_FICLONE)
-      // the copy of a read-only file is one too
+      // the copy of a read-only file is read-only too
       chmodSync(copy, 0o600)
     }
     return folder
@@ -92,10 +92,10 @@ function copyToTemporary(file: string, parts: readonly string[]): string {
   }
 }
 
-/** Keeps services out while the snapshot is open, where the folder has the file that they lock. */
+/** Keeps services out while the snapshot is open, if the folder has their lock file. */
 function holdFolder(folder: string): () => void {
   const file = join(folder, LOCK_FILE)
-  // a copy of the file of items alone: nobody can be using it
+  // the file of items was copied alone, so no service uses it
   if (!existsSync(file)) return () => {}
   const db = new DatabaseSync(file, { readOnly: true })
   try {
@@ -103,7 +103,7 @@ function holdFolder(folder: string): () => void {
     db.prepare('SELECT count(*) FROM sqlite_schema').get()
   } catch (cause) {
     db.close()
-    throw lockedFolder(folder, cause)
+    throw folderLockedError(folder, cause)
   }
   return () => db.close()
 }

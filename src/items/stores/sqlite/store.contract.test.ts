@@ -14,7 +14,7 @@ storeContract('sqlite', () => openSqliteStore(newFolder()))
 
 const collection = { name: 'things', policy: { kind: 'json' } } as const
 
-test('holds after reopening what it held before', async () => {
+test('has the same data after reopening', async () => {
   const folder = newFolder()
   {
     await using store = await openSqliteStore(folder)
@@ -27,7 +27,7 @@ test('holds after reopening what it held before', async () => {
   ])
 })
 
-test('does not give a deleted item’s place away after reopening', async () => {
+test('does not assign the place of a deleted item again after reopening', async () => {
   const folder = newFolder()
   let cursor: string
   {
@@ -42,13 +42,13 @@ test('does not give a deleted item’s place away after reopening', async () => 
   expect((await store.list('things', { limit: 2, after: cursor })).items).toHaveLength(1)
 })
 
-test('says so when there can be no folder', async () => {
+test('reports that the folder cannot be created', async () => {
   const file = join(root, 'a-file')
   writeFileSync(file, '')
   for (const folder of [file, join(file, 'below')]) {
     await expect(openSqliteStore(folder)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: expect.stringContaining(`INGOT_DATA: there can be no data folder at "${folder}"`) as string,
+      message: expect.stringContaining(`INGOT_DATA: cannot create a data folder at "${folder}"`) as string,
     })
   }
 })
@@ -63,7 +63,7 @@ test('refuses a folder that is in use, and names the process', async () => {
   })
 })
 
-test('refuses a file that another program made', async () => {
+test('refuses a file of another program', async () => {
   const folder = newFolder()
   {
     await using made = await openSqliteStore(folder)

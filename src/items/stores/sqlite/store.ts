@@ -1,6 +1,6 @@
 /**
- * The embedded store: one SQLite file in a folder that one process owns. What `put` answered survives the death of
- * the process and of the machine's power: the answer leaves after COMMIT has fsync'd the log.
+ * The embedded store: one SQLite file in a folder that one process owns. Outcomes of `put` survive the death of the
+ * process and a power failure, because `put` resolves after COMMIT has fsynced the log.
  */
 import { orMutant } from '#failpoint'
 import { parsePolicy, policyText } from '../../../identity/policy.ts'
@@ -11,7 +11,9 @@ import { lockFolder } from './folder-lock.ts'
 import { packBatch, unpackOutcome } from './protocol.ts'
 import { type StoreThread, startStoreThread } from './thread.ts'
 
-/** Opens or makes the store in `folder`. Throws IngotError STORE_LOCKED, STORE_CORRUPT or STORE_UNAVAILABLE. */
+/**
+ * Opens the store in `folder`, or creates it. Rejects with IngotError STORE_LOCKED, STORE_CORRUPT or STORE_UNAVAILABLE.
+ */
 export async function openSqliteStore(folder: string): Promise<ItemStore> {
   const scope = createScope()
   try {
@@ -19,7 +21,7 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
     scope.defer(() => lock.release())
     const writer = await startStoreThread({ folder, role: 'writer' })
     scope.defer(() => writer.close())
-    // only who reads pays for a second thread
+    // the second thread starts with the first read
     let reader: Promise<StoreThread> | undefined
     const read = (): Promise<StoreThread> => (reader ??= startStoreThread({ folder, role: 'reader' }))
     scope.defer(async () => (await reader)?.close())
@@ -35,7 +37,7 @@ export async function openSqliteStore(folder: string): Promise<ItemStore> {
 
 function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, close: () => Promise<void>): ItemStore {
   return {
-    // the next batch is packed and sent while the last one commits; more would only wait
+    // the next batch is packed and sent while the last one commits; a third would only wait
     capabilities: storeCapabilities({
       enforcesUniqueness: true,
       singleWriter: true,

@@ -1,37 +1,37 @@
-/** The service's end of a store thread: a call is a message, its answer settles a promise. */
+/** The service's side of a store thread. Each call sends a message, and the response settles its promise. */
 import { Worker } from 'node:worker_threads'
 import { IngotError } from '../../../errors/error.ts'
-import type { Answer, Method, Methods } from './protocol.ts'
+import type { Method, Methods, Response } from './protocol.ts'
 import type { StoreThreadData } from './worker.ts'
 
 export interface StoreThread {
-  /** `transfer` names buffers whose memory moves to the thread. */
+  /** `transfer`: buffers whose memory moves to the thread. */
   call<M extends Method>(
     method: M,
     args: Methods[M]['args'],
     transfer?: readonly ArrayBuffer[],
   ): Promise<Methods[M]['result']>
-  /** Lets calls under way finish, then ends the thread. */
+  /** Waits for running calls, then ends the thread. */
   close(): Promise<void>
 }
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
-  readonly reject: (fault: IngotError) => void
+  readonly reject: (error: IngotError) => void
 }
 
-/** Resolves when the thread has opened the file; rejects with the IngotError that kept it from doing so. */
+/** Resolves when the thread has opened the file. Rejects with the IngotError of the failed open. */
 export async function startStoreThread(data: StoreThreadData): Promise<StoreThread> {
   const worker = new Worker(new URL(workerFile(), import.meta.url), {
     workerData: data,
-    // a batch is a few megabytes: more young space would only be memory that is never used
+    // a batch is a few megabytes, so a larger young space would stay unused
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   })
   const waiting = new Map<number, Waiting>()
   let lost: IngotError | undefined
   let seq = 0
 
-  function settle(answer: Answer): void {
+  function settle(answer: Response): void {
     const waiter = waiting.get(answer.seq)
     waiting.delete(answer.seq)
     if (answer.ok) waiter?.resolve(answer.value)
@@ -53,7 +53,7 @@ export async function startStoreThread(data: StoreThreadData): Promise<StoreThre
     })
   })
 
-  function expectAnswer(number: number): Promise<unknown> {
+  function expectResponse(number: number): Promise<unknown> {
     return new Promise((resolve, reject) => waiting.set(number, { resolve, reject }))
   }
 
@@ -64,13 +64,13 @@ export async function startStoreThread(data: StoreThreadData): Promise<StoreThre
   ): Promise<Methods[M]['result']> {
     if (lost !== undefined) throw lost
     const number = ++seq
-    const answer = expectAnswer(number)
+    const answer = expectResponse(number)
     worker.postMessage({ seq: number, method, args }, [...transfer])
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers as Methods says
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread's results have the types of Methods
     return (await answer) as Methods[M]['result']
   }
 
-  await expectAnswer(0)
+  await expectResponse(0)
   return {
     call,
     async close() {
@@ -80,7 +80,7 @@ export async function startStoreThread(data: StoreThreadData): Promise<StoreThre
   }
 }
 
-/** This file runs as source and as build output; the worker beside it has the same ending. */
+/** Returns the worker's file name. It has the extension of this file, which runs as source and as build output. */
 function workerFile(): string {
   return import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
 }

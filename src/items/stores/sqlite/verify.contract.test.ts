@@ -1,4 +1,4 @@
-/** Real files, damaged on purpose, each in one way. */
+/** Real files, each damaged on purpose in one way. */
 import {
   chmodSync,
   closeSync,
@@ -45,7 +45,7 @@ function makeStore(): string {
 
 beforeAll(() => fillStore(template))
 
-/** Items of every kind and a kept answer, closed as a service closes it. */
+/** Stores items of every kind and a receipt, and closes the store as a service does. */
 async function fillStore(folder: string): Promise<void> {
   await using store = await openSqliteStore(folder)
   const orders = Array.from({ length: 2_500 }, (_, n) => itemOf(JSON_POLICY, `{"n": ${n}}`))
@@ -69,7 +69,7 @@ async function fillStore(folder: string): Promise<void> {
 
 const verify = (folder: string) => verifyFolder(folder, { clock: systemClock, signal: AbortSignal.timeout(30_000) })
 
-/** Runs statements that no store would. */
+/** Runs statements that a store never runs. */
 function damaged(...statements: string[]): string {
   const folder = makeStore()
   const db = new DatabaseSync(join(folder, DATABASE_FILE), { enableForeignKeyConstraints: false })
@@ -84,7 +84,7 @@ function makeReadOnly(folder: string): void {
   onTestFinished(() => chmodSync(folder, 0o755))
 }
 
-/** Names, times and bytes of all files. */
+/** Returns names, times and bytes of all files. */
 function contentsOf(folder: string): unknown {
   return readdirSync(folder).map((name) => {
     const path = join(folder, name)
@@ -93,7 +93,7 @@ function contentsOf(folder: string): unknown {
 }
 
 describe('verify', () => {
-  test('finds nothing in a sound folder, and counts what is there', async () => {
+  test('finds no problem in an intact folder, and counts its rows', async () => {
     const report = await verify(makeStore())
     expect(report).toEqual({
       collections: new Map([
@@ -118,7 +118,7 @@ describe('verify', () => {
     })
   })
 
-  test('reads a log that was not merged, as a killed service leaves it, and writes nothing in the folder', async () => {
+  test('reads the unmerged log of a killed service, and writes nothing in the folder', async () => {
     const live = mkdtempSync(join(root, 'live-'))
     const copy = mkdtempSync(join(root, 'copy-'))
     await using store = await openSqliteStore(live)
@@ -136,7 +136,7 @@ describe('verify', () => {
     ).toEqual([])
   })
 
-  test('keeps a service out meanwhile', async () => {
+  test('keeps services out meanwhile', async () => {
     const folder = makeStore()
     const snapshot = openSnapshot(folder)
     await expect(openSqliteStore(folder)).rejects.toMatchObject({ code: 'STORE_LOCKED' })
@@ -144,7 +144,7 @@ describe('verify', () => {
     await (await openSqliteStore(folder))[Symbol.asyncDispose]()
   })
 
-  test('a copy of the file alone is enough', async () => {
+  test('accepts a copy of the file alone', async () => {
     const folder = mkdtempSync(join(root, 'alone-'))
     cpSync(join(template, DATABASE_FILE), join(folder, DATABASE_FILE))
     expect((await verify(folder)).problemCount).toBe(0)
@@ -155,30 +155,30 @@ describe('verify', () => {
     [
       'a changed byte',
       'UPDATE items SET content = CAST(\'{"n": 7777}\' AS BLOB) WHERE place = (SELECT min(place) FROM items)',
-      /its content makes j1-/,
+      /id of its content is j1-/,
     ],
     [
-      'a content that is no JSON',
+      'a content that is not JSON',
       "UPDATE items SET content = x'7b' WHERE place = (SELECT min(place) FROM items)",
       /is refused/,
     ],
     [
       'a short id',
       "UPDATE items SET id = x'6a31' WHERE place = (SELECT min(place) FROM items)",
-      /values of another kind/,
+      /values of wrong types/,
     ],
     [
       'another media type',
       "UPDATE items SET media = 'text/plain' WHERE place = (SELECT min(place) FROM items)",
-      /its content makes b1-/,
+      /id of its content is b1-/,
     ],
     [
       'another policy',
       `UPDATE collections SET policy = '{"kind":"bytes"}' WHERE name = 'fields'`,
-      /its content makes b1-/,
+      /id of its content is b1-/,
     ],
     ['no policy', "UPDATE collections SET policy = 'x' WHERE name = 'fields'", /"fields" has no policy/],
-    ['an item of no collection', "DELETE FROM collections WHERE name = 'fields'", /belongs to no collection/],
+    ['an item without a collection', "DELETE FROM collections WHERE name = 'fields'", /belongs to no collection/],
     [
       'an item outside its places',
       "UPDATE collections SET last_place = last_place - 1 WHERE name = 'orders'",
@@ -186,58 +186,54 @@ describe('verify', () => {
     ],
     ['no judge', 'DROP INDEX items_once', /unique index items_once is missing/],
     [
-      'a judge that lets pass',
+      'an index that is not unique',
       'DROP INDEX items_once; CREATE INDEX items_once ON items (collection, id)',
-      /items_once is missing or not what/,
+      /items_once is missing or wrong/,
     ],
     [
       'another media type of bytes',
       "UPDATE items SET media = 'text/plain' WHERE media IS NOT NULL",
-      /does not have its checksum/,
+      /does not match its checksum/,
     ],
     [
       'another date',
       'UPDATE items SET first_seen_ms = first_seen_ms + 1 WHERE place % 3 = 0',
-      /does not have its checksum/,
+      /does not match its checksum/,
     ],
     [
-      'spaces that no id covers',
+      'spaces that the id does not cover',
       `UPDATE items SET content = CAST('{"n" : 5}' AS BLOB) WHERE CAST(content AS TEXT) = '{"n": 5}'`,
-      /does not have its checksum/,
+      /does not match its checksum/,
     ],
     ['an item without its checksum', 'UPDATE items SET checksum = NULL WHERE place % 7 = 0', /has lost its checksum/],
+    ['a lost item', 'DELETE FROM items WHERE CAST(content AS TEXT) = \'{"n": 9}\'', /"orders" has lost 1 items/],
     [
-      'an item that is gone',
-      'DELETE FROM items WHERE CAST(content AS TEXT) = \'{"n": 9}\'',
-      /"orders" has lost 1 items/,
-    ],
-    [
-      'an item that is noted as deleted',
+      'an item that is recorded as deleted',
       'INSERT INTO gaps SELECT max(place), max(place) FROM items',
-      /are noted as deleted/,
+      /are recorded as deleted/,
     ],
     [
       'another count of deletions',
       'UPDATE collections SET deletes = 7',
-      /the row of collection "orders" does not have/,
+      /the row of collection "orders" does not match/,
     ],
     [
-      'another digit in a kept answer',
+      'another digit in a receipt',
       "UPDATE receipts SET body = replace(body, '2023', '2022')",
-      /does not have its checksum/,
+      /does not match its checksum/,
     ],
-    ['another status of a kept answer', 'UPDATE receipts SET status = 201', /does not have its checksum/],
-    ['another end of a kept answer', 'UPDATE receipts SET expires_ms = expires_ms + 1', /does not have its checksum/],
-    ['a kept answer that is none', "UPDATE receipts SET body = '{'", /Idempotency-Key "k" is none/],
-    ['a newer shape', 'PRAGMA user_version = 99', /shape 99/],
-    ['the mark of another program', 'PRAGMA application_id = 7', /not made by ingot/],
+    ['another status of a receipt', 'UPDATE receipts SET status = 201', /does not match its checksum/],
+    ['another expiry of a receipt', 'UPDATE receipts SET expires_ms = expires_ms + 1', /does not match its checksum/],
+    ['an invalid receipt', "UPDATE receipts SET body = '{'", /Idempotency-Key "k" is invalid/],
+    ['a newer schema', 'PRAGMA user_version = 99', /schema 99/],
+    ['the application id of another program', 'PRAGMA application_id = 7', /not made by ingot/],
   ])('finds %s', async (_, statement, problem) => {
     const report = await verify(damaged(statement))
     expect(report.problemCount).toBeGreaterThan(0)
     expect(report.problems.join('\n')).toMatch(problem)
   })
 
-  test('finds an item that is there twice, also where no index keeps it out', async () => {
+  test('finds an item that is stored twice, also without a unique index', async () => {
     const folder = damaged(
       'DROP INDEX items_once; CREATE INDEX items_once ON items (collection, id)',
       'INSERT INTO items SELECT place + 1, collection, id, media, first_seen_ms, content, checksum FROM items ORDER BY place DESC LIMIT 1',
@@ -251,7 +247,7 @@ describe('verify', () => {
     expect(report.problemCount).toBe(2_503)
   })
 
-  test('finds damage that the disk did, wherever it strikes', async () => {
+  test('finds damage of the disk on any page', async () => {
     const folder = makeStore()
     const file = join(folder, DATABASE_FILE)
     const size = readFileSync(file).length
@@ -263,13 +259,13 @@ describe('verify', () => {
     expect((await verify(folder)).problemCount).toBeGreaterThan(0)
   })
 
-  test('a file that is no database is a finding', async () => {
+  test('reports a file that is not a database', async () => {
     const folder = mkdtempSync(join(root, 'odd-'))
     writeFileSync(join(folder, DATABASE_FILE), 'hello'.repeat(1_000))
     expect((await verify(folder)).problems).toEqual([expect.stringContaining('not a database')])
   })
 
-  test('a folder without a store, or in use, is refused', async () => {
+  test('refuses a folder without a store, or in use', async () => {
     await expect(verify(join(root, 'nowhere'))).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
     const folder = makeStore()
     await using store = await openSqliteStore(folder)
@@ -277,7 +273,7 @@ describe('verify', () => {
     await store.check()
   })
 
-  test('lets go of the folder, also when it is stopped', async () => {
+  test('releases the folder, also when it is aborted', async () => {
     const folder = makeStore()
     const reason = new Error('ended by SIGINT')
     await expect(verifyFolder(folder, { clock: systemClock, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)

@@ -1,26 +1,25 @@
 /**
- * Looks at everything in a data folder and writes nothing: whether the file is whole, the judge of duplicates is in its
- * place, every row has its checksum, every id is the id of its content, and no item is missing between others. Services
- * are kept out meanwhile, so that what is found is one state.
+ * Checks all data in a data folder, and writes nothing: the file is intact, the unique index exists, every row has its
+ * checksum, every id matches its content, and no item is missing between others. Services are kept out meanwhile, so
+ * that all findings belong to one state.
  *
- * What it cannot see: an item that was deleted as DELETE does it. That takes a record of what was acknowledged, which is
- * the client's.
+ * It cannot detect an item that was deleted in the way of DELETE. That needs the client's record of acknowledged items.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { IdentityPolicy } from '../../../identity/policy.ts'
 import { createItemChecksum } from '../../checksum.ts'
 import { wrongId } from '../../item-check.ts'
 import { itemIdOfKey } from '../../item-key.ts'
-import { isAnswer, receiptChecksum } from '../../receipt.ts'
+import { isValidReceipt, receiptChecksum } from '../../receipt.ts'
 import { Findings, type VerifyOptions, type VerifyReport } from '../../verify-report.ts'
 import { type CollectionRow, collectionChecksum, PLACES, policyOf, rawCollection } from './collections.ts'
-import { NEWEST_SHAPE, shapeOf } from './migrate.ts'
+import { NEWEST_SCHEMA, schemaOf } from './migrate.ts'
 import { type FoundItem, itemOfRow, prepareItems } from './rows.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 
 /**
- * @throws IngotError CONFIG_INVALID when there is no store in the folder, STORE_LOCKED while a service has it,
- * OUTPUT_UNWRITABLE when a copy is needed (see snapshot.ts) and cannot be made
+ * Checks the folder. Rejects with IngotError CONFIG_INVALID if the folder has no store, STORE_LOCKED while a service
+ * uses it, or OUTPUT_UNWRITABLE if a copy is needed (see snapshot.ts) and cannot be made.
  */
 export async function verifyFolder(folder: string, options: VerifyOptions): Promise<VerifyReport> {
   const findings = new Findings(options)
@@ -29,7 +28,7 @@ export async function verifyFolder(folder: string, options: VerifyOptions): Prom
     snapshot = openSnapshot(folder)
     await checkFile(snapshot.db, findings)
   } catch (failure) {
-    // what SQLite cannot read is a finding; anything else is a failure of ours
+    // unreadable data is a finding; any other error is rethrown
     if (!isSqliteError(failure)) throw failure
     findings.problem(`the file cannot be read: ${failure.message}`)
   } finally {
@@ -38,21 +37,21 @@ export async function verifyFolder(folder: string, options: VerifyOptions): Prom
   return findings.report()
 }
 
-/** As node:sqlite marks what it throws, and what it throws for integers beyond 2^53. */
+/** Returns true for errors of node:sqlite, including its error for integers beyond 2^53. */
 function isSqliteError(failure: unknown): failure is Error {
   if (!(failure instanceof Error) || !('code' in failure)) return false
   return failure.code === 'ERR_SQLITE_ERROR' || failure.code === 'ERR_OUT_OF_RANGE'
 }
 
 async function checkFile(db: DatabaseSync, findings: Findings): Promise<void> {
-  const { ours, version } = shapeOf(db)
+  const { ours, version } = schemaOf(db)
   if (!ours) return findings.problem('the file was not made by ingot')
-  if (version > NEWEST_SHAPE || version < 1) {
-    return findings.problem(`the data has shape ${version}, this version knows up to ${NEWEST_SHAPE}`)
+  if (version > NEWEST_SCHEMA || version < 1) {
+    return findings.problem(`the data has schema ${version}, this version knows up to ${NEWEST_SCHEMA}`)
   }
   await checkPages(db, findings)
-  checkJudge(db, findings)
-  const check = new RowCheck(db, findings, version >= CHECKSUM_SHAPE)
+  checkUniqueIndex(db, findings)
+  const check = new RowCheck(db, findings, version >= CHECKSUM_SCHEMA)
   check.readCollections()
   await check.items()
   check.repeats()
@@ -60,8 +59,8 @@ async function checkFile(db: DatabaseSync, findings: Findings): Promise<void> {
   await check.receipts()
 }
 
-/** The first shape with checksums and gaps. */
-const CHECKSUM_SHAPE = 3
+/** The first schema with checksums and gaps. */
+const CHECKSUM_SCHEMA = 3
 
 async function checkPages(db: DatabaseSync, findings: Findings): Promise<void> {
   await findings.pause()
@@ -72,25 +71,25 @@ async function checkPages(db: DatabaseSync, findings: Findings): Promise<void> {
   await findings.pause()
 }
 
-function checkJudge(db: DatabaseSync, findings: Findings): void {
+function checkUniqueIndex(db: DatabaseSync, findings: Findings): void {
   const index = db.prepare("SELECT * FROM pragma_index_list('items') WHERE name = 'items_once'").get()
   const columns = db.prepare("SELECT name FROM pragma_index_info('items_once') ORDER BY seqno").all()
   const names = columns.map((column) => column['name']).join(', ')
   if (index?.['unique'] === 1 && index['partial'] === 0 && names === 'collection, id') return
-  findings.problem('the unique index items_once is missing or not what it should be: nothing keeps duplicates out')
+  findings.problem('the unique index items_once is missing or wrong: nothing refuses duplicates')
 }
 
 interface KnownCollection extends CollectionRow {
-  /** Absent when what is stored is no policy. */
+  /** Absent if the stored policy is damaged. */
   readonly parsed: IdentityPolicy | undefined
-  /** Items found beyond `checkedFrom`. */
+  /** Number of items above `checkedFrom`. */
   checked: number
 }
 
 class RowCheck {
   readonly #db: DatabaseSync
   readonly #findings: Findings
-  /** Whether the shape has checksums. */
+  /** True if the schema has checksums. */
   readonly #sums: boolean
   readonly #collections = new Map<number, KnownCollection>()
   readonly #checksum = createItemChecksum()
@@ -108,7 +107,7 @@ class RowCheck {
       this.#findings.sawCollection(row.name)
       this.#collections.set(row.id, { ...row, parsed: this.#policy(row), checked: 0 })
       if (this.#sums && collectionChecksum(row) !== found['checksum']) {
-        this.#findings.problem(`the row of collection "${row.name}" does not have its checksum`)
+        this.#findings.problem(`the row of collection "${row.name}" does not match its checksum`)
       }
     }
   }
@@ -132,27 +131,27 @@ class RowCheck {
       const wrong = this.#wrongItem(found, collection)
       const owner = collection === undefined ? '' : ` of collection "${collection.name}"`
       if (wrong !== undefined) this.#findings.problem(`the item at place ${String(place)}${owner} ${wrong}`)
-      await this.#findings.breathe()
+      await this.#findings.pauseSometimes()
     }
   }
 
-  /** What is wrong with an item, as the end of a sentence. */
+  /** Returns what is wrong with an item, as the end of a sentence. */
   #wrongItem(found: FoundItem, collection: KnownCollection | undefined): string | undefined {
     if (collection === undefined) return 'belongs to no collection'
     const place = Number(found[0])
     if (place <= collection.id * PLACES || place > collection.lastPlace) return 'is outside its places'
     if (place > collection.checkedFrom) collection.checked++
     const row = readRow(found)
-    if (row === undefined) return 'has values of another kind than were stored'
+    if (row === undefined) return 'has values of wrong types'
     const item = { id: itemIdOfKey(row.key), media: row.media, content: row.content }
     const wrong = collection.parsed && wrongId(item, collection.parsed)
     if (wrong !== undefined) return wrong
     if (row.checksum === null) return place > collection.checkedFrom ? 'has lost its checksum' : undefined
     const head = { collection: collection.name, media: row.media, firstSeenMs: row.firstSeenMs }
-    return this.#checksum(head, row.key, row.content) === row.checksum ? undefined : 'does not have its checksum'
+    return this.#checksum(head, row.key, row.content) === row.checksum ? undefined : 'does not match its checksum'
   }
 
-  /** By the table alone: an index that has lost entries would not show them. */
+  /** Reads the table without indexes, because a damaged index would hide repeats. */
   repeats(): void {
     const repeats = this.#db.prepare(
       'SELECT collection, id, count(*) AS times FROM items NOT INDEXED GROUP BY collection, id HAVING count(*) > 1',
@@ -164,7 +163,7 @@ class RowCheck {
     }
   }
 
-  /** Every place has an item or lies in a gap, so they add up. */
+  /** Compares counts: every place has an item or is in a gap. */
   gaps(): void {
     if (!this.#sums) return
     const covered = this.#db.prepare(
@@ -174,7 +173,7 @@ class RowCheck {
       const empty = Number(covered.get(checkedFrom + 1, lastPlace, checkedFrom + 1)?.['places'])
       const missing = lastPlace - checkedFrom - checked - empty
       if (missing > 0) this.#findings.problem(`collection "${name}" has lost ${missing} items`)
-      if (missing < 0) this.#findings.problem(`collection "${name}" has ${-missing} items that are noted as deleted`)
+      if (missing < 0) this.#findings.problem(`collection "${name}" has ${-missing} items that are recorded as deleted`)
     }
   }
 
@@ -190,12 +189,12 @@ class RowCheck {
         fingerprint: fingerprint ?? '',
         expiresAtMs: Number(row['expires_ms']),
       }
-      const kept = `the answer kept under Idempotency-Key ${JSON.stringify(head.key)}`
-      if (!isAnswer(receipt)) this.#findings.problem(`${kept} is none`)
+      const kept = `the receipt stored under Idempotency-Key ${JSON.stringify(head.key)}`
+      if (!isValidReceipt(receipt)) this.#findings.problem(`${kept} is invalid`)
       else if (checksum !== null && checksum !== receiptChecksum(head, receipt)) {
-        this.#findings.problem(`${kept} does not have its checksum`)
+        this.#findings.problem(`${kept} does not match its checksum`)
       }
-      await this.#findings.breathe()
+      await this.#findings.pauseSometimes()
     }
   }
 }
@@ -204,7 +203,7 @@ function readRow(found: FoundItem) {
   try {
     return itemOfRow(found).row
   } catch {
-    // the finding says as much
+    // the caller reports it
     return undefined
   }
 }

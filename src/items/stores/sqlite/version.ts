@@ -1,8 +1,8 @@
 /**
- * What the embedded store says of its past (see store-version.ts). Every opening begins an epoch. Nothing less would do: a
- * copy that is put back brings along whatever was written beside the data, and the file can only be exchanged while
- * nobody has it open. The position counts the changes of this opening: should machine and memory be set back together,
- * it falls.
+ * The version of the embedded store (see store-version.ts). Every opening begins an epoch, because a restored copy
+ * includes everything that was written beside the data, and the file can be exchanged only while no process has it
+ * open. The position counts the changes since the opening. It falls if disk and memory of the machine are set back
+ * together.
  */
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'

@@ -1,13 +1,13 @@
 /**
- * A thread of the embedded store. The writer's thread takes batches one after another, each in a transaction, and
- * answers after its COMMIT; the reader's answers questions meanwhile. SQLite's calls block, which is why they are here.
+ * A thread of the embedded store. The writer's thread processes batches in order, each in a transaction, and responds
+ * after its COMMIT. The reader's thread processes reads concurrently. They are threads because SQLite's calls block.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { systemClock, type Timer } from '../../../std/clock.ts'
 import { openForReading, openForWriting } from './database.ts'
-import { codeOf } from './failure.ts'
-import type { Answer, Method, Methods, Request } from './protocol.ts'
+import { errorCodeOf } from './failure.ts'
+import type { Method, Methods, Request, Response } from './protocol.ts'
 import { createReader } from './reader.ts'
 import { createVersion } from './version.ts'
 import { createWriter } from './writer.ts'
@@ -23,7 +23,7 @@ function writerHandlers(folder: string): Handlers {
   const db = openForWriting(folder)
   const writer = createWriter(db)
   const versions = createVersion(db)
-  const filling = fillAtLeisure(() => writer.fill())
+  const filling = fillInBackground(() => writer.fill())
   return {
     put: ({ batch, nowMs }) => writer.transaction(() => writer.put(batch, nowMs)),
     collection: ({ name }) => writer.policy(name),
@@ -31,7 +31,7 @@ function writerHandlers(folder: string): Handlers {
     delete: ({ collection, key }) => writer.transaction(() => writer.delete(collection, key)),
     version: ({ collection }) => versions.version(collection),
     beginEpoch: () => versions.beginEpoch(),
-    check: () => done(() => writer.check()),
+    check: () => voidOf(() => writer.check()),
     close() {
       filling.cancel()
       db.close()
@@ -46,36 +46,36 @@ function readerHandlers(folder: string): Handlers {
   return {
     get: ({ collection, key }) => reader.get(collection, key),
     list: ({ collection, after, limit }) => reader.list(collection, after, limit),
-    close: () => done(() => db.close()),
+    close: () => voidOf(() => db.close()),
   }
 }
 
-/** Between two steps of filling, milliseconds: batches that wait go first. */
+/** Pause between two steps of filling, in milliseconds. Waiting batches go first. */
 const FILL_PAUSE_MS = 10
 
-/** Calls `step` again and again until it returns false. A step that fails is the last one until the next start. */
-function fillAtLeisure(step: () => boolean): Timer {
+/** Repeats `step` until it returns false. After a failed step, it stops until the next start. */
+function fillInBackground(step: () => boolean): Timer {
   let timer = systemClock.timer(FILL_PAUSE_MS, run)
   function run(): void {
     try {
       if (step()) timer = systemClock.timer(FILL_PAUSE_MS, run)
     } catch {
-      // what cannot be read now is reported to those who ask for it
+      // requests for the unreadable rows get an error
     }
   }
   return { cancel: () => timer.cancel() }
 }
 
-function done(work: () => void): undefined {
+function voidOf(work: () => void): undefined {
   work()
 }
 
-function failure(seq: number, thrown: unknown): Answer {
+function failure(seq: number, thrown: unknown): Response {
   const message = thrown instanceof IngotError ? thrown.message : `the embedded store failed: ${reasonOf(thrown)}`
-  return { seq, ok: false, code: codeOf(thrown), message }
+  return { seq, ok: false, code: errorCodeOf(thrown), message }
 }
 
-function answer(handlers: Handlers, request: Request): Answer {
+function respond(handlers: Handlers, request: Request): Response {
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a Request's method and args belong together
     const handle = handlers[request.method] as ((args: Request['args']) => unknown) | undefined
@@ -89,15 +89,15 @@ function answer(handlers: Handlers, request: Request): Answer {
 function serve(port: NonNullable<typeof parentPort>, data: StoreThreadData): void {
   const handlers = data.role === 'writer' ? writerHandlers(data.folder) : readerHandlers(data.folder)
   port.on('message', (request: Request) => {
-    port.postMessage(answer(handlers, request))
+    port.postMessage(respond(handlers, request))
     if (request.method === 'close') port.close()
   })
-  port.postMessage({ seq: 0, ok: true, value: undefined } satisfies Answer)
+  port.postMessage({ seq: 0, ok: true, value: undefined } satisfies Response)
 }
 
 if (parentPort !== null) {
   try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- given by thread.ts, which alone starts this file
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- set by thread.ts, which alone starts this file
     serve(parentPort, workerData as StoreThreadData)
   } catch (thrown) {
     parentPort.postMessage(failure(0, thrown))

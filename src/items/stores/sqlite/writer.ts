@@ -1,7 +1,7 @@
 /**
- * Everything that changes the store, by its one writing connection. A batch is one transaction. The unique
- * index is the judge: an item is inserted, and looked up when the index refused it. Where duplicates abound the look
- * comes first, to spare the insert; what it does not find is still inserted under the index.
+ * All changes of the store, on its one writing connection. A batch is one transaction. The unique index decides about
+ * duplicates: an item is inserted, and looked up if the index refused it. If duplicates are frequent, the lookup comes
+ * first and saves the insert. Items that it does not find are still inserted under the index.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { IngotError } from '../../../errors/error.ts'
@@ -23,15 +23,15 @@ import {
 } from './protocol.ts'
 
 export interface Writer {
-  /** Runs `work` as one transaction: when this returns all of it is durable; when it throws, nothing of it is. */
+  /** Runs `work` in a transaction. When this returns, all of it is durable. If it throws, nothing of it is stored. */
   transaction<T>(work: () => T): T
   put(batch: PackedBatch, nowMs: number): readonly PackedOutcome[]
   policy(collection: string): string | undefined
   define(collection: string, policy: string): DefineOutcome
   delete(collection: string, key: Uint8Array): boolean
-  /** Throws when a write would not be accepted. */
+  /** Throws if a write would not be accepted. */
   check(): void
-  /** Gives some items of an older version their checksums, in a transaction; returns whether there are more. */
+  /** Adds checksums to some items of an older version, in a transaction. Returns true if more are left. */
   fill(): boolean
 }
 
@@ -76,7 +76,7 @@ export function createWriter(db: DatabaseSync): Writer {
       const place = known && placeOf.get(known.id, key)?.['place']
       if (known === undefined || typeof place !== 'number') return false
       remove.run(place)
-      // below, fill.ts finds it
+      // fill.ts adds the gap for places at or below `checkedFrom`
       if (place > known.checkedFrom) gaps.add(place, place)
       collections.change(known, { deletes: known.deletes + 1 })
       return true
@@ -93,8 +93,8 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
   )
   const firstSeen = db.prepare('SELECT first_seen_ms FROM items WHERE collection = ? AND id = ?')
   firstSeen.setReturnArrays(true)
-  /** Whether most items of the last batch were duplicates: then a look before the insert is the cheaper order. */
-  let lookFirst = false
+  /** True if most items of the last batch were duplicates. Then a lookup before the insert costs less. */
+  let lookUpFirst = false
 
   function findFirstSeen(into: CollectionRow, item: PackedItem): number | undefined {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- arrays were asked for: one column, STRICT
@@ -103,7 +103,7 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
   }
 
   function putItem(into: CollectionRow, item: PackedItem, nowMs: number): number {
-    const known = lookFirst ? findFirstSeen(into, item) : undefined
+    const known = lookUpFirst ? findFirstSeen(into, item) : undefined
     return known === undefined ? insertItem(into, item, nowMs) : -known
   }
 
@@ -117,7 +117,7 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
       return nowMs
     }
     const known = findFirstSeen(into, item)
-    // refused, and yet not there: then it was the place that was taken
+    // the index refused it, yet the item does not exist: the place is taken
     if (known === undefined) throw new IngotError('STORE_CORRUPT', `place ${into.lastPlace + 1} is taken`)
     return -known
   }
@@ -141,7 +141,7 @@ function createPut(db: DatabaseSync, collections: Collections): Writer['put'] {
     const items = createItemReader(batch)
     const outcomes = batch.units.map((unit) => putUnit(unit, items.next(unit.count), nowMs))
     receipts.clearExpired(nowMs)
-    lookFirst = mostlyDuplicates(outcomes)
+    lookUpFirst = mostlyDuplicates(outcomes)
     return outcomes
   }
 }
