@@ -1,4 +1,4 @@
-/** What disposing a locker does to those who wait, and to what is still to be released. */
+/** Effects of disposing a locker on waiters and on pending releases. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
 import { createFailingBackend, withMany } from '../testing/locks/failing-backend.ts'
@@ -21,7 +21,7 @@ function setUp() {
 
 afterEach(() => void vi.restoreAllMocks())
 
-/** Disposes a locker with three waiters, and returns how many of them have ended before any time passes. */
+/** Disposes a locker with three waiters. Returns how many waits have ended before any time passes. */
 async function endedByClosing(keys: readonly string[]): Promise<number> {
   const { clock, locker, other } = setUp()
   await other.acquire('k')
@@ -40,7 +40,7 @@ test('closing ends every waiter before any time passes', async () => {
   expect([await endedByClosing(['k']), await endedByClosing(['a', 'k'])]).toEqual([3, 3])
 })
 
-test('mutation: when closing does not end the waits, no waiter ends before its own time is up', async () => {
+test('mutation: if closing does not end the waits, no waiter ends before its own time is up', async () => {
   vi.spyOn(AcquireDeadline.prototype, 'end').mockImplementation(() => {})
   expect([await endedByClosing(['k']), await endedByClosing(['a', 'k'])]).toEqual([0, 0])
 })
@@ -66,7 +66,7 @@ test.each([
 
 test('closing ends an unanswered attempt and releases what it may have acquired', async () => {
   const { clock, backend, locker, other } = setUp()
-  // answers as the port demands: a signal that aborts ends the call, and the command has landed
+  // follows the rules of the port: an aborted signal ends the call, but the command has taken effect
   const slow = createLocker(
     {
       ...backend,
@@ -106,7 +106,7 @@ test('closing during an outage retries each release once, then returns', async (
   expect(backend.calls).toHaveLength(asked + 3)
 })
 
-test('the last attempt of a closing locker releases what a service that is back still keeps', async () => {
+test('the last attempt of a closing locker releases locks that a recovered service still holds', async () => {
   const { clock, backend, locker, other } = setUp()
   const multi = await createLocker(withMany(backend), { clock }).acquire(['x', 'y'])
   const grant = await locker.acquire('k')

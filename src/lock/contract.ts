@@ -1,7 +1,7 @@
 /**
- * What every lock backend does, as tests against the real service. A backend runs all of them or names those it
- * cannot, each with its reason; a name that no test has is a failure, and so is an absent server where `CI` is set.
- * Time is real here: servers have clocks of their own.
+ * The contract suite of lock backends, against real services. A backend passes every test, or skips a test with a
+ * reason. A skip that matches no test fails, and so does a missing server if `CI` is set. Time is real, because servers
+ * have their own clocks.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,19 +14,19 @@ import { createLocker } from './locker.ts'
 import { newToken } from './token.ts'
 
 export interface Skip {
-  /** The test's whole name. */
+  /** The complete title of the test. */
   readonly test: string
   readonly reason: string
 }
 
-/** A lock service under test, and how others reach it. */
+/** A lock service under test, and the way for other processes to reach it. */
 export interface Subject extends AsyncDisposable {
   readonly backend: LockBackend
-  /** Another process on the same service. Absent where there can be none. */
+  /** Another process on the same service. Absent if there can be none. */
   readonly startPeer?: () => Promise<Peer>
 }
 
-/** What a test sees of its suite. */
+/** The part of the suite that a test uses. */
 interface Bench {
   readonly backend: LockBackend
   startPeer(): Promise<Peer>
@@ -38,7 +38,7 @@ const soon = (): AbortSignal => AbortSignal.timeout(10_000)
 const newKey = (): Key => `contract:${newToken()}`
 
 const TTL_MS = 5_000
-/** Long enough for a busy machine to answer within it, short enough to wait for its end. */
+/** Long enough for a busy machine to respond in time, short enough to wait for its end. */
 const SHORT_MS = 400
 
 function request(key: Key, ttlMs = TTL_MS, token: Token = newToken()): LeaseRequest {
@@ -51,7 +51,7 @@ function ask(bench: Bench, wanted: LeaseRequest): Promise<Attempt<Fencing>> {
 
 type Granted = Extract<Attempt<Fencing>, { kind: 'granted' }>
 
-/** Fails with what the backend said instead. */
+/** Returns the grant. Fails with the backend's outcome if there is none. */
 function granted(attempt: Attempt<Fencing>): Granted {
   if (attempt.kind === 'granted') return attempt
   throw new Error(`expected a grant, got ${attempt.kind === 'unavailable' ? String(attempt.error) : attempt.kind}`, {
@@ -74,7 +74,7 @@ async function grantAndRelease(bench: Bench, key: Key): Promise<bigint> {
 
 const LEASES: readonly Case[] = [
   [
-    'grants a free key for the time asked',
+    'grants a free key for the requested time',
     async (bench) => {
       const { ttlMs } = granted(await ask(bench, request(newKey())))
       expect(ttlMs).toBeLessThanOrEqual(TTL_MS)
@@ -93,7 +93,7 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'keeps keys apart that differ in one character, are long or are not ASCII',
+    'keeps similar, long and non-ASCII keys separate',
     async (bench) => {
       const key = newKey()
       for (const other of [key, `${key}a`, `{${key}}`, key.padEnd(512, 'x'), `${key} ü€😀\n`, `${key}*`]) {
@@ -102,11 +102,11 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'grants one of 20 attempts at once',
+    'grants one of 20 concurrent attempts',
     async (bench) => {
       const key = newKey()
       const attempts = await Promise.all(Array.from({ length: 20 }, () => ask(bench, request(key))))
-      // votes may split among independent nodes; more than one is what must never be
+      // votes may split among independent nodes, but more than one grant is never allowed
       expect(attempts.filter((a) => a.kind === 'granted').length).toBeLessThanOrEqual(1)
       expect(attempts.filter((a) => a.kind === 'unavailable')).toEqual([])
     },
@@ -122,7 +122,7 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'releases for nobody but its owner',
+    'releases only for the owner',
     async (bench) => {
       const key = newKey()
       granted(await ask(bench, request(key)))
@@ -131,7 +131,7 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'says lost to a second release, and leaves the next owner alone',
+    'returns lost for a second release, and does not affect the next owner',
     async (bench) => {
       const key = newKey()
       const first = request(key)
@@ -143,7 +143,7 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'ends a lease by itself, not before its time',
+    'a lease expires by itself, not before its time',
     async (bench) => {
       const key = newKey()
       const first = request(key, SHORT_MS)
@@ -195,7 +195,7 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'says what is held and what is free',
+    'inspect distinguishes held and free keys',
     async (bench) => {
       const wanted = request(newKey())
       expect(await bench.backend.inspect(wanted.key, soon())).toEqual({ kind: 'free' })
@@ -209,9 +209,9 @@ const LEASES: readonly Case[] = [
     },
   ],
   [
-    'answers several keys in one exchange, in order, each for itself',
+    'returns one outcome per key in one exchange, in order',
     async ({ backend }) => {
-      if (backend.tryAcquireMany === undefined) throw new Error('this backend takes keys one by one')
+      if (backend.tryAcquireMany === undefined) throw new Error('this backend acquires keys one by one')
       const keys = [newKey(), newKey(), newKey()]
       granted(await backend.tryAcquire(request(keys[1] ?? ''), soon()))
       const attempts = await backend.tryAcquireMany(
@@ -226,7 +226,7 @@ const LEASES: readonly Case[] = [
 
 const FENCES: readonly Case[] = [
   [
-    'gives a fence exactly when it promises one',
+    'returns a fence exactly if it promises one',
     async (bench) => {
       const { fence } = granted(await ask(bench, request(newKey())))
       expect(typeof fence).toBe(bench.backend.capabilities.fencing === 'none' ? 'undefined' : 'bigint')
@@ -244,7 +244,7 @@ const FENCES: readonly Case[] = [
     },
   ],
   [
-    'raises the fence after a lease that ran out',
+    'raises the fence after a lease that expired',
     async (bench) => {
       const key = newKey()
       const first = fenceOf(await ask(bench, request(key, SHORT_MS)))
@@ -256,7 +256,7 @@ const FENCES: readonly Case[] = [
 
 const SIGNALS: readonly Case[] = [
   [
-    'answers unavailable to a call whose signal has aborted',
+    'returns unavailable to a call whose signal has aborted',
     async ({ backend }) => {
       const wanted = request(newKey())
       const gone = AbortSignal.abort(new Error('gone'))
@@ -268,7 +268,7 @@ const SIGNALS: readonly Case[] = [
   ],
 ]
 
-/** A refusal with an entry in the queue. */
+/** Returns a refusal with a wait entry. */
 async function queueUp(bench: Bench, wanted: LeaseRequest): Promise<string> {
   const refused = await ask(bench, { ...wanted, willWait: true })
   if (refused.kind !== 'held' || refused.ticket === undefined) throw new Error(`expected a ticket, got ${refused.kind}`)
@@ -295,7 +295,7 @@ const WAITING: readonly Case[] = [
       const releasedAt = performance.now()
       await bench.backend.release(first, soon())
       await woken
-      // a poller would not be back within this time
+      // a poller would not return within this time
       expect(performance.now() - releasedAt).toBeLessThan(250)
       granted(await ask(bench, { ...next, willWait: true }))
     },
@@ -315,7 +315,7 @@ const WAITING: readonly Case[] = [
     },
   ],
   [
-    'lets the next in line pass a waiter that gave up',
+    'the next waiter passes a waiter that gave up',
     async (bench) => {
       const [first, quitter] = [request(newKey()), newToken()]
       granted(await ask(bench, first))
@@ -330,7 +330,7 @@ const WAITING: readonly Case[] = [
     },
   ],
   [
-    'keeps a released key for the first in line',
+    'keeps a released key for the first waiter',
     async (bench) => {
       const first = request(newKey())
       granted(await ask(bench, first))
@@ -421,7 +421,7 @@ const PROCESSES: readonly Case[] = [
   ],
 ]
 
-/** Stops this process's event loop, as a long garbage collection does. */
+/** Blocks this process's event loop, like a long garbage collection. */
 function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
@@ -442,7 +442,7 @@ const POLICY: readonly Case[] = [
     },
   ],
   [
-    'gives the key to the next after a holder was blocked beyond its lease, and the holder knows',
+    'grants the key to the next waiter after its holder was blocked beyond the lease, and the holder detects the loss',
     async ({ backend }) => {
       await using locker = createLocker(backend, { ttlMs: SHORT_MS })
       const grant = await locker.acquire(newKey())
@@ -456,7 +456,7 @@ const POLICY: readonly Case[] = [
     },
   ],
   [
-    'serves 20 waiters on one key once each, one at a time',
+    'serves 20 waiters of one key once each, one at a time',
     async ({ backend }) => {
       const key = newKey()
       const lockers = Array.from({ length: 4 }, () => createLocker(backend, { waitMs: 50_000 }))
@@ -477,7 +477,7 @@ const POLICY: readonly Case[] = [
     },
   ],
   [
-    'takes several keys at once, and none of them when one is held',
+    'acquires several keys at once, and none of them if one is held',
     async ({ backend }) => {
       await using locker = createLocker(backend)
       await using other = createLocker(backend)
@@ -494,7 +494,7 @@ const POLICY: readonly Case[] = [
     },
   ],
   [
-    'stops waiting when the signal aborts, and leaves nothing behind',
+    'stops waiting when the signal aborts, and leaves no entry or lease behind',
     async ({ backend }) => {
       await using locker = createLocker(backend)
       await using other = createLocker(backend)
@@ -523,7 +523,9 @@ function benchOf({ backend, startPeer }: Subject): Bench {
   }
 }
 
-/** Every backend passes this, or says which test it does not and why. `make` is called once; keys never meet. */
+/**
+ * Every backend passes this suite, or skips tests with a reason. `make` is called once. Keys of tests never overlap.
+ */
 export function lockContract(name: string, make: () => Promise<Subject | Absent>, skips: readonly Skip[] = []): void {
   describe(`lock contract: ${name}`, () => {
     let subject: Subject | Absent = { absent: 'not started' }

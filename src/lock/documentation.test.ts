@@ -1,4 +1,4 @@
-/** The code in LOCKS.md is checked by the compiler, so that a reader can copy it. */
+/** The compiler checks the code in LOCKS.md, so that readers can copy it. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import { snippetsOf, typeErrors } from '../testing/documented-code.ts'
 
 const markdown = readFileSync(join(ROOT, 'LOCKS.md'), 'utf8')
 
-/** What the examples leave to the reader: the work, a log, and what an earlier example has made. */
+/** Declarations that the examples assume: the work, a log, and the results of earlier examples. */
 const PRELUDE = `
 const start: AbortSignal
 const backend: import('ingot/lock').LockBackend
@@ -27,7 +27,7 @@ describe('LOCKS.md', { timeout: 120_000 }, () => {
     expect(typeErrors(snippets, PRELUDE)).toEqual([])
   })
 
-  test('an example that calls a function wrongly is reported with its line', () => {
+  test('an example with a wrong call is reported with its line', () => {
     const wrong = snippetsOf(
       [
         '```ts',

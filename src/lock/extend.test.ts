@@ -37,7 +37,7 @@ test('automatic renewal never shortens a manual extension', async () => {
   await grant.extend(60_000)
   await clock.advance(1_000)
   expect(grant.remainingMs()).toBeGreaterThan(58_000)
-  // shorter than what is left: it asks the backend, and takes nothing away
+  // shorter than the remaining time: it asks the backend, and does not shorten the lease
   expect((await grant.extend(100)).kind).toBe('extended')
   expect(grant.remainingMs()).toBeGreaterThan(58_000)
   const seen = await locker.inspect('k')
@@ -99,7 +99,7 @@ test('inspect returns the holder of a key, and unavailable during an outage', as
   await expect(locker.inspect('')).rejects.toMatchObject({ code: 'LOCK_KEY_INVALID' })
 })
 
-test('a lock without a maximum hold time is renewed without end', async () => {
+test('a lock without a maximum hold time is renewed without limit', async () => {
   const { clock, locker } = setUp()
   const grant = await locker.acquire('k', { maxHoldMs: Number.POSITIVE_INFINITY })
   for (let i = 0; i < 100; i++) await clock.advance(10_000)

@@ -1,4 +1,4 @@
-/** Holders of permits and leaders that are killed, on a real Redis: who waits follows by the end of the lease. */
+/** Killed holders of permits and killed leaders, on a real Redis. Waiters follow when the lease ends. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -29,7 +29,7 @@ function start(stack: AsyncDisposableStack, args: readonly string[]): Started {
   return { child, report }
 }
 
-test('killed holders of permits are followed by as many waiters, with greater fences', async ({ skip }) => {
+test('each killed holder of a permit is followed by a waiter with a greater fence', async ({ skip }) => {
   const { url } = present(servers, skip)
   await using stack = new AsyncDisposableStack()
   const args = [url, 'semaphore', newToken(), '2']
@@ -42,7 +42,7 @@ test('killed holders of permits are followed by as many waiters, with greater fe
     ...next.map(({ report }) => report),
     new Promise((r) => setTimeout(r, 3_000, 'none')),
   ])
-  // longer than a lease: holders that live keep their permits
+  // longer than a lease: living holders keep their permits
   expect(early).toBe('none')
   for (const { child } of first) child.kill('SIGKILL')
   const followed = await Promise.all(next.map(({ report }) => report))

@@ -1,4 +1,4 @@
-/** Many callers who give up, and why a wait was in vain. */
+/** Many callers that give up, and the errors of failed waits. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createBreaker } from '../std/breaker.ts'
@@ -28,11 +28,11 @@ function setUp(options: LockerOptions = {}) {
 const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k${i}`)
 
 /**
- * Has many callers give up their waits at once over `mine`, a view of the backend, and returns how many keys are not free
- * after their holders have released them: held, or kept for a caller who has gone.
+ * Lets many callers give up their waits at once on `mine`, a view of the backend. Returns how many keys are not free
+ * after their holders released them: held, or kept for a caller that left.
  */
 async function leftBehind(mine: (backend: LockBackend) => LockBackend): Promise<{ held: number; kept: number }> {
-  // a faked clock would look through all of these timers again and again
+  // a fake clock would scan all of these timers again and again
   const backend = createMemoryBackend({ clock: systemClock })
   const [locker, other] = [createLocker(mine(backend), { ttlMs: 60_000 }), createLocker(backend, { ttlMs: 60_000 })]
   const keys = keysOf(MANY)
@@ -52,11 +52,11 @@ async function leftBehind(mine: (backend: LockBackend) => LockBackend): Promise<
   return { held: notFree, kept: attempts.filter(({ kind }) => kind !== 'granted').length - notFree }
 }
 
-test('thousands who give up at once under contention leave no entry in a queue, and no free key held', async () => {
+test('after thousands give up at once under contention, no wait entry is left and no free key is held', async () => {
   expect(await leftBehind((backend) => backend)).toEqual({ held: 0, kept: 0 })
 }, 60_000)
 
-test('mutation: when give-ups beyond the first thousand are dropped, keys stay kept for callers who have gone', async () => {
+test('mutation: if give-ups beyond the first thousand are dropped, keys stay reserved for callers that left', async () => {
   const room = 1_000
   const dropping = (backend: LockBackend): LockBackend => {
     let underWay = 0
@@ -73,7 +73,7 @@ test('mutation: when give-ups beyond the first thousand are dropped, keys stay k
   expect(await leftBehind(dropping)).toEqual({ held: 0, kept: MANY - room })
 }, 60_000)
 
-test('thousands of lost answers are all repaired after an outage, which is asked no more than a few calls at a time', async () => {
+test('after an outage, thousands of unanswered releases are repeated, a few calls at a time', async () => {
   const { clock, backend, locker } = setUp()
   const keys = keysOf(MANY)
   backend.trouble = 'deaf'
@@ -84,11 +84,11 @@ test('thousands of lost answers are all repaired after an outage, which is asked
   await clock.advance(0)
   const before = backend.calls.length
   await clock.advance(5_000)
-  // a chunk for every pause, and pauses grow to a second
+  // one chunk per pause, and pauses grow to a second
   expect(backend.calls.length - before).toBeLessThan(MANY)
   backend.trouble = 'none'
   for (let i = 0; i < 100; i++) {
-    // a chunk takes more turns than a faked clock waits for
+    // a chunk takes more turns than a fake clock waits for
     await turn()
     await clock.advance(20)
   }
@@ -96,7 +96,7 @@ test('thousands of lost answers are all repaired after an outage, which is asked
   expect(states.filter(({ kind }) => kind !== 'free')).toEqual([])
 }, 60_000)
 
-test('when too many releases are pending, new calls are refused and no release is dropped', async () => {
+test('if too many releases are pending, new calls are refused and no release is dropped', async () => {
   const { clock, backend } = setUp()
   const options = { clock, calls: createCallSignals(clock), callMs: 100, closeMs: 0, maxPending: 3 }
   const backgroundReleases = createBackgroundReleases(backend, options)
@@ -116,7 +116,7 @@ test('when too many releases are pending, new calls are refused and no release i
   for (const { key } of leases) expect((await backend.inspect(key, never)).kind).toBe('free')
 })
 
-test('the first waiter of a key counts as one who waits', async () => {
+test('the first waiter of a key counts as a waiter', async () => {
   const { clock, locker, other } = setUp({ maxWaiting: 2 })
   const held = await Promise.all(['a', 'b', 'c'].map((key) => other.acquire(key)))
   const waiting = [locker.acquire('a'), locker.acquire('b')]
@@ -132,7 +132,7 @@ test('the first waiter of a key counts as one who waits', async () => {
 
 test('a wait shorter than the round trip ends with a timeout, not with an outage', async () => {
   const { clock, backend } = setUp()
-  // answers after 20 ms, or when the caller gives up
+  // responds after 20 ms, or when the caller gives up
   const far = createLocker(
     {
       ...backend,
@@ -154,7 +154,7 @@ test('a wait shorter than the round trip ends with a timeout, not with an outage
   await Promise.all([one, inLine, several])
 })
 
-test('a queued waiter rejects with the last result of the first waiter: outage or held', async () => {
+test('a queued waiter rejects with the last outcome of the first waiter: outage or held', async () => {
   const { clock, backend, locker, other } = setUp()
   const held = { code: 'LOCK_TIMEOUT', reason: 'held' }
   await other.acquire('held')
@@ -174,7 +174,7 @@ test('a queued waiter rejects with the last result of the first waiter: outage o
   await Promise.all(behindOutage)
 })
 
-test('an outage that a breaker reports is of the same kind as the outage itself', async () => {
+test('an outage that a breaker reports has the same kind as the outage itself', async () => {
   const { clock, backend } = setUp()
   using breaker = createBreaker({ volume: 1 })
   const locker = createLocker(withBreaker(backend, breaker), { clock, waitMs: 5 })

@@ -1,4 +1,4 @@
-/** What happens to a lock, and to what it protects, when its holder dies or stops. Real processes, servers and clocks. */
+/** A lock, and the data that it protects, when its holder dies or freezes. Real processes, servers and clocks. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -80,7 +80,7 @@ describe.each(SERVICES)('holders on %s', (name, start) => {
     })
   }
 
-  withServers('a killed holder keeps the next waiter no longer than its lease and a second', async (lock, store) => {
+  withServers('a killed holder delays the next waiter by at most its lease and a second', async (lock, store) => {
     const key = newToken()
     await using writer = await startWriter(lock, store, key)
     await using own = await openLocker(lock, store)
@@ -96,7 +96,7 @@ describe.each(SERVICES)('holders on %s', (name, start) => {
     reportFault({ fault: 'SIGKILL of the holder', on: name, outageMs, seen: `lease of ${TTL_MS} ms, then the waiter` })
   })
 
-  withServers('a holder stopped beyond its lease has its late write refused', async (lock, store) => {
+  withServers('the late write of a holder that was stopped beyond its lease is refused', async (lock, store) => {
     const key = newToken()
     await using register = await openRegister(store)
     await using writer = await startWriter(lock, store, key)
@@ -109,7 +109,7 @@ describe.each(SERVICES)('holders on %s', (name, start) => {
     const outageMs = performance.now() - stoppedAt
     const fence = next.fence ?? 0n
     expect(fence).toBeGreaterThan(writer.fence)
-    expect(await register.write(key, 'by the next', fence)).toBe('written')
+    expect(await register.write(key, 'by the next holder', fence)).toBe('written')
 
     const before = writer.writes.length
     writer.child.kill('SIGCONT')
@@ -117,11 +117,11 @@ describe.each(SERVICES)('holders on %s', (name, start) => {
     const late = writer.writes.slice(before)
     const refused = late.filter((write) => write.outcome === 'stale')
     expect(refused.length, 'no write was refused: the run proves nothing').toBeGreaterThan(0)
-    // at most the write that was on its way when it stopped may have been done before
+    // at most the write in progress at the stop may have been done before
     expect(late.slice(1).every((write) => write.outcome === 'stale')).toBe(true)
     expect(late.slice(1).every((write) => !write.held && write.aborted)).toBe(true)
-    expect(await register.read(key)).toEqual({ value: 'by the next', fence })
-    const seen = `${refused.length} late writes refused, the register unharmed; the holder knew`
+    expect(await register.read(key)).toEqual({ value: 'by the next holder', fence })
+    const seen = `${refused.length} late writes refused, the register unharmed; the holder detected the loss`
     reportFault({ fault: 'SIGSTOP of the holder beyond its lease', on: name, outageMs, seen })
   })
 })

@@ -1,6 +1,6 @@
 /**
- * `ingot/lock`: leases with fences over one port. Begin with `openLockBackend` (a URL to a backend) and `createLocker`
- * (a backend to locks); LOCKS.md says which backend to use, and what each of them cannot promise.
+ * `ingot/lock`: leases with fences on one port. Begin with `openLockBackend`, which turns a URL into a backend, and
+ * `createLocker`, which turns a backend into locks. LOCKS.md describes which backend to use, and the limits of each.
  */
 
 export { ERRORS, type ErrorCode, IngotError } from '../errors/error.ts'

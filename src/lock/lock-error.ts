@@ -4,7 +4,7 @@ import { type ErrorCode, IngotError, type IngotErrorOptions } from '../errors/er
 /**
  * The kind of a failure. The code is more specific, and new codes of a kind may be added.
  * `held`: another holder had the key for all of the wait.
- * `unanswered`: the wait ended before the lock service had answered, so it is unknown whether the key was free.
+ * `unanswered`: the wait ended before the lock service responded, so it is unknown whether the key was free.
  * `unavailable`: an outage. The lock service, or the store of its fences, did not serve.
  * `lost`: the lease ended before the work did.
  * `overloaded`: too many callers of this process wait already.

@@ -20,7 +20,7 @@ function setUp(options: LockerOptions = {}) {
 
 const codeOf = (thrown: unknown): unknown => (thrown instanceof IngotError ? thrown.code : thrown)
 
-/** The code of the fault that it rejects with, known when it does. */
+/** Returns the code of the error that it rejects with, once it has rejected. */
 function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(() => 'resolved', codeOf)
 }
@@ -32,14 +32,14 @@ test('a waiter is granted the key when its holder releases, with a greater fence
   await clock.advance(300)
   expect(await first.release()).toEqual({ kind: 'released' })
   const second = await waiting
-  // a release is no loss
+  // a release is not a loss
   expect(first.signal.aborted).toBe(false)
   expect(second.fence).toBeGreaterThan(first.fence)
   expect(second.isHeld()).toBe(true)
   expect(first.isHeld()).toBe(false)
 })
 
-test('waiting ends with an error when the time is up, and leaves no entry in the queue', async () => {
+test('waiting ends with an error when the time is up, and leaves no wait entry', async () => {
   const { clock, backend, locker, other } = setUp()
   const held = await locker.acquire('k')
   const outcome = failure(other.acquire('k', { waitMs: 500 }))
@@ -49,7 +49,7 @@ test('waiting ends with an error when the time is up, and leaves no entry in the
   expect((await backend.tryAcquire({ key: 'k', token: newToken(), ttlMs: 100 }, never)).kind).toBe('granted')
 })
 
-test('waiting ends with the reason of the signal, at the backend and in the local line', async () => {
+test('waiting ends with the reason of the signal, at the backend and in the local queue', async () => {
   const { clock, locker, other } = setUp()
   await locker.acquire('k')
   const abort = new AbortController()
@@ -61,7 +61,7 @@ test('waiting ends with the reason of the signal, at the backend and in the loca
   expect(await inLine).toBe('enough')
 })
 
-test('a waiter that gave up in the local line does not hold up those behind it', async () => {
+test('a waiter that gave up in the local queue does not delay the waiters behind it', async () => {
   const { clock, locker } = setUp()
   const held = await locker.acquire('k')
   const abort = new AbortController()
@@ -93,7 +93,7 @@ test('of 20 waiters in one process only one calls the backend, and all are serve
   await Promise.all(all)
   expect(served).toEqual(Array.from({ length: 20 }, (_, n) => n))
   expect(fences).toEqual(fences.toSorted((a, b) => (a < b ? -1 : 1)))
-  // one for the holder, one refusal, then one for each
+  // one for the holder, one refusal, then one for each waiter
   expect(backend.calls.filter((c) => c === 'tryAcquire')).toHaveLength(22)
 })
 
@@ -111,7 +111,7 @@ test('a held lock is renewed beyond its time to live, up to the maximum hold tim
   expect((await other.tryAcquire('k')).kind).toBe('granted')
 })
 
-test('the signal fires before the lease ends when renewals fail', async () => {
+test('if renewals fail, the signal aborts before the lease ends', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
   const { signal } = grant
@@ -122,7 +122,7 @@ test('the signal fires before the lease ends when renewals fail', async () => {
   expect(signal.aborted).toBe(true)
   expect(signal.reason).toMatchObject({ code: 'LOCK_LOST', facts: { cause: 'expired' } })
   expect(heldWhenFired).toBe('held')
-  // not one try, given up: the renewal was repeated until the end
+  // the renewal was repeated until the end, not tried once
   expect(backend.calls.filter((c) => c === 'extend').length).toBeGreaterThan(2)
 })
 
@@ -137,12 +137,12 @@ test('an outage shorter than the lease loses no lock', async () => {
   expect(await grant.release()).toEqual({ kind: 'released' })
 })
 
-test('after a blocked event loop isHeld is false before any timer has run', async () => {
+test('after a blocked event loop, isHeld is false before any timer has run', async () => {
   const { clock, locker } = setUp()
   const grant = await locker.acquire('k')
   const early = grant.signal
   clock.block(1_500)
-  // the timer has not run: a kept signal cannot know
+  // the timer has not run, so a kept signal has not aborted
   expect(early.aborted).toBe(false)
   expect(grant.isHeld()).toBe(false)
   expect(() => grant.assertHeld()).toThrow(IngotError)
@@ -157,7 +157,7 @@ test('reading the signal detects a loss after a blocked event loop', async () =>
   expect(grant.signal.aborted).toBe(true)
 })
 
-test('a block shorter than the lease loses no lock', async () => {
+test('a block that is shorter than the lease loses no lock', async () => {
   const { clock, locker, other } = setUp()
   const grant = await locker.acquire('k')
   clock.block(900)
@@ -182,7 +182,7 @@ test('the wall clock has no effect', async () => {
 test('a lease that the service has lost is lost at the next renewal, and release returns lost', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire('k')
-  // as a failover does that loses the key
+  // like a failover that loses the key
   await backend[Symbol.asyncDispose]()
   await clock.advance(400)
   expect(grant.signal.reason).toMatchObject({ code: 'LOCK_LOST', facts: { cause: 'taken' } })
@@ -206,7 +206,7 @@ test('a command whose reply was lost is granted to its sender at the next attemp
   await clock.advance(1_000)
   const grant = await waiting
   expect(grant.isHeld()).toBe(true)
-  // a second grant would have taken the next number
+  // a second grant would have got the next number
   expect(grant.fence).toBe(1n)
 })
 
@@ -222,7 +222,7 @@ test('an attempt whose reply was lost leaves no lease behind', async () => {
 test.each([
   ['one by one', false],
   ['in one exchange', true],
-])('one attempt at several keys %s whose answer was lost leaves none of them locked', async (_, many) => {
+])('one attempt at several keys %s whose reply was lost leaves none of them locked', async (_, many) => {
   const { clock, backend, other } = setUp()
   const locker = createLocker(many ? withMany(backend) : backend, { clock, ttlMs: 60_000 })
   backend.trouble = 'deaf'
@@ -232,7 +232,7 @@ test.each([
   expect((await other.tryAcquire(['a', 'b', 'c'])).kind).toBe('granted')
 })
 
-test('the release of a lost answer is repeated until the backend is back', async () => {
+test('the release of an unanswered attempt is repeated until the backend is back', async () => {
   const { clock, backend, locker, other } = setUp({ ttlMs: 30_000 })
   backend.trouble = 'dying'
   expect((await locker.tryAcquire('k')).kind).toBe('unavailable')
@@ -330,7 +330,7 @@ test('spurious wake-ups do not cause a busy loop', async () => {
   expect(backend.calls.length).toBeLessThan(25)
 })
 
-test('an outage as long as the wait is an outage, not contention', async () => {
+test('an outage as long as the wait is reported as an outage, not as contention', async () => {
   const { clock, backend, locker } = setUp()
   backend.trouble = 'down'
   const outcome = failure(locker.acquire('k', { waitMs: 800 }))
@@ -338,7 +338,7 @@ test('an outage as long as the wait is an outage, not contention', async () => {
   expect(await outcome).toBe('LOCK_BACKEND_UNAVAILABLE')
 })
 
-test('withLock releases after the work, also when the work fails', async () => {
+test('withLock releases after the work, also if the work fails', async () => {
   const { locker } = setUp()
   expect(await locker.withLock('k', async (grant) => grant.fence)).toBe(1n)
   expect(await locker.withLock(['b', 'a'], async (grant) => grant.keys)).toEqual(['a', 'b'])
@@ -346,7 +346,7 @@ test('withLock releases after the work, also when the work fails', async () => {
   expect((await locker.tryAcquire('k')).kind).toBe('granted')
 })
 
-test('withLock rejects when the lease ended before the work', async () => {
+test('withLock rejects if the lease ended before the work', async () => {
   const { clock, locker } = setUp()
   const work = locker.withLock('k', async () => {
     clock.block(1_100)
@@ -355,7 +355,7 @@ test('withLock rejects when the lease ended before the work', async () => {
   expect(await failure(work)).toBe('LOCK_LOST')
 })
 
-test('a lost lock lets the next local waiter go to the backend', async () => {
+test('the loss of a lock admits the next local waiter to the backend', async () => {
   const { clock, locker } = setUp({ maxHoldMs: 1_500 })
   await locker.acquire('k')
   const next = locker.acquire('k')
@@ -366,7 +366,7 @@ test('a lost lock lets the next local waiter go to the backend', async () => {
 test.each([
   ['one by one', false],
   ['in one exchange', true],
-])('several keys are taken %s, sorted, each once, and given back together', async (_, many) => {
+])('several keys are acquired %s, sorted, each once, and released together', async (_, many) => {
   const { clock, backend, other } = setUp()
   const locker = createLocker(many ? withMany(backend) : backend, { clock })
   const grant = await locker.acquire(['c', 'a', 'b', 'a'])
@@ -381,7 +381,7 @@ test.each([
 test.each([
   ['one by one', false],
   ['in one exchange', true],
-])('of several keys asked for %s none is kept when one is not granted', async (_, many) => {
+])('of several keys requested %s, none is kept if one is not granted', async (_, many) => {
   const { clock, backend, other } = setUp()
   const locker = createLocker(many ? withMany(backend) : backend, { clock })
   const held = await other.acquire('b')
@@ -394,7 +394,7 @@ test.each([
   expect((await other.tryAcquire('b')).kind).toBe('granted')
 })
 
-test.each([false, true])('callers that want the same keys in any order do not block each other', async (many) => {
+test.each([false, true])('callers that request the same keys in any order do not block each other', async (many) => {
   const { clock, backend } = setUp()
   const make = () => createLocker(many ? withMany(backend) : backend, { clock, waitMs: 60_000 })
   const lockers = [make(), make(), make()]
@@ -411,7 +411,7 @@ test.each([false, true])('callers that want the same keys in any order do not bl
   await Promise.all(all)
 })
 
-test('losing one key of several is losing all of them', async () => {
+test('losing one key of several loses all of them', async () => {
   const { clock, backend, locker } = setUp()
   const grant = await locker.acquire(['a', 'b'])
   expect(grant.remainingMs()).toBeGreaterThan(0)

@@ -87,7 +87,7 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
   fenceRefused(key: Key, fence: bigint): void
   /**
    * Refuses new acquisitions, ends waiting ones with `SHUTTING_DOWN` at once, and waits for running releases. Existing
-   * grants stay valid, and the backend stays open. Waits at most `closeMs` for releases that the service does not answer.
+   * grants stay valid, and the backend stays open. Waits at most `closeMs` for releases that get no response.
    */
   [Symbol.asyncDispose](): Promise<void>
 }

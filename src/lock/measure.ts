@@ -16,7 +16,7 @@ export interface LockMeasures {
   /** Records one call of the backend. `outcome` is the kind of its result. */
   called(backend: string, call: Call, outcome: string, ms: number): void
   breaker(backend: string, state: 'closed' | 'half-open' | 'open'): void
-  /** Records a write that a store refused because of its fence. The code that guards the store calls it. */
+  /** Records a write that a store refused because of its fence. Call it from the code that writes to the store. */
   staleWrite(store: string): void
 }
 

@@ -1,4 +1,4 @@
-/** An option that is `undefined` behaves as one that is absent. Callers without exactOptionalPropertyTypes pass such. */
+/** An option that is `undefined` behaves like an absent one. Callers without exactOptionalPropertyTypes may pass it. */
 import { expect, test } from 'vitest'
 import { createBreaker } from '../std/breaker.ts'
 import { systemClock } from '../std/clock.ts'
@@ -27,7 +27,7 @@ test('every option of an acquisition', async () => {
 })
 
 test('every option of the backends and of the breaker', async () => {
-  // not what the types allow where exactOptionalPropertyTypes is on
+  // the types forbid this if exactOptionalPropertyTypes is on
   const given = (options: object): never => options as never
   expect(createMemoryBackend(given({ clock: systemClock, epoch: undefined })).capabilities.fencing).toBe('within-epoch')
   const settings = { commandTimeoutMs: undefined, connectTimeoutMs: undefined, connectionName: undefined }

@@ -18,7 +18,7 @@ export function unavailableKey(error: IngotError): Unavailable {
 
 /** Returns the outcome of a call whose signal aborted. Its command may have taken effect. */
 export function aborted(signal: AbortSignal): Unavailable {
-  return unavailable('the call was given up before the lock service answered', signal.reason)
+  return unavailable('the call was aborted before the lock service responded', signal.reason)
 }
 
 /** Resolves with the work's result, or with `aborted` if the signal aborts first. A later rejection is handled. */
@@ -33,5 +33,5 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T |
 
 /** Returns the abort reason of a call that exceeded its time limit. */
 export function callTimeUp(): IngotError {
-  return new IngotError('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not answer in time')
+  return new IngotError('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not respond in time')
 }

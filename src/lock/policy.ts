@@ -26,7 +26,7 @@ export interface WaitOptions extends AcquireOptions {
 
 /** An option that is `undefined` counts as absent. */
 export interface LockerOptions {
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: Clock | undefined
   /** Default: counts nothing. */
   readonly measures?: LockMeasures | undefined
@@ -46,8 +46,8 @@ export interface LockerOptions {
   /** A waiter retries after this many milliseconds without a wake-up. Default: 2000. */
   readonly recheckMs?: number | undefined
   /**
-   * How many callers of this locker may wait. Further callers are refused with `OVERLOADED`. A caller waits if its first
-   * attempt was not granted, also the first caller of a key. Default: 10000.
+   * Maximum number of waiting callers of this locker. Further callers are refused with `OVERLOADED`. A caller waits if
+   * its first attempt was not granted. This includes the first caller of a key. Default: 10000.
    */
   readonly maxWaiting?: number | undefined
   /**
@@ -59,15 +59,15 @@ export interface LockerOptions {
   readonly random?: (() => number) | undefined
 }
 
-/** The options complete. */
+/** The options with all defaults filled in. */
 type Complete = { readonly [K in keyof LockerOptions]-?: Exclude<LockerOptions[K], undefined> }
 
 export interface Policy extends Complete {
-  /** The longest lease that the backend grants, milliseconds. */
+  /** The longest lease that the backend grants, in milliseconds. */
   readonly maxTtlMs: number
 }
 
-/** Times of one acquisition, complete and checked. */
+/** The checked times of one acquisition. */
 export interface Terms {
   readonly ttlMs: number
   readonly maxHoldMs: number
@@ -86,17 +86,17 @@ const DEFAULTS = {
   closeMs: 0,
 } as const
 
-/** A day. Node's timers fire at once when they are set beyond 24.8 days. */
+/** A day. Node fires timers beyond 24.8 days at once. */
 const MAX_MS = 86_400_000
 
-/** Share of a lease by which two machines' clocks may differ in rate; the Redlock specification's figure. */
+/** Share of a lease by which the clocks of two machines may differ in rate. Source: the Redlock specification. */
 const DRIFT = 0.01
-/** For the precision of servers' expiry (1 ms) and of timers here. */
+/** Covers the precision of the servers' expiry (1 ms) and of local timers. */
 const SLACK_MS = 5
 
 /**
- * How much earlier than the lease's end its holder gives it up, in milliseconds: one hundredth of the lease, for clocks
- * that run at different rates, and 5 ms.
+ * Returns how much earlier than its end the holder gives up a lease, in milliseconds: one hundredth of the lease, for
+ * clocks that run at different rates, and 5 ms.
  */
 export function marginMs(ttlMs: number): number {
   return ttlMs * DRIFT + SLACK_MS

@@ -1,4 +1,4 @@
-/** What of a lock keeps a process alive: a caller who waits does, work in the background does not. Real processes. */
+/** Which parts of a lock keep a process alive: a waiting caller does, background work does not. Real processes. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ interface Program extends AsyncDisposable {
 
 type Task = 'wait' | 'release' | 'dispose'
 
-/** `keepsAlive` replaces what the locker's timers do to the process: see the program. */
+/** `keepsAlive` replaces the effect of the locker's timers on the process. See the program. */
 function start(task: Task, url: string, keepsAlive?: 'always' | 'never'): Program {
   const child = fork(PROGRAM, [task, url, ...(keepsAlive === undefined ? [] : [keepsAlive])], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -28,7 +28,7 @@ function start(task: Task, url: string, keepsAlive?: 'always' | 'never'): Progra
   return { child, ended, [Symbol.asyncDispose]: () => reap(child) }
 }
 
-test('a caller who waits on memory: keeps the process alive until the wait is over', async () => {
+test('a caller that waits on memory: keeps the process alive until the wait is over', async () => {
   await using program = start('wait', 'memory:')
   const { code, stdout, stderr } = await program.ended
   expect(stderr).toBe('')
@@ -38,13 +38,13 @@ test('a caller who waits on memory: keeps the process alive until the wait is ov
 /** Node's exit code for an unsettled top-level await. */
 const UNSETTLED = 13
 
-test('mutation: when no timer of a wait keeps the process alive, it ends in the middle of the wait', async () => {
+test('mutation: if no timer of a wait keeps the process alive, it ends during the wait', async () => {
   await using program = start('wait', 'memory:', 'never')
   const { code, stdout } = await program.ended
   expect([code, stdout]).toEqual([UNSETTLED, ''])
 })
 
-/** The lease is 30 s, which a process that waits for a repair would take; a loaded machine needs some for its end. */
+/** The lease is 30 s, which a process that waits for a repair would take. A loaded machine needs some of it to end. */
 const END_MS = 10_000
 
 const SHAPES = [
@@ -59,7 +59,7 @@ interface Broken {
   readonly keepsAlive?: 'always'
 }
 
-/** Breaks the servers while the program holds a lock, has it release, and returns how it ended within `END_MS`. */
+/** Breaks the servers while the program holds a lock, lets it release, and returns how it ended within `END_MS`. */
 async function endAfterOutage({ servers, signal, task, keepsAlive }: Broken): Promise<Awaited<Program['ended']>> {
   await using program = start(task, servers.url, keepsAlive)
   await once(program.child, 'message')
@@ -87,7 +87,7 @@ for (const [shape, startServers] of SHAPES) {
   }
 }
 
-test('mutation: when the timers of repairs keep the process alive, it does not end with its work', async ({ skip }) => {
+test('mutation: if the timers of repairs keep the process alive, it does not end with its work', async ({ skip }) => {
   await using servers = present(await startStandalone(), skip)
   const { code, stdout } = await endAfterOutage({ servers, signal: 'KILL', task: 'release', keepsAlive: 'always' })
   // it had done all of its work, and was killed

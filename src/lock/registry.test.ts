@@ -26,11 +26,14 @@ test('a fence store makes fences rise beyond the process', async () => {
   expect(await fenceOf()).toBeGreaterThan(first)
 })
 
-test.each(['', 'no-scheme', 'mongodb://h', 'constructor:', 'redis'])('lists what is allowed for %j', async (url) => {
-  const opening = openLockBackend(url, context, soon())
-  await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
-  for (const scheme of LOCK_SCHEMES) await expect(opening).rejects.toThrow(`"${scheme}:"`)
-})
+test.each(['', 'no-scheme', 'mongodb://h', 'constructor:', 'redis'])(
+  'lists the allowed schemes for %j',
+  async (url) => {
+    const opening = openLockBackend(url, context, soon())
+    await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+    for (const scheme of LOCK_SCHEMES) await expect(opening).rejects.toThrow(`"${scheme}:"`)
+  },
+)
 
 test.each([
   'redis://u:hidden-word@h:notaport',
@@ -38,13 +41,13 @@ test.each([
   'redis+cluster://u:hidden-word@h:1/3',
   'redlock://u:hidden-word@h:1,h:2',
   'rediss://u:hidden-word@h:1?unknown=1',
-])('says what is wrong with %s, without its password', async (url) => {
+])('reports the error in %s, without its password', async (url) => {
   const opening = openLockBackend(url, context, soon())
   await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   await expect(opening).rejects.not.toThrow('hidden-word')
 })
 
-test('lists the fence stores that there are', async () => {
+test('lists the available fence stores', async () => {
   const opening = openFenceStore('mysql://h', soon())
   await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   await expect(opening).rejects.toThrow('memory:, sqlite:, postgres:, postgresql:')

@@ -1,20 +1,20 @@
-/** Tokens and keys: what may be one, and how it is made. */
+/** Creates tokens and checks keys. */
 import { randomBytes } from 'node:crypto'
 import { IngotError } from '../errors/error.ts'
 import type { Key, Token } from './lock.ts'
 
 const MAX_KEY_BYTES = 512
-/** No UTF-16 unit takes more bytes of UTF-8. */
+/** Maximum bytes of UTF-8 for one UTF-16 unit. */
 const MAX_UNIT_BYTES = 3
 const TOKEN_BYTES = 16
 const POOL_TOKENS = 256
 
-/** 128 random bits: two acquisitions never share one. */
+/** Returns a token of 128 random bits, which no other acquisition has. */
 export function newToken(): Token {
   return randomBytes(TOKEN_BYTES).toString('base64url')
 }
 
-/** Makes tokens as `newToken` does, at a twentieth of its cost: random bytes are cheap only in bulk. */
+/** Returns a function like `newToken` that costs a twentieth, because random bytes are cheap only in bulk. */
 export function createTokenSource(): () => Token {
   let pool = Buffer.alloc(0)
   let used = 0

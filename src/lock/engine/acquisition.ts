@@ -18,7 +18,7 @@ import {
   type LeaseOwner,
   safeEndMs,
 } from './lease.ts'
-import type { AcquireDeadline, News } from './waiting.ts'
+import type { AcquireDeadline, LastOutcome } from './waiting.ts'
 
 /** A request for one key. */
 export interface AcquireRequest {
@@ -37,9 +37,9 @@ export type Outcome<F extends Fencing> =
   | Unavailable
 
 /** A wait that ends sooner, in milliseconds, counts as early: the key was just freed, or the backend cannot wait. */
-const EARLY_MS = 5
+const EARLY_WAIT_MS = 5
 /** After more early waits in a row than this, the backend is assumed to be unable to wait. */
-const MAX_HASTY = 3
+const MAX_EARLY_WAITS = 3
 /** After an attempt is unanswered for this long, in milliseconds, an earlier refusal no longer counts: the service may be down. */
 const OUTDATED_MS = 100
 /** Added to the remaining time of a lease, in milliseconds, so that the next attempt finds it expired. */
@@ -51,9 +51,9 @@ function mayHaveLanded(answer: Unavailable): boolean {
 }
 
 /** Returns the error of a wait that has timed out, based on the last outcome. */
-export function timeUpError(news: News, waitMs: number): LockError {
-  if (news === 'held') return heldError(waitMs)
-  return news === 'nothing' ? unansweredError(waitMs) : outageError(news)
+export function timeUpError(lastOutcome: LastOutcome, waitMs: number): LockError {
+  if (lastOutcome === 'held') return heldError(waitMs)
+  return lastOutcome === 'nothing' ? unansweredError(waitMs) : outageError(lastOutcome)
 }
 
 export class Acquisition<F extends Fencing> {
@@ -64,7 +64,7 @@ export class Acquisition<F extends Fencing> {
   /** True while the backend may keep state for the token: a lease whose grant was lost, or a wait entry. */
   #trace = false
   /** Waits in a row that ended early. */
-  #hasty = 0
+  #earlyWaits = 0
 
   constructor(deps: HeldLeaseDeps<F>, request: AcquireRequest) {
     this.#deps = deps
@@ -98,7 +98,7 @@ export class Acquisition<F extends Fencing> {
       }
     } catch (thrown) {
       this.#cleanUp()
-      throw isTimeUp(thrown) ? timeUpError(this.#request.owner.turn.news, this.#request.terms.waitMs) : thrown
+      throw isTimeUp(thrown) ? timeUpError(this.#request.owner.turn.lastOutcome, this.#request.terms.waitMs) : thrown
     }
   }
 
@@ -156,21 +156,21 @@ export class Acquisition<F extends Fencing> {
     this.#trace = true
     this.#cleanUp()
     this.#token = this.#deps.newToken()
-    return unavailable('the grant came too late to be of use')
+    return unavailable('the grant arrived too late to be used')
   }
 
   async #afterOutage(outage: Unavailable, deadline: AcquireDeadline, sentMs: number): Promise<void> {
     const silentMs = this.#deps.policy.clock.monotonicMs() - sentMs
     // an attempt that the deadline cut short has no outcome; after a long silence the earlier refusal is outdated
-    if (silentMs > OUTDATED_MS && this.#request.owner.turn.news === 'held') this.#report('nothing')
+    if (silentMs > OUTDATED_MS && this.#request.owner.turn.lastOutcome === 'held') this.#report('nothing')
     deadline.check()
     this.#report(outage.error)
     if (outage.scope === 'key' || outage.error.code === 'LOCK_BREAKER_OPEN') throw outageError(outage.error)
     await this.#sleep(deadline.signal)
   }
 
-  #report(news: News): void {
-    this.#request.owner.turn.report(news)
+  #report(lastOutcome: LastOutcome): void {
+    this.#request.owner.turn.report(lastOutcome)
   }
 
   async #afterRefusal(refusal: Refusal, deadline: AcquireDeadline): Promise<void> {
@@ -184,9 +184,9 @@ export class Acquisition<F extends Fencing> {
     using bound = deadline.call(ms)
     await backend.wait(this.#request.key, refusal.ticket, bound.signal)
     deadline.check()
-    this.#hasty = policy.clock.monotonicMs() - beganMs < EARLY_MS ? this.#hasty + 1 : 0
+    this.#earlyWaits = policy.clock.monotonicMs() - beganMs < EARLY_WAIT_MS ? this.#earlyWaits + 1 : 0
     // a backend that cannot wait must not make this a busy loop
-    if (this.#hasty > MAX_HASTY) await this.#sleep(deadline.signal)
+    if (this.#earlyWaits > MAX_EARLY_WAITS) await this.#sleep(deadline.signal)
   }
 
   async #sleep(signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {

@@ -1,13 +1,13 @@
 /**
- * Releases in the background: leases whose release was not answered, attempts without a reply (their command may have
- * taken effect), wait entries, and leases that were granted too late. Retries until the lease has expired: during a
- * switchover, giving up early would block the key for the rest of the lease.
+ * Releases in the background: leases whose release got no response, attempts without a reply (their command may have
+ * taken effect), wait entries, and leases that were granted too late. Retries until the lease has expired, because
+ * giving up early during a switchover would block the key for the rest of the lease.
  *
  * No release is dropped for lack of capacity. The first attempt of each is made at once, and backends join these into
- * few commands. One loop retries the unanswered ones in chunks. An outage therefore costs one small record per lease and
- * a few calls per second.
+ * few commands. One loop retries the unanswered ones in chunks. An outage therefore costs one small record per lease
+ * and a few calls per second.
  *
- * Nothing here keeps the process alive.
+ * None of this keeps the process alive.
  */
 import type { Clock } from '../../std/clock.ts'
 import { fullJitter } from '../../std/retry.ts'
@@ -17,7 +17,10 @@ import { LockError } from '../lock-error.ts'
 import type { CallSignals } from './waiting.ts'
 
 export interface BackgroundReleases {
-  /** Releases in the background until the backend has answered, or `untilMs` (monotonic) makes it pointless. */
+  /**
+   * Releases in the background until the backend has responded, or until `untilMs` (monotonic), when the lease has
+   * expired.
+   */
   releaseLater(lease: Lease, untilMs: number): void
   /** Throws `OVERLOADED` while too many releases are pending. */
   checkCapacity(): void
@@ -37,14 +40,14 @@ export interface BackgroundReleaseOptions {
   readonly calls: CallSignals
   /** Longest time of one call, in milliseconds. */
   readonly callMs: number
-  /** How long repairs go on after `settle`, in milliseconds. */
+  /** How long repairs continue after `settle`, in milliseconds. */
   readonly closeMs: number
-  /** Default: 100000, some 20 MB. */
+  /** Default: 100000, which takes about 20 MB. */
   readonly maxPending?: number
 }
 
 const PAUSES = { baseMs: 100, maxMs: 1_000 }
-/** Repairs made side by side: two commands of the Redis backend. */
+/** Number of concurrent repairs: two commands of the Redis backend. */
 const CHUNK = 64
 const MAX_PENDING = 100_000
 
@@ -56,7 +59,7 @@ interface Repair {
 class ReleaseQueue implements BackgroundReleases {
   readonly #backend: LockBackend
   readonly #options: Required<BackgroundReleaseOptions>
-  /** Releases whose last attempt was not answered, least recently tried first. */
+  /** Releases whose last attempt got no response, least recently tried first. */
   readonly #repairs = new Map<Token, Repair>()
   #underWay = 0
   #repairing = false
@@ -87,7 +90,7 @@ class ReleaseQueue implements BackgroundReleases {
   checkCapacity(): void {
     const { size } = this.#repairs
     if (size < this.#options.maxPending) return
-    const message = `${size} locks of earlier callers have still to be released: the service does not answer`
+    const message = `${size} locks of earlier callers have still to be released: the service does not respond`
     throw new LockError('overloaded', 'OVERLOADED', message)
   }
 
@@ -112,7 +115,7 @@ class ReleaseQueue implements BackgroundReleases {
     }
   }
 
-  /** Resolves with true if the backend answered. Keeps an unanswered release for a retry. */
+  /** Resolves with true if the backend responded. Keeps an unanswered release for a retry. */
   async #releaseOnce(repair: Repair): Promise<boolean> {
     const { clock, calls, callMs } = this.#options
     const nowMs = clock.monotonicMs()
@@ -142,7 +145,7 @@ class ReleaseQueue implements BackgroundReleases {
     }
   }
 
-  /** Tries each release once, in chunks. Resolves with false as soon as no release of a chunk is answered. */
+  /** Tries each release once, in chunks. Resolves with false as soon as no release of a chunk gets a response. */
   async #repairEach(): Promise<boolean> {
     for (let left = this.#repairs.size; left > 0; left -= CHUNK) {
       if (!(await this.#repairChunk())) return false
@@ -158,7 +161,7 @@ class ReleaseQueue implements BackgroundReleases {
     }
     for (const { lease } of chunk) this.#repairs.delete(lease.token)
     const answered = await Promise.allSettled(chunk.map((repair) => this.#releaseOnce(repair)))
-    // a backend that throws is broken, and asking it again does not help
+    // a backend that throws is broken, and another attempt does not help
     return answered.some((one) => one.status === 'rejected' || one.value)
   }
 

@@ -10,7 +10,7 @@ import { createLockMeasures, unmeasured } from '../measure.ts'
 import { newToken } from '../token.ts'
 import { withBreaker, withTelemetry } from './decorate.ts'
 
-// opossum keeps time by itself
+// opossum measures time itself
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 

@@ -36,8 +36,8 @@ export function withTelemetry<F extends Fencing>(
 
 /**
  * Refuses attempts with `LOCK_BREAKER_OPEN` while the backend fails. Only outages count as failures. Contention, a key
- * that cannot be served and an aborted call do not. Held leases are extended and released in any state, so that the
- * breaker never causes a loss. Disposing the backend disposes the breaker. `measures`: default counts nothing.
+ * that cannot be served, and an aborted call do not count. Held leases are extended and released in any state, so that
+ * the breaker never causes a loss. Disposing the backend disposes the breaker. `measures`: default counts nothing.
  */
 export function withBreaker<F extends Fencing>(
   backend: LockBackend<F>,
@@ -46,7 +46,7 @@ export function withBreaker<F extends Fencing>(
 ): LockBackend<F> {
   measures.breaker(backend.name, breaker.state)
   breaker.onChange((state) => measures.breaker(backend.name, state))
-  const fails = (signal: AbortSignal) => (answer: Answered) =>
+  const fails = (signal: AbortSignal) => (answer: CallResult) =>
     answer.kind === 'unavailable' && answer.scope !== 'key' && (!givenUp(signal) || breaker.state === 'half-open')
 
   const many = backend.tryAcquireMany?.bind(backend)
@@ -91,7 +91,7 @@ function same<F extends Fencing>(
 }
 
 /** The part of a backend's result that a breaker reads. */
-interface Answered {
+interface CallResult {
   readonly kind: string
   readonly scope?: 'key'
 }

@@ -4,7 +4,7 @@ import type { FenceOf, Fencing, Key, Release, Unavailable } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
 import type { HeldLease } from './lease.ts'
 
-/** `remainingMs` as the method of that name returns it. */
+/** `remainingMs`: see the method of that name. */
 export type ExtendOutcome =
   | { readonly kind: 'extended'; readonly remainingMs: number }
   | { readonly kind: 'lost' }
@@ -14,7 +14,10 @@ export type ExtendOutcome =
 export interface MultiGrant<F extends Fencing = Fencing> extends AsyncDisposable {
   /** Sorted, without duplicates. */
   readonly keys: readonly Key[]
-  /** The fence to hand to the store with every write under this key. Throws `LOCK_KEY_INVALID` for a key not held here. */
+  /**
+   * Returns the fence to pass to the store with every write under this key. Throws `LOCK_KEY_INVALID` for a key not
+   * held here.
+   */
   fenceOf(key: Key): FenceOf<F>
   /**
    * Aborts with `LOCK_LOST` before any of the leases can expire at the service. A release never aborts it. Reading this
@@ -31,10 +34,12 @@ export interface MultiGrant<F extends Fencing = Fencing> extends AsyncDisposable
   remainingMs(): number
   /**
    * Extends every lease to at least `ttlMs` from now. Use it before work that blocks the event loop for longer than the
-   * lease. Never shortens a lease. Automatic renewal resumes with the grant's own length when at most two thirds of that
-   * length are left. The maximum hold time restarts, because the call shows that the holder is alive. `ttlMs`: milliseconds, at most `maxHoldMs`. Default: the grant's own length.
-   * Returns `lost` if a lease was lost or released; after a loss the signal has aborted. Returns `unavailable` if the
-   * service did not respond; the leases are unchanged. Rejects with `LOCK_OPTION_INVALID`.
+   * lease. Never shortens a lease. Automatic renewal resumes with the grant's own length when at most two thirds of
+   * that length are left. The maximum hold time restarts, because the call shows that the holder is alive.
+   *
+   * `ttlMs`: milliseconds, at most `maxHoldMs`. Default: the grant's own length. Returns `lost` if a lease was lost or
+   * released; after a loss the signal has aborted. Returns `unavailable` if the service did not respond; the leases are
+   * unchanged. Rejects with `LOCK_OPTION_INVALID`.
    */
   extend(ttlMs?: number): Promise<ExtendOutcome>
   /**
@@ -54,7 +59,7 @@ export interface Grant<F extends Fencing = Fencing> extends MultiGrant<F> {
   readonly fence: FenceOf<F>
 }
 
-/** Records the first lost lease of a grant. The signal is made when it is first asked for. */
+/** Records the first lost lease of a grant. The signal is created when it is first read. */
 export class Loss {
   #error: IngotError | undefined
   #controller: AbortController | undefined
@@ -123,7 +128,7 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
       const error = lease.lost()
       if (error !== undefined) throw error
     }
-    throw new LockError('lost', 'LOCK_LOST', 'the lock was released already')
+    throw new LockError('lost', 'LOCK_LOST', 'the lock was already released')
   }
 
   remainingMs(): number {
@@ -159,7 +164,7 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
   }
 }
 
-/** At least one lease, in the order in which they were taken. */
+/** At least one lease, in the order in which they were acquired. */
 export type HeldLeases<F extends Fencing> = readonly [HeldLease<F>, ...HeldLease<F>[]]
 
 /** Creates a grant. `loss` records the first lost lease. Key and fence are those of the first lease. */

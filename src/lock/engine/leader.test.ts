@@ -81,7 +81,7 @@ test('an error of the work rejects after the leader has resigned', async () => {
   expect((await open().tryAcquire('k')).kind).toBe('granted')
 })
 
-test('after an abort only abort errors are treated as the requested end', async () => {
+test('after an abort, only abort errors count as the requested end', async () => {
   const { clock, open } = setUp()
   const lead = (thrown: (signal: AbortSignal) => Error) => {
     const abort = new AbortController()

@@ -26,7 +26,7 @@ export interface Leadership<F extends Fencing = Fencing> {
   assertLeading(): void
 }
 
-/** For logs and metrics. `error`: why the last campaign failed. Campaigns continue after an outage. */
+/** For logs and metrics. `error` is the reason why the last campaign failed. Campaigns continue after an outage. */
 export type LeaderState<F extends Fencing = Fencing> =
   | { readonly kind: 'campaigning'; readonly error?: IngotError }
   | { readonly kind: 'leading'; readonly fence: FenceOf<F> }
@@ -97,7 +97,7 @@ class Candidate<F extends Fencing, T> {
     const { clock, retry, random } = this.#deps
     const { ttlMs, maxHoldMs = Number.POSITIVE_INFINITY } = this.#options
     const delays = fullJitter(retry, random)
-    this.#tell({ kind: 'campaigning' })
+    this.#notify({ kind: 'campaigning' })
     while (!this.#signal.aborted) {
       try {
         return await this.#deps.acquire(this.#key, { ttlMs, maxHoldMs, waitMs: CAMPAIGN_MS, signal: this.#signal })
@@ -105,7 +105,7 @@ class Candidate<F extends Fencing, T> {
         if (this.#signal.aborted) return undefined
         if (!worthAnother(thrown)) throw thrown
         if (thrown.code === 'LOCK_TIMEOUT') continue
-        this.#tell({ kind: 'campaigning', error: thrown })
+        this.#notify({ kind: 'campaigning', error: thrown })
         await this.#pause(clock, Math.max(MIN_PAUSE_MS, delays.next().value ?? 0))
       }
     }
@@ -130,7 +130,7 @@ class Candidate<F extends Fencing, T> {
       assertLeading: () => grant.assertHeld(),
     }
     try {
-      this.#tell({ kind: 'leading', fence: grant.fence })
+      this.#notify({ kind: 'leading', fence: grant.fence })
       const value = await this.#work(stop, leadership)
       if (grant.isHeld() && !this.#signal.aborted) return { kind: 'done', value }
     } catch (thrown) {
@@ -140,11 +140,11 @@ class Candidate<F extends Fencing, T> {
     } finally {
       await grant.release()
     }
-    if (grant.signal.aborted) this.#tell({ kind: 'lost', error: grant.signal.reason })
+    if (grant.signal.aborted) this.#notify({ kind: 'lost', error: grant.signal.reason })
     return undefined
   }
 
-  #tell(state: LeaderState<F>): void {
+  #notify(state: LeaderState<F>): void {
     this.#options.onChange?.(state)
   }
 }

@@ -53,7 +53,7 @@ export interface Granted<F extends Fencing> {
   readonly ttlMs: number
 }
 
-/** Gets the loss of a lease, once, and holds its turn in the local queue. */
+/** Receives the loss of a lease, once, and holds its turn in the local queue. */
 export interface LeaseOwner {
   readonly turn: LocalTurn
   onLost(error: IngotError): void
@@ -66,7 +66,7 @@ export function safeEndMs(sentMs: number, ttlMs: number): number {
 
 /** Share of the remaining time after which a lease is renewed, so that two renewals may fail without a loss. */
 const RENEW_AFTER = 1 / 3
-/** Renewals that failed are not repeated faster than this. */
+/** Minimum pause before a failed renewal is repeated, in milliseconds. */
 const MIN_RENEW_MS = 20
 
 const MESSAGES: Readonly<Record<LossCause, string>> = {
@@ -154,7 +154,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   #schedule(): void {
     const { ttlMs } = this.#terms
     const leftMs = this.#endMs - this.#now()
-    // after a long extension not before a lease of the usual length would be due
+    // after a long extension, renewal resumes only when a lease of the usual length would be due
     const usualMs = Math.min(leftMs, ttlMs - marginMs(ttlMs))
     const renewalMs = Math.max(MIN_RENEW_MS, leftMs - usualMs * (1 - RENEW_AFTER))
     if (renewalMs < leftMs) this.#setTimer(renewalMs, () => void this.#renew())
@@ -174,7 +174,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
     this.#timer = this.#deps.policy.clock.timer(Math.max(0, ms), ring)
   }
 
-  /** Never rejects: backends answer with values. */
+  /** Never rejects, because backends return failures as values. */
   async #renew(): Promise<void> {
     const ttlMs = Math.floor(Math.min(this.#terms.ttlMs, this.#holdLeftMs()))
     if (this.lost() !== undefined || this.#releasing !== undefined) return

@@ -33,7 +33,7 @@ export type MultiLockOutcome<F extends Fencing> =
 export type Keys = readonly [Key, ...Key[]]
 
 /** Returns the outcome of a key that is missing in the backend's result. */
-const noAnswer = (): Unavailable => unavailable('the lock service answered for fewer keys than it was asked for')
+const noAnswer = (): Unavailable => unavailable('the lock service returned fewer outcomes than keys')
 
 /** A multi-lock attempt. Its leases are released unless all keys are acquired. */
 class MultiLockAttempt<F extends Fencing> {
@@ -73,7 +73,7 @@ class MultiLockAttempt<F extends Fencing> {
     try {
       return await localQueue.enter(key, deadline.signal)
     } catch (thrown) {
-      throw isTimeUp(thrown) ? timeUpError(localQueue.news(key), this.#terms.waitMs) : thrown
+      throw isTimeUp(thrown) ? timeUpError(localQueue.lastOutcome(key), this.#terms.waitMs) : thrown
     }
   }
 
@@ -97,7 +97,7 @@ class MultiLockAttempt<F extends Fencing> {
     const acquisitions: Acquisition<F>[] = []
     for (const key of keys) {
       const turn = this.#deps.localQueue.tryEnter(key)
-      if (turn === undefined) return this.#refused(this.#heard(key), key)
+      if (turn === undefined) return this.#refused(this.#lastOutcome(key), key)
       acquisitions.push(this.#plan(key, turn))
     }
     const refusal = keys.length > 1 ? await this.#together(acquisitions, deadline) : undefined
@@ -110,9 +110,9 @@ class MultiLockAttempt<F extends Fencing> {
   }
 
   /** Returns the last outcome that the waiters of this process got for the key. */
-  #heard(key: Key): NotGranted {
-    const news = this.#deps.localQueue.news(key)
-    return typeof news === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', error: news }
+  #lastOutcome(key: Key): NotGranted {
+    const last = this.#deps.localQueue.lastOutcome(key)
+    return typeof last === 'string' ? { kind: 'held', remainingMs: undefined } : { kind: 'unavailable', error: last }
   }
 
   async #oneByOne(acquisitions: readonly Acquisition<F>[], deadline: AcquireDeadline): Promise<MultiLockOutcome<F>> {
@@ -186,7 +186,7 @@ class MultiLockAttempt<F extends Fencing> {
   }
 }
 
-/** Waits for all keys. Rejects, lease nothing for longer than its release takes, as `Locker.acquire` says. */
+/** Waits for all keys. Rejects as `Locker.acquire` does. Leases acquired until then are being released. */
 export function acquireAll<F extends Fencing>(
   deps: MultiLockDeps<F>,
   terms: Terms,

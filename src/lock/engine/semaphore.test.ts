@@ -68,7 +68,7 @@ test('waiters of different processes are served in order of arrival', async () =
 
 test('a permit whose holder vanished returns when its lease ends', async () => {
   const { clock, backend, open } = setUp()
-  // as a holder that died: nothing renews these
+  // like a holder that died: these are not renewed
   for (const n of [0, 1]) {
     await backend.tryAcquire(
       { key: `semaphore:${NAME}#${n}`, token: `dead${n}`, ttlMs: 1_000 },
@@ -110,7 +110,7 @@ test('an outage is a value of tryAcquire, and the error of acquire when the time
   expect(await whileTimePasses(clock, outcome)).toBe('LOCK_BACKEND_UNAVAILABLE')
 })
 
-test('clients that name different numbers share the permits that both know', async () => {
+test('clients that specify different numbers share the permits that both know', async () => {
   const { open } = setUp()
   const [few, many] = [open(1), open(3)]
   const low = await few.acquire()
@@ -148,7 +148,7 @@ test('invalid names and permit counts are refused with the reason', () => {
   expect(() => locker.semaphore('x'.repeat(512), { permits: 1 })).toThrow(/1 to \d+ bytes/)
 })
 
-test('there are never more holders than permits, the fences of a permit rise, and every caller is served', async () => {
+test('holders never exceed permits, the fences of a permit rise, and every caller is served', async () => {
   const worker = fc.record({
     startMs: fc.nat({ max: 300 }),
     holdMs: fc.nat({ max: 200 }),
@@ -163,7 +163,7 @@ test('there are never more holders than permits, the fences of a permit rise, an
       let inside = 0
       const fences = new Map<string, bigint>()
       const work = workers.map(async ({ startMs, holdMs, dies, givesUpMs }) => {
-        // a lease of a process that dies is not renewed beyond its first length
+        // the lease of a dead process is not renewed beyond its first length
         const limits = dies ? { ttlMs: 400, maxHoldMs: 400 } : {}
         const semaphore = createLocker(backend, { clock, ttlMs: 400, waitMs: 60_000 }).semaphore(NAME, { permits })
         await clock.sleep(startMs)
@@ -175,7 +175,7 @@ test('there are never more holders than permits, the fences of a permit rise, an
         expect(fence).toBeGreaterThan(fences.get(key) ?? 0n)
         fences.set(key, fence)
         expect(++inside).toBeLessThanOrEqual(permits)
-        // a process that dies counts as inside until it would have noticed the end of its lease
+        // a dead process counts as inside until it would have noticed the end of its lease
         if (dies) await aborted(signal)
         else await clock.sleep(holdMs)
         inside--

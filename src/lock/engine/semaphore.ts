@@ -7,9 +7,9 @@
  * waiting for the gate --first--> looking for a free permit --none--> waiting for all permits
  *                                       \--one is free--> holding  <--the first that is freed--/
  *
- * It releases the gate and its other wait entries as soon as it holds a permit. Where the backend is fair, permits
- * are therefore granted in order of arrival. The permit of a holder that dies becomes free when its
- * lease ends. A first waiter that dies delays the others by the lease of the gate, at most `GATE_TTL_MS`.
+ * It releases the gate and its other wait entries as soon as it holds a permit. If the backend is fair, permits are
+ * therefore granted in order of arrival. The permit of a dead holder becomes free when its lease ends. A first waiter
+ * that dies delays the others by the lease of the gate, at most `GATE_TTL_MS`.
  */
 
 import { IngotError } from '../../errors/error.ts'
@@ -19,17 +19,17 @@ import type { AcquireOptions, WaitOptions } from '../policy.ts'
 import type { Grant } from './grant.ts'
 
 export interface SemaphoreOptions {
-  /** How many may hold a permit at once: 1 to 256. All clients should name the same number; see `Semaphore`. */
+  /** Maximum number of concurrent holders, 1 to 256. All clients should specify the same number; see `Semaphore`. */
   readonly permits: number
 }
 
-/** `remainingMs`: until the first of the permits is free, if no holder renews; absent when that is not known. */
+/** `remainingMs`: time until the first permit is free if no holder renews. Absent if it is not known. */
 export type PermitOutcome<F extends Fencing> =
   | { readonly kind: 'granted'; readonly grant: Grant<F> }
   | { readonly kind: 'held'; readonly remainingMs: number | undefined }
   | Unavailable
 
-/** One entry for each permit that is held, in any process. */
+/** Has one entry for each permit that is held in any process. */
 export type SemaphoreInspection =
   | {
       readonly kind: 'known'
@@ -42,28 +42,31 @@ type Held = Extract<Inspection, { kind: 'held' }>
 
 /**
  * A grant's `key` names its permit, `semaphore:NAME#0` to `#n-1`. Its fence is greater than those of all earlier grants
- * of the same permit, and says nothing about other permits: a store must compare fences for each `grant.key`.
+ * of the same permit, but unrelated to other permits: a store must compare fences for each `grant.key`.
  *
- * Clients that name different numbers share the permits that both know: the permits below n are used by a client that
- * names n, so the most holders at once are the greatest number that any client names.
+ * A client that specifies n uses the permits below n. Clients that specify different numbers therefore share the
+ * permits that both know, and the maximum number of holders is the greatest specified number.
  */
 export interface Semaphore<F extends Fencing = Fencing> {
   readonly name: string
   readonly permits: number
-  /** Waits for a permit, in order of arrival where the backend is fair. Options and rejections are those of `Locker.acquire`. */
+  /**
+   * Waits for a permit, in order of arrival if the backend is fair. Options and rejections are those of
+   * `Locker.acquire`.
+   */
   acquire(options?: WaitOptions): Promise<Grant<F>>
   /**
-   * Takes a permit that is free now, also when others wait: a permit that was given back is kept for the first in line,
-   * so that it seldom comes before them. Rejects only for invalid options or shutdown.
+   * Acquires a permit that is free now, also if others wait. A released permit is reserved for the first waiter, so
+   * this call seldom overtakes it. Rejects only for invalid options or shutdown.
    */
   tryAcquire(options?: AcquireOptions): Promise<PermitOutcome<F>>
-  /** Acquires, works, releases. Rejects as `Locker.withLock` does. */
+  /** Acquires a permit, runs the work and releases the permit. Rejects as `Locker.withLock` does. */
   withPermit<T>(work: (grant: Grant<F>) => Promise<T>, options?: WaitOptions): Promise<T>
-  /** Which permits are held now. `unavailable` when the state of any permit is not known. */
+  /** Returns the permits that are held now. Returns `unavailable` if the state of any permit is unknown. */
   inspect(): Promise<SemaphoreInspection>
 }
 
-/** The part of a locker that is needed here. */
+/** The part of a locker that a semaphore uses. */
 interface Locks<F extends Fencing> {
   acquire(key: Key, options: WaitOptions): Promise<Grant<F>>
   tryAcquire(key: Key, options: AcquireOptions): Promise<PermitOutcome<F>>
@@ -71,7 +74,7 @@ interface Locks<F extends Fencing> {
 }
 
 export interface SemaphoreDeps<F extends Fencing> {
-  /** Lets in the first of those who wait. */
+  /** Admits the first waiter. */
   readonly gate: Pick<Locks<F>, 'acquire'>
   readonly permits: Locks<F>
   readonly clock: Clock
@@ -83,7 +86,7 @@ export interface SemaphoreDeps<F extends Fencing> {
 
 /** The first waiter keeps a wait entry at each permit. */
 const MAX_PERMITS = 256
-/** How long a first waiter that dies delays those behind it, in milliseconds. */
+/** Length of the gate's lease, in milliseconds. A first waiter that dies delays the others by this. */
 const GATE_TTL_MS = 5_000
 /** Longest suffix of a name: `#255` or `#gate`. */
 const MAX_NAME_BYTES = 512 - Buffer.byteLength('semaphore:#gate')

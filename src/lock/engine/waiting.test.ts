@@ -17,7 +17,7 @@ function setUp(waitMs: number, parent?: AbortSignal) {
   }
 }
 
-test('a call gets at most its time, and at least fifteen sixteenths of it', async () => {
+test('a call may take at least fifteen sixteenths of its time limit, and at most all of it', async () => {
   const { clock, calls } = setUp(0)
   const began = new Map<AbortSignal, number[]>()
   const lasted: number[] = []
@@ -44,7 +44,7 @@ test('calls of different lengths do not share a signal', () => {
   expect(calls.of(100, clock.monotonicMs())).not.toBe(calls.of(200, clock.monotonicMs()))
 })
 
-test('a call that the end of the wait or the caller may cut short has a signal of its own', async () => {
+test('a call that the end of the wait or the caller may end has its own signal', async () => {
   const { clock, deadline } = setUp(1_000)
   expect(deadline.shared(1_001, clock.monotonicMs())).toBeUndefined()
   expect(deadline.shared(1_000, clock.monotonicMs())).toBeDefined()
@@ -59,7 +59,7 @@ test('a call that the end of the wait or the caller may cut short has a signal o
   expect(cut.signal.reason).toBe('enough')
 })
 
-test('a deadline that passed before anything waited for it is detected', () => {
+test('detects a deadline that passed before anything waited for it', () => {
   const { clock, deadline } = setUp(1_000)
   expect(() => deadline.check()).not.toThrow()
   clock.block(1_001)

@@ -1,6 +1,7 @@
 /**
- * The deadline of an acquisition, and the signals for its waits. For a free lock, signals and timers cost more than the
- * rest of the policy. Therefore they are created only when something waits, and calls share them.
+ * How a caller waits in this process: its deadline, the signals of its calls, the limit of waiters, and the local
+ * queue. For a free lock, signals and timers cost more than the rest of the policy. Therefore they are created only
+ * when something waits, and calls share them.
  */
 
 import type { IngotError } from '../../errors/error.ts'
@@ -14,7 +15,7 @@ import { callTimeUp } from '../outage.ts'
 const EARLY_SHARE = 1 / 16
 
 export interface CallSignals {
-  /** A signal that aborts `ms` after `nowMs`, or up to a sixteenth of that earlier. */
+  /** Returns a signal that aborts `ms` after `nowMs`, or up to a sixteenth of that earlier. */
   of(ms: number, nowMs: number): AbortSignal
   /** Aborts all current and future signals with this reason. */
   end(reason: IngotError): void
@@ -58,9 +59,9 @@ export function createCallSignals(clock: Clock): CallSignals {
   }
 }
 
-/** Counts the callers of this process that wait, so that a stuck key does not fill the memory with waiters. */
+/** Counts the waiting callers of this process, so that a stuck key does not fill the memory with waiters. */
 export interface WaiterLimit {
-  /** Counts one more waiter. Throws `OVERLOADED` when there are as many as allowed. */
+  /** Counts one more waiter. Throws `OVERLOADED` beyond the limit. */
   join(): void
   leave(): void
 }
@@ -69,7 +70,7 @@ export function createWaiterLimit(max: number): WaiterLimit {
   let waiting = 0
   return {
     join() {
-      if (waiting >= max) throw new LockError('overloaded', 'OVERLOADED', `${waiting} callers wait for locks already`)
+      if (waiting >= max) throw new LockError('overloaded', 'OVERLOADED', `${waiting} callers already wait for locks`)
       waiting++
     },
     leave: () => void waiting--,
@@ -79,7 +80,7 @@ export function createWaiterLimit(max: number): WaiterLimit {
 export interface AcquireDeadlineTerms {
   readonly clock: Clock
   readonly calls: CallSignals
-  /** Milliseconds from now on; infinite for a call that does not wait. */
+  /** Milliseconds from now on. Infinite for a call that does not wait. */
   readonly waitMs: number
   /** The reason when the time is up. */
   readonly timeoutError: () => IngotError
@@ -96,15 +97,15 @@ export class AcquireDeadline implements Disposable {
   #ended: IngotError | undefined
   #waits = false
 
-  /** `nowMs` is when the wait begins. */
+  /** `nowMs` is the time when the wait begins. */
   constructor(terms: AcquireDeadlineTerms, nowMs: number) {
     this.#terms = terms
     this.#endMs = nowMs + terms.waitMs
   }
 
   /**
-   * Aborts when the time is up, when the caller's signal aborts, or on `end`. It keeps the process alive: nothing else
-   * does so for a caller that waits for a lock held by another part of this process.
+   * Aborts when the time is up, when the caller's signal aborts, or on `end`. It keeps the process alive, because
+   * nothing else does while a caller waits for a lock held by another part of this process.
    */
   get signal(): AbortSignal {
     this.#deadline ??= this.#begin()
@@ -162,16 +163,16 @@ export class AcquireDeadline implements Disposable {
 }
 
 /** The last outcome that the first waiter got from the backend: none yet, held, or an outage. */
-export type News = 'nothing' | 'held' | IngotError
+export type LastOutcome = 'nothing' | 'held' | IngotError
 
 /** The turn of the first waiter. */
 export interface LocalTurn {
   /** Ends the turn and admits the next waiter. Later calls do nothing. */
   leave(): void
   /** The last outcome for the key, also from earlier waiters that gave up. */
-  readonly news: News
-  /** Records an outcome, also for the waiters behind, whose wait may end before their turn. */
-  report(news: News): void
+  readonly lastOutcome: LastOutcome
+  /** Records an outcome, also for waiters in the queue, whose wait may end before their turn. */
+  report(lastOutcome: LastOutcome): void
 }
 
 export interface LocalQueue {
@@ -179,14 +180,14 @@ export interface LocalQueue {
   enter(key: Key, signal: AbortSignal): Promise<LocalTurn>
   /** Returns `undefined` if the key has waiters or a holder in this process. */
   tryEnter(key: Key): LocalTurn | undefined
-  news(key: Key): News
+  lastOutcome(key: Key): LastOutcome
 }
 
 type Admit = (turn: LocalTurn) => void
 
 interface Line {
   readonly waiting: Set<Admit>
-  news: News
+  lastOutcome: LastOutcome
 }
 
 export function createLocalQueue(): LocalQueue {
@@ -195,16 +196,16 @@ export function createLocalQueue(): LocalQueue {
   function open(key: Key, line: Line): LocalTurn {
     let left = false
     return {
-      get news() {
-        return line.news
+      get lastOutcome() {
+        return line.lastOutcome
       },
       leave() {
         if (left) return
         left = true
         admitNext(key, line)
       },
-      report(news) {
-        if (!left) line.news = news
+      report(lastOutcome) {
+        if (!left) line.lastOutcome = lastOutcome
       },
     }
   }
@@ -220,7 +221,7 @@ export function createLocalQueue(): LocalQueue {
   }
 
   function begin(key: Key): LocalTurn {
-    const line: Line = { waiting: new Set(), news: 'nothing' }
+    const line: Line = { waiting: new Set(), lastOutcome: 'nothing' }
     lines.set(key, line)
     return open(key, line)
   }
@@ -247,6 +248,6 @@ export function createLocalQueue(): LocalQueue {
       const line = lines.get(key)
       return line === undefined ? begin(key) : queue(line, signal)
     },
-    news: (key) => lines.get(key)?.news ?? 'nothing',
+    lastOutcome: (key) => lines.get(key)?.lastOutcome ?? 'nothing',
   }
 }

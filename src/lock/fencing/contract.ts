@@ -1,4 +1,4 @@
-/** What every fence store does. `make` opens the same store each time it is called, as another process would. */
+/** The contract suite of fence stores. Each call of `make` opens the same store, like another process. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Absent, present } from '../../testing/present.ts'
 import { newToken } from '../token.ts'
@@ -27,7 +27,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       })
     }
 
-    check('an identity keeps its epoch, a new one gets a greater one', async (open) => {
+    check('an identity keeps its epoch, and a new one gets a greater epoch', async (open) => {
       await using store = await open()
       const [a, b] = [newToken(), newToken()]
       const first = await store.epochOf(a, soon())
@@ -38,7 +38,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.epochOf(newToken(), soon())).toBeGreaterThan(second)
     })
 
-    check('a known identity uses up no epoch', async (open) => {
+    check('a known identity consumes no epoch', async (open) => {
       await using store = await open()
       const known = newToken()
       const epoch = await store.epochOf(known, soon())
@@ -46,7 +46,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.epochOf(newToken(), soon())).toBe(epoch + 1n)
     })
 
-    check('two that bring the same new identity at once get the same epoch', async (open) => {
+    check('two callers with the same new identity get the same epoch', async (open) => {
       await using one = await open()
       await using two = await open()
       for (let i = 0; i < 10; i++) {
@@ -56,7 +56,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       }
     })
 
-    check('fences of a key rise, whoever takes them, also at once', async (open) => {
+    check('fences of a key rise, whichever process requests them, also concurrently', async (open) => {
       await using one = await open()
       await using two = await open()
       let last = 0n
@@ -77,20 +77,20 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       parts: [{ line, members }],
     })
 
-    check('a server that takes a term again keeps its epoch, and another one gets a greater one', async (open) => {
+    check('a server that takes a term again keeps its epoch, and another server gets a greater one', async (open) => {
       await using store = await open()
       const [line, a, b] = [newToken(), newToken(), newToken()]
       const first = await store.takeTerm(term(a, line), soon())
       expect(await store.takeTerm(term(a, line), soon())).toBe(first)
       const second = await store.takeTerm(term(b, line), soon())
       expect(second).toBe(first + 1n)
-      // the first one returns: what it had is no longer enough
+      // the first server returns, and its epoch is no longer great enough
       const third = await store.takeTerm(term(a, line), soon())
       expect(third).toBe(second + 1n)
       expect(await store.takeTerm(term(a, line), soon())).toBe(third)
     })
 
-    check('terms tell who was the last to take an epoch for each counter', async (open) => {
+    check('terms name the last server that took an epoch for each counter', async (open) => {
       await using store = await open()
       const [line, other, a, b] = [newToken(), newToken(), newToken(), newToken()]
       expect(await store.termsOf([line, other], soon())).toEqual([])
@@ -106,7 +106,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.termsOf([line], soon())).toHaveLength(1)
     })
 
-    check('servers with counters of their own do not take from each other', async (open) => {
+    check('servers with separate counters do not take epochs from each other', async (open) => {
       await using store = await open()
       const [line, x, y] = [newToken(), newToken(), newToken()]
       const ofX = await store.takeTerm(term(x, line, '1100'), soon())
@@ -120,7 +120,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.takeTerm(term(y, line, '0011'), soon())).toBe(ofY)
     })
 
-    check('a counter that comes from a lesser epoch needs no new one, from a greater one it does', async (open) => {
+    check('a counter from a lesser epoch needs no new epoch, and one from a greater epoch does', async (open) => {
       await using store = await open()
       const [line, x, y] = [newToken(), newToken(), newToken()]
       const ofX = await store.takeTerm(term(x, line, '1100'), soon())
@@ -145,7 +145,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.epochOf(newToken(), soon())).toBeGreaterThan(last)
     })
 
-    check('a mark gets one epoch, greater than all that were given before it', async (open) => {
+    check('a mark gets one epoch, greater than all earlier ones', async (open) => {
       await using store = await open()
       const [line, a, mark] = [newToken(), newToken(), newToken()]
       const first = await store.takeTerm(term(a, line, '1110'), soon())
@@ -154,13 +154,13 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.takeTerm({ ...term(a, line, '0011'), mark }, soon())).toBe(marked)
       expect(await store.takeTerm({ ...term(a, line, '0100'), mark }, soon())).toBe(marked)
       expect(await store.takeTerm(term(a, line), soon())).toBe(marked)
-      // a mark that is found again later must not undo what was taken since
+      // a mark that is found again later must not undo later terms
       const later = await store.takeTerm(term(newToken(), line), soon())
       expect(await store.takeTerm({ ...term(a, line), mark }, soon())).toBe(marked)
       expect((await store.termsOf([line], soon())).map(({ epoch }) => epoch)).toEqual([later])
     })
 
-    check('many that take the same term at once use up one epoch', async (open) => {
+    check('concurrent callers with the same term consume one epoch', async (open) => {
       await using one = await open()
       await using two = await open()
       const line = newToken()
@@ -174,7 +174,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       }
     })
 
-    check('terms of many lines are one epoch', async (open) => {
+    check('a term over several lines has one epoch', async (open) => {
       await using store = await open()
       const [a, b, mine, yours] = [newToken(), newToken(), newToken(), newToken()]
       const both = [
@@ -186,7 +186,7 @@ export function fenceStoreContract(name: string, make: () => Promise<FenceSubjec
       expect(await store.takeTerm({ owner: yours, above: 0n, parts: both }, soon())).toBe(first + 1n)
     })
 
-    check('numbers outlive the one that gave them', async (open) => {
+    check('numbers outlive the process that took them', async (open) => {
       const identity = newToken()
       const first = await open()
       const [epoch, fence] = [await first.epochOf(identity, soon()), await first.nextFence('k', soon())]

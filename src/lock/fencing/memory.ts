@@ -1,4 +1,4 @@
-/** The fence store's executable specification. Its numbers end with the process: for tests, not for durable data. */
+/** The executable specification of a fence store. Its numbers end with the process, so use it for tests only. */
 import type { FenceStore, PrimaryTerm, TermRequest } from './fence-store.ts'
 import { ownEpoch, settled } from './primary-terms.ts'
 

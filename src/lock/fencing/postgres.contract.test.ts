@@ -14,7 +14,7 @@ fenceStoreContract('postgres', async () => {
   }
 })
 
-test('says so when there is no server, without showing the password', async () => {
+test('reports a missing server without showing the password', async () => {
   const outcome = openPostgresFences('postgres://u:secret-word@127.0.0.1:1/x', soon())
   await expect(outcome).rejects.toMatchObject({ code: 'FENCE_STORE_UNAVAILABLE' })
   await expect(outcome).rejects.not.toThrow('secret-word')

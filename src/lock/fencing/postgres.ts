@@ -1,7 +1,7 @@
 /**
- * Fences from Postgres: for services of many machines. A number that was given is on disk: `nextval` takes part in the
- * transaction's commit record, so it is flushed before the answer (`synchronous_commit` must not be off). A server
- * restored from an older backup would repeat numbers: set the sequence beyond them before locks are taken again.
+ * A fence store in Postgres, for services on many machines. Every issued number is on disk: `nextval` is part of the
+ * transaction's commit record, which is flushed before the response (`synchronous_commit` must not be off). A server
+ * restored from an older backup would repeat numbers. Set the sequence above them before locks are acquired again.
  */
 import { readFile } from 'node:fs/promises'
 import { IngotError } from '../../errors/error.ts'
@@ -14,13 +14,13 @@ const NEXT_FENCE = "SELECT nextval('ingot_fence') AS fence"
 const TERMS = `
   SELECT line, epoch, owner, members::text AS members FROM ingot_fence_tenure WHERE line = ANY ($1::text[])`
 const TAKE = 'SELECT ingot_fence_take_1($1, $2::bigint, $3, $4::text[], $5::text[]) AS epoch'
-/** Members are kept in columns of this width. */
+/** Width of the columns for members. */
 const WIDTH = 1_024
 const SETTING = 'SHOW synchronous_commit'
 
 function numberOf(value: unknown): bigint {
   if (typeof value === 'string') return BigInt(value)
-  throw new IngotError('FENCE_STORE_UNAVAILABLE', 'the fence store did not answer with a number')
+  throw new IngotError('FENCE_STORE_UNAVAILABLE', 'the fence store did not return a number')
 }
 
 function termOf(row: Readonly<Record<string, unknown>>): PrimaryTerm {
@@ -43,8 +43,8 @@ async function prepare(postgres: Postgres, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Connects and makes its tables. Rejects with `FENCE_STORE_UNAVAILABLE`, or with `CONFIG_INVALID` for a server that may
- * forget what it has answered.
+ * Connects and creates the tables. Rejects with `FENCE_STORE_UNAVAILABLE`, or with `CONFIG_INVALID` for a server that
+ * may lose issued numbers.
  */
 export async function openPostgresFences(url: string, signal: AbortSignal): Promise<FenceStore> {
   const postgres = createPostgres({ url, fault: 'FENCE_STORE_UNAVAILABLE' })

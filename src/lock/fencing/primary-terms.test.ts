@@ -58,13 +58,13 @@ function includesAll(terms: readonly PrimaryTerm[], owner: string, counters: rea
 
 const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
-/** The least epoch that will do for a counter which this server or another one had before. */
+/** The least sufficient epoch for a counter that this server or another one had before. */
 function leastFor(before: { owner: string; epoch: bigint } | undefined, owner: string): bigint {
   if (before === undefined) return 1n
   return before.owner === owner ? before.epoch : before.epoch + 1n
 }
 
-/** Whether no counter is in two terms, and none is empty. */
+/** Returns true if no counter is in two terms, and no term is empty. */
 function isPartition(terms: readonly PrimaryTerm[]): boolean {
   return terms.every(
     (one, i) =>

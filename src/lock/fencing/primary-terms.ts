@@ -1,10 +1,10 @@
 /**
- * What taking a term changes, as pure functions over the terms of a fence store: the specification of `takeTerm`.
- * Stores that compute in the process use them; the Postgres store does the same in SQL.
+ * The effects of taking a term, as pure functions over the terms of a fence store. They specify `takeTerm`. Stores that
+ * compute in the process use them. The Postgres store does the same in SQL.
  */
 import type { Members, Part, PrimaryTerm, TermRequest } from './fence-store.ts'
 
-/** Members of a that are not in b. */
+/** Returns the members of a that are not in b. */
 export function without(a: Members, b: Members): Members {
   let left = ''
   for (let i = 0; i < a.length; i++) left += a[i] === '1' && b[i] !== '1' ? '1' : '0'
@@ -28,7 +28,7 @@ export function overlap(a: Members, b: Members): boolean {
 
 const greatest = (epochs: readonly bigint[]): bigint => epochs.reduce((a, b) => (a > b ? a : b), 0n)
 
-/** An epoch of the owner's own that will do for the term; `undefined` when it takes a new one. */
+/** Returns an existing epoch of the owner that suffices for the term, or `undefined` if a new one is needed. */
 export function ownEpoch(terms: readonly PrimaryTerm[], { owner, parts, above }: TermRequest): bigint | undefined {
   const own = greatest(terms.filter((term) => term.owner === owner).map(({ epoch }) => epoch))
   const foreign = terms.filter(
@@ -38,7 +38,7 @@ export function ownEpoch(terms: readonly PrimaryTerm[], { owner, parts, above }:
   return own > 0n && own > above && own > greatest(foreign.map(({ epoch }) => epoch)) ? own : undefined
 }
 
-/** The greatest epoch of the owner, if it was the last to take one for all of these members of every line. */
+/** Returns the greatest epoch of the owner if it was the last to take one for all of these members of every line. */
 export function heldEpoch(
   owner: string,
   terms: readonly PrimaryTerm[],
@@ -53,7 +53,9 @@ export function heldEpoch(
   return isWhole && own.length > 0 ? greatest(own.map(({ epoch }) => epoch)) : undefined
 }
 
-/** The terms of the part's line once the owner has this epoch for those of its members that had none as great. */
+/**
+ * Returns the terms of the part's line after the owner took this epoch. Members with a greater epoch keep their term.
+ */
 export function settled(
   terms: readonly PrimaryTerm[],
   { line, members }: Part,

@@ -1,4 +1,4 @@
-/** From a URL to a fence store, loaded when it is first asked for. */
+/** Opens the fence store that a URL names. Its code is loaded when a URL first names it. */
 import { IngotError } from '../../errors/error.ts'
 import type { FenceStore } from './fence-store.ts'
 
@@ -14,8 +14,8 @@ const STORES: Readonly<Record<string, Open>> = {
 }
 
 /**
- * `sqlite:PATH` for one machine, `postgres://…` for many, `memory:` for tests. Rejects with `CONFIG_INVALID` for another
- * scheme, with `FENCE_STORE_UNAVAILABLE` for a store that does not answer, and with the signal's reason.
+ * Opens `sqlite:PATH` for one machine, `postgres://…` for many, `memory:` for tests. Rejects with `CONFIG_INVALID` for
+ * another scheme, with `FENCE_STORE_UNAVAILABLE` for a store that does not respond, and with the signal's reason.
  */
 export async function openFenceStore(url: string, signal: AbortSignal): Promise<FenceStore> {
   const scheme = /^([a-z]+):/.exec(url)?.[1] ?? ''

@@ -18,15 +18,15 @@ fenceStoreContract('sqlite', async () => {
   }
 })
 
-test('rejects a file that is no fence store, with the reason', async () => {
+test('rejects a file that is not a fence store, with the reason', async () => {
   const path = await folder()
-  await writeFile(join(path, 'x.db'), 'not a database, but long enough to be taken for one by its length'.repeat(20))
+  await writeFile(join(path, 'x.db'), 'not a database, but long enough to be mistaken for one'.repeat(20))
   expect(() => openSqliteFences(join(path, 'x.db'))).toThrow(IngotError)
   expect(() => openSqliteFences(join(path, 'none', 'x.db'))).toThrow('the fence file')
   await rm(path, { recursive: true })
 })
 
-/** Holds the write lock of a new file, which has no write-ahead log yet; lets go some time after the message. */
+/** Holds the write lock of a new file without a write-ahead log, and releases it some time after the message. */
 const WRITER = `
   const { parentPort, workerData } = require('node:worker_threads')
   const { DatabaseSync } = require('node:sqlite')

@@ -1,6 +1,6 @@
 /**
- * Fences from a file: for services of one machine, whose processes share it. Every number is on disk (WAL,
- * synchronous=FULL) before it is given. Not for a network file system.
+ * A fence store in a file, shared by the processes of one machine. Every number is on disk (WAL, synchronous=FULL)
+ * before it is returned. Do not use it on a network file system.
  */
 import { randomUUID } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,10 +9,10 @@ import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { FenceStore, PrimaryTerm, TermRequest } from './fence-store.ts'
 import { ownEpoch, settled } from './primary-terms.ts'
 
-/** How long a call waits for another process that writes, in milliseconds; it blocks this process meanwhile. */
+/** How long a call waits for another writing process, in milliseconds. It blocks this process meanwhile. */
 const BUSY_MS = 1_000
 
-/** A file of an earlier version gets the table that it lacks. */
+/** A file of an earlier version gets the missing table. */
 const SCHEMA = `
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS fence_epoch (identity TEXT PRIMARY KEY, epoch INTEGER NOT NULL UNIQUE) STRICT;
@@ -33,7 +33,7 @@ const FORGET = 'DELETE FROM fence_tenure WHERE line = ?'
 const NOTE = 'INSERT INTO fence_tenure (line, epoch, owner, members) VALUES (?, ?, ?, ?)'
 
 function unavailableError(cause: unknown): IngotError {
-  return new IngotError('FENCE_STORE_UNAVAILABLE', `the fence file did not take the number: ${reasonOf(cause)}`, {
+  return new IngotError('FENCE_STORE_UNAVAILABLE', `the fence file did not store the number: ${reasonOf(cause)}`, {
     cause,
   })
 }
@@ -49,7 +49,7 @@ function open(path: string): DatabaseSync {
   }
 }
 
-/** What the work returns. Its failures become faults. */
+/** Runs the work. Rejects with `FENCE_STORE_UNAVAILABLE` if it throws. */
 async function attempt<T>(signal: AbortSignal, work: () => T): Promise<T> {
   signal.throwIfAborted()
   try {
@@ -59,7 +59,7 @@ async function attempt<T>(signal: AbortSignal, work: () => T): Promise<T> {
   }
 }
 
-/** One transaction that no other process writes beside. */
+/** Runs the work in a transaction. No other process writes meanwhile. */
 function transact<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE')
   try {
@@ -74,10 +74,10 @@ function transact<T>(database: DatabaseSync, work: () => T): T {
 
 function numberOf(value: unknown): bigint {
   if (typeof value === 'bigint') return value
-  throw new Error('no number came back')
+  throw new Error('no number was returned')
 }
 
-/** The statements of the store; each throws what SQLite throws. */
+/** Prepares the statements of the store. Each throws the errors of SQLite. */
 function statementsOf(database: DatabaseSync) {
   const prepare = (sql: string) => {
     const statement = database.prepare(sql)
@@ -117,7 +117,7 @@ function statementsOf(database: DatabaseSync) {
   return { epochFor, termsOf, take, next: () => numberOf(nextFence.get()?.['number']) }
 }
 
-/** Opens the file, or makes it. Throws `FENCE_STORE_UNAVAILABLE`. */
+/** Opens the file, or creates it. Throws `FENCE_STORE_UNAVAILABLE`. */
 export function openSqliteFences(path: string): FenceStore {
   const database = open(path)
   const statements = statementsOf(database)

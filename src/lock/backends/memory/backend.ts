@@ -2,8 +2,8 @@
  * Locks inside one process. This is the executable specification of a backend: the other backends do the same with a
  * server.
  *
- * A key is free, held (a token, a fence, an end) or reserved for the waiter that was first when it became free,
- * for `GRACE_MS`. Fences come from one counter for all keys, so an unused key leaves no state behind.
+ * A key is free, held (a token, a fence, an end) or, for `GRACE_MS` after it became free, reserved for its first
+ * waiter. Fences come from one counter for all keys, so an unused key leaves no state behind.
  */
 import type { Clock, Timer } from '../../../std/clock.ts'
 import type { Capabilities, Lease, LeaseRequest, LockBackend } from '../../backend.ts'

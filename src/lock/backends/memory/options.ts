@@ -7,6 +7,6 @@ export interface MemoryOptions {
 }
 
 export interface DurableMemoryOptions extends MemoryOptions {
-  /** An epoch that a fence store gave to this process alone, so that its fences beat those of earlier processes. */
+  /** An epoch that a fence store issued to this process alone, so that its fences exceed those of earlier processes. */
   readonly epoch: bigint
 }

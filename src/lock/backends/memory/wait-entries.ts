@@ -1,6 +1,6 @@
 /**
- * The queue of one key, first in, first out. A refusal adds a wait entry. The entry lasts while its owner waits and for a
- * grace time after its last call, so that an owner that never returns does not block those behind it.
+ * The wait entries of one key, first in, first out. A refusal adds an entry. The entry lasts while its owner waits, and
+ * for a grace time after its last call, so that an owner that never returns does not block those behind it.
  */
 import type { Ticket, Token } from '../../lock.ts'
 
@@ -20,11 +20,14 @@ export interface WaitEntry {
 }
 
 export interface Queue {
-  /** The entry of this token: the one it has, or a new one at the end. */
+  /** Returns the entry of this token. Adds a new one at the end if there is none. */
   take(token: Token, nowMs: number): WaitEntry
   find(ticket: Ticket): WaitEntry | undefined
   leave(token: Token): void
-  /** Takes out the first entry whose owner waits or was seen within the grace time; drops the others before it. */
+  /**
+   * Removes and returns the first entry whose owner waits or was seen within the grace time. Drops the entries before
+   * it.
+   */
   shift(nowMs: number): WaitEntry | undefined
   readonly size: number
 }

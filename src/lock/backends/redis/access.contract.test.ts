@@ -1,4 +1,4 @@
-/** TLS, passwords and rights, against a server that insists on them. */
+/** TLS, passwords and rights, against a server that requires them. */
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
@@ -12,7 +12,7 @@ const soon = (): AbortSignal => AbortSignal.timeout(5_000)
 const USER = 'locker'
 const PASSWORD = 'p@ss/w:rd'
 
-/** The rights that the lock library needs, and no more; LOCKS.md repeats them. */
+/** The rights that the lock library needs, and no others. LOCKS.md repeats them. */
 const RIGHTS = `~ingot:* &ingot:* -@all +@connection +info +cluster|slots +cluster|info +eval +evalsha +get +set +del +pttl +pexpire +hget +hmget +hset +hdel +hincrby +lpos +rpush +lpop +lrem +spublish +ssubscribe +sunsubscribe`
 
 let certificates: Certificates
@@ -64,7 +64,7 @@ test('the documentation lists these rights', () => {
   expect(text.replaceAll(/\s+/g, ' ')).toContain(RIGHTS)
 })
 
-test('a client with the right certificate, user and password has locks, with wake-ups', async ({ skip }) => {
+test('a client with the right certificate, user and password acquires locks and is woken', async ({ skip }) => {
   const [port = 0] = present(servers, skip).ports
   await using lock = createRedisLock(urlOf(port, {}), { clock: systemClock })
   await lock.connect(soon())
@@ -91,13 +91,13 @@ const WRONG: readonly (readonly [string, () => Access, string, string])[] = [
     '',
   ],
   [
-    'a name that the certificate does not have',
+    'a name that is not in the certificate',
     () => ({ query: { ca: certificates.path('ca.pem'), ...client(), servername: 'redis.example' } }),
     'REDIS_TLS_FAILED',
     'redis.example',
   ],
-  ['no certificate of its own', () => ({ query: { ca: certificates.path('ca.pem') } }), 'REDIS_TLS_FAILED', ''],
-  ['a file that is not there', () => ({ query: { ca: '/nowhere/ca.pem' } }), 'CONFIG_INVALID', '/nowhere/ca.pem'],
+  ['no client certificate', () => ({ query: { ca: certificates.path('ca.pem') } }), 'REDIS_TLS_FAILED', ''],
+  ['a missing file', () => ({ query: { ca: '/nowhere/ca.pem' } }), 'CONFIG_INVALID', '/nowhere/ca.pem'],
 ]
 
 test.for(WRONG)('%s is one clear error, after one attempt', async ([, access, code, part], { skip }) => {
@@ -112,7 +112,7 @@ test.for(WRONG)('%s is one clear error, after one attempt', async ([, access, co
   expect(String(thrown)).toContain(part)
   expect(String(thrown)).not.toContain(encodeURIComponent(PASSWORD))
   await new Promise((resolve) => setTimeout(resolve, 500))
-  // redis-cli's own is one; a retry storm would be many
+  // redis-cli's own attempt is one; a retry storm would be many
   expect((await connections()) - before).toBeLessThanOrEqual(2)
 })
 

@@ -3,9 +3,9 @@
 -- KEYS, three per lock: the lock, the fence of its tag, the queue of its waiters.
 -- ARGV[1]  "" without a fence store. Otherwise a grant needs an epoch ("always"), and this is the replication id of the
 --          server whose epoch the client has confirmed with the fence store since it connected, or "-" for none. Then:
---   ARGV[2]  the epoch that was confirmed
---   ARGV[3]  the number from which it counts: the epoch in its high bits, 0 in its 40 low ones
---   ARGV[4]  the lines for which it was confirmed: ",line,line,"
+--   ARGV[2]  the confirmed epoch
+--   ARGV[3]  the first number of the epoch: the epoch in the high bits, 0 in the 40 low bits
+--   ARGV[4]  the lines for which the epoch was confirmed: ",line,line,"
 -- ARGV, three per lock: token, length of the lease in ms, and "token@client" to add that wait entry if refused,
 -- or "" to add none
 --
@@ -19,18 +19,18 @@
 --   3                              nothing granted: this server is not a primary
 --   5                              nothing granted: the epoch has no number left
 --   6,lock|fence|queue             nothing granted: that key has another type, so another program wrote it; the other
---                                  locks of the call are served all the same
+--                                  locks of the call are still served
 --
--- The lock is "token:fence" while it is held, "?token" while it is reserved for the next waiter. The fence of a tag is a
--- hash: id (replication id of the primary that took the epoch), epoch, line (a name that copies of this data share, and
--- no other data), n (the last number given), mark (see mark.lua). Lua's numbers are exact up to 2^53 only; above, n is
--- read as text.
+-- The lock is "token:fence" while it is held, "?token" while it is reserved for the next waiter. The fence of a tag is
+-- a hash: id (replication id of the primary that took the epoch), epoch, line (a name that copies of this data share,
+-- and no other data), n (the last issued number), mark (see mark.lua). Lua's numbers are exact only up to 2^53. A
+-- larger n is read as text.
 --
--- A fence whose id is not the server's own was taken by another primary, or by this one before a restart or a role
--- change, and some of its counts may be lost. A fence whose epoch is below the one confirmed was left behind when
--- another server was primary in between, and this one was never demoted. Either way it first goes up to the confirmed
--- epoch, in the same atomic step as the grant. Redis makes a new random replication id at every start and role change,
--- so an epoch that was confirmed for another term of this server fits no more.
+-- If the id of a fence is not the server's own, another primary took the epoch, or this one did before a restart or a
+-- role change, and some counts may be lost. If the epoch of a fence is below the confirmed one, another server was
+-- primary in between, and this one was never demoted. In both cases the fence is first raised to the confirmed epoch,
+-- in the same atomic step as the grant. Redis creates a new random replication id at every start and role change, so an
+-- epoch that was confirmed for another term of this server does not match.
 local call = redis.call
 local confirmed = ARGV[1]
 local always = confirmed ~= ''
@@ -46,7 +46,7 @@ if always then
   epoch = tonumber(ARGV[2])
 end
 
--- Returns the word of the obstacle that keeps the tag from counting. If there is none, returns nil and the epoch.
+-- Returns the word for the obstacle that prevents the tag from counting. If there is none, returns nil and the epoch.
 local function obstacle(fence)
   local seen = call('HMGET', fence, 'id', 'epoch', 'line')
   local id, stored, line = seen[1], tonumber(seen[2] or -1), seen[3]

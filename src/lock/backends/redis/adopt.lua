@@ -1,16 +1,16 @@
--- Gives fences that have no data an epoch, where the mark stands for which it was fetched. Atomic.
+-- Gives an epoch to fences without data that still have the mark for which the epoch was issued. Atomic.
 --
--- KEYS  fences.
--- ARGV[1]  the replication id of the server that is meant
+-- KEYS  fences
+-- ARGV[1]  the replication id of the intended server
 -- ARGV[2]  the mark
--- ARGV[3]  the line that the fences belong to from now on
+-- ARGV[3]  the line of the fences from now on
 -- ARGV[4]  the epoch
--- ARGV[5]  the number from which it counts
--- Returns how many fences took the epoch.
+-- ARGV[5]  the first number of the epoch
+-- Returns the number of fences that adopted the epoch.
 --
--- The epoch was fetched after the mark was written, which was after the loss of the data. A mark that is gone means
--- another loss or another adoption since: the epoch may be too small by now. A fence of an earlier version has an epoch
--- and no line; it only ever goes up.
+-- The epoch was issued after the mark was written, which was after the loss of the data. If the mark is gone, there was
+-- another loss or another adoption since, and the epoch may be too small. A fence of an earlier version has an epoch
+-- and no line. Its epoch is only raised.
 local info = redis.call('INFO', 'replication')
 if string.match(info, 'master_replid:(%x+)') ~= ARGV[1] or not string.find(info, 'role:master', 1, true) then return 0 end
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createFakeClock } from '../../../testing/clock.ts'
 import { BURST, createAllowance, EARN_MS } from './allowance.ts'
 
-test('a burst is allowed, then one for each period, and never more than a burst', () => {
+test('allows a burst, then one per period, and never more than a burst', () => {
   const clock = createFakeClock()
   const allowance = createAllowance(clock)
   const spendable = (): number => {
@@ -27,7 +27,7 @@ test('a burst is allowed, then one for each period, and never more than a burst'
   expect(spendable()).toBe(BURST)
 })
 
-test('two servers in turns for good do not use up the epochs in a year', () => {
+test('two servers that take epochs in turn permanently do not exhaust them in a year', () => {
   const YEAR_MS = 365 * 24 * 3_600_000
   const EPOCHS = 2 ** 23
   expect(BURST + YEAR_MS / EARN_MS).toBeLessThan(EPOCHS / 4)

@@ -6,12 +6,12 @@
 import { IngotError } from '../../../errors/error.ts'
 import type { Clock } from '../../../std/clock.ts'
 
-/** Epochs that may be taken at once, and the time after which there is one more, in milliseconds. */
+/** Maximum number of epochs at once, and the time after which one more is allowed, in milliseconds. */
 export const BURST = 60
 export const EARN_MS = 30_000
 
 export interface Allowance {
-  /** Throws `LOCK_BACKEND_UNAVAILABLE` when too many were taken lately. */
+  /** Takes one. Throws `LOCK_BACKEND_UNAVAILABLE` if too many were taken recently. */
   spend(): void
 }
 

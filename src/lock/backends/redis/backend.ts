@@ -13,7 +13,7 @@ import { Unsent } from '../../../redis/failure.ts'
 import { parseRedisUrl } from '../../../redis/redis-url.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { silentLog } from '../../../telemetry/log.ts'
-import type { Lease, LeaseRequest, LockBackend } from '../../backend.ts'
+import type { Lease, LeaseRequest } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../../lock.ts'
 import { aborted, orAborted, unavailable, unavailableKey } from '../../outage.ts'
@@ -21,14 +21,14 @@ import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
 import { MARK_WAITS } from './marks.ts'
-import type { RedisLockDeps, RedisLockOptions } from './options.ts'
+import type { RedisLock, RedisLockDeps, RedisLockOptions } from './options.ts'
 import {
-  type Answer,
+  type AcquireReply,
   createScripts,
-  type Given,
+  type LeaseCommand,
   type MissingEpoch,
   type PendingAttempt,
-  type Returned,
+  type ReleaseCommand,
   type Scripts,
   type Sent,
 } from './scripts.ts'
@@ -43,17 +43,12 @@ export const KEEP_MS = 500
  * throughput of 128. A script of this size blocks the server for an eighth of a millisecond.
  */
 const MAX_BATCH = 32
-/** How often one attempt may wait for an epoch. Most of these waits are for another client. */
-const MAX_ADOPTIONS = MARK_WAITS + 4
+/** Maximum number of times that one attempt waits for an epoch. Most of these waits are for another client. */
+const MAX_EPOCH_WAITS = MARK_WAITS + 4
+
+export type { RedisLock } from './options.ts'
 
 type Fencing = 'always' | 'within-epoch'
-
-/** A Redis lock. It does no I/O before `connect`. */
-export interface RedisLock<F extends Fencing> extends LockBackend<F> {
-  /** Connects. Call it once. Rejects with the errors of `RedisConnection.connect` or with the signal's reason. */
-  connect(signal: AbortSignal): Promise<void>
-  wait(key: Key, ticket: Ticket, signal: AbortSignal): Promise<void>
-}
 
 class RedisBackend<F extends Fencing> {
   readonly name = 'redis'
@@ -66,7 +61,7 @@ class RedisBackend<F extends Fencing> {
   readonly #client = randomBytes(9).toString('base64url')
   readonly #scripts: Scripts
   readonly #acquisitions: Batcher<PendingAttempt, Attempt<Fencing>>
-  readonly #releases: Batcher<Returned, Release>
+  readonly #releases: Batcher<ReleaseCommand, Release>
   /** The wake-up channels of this client, by tag. */
   readonly #channels: string[] = []
 
@@ -77,12 +72,13 @@ class RedisBackend<F extends Fencing> {
     fencing: F,
   ) {
     const { namespace = 'ingot', settings } = options
-    if (!/^[\w.-]{1,64}$/.test(namespace)) throw new IngotError('CONFIG_INVALID', `"${namespace}" is no namespace`)
+    if (!/^[\w.-]{1,64}$/.test(namespace))
+      throw new IngotError('CONFIG_INVALID', `"${namespace}" is no valid namespace`)
     const listeners = {
       message: (_channel: string, payload: string) => this.#wake(payload),
       gap: () => this.#waitEntries.wakeAll(),
-      lost: () => this.#epochs?.lost(),
-      announced: () => this.#epochs?.doubt(),
+      lost: () => this.#epochs?.connectionLost(),
+      announced: () => this.#epochs?.invalidate(),
     }
     const log = deps.log ?? silentLog
     this.capabilities = { fencing, wakes: true, fair: true }
@@ -106,7 +102,7 @@ class RedisBackend<F extends Fencing> {
     const { key, token, ttlMs, willWait = false } = request
     const names = this.#names.of(key)
     const queue = willWait && this.#connection.subscribed(this.#channelOf(names))
-    return this.#submit({ token, ttlMs, names, queue, signal, willWait, adoptions: 0 })
+    return this.#submit({ token, ttlMs, names, queue, signal, willWait, epochWaits: 0 })
   }
 
   tryAcquireMany(requests: readonly LeaseRequest[], signal: AbortSignal): Promise<readonly Attempt<Fencing>[]> {
@@ -134,7 +130,7 @@ class RedisBackend<F extends Fencing> {
   }
 
   fenceRefused(key: Key, fence: bigint): void {
-    this.#epochs?.refused(this.#names.of(key).tag, fence)
+    this.#epochs?.fenceRefused(this.#names.of(key).tag, fence)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,10 +178,10 @@ class RedisBackend<F extends Fencing> {
 
   #outcome(
     pending: PendingAttempt,
-    answer: Answer | undefined,
+    answer: AcquireReply | undefined,
     { spentMs, fills }: Sent,
   ): Attempt<Fencing> | Promise<Attempt<Fencing>> {
-    if (answer === undefined) return unavailable(`${this.#connection.description}: an answer is missing`)
+    if (answer === undefined) return unavailable(`${this.#connection.description}: a reply is missing`)
     switch (answer.kind) {
       case 'held':
         return this.#refusal(pending, answer.remainingMs)
@@ -200,9 +196,9 @@ class RedisBackend<F extends Fencing> {
       case 'demoted':
         // nothing closes this connection by itself, and it may keep leading to the demoted server
         this.#connection.renew(pending.names.lock)
-        return unavailable(`${this.#connection.description}: the server is no primary any more`)
+        return unavailable(`${this.#connection.description}: the server is not a primary any more`)
       case 'exhausted':
-        return unavailableKey(new IngotError('FENCE_EXHAUSTED', 'the epoch of this key has given its last number'))
+        return unavailableKey(new IngotError('FENCE_EXHAUSTED', 'the epoch of this key has no number left'))
       case 'foreign':
         return unavailableKey(this.#foreign(pending.names[answer.which]))
       default:
@@ -232,11 +228,11 @@ class RedisBackend<F extends Fencing> {
 
   /** Repeats the attempt after an epoch is confirmed for the server. */
   async #afterAdoption(pending: PendingAttempt, missing: MissingEpoch, fills: number): Promise<Attempt<Fencing>> {
-    if (this.#epochs === undefined || pending.adoptions === MAX_ADOPTIONS) {
-      return unavailable(`${this.#connection.description}: the server changed again and again`)
+    if (this.#epochs === undefined || pending.epochWaits === MAX_EPOCH_WAITS) {
+      return unavailable(`${this.#connection.description}: the server changed repeatedly`)
     }
     await this.#epochs.settle(pending.names.tag, missing, fills)
-    return this.#submit({ ...pending, adoptions: pending.adoptions + 1 })
+    return this.#submit({ ...pending, epochWaits: pending.epochWaits + 1 })
   }
 
   async #extend({ token, ttlMs }: LeaseRequest, lock: string, signal: AbortSignal): Promise<Extension> {
@@ -253,16 +249,16 @@ class RedisBackend<F extends Fencing> {
   }
 
   #foreign(name: string): IngotError {
-    const why = `another program stored something else under "${name}"`
+    const why = `another program stored another type of value under "${name}"`
     return new IngotError('REDIS_KEY_FOREIGN', `${this.#connection.description}: ${why}`)
   }
 
-  #batcher<Q extends Given, A>(run: BatchOptions<Q, A | Unavailable>['run']): Batcher<Q, A | Unavailable> {
+  #batcher<Q extends LeaseCommand, A>(run: BatchOptions<Q, A | Unavailable>['run']): Batcher<Q, A | Unavailable> {
     return createBatcher<Q, A | Unavailable>({
       run,
       groupOf: ({ names }) => (this.#connection.clustered ? names.tag : 0),
       signalOf: ({ signal }) => signal,
-      givenUp: aborted,
+      aborted,
       failed: (error) => unavailable(this.#connection.description, error),
       withheld: (error) => error instanceof Unsent,
       max: MAX_BATCH,

@@ -20,7 +20,7 @@ function batcher(run: (questions: readonly Question[]) => Promise<readonly numbe
     max,
     groupOf: (q) => q.group ?? 0,
     signalOf: (q) => q.signal ?? never,
-    givenUp: () => GIVEN_UP,
+    aborted: () => GIVEN_UP,
     withheld: (reason) => reason === WITHHELD,
     failed: (reason) => {
       reasons.push(reason)
@@ -29,7 +29,7 @@ function batcher(run: (questions: readonly Question[]) => Promise<readonly numbe
   })
 }
 
-test('calls of one turn share a command and get their own answers', async () => {
+test('calls of one turn share a command and get their own results', async () => {
   const sizes: number[] = []
   const { submit } = batcher(async (questions) => {
     sizes.push(questions.length)
@@ -40,7 +40,7 @@ test('calls of one turn share a command and get their own answers', async () => 
   expect(sizes).toEqual([3, 1])
 })
 
-test('groups do not share, and no command is larger than allowed', async () => {
+test('groups do not share a command, and no command exceeds the maximum size', async () => {
   const seen: number[][] = []
   const run = async (questions: readonly Question[]): Promise<readonly number[]> => {
     seen.push(questions.map(({ n }) => n))
@@ -64,7 +64,7 @@ test('a call that was aborted before the send is not sent', async () => {
   expect(seen).toEqual([2])
 })
 
-test('an aborted call resolves at once, and the others of its command when their replies arrive', async () => {
+test('an aborted call resolves at once, and the others when their replies arrive', async () => {
   const { promise, resolve } = Promise.withResolvers<readonly number[]>()
   const { submit } = batcher(() => promise)
   const [mine, shared] = [new AbortController(), new AbortController()]
@@ -78,7 +78,7 @@ test('an aborted call resolves at once, and the others of its command when their
   expect(await asked[1]).toBe(1)
 })
 
-test('a command that fails fails all of its batch, and no other', async () => {
+test('a failed command fails all calls of its batch, and no others', async () => {
   const { submit } = batcher(async (questions) => {
     if (questions[0]?.group === 1) throw new Error('down')
     return questions.map(({ n }) => n)
@@ -87,10 +87,10 @@ test('a command that fails fails all of its batch, and no other', async () => {
   expect(answers).toEqual([FAILED, FAILED, 3])
 })
 
-test('answers that do not fit the questions are an error, not a guess', async () => {
+test('a wrong number of results is an error', async () => {
   const { submit } = batcher(async () => [1])
   expect(await Promise.all([submit({ n: 1 }), submit({ n: 2 })])).toEqual([FAILED, FAILED])
-  expect(String(reasons.at(-1))).toContain('1 answers to 2 questions')
+  expect(String(reasons.at(-1))).toContain('1 results to 2 calls')
 })
 
 test('a command that throws fails its batch, and the next one is sent', async () => {
@@ -103,7 +103,7 @@ test('a command that throws fails its batch, and the next one is sent', async ()
   expect(await submit({ n: 3 })).toBe(3)
 })
 
-test('a command that was withheld for one question is sent again for the others', async () => {
+test('a command that was withheld because of one call is sent again for the others', async () => {
   const seen: number[][] = []
   const abort = new AbortController()
   const { submit } = batcher(async (questions) => {
@@ -120,7 +120,7 @@ test('a command that was withheld for one question is sent again for the others'
   ])
 })
 
-test('a command that is withheld although no question was given up fails, and is not repeated', async () => {
+test('a command that is withheld although no call was aborted fails, and is not repeated', async () => {
   let calls = 0
   const { submit } = batcher(async () => {
     calls++

@@ -7,29 +7,29 @@
 
 export interface Batcher<Q, A> {
   /** Never rejects. */
-  readonly submit: (question: Q) => Promise<A>
+  readonly submit: (call: Q) => Promise<A>
 }
 
 interface Pending<Q, A> {
-  readonly question: Q
-  readonly resolve: (answer: A | PromiseLike<A>) => void
+  readonly call: Q
+  readonly resolve: (result: A | PromiseLike<A>) => void
 }
 
 type Batch<Q, A> = readonly Pending<Q, A>[]
 
-/** An answer may be a promise. It must not reject, because its caller may have given up already. */
-type Answers<A> = readonly (A | PromiseLike<A>)[]
+/** A result may be a promise. It must not reject, because its caller may have given up already. */
+type Results<A> = readonly (A | PromiseLike<A>)[]
 
 export interface BatchOptions<Q, A> {
-  /** Resolves with one answer per question, in order. */
-  readonly run: (questions: readonly Q[]) => Promise<Answers<A>>
-  /** Questions of different groups never share a command. */
-  readonly groupOf: (question: Q) => number
-  /** A question is not sent once its signal has aborted. */
-  readonly signalOf: (question: Q) => AbortSignal
-  /** The answer when the signal aborts first. */
-  readonly givenUp: (signal: AbortSignal) => A
-  /** The answer to each question of a batch whose command failed. */
+  /** Resolves with one result per call, in order. */
+  readonly run: (calls: readonly Q[]) => Promise<Results<A>>
+  /** Calls of different groups never share a command. */
+  readonly groupOf: (call: Q) => number
+  /** A call is not sent once its signal has aborted. */
+  readonly signalOf: (call: Q) => AbortSignal
+  /** The result of a call whose signal aborts first. */
+  readonly aborted: (signal: AbortSignal) => A
+  /** The result of each call of a batch whose command failed. */
   readonly failed: (reason: unknown) => A
   /** Returns true if the command was not sent because one of its calls was aborted. The others are then sent again. */
   readonly withheld: (reason: unknown) => boolean
@@ -47,58 +47,58 @@ class TurnBatcher<Q, A> {
   readonly #watched = new WeakMap<AbortSignal, Set<Batch<Q, A>>>()
   #lastSignal: AbortSignal | undefined
   #lastWatch = new Set<Batch<Q, A>>()
-  readonly #flush = (): void => this.#send()
+  readonly #flush = (): void => this.#sendAll()
 
   constructor(options: BatchOptions<Q, A>) {
     this.#options = options
   }
 
-  submit(question: Q): Promise<A> {
+  submit(call: Q): Promise<A> {
     return new Promise((resolve) => {
       // costs half of queueMicrotask, which creates an asynchronous context for each call
       if (this.#pending.length === 0) void TURN.then(this.#flush)
-      this.#pending.push({ question, resolve })
+      this.#pending.push({ call, resolve })
     })
   }
 
-  #send(): void {
+  #sendAll(): void {
     const asked = this.#pending
     this.#pending = []
     const [first] = asked
     // most batches have one call and need no groups
-    if (asked.length === 1 && first !== undefined) return this.#ask(asked)
+    if (asked.length === 1 && first !== undefined) return this.#sendBatch(asked)
     const groups = new Map<number, Pending<Q, A>[]>()
     for (const p of asked) {
-      const group = this.#options.groupOf(p.question)
+      const group = this.#options.groupOf(p.call)
       const batch = groups.get(group)
       if (batch === undefined) groups.set(group, [p])
       else batch.push(p)
     }
     const { max } = this.#options
     for (const batch of groups.values()) {
-      for (let from = 0; from < batch.length; from += max) this.#ask(batch.slice(from, from + max))
+      for (let from = 0; from < batch.length; from += max) this.#sendBatch(batch.slice(from, from + max))
     }
   }
 
-  #ask(all: Batch<Q, A>): void {
+  #sendBatch(all: Batch<Q, A>): void {
     const batch: Pending<Q, A>[] = []
-    const questions: Q[] = []
+    const calls: Q[] = []
     for (const p of all) {
-      if (this.#isGivenUp(p)) continue
+      if (this.#resolveIfAborted(p)) continue
       batch.push(p)
-      questions.push(p.question)
+      calls.push(p.call)
     }
     if (batch.length === 0) return
     this.#watch(batch)
-    this.#run(questions).then(
-      (answers) => this.#answer(batch, answers),
+    this.#run(calls).then(
+      (results) => this.#resolve(batch, results),
       (error: unknown) => this.#failOrRepeat(batch, error),
     )
   }
 
-  #run(questions: readonly Q[]): Promise<Answers<A>> {
+  #run(calls: readonly Q[]): Promise<Results<A>> {
     try {
-      return this.#options.run(questions)
+      return this.#options.run(calls)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -107,20 +107,20 @@ class TurnBatcher<Q, A> {
   /** Terminates, because each repeated command omits at least one aborted call. */
   #failOrRepeat(batch: Batch<Q, A>, reason: unknown): void {
     const { withheld, signalOf } = this.#options
-    if (!withheld(reason) || !batch.some(({ question }) => signalOf(question).aborted)) {
+    if (!withheld(reason) || !batch.some(({ call }) => signalOf(call).aborted)) {
       return this.#fail(batch, reason)
     }
     this.#unwatch(batch)
-    this.#ask(batch)
+    this.#sendBatch(batch)
   }
 
-  #answer(batch: Batch<Q, A>, answers: Answers<A>): void {
-    if (answers.length !== batch.length) {
-      return this.#fail(batch, new Error(`${answers.length} answers to ${batch.length} questions`))
+  #resolve(batch: Batch<Q, A>, results: Results<A>): void {
+    if (results.length !== batch.length) {
+      return this.#fail(batch, new Error(`${results.length} results to ${batch.length} calls`))
     }
     this.#unwatch(batch)
     let i = 0
-    for (const answer of answers) batch[i++]?.resolve(answer)
+    for (const result of results) batch[i++]?.resolve(result)
   }
 
   #fail(batch: Batch<Q, A>, reason: unknown): void {
@@ -128,34 +128,34 @@ class TurnBatcher<Q, A> {
     for (const { resolve } of batch) resolve(this.#options.failed(reason))
   }
 
-  #isGivenUp({ question, resolve }: Pending<Q, A>): boolean {
-    const signal = this.#options.signalOf(question)
-    if (signal.aborted) resolve(this.#options.givenUp(signal))
+  #resolveIfAborted({ call, resolve }: Pending<Q, A>): boolean {
+    const signal = this.#options.signalOf(call)
+    if (signal.aborted) resolve(this.#options.aborted(signal))
     return signal.aborted
   }
 
   #watch(batch: Batch<Q, A>): void {
-    for (const { question } of batch) this.#watchOf(this.#options.signalOf(question)).add(batch)
+    for (const { call } of batch) this.#watchOf(this.#options.signalOf(call)).add(batch)
   }
 
   #unwatch(batch: Batch<Q, A>): void {
-    for (const { question } of batch) this.#watchOf(this.#options.signalOf(question)).delete(batch)
+    for (const { call } of batch) this.#watchOf(this.#options.signalOf(call)).delete(batch)
   }
 
   #watchOf(signal: AbortSignal): Set<Batch<Q, A>> {
     // calls made together usually share a signal
     if (signal === this.#lastSignal) return this.#lastWatch
-    const watch = this.#watched.get(signal) ?? this.#hear(signal)
+    const watch = this.#watched.get(signal) ?? this.#listen(signal)
     this.#lastSignal = signal
     this.#lastWatch = watch
     return watch
   }
 
-  #hear(signal: AbortSignal): Set<Batch<Q, A>> {
+  #listen(signal: AbortSignal): Set<Batch<Q, A>> {
     const watch = new Set<Batch<Q, A>>()
     this.#watched.set(signal, watch)
     const stop = (): void => {
-      for (const batch of watch) for (const p of batch) this.#isGivenUp(p)
+      for (const batch of watch) for (const p of batch) this.#resolveIfAborted(p)
     }
     signal.addEventListener('abort', stop, { once: true })
     return watch
@@ -164,5 +164,5 @@ class TurnBatcher<Q, A> {
 
 export function createBatcher<Q, A>(options: BatchOptions<Q, A>): Batcher<Q, A> {
   const batcher = new TurnBatcher(options)
-  return { submit: (question) => batcher.submit(question) }
+  return { submit: (call) => batcher.submit(call) }
 }

@@ -1,4 +1,4 @@
-/** The wall clock of a Redis server jumps. Redis ends leases by it; clients measure them by their monotonic clocks. */
+/** Jumps of a Redis server's wall clock. Redis ends leases by it. Clients measure them by their monotonic clocks. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
@@ -50,7 +50,7 @@ async function open(url: string): Promise<RedisLock<'within-epoch'>> {
   return lock
 }
 
-/** Has the server's clock show so many seconds more than the machine's, or fewer. */
+/** Sets the server's clock this many seconds ahead of the machine's, or behind it. */
 async function setClock(servers: RedisServers, seconds: number): Promise<void> {
   const [port = 0] = servers.ports
   const time = async (): Promise<number> => Number((await servers.cli(port, 'time')).split('\n')[0])
@@ -59,14 +59,14 @@ async function setClock(servers: RedisServers, seconds: number): Promise<void> {
   if (Math.abs(offset - seconds) > 20) throw new Error(`inconclusive: the server's clock is ${offset} s ahead`)
 }
 
-test("a server's wall clock that jumps past a lease makes two holders, and the fence decides", async ({ skip }) => {
+test("a server's wall clock that jumps past a lease allows two holders, and the fence decides", async ({ skip }) => {
   const servers = await serve(skip)
   const locker = createLocker(await open(servers.url))
   const first = await locker.acquire('clock', { ttlMs: 30_000 })
   expect((await locker.tryAcquire('clock')).kind).toBe('held')
 
   await setClock(servers, 120)
-  // a lease of 30 s ends at once; its holder measures by another clock and cannot know
+  // a lease of 30 s ends at once; its holder measures by another clock and cannot detect it
   const second = await createLocker(await open(servers.url)).acquire('clock', { ttlMs: 30_000, waitMs: 5_000 })
   expect(first.signal.aborted).toBe(false)
   const register = createFencedRegister()
@@ -84,19 +84,19 @@ test("a server's wall clock that jumps past a lease makes two holders, and the f
 
 const BACK_S = 120
 const LEASE_MS = 1_000
-/** Of the holder that lives: long enough for a loaded machine to renew it in time. */
+/** Lease of the living holder: long enough for a loaded machine to renew it in time. */
 const LIVING_MS = 3_000
-/** By then both leases have ended unless they were prolonged, on a clock that runs evenly. */
+/** By then both leases have ended unless they were extended, on a clock that runs evenly. */
 const AFTER_LEASES_MS = 3_500
 
-test("a server's wall clock that goes back keeps a dead holder's key until it is deleted, and disturbs no living holder", async ({
+test("after a server's wall clock goes back, a dead holder's key stays until it is deleted, and living holders are unaffected", async ({
   skip,
 }) => {
   const servers = await serve(skip)
   const [port = 0] = servers.ports
   const [holder, waiter] = [await open(servers.url), await open(servers.url)]
   const [holders, waiters] = [createLocker(holder), createLocker(waiter)]
-  // a holder that dies renews nothing and releases nothing
+  // a dead holder renews and releases nothing
   const dead = async (key: string) => {
     const attempt = await holder.tryAcquire({ key, token: newToken(), ttlMs: LEASE_MS }, soon())
     if (attempt.kind !== 'granted') throw new Error(`inconclusive: ${attempt.kind}`)
@@ -108,24 +108,24 @@ test("a server's wall clock that goes back keeps a dead holder's key until it is
   await dead('after')
   await sleep(AFTER_LEASES_MS)
 
-  // the step is added to leases that were granted before it, and to no others
+  // the step is added to earlier leases, and to no others
   const refused = await waiters.tryAcquire('before')
   expect(refused.kind === 'held' && (refused.remainingMs ?? 0) > (BACK_S * 1_000) / 2).toBe(true)
   expect((await waiters.tryAcquire('after')).kind).toBe('granted')
 
-  // renewed since, and still exclusive; its release frees the key as ever
+  // renewed since then and still exclusive; its release frees the key as usual
   expect(living.isHeld()).toBe(true)
   expect((await waiters.tryAcquire('living')).kind).toBe('held')
   expect((await living.release()).kind).toBe('released')
   expect((await waiters.tryAcquire('living')).kind).toBe('granted')
 
-  // what LOCKS.md has an operator do; a waiter then goes on by itself
+  // the procedure of LOCKS.md for operators; a waiter then continues by itself
   const waiting = waiters.acquire('before', { waitMs: 20_000 })
   expect(await servers.cli(port, 'del', createNames('ingot').of('before').lock)).toBe('1')
   expect((await waiting).fence).toBeGreaterThan(before.fence)
   reportFault({
     fault: `server's wall clock ${BACK_S} s back`,
     on: ON,
-    seen: `a dead holder's key stayed ${BACK_S} s longer or until it was deleted; a living holder noticed nothing`,
+    seen: `a dead holder's key stayed ${BACK_S} s longer or until it was deleted; a living holder was not affected`,
   })
 })

@@ -1,22 +1,23 @@
 /**
- * Epochs for fences, so that they rise even when Redis forgets its counters, and when a server is the primary again
- * that was not demoted while another one was.
+ * Epochs for fences. They make fences rise even when Redis loses its counters, and when a server that was never demoted
+ * becomes the primary again after another one.
  *
- * Why this is right. A fence is (epoch, counter). The counter rises as long as one process is the primary without
- * interruption and keeps its data; Redis draws a new random replication id whenever a server starts, is promoted or is
- * demoted. So the replication id names a *term*, and acquire.lua compares it in the atomic step that counts. The fence
- * store remembers, for each counter, which term was the last to take an epoch. A term counts only in an epoch that the
- * store confirmed for it: the epoch is greater than every one that another term took for these counters. A primary that
- * returns has its old replication id, but it is not the last one in the store, and takes a new epoch before it counts.
+ * Correctness. A fence is (epoch, counter). The counter rises as long as one process stays the primary and keeps its
+ * data. Redis draws a new random replication id whenever a server starts, is promoted or is demoted. The replication id
+ * therefore names a *term*, and acquire.lua compares it in the same atomic step that counts. For each counter, the
+ * fence store records the last term that took an epoch. A term may count only in an epoch that the store confirmed for
+ * it. That epoch is greater than every epoch that another term took for these counters. A returning primary has its old
+ * replication id, but it is not the last one in the store. It must take a new epoch before it counts.
  *
- * A confirmation is as old as the connection: a client that has to connect anew may find a server that missed
- * something. So it ends with the connection, with an announced switch, and with a write that was refused as stale; what
- * the store said before that is not used. While a client takes locks it also asks the store again: freshness.ts. When a server was overtaken
- * while the client was connected to it, the client leaves the connection first, since the address may lead to the
- * successor by now; only on a connection that was made later does it take a new epoch for the same server.
+ * A confirmation is valid for one connection, because a new connection may lead to a server that missed a change. It
+ * ends with the connection, with an announced switchover, and with a write that was refused as stale. Earlier responses
+ * of the store are not used after that. While a client acquires locks, it also asks the store again regularly
+ * (freshness.ts). If a server was overtaken while the client was connected to it, the client leaves the connection
+ * first, because the address may lead to the successor. Only on a later connection does it take a new epoch for the
+ * same server.
  *
- * One epoch serves all counters of a server, so a term costs one call of the store and not one for each. Counters
- * without data (first use, FLUSHALL, a deleted key) prove nothing of the past: see marks.ts.
+ * One epoch serves all counters of a server, so a term costs one call of the store, not one per counter. Counters
+ * without data (first use, FLUSHALL, a deleted key) prove nothing about earlier numbers; see marks.ts.
  *
  * Counters that were copied from each other share a *line*, a random name in the data. Unrelated servers that use one
  * fence store therefore never take epochs from each other.
@@ -34,12 +35,12 @@ import { createFreshness, type Freshness } from './freshness.ts'
 import { type CounterMarks, createCounterMarks } from './marks.ts'
 import { type ConfirmedTerm, type MissingEpoch, termWire } from './scripts.ts'
 
-/** The longest time for one question to the store and what it needs of Redis, in milliseconds. */
+/** Time limit of one request to the store and of its calls to Redis, in milliseconds. */
 const SETTLE_MS = 5_000
-/** A primary that returns is given so long to turn out to be a demoted one, in milliseconds. */
+/** How long a returning primary may take to turn out to be demoted, in milliseconds. */
 const RETURN_MS = 300
-/** Servers of the past are forgotten beyond so many. */
-const REMEMBERED = 64
+/** Maximum number of servers with remembered terms. */
+const MAX_SERVERS = 64
 
 export interface EpochDeps {
   readonly connection: RedisConnection
@@ -48,32 +49,35 @@ export interface EpochDeps {
   readonly log: Log
   /** The key of each fence, by tag. */
   readonly keys: readonly string[]
-  /** Ends names that no other client uses. */
+  /** Suffix of names, unique to this client. */
   readonly client: string
 }
 
 export interface Epochs {
-  /** The term that was confirmed for the server of this tag, if any. */
+  /** Returns the confirmed term of the server of this tag, if there is one. */
   termOf(tag: number): ConfirmedTerm | undefined
-  /** Resolves when the store has been asked recently enough; `undefined` when it has been already. Never rejects. */
+  /**
+   * Returns `undefined` if the store was asked recently enough. Otherwise asks it, and resolves when the attempt may be
+   * sent. Never rejects.
+   */
   refreshed(): Promise<void> | undefined
   /**
-   * Resolves when the attempt that met this missing is worth repeating. Rejects with a IngotError, the store's or the
-   * connection's. It has a deadline of its own, because several callers share it. `since` is what `fills` was when the
-   * attempt was sent.
+   * Obtains the epoch that an attempt lacked. Resolves when the attempt can be repeated. Rejects with an IngotError of
+   * the store or the connection. It has its own deadline, because several callers share it. `since` is the value of
+   * `fills` when the attempt was sent.
    */
   settle(tag: number, missing: MissingEpoch, since: number): Promise<void>
-  /** How often counters without data have been given an epoch. */
+  /** Number of times that counters without data got an epoch. */
   readonly fills: number
-  /** What was confirmed must be confirmed anew: another primary was announced. */
-  doubt(): void
-  /** As `doubt`, after a store has refused a write with this fence. */
-  refused(tag: number, fence: bigint): void
-  /** A connection was lost: what comes next may be another server. */
-  lost(): void
+  /** Drops all confirmations, because another primary was announced. */
+  invalidate(): void
+  /** Drops them like `invalidate`, after a store refused a write with this fence. */
+  fenceRefused(tag: number, fence: bigint): void
+  /** Drops them after a lost connection, because the next one may lead to another server. */
+  connectionLost(): void
 }
 
-/** A server's epoch, the lines and counters for which it was confirmed. */
+/** A server's epoch, and the lines and counters for which it was confirmed. */
 interface Term extends ConfirmedTerm {
   readonly owner: string
   readonly epoch: bigint
@@ -81,7 +85,7 @@ interface Term extends ConfirmedTerm {
   readonly members: Members
 }
 
-/** Work that callers share. */
+/** A request that callers share. */
 interface Flight {
   readonly generation: number
   readonly line: string | undefined
@@ -89,7 +93,7 @@ interface Flight {
   readonly done: Promise<void>
 }
 
-class TermBook implements Epochs {
+class ConfirmedTerms implements Epochs {
   readonly #deps: EpochDeps
   readonly #marks: CounterMarks
   readonly #allowance: Allowance
@@ -99,17 +103,17 @@ class TermBook implements Epochs {
   fills = 0
   readonly #byTag: (Term | undefined)[] = []
   readonly #lines = new Map<string, Set<string>>()
-  /** What was confirmed on connections that stand, by replication id. */
+  /** Members that were confirmed on current connections, by replication id. */
   readonly #had = new Map<string, Members>()
   readonly #flights = new Map<string, Flight>()
-  /** Rises with everything after which an earlier answer of the store must not be used. */
+  /** Rises with every event after which earlier responses of the store must not be used. */
   #generation = 0
 
   constructor(deps: EpochDeps) {
     this.#deps = deps
     this.#allowance = createAllowance(deps.clock)
     this.#freshness = createFreshness(deps.clock, () => this.#bounded((signal) => this.#refresh(signal)))
-    this.#marks = createCounterMarks({ ...deps, spend: () => this.#allowance.spend() })
+    this.#marks = createCounterMarks({ ...deps, takeAllowance: () => this.#allowance.spend() })
   }
 
   termOf(tag: number): Term | undefined {
@@ -122,7 +126,7 @@ class TermBook implements Epochs {
 
   async settle(tag: number, missing: MissingEpoch, since: number): Promise<void> {
     const { owner, line } = missing
-    // the answer was on its way while another caller saw to it
+    // another caller resolved it while the reply was on its way
     if (line === undefined ? this.fills > since : fits(this.#byTag[tag], missing)) return
     const name = `${line === undefined ? 'mark' : 'confirm'} ${owner}`
     for (;;) {
@@ -141,30 +145,30 @@ class TermBook implements Epochs {
     return done
   }
 
-  doubt(): void {
+  invalidate(): void {
     this.#generation++
     this.#terms.clear()
     this.#byTag.length = 0
   }
 
-  refused(tag: number, fence: bigint): void {
+  fenceRefused(tag: number, fence: bigint): void {
     const term = this.#byTag[tag]
     // a fence of an earlier epoch says nothing about this one
-    if (term !== undefined && epochOfFence(fence) >= term.epoch) this.doubt()
+    if (term !== undefined && epochOfFence(fence) >= term.epoch) this.invalidate()
   }
 
-  lost(): void {
-    this.doubt()
+  connectionLost(): void {
+    this.invalidate()
     this.#had.clear()
   }
 
-  /** Ends the work when it takes too long, whoever waits for it. */
+  /** Runs the work with a time limit that does not depend on its callers. */
   async #bounded(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    using deadline = createDeadline({ clock: this.#deps.clock, ms: SETTLE_MS, timeoutError: tooLate })
+    using deadline = createDeadline({ clock: this.#deps.clock, ms: SETTLE_MS, timeoutError: timeoutError })
     await work(deadline.signal)
   }
 
-  /** The tags whose fences are on the same server as this tag's. */
+  /** Returns the tags whose fences are on the same server as this tag's. */
   #neighbours(tag: number): Members {
     const { connection, keys } = this.#deps
     const key = keys[tag] ?? ''
@@ -175,20 +179,20 @@ class TermBook implements Epochs {
   #linesOf(owner: string): Set<string> {
     const known = this.#lines.get(owner)
     if (known !== undefined) return known
-    if (this.#lines.size >= REMEMBERED) this.#lines.clear()
+    if (this.#lines.size >= MAX_SERVERS) this.#lines.clear()
     const lines = new Set<string>()
     this.#lines.set(owner, lines)
     return lines
   }
 
   async #mark({ owner, storedEpoch }: MissingEpoch, members: Members, signal: AbortSignal): Promise<void> {
-    // servers of one cluster may share a line, so that fewer are known to the store
+    // servers of one cluster may share a line, so that the store has fewer lines
     const line = [...(this.#lines.get(owner) ?? []), ...[...this.#lines.values()].flatMap((lines) => [...lines])][0]
     await this.#marks.supply({ owner, line, storedEpoch, members }, signal)
     this.fills++
   }
 
-  /** Has the store confirm an epoch for the server, or give it a new one. */
+  /** Confirms an epoch of the server with the store, or takes a new one. */
   async #confirm(line: string, missing: MissingEpoch, members: Members, signal: AbortSignal): Promise<void> {
     const { fences, clock } = this.#deps
     const { owner, storedEpoch, isOwn } = missing
@@ -204,7 +208,7 @@ class TermBook implements Epochs {
       this.#leaveIfOvertaken(owner, overtaken)
       if (isOwn && overtaken.length > 0) await clock.sleep(RETURN_MS, signal)
     }
-    // what the store said before something happened is not used after it; the attempt finds that out
+    // the response is outdated if an event occurred meanwhile; the next attempt detects that
     if (generation !== this.#generation) return
     const epoch = held > above ? held : await this.#take({ owner, above, members }, lines, signal)
     if (generation === this.#generation) this.#install({ owner, epoch, members }, lines, askedMs)
@@ -222,15 +226,18 @@ class TermBook implements Epochs {
     return epoch
   }
 
-  /** A server that another one followed while the client was connected is left: the address may lead to that one. */
+  /** Reconnects if another server became primary while the client was connected: the address may lead to that one. */
   #leaveIfOvertaken(owner: string, overtaken: readonly PrimaryTerm[]): void {
     const had = this.#had.get(owner) ?? ''
     if (!overtaken.some(({ members }) => overlap(had, members))) return
     this.#deps.log.warn({ owner }, 'another redis server was primary meanwhile, reconnecting')
     this.#deps.connection.renew(this.#deps.keys[had.indexOf('1')] ?? '')
-    // the next connection may lead back here, and then it is right
+    // the next connection may lead to this server again, and then it is the right one
     this.#had.delete(owner)
-    throw new IngotError('LOCK_BACKEND_UNAVAILABLE', 'another redis server has become the primary: finding out which')
+    throw new IngotError(
+      'LOCK_BACKEND_UNAVAILABLE',
+      'another redis server has become the primary: reconnecting to find it',
+    )
   }
 
   #install(answer: Pick<Term, 'owner' | 'epoch' | 'members'>, lines: ReadonlySet<string>, askedMs: number): void {
@@ -240,13 +247,13 @@ class TermBook implements Epochs {
     const wire = termWire(owner, epoch, lines)
     const term: Term = { owner, epoch, lines: new Set(lines), members: union(before.members, members), wire }
     if (this.#terms.size === 0) this.#freshness.answered(askedMs)
-    if (this.#terms.size >= REMEMBERED) this.#terms.clear()
+    if (this.#terms.size >= MAX_SERVERS) this.#terms.clear()
     this.#terms.set(owner, term)
     this.#had.set(owner, union(this.#had.get(owner) ?? '', members))
     for (let tag = 0; tag < members.length; tag++) if (members[tag] === '1') this.#byTag[tag] = term
   }
 
-  /** Asks the store whether the servers in use are still the last ones. What was overtaken has to be confirmed anew. */
+  /** Asks the store whether the servers in use are still the last ones. Drops confirmations of overtaken servers. */
   async #refresh(signal: AbortSignal): Promise<void> {
     const generation = this.#generation
     const lines = new Set([...this.#terms.values()].flatMap((term) => [...term.lines]))
@@ -270,15 +277,15 @@ class TermBook implements Epochs {
   }
 }
 
-function tooLate(): IngotError {
+function timeoutError(): IngotError {
   return new IngotError('FENCE_STORE_UNAVAILABLE', 'no epoch was confirmed in time')
 }
 
-/** Whether acquire.lua would count under this term where it found this missing. */
+/** Returns true if acquire.lua would count under this term now. */
 function fits(term: Term | undefined, { owner, line = '', isOwn, storedEpoch }: MissingEpoch): boolean {
   return term?.owner === owner && term.lines.has(line) && (isOwn || term.epoch > BigInt(storedEpoch))
 }
 
 export function createEpochs(deps: EpochDeps): Epochs {
-  return new TermBook(deps)
+  return new ConfirmedTerms(deps)
 }

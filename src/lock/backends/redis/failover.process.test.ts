@@ -1,4 +1,4 @@
-/** The primary dies, freezes, or takes a lock with it: how long clients wait, and who wins. */
+/** The primary dies, freezes, or loses a lock: how long clients wait, and which holder succeeds. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { slotOf } from '../../../redis/slot.ts'
@@ -48,7 +48,7 @@ async function once(backend: LockBackend, key: Key): Promise<Attempt<Fencing>> {
   return attempt
 }
 
-/** From the last grant before the fault to the first after it, with what was said in between. */
+/** Measures from the last grant before the fault to the first one after it. Returns the errors in between. */
 async function outage(backend: LockBackend, key: Key, strike: () => Promise<void>): Promise<readonly [number, string]> {
   let lastMs = performance.now()
   for (let i = 0; i < 20; i++) expect((await once(backend, key)).kind).toBe('granted')
@@ -97,7 +97,7 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
   test.for([
     ['SIGKILL of the primary', 'KILL'],
     ['SIGSTOP of the primary', 'STOP'],
-  ] as const)('%s: locks are granted again by its successor', async ([fault, signal], { skip }) => {
+  ] as const)('%s: the successor grants locks again', async ([fault, signal], { skip }) => {
     const servers = await serversOrSkip(start, skip)
     const fences = createMemoryFences()
     const lock = await opened(createRedisLock(servers.url, { clock: systemClock, fences }))
@@ -112,7 +112,7 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
     expect(outageMs).toBeLessThan(15_000)
     reportFault({ fault, on, outageMs, seen: `${said}; the fence rose` })
     if (signal === 'STOP') await servers.signal(primary, 'CONT')
-    // an old primary that comes back must not be believed again
+    // an old primary that comes back must not be trusted again
     for (let i = 0; i < 50; i++) {
       const attempt = await once(lock, key)
       if (attempt.kind === 'granted') expect(attempt.fence).toBeGreaterThan(after.fence ?? 0n)
@@ -120,7 +120,7 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
     }
   })
 
-  test('a failover that loses the lock: two holders run, and the fence decides', async ({ skip }) => {
+  test('a failover that loses the lock allows two holders, and the fence decides', async ({ skip }) => {
     const servers = await serversOrSkip(start, skip)
     const fences = createMemoryFences()
     const lock = await opened(createRedisLock(servers.url, { clock: systemClock, fences }))
@@ -131,7 +131,7 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
 
     const primary = await servers.master(slot(key))
     const others = servers.ports.filter((port) => port !== primary)
-    // cut off, so that what follows reaches no replica, dead sockets included
+    // cut off, so that later writes reach no replica, even through half-open sockets
     await Promise.all(others.map((port) => servers.signal(port, 'STOP')))
     await servers.cli(primary, 'client', 'kill', 'type', 'replica')
     const first = await createLocker(lock).acquire(key, { ttlMs: 60_000, waitMs: 5_000 })
@@ -151,7 +151,7 @@ describe.each(DEPLOYMENTS)('%s', (on, start) => {
     expect(register.value).toBe('second')
     expect(second >> 40n).toBeGreaterThan(first.fence >> 40n)
 
-    // without a durable store the lost counts come again, which is what `within-epoch` says
+    // without a durable store, lost counts repeat, as `within-epoch` states
     const plainAfter = await firstGrant(plain, key)
     expect(plainAfter).toBeLessThanOrEqual(plainBefore)
     reportFault({

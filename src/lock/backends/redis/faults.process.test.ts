@@ -1,4 +1,4 @@
-/** What goes wrong around one server: lost answers, lost messages, full memory. */
+/** Failures around one server: lost replies, lost messages, full memory. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
@@ -14,7 +14,7 @@ import { createLocker } from '../../locker.ts'
 import { newToken } from '../../token.ts'
 import { createRedisLock, KEEP_MS, type RedisLock } from './backend.ts'
 import { createNames } from './keys.ts'
-import { CLAIM_MS, FALLBACK_MS } from './wait-entries.ts'
+import { FALLBACK_MS, PASS_ON_MS } from './wait-entries.ts'
 
 const ON = 'redis, standalone'
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms)
@@ -47,14 +47,14 @@ async function proxied(servers: RedisServers): Promise<readonly [TcpProxy, LockB
   return [proxy, await open(`redis://127.0.0.1:${proxy.port}`)]
 }
 
-/** Has the server know the scripts, so that the next command lands in one step. */
+/** Loads the scripts into the server, so that the next command is one step. */
 async function warm(backend: LockBackend): Promise<void> {
   const wanted = request('warm')
   await backend.tryAcquire(wanted, soon())
   await backend.release(wanted, soon())
 }
 
-/** How long until somebody else gets the key. */
+/** Returns how long it takes until another client acquires the key. */
 async function untilGranted(backend: LockBackend, key: Key, limitMs: number): Promise<number> {
   const began = performance.now()
   while (performance.now() - began < limitMs) {
@@ -69,7 +69,7 @@ async function untilGranted(backend: LockBackend, key: Key, limitMs: number): Pr
   throw new Error(`the key was not free after ${limitMs} ms`)
 }
 
-test('a lost answer to an acquisition that landed: the repeated token has the lock, with one fence', async ({
+test('after a lost reply to a successful acquisition, the repeated token has the lock, with one fence', async ({
   skip,
 }) => {
   const servers = await serve(skip)
@@ -80,7 +80,7 @@ test('a lost answer to an acquisition that landed: the repeated token has the lo
   proxy.swallowReplies()
   expect((await lock.tryAcquire(wanted, soon())).kind).toBe('unavailable')
   const landed = await direct.inspect(wanted.key, soon())
-  if (landed.kind !== 'held') throw new Error('inconclusive: the command did not land')
+  if (landed.kind !== 'held') throw new Error('inconclusive: the command did not take effect')
   proxy.restore()
   proxy.cut()
   let again = await lock.tryAcquire(wanted, soon())
@@ -91,7 +91,7 @@ test('a lost answer to an acquisition that landed: the repeated token has the lo
   expect(again).toMatchObject({ kind: 'granted', fence: landed.fence })
 })
 
-test('a lost answer that nobody asks for again leaves no lock beyond its time to live', async ({ skip }) => {
+test('a lost reply that is not repeated leaves no lock beyond its time to live', async ({ skip }) => {
   const servers = await serve(skip)
   const direct = await open(servers.url)
   const [proxy, lock] = await proxied(servers)
@@ -112,7 +112,7 @@ test('a lost answer that nobody asks for again leaves no lock beyond its time to
   })
 })
 
-test('the locker releases what it may have got without hearing of it', async ({ skip }) => {
+test('the locker releases a lock that it may have acquired without a reply', async ({ skip }) => {
   const servers = await serve(skip)
   const direct = await open(servers.url)
   const [proxy, lock] = await proxied(servers)
@@ -128,7 +128,7 @@ test('the locker releases what it may have got without hearing of it', async ({ 
   })
 })
 
-test('the locker releases every one of several keys that it may have got without hearing of it', async ({ skip }) => {
+test('the locker releases each of several keys that it may have acquired without a reply', async ({ skip }) => {
   const servers = await serve(skip)
   const direct = await open(servers.url)
   const [proxy, lock] = await proxied(servers)
@@ -137,30 +137,32 @@ test('the locker releases every one of several keys that it may have got without
   const locker = createLocker(lock, { callMs: 1_000 })
   const asked = locker.tryAcquire(['several:a', 'several:b'], { ttlMs: 60_000 })
   const isHeld = async (key: Key): Promise<boolean> => (await direct.inspect(key, soon())).kind === 'held'
-  // both landed, and their answers are on the way to nowhere
+  // both took effect, and their replies are lost
   while (!(await isHeld('several:a')) || !(await isHeld('several:b'))) await sleep(5)
   expect((await asked).kind).toBe('unavailable')
   for (const key of ['several:a', 'several:b']) await untilGranted(direct, key, 10_000)
 })
 
-test('a wake-up that never comes costs a bounded delay', async ({ skip }) => {
+test('a lost wake-up causes a bounded delay', async ({ skip }) => {
   const servers = await serve(skip)
   const [holder, waiter] = [await open(servers.url), await open(servers.url)]
   const wanted = request('silent')
   await holder.tryAcquire(wanted, soon())
   const waiting = createLocker(waiter).acquire('silent', { ttlMs: 5_000, waitMs: 10_000 })
   await sleep(200)
-  // the key is gone and nobody is told
+  // the key is gone, and no client is informed
   await servers.cli(servers.ports[0] ?? 0, 'del', createNames('ingot').of('silent').lock)
   const goneMs = performance.now()
   await using grant = await waiting
   const delayMs = performance.now() - goneMs
   expect(grant.key).toBe('silent')
   expect(delayMs).toBeLessThan(FALLBACK_MS + 250)
-  reportFault({ fault: 'lost wake-up message', on: ON, outageMs: delayMs, seen: 'the waiter looked by itself' })
+  reportFault({ fault: 'lost wake-up message', on: ON, outageMs: delayMs, seen: 'the waiter retried by itself' })
 })
 
-test('a subscription that breaks while the key is released costs no more than the reconnect', async ({ skip }) => {
+test('a subscription that breaks while the key is released delays the waiter only by the reconnect', async ({
+  skip,
+}) => {
   const servers = await serve(skip)
   const [port = 0] = servers.ports
   const holder = await open(servers.url)
@@ -180,7 +182,7 @@ test('a subscription that breaks while the key is released costs no more than th
   reportFault({ fault: 'connection cut while waiting', on: ON, outageMs: delayMs, seen: 'the waiter subscribed anew' })
 })
 
-test('a next in line that is stopped when it is woken is passed over', async ({ skip }) => {
+test('a waiter that is stopped when it is woken is skipped', async ({ skip }) => {
   const servers = await serve(skip)
   const [holder, waiter] = [await open(servers.url), await open(servers.url)]
   const stopped = await startPeer(servers.url)
@@ -196,15 +198,15 @@ test('a next in line that is stopped when it is woken is passed over', async ({ 
   expect(await holder.release(wanted, soon())).toEqual({ kind: 'released' })
   const releasedMs = performance.now()
   const kept = await servers.cli(servers.ports[0] ?? 0, 'get', createNames('ingot').of('frozen').lock)
-  if (!kept.startsWith('?')) throw new Error('inconclusive: the lock was not kept for the stopped one')
+  if (!kept.startsWith('?')) throw new Error('inconclusive: the lock was not reserved for the stopped waiter')
   await using grant = await waiting
   const delayMs = performance.now() - releasedMs
   expect(grant.key).toBe('frozen')
   expect(delayMs).toBeLessThan(KEEP_MS + FALLBACK_MS + 250)
-  reportFault({ fault: 'SIGSTOP of the next in line', on: ON, outageMs: delayMs, seen: 'the one behind it was served' })
+  reportFault({ fault: 'SIGSTOP of the next in line', on: ON, outageMs: delayMs, seen: 'the next waiter was served' })
 })
 
-test('a grant that is on its way is not given up by the wake-up that came before it', async ({ skip }) => {
+test('a pending grant is not passed on because of an earlier wake-up', async ({ skip }) => {
   const servers = await serve(skip)
   const holder = await open(servers.url)
   const [proxy, waiter] = await proxied(servers)
@@ -217,9 +219,9 @@ test('a grant that is on its way is not given up by the wake-up that came before
   const trap = proxy.trap(Buffer.from(wanted.token), 'hold')
   const again = waiter.tryAcquire(wanted, soon())
   await trap.caught
-  // kept for the waiter, who hears of it and is not waiting: he asks already
+  // reserved for the waiter, which is not waiting but already sending an attempt
   await holder.release(held, soon())
-  await sleep(2 * CLAIM_MS)
+  await sleep(2 * PASS_ON_MS)
   trap.open()
   const grant = await again
   if (grant.kind !== 'granted') throw new Error(`inconclusive: ${grant.kind}`)
@@ -227,7 +229,7 @@ test('a grant that is on its way is not given up by the wake-up that came before
   expect((await holder.tryAcquire(request('late'), soon())).kind).toBe('held')
 })
 
-test('a full memory refuses new locks, and still extends and releases old ones', async ({ skip }) => {
+test('a full memory refuses new locks, and still extends and releases existing ones', async ({ skip }) => {
   const servers = await serve(skip, { config: ['maxmemory-policy noeviction'] })
   const [port = 0] = servers.ports
   const lock = await open(servers.url)
@@ -249,6 +251,6 @@ test('a full memory refuses new locks, and still extends and releases old ones',
     fault: 'out of memory (noeviction)',
     on: ON,
     outageMs,
-    seen: 'no new lock; old ones extended, released',
+    seen: 'no new lock; existing ones extended, released',
   })
 })

@@ -1,4 +1,4 @@
-/** Fences against real servers: they rise whatever the server forgets, and they cost 1,024 keys, however many locks. */
+/** Fences on real servers: they rise whatever the server loses, and they use 1,024 keys for any number of locks. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { slotOf } from '../../../redis/slot.ts'
@@ -35,7 +35,7 @@ async function open(url: string, fences: FenceStore): Promise<RedisLock<'always'
   return lock
 }
 
-/** The fence of one grant, which is released. Outages and moves are waited out. */
+/** Returns the fence of one grant, which is released. Waits for the end of outages and slot moves. */
 async function fenceOf(lock: RedisLock<'always'>, key: Key): Promise<bigint> {
   for (let tries = 0; tries < 200; tries++) {
     const request = { key, token: newToken(), ttlMs: 5_000 }
@@ -71,7 +71,7 @@ test('a million locks leave no more keys than there are tags', { timeout: 120_00
   expect(await servers.cli(port, '--raw', 'keys', '*lock*')).toBe('')
 })
 
-test('fences rise although the server lost everything, in a restart or by FLUSHALL', async ({ skip }) => {
+test('fences rise although the server lost all data, in a restart or by FLUSHALL', async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
   const [port = 0] = servers.ports
   const fences = createMemoryFences()
@@ -89,7 +89,7 @@ test('fences rise although the server lost everything, in a restart or by FLUSHA
   expect(new Set(seen).size).toBe(seen.length)
 })
 
-test('an epoch that was fetched before the loss of the data is not taken after it', async ({ skip }) => {
+test('an epoch that was issued before the loss of the data is not adopted after it', async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
   const [port = 0] = servers.ports
   const fences = createMemoryFences()
@@ -102,7 +102,7 @@ test('an epoch that was fetched before the loss of the data is not taken after i
     ...fences,
     async takeTerm(term, signal) {
       const epoch = await fences.takeTerm(term, signal)
-      // only the first: it comes back when its epoch is long out of date
+      // only the first one: it arrives when its epoch is long outdated
       if (asked.push(term.owner) === 1) await gate
       return epoch
     },
@@ -118,7 +118,7 @@ test('an epoch that was fetched before the loss of the data is not taken after i
   expect(await lateFence).toBeGreaterThan(between)
 })
 
-test('fences of one key are never given twice, however many take epochs at once', async ({ skip }) => {
+test('fences of one key never repeat, however many clients take epochs at once', async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
   const [port = 0] = servers.ports
   const fences = createMemoryFences()
@@ -129,12 +129,12 @@ test('fences of one key are never given twice, however many take epochs at once'
     for (const fence of await Promise.all(locks.map((lock) => fenceOf(lock, 'k')))) seen.push(fence)
   }
   expect(new Set(seen).size).toBe(40)
-  // rounds follow each other in time: each is above all before it
+  // rounds are sequential: each is above all earlier ones
   const rounds = Array.from({ length: 10 }, (_, i) => seen.slice(4 * i, 4 * i + 4).toSorted((x, y) => (x < y ? -1 : 1)))
   expect(rounds.flat()).toEqual(seen.toSorted((x, y) => (x < y ? -1 : 1)))
 })
 
-test('fences rise when a slot moves to a shard and back', { timeout: 60_000 }, async ({ skip }) => {
+test('fences rise when a slot moves to another shard and back', { timeout: 60_000 }, async ({ skip }) => {
   const servers = await serve(startCluster, skip)
   const lock = await open(servers.url, createMemoryFences())
   const key = 'moving'
@@ -159,7 +159,7 @@ test('fences rise when a slot moves to a shard and back', { timeout: 60_000 }, a
   }
 
   const seen = [await fenceOf(lock, key)]
-  // another key of the target's own raises the epochs there, and those of the way back here
+  // another key of the target raises the epochs there, and those of the way back here
   for (const [source, target] of [
     [from, to],
     [to, from],
@@ -176,7 +176,7 @@ test('fences rise when a slot moves to a shard and back', { timeout: 60_000 }, a
 
 test('fences stay exact where a double would round them', async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
-  // 2^13 epochs and more put the number beyond 2^53
+  // epochs of 2^13 and above put the number beyond 2^53
   const fences = createMemoryFences()
   const members = '1'.repeat(TAGS)
   await fences.takeTerm({ owner: 'another', above: 8_191n * 64n - 1n, parts: [{ line: 'another', members }] }, soon())
@@ -189,7 +189,7 @@ test('fences stay exact where a double would round them', async ({ skip }) => {
   expect(await lock.inspect('k', soon())).toMatchObject({ fence: base + 3n })
 })
 
-test('an epoch that has given its last number grants no more', async ({ skip }) => {
+test('an epoch without numbers left grants nothing', async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
   const lock = await open(servers.url, createMemoryFences())
   await fenceOf(lock, 'k')

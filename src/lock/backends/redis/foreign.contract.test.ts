@@ -1,4 +1,4 @@
-/** Keys that another program wrote under our names: they fail their own lock, and nothing else. */
+/** Keys that another program wrote under the names of locks: they fail their own lock, and no others. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createBreaker } from '../../../std/breaker.ts'
 import { systemClock } from '../../../std/clock.ts'
@@ -33,7 +33,7 @@ afterAll(async () => {
 
 type Skip = (reason: string) => never
 
-/** Stores a value of another type under one of a lock's three names, as another program would. Returns the name. */
+/** Stores a value of another type under one of a lock's three names, like another program. Returns the name. */
 async function occupy(skip: Skip, key: Key, which: 'lock' | 'fence' | 'queue'): Promise<string> {
   const redis = present(servers, skip)
   const name = names.of(key)[which]
@@ -42,7 +42,7 @@ async function occupy(skip: Skip, key: Key, which: 'lock' | 'fence' | 'queue'): 
   return name
 }
 
-/** Three keys, of which the second will be occupied. Their fences are different keys. */
+/** Three keys with different fences. The second key gets the foreign value. */
 function threeKeys(prefix: string): readonly [Key, Key, Key] {
   const keys = Array.from({ length: 20 }, (_, i) => `${prefix}:${i}`)
   const [first = '', second = '', third = ''] = [...new Map(keys.map((key) => [names.of(key).tag, key])).values()]
@@ -64,7 +64,7 @@ for (const which of ['lock', 'fence'] as const) {
   })
 }
 
-test('a queue of another type fails who would wait in it, and neither holders nor other keys', async ({ skip }) => {
+test('a queue of another type fails waiters of its key, but neither holders nor other keys', async ({ skip }) => {
   const keys = threeKeys('queue')
   const held = keys.map(request)
   for (const wanted of held) expect((await lock.tryAcquire(wanted, soon())).kind).toBe('granted')
@@ -81,7 +81,7 @@ test('a queue of another type fails who would wait in it, and neither holders no
   }
 })
 
-test('a lease that another program wrote over is lost to its holder', async ({ skip }) => {
+test('the holder of a lease that another program overwrote detects the loss', async ({ skip }) => {
   const [key] = threeKeys('overwritten')
   const wanted = request(key)
   expect((await lock.tryAcquire(wanted, soon())).kind).toBe('granted')
@@ -95,7 +95,7 @@ test('a lease that another program wrote over is lost to its holder', async ({ s
   expect(await lock.release(wanted, soon())).toEqual({ kind: 'lost' })
 })
 
-test('a key of another type fails its acquisition at once, and opens no breaker for the others', async ({ skip }) => {
+test('a key of another type fails its acquisition at once, and opens no breaker', async ({ skip }) => {
   const [key, other] = threeKeys('breaker')
   await occupy(skip, key, 'lock')
   using breaker = createBreaker({ volume: 2 })

@@ -13,7 +13,7 @@ function setUp() {
   return { clock, state, freshness }
 }
 
-test('a fresh answer is used, an older one is refreshed in the background, and a stale one is awaited', async () => {
+test('a fresh response is used, an older one is refreshed in the background, and a stale one is awaited', async () => {
   const { clock, state, freshness } = setUp()
   clock.block(REFRESH_MS - 1)
   expect([freshness.due(), state.asked]).toEqual([undefined, 0])

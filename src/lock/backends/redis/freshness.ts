@@ -1,19 +1,20 @@
 /**
- * Decides when a client that acquires locks asks the fence store again. An answer is fresh for `REFRESH_MS`. After that
- * the next attempt refreshes it in the background. If the answer is older than `STALE_MS`, because the process was
- * stopped or idle, the attempt waits for a new one. If the store does not respond, attempts use the earlier answer.
+ * Decides when a client that acquires locks asks the fence store again. A response is fresh for `REFRESH_MS`. After
+ * that, the next attempt refreshes it in the background. If the response is older than `STALE_MS`, because the process
+ * was stopped or idle, the attempt waits for a new one. If the store does not respond, attempts use the earlier
+ * response.
  */
 import type { Clock } from '../../../std/clock.ts'
 
-/** How long an answer is used before the store is asked again in the background, in milliseconds. */
+/** How long a response is used before the store is asked again in the background, in milliseconds. */
 export const REFRESH_MS = 500
-/** A client with an older answer waits for a new one, in milliseconds. */
+/** Age beyond which an attempt waits for a new response, in milliseconds. */
 export const STALE_MS = 1_000
 
 export interface Freshness {
-  /** An answer to a question of this time is in use now. */
+  /** Records that the response to a request of this time is in use now. */
   answered(askedMs: number): void
-  /** Resolves when the answer in use is young enough; `undefined` when it is already. Never rejects. */
+  /** Returns `undefined` if the response in use is young enough. Otherwise resolves when it is. Never rejects. */
   due(): Promise<void> | undefined
 }
 
@@ -57,7 +58,7 @@ class AnswerAge implements Freshness {
   }
 }
 
-/** `ask` asks the store and uses its answer; it rejects when there is none. */
+/** `ask` requests a response and puts it into use. It rejects if there is none. */
 export function createFreshness(clock: Clock, ask: () => Promise<void>): Freshness {
   return new AnswerAge(clock, ask)
 }

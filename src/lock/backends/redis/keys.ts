@@ -18,11 +18,11 @@ export interface LockNames {
   readonly lock: string
   readonly fence: string
   readonly queue: string
-  /** Begins the name of each client's channel. */
+  /** Prefix of each client's channel. */
   readonly channels: string
   /** The protocol's strings for lock, fence and queue. */
   readonly wire: string
-  /** For lock and queue alone. */
+  /** The same for lock and queue alone. */
   readonly shortWire: string
 }
 
@@ -30,7 +30,7 @@ export interface Names {
   of(key: Key): LockNames
   /** The fence of each tag, by tag. */
   readonly fences: readonly string[]
-  /** The key of a lock's name, as a wake-up message carries it; `undefined` for any other text. */
+  /** Returns the key of a lock's name in a wake-up message. Returns `undefined` for any other text. */
   keyOf(lock: string): Key | undefined
 }
 
@@ -45,8 +45,9 @@ function hashBytes(bytes: Iterable<number>): number {
 }
 
 /**
- * FNV-1a of the key's UTF-8, its two halves folded onto each other, because the low bits alone depend on few of the
- * input's. Source: Noll, "FNV Hash", http://www.isthe.com/chongo/tech/comp/fnv, with its xor-folding.
+ * Returns the tag of a key: FNV-1a of its UTF-8, with the two halves folded onto each other, because the low bits alone
+ * depend on few bits of the input. Source: Noll, "FNV Hash", http://www.isthe.com/chongo/tech/comp/fnv, with its
+ * xor-folding.
  */
 export function tagOf(key: Key): number {
   let hash = OFFSET_BASIS
@@ -61,7 +62,7 @@ export function tagOf(key: Key): number {
   return ((hash >>> 16) ^ hash) & (TAGS - 1)
 }
 
-/** Names under `namespace`, which may not contain braces. */
+/** Creates the names under `namespace`, which must not contain braces. */
 export function createNames(namespace: string): Names {
   const tags = Array.from({ length: TAGS }, (_, tag) => `${namespace}:{${tag}}:`)
   const recent = new Map<Key, LockNames>()

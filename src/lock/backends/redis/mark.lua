@@ -1,14 +1,14 @@
--- Writes a name into the fences that have no data, so that an epoch can be fetched which is greater than every number
--- that was given before the data was lost. Atomic.
+-- Writes a mark into fences without data. An epoch that is issued for the mark afterwards is greater than every number
+-- that was issued before the data was lost. Atomic.
 --
--- KEYS  fences.
--- ARGV[1]  the replication id of the server that is meant
+-- KEYS  fences
+-- ARGV[1]  the replication id of the intended server
 -- ARGV[2]  the mark: a name that begins with that id and that was never used before
 -- ARGV[3]  a mark that may be replaced, or ""
--- Returns one text, a word per fence separated by spaces: "+" for a fence that has data, else the mark that stands there
--- now, which is an earlier one of the same server if there is one. "" when this is not the primary that is meant.
+-- Returns one text, a word per fence separated by spaces: "+" for a fence with data, otherwise its current mark, which may
+-- be an earlier one of the same server. Returns "" if this is not the intended primary.
 --
--- The first mark stays: its epoch is on its way. It is gone with the next loss of data, or with the adoption.
+-- The first mark stays, because its epoch is being requested. The next loss of data or the adoption deletes it.
 local info = redis.call('INFO', 'replication')
 if string.match(info, 'master_replid:(%x+)') ~= ARGV[1] or not string.find(info, 'role:master', 1, true) then return '' end
 

@@ -29,7 +29,7 @@ export const MARK_WAITS = 6
 
 export interface MissingCounter {
   readonly owner: string
-  /** What the tag's fence has as its epoch, when an earlier version left one there; else -1. */
+  /** The epoch of the tag's fence if an earlier version stored one, otherwise -1. */
   readonly storedEpoch: number
   /** The line that the server's other fences belong to, if one is known. */
   readonly line: string | undefined
@@ -51,14 +51,14 @@ export interface MarkDeps {
   readonly clock: Clock
   readonly keys: readonly string[]
   readonly client: string
-  /** Called before an epoch is taken; throws when it must not be. */
-  readonly spend: () => void
+  /** Called before an epoch is taken. Throws if the limit is reached. */
+  readonly takeAllowance: () => void
 }
 
-class MarkBook implements CounterMarks {
+class FenceMarks implements CounterMarks {
   readonly #deps: MarkDeps
   #made = 0
-  /** The mark of another client that was met last, and how often. */
+  /** The last mark of another client that was found, and how often. */
   #met = { mark: '', times: 0 }
 
   constructor(deps: MarkDeps) {
@@ -74,7 +74,7 @@ class MarkBook implements CounterMarks {
     if (met !== undefined) await this.#deps.clock.sleep(this.#waitFor(met), signal)
   }
 
-  /** How long to wait for the maker of a mark, in milliseconds. */
+  /** Returns how long to wait for the writer of a mark, in milliseconds. */
   #waitFor(mark: string): number {
     const times = mark === this.#met.mark ? this.#met.times : 0
     this.#met = { mark, times: times + 1 }
@@ -82,7 +82,8 @@ class MarkBook implements CounterMarks {
   }
 
   /**
-   * The tags for which the mark stands. Rejects when a command fails: it may still run, so the mark is not used then.
+   * Writes the mark. Returns the tags that have it. Rejects if a command fails: it may still run, so the mark is not
+   * used.
    */
   async #write(
     { owner, members }: MissingCounter,
@@ -99,7 +100,7 @@ class MarkBook implements CounterMarks {
         const read = (reply: unknown) => readMarks(reply, some.length)
         return this.#deps.connection.run({ script: MARK, ...scriptBody(fences, args), read, ...until(signal) })
       })
-      // a slot that moved is not this server's any more, and has no mark
+      // a slot that moved no longer belongs to this server, and has no mark
       const answers = marks.flatMap(([some, words]) => (words === 'not-meant' ? [] : some.map((t, i) => [t, words[i]])))
       for (const [at, word] of answers) if (word === mark && typeof at === 'number') marked.push(at)
       const met = answers.map(([, word]) => word).find((word) => word !== undefined && word !== mark)
@@ -113,7 +114,7 @@ class MarkBook implements CounterMarks {
     { mark, line, tags }: { readonly mark: string; readonly line: string; readonly tags: readonly number[] },
     signal: AbortSignal,
   ): Promise<void> {
-    this.#deps.spend()
+    this.#deps.takeAllowance()
     const marked = new Set(tags)
     const members = this.#deps.keys.map((_, tag) => (marked.has(tag) ? '1' : '0')).join('')
     const term = { owner, mark, above: BigInt(storedEpoch), parts: [{ line, members }] }
@@ -127,7 +128,7 @@ class MarkBook implements CounterMarks {
     }
   }
 
-  /** In a cluster one call for each tag, since each has a slot of its own; the calls of a step go out together. */
+  /** Runs a call for a step. In a cluster, makes one concurrent call per tag, because each tag has its own slot. */
   #run<T>(
     step: readonly number[],
     call: (tags: readonly number[]) => Promise<T>,
@@ -138,7 +139,7 @@ class MarkBook implements CounterMarks {
 
   #keysOf(tags: readonly number[]): readonly [string, ...string[]] {
     const [first, ...rest] = tags.map((tag) => this.#deps.keys[tag] ?? '')
-    if (first === undefined) throw new IngotError('INTERNAL', 'no fence was named')
+    if (first === undefined) throw new IngotError('INTERNAL', 'no fence was given')
     return [first, ...rest]
   }
 }
@@ -152,5 +153,5 @@ function until(signal: AbortSignal): { wanted: () => boolean } {
 }
 
 export function createCounterMarks(deps: MarkDeps): CounterMarks {
-  return new MarkBook(deps)
+  return new FenceMarks(deps)
 }

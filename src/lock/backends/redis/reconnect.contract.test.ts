@@ -1,4 +1,4 @@
-/** Many callers while the connections of a cluster are lost again and again. */
+/** Many callers while the connections of a cluster are lost repeatedly. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
@@ -9,7 +9,7 @@ import { createRedisLock } from './backend.ts'
 
 const RECONNECTS = 5
 const CALLERS = 100
-/** A reconnect takes at most a second and its back-off; more is another fault. */
+/** A reconnect takes at most a second and its back-off. A longer time is another failure. */
 const LIMIT_MS = 20_000
 
 function collectWarnings(): { readonly seen: string[] } & Disposable {
@@ -19,7 +19,7 @@ function collectWarnings(): { readonly seen: string[] } & Disposable {
   return { seen, [Symbol.dispose]: () => void process.off('warning', note) }
 }
 
-test('callers who wait for the same reconnect print no warning, and are all granted after it', async ({ skip }) => {
+test('callers that wait for one reconnect cause no warning, and are all granted after it', async ({ skip }) => {
   await using servers = present(await startCluster(), skip)
   await using lock = createRedisLock(servers.url, { clock: systemClock })
   await lock.connect(AbortSignal.timeout(10_000))
@@ -38,7 +38,7 @@ test('callers who wait for the same reconnect print no warning, and are all gran
     let kind: string
     do {
       signal.throwIfAborted()
-      // what is refused meanwhile is asked again at once, so that some of the calls meet a connection that is being made
+      // refused calls are repeated at once, so that some of them find a connection in progress
       await turn()
       kind = (await lock.tryAcquire(request, signal)).kind
     } while (kind !== 'granted')

@@ -1,4 +1,4 @@
-/** Errors that a server gives in rare states: each is answered at once and truthfully, and nothing is sent twice. */
+/** Errors of servers in rare states. Each is reported at once and correctly, and nothing is sent twice. */
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
@@ -41,7 +41,7 @@ async function open(url: string): Promise<RedisLock<'within-epoch'>> {
   return lock
 }
 
-/** A cluster of scripted servers; every slot belongs to the first. */
+/** A cluster of scripted servers. Every slot belongs to the first. */
 async function serveCluster(scripts: readonly Script[]): Promise<readonly RespServer[]> {
   const servers: RespServer[] = []
   const info = healthyInfo({ cluster_enabled: '1' })
@@ -61,7 +61,7 @@ async function serveCluster(scripts: readonly Script[]): Promise<readonly RespSe
 const evaluations = (server: RespServer | undefined): number =>
   (server?.count('EVALSHA') ?? 0) + (server?.count('EVAL') ?? 0)
 
-test('a script the server does not know is sent once more, whole', async () => {
+test('a script that the server does not know is sent once more, completely', async () => {
   const server = await serve(([name]) => (name === 'EVALSHA' ? failure('NOSCRIPT No matching script') : GRANT))
   const lock = await open(`redis://127.0.0.1:${server.port}`)
   expect(await lock.tryAcquire(request(), soon())).toMatchObject({ kind: 'granted', fence: 7n })
@@ -69,7 +69,7 @@ test('a script the server does not know is sent once more, whole', async () => {
   expect(server.commands.find(([name]) => name === 'EVAL')?.[1]).toContain('local call = redis.call')
 })
 
-test('a caller who gives up while the script is unknown does not fail the others of its command', async () => {
+test('a caller that gives up while the script is unknown does not fail the others of its command', async () => {
   const abort = new AbortController()
   const server = await serve(async ([name]) => {
     if (name === 'EVALSHA') abort.abort(new Error('enough'))
@@ -79,7 +79,7 @@ test('a caller who gives up while the script is unknown does not fail the others
   const [gone, kept] = [request(), request()]
   const attempts = await Promise.all([lock.tryAcquire(gone, abort.signal), lock.tryAcquire(kept, soon())])
   expect(attempts).toMatchObject([{ kind: 'unavailable' }, { kind: 'granted', fence: 7n }])
-  // nothing was sent any more for the one who gave up: it would lock the key for nobody
+  // nothing was sent for the caller that gave up: it would lock the key without a holder
   const whole = server.commands.filter(([name]) => name === 'EVAL').map((command) => command.join(' '))
   expect(whole).toHaveLength(1)
   expect(whole[0]).toContain(kept.token)
@@ -87,7 +87,7 @@ test('a caller who gives up while the script is unknown does not fail the others
 })
 
 test.each(['redis://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/main', 'redis+cluster://127.0.0.1:1'])(
-  'a lock on %s that is used before it is connected says so',
+  'a lock on %s that is used before connect reports that',
   async (url) => {
     const lock = createRedisLock(url, { clock: systemClock })
     scope.defer(async () => lock[Symbol.asyncDispose]())
@@ -119,7 +119,7 @@ test('a demoted primary is left for its successor, and the command is not sent a
 })
 
 test.each(['LOADING Redis is loading the dataset in memory', 'MISCONF cannot persist', 'BUSY a script runs'])(
-  'a server that says %s is unavailable, and asked once',
+  'a server that responds with %s is unavailable, and gets one command',
   async (text) => {
     const server = await serve(() => failure(text))
     const lock = await open(`redis://127.0.0.1:${server.port}`)
@@ -137,7 +137,7 @@ test('a silent server fails the command after its timeout', async () => {
   expect(performance.now() - began).toBeLessThan(1_000)
 })
 
-test('commands that were answered do not keep a later one from its time-out', async () => {
+test('earlier responses do not extend the timeout of a later command', async () => {
   let silent = false
   const server = await serve(() => (silent ? undefined : GRANT))
   const lock = await open(`redis://127.0.0.1:${server.port}`)
@@ -157,7 +157,7 @@ test('without a connection an attempt fails at once, and is not sent later', asy
   const before = evaluations(server)
   const began = performance.now()
   expect((await lock.tryAcquire(request(), soon())).kind).toBe('unavailable')
-  // sooner than a command that was sent would have timed out
+  // sooner than the timeout of a command that was sent
   expect(performance.now() - began).toBeLessThan(150)
   while (server.connections < 2) await new Promise((resolve) => setImmediate(resolve))
   expect(evaluations(server)).toBe(before)
@@ -171,14 +171,14 @@ test('a cluster that is down is unavailable, and gets one command', async () => 
   expect(evaluations(server)).toBe(1)
 })
 
-test('a moved slot is followed', async () => {
+test('follows a moved slot', async () => {
   const servers = await serveCluster([() => failure(`MOVED 1 127.0.0.1:${servers[1]?.port}`), () => GRANT])
   const lock = await open(`redis+cluster://127.0.0.1:${servers[0]?.port}`)
   expect((await lock.tryAcquire(request(), soon())).kind).toBe('granted')
   expect(servers.map(evaluations)).toEqual([1, 1])
 })
 
-test('a slot on the move is asked for on its new server, with ASKING before it', async () => {
+test('requests a migrating slot from its new server, with ASKING before it', async () => {
   const servers = await serveCluster([
     () => failure(`ASK 1 127.0.0.1:${servers[1]?.port}`),
     ([name]) => (name === 'ASKING' ? simple('OK') : GRANT),
@@ -189,7 +189,7 @@ test('a slot on the move is asked for on its new server, with ASKING before it',
   expect(names[names.indexOf('EVALSHA') - 1]).toBe('ASKING')
 })
 
-test('endless redirects between servers end with an error', async () => {
+test('endless redirections between servers end with an error', async () => {
   const servers = await serveCluster([
     () => failure(`MOVED 1 127.0.0.1:${servers[1]?.port}`),
     () => failure(`MOVED 1 127.0.0.1:${servers[0]?.port}`),
@@ -199,7 +199,7 @@ test('endless redirects between servers end with an error', async () => {
   expect(servers.map(evaluations)).toEqual([3, 2])
 })
 
-test('a redirection that comes after the caller gave up is not followed', async () => {
+test('a redirection that arrives after the caller gave up is not followed', async () => {
   const abort = new AbortController()
   const servers = await serveCluster([
     async () => {
@@ -210,7 +210,7 @@ test('a redirection that comes after the caller gave up is not followed', async 
   ])
   const lock = await open(`redis+cluster://127.0.0.1:${servers[0]?.port}`)
   expect((await lock.tryAcquire(request(), abort.signal)).kind).toBe('unavailable')
-  // an answer to a later question shows that the redirection, which came before it, was dealt with
+  // the response to a later command shows that the earlier redirection was processed
   await lock.inspect('k', soon())
   expect(evaluations(servers[1])).toBeLessThanOrEqual(1)
   expect(
@@ -223,7 +223,7 @@ test.each([
   [{ role: 'slave' }, 'a primary is needed'],
   [{ maxmemory: '1000000', maxmemory_policy: 'allkeys-lru' }, 'would evict locks'],
   [{ cluster_enabled: '1' }, 'use redis+cluster://'],
-])('a server with %j is refused at start', async (fields, reason) => {
+])('refuses a server with %j at start', async (fields, reason) => {
   const server = await serve(() => GRANT, healthyInfo(fields))
   const lock = createRedisLock(`redis://127.0.0.1:${server.port}`, { clock: systemClock })
   const refusal: unknown = await lock.connect(soon()).catch((error: unknown) => error)
@@ -231,7 +231,7 @@ test.each([
   expect(String(refusal)).toContain(reason)
 })
 
-test('a start is one attempt, and stops when its signal aborts', async () => {
+test('a start makes one attempt, and stops when its signal aborts', async () => {
   const server = await startRespServer(() => undefined)
   scope.defer(async () => server[Symbol.asyncDispose]())
   const lock = createRedisLock(`redis://127.0.0.1:${server.port}`, { clock: systemClock })
@@ -242,7 +242,7 @@ test('a start is one attempt, and stops when its signal aborts', async () => {
   await expect(connecting).rejects.toThrow('never mind')
 })
 
-test('a port that nothing listens to gives one clear error', async () => {
+test('a port without a listener gives one clear error', async () => {
   const server = await startRespServer(() => undefined)
   const { port } = server
   await server[Symbol.asyncDispose]()

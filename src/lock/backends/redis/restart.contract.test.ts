@@ -1,4 +1,4 @@
-/** What Redis has on its disk must survive its restart under the users that the chart gives it. */
+/** Data that Redis has on its disk survives its restart under the users of the chart. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -9,7 +9,7 @@ const SCRIPTS = new URL('../../../../charts/ingot/files/redis/passwords.sh', imp
 const [DEFAULT_USER = ''] = /user default [^']+/.exec(readFileSync(SCRIPTS, 'utf8')) ?? []
 const WRITES = "redis.call('set', 'a', '1') redis.call('set', 'b', '1') return 'written'"
 
-test('what a script wrote is there after a kill, and the default user stays out', async ({ skip }) => {
+test('data written by a script survives a kill, and the default user stays disabled', async ({ skip }) => {
   const config = ['appendonly yes', 'appendfsync always', 'user tester on nopass ~* &* +@all', DEFAULT_USER]
   const cliArgs = ['--user', 'tester', '--pass', 'any', '--no-auth-warning']
   await using redis = present(await startStandalone({ config, cliArgs }), skip)

@@ -1,6 +1,6 @@
 /**
- * A server that was never demoted becomes the primary again after another one was, and an address leads to one server
- * after the other. Fences must rise all the same, for every client, also for one that has just started.
+ * A server that was never demoted becomes the primary again after another one, and an address leads to one server after
+ * the other. Fences must rise nevertheless, for every client, including one that has just started.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
@@ -42,7 +42,7 @@ async function open(url: string, fences: FenceStore): Promise<RedisLock<'always'
   return lock
 }
 
-/** The fence of one grant, which is released. Outages are waited out. */
+/** Returns the fence of one grant, which is released. Waits for the end of outages. */
 async function fenceOf(lock: LockBackend<'always'>, key = 'k'): Promise<bigint> {
   const end = performance.now() + LIMIT_MS
   while (performance.now() < end) {
@@ -71,7 +71,7 @@ test('Sentinel: fences rise when the primary before the last one returns without
   const lock = await open(servers.url, fences)
   const sentinel = Number(/:(\d+)/.exec(servers.url.slice('redis+sentinel:'.length))?.[1])
   const first = await servers.master()
-  // the other replica must not be the one that is promoted in the end
+  // the other replica must not be promoted in the end
   const replid = async (port: number): Promise<string | undefined> =>
     /master_replid:(\w+)/.exec(await servers.cli(port, 'info', 'replication'))?.[1]
   const before = await replid(first)
@@ -101,7 +101,7 @@ async function addressed(skip: Skip): Promise<readonly [RedisServers, TcpProxy, 
   return [servers, proxy, a, b]
 }
 
-/** Has `to` copy the data of `from`, and then be a primary beside it. */
+/** Makes `to` copy the data of `from`, and then act as a primary beside it. */
 async function succeed(servers: RedisServers, from: number, to: number): Promise<void> {
   await servers.cli(to, 'replicaof', HOST, String(from))
   await untilTrue(
@@ -128,7 +128,7 @@ test.for(['cut', 'kept'] as const)(
     ] as const) {
       proxy.lead(to)
       if (connections === 'cut') proxy.cut()
-      // only the server that the address leads to takes writes: a server that does not is no primary for its clients
+      // only the server of the address accepts writes: the other one is no primary for its clients
       await servers.cli(to, 'client', 'unpause')
       await servers.cli(from, 'client', 'pause', '60000', 'write')
       const fresh = await open(url, fences)
@@ -138,7 +138,7 @@ test.for(['cut', 'kept'] as const)(
   },
 )
 
-test('a client behind an address whose old connection stays open leaves a demoted primary', async ({ skip }) => {
+test('a client leaves a demoted primary behind an address, even if its old connection stays open', async ({ skip }) => {
   const [servers, proxy, a, b] = await addressed(skip)
   const fences = createMemoryFences()
   const url = `redis://${HOST}:${proxy.port}`

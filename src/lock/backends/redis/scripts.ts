@@ -1,4 +1,4 @@
-/** Calls the Lua scripts of a lock, and parses their replies. */
+/** Runs the Lua scripts of locks, and parses their replies. */
 import { replaceable } from '#failpoint'
 import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
@@ -13,7 +13,7 @@ const RELEASE = scriptOf('release', replaceable('lock/release-any-owner', loadSc
 const INSPECT = loadScript('inspect', import.meta.url)
 
 /** A lease and its token. */
-export interface Given {
+export interface LeaseCommand {
   readonly token: Token
   readonly names: LockNames
   /** Nothing is sent after it has aborted. */
@@ -23,22 +23,22 @@ export interface Given {
 /**
  * A lease to release. With `onlyIfKept`, releases only a reservation, because the owner may be acquiring the key now.
  */
-export interface Returned extends Given {
+export interface ReleaseCommand extends LeaseCommand {
   readonly onlyIfKept?: true
 }
 
 /** A lease to acquire. */
-export interface Wanted extends Given {
+export interface AcquireCommand extends LeaseCommand {
   readonly ttlMs: number
-  /** Add a wait entry if refused. */
+  /** True to add a wait entry if refused. */
   readonly queue: boolean
 }
 
 /** A running attempt. */
-export interface PendingAttempt extends Wanted {
+export interface PendingAttempt extends AcquireCommand {
   readonly willWait: boolean
-  /** How often it has waited for an epoch. */
-  readonly adoptions: number
+  /** How often the attempt has waited for an epoch. */
+  readonly epochWaits: number
 }
 
 /** Facts about a sent command: how long it took, and the value of `Epochs.fills` before it. */
@@ -49,16 +49,16 @@ export interface Sent {
 
 /** Every method rejects with the connection's IngotError. A batch is one script and therefore atomic. */
 export interface Scripts {
-  /** Calls `tell` with one answer per request. */
-  acquire<T>(batch: readonly Wanted[], tell: (answers: readonly Answer[]) => T): Promise<T>
-  release(batch: readonly Returned[]): Promise<readonly Release[]>
+  /** Calls `tell` with one reply per request. Resolves with its result. */
+  acquire<T>(batch: readonly AcquireCommand[], tell: (answers: readonly AcquireReply[]) => T): Promise<T>
+  release(batch: readonly ReleaseCommand[]): Promise<readonly Release[]>
   /** Resolves with true if the token held the lease. */
   extend(lock: string, lease: { readonly token: Token; readonly ttlMs: number }, signal: AbortSignal): Promise<boolean>
   inspect(lock: string, signal: AbortSignal): Promise<Inspection>
 }
 
 export interface ScriptTerms {
-  /** Ends the names of this client's channels. */
+  /** Suffix of the names of this client's channels. */
   readonly client: string
   /** The confirmed term of each tag. Absent without a fence store. */
   readonly epochs?: { termOf(tag: number): ConfirmedTerm | undefined } | undefined
@@ -73,7 +73,7 @@ function wholeMs(ttlMs: number): string {
 
 /** A server's epoch that the fence store confirmed since the client connected. */
 export interface ConfirmedTerm {
-  /** The protocol's strings for the first four arguments of acquire.lua. */
+  /** The first four arguments of acquire.lua, encoded in the Redis protocol. */
   readonly wire: string
 }
 
@@ -85,8 +85,8 @@ export function termWire(owner: string, epoch: bigint, lines: Iterable<string>):
   return bulk(owner) + bulk(String(epoch)) + bulk(String(composeFence(epoch, 0n))) + bulk(list)
 }
 
-const isWanted = ({ signal }: Given): boolean => !signal.aborted
-const allWanted = (batch: readonly Given[]) => (): boolean => batch.every(isWanted)
+const isWanted = ({ signal }: LeaseCommand): boolean => !signal.aborted
+const allWanted = (batch: readonly LeaseCommand[]) => (): boolean => batch.every(isWanted)
 
 const isOne = (reply: unknown): boolean => reply === 1
 
@@ -109,7 +109,7 @@ export function createScripts(connection: RedisConnection, { client, epochs, kee
       }
       const parts = 1 + (epochs === undefined ? 1 : TERM_ARGS) + (ACQUIRE_KEYS + ACQUIRE_ARGS) * batch.length
       const key = batch[0]?.names.lock ?? ''
-      const read = (reply: unknown) => tell(readAnswers(reply, batch.length))
+      const read = (reply: unknown) => tell(readAcquireReplies(reply, batch.length))
       return connection.run({ script: ACQUIRE, key, body: keys + args, parts, read, wanted: allWanted(batch) })
     },
     release(batch) {
@@ -135,21 +135,21 @@ export function createScripts(connection: RedisConnection, { client, epochs, kee
   }
 }
 
-/** A fence counter that needs a confirmed epoch for its server before it may count. */
+/** A fence counter that must not count before an epoch is confirmed for its server. */
 export interface MissingEpoch {
   readonly kind: 'missing-epoch'
-  /** The replication id of the primary that answered. */
+  /** The replication id of the primary that replied. */
   readonly owner: string
-  /** -1 when the fence has none. */
+  /** -1 if the fence has none. */
   readonly storedEpoch: number
-  /** Whether this very server, in its present term, stored it. */
+  /** True if this server stored it in its current term. */
   readonly isOwn: boolean
-  /** `undefined` when the fence has no data. */
+  /** `undefined` if the fence has no data. */
   readonly line: string | undefined
 }
 
-/** One lock's part of what acquire.lua returns. */
-export type Answer =
+/** The reply of acquire.lua for one lock. */
+export type AcquireReply =
   | { readonly kind: 'granted'; readonly fence: bigint }
   | { readonly kind: 'repeated'; readonly fence: bigint; readonly remainingMs: number }
   | { readonly kind: 'held'; readonly remainingMs: number }
@@ -158,11 +158,11 @@ export type Answer =
   | { readonly kind: 'exhausted' }
   | { readonly kind: 'foreign'; readonly which: ForeignKey }
 
-/** Which of a lock's three keys has another type than ours. */
+/** The one of a lock's three keys that has another type. */
 export type ForeignKey = 'lock' | 'fence' | 'queue'
 
 function malformed(reply: unknown): IngotError {
-  return new IngotError('INTERNAL', `a lock script answered ${JSON.stringify(reply) ?? 'nothing'}`)
+  return new IngotError('INTERNAL', `a lock script returned ${JSON.stringify(reply) ?? 'nothing'}`)
 }
 
 function readFence(text: string): bigint {
@@ -193,8 +193,8 @@ function readMissingEpoch(word: string): MissingEpoch {
   }
 }
 
-/** One lock's word. */
-function readAnswer(word: string): Answer {
+/** Parses the word of one lock. */
+function readAcquireReply(word: string): AcquireReply {
   if (word.startsWith('1,')) return { kind: 'granted', fence: readFence(word.slice(2)) }
   const [kind = '', a = '', b] = word.split(',')
   switch (kind) {
@@ -215,15 +215,18 @@ function readAnswer(word: string): Answer {
   }
 }
 
-/** What acquire.lua returns for `count` locks. */
-function readAnswers(reply: unknown, count: number): readonly Answer[] {
+/** Parses the reply of acquire.lua for `count` locks. */
+function readAcquireReplies(reply: unknown, count: number): readonly AcquireReply[] {
   if (typeof reply !== 'string') throw malformed(reply)
   const words = count === 1 ? [reply] : reply.split(' ')
   if (words.length !== count) throw malformed(reply)
-  return words.map(readAnswer)
+  return words.map(readAcquireReply)
 }
 
-/** What mark.lua returns for `count` fences: the mark that stands for each, `undefined` for one that has data. */
+/**
+ * Parses the reply of mark.lua for `count` fences. Returns the mark of each fence, and `undefined` for a fence with
+ * data.
+ */
 export function readMarks(reply: unknown, count: number): readonly (string | undefined)[] | 'not-meant' {
   if (typeof reply !== 'string') throw malformed(reply)
   if (reply === '') return 'not-meant'
@@ -236,7 +239,7 @@ const RELEASED: Release = { kind: 'released' }
 const LOST: Release = { kind: 'lost' }
 const OWN = '1'.charCodeAt(0)
 
-/** What release.lua returns for `count` locks: whether each lease was its token's own. */
+/** Parses the reply of release.lua for `count` locks: whether each token held its lease. */
 function readReleases(reply: unknown, count: number): readonly Release[] {
   if (typeof reply !== 'string' || reply.length !== count) throw malformed(reply)
   const releases: Release[] = []
@@ -244,7 +247,7 @@ function readReleases(reply: unknown, count: number): readonly Release[] {
   return releases
 }
 
-/** What inspect.lua returns. */
+/** Parses the reply of inspect.lua. */
 function readHolder(reply: unknown): Inspection {
   if (!Array.isArray(reply)) throw malformed(reply)
   const value: unknown = reply[0]

@@ -1,4 +1,4 @@
-/** Which epoch a server's fences have, what it costs to find out, and what happens when the fence store is away. */
+/** The epochs of a server's fences, the cost of confirming them, and outages of the fence store. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { IngotError } from '../../../errors/error.ts'
@@ -41,7 +41,7 @@ async function open(url: string, fences: FenceStore, clock: Clock = systemClock)
 const ask = (lock: RedisLock<'always'>, key: Key, signal = soon()): Promise<Attempt<'always'>> =>
   lock.tryAcquire({ key, token: newToken(), ttlMs: 1 }, signal)
 
-/** The fence of one grant. Outages are waited out. */
+/** Returns the fence of one grant. Waits for the end of outages. */
 async function fenceOf(lock: RedisLock<'always'>, key: Key): Promise<bigint> {
   for (let tries = 0; tries < 200; tries++) {
     const attempt = await ask(lock, key)
@@ -53,7 +53,7 @@ async function fenceOf(lock: RedisLock<'always'>, key: Key): Promise<bigint> {
 
 const epochOf = async (lock: RedisLock<'always'>, key: Key): Promise<bigint> => epochOfFence(await fenceOf(lock, key))
 
-/** A fence store whose calls are counted, and that can be away or slow. */
+/** A fence store that counts its calls, and that can be unavailable or slow. */
 function watched(fences = createMemoryFences()) {
   const state = {
     calls: 0,
@@ -80,7 +80,7 @@ function watched(fences = createMemoryFences()) {
   return { fences, store, state }
 }
 
-/** A clock that stands still unless it is moved, so that the store is asked only when something happened. */
+/** A clock that stands still unless the test moves it, so that the store is asked only after an event. */
 function stillClock(): Clock & { move: (ms: number) => void } {
   let now = 0
   return { ...systemClock, monotonicMs: () => now, move: (ms) => void (now += ms) }
@@ -106,7 +106,7 @@ test('the first use of a server takes one epoch for all its counters, and few ca
   expect(await fences.epochOf('next', soon())).toBe(2n)
 })
 
-test('a new term of a server takes one epoch, and its counters go up without another call', async ({ skip }) => {
+test('a new term of a server takes one epoch, and its counters are raised without another call', async ({ skip }) => {
   const servers = await serve(skip)
   const { fences, store, state } = watched()
   const [lock, other] = [await open(servers.url, store, stillClock()), await open(servers.url, store, stillClock())]
@@ -121,7 +121,7 @@ test('a new term of a server takes one epoch, and its counters go up without ano
   expect(await fences.epochOf('next', soon())).toBe(5n)
 })
 
-test('of many clients that use a new server at once, few take an epoch', async ({ skip }) => {
+test('of many clients that start to use a new server at once, few take an epoch', async ({ skip }) => {
   const servers = await serve(skip)
   const { fences, store } = watched()
   const locks = await Promise.all(Array.from({ length: 10 }, () => open(servers.url, store)))
@@ -155,7 +155,7 @@ test('two deployments that share a fence store take no epochs from each other', 
   expect(await fences.epochOf('next', soon())).toBe(3n)
 })
 
-/** Has another server be the last that took an epoch for the counters of this one. */
+/** Makes another server the last one that took an epoch for the counters of this one. */
 async function overtake(servers: RedisServers, fences: FenceStore, key: Key): Promise<bigint> {
   const line = await lineOf(servers, key)
   return fences.takeTerm({ owner: newToken(), above: 0n, parts: [{ line, members: ALL }] }, soon())
@@ -172,7 +172,9 @@ test('a server that was overtaken takes a new epoch at the next connection', asy
   expect(await epochOf(await open(servers.url, store), 'other')).toBe(successor + 1n)
 })
 
-test('a refused write has the next grants confirmed anew, one of an earlier epoch has not', async ({ skip }) => {
+test('a refused write makes the next grants confirm their epoch, and one of an earlier epoch does not', async ({
+  skip,
+}) => {
   const servers = await serve(skip)
   const { fences, store, state } = watched()
   const lock = await open(servers.url, store, stillClock())
@@ -198,7 +200,7 @@ test('a client that was stopped asks the store before its next grant', async ({ 
   expect(await epochOf(lock, 'k')).toBe(successor + 1n)
 })
 
-test('a client that takes locks asks the store again by itself', async ({ skip }) => {
+test('a client that acquires locks asks the store again by itself', async ({ skip }) => {
   const servers = await serve(skip)
   const { fences, store } = watched()
   const clock = stillClock()
@@ -211,7 +213,9 @@ test('a client that takes locks asks the store again by itself', async ({ skip }
   expect(epoch).toBe(successor + 1n)
 })
 
-test('without its fence store a client grants what was confirmed, and after a reconnect nothing', async ({ skip }) => {
+test('without its fence store, a client grants in confirmed epochs, and after a reconnect nothing', async ({
+  skip,
+}) => {
   const servers = await serve(skip)
   const { store, state } = watched()
   const clock = stillClock()
@@ -235,7 +239,7 @@ test('without its fence store a client grants what was confirmed, and after a re
   await fenceOf(lock, 'k')
 })
 
-test('a caller who gives up does not end the confirmation that others wait for', async ({ skip }) => {
+test('a caller that gives up does not end the confirmation that others wait for', async ({ skip }) => {
   const servers = await serve(skip)
   const { store, state } = watched()
   const lock = await open(servers.url, store, stillClock())
@@ -251,7 +255,7 @@ test('a caller who gives up does not end the confirmation that others wait for',
   expect((await second).kind).toBe('granted')
 })
 
-test('an answer that was asked for before a reconnect is not used after it', async ({ skip }) => {
+test('a response to a request from before a reconnect is not used after it', async ({ skip }) => {
   const servers = await serve(skip)
   const { fences, store, state } = watched()
   const lock = await open(servers.url, store, stillClock())
@@ -259,7 +263,7 @@ test('an answer that was asked for before a reconnect is not used after it', asy
   const port = servers.ports[0] ?? 0
   await servers.cli(port, 'client', 'kill', 'type', 'normal')
   const { promise, resolve } = Promise.withResolvers<void>()
-  // the answer is as of now, and arrives after the next reconnect
+  // the response is computed now, and arrives after the next reconnect
   const late = await fences.termsOf([await lineOf(servers, 'k')], soon())
   state.answer = late
   state.gate = promise
@@ -278,7 +282,7 @@ test('an answer that was asked for before a reconnect is not used after it', asy
   expect(epochOfFence(await attempt)).toBe(successor + 1n)
 })
 
-test('a repeated token whose lease has a fence of before another primary is granted anew', async ({ skip }) => {
+test('a repeated token is granted anew if its lease has a fence from before another primary', async ({ skip }) => {
   const servers = await serve(skip)
   const { fences, store } = watched()
   const lock = await open(servers.url, store, stillClock())
@@ -296,7 +300,7 @@ test('a repeated token whose lease has a fence of before another primary is gran
   expect(await lock.tryAcquire(request, soon())).toMatchObject({ kind: 'granted', fence: again.fence })
 })
 
-test('a mark whose maker died is replaced', async ({ skip }) => {
+test('the mark of a dead client is replaced', async ({ skip }) => {
   const servers = await serve(skip)
   const port = servers.ports[0] ?? 0
   const replid = /master_replid:(\w+)/.exec(await servers.cli(port, 'info', 'replication'))?.[1] ?? ''
@@ -306,7 +310,7 @@ test('a mark whose maker died is replaced', async ({ skip }) => {
   expect((await ask(lock, 'k')).kind).toBe('granted')
 })
 
-test('fences that an earlier version left go up, whatever the fence store remembers', async ({ skip }) => {
+test('fences of an earlier version rise, whatever the fence store remembers', async ({ skip }) => {
   const servers = await serve(skip)
   const port = servers.ports[0] ?? 0
   const replid = /master_replid:(\w+)/.exec(await servers.cli(port, 'info', 'replication'))?.[1] ?? ''
@@ -317,7 +321,7 @@ test('fences that an earlier version left go up, whatever the fence store rememb
   expect(await epochOf(lock, 'k')).toBeGreaterThan(7n)
 })
 
-test('a process of an earlier version beside this one: its epoch is exceeded, and it counts on from ours', async ({
+test('a process of an earlier version beside this one: its epoch is exceeded, and it continues from ours', async ({
   skip,
 }) => {
   const servers = await serve(skip)
@@ -326,7 +330,7 @@ test('a process of an earlier version beside this one: its epoch is exceeded, an
   const lock = await open(servers.url, store, stillClock())
   const seen = [await fenceOf(lock, 'k')]
   await servers.cli(port, 'debug', 'change-repl-id')
-  // what its adopt.lua does in the new term: it knows no lines
+  // its adopt.lua in the new term, which knows no lines
   const replid = /master_replid:(\w+)/.exec(await servers.cli(port, 'info', 'replication'))?.[1] ?? ''
   const epoch = await fences.epochOf(replid, soon())
   const number = epoch << 40n
@@ -339,7 +343,7 @@ test('a process of an earlier version beside this one: its epoch is exceeded, an
   expect(new Set(seen).size).toBe(seen.length)
 })
 
-test('mutation: with a store that forgets who was last, the fence of a returning server falls', async ({ skip }) => {
+test('mutation: if the store forgets the last server, the fence of a returning server falls', async ({ skip }) => {
   const servers = await serve(skip, () => startIndependent(2))
   const [a = 0, b = 0] = servers.ports
   async function play(store: FenceStore): Promise<readonly bigint[]> {
@@ -358,7 +362,7 @@ test('mutation: with a store that forgets who was last, the fence of a returning
   const own = new Map<string, bigint>()
   const forgetful: FenceStore = {
     ...fences,
-    // every server is told that it was the last one
+    // reports every server as the last one
     async takeTerm(term, signal) {
       const epoch = own.get(term.owner) ?? (await fences.takeTerm(term, signal))
       own.set(term.owner, epoch)

@@ -9,7 +9,7 @@ function setUp() {
   const entries = createWaitEntries(clock)
   const passed: string[] = []
   const passOn = (): void => void passed.push('passed')
-  /** Whether the wait is over. */
+  /** Returns true if the wait is over. */
   const watch = (token: string, signal = never): { done: boolean } => {
     const state = { done: false }
     const end = async (): Promise<void> => {
@@ -32,20 +32,20 @@ test('a message wakes the waiter it names', async () => {
   expect([a.done, b.done, passed]).toEqual([true, false, []])
 })
 
-test('a message that comes before its waiter waits is not lost', async () => {
+test('a message that arrives before its waiter waits is not lost', async () => {
   const { clock, entries, passed, passOn, watch } = setUp()
   entries.take('a')
   entries.wake('a', passOn)
   const a = watch('a')
   await clock.advance(0)
   expect(a.done).toBe(true)
-  // and what it was woken for is fetched by the next attempt
+  // and the next attempt acquires the key
   entries.take('a')
   await clock.advance(10_000)
   expect(passed).toEqual([])
 })
 
-test('a lost message costs no more than the fallback, and no more than the lease', async () => {
+test('a lost message delays a waiter by at most the fallback, and at most the lease', async () => {
   const { clock, entries, watch } = setUp()
   entries.take('a')
   entries.take('b')
@@ -67,7 +67,7 @@ test('a gap in the subscription wakes every waiter', async () => {
   expect(waits.map(({ done }) => done)).toEqual([true, true])
 })
 
-test('a wake-up for a waiter that has left or does not claim it is passed on to the next waiter', async () => {
+test('a wake-up of a waiter that has left or does not respond is passed on to the next waiter', async () => {
   const { clock, entries, passed, passOn } = setUp()
   entries.wake('unknown', passOn)
   expect(passed).toHaveLength(1)

@@ -1,9 +1,10 @@
 /**
  * The wait entries of this client, which mirror its entries in the queues on the server.
  *
- * An entry is registered before the attempt is sent, because the wake-up can arrive in the same packet as the refusal. A
- * message, a gap in the subscription, the end of the lease or `FALLBACK_MS` wakes the waiter. A lost message therefore
- * costs at most `FALLBACK_MS`. If the waiter does not claim its wake-up, the key is passed on to the next waiter.
+ * An entry is registered before the attempt is sent, because the wake-up can arrive in the same packet as the refusal.
+ * A message, a gap in the subscription, the end of the lease or `FALLBACK_MS` wakes the waiter. A lost message
+ * therefore costs at most `FALLBACK_MS`. If the owner of a reservation does not retry, the key is passed on to the next
+ * waiter.
  */
 import type { Clock, Timer } from '../../../std/clock.ts'
 import type { Token } from '../../lock.ts'
@@ -11,9 +12,9 @@ import type { Token } from '../../lock.ts'
 /** Longest sleep of a waiter whose wake-up message was lost, in milliseconds. */
 export const FALLBACK_MS = 1_000
 /** How long a reservation waits for an owner that is not waiting at the moment, in milliseconds. */
-export const CLAIM_MS = 100
+export const PASS_ON_MS = 100
 /** An entry that its owner neither used nor removed is deleted after this time, in milliseconds. */
-const FORGET_MS = 60_000
+const DELETE_MS = 60_000
 const SWEEP_ABOVE = 1_000
 
 interface WaitEntry {
@@ -21,7 +22,7 @@ interface WaitEntry {
   remainingMs: number
   woken: boolean
   wake?: (() => void) | undefined
-  claimTimer?: Timer | undefined
+  passOnTimer?: Timer | undefined
 }
 
 export interface WaitEntries {
@@ -30,19 +31,19 @@ export interface WaitEntries {
   /** Records the remaining time of the lease that the token waits for. */
   note(token: Token, remainingMs: number): void
   drop(token: Token): void
-  /** Handles a wake-up: the key is reserved for this token. Calls `passOn` if its owner does not claim it. */
+  /** Handles a wake-up: the key is reserved for this token. Calls `passOn` if its owner does not retry in time. */
   wake(token: Token, passOn: () => void): void
   wakeAll(): void
   /** Resolves on a wake-up. Never rejects. Resolves at once for a token without an entry. */
   wait(token: Token, signal: AbortSignal): Promise<void>
 }
 
-function rouse(entry: WaitEntry): void {
+function wakeEntry(entry: WaitEntry): void {
   entry.woken = true
   entry.wake?.()
 }
 
-/** Until the entry is woken, its time is up or the signal aborts. */
+/** Resolves when the entry is woken, its time is up or the signal aborts. */
 function sleep(entry: WaitEntry, clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -68,7 +69,7 @@ class WaitEntryMap implements WaitEntries {
 
   take(token: Token): void {
     if (this.#entries.size > SWEEP_ABOVE) this.#sweep()
-    this.#entries.get(token)?.claimTimer?.cancel()
+    this.#entries.get(token)?.passOnTimer?.cancel()
     this.#entries.set(token, { seenMs: this.#clock.monotonicMs(), remainingMs: FALLBACK_MS, woken: false })
   }
 
@@ -78,23 +79,23 @@ class WaitEntryMap implements WaitEntries {
   }
 
   drop(token: Token): void {
-    this.#entries.get(token)?.claimTimer?.cancel()
+    this.#entries.get(token)?.passOnTimer?.cancel()
     this.#entries.delete(token)
   }
 
   wake(token: Token, passOn: () => void): void {
     const entry = this.#entries.get(token)
     if (entry === undefined) return passOn()
-    if (entry.wake !== undefined) return rouse(entry)
+    if (entry.wake !== undefined) return wakeEntry(entry)
     entry.woken = true
-    entry.claimTimer = this.#clock.timer(CLAIM_MS, () => {
+    entry.passOnTimer = this.#clock.timer(PASS_ON_MS, () => {
       this.drop(token)
       passOn()
     })
   }
 
   wakeAll(): void {
-    for (const entry of this.#entries.values()) rouse(entry)
+    for (const entry of this.#entries.values()) wakeEntry(entry)
   }
 
   async wait(token: Token, signal: AbortSignal): Promise<void> {
@@ -106,7 +107,7 @@ class WaitEntryMap implements WaitEntries {
   #sweep(): void {
     const now = this.#clock.monotonicMs()
     for (const [token, entry] of this.#entries) {
-      if (entry.wake === undefined && now - entry.seenMs > FORGET_MS) this.#entries.delete(token)
+      if (entry.wake === undefined && now - entry.seenMs > DELETE_MS) this.#entries.delete(token)
     }
   }
 }

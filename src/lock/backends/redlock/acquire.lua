@@ -1,12 +1,13 @@
--- One node's vote on a lock. In: KEYS[1] the lock; ARGV[1] token, ARGV[2] lease in ms. Atomic.
--- Out: 1, a vote: the key was free, or this token had it already (its lease then begins anew, unless it is longer: the first answer was lost);
--- or minus the milliseconds that another token's lease has left.
+-- One node's vote on a lock. Atomic.
+-- KEYS[1] the lock. ARGV[1] token, ARGV[2] length of the lease in ms.
+-- Returns 1 (a vote) if the key was free, or if this token already had it: the first reply may have been lost, so the
+-- lease begins anew, unless it is longer. Otherwise returns minus the remaining ms of another token's lease.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
   return -redis.call('PTTL', KEYS[1])
 end
 if holder then
-  -- never shorter: a command that its sender gave up may arrive after a later one
+  -- never shorter: an abandoned command may arrive after a later one
   redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
   return 1
 end

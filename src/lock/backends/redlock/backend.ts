@@ -1,10 +1,10 @@
 /**
- * Locks by a majority of independent Redis servers, none of which knows of the others. It goes on while fewer than half
- * of them are gone, and no failover can forget a lock. A node that may have restarted without its data has no vote until
- * the longest lease that it can have forgotten has ended (`standing.ts`).
+ * Locks by a majority of independent Redis servers, which do not know each other. It works while a majority of them
+ * responds, and no failover can lose a lock. A node that may have restarted without its data has no vote until the
+ * longest lease that it may have lost has ended (`eligibility.ts`).
  *
- * Independent nodes have no common counter. With a fence store each grant takes a number from it, after the votes and
- * within the lease, so that the order of the numbers is the order of the grants; without one there are no fences, and
+ * Independent nodes have no common counter. With a fence store, each grant takes a number from it, after the votes and
+ * within the lease, so that the numbers have the order of the grants. Without a fence store there are no fences, and
  * the lock only saves work.
  */
 
@@ -18,7 +18,7 @@ import type { FenceStore } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, FenceOf, Fencing, Inspection, Key, Release, Token, Unavailable } from '../../lock.ts'
 import { orAborted, unavailable } from '../../outage.ts'
 import { leaseTooLong } from '../../policy.ts'
-import { type Motion, type Question, type Votes, vote } from './ballot.ts'
+import { type VoteKind, type VoteRequest, type Votes, vote } from './ballot.ts'
 import { type ContentionGate, createContentionGate } from './contention-gate.ts'
 import { maxLeaseOf, readLease, validMs } from './lease.ts'
 import { connectNodes, type Nodes } from './nodes.ts'
@@ -27,26 +27,26 @@ import type { RedlockDeps } from './options.ts'
 export type { RedlockDeps } from './options.ts'
 
 const INSPECT = loadScript('inspect', import.meta.url).text
-/** Not the names of the `redis` backend: servers may serve both. */
+/** Differs from the names of the `redis` backend, because a server may serve both. */
 const PREFIX = 'ingot:redlock:'
 
-/** Numbers for grants: real ones, or none. */
+/** The source of fences: numbers of a fence store, or none. */
 interface FenceSource<F extends Fencing> {
   readonly fencing: F
   next(key: Key, signal: AbortSignal): Promise<FenceOf<F>>
 }
 
-/** What this process knows of a lease that it won. */
-interface Won<F extends Fencing> {
+/** A lease that this process won. */
+interface WonLease<F extends Fencing> {
   readonly fence: FenceOf<F>
-  /** Monotonic milliseconds until which it certainly runs. */
+  /** Monotonic milliseconds until which the lease is certainly valid. */
   endsMs: number
 }
 
 interface Parts {
   readonly nodes: Nodes
-  /** The nodes, for messages. */
-  readonly whom: string
+  /** Describes the nodes in messages. */
+  readonly description: string
   readonly clock: Clock
   readonly maxLeaseMs: number
 }
@@ -55,16 +55,16 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
   readonly name = 'redlock'
   readonly capabilities: Capabilities<F> & { readonly maxTtlMs: number }
   readonly #nodes: Nodes
-  readonly #whom: string
+  readonly #description: string
   readonly #clock: Clock
   readonly #fences: FenceSource<F>
   readonly #contentionGate: ContentionGate
-  readonly #won = new Map<Token, Won<F>>()
+  readonly #won = new Map<Token, WonLease<F>>()
 
-  constructor({ nodes, whom, clock, maxLeaseMs }: Parts, fences: FenceSource<F>) {
+  constructor({ nodes, description, clock, maxLeaseMs }: Parts, fences: FenceSource<F>) {
     this.capabilities = { fencing: fences.fencing, maxTtlMs: maxLeaseMs }
     this.#nodes = nodes
-    this.#whom = whom
+    this.#description = description
     this.#clock = clock
     this.#fences = fences
     this.#contentionGate = createContentionGate(nodes.members, clock)
@@ -96,71 +96,74 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     return Math.floor(this.#nodes.members.length / 2) + 1
   }
 
-  /** The locker refuses it before; this is for those who use the backend without one. */
+  /** The locker checks this already. This check is for direct users of the backend. */
   #checkLease({ ttlMs }: LeaseRequest): void {
     const { maxTtlMs } = this.capabilities
     if (ttlMs > maxTtlMs) throw leaseTooLong('the lease', ttlMs, maxTtlMs)
   }
 
-  /** Nothing needs to be asked while too few votes would count. */
+  /** Returns an outage, without sending anything, while too few votes would count. */
   #tooFewCount(): Unavailable | undefined {
-    const doubts = this.#nodes.members.flatMap((node) => (node.countsInMs() === 0 ? [] : [node.doubt()]))
+    const doubts = this.#nodes.members.flatMap((node) => (node.eligibleInMs() === 0 ? [] : [node.ineligibility()]))
     const counted = this.#nodes.members.length - doubts.length
     if (counted >= this.#quorum) return undefined
     return this.#outage('too few votes count', doubts)
   }
 
-  #question({ key, token }: Lease, ttlMs: number, signal: AbortSignal): Question {
+  #voteRequest({ key, token }: Lease, ttlMs: number, signal: AbortSignal): VoteRequest {
     return { key: PREFIX + key, token, ttlMs: Math.ceil(ttlMs), signal }
   }
 
-  #vote(motion: Motion, lease: Lease, ttlMs: number, signal: AbortSignal): Promise<Votes> {
-    return vote(this.#nodes.members, motion, this.#question(lease, ttlMs, signal))
+  #vote(kind: VoteKind, lease: Lease, ttlMs: number, signal: AbortSignal): Promise<Votes> {
+    return vote(this.#nodes.members, kind, this.#voteRequest(lease, ttlMs, signal))
   }
 
   async #attempt(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>> {
     const sentMs = this.#clock.monotonicMs()
-    const question = this.#question(request, request.ttlMs, signal)
+    const voteRequest = this.#voteRequest(request, request.ttlMs, signal)
     const tooFew = this.#tooFewCount()
     if (tooFew !== undefined) return tooFew
-    const leftMs = await this.#contentionGate.stepBack(question)
-    if (leftMs !== undefined) return this.#refused(question, leftMs)
-    const votes = await vote(this.#nodes.members, 'acquire', question)
-    if (!votes.elected) return this.#notElected(question, votes)
+    const leftMs = await this.#contentionGate.check(voteRequest)
+    if (leftMs !== undefined) return this.#refused(voteRequest, leftMs)
+    const votes = await vote(this.#nodes.members, 'acquire', voteRequest)
+    if (!votes.elected) return this.#notElected(voteRequest, votes)
     const endsMs = sentMs + validMs(request.ttlMs)
     const fence = await this.#fenceOf(request, sentMs, signal)
-    // a number that came after the lease's end could be greater than the next holder's
+    // a number that arrived after the lease's end could be greater than the next holder's
     if (fence.kind === 'fence' && this.#clock.monotonicMs() < endsMs) {
       this.#remember(request.token, { fence: fence.value, endsMs })
       return { kind: 'granted', fence: fence.value, ttlMs: validMs(request.ttlMs) }
     }
     await this.#giveUp(request)
-    return fence.kind === 'fence' ? unavailable(`${this.#whom}: the votes came too late`) : fence
+    return fence.kind === 'fence' ? unavailable(`${this.#description}: the votes arrived too late`) : fence
   }
 
-  /** The package has released the votes of a minority, on all nodes. */
-  #notElected(question: Question, { yes, no, silent }: Votes): Attempt<F> {
-    if (yes + no.length < this.#quorum) return this.#outage('too few nodes voted', silent)
-    if (no.length === 0) return unavailable(`${this.#whom}: the votes came too late`)
-    // the key can be won when so many of the refusals have run out that a majority is left
+  /** Returns the outcome of a failed vote. The package has released the votes of a minority on all nodes. */
+  #notElected(voteRequest: VoteRequest, { yes, no, uncounted }: Votes): Attempt<F> {
+    if (yes + no.length < this.#quorum) return this.#outage('too few nodes voted', uncounted)
+    if (no.length === 0) return unavailable(`${this.#description}: the votes arrived too late`)
+    // the key can be won after enough of the refusing leases have ended for a majority
     const missing = this.#quorum - yes
-    return this.#refused(question, no.toSorted((a, b) => a - b)[Math.min(missing, no.length) - 1])
+    return this.#refused(voteRequest, no.toSorted((a, b) => a - b)[Math.min(missing, no.length) - 1])
   }
 
-  #refused(question: Question, remainingMs: number | undefined): Attempt<F> {
-    this.#contentionGate.refused(question.key)
+  #refused(voteRequest: VoteRequest, remainingMs: number | undefined): Attempt<F> {
+    this.#contentionGate.refused(voteRequest.key)
     return { kind: 'held', remainingMs }
   }
 
-  #outage(what: string, silent: readonly unknown[]): Unavailable {
+  #outage(what: string, uncounted: readonly unknown[]): Unavailable {
     const total = this.#nodes.members.length
-    const reasons = silent.map(reasonOf).join('; ')
-    return unavailable(`${this.#whom}: ${what}; ${silent.length} of ${total} gave none that counts: ${reasons}`, {
-      errors: silent,
-    })
+    const reasons = uncounted.map(reasonOf).join('; ')
+    return unavailable(
+      `${this.#description}: ${what}; ${uncounted.length} of ${total} gave none that counts: ${reasons}`,
+      {
+        errors: uncounted,
+      },
+    )
   }
 
-  /** The same number for a repeated token, unless its lease may have ended in between. */
+  /** Returns the same number for a repeated token, unless its lease may have ended in between. */
   async #fenceOf(
     { key, token }: Lease,
     sentMs: number,
@@ -171,11 +174,11 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     try {
       return { kind: 'fence', value: await this.#fences.next(key, signal) }
     } catch (cause) {
-      return unavailable('the fence store did not give a number', cause)
+      return unavailable('the fence store did not return a number', cause)
     }
   }
 
-  #remember(token: Token, won: Won<F>): void {
+  #remember(token: Token, won: WonLease<F>): void {
     const now = this.#clock.monotonicMs()
     for (const [other, { endsMs }] of this.#won) {
       if (endsMs > now) break
@@ -185,7 +188,7 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     this.#won.set(token, won)
   }
 
-  /** Votes that are of no use any more; those that cannot be given back end by themselves. */
+  /** Releases votes that are no longer needed. Votes that cannot be released expire. */
   async #giveUp(lease: Lease): Promise<void> {
     this.#won.delete(lease.token)
     await this.#vote('release', lease, 0, new AbortController().signal)
@@ -200,8 +203,9 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
       if (won !== undefined) this.#remember(request.token, { fence: won.fence, endsMs })
       return { kind: 'extended', ttlMs: validMs(request.ttlMs) }
     }
-    if (votes.yes + votes.silent.length >= this.#quorum) return this.#outage('too few nodes renewed', votes.silent)
-    // what the nodes without a lease keep for us since this call must not outlive it
+    if (votes.yes + votes.uncounted.length >= this.#quorum)
+      return this.#outage('too few nodes renewed', votes.uncounted)
+    // nodes without a lease keep the key for this token since this call; that must not outlive it
     await this.#giveUp(request)
     return { kind: 'lost' }
   }
@@ -210,26 +214,26 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
     this.#won.delete(lease.token)
     const votes = await this.#vote('release', lease, 0, signal)
     if (votes.elected) return { kind: 'released' }
-    const open = votes.yes + votes.silent.length >= this.#quorum
-    return open ? this.#outage('too few nodes released', votes.silent) : { kind: 'lost' }
+    const open = votes.yes + votes.uncounted.length >= this.#quorum
+    return open ? this.#outage('too few nodes released', votes.uncounted) : { kind: 'lost' }
   }
 
   async #inspect(key: Key): Promise<Inspection> {
     const asked = this.#nodes.members.map(async (node) => {
-      // a node that may have forgotten a lease can still name one, but not say that there is none
-      const doubt = node.countsInMs() === 0 ? undefined : node.doubt()
+      // a node that may have lost leases can report a lease, but not that there is none
+      const doubt = node.eligibleInMs() === 0 ? undefined : node.ineligibility()
       const leases = readLease(await node.client.eval(INSPECT, 1, PREFIX + key))
       if (doubt !== undefined && leases.length === 0) throw doubt
       return leases
     })
     const answers = await Promise.allSettled(asked)
     const known = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []))
-    const silent = answers.flatMap((a): unknown[] => (a.status === 'rejected' ? [a.reason] : []))
-    if (known.length < this.#quorum) return this.#outage('too few nodes answered', silent)
+    const uncounted = answers.flatMap((a): unknown[] => (a.status === 'rejected' ? [a.reason] : []))
+    if (known.length < this.#quorum) return this.#outage('too few nodes responded', uncounted)
     return this.#held(known.flat())
   }
 
-  /** Held by whom a majority names. */
+  /** Returns the holder that a majority of nodes reports. */
   #held(leases: readonly (readonly [Token, number])[]): Inspection {
     for (const [token] of leases) {
       const left = leases.filter(([t]) => t === token).map(([, ms]) => ms)
@@ -250,10 +254,13 @@ function independent(url: string): Independent {
 }
 
 /**
- * Connects to a majority of the nodes at least. Where none of them keeps its votes over a restart, attempts fail with
- * `LOCK_BACKEND_UNAVAILABLE` until a majority has run for `maxLeaseMs`. Rejects with `REDIS_UNREACHABLE` when it cannot, with
- * `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` when any node says so (also when two addresses are
- * one server), with `CONFIG_INVALID`, `LOCK_OPTION_INVALID`, or with the signal's reason. With a fence store its fences are `always`, without one it has none.
+ * Connects to at least a majority of the nodes. If none of them keeps its votes over a restart, attempts fail with
+ * `LOCK_BACKEND_UNAVAILABLE` until a majority has run for `maxLeaseMs`. With a fence store, its fences are `always`.
+ * Without one, it has none.
+ *
+ * Rejects with `REDIS_UNREACHABLE` if there is no majority; with `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED` or
+ * `REDIS_UNSUITABLE` if any node reports it, also if two addresses are one server; with `CONFIG_INVALID` or
+ * `LOCK_OPTION_INVALID`; or with the signal's reason.
  */
 export async function connectRedlock(
   url: string,
@@ -274,7 +281,7 @@ export async function connectRedlock(
   const { clock, fences, log = silentLog } = deps
   const maxLeaseMs = maxLeaseOf(deps.maxLeaseMs, topology.maxLeaseMs)
   const nodes = await connectNodes(topology, { clock, log, maxLeaseMs }, signal)
-  const parts = { nodes, whom: describeTopology(topology), clock, maxLeaseMs }
+  const parts = { nodes, description: describeTopology(topology), clock, maxLeaseMs }
   if (fences === undefined) return new RedlockBackend(parts, NO_FENCES)
   const source: FenceSource<'always'> = { fencing: 'always', next: (key, abort) => fences.nextFence(key, abort) }
   return new RedlockBackend(parts, source)

@@ -10,13 +10,13 @@ import { connectRedlock } from './backend.ts'
 const ROUNDS = 3
 const CONTENDERS = 20
 
-/** Scripts that the nodes ran. */
+/** Number of scripts that the nodes ran. */
 function countScripts(commandstats: string): number {
   const calls = commandstats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)
   return Array.from(calls, ([, n]) => Number(n)).reduce((a, b) => a + b, 0)
 }
 
-test('contenders behind uneven delays are all served, with fewer than 33 commands for each grant', async ({ skip }) => {
+test('contenders with uneven delays are all served, with fewer than 33 commands per grant', async ({ skip }) => {
   const servers = present(await startIndependent(), skip)
   await using stack = new AsyncDisposableStack()
   stack.use(servers)
@@ -29,7 +29,7 @@ test('contenders behind uneven delays are all served, with fewer than 33 command
   for (const proxy of proxies) stack.use(proxy)
   const url = `redlock://${proxies.map((proxy) => `127.0.0.1:${proxy.port}`).join(',')}?timeout=2s`
 
-  // each with connections of its own, as processes have: nothing is shared that could keep them in line
+  // each with its own connections, like separate processes: nothing shared orders them
   const lockers = await Promise.all(
     Array.from({ length: CONTENDERS }, async () => {
       const backend = await connectRedlock(url, { clock: systemClock }, AbortSignal.timeout(10_000))

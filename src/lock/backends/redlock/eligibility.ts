@@ -1,43 +1,43 @@
 /**
- * Whether the votes of one node count. A node that restarted without its data does not know which keys are held, so it
- * would vote for a key twice. Its votes count again when every lease that it may have forgotten has ended:
+ * Decides whether the votes of one node count. A node that restarted without its data does not know which keys are
+ * held, so it could vote twice for a key. Its votes count again when every lease that it may have lost has ended:
  *
- * unknown --examined--> waiting --maxLeaseMs passed--> counted
- *    ^                     \--keeps its data------------^
+ * unknown --examined--> waiting --maxLeaseMs passed--> eligible
+ *    ^                     \--keeps its data--------------^
  *    \--the connection closed: the server may have restarted (from any state)
  *
- * A restart always closes the connection, and one connection never spans two server processes. So the server is examined
- * once for each connection, and a vote counts when its node counted at the moment the vote was sent.
+ * A restart always closes the connection, and one connection never spans two server processes. So the server is
+ * examined once per connection, and a vote counts if its node was eligible when the vote was sent.
  */
 import type { IngotError } from '../../../errors/error.ts'
 
-/** What a server says of itself. */
+/** Facts that a server reports about itself. */
 export interface ServerFacts {
-  /** A new one for each start of the server process. */
+  /** Unique to each start of the server process. */
   readonly runId: string
-  /** Whole seconds since that start, by the server's wall clock, in milliseconds. */
+  /** Time since that start by the server's wall clock, in whole seconds, converted to milliseconds. */
   readonly uptimeMs: number
-  /** It writes each vote to its disk before it sends the answer, so a restart forgets nothing. */
+  /** True if the server writes each vote to its disk before it replies, so that a restart loses nothing. */
   readonly durable: boolean
 }
 
 export interface VoteEligibility {
-  /** Takes over what the server said on the present connection. `nowMs` is monotonic, when the answer had come. */
-  met(facts: ServerFacts, nowMs: number): void
-  /** The connection closed, or the server could not be examined. */
+  /** Records the facts that the server reported on the current connection. `nowMs`: monotonic time of the reply. */
+  examined(facts: ServerFacts, nowMs: number): void
+  /** Records that the connection closed, or that the server could not be examined. */
   lost(cause?: IngotError): void
-  /** Milliseconds until the votes count: 0 when they do, `undefined` while the server is unknown. */
-  countsInMs(nowMs: number): number | undefined
-  /** Why the server is unknown, when something better than a closed connection is known. */
+  /** Returns the milliseconds until the votes count: 0 if they do, `undefined` while the server is unknown. */
+  eligibleInMs(nowMs: number): number | undefined
+  /** The reason why the server is unknown, if it is more specific than a closed connection. */
   readonly cause: IngotError | undefined
 }
 
-/** `uptime_in_seconds` counts whole seconds, of a clock that Redis reads ten times a second at least. */
+/** `uptime_in_seconds` has whole seconds, of a clock that Redis reads at least ten times a second. */
 const UPTIME_STEP_MS = 1_000
 
 /**
- * `maxLeaseMs`: the longest lease that any client may ask for. `allowanceMs`: how far the clocks of servers and clients
- * may drift apart in that time; leases counted from the server's start wait so much longer.
+ * `maxLeaseMs`: the longest lease that any client may request. `allowanceMs`: how far the clocks of servers and clients
+ * may drift apart in that time. Leases measured by the server's uptime wait longer by this.
  */
 export function createVoteEligibility(maxLeaseMs: number, allowanceMs: number): VoteEligibility {
   let known: { readonly runId: string; readonly sinceMs: number } | undefined
@@ -45,7 +45,7 @@ export function createVoteEligibility(maxLeaseMs: number, allowanceMs: number): 
   let cause: IngotError | undefined
 
   return {
-    met({ runId, uptimeMs, durable }, nowMs) {
+    examined({ runId, uptimeMs, durable }, nowMs) {
       if (known?.runId !== runId) known = { runId, sinceMs: nowMs }
       cause = undefined
       const byOwnClockMs = known.sinceMs + maxLeaseMs
@@ -57,7 +57,7 @@ export function createVoteEligibility(maxLeaseMs: number, allowanceMs: number): 
       countsFromMs = undefined
       cause = why
     },
-    countsInMs: (nowMs) => (countsFromMs === undefined ? undefined : Math.max(0, countsFromMs - nowMs)),
+    eligibleInMs: (nowMs) => (countsFromMs === undefined ? undefined : Math.max(0, countsFromMs - nowMs)),
     get cause() {
       return cause
     },

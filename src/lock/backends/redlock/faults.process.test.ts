@@ -1,4 +1,4 @@
-/** Redlock while its nodes die, freeze and come back. Real servers; the outages go to out/locks/faults.md. */
+/** Redlock while nodes die, freeze and come back. Real servers. The outages are written to out/locks/faults.md. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { IngotError } from '../../../errors/error.ts'
@@ -16,7 +16,7 @@ import { connectRedlock } from './backend.ts'
 
 const ON = 'redlock, five nodes'
 const COMMAND_MS = 200
-/** What a busy machine may add to a time-out before it is our fault. */
+/** Delay that a busy machine may add to a timeout. */
 const SLACK_MS = 400
 const REST_MS = 500
 const PREFIX = 'ingot:redlock:'
@@ -40,19 +40,19 @@ function running(): RedisServers {
 
 beforeEach(async ({ skip }) => {
   present(servers, skip)
-  // connections of its own: a test begins as a service does that starts now
+  // separate connections: each test begins like a service that starts now
   const plain = await connectRedlock(running().url, { clock: systemClock }, AbortSignal.timeout(10_000))
   breaker = createBreaker({ volume: 5, windowMs: 2_000, restMs: REST_MS })
   backend = withBreaker(plain, breaker, unmeasured)
   locker = createLocker(backend, { ttlMs: 3_000, waitMs: 3_000 })
   return async () => {
     await backend[Symbol.asyncDispose]()
-    // a test that failed half way must not fail those behind it
+    // a failed test must not fail the following ones
     await Promise.all(running().ports.map(revive))
   }
 })
 
-/** Thaws a node that is frozen, starts one that is dead. */
+/** Resumes a frozen node, starts a dead one. */
 async function revive(port: number): Promise<void> {
   await running()
     .signal(port, 'CONT')
@@ -62,11 +62,11 @@ async function revive(port: number): Promise<void> {
 interface Sample {
   readonly atMs: number
   readonly tookMs: number
-  /** `granted`, or the code of the fault. */
+  /** `granted`, or the code of the error. */
   readonly outcome: string
 }
 
-/** One lock, taken and given back. */
+/** Acquires and releases one lock. */
 async function sample(): Promise<Sample> {
   const began = performance.now()
   const outcome = await locker.tryAcquire(newToken())
@@ -101,7 +101,7 @@ const signalAll = (ports: readonly number[], name: 'KILL' | 'STOP' | 'CONT') =>
 test.each([
   ['dead', 'KILL'],
   ['frozen', 'STOP'],
-] as const)('with two of five nodes %s every lock is still granted, within a command time-out', async (how, signal) => {
+] as const)('with two of five nodes %s, every lock is still granted, within a command timeout', async (how, signal) => {
   const down = some(2)
   await using held = await locker.acquire(newToken())
   expect(outcomes(await samplesFor(300))).toEqual(['granted'])
@@ -109,7 +109,7 @@ test.each([
   const during = await samplesFor(4_000)
   expect(outcomes(during)).toEqual(['granted'])
   expect(slowest(during)).toBeLessThan(COMMAND_MS + SLACK_MS)
-  // longer than its lease: renewed by the three that are left
+  // longer than its lease: the three remaining nodes renew it
   expect(held.isHeld()).toBe(true)
   expect(breaker.state).toBe('closed')
 
@@ -117,7 +117,7 @@ test.each([
   await sleep(2_000)
   const after = await samplesFor(300)
   expect(outcomes(after)).toEqual(['granted'])
-  // a renewal gives the lease to nodes that came back without it
+  // a renewal restores the lease on nodes that came back without it
   const votes = await Promise.all(running().ports.map((port) => running().cli(port, 'get', PREFIX + held.key)))
   expect(votes.filter((vote) => vote !== '')).toHaveLength(5)
   expect(await held.release()).toEqual({ kind: 'released' })
@@ -129,7 +129,7 @@ test.each([
   ['dead', 'KILL'],
   ['frozen', 'STOP'],
 ] as const)(
-  'with three of five nodes %s locks are refused, the breaker opens, and closes after it',
+  'with three of five nodes %s, locks are refused, the breaker opens, and closes after the repair',
   async (how, signal) => {
     const down = some(3)
     const before = await samplesFor(300)
@@ -137,13 +137,13 @@ test.each([
     await signalAll(down, signal)
     const during = await samplesFor(3_000)
     expect(outcomes(during.slice(1))).toEqual(['LOCK_BACKEND_UNAVAILABLE', 'LOCK_BREAKER_OPEN'])
-    // a vote and its undoing, each a command time-out
+    // a vote and its undoing, each a command timeout
     expect(slowest(during)).toBeLessThan(2 * COMMAND_MS + SLACK_MS)
     const fast = during.filter((s) => s.outcome === 'LOCK_BREAKER_OPEN')
     expect(fast.length).toBeGreaterThan(10)
-    // sooner than any command could have timed out: nobody was asked
+    // sooner than any command timeout: nothing was sent
     expect(slowest(fast)).toBeLessThan(COMMAND_MS)
-    // the votes of the two that answer were given back
+    // the votes of the two responding nodes were released
     for (const port of running().ports.slice(3)) expect(await running().cli(port, 'keys', `${PREFIX}*`)).toBe('')
 
     const repairedAt = performance.now()
@@ -163,31 +163,35 @@ test.each([
   },
 )
 
-test('a lease is lost, and its holder told before its end, when a majority freezes', async () => {
+test('when a majority freezes, a lease is lost, and its holder is informed before its end', async () => {
   const grant = await locker.acquire(newToken(), { ttlMs: 2_000 })
   const began = performance.now()
   const lost = new Promise<number>((resolve) =>
     grant.signal.addEventListener('abort', () => resolve(performance.now() - began), { once: true }),
   )
-  // a busy machine is late with every timer: what is asked is which of the two comes first
+  // a busy machine delays every timer: the test compares the order of the two
   const end = new Promise<'the end'>((resolve) => setTimeout(() => resolve('the end'), 2_000))
   await signalAll(some(3), 'STOP')
-  // two nodes refuse, but two cannot say that the key is held
+  // two nodes refuse, but two cannot prove that the key is held
   const rival = { key: grant.key, token: newToken(), ttlMs: 1_000 }
   expect((await backend.tryAcquire(rival, AbortSignal.timeout(2_000))).kind).toBe('unavailable')
   expect(await Promise.race([lost.then(() => 'told'), end])).toBe('told')
   const lostMs = await lost
   expect(grant.signal.reason).toBeInstanceOf(IngotError)
   await signalAll(some(3), 'CONT')
-  reportFault({ fault: 'majority frozen under a holder', on: ON, seen: `told after ${Math.round(lostMs)} of 2000 ms` })
+  reportFault({
+    fault: 'majority frozen under a holder',
+    on: ON,
+    seen: `informed after ${Math.round(lostMs)} of 2000 ms`,
+  })
 })
 
-test('a majority frozen for less than the lease takes nothing from its holder', async () => {
+test('a majority frozen for less than the lease causes no loss', async () => {
   await using grant = await locker.acquire(newToken(), { ttlMs: 4_000 })
   const rival = withBreaker(backend, createBreaker(), unmeasured)
   await sleep(1_000)
   await signalAll(some(3), 'STOP')
-  // renewals fail meanwhile, and the package would give the lease back on the nodes that answer
+  // renewals fail meanwhile, and the package alone would release the lease on responding nodes
   await sleep(1_500)
   await signalAll(some(3), 'CONT')
   for (const end = performance.now() + 4_000; performance.now() < end; await sleep(100)) {
@@ -198,7 +202,7 @@ test('a majority frozen for less than the lease takes nothing from its holder', 
   expect(await grant.release()).toEqual({ kind: 'released' })
 })
 
-test('starts with two nodes missing, and says so with three', async () => {
+test('starts with two nodes missing, and fails with a clear error with three', async () => {
   await signalAll(some(2), 'KILL')
   const started = await connectRedlock(running().url, { clock: systemClock }, AbortSignal.timeout(10_000))
   const wanted = { key: newToken(), token: newToken(), ttlMs: 1_000 }

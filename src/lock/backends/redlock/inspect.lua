@@ -1,4 +1,4 @@
--- What one node knows of a lock. In: KEYS[1] the lock. Out: {token, milliseconds left}, or an empty list. Atomic.
+-- One node's state of a lock. Atomic. KEYS[1] the lock. Returns {token, remaining ms}, or an empty list.
 local holder = redis.call('GET', KEYS[1])
 if not holder then
   return {}

@@ -1,4 +1,4 @@
-/** Answers that come late, or not at all, from the nodes or from the fence store: nothing is granted, nothing stays. */
+/** Late or lost replies of the nodes and of the fence store: nothing is granted, and no vote stays. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { IngotError } from '../../../errors/error.ts'
 import { systemClock } from '../../../std/clock.ts'
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 const url = (): string => `redlock://${proxies.map((proxy) => `127.0.0.1:${proxy.port}`).join(',')}?max-lease=20s`
 
-/** How many nodes have the key, asked behind the proxies. */
+/** Returns how many nodes have the key, asked without the proxies. */
 async function votesFor(key: string): Promise<number> {
   if ('absent' in servers) throw new Error(servers.absent)
   const running = servers
@@ -41,7 +41,7 @@ async function votesFor(key: string): Promise<number> {
   return holders.filter((holder) => holder !== '').length
 }
 
-test('a quorum that comes after the end of its lease is refused, and given back', async () => {
+test('a quorum that arrives after the end of its lease is refused, and its votes are released', async () => {
   await using backend = await connectRedlock(url(), { clock: systemClock }, soon())
   const wanted = { key: newToken(), token: newToken(), ttlMs: 100 }
   expect((await backend.tryAcquire(wanted, soon())).kind).toBe('granted')
@@ -51,7 +51,7 @@ test('a quorum that comes after the end of its lease is refused, and given back'
   expect(await votesFor(wanted.key)).toBe(0)
 })
 
-test('a fence that comes after the end of its lease is refused, and the votes are given back', async () => {
+test('a fence that arrives after the end of its lease is refused, and the votes are released', async () => {
   const inner = createMemoryFences()
   let late = true
   const fences: FenceStore = {
@@ -81,7 +81,7 @@ test('without its fence store nothing is granted, and the votes are released', a
   expect(await votesFor(wanted.key)).toBe(0)
 })
 
-test('votes whose answers are lost are granted to the same token later, and released with it', async () => {
+test('votes whose replies are lost are granted to the same token later, and released with it', async () => {
   await using backend = await connectRedlock(url(), { clock: systemClock }, soon())
   const wanted = { key: newToken(), token: newToken(), ttlMs: 20_000 }
   for (const proxy of proxies.slice(0, 3)) proxy.swallowReplies()
@@ -107,6 +107,6 @@ test('an aborted call returns at once', async () => {
   const began = performance.now()
   abort.abort(new Error('enough'))
   expect((await attempt).kind).toBe('unavailable')
-  // sooner than the votes come back
+  // sooner than the votes arrive
   expect(performance.now() - began).toBeLessThan(180)
 })

@@ -1,27 +1,30 @@
-/** The times of a lease that several clocks count. */
+/** Times of a lease that is measured by several clocks. */
 import { IngotError } from '../../../errors/error.ts'
 import type { Token } from '../../lock.ts'
 
-/** Share of the lease that the clocks of the nodes may differ by; the package adds 2 ms. */
+/** Share of the lease by which the clocks of the nodes may differ. The package adds 2 ms. */
 export const DRIFT = 0.01
-/** Of Redis' expiry; the Redlock specification's figure. */
+/** Precision of Redis' expiry. Source: the Redlock specification. */
 const PRECISION_MS = 2
-/** The default length of a lease is allowed, and nothing longer. */
+/** Allows the default length of a lease, and nothing longer. */
 const DEFAULT_MAX_LEASE_MS = 10_000
 /** A day, as for all times of the lock library. */
 const LONGEST_MS = 86_400_000
 
-/** How far the clocks of servers and clients may drift apart within a lease. */
+/** Returns how far the clocks of servers and clients may drift apart within a lease, in milliseconds. */
 export function allowanceMs(leaseMs: number): number {
   return Math.ceil(leaseMs * DRIFT) + PRECISION_MS
 }
 
-/** Of a lease, counted from the sending of the request, what no clock of any node has used up before. */
+/**
+ * Returns how long a lease is certainly valid from the time of its request, in milliseconds, whatever clock measures
+ * it.
+ */
 export function validMs(ttlMs: number): number {
   return Math.max(0, ttlMs - allowanceMs(ttlMs))
 }
 
-/** The token and the milliseconds left of what inspect.lua returns; empty when the node knows of no lease. */
+/** Parses the reply of inspect.lua into the token and the remaining milliseconds. Empty if the node has no lease. */
 export function readLease(answer: unknown): readonly (readonly [Token, number])[] {
   if (!Array.isArray(answer)) return []
   const fields: readonly unknown[] = answer
@@ -29,7 +32,7 @@ export function readLease(answer: unknown): readonly (readonly [Token, number])[
   return typeof token === 'string' && typeof ms === 'number' ? [[token, ms]] : []
 }
 
-/** The longest lease of any client: the first of these that is given, or the default. Throws `LOCK_OPTION_INVALID`. */
+/** Returns the longest lease of any client: the first given value, or the default. Throws `LOCK_OPTION_INVALID`. */
 export function maxLeaseOf(...given: readonly (number | undefined)[]): number {
   const ms = given.find((g) => g !== undefined) ?? DEFAULT_MAX_LEASE_MS
   if (Number.isFinite(ms) && ms > 0 && ms <= LONGEST_MS) return ms

@@ -1,4 +1,4 @@
-/** One independent server: its client, and whether its votes count. Examines the server once for each connection. */
+/** One independent server: its client, and whether its votes count. Examines the server once per connection. */
 import type { Redis } from 'ioredis'
 import { failpoint } from '#failpoint'
 import { IngotError } from '../../../errors/error.ts'
@@ -13,34 +13,37 @@ export interface Node extends Disposable {
   readonly client: Redis
   /** `host:port`, for messages. */
   readonly name: string
-  /** Of the server process that was examined last; `undefined` before that. */
+  /** Run id of the last examined server process. `undefined` before the first examination. */
   readonly runId: string | undefined
-  /** 0 when a vote that is sent now counts; else the milliseconds until then, `undefined` for a server not examined. */
-  countsInMs(): number | undefined
-  /** Why a vote that is sent now does not count. */
-  doubt(): IngotError
-  /** Examines the server on its present connection. Never rejects: a server that does not answer is asked again. */
+  /**
+   * Returns 0 if a vote that is sent now counts. Otherwise returns the milliseconds until then, or `undefined` for a
+   * server that was not examined.
+   */
+  eligibleInMs(): number | undefined
+  /** Returns the reason why a vote that is sent now does not count. */
+  ineligibility(): IngotError
+  /** Examines the server on its current connection. Never rejects: an examination without a reply is repeated. */
   examine(): Promise<void>
 }
 
 export interface NodeDeps {
   readonly clock: Clock
   readonly log: Log
-  /** The longest lease of any client, milliseconds. */
+  /** The longest lease of any client, in milliseconds. */
   readonly maxLeaseMs: number
 }
 
-/** A server that could not be examined is asked again after that long, milliseconds. */
-const AGAIN_MS = 1_000
+/** Pause before a failed examination is repeated, in milliseconds. */
+const RETRY_MS = 1_000
 
-/** With these three the server has each vote on its disk before it sends the answer. */
+/** Settings with which the server has each vote on its disk before it replies. */
 const DURABLE = new Map([
   ['appendonly', 'yes'],
   ['appendfsync', 'always'],
   ['no-appendfsync-on-rewrite', 'no'],
 ])
 
-/** Whether the answer of CONFIG GET, a list of names and values, says that no vote is forgotten. */
+/** Returns true if the reply of CONFIG GET, a list of names and values, shows that no vote can be lost. */
 function isDurable(answer: unknown): boolean {
   if (!Array.isArray(answer)) return false
   const words: readonly unknown[] = answer
@@ -53,7 +56,7 @@ async function askFacts(client: Redis): Promise<ServerFacts & { readonly configR
   if (info.status === 'rejected') throw info.reason
   const facts = parseInfo(info.value)
   const [runId, uptime] = [facts.get('run_id'), Number(facts.get('uptime_in_seconds'))]
-  if (runId === undefined || !Number.isFinite(uptime)) throw new Error('INFO names no run_id and uptime')
+  if (runId === undefined || !Number.isFinite(uptime)) throw new Error('INFO contains no run_id and uptime')
   return {
     runId,
     uptimeMs: uptime * 1_000,
@@ -68,7 +71,7 @@ class WatchedNode implements Node {
   readonly #deps: NodeDeps
   readonly #eligibility: VoteEligibility
   runId: string | undefined
-  /** Counts the connections, so that an examination of an earlier one is not taken for one of this. */
+  /** Counts the connections, so that the examination of an earlier one is not applied to the current one. */
   #connection = 0
   #again: Timer | undefined
 
@@ -81,13 +84,13 @@ class WatchedNode implements Node {
     client.on('ready', () => void this.examine())
   }
 
-  countsInMs(): number | undefined {
+  eligibleInMs(): number | undefined {
     if (failpoint('redlock/count-every-vote')) return 0
-    return this.#eligibility.countsInMs(this.#deps.clock.monotonicMs())
+    return this.#eligibility.eligibleInMs(this.#deps.clock.monotonicMs())
   }
 
-  doubt(): IngotError {
-    const ms = this.countsInMs()
+  ineligibility(): IngotError {
+    const ms = this.eligibleInMs()
     if (ms === undefined) {
       return this.#eligibility.cause ?? new IngotError('REDIS_UNREACHABLE', `${this.name} is not connected`)
     }
@@ -112,10 +115,10 @@ class WatchedNode implements Node {
   }
 
   #met(facts: ServerFacts & { readonly configRefused: unknown }): void {
-    this.#eligibility.met(facts, this.#deps.clock.monotonicMs())
+    this.#eligibility.examined(facts, this.#deps.clock.monotonicMs())
     const restarted = this.runId !== undefined && this.runId !== facts.runId
     this.runId = facts.runId
-    const countsInMs = this.countsInMs() ?? 0
+    const countsInMs = this.eligibleInMs() ?? 0
     if (countsInMs === 0) return
     const { log, maxLeaseMs } = this.#deps
     const seen = { node: this.name, restarted, countsInMs: Math.ceil(countsInMs), maxLeaseMs, err: facts.configRefused }
@@ -125,7 +128,7 @@ class WatchedNode implements Node {
   #unknown(error: unknown): void {
     this.#eligibility.lost(commandError(this.name, error))
     this.#deps.log.warn({ node: this.name, err: error }, 'redlock node cannot be examined: its votes do not count')
-    this.#again = this.#deps.clock.timer(AGAIN_MS, () => void this.examine())
+    this.#again = this.#deps.clock.timer(RETRY_MS, () => void this.examine())
   }
 
   #left(): void {
@@ -135,7 +138,7 @@ class WatchedNode implements Node {
   }
 }
 
-/** Watches a client that is not connected yet. */
+/** Watches a client that is not yet connected. */
 export function watchNode(client: Redis, name: string, deps: NodeDeps): Node {
   return new WatchedNode(client, name, deps)
 }

@@ -1,6 +1,6 @@
 /**
- * Connections to the independent servers. A start needs a majority of them, and none that says it must not serve; the
- * others join when they come back.
+ * Connections to the independent servers. A start needs a majority of them, and fails if any of them must not serve.
+ * The others join when they come back.
  */
 
 import { IngotError, toIngotError } from '../../../errors/error.ts'
@@ -19,7 +19,9 @@ export interface Nodes extends AsyncDisposable {
   readonly members: readonly Node[]
 }
 
-/** The package waits for every node, so one that is silent costs each vote this much, in milliseconds. */
+/**
+ * Time limit of a command in milliseconds. The package waits for every node, so a frozen node delays each vote by this.
+ */
 const COMMAND_TIMEOUT_MS = 200
 
 interface Deps extends NodeDeps {
@@ -32,12 +34,12 @@ async function createNode(deps: Deps, endpoint: Endpoint, phase: Phase): Promise
   const { credentials, tls } = topology
   const target = { endpoint, database: 0, credentials, ...(tls === undefined ? {} : { tls }) }
   const client = await createSingleClient(target, settings, phase)
-  // ioredis throws errors that nobody listens to; what matters of them is in the votes
+  // ioredis throws errors without a listener; the votes contain the relevant ones
   client.on('error', (error: Error) => log.debug({ err: error, node: endpoint }, 'redlock node error'))
   return watchNode(client, nodeName(endpoint), deps)
 }
 
-/** A node that answers and may serve. */
+/** Connects to a node that must respond and be suitable. */
 async function join(deps: Deps, endpoint: Endpoint, signal: AbortSignal): Promise<Node> {
   const phase = { started: false }
   const node = await createNode(deps, endpoint, phase)
@@ -53,16 +55,16 @@ async function join(deps: Deps, endpoint: Endpoint, signal: AbortSignal): Promis
   return node
 }
 
-/** A node that does not answer yet. */
-async function awaitLater(deps: Deps, endpoint: Endpoint): Promise<Node> {
-  deps.log.warn({ node: endpoint }, 'redlock node does not answer')
+/** Creates a node that does not respond yet. */
+async function createAbsentNode(deps: Deps, endpoint: Endpoint): Promise<Node> {
+  deps.log.warn({ node: endpoint }, 'redlock node does not respond')
   const node = await createNode(deps, endpoint, { started: true })
-  // its failure is known; the client goes on trying by itself
+  // its failure is known; the client retries by itself
   node.client.connect().catch(() => undefined)
   return node
 }
 
-/** Two addresses of one server would give it two votes. */
+/** Returns an error if two addresses are one server, which would have two votes. */
 function sameServer(nodes: readonly Node[]): IngotError | undefined {
   for (const [i, node] of nodes.entries()) {
     const twin = nodes.slice(i + 1).find((other) => other.runId !== undefined && other.runId === node.runId)
@@ -74,7 +76,10 @@ function sameServer(nodes: readonly Node[]): IngotError | undefined {
 
 const absent = (error: unknown): boolean => error instanceof IngotError && error.code === 'REDIS_UNREACHABLE'
 
-/** Rejects with the first refusal, or with `REDIS_UNREACHABLE` when no majority answers. Leaves nothing behind then. */
+/**
+ * Connects to the nodes. Rejects with the first refusal, or with `REDIS_UNREACHABLE` if no majority responds. Leaves
+ * nothing behind then.
+ */
 export async function connectNodes(topology: Independent, given: NodeDeps, signal: AbortSignal): Promise<Nodes> {
   const commandTimeoutMs = topology.timeoutMs ?? COMMAND_TIMEOUT_MS
   const deps: Deps = { ...given, topology, settings: { ...DEFAULT_SETTINGS, commandTimeoutMs } }
@@ -88,11 +93,11 @@ export async function connectNodes(topology: Independent, given: NodeDeps, signa
     signal.throwIfAborted()
     throw toIngotError(refusal)
   }
-  // in the order of the URL, which is how all processes agree on a first node for a key
+  // in the order of the URL, so that all processes agree on a first node for a key
   const members: Node[] = []
   for (const [i, endpoint] of topology.nodes.entries()) {
     const node = joined[i]
-    members.push(node?.status === 'fulfilled' ? node.value : await awaitLater(deps, endpoint))
+    members.push(node?.status === 'fulfilled' ? node.value : await createAbsentNode(deps, endpoint))
   }
   return {
     members,

@@ -1,4 +1,4 @@
-/** Redlock nodes that are killed and come back without their data while a lease runs. Real servers, real kills. */
+/** Redlock nodes that are killed and come back without their data during a lease. Real servers, real kills. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { IngotError } from '../../../errors/error.ts'
@@ -29,7 +29,7 @@ function request(ttlMs = MAX_LEASE_MS, key = newToken()): LeaseRequest {
   return { key, token: newToken(), ttlMs }
 }
 
-/** Asks until the key is granted, and says after how long. Each attempt is a new owner's, and leaves nothing. */
+/** Tries until the key is granted, and returns after how long. Each attempt has a new owner, and leaves nothing. */
 async function grantedAfter(backend: LockBackend, key: string, withinMs: number): Promise<number> {
   const began = performance.now()
   for (;;) {
@@ -53,7 +53,7 @@ async function restart(servers: RedisServers, ports: readonly number[], keep: 'e
 }
 
 describe.each(FORGETFUL)('nodes with appendfsync: %s', (name, config) => {
-  test('a majority that restarts empty within a lease gives no second grant before its end', async ({ skip }) => {
+  test('a majority that restarts empty during a lease gives no second grant before its end', async ({ skip }) => {
     await using servers = present(await startIndependent(5, config), skip)
     const url = `${servers.url}?max-lease=${MAX_LEASE_MS}ms`
     await using holder = await open(url)
@@ -64,7 +64,7 @@ describe.each(FORGETFUL)('nodes with appendfsync: %s', (name, config) => {
     const grantedAt = performance.now()
 
     await restart(servers, servers.ports.slice(0, 3), 'empty')
-    // one client that was connected all the time, and one that starts now
+    // one client that was always connected, and one that starts now
     await using newcomer = await open(url)
     const early: Attempt<Fencing>['kind'][] = []
     const ask = async (backend: LockBackend): Promise<void> => {
@@ -73,7 +73,7 @@ describe.each(FORGETFUL)('nodes with appendfsync: %s', (name, config) => {
       if (performance.now() - grantedAt < MAX_LEASE_MS) early.push(attempt.kind)
       await backend.release(wanted, soon())
     }
-    // alone at first: its vote is not split with another's
+    // alone at first, so that its vote is not split with another's
     await ask(newcomer)
     while (performance.now() - grantedAt < MAX_LEASE_MS) {
       await Promise.all([ask(rival), ask(newcomer), sleep(20)])
@@ -94,7 +94,7 @@ test('nodes with appendfsync always count at once, and still know the lease afte
   const held = request(10_000)
   expect((await backend.tryAcquire(held, soon())).kind).toBe('granted')
   await restart(servers, servers.ports, 'with data')
-  // none of them counts for time alone: their longest lease is ten seconds
+  // none of them counts because of time alone: their longest lease is ten seconds
   await grantedAfter(backend, newToken(), 5_000)
   expect((await backend.tryAcquire(request(1_000, held.key), soon())).kind).toBe('held')
   expect(await backend.release(held, soon())).toEqual({ kind: 'released' })
@@ -110,7 +110,7 @@ test('a client that starts later counts nodes at once that have run for longer t
   expect((await backend.tryAcquire(request(500), soon())).kind).toBe('granted')
 })
 
-test('a lease is not renewed by nodes that came back empty, and its holder is told so', async ({ skip }) => {
+test('a lease is not renewed by nodes that came back empty, and its holder is informed', async ({ skip }) => {
   await using servers = present(await startIndependent(5, []), skip)
   await using backend = await open(`${servers.url}?max-lease=${MAX_LEASE_MS}ms`)
   await using locker = createLocker(backend, { waitMs: 3 * MAX_LEASE_MS })
@@ -130,7 +130,7 @@ test('a lease above the longest one is refused with the remedy, by the locker an
   await expect(acquiring).rejects.toMatchObject({ code: 'LOCK_OPTION_INVALID' })
   await expect(backend.tryAcquire(request(20_000), soon())).rejects.toBeInstanceOf(IngotError)
   await using short = await open(`${servers.url}?max-lease=2s`)
-  // the default gives way to the limit
+  // the default is limited to the maximum
   await using grant = await createLocker(short).acquire(newToken())
   expect(grant.remainingMs()).toBeLessThanOrEqual(2_000)
 })
@@ -142,9 +142,7 @@ test('two addresses of one server are refused', async ({ skip }) => {
   await expect(open(url)).rejects.toMatchObject({ code: 'REDIS_UNSUITABLE' })
 })
 
-test('counting every vote, as the sabotage does, gives the second grant that the first test looks for', async ({
-  skip,
-}) => {
+test('mutation: counting every vote gives the second grant that the first test looks for', async ({ skip }) => {
   await using servers = present(await startIndependent(5, []), skip)
   const sabotaged = (): Promise<Peer> => startPeer(servers.url, '', ['redlock/count-every-vote'])
   await using holder = await sabotaged()
