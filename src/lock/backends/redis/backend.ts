@@ -34,9 +34,7 @@ import {
 } from './scripts.ts'
 import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
 
-/**
- * How long a released key is reserved for the next waiter, in milliseconds. A frozen waiter delays the others by this.
- */
+/** How long a released key is reserved for the next waiter, in milliseconds. A frozen waiter delays others by this. */
 export const KEEP_MS = 500
 /**
  * Largest batch. While the server runs one batch, the client prepares the next: with 64 keys at once, 32 gave twice the
@@ -49,6 +47,8 @@ const MAX_EPOCH_WAITS = MARK_WAITS + 4
 export type { RedisLock } from './options.ts'
 
 type Fencing = 'always' | 'within-epoch'
+/** A promise if the attempt goes on. */
+type Outcome = Attempt<Fencing> | Promise<Attempt<Fencing>>
 
 class RedisBackend<F extends Fencing> {
   readonly name = 'redis'
@@ -112,7 +112,7 @@ class RedisBackend<F extends Fencing> {
 
   extend(request: LeaseRequest, signal: AbortSignal): Promise<Extension> {
     const { lock } = this.#names.of(request.key)
-    return this.#answered(signal, this.#extend(request, lock, signal))
+    return this.#asOutcome(signal, this.#extend(request, lock, signal))
   }
 
   release({ key, token }: Lease, signal: AbortSignal): Promise<Release> {
@@ -122,7 +122,7 @@ class RedisBackend<F extends Fencing> {
 
   inspect(key: Key, signal: AbortSignal): Promise<Inspection> {
     const { lock } = this.#names.of(key)
-    return this.#answered(signal, this.#inspect(lock, signal))
+    return this.#asOutcome(signal, this.#inspect(lock, signal))
   }
 
   wait(_key: Key, ticket: Ticket, signal: AbortSignal): Promise<void> {
@@ -139,9 +139,9 @@ class RedisBackend<F extends Fencing> {
   }
 
   /** Converts an error or an abort into an `unavailable` value. */
-  #answered<T>(signal: AbortSignal, work: Promise<T>): Promise<T | Unavailable> {
-    const answer = work.catch((error: unknown) => unavailable(this.#connection.description, error))
-    return orAborted(answer, signal)
+  #asOutcome<T>(signal: AbortSignal, work: Promise<T>): Promise<T | Unavailable> {
+    const outcome = work.catch((error: unknown) => unavailable(this.#connection.description, error))
+    return orAborted(outcome, signal)
   }
 
   #channelOf({ tag, channels }: LockNames): string {
@@ -152,7 +152,7 @@ class RedisBackend<F extends Fencing> {
     const refreshed = this.#epochs?.refreshed()
     return refreshed === undefined
       ? this.#send(pending)
-      : this.#answered(pending.signal, this.#sendAfter(refreshed, pending))
+      : this.#asOutcome(pending.signal, this.#sendAfter(refreshed, pending))
   }
 
   async #sendAfter(refreshed: Promise<void>, pending: PendingAttempt): Promise<Attempt<Fencing>> {
@@ -166,33 +166,29 @@ class RedisBackend<F extends Fencing> {
     return this.#acquisitions.submit(pending)
   }
 
-  #acquire(batch: readonly PendingAttempt[]): Promise<readonly (Attempt<Fencing> | Promise<Attempt<Fencing>>)[]> {
+  #acquire(batch: readonly PendingAttempt[]): Promise<readonly Outcome[]> {
     const sentMs = this.#clock.monotonicMs()
     const fills = this.#epochs?.fills ?? 0
-    return this.#scripts.acquire(batch, (answers) => {
+    return this.#scripts.acquire(batch, (replies) => {
       // the leases began no earlier than the command was sent
       const spentMs = this.#clock.monotonicMs() - sentMs
-      return batch.map((pending, i) => this.#outcome(pending, answers[i], { spentMs, fills }))
+      return batch.map((pending, i) => this.#outcome(pending, replies[i], { spentMs, fills }))
     })
   }
 
-  #outcome(
-    pending: PendingAttempt,
-    answer: AcquireReply | undefined,
-    { spentMs, fills }: Sent,
-  ): Attempt<Fencing> | Promise<Attempt<Fencing>> {
-    if (answer === undefined) return unavailable(`${this.#connection.description}: a reply is missing`)
-    switch (answer.kind) {
+  #outcome(pending: PendingAttempt, reply: AcquireReply | undefined, { spentMs, fills }: Sent): Outcome {
+    if (reply === undefined) return unavailable(`${this.#connection.description}: a reply is missing`)
+    switch (reply.kind) {
       case 'held':
-        return this.#refusal(pending, answer.remainingMs)
+        return this.#refusal(pending, reply.remainingMs)
       case 'granted':
       case 'repeated': {
         this.#waitEntries.drop(pending.token)
-        const ttlMs = (answer.kind === 'granted' ? pending.ttlMs : answer.remainingMs) - spentMs
-        return { kind: 'granted', fence: answer.fence, ttlMs: Math.max(0, ttlMs) }
+        const ttlMs = (reply.kind === 'granted' ? pending.ttlMs : reply.remainingMs) - spentMs
+        return { kind: 'granted', fence: reply.fence, ttlMs: Math.max(0, ttlMs) }
       }
       case 'missing-epoch':
-        return this.#answered(pending.signal, this.#afterAdoption(pending, answer, fills))
+        return this.#asOutcome(pending.signal, this.#afterAdoption(pending, reply, fills))
       case 'demoted':
         // nothing closes this connection by itself, and it may keep leading to the demoted server
         this.#connection.renew(pending.names.lock)
@@ -200,20 +196,20 @@ class RedisBackend<F extends Fencing> {
       case 'exhausted':
         return unavailableKey(new IngotError('FENCE_EXHAUSTED', 'the epoch of this key has no number left'))
       case 'foreign':
-        return unavailableKey(this.#foreign(pending.names[answer.which]))
+        return unavailableKey(this.#foreign(pending.names[reply.which]))
       default:
-        return answer satisfies never
+        return reply satisfies never
     }
   }
 
-  #refusal(pending: PendingAttempt, leftMs: number): Attempt<Fencing> | Promise<Attempt<Fencing>> {
+  #refusal(pending: PendingAttempt, leftMs: number): Outcome {
     const remainingMs = leftMs < 0 ? undefined : leftMs
     if (pending.queue) {
       if (remainingMs !== undefined) this.#waitEntries.note(pending.token, remainingMs)
       return { kind: 'held', remainingMs, ticket: pending.token }
     }
     return pending.willWait
-      ? this.#answered(pending.signal, this.#afterSubscription(pending))
+      ? this.#asOutcome(pending.signal, this.#afterSubscription(pending))
       : { kind: 'held', remainingMs }
   }
 
