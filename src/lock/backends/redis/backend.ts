@@ -47,7 +47,6 @@ const MAX_EPOCH_WAITS = MARK_WAITS + 4
 export type { RedisLock } from './options.ts'
 
 type Fencing = 'always' | 'within-epoch'
-/** A promise if the attempt goes on. */
 type Outcome = Attempt<Fencing> | Promise<Attempt<Fencing>>
 
 class RedisBackend<F extends Fencing> {

@@ -14,19 +14,19 @@ const soon = (): AbortSignal => AbortSignal.timeout(10_000)
 const polls: readonly Skip[] = [
   'wakes a waiter when the key is released',
   'ends a wait when its signal aborts',
-  'lets the next in line pass a waiter that gave up',
-  'keeps a released key for the first in line',
+  'the next waiter passes a waiter that gave up',
+  'keeps a released key for the first waiter',
   'serves waiters in order of arrival',
 ].map((test) => ({ test, reason: 'independent nodes have no common queue: waiters poll' }))
 
 const single: Skip = {
-  test: 'answers several keys in one exchange, in order, each for itself',
+  test: 'returns one outcome per key in one exchange, in order',
   reason: 'the package counts one vote at a time',
 }
 
 const unfenced: readonly Skip[] = [
   'raises the fence with every grant of a key',
-  'raises the fence after a lease that ran out',
+  'raises the fence after a lease that expired',
   'raises the fence across processes',
 ].map((test) => ({ test, reason: 'without a fence store there are no fences' }))
 
