@@ -23,7 +23,8 @@ import { type TortureResult, torture } from './torture.ts'
 
 removeContainersOurselves()
 
-interface Mutant extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'sql' | 'trafficMs'>> {
+interface Mutant
+  extends Partial<Pick<TortureOptions, 'deletes' | 'latencyMs' | 'lateMs' | 'quietMs' | 'sql' | 'trafficMs'>> {
   readonly name: string
   readonly store: TortureOptions['store']
   readonly failpoints?: readonly FailpointName[]
@@ -89,8 +90,10 @@ const MUTANTS: readonly Mutant[] = [
     store: 'http',
     failpoints: ['lock/answer-before-save'],
     faults: ['store-kill'],
-    // slow enough that acknowledged saves are still under way when the store is killed
-    latencyMs: 300,
+    // acknowledged saves are still under way when the store is killed, and kills leave time for traffic between them
+    latencyMs: 100,
+    quietMs: 3_000,
+    trafficMs: 24_000,
     breaks: 'nothing-lost',
   },
   {
