@@ -1,25 +1,25 @@
-# The image of ingot: one program, and the legacy backend of the drills. It runs as a stranger on a read-only root.
+# The image of ingot: the program, and the legacy backend of the drills. It runs as any user on a read-only root.
 #
 #   docker build -t ingot:dev .
 #
-# Another base or a mirror of it: --build-arg NODE_IMAGE=registry.example/node:24-trixie-slim
+# Another base image or a mirror: --build-arg NODE_IMAGE=registry.example/node:24-trixie-slim
 ARG NODE_IMAGE=node:24-trixie-slim
 
-# what runs: production dependencies alone. No package may run a script of its own here; none of ours needs one
+# production dependencies only. Install scripts of packages are disabled; none of these packages needs one
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts --loglevel=error \
   && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
-# what builds: everything but Node, which the base has (the npm package of that name fetches it in a script)
+# the build: all dependencies except Node, which the base image has (the npm package `node` downloads it in a script)
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --loglevel=error
 COPY tsconfig.json tsconfig.build.json ./
 COPY tools/finish-build.mjs tools/
-# owned by the number that pods run as: the Tiltfile runs this stage and puts changed files there
+# owned by the user id of the pods: the Tiltfile runs this stage and writes changed files there
 COPY --chown=1000:1000 src src
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node tools/finish-build.mjs \
   && find dist -type f \( -name '*.d.ts' -o -name '*.map' \) -delete
@@ -38,9 +38,9 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
 COPY examples/legacy-backend examples/legacy-backend
-# by number, so that Kubernetes can tell that it is not root
+# a number, so that Kubernetes can check that it is not root
 USER 1000:1000
 EXPOSE 8080
-# node itself is process 1: it hears SIGTERM and drains. The two options are those of `npm start`
+# node is process 1, so it receives SIGTERM and drains. The two options are those of `npm start`
 ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=60", "dist/cli.js"]
 CMD ["serve"]

@@ -1,12 +1,12 @@
 /**
- * Makes charts/ingot/values.schema.json and charts/ingot/files/config-rules.json. With --check it only says whether they
- * are what they should be. Run it after a change of src/config/schema.ts or of charts/ingot/schema/.
+ * Generates charts/ingot/values.schema.json and charts/ingot/files/config-rules.json. With --check, only fails if they are
+ * not current. Run it after a change of src/config/schema.ts or of charts/ingot/schema/.
  *
- * charts/ingot/schema/values.json is the frame; every other file there, NAME.json, is the schema of the value NAME. The
- * value `service.config` comes from the schema of the service's own configuration, without what other values decide.
- * `"extends": "pod"` adds the properties of that definition: JSON Schema itself has no way to extend a closed object.
- * What a text has to look like goes into config-rules.json, for templates/_validate.tpl: JSON Schema would print the
- * pattern where a sentence is wanted.
+ * charts/ingot/schema/values.json is the frame. Every other file there, NAME.json, is the schema of the value NAME. The
+ * value `service.config` comes from the schema of the service's configuration, without settings that other values decide.
+ * `"extends": "pod"` adds the properties of that definition, because JSON Schema cannot extend a closed object.
+ * Patterns of strings go into config-rules.json, for templates/_validate.tpl: the errors of JSON Schema would show the
+ * pattern instead of a readable message.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { CONFIG_SCHEMA } from '../src/config/schema.ts'
 
 const CHART = join(import.meta.dirname, '..', 'charts', 'ingot')
 
-/** Set by the templates, from values that say more. */
+/** Settings that the templates set from other values. */
 const DECIDED = [
   'listen',
   'data',
@@ -52,12 +52,12 @@ function configRules() {
   return Object.fromEntries(rules)
 }
 
-/** A null there is how one file of values takes the mapping of another away. */
+/** Properties that may be null: one file of values can remove the mapping of another. */
 const NULLABLE = new Set(['mapping'])
 
 /**
- * Replaces each `extends` by the properties of its definition. Requires every member that is an object: a null takes it
- * away, and templates look into it.
+ * Replaces each `extends` by the properties of its definition. Requires every property that is an object: null would remove
+ * it, and templates read its fields.
  */
 function extended(part, definitions) {
   if (typeof part !== 'object' || part === null || Array.isArray(part)) return part

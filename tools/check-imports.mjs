@@ -1,6 +1,6 @@
 /**
- * The import table (.dependency-cruiser.cjs), and a floor under the number of modules it saw: a parser that
- * reads nothing finds no violation either.
+ * Checks the import table (.dependency-cruiser.cjs). Also fails if suspiciously few modules were read, because a parser
+ * that reads nothing finds no violations.
  */
 import { cruise } from 'dependency-cruiser'
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config'

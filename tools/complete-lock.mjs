@@ -1,7 +1,7 @@
 /**
- * Adds to package-lock.json what npm leaves out when its registry does not carry the builds of other platforms: an
- * entry for each optional platform package, without which `npm ci` refuses the lock file. Run after changing a
- * dependency. Platforms are read from the packages' names; libc matters only on Linux.
+ * Adds an entry for each optional platform package to package-lock.json. npm omits them if its registry does not have the
+ * builds of other platforms, and `npm ci` then refuses the lock file. Run it after changing a dependency. Platforms are
+ * read from the names of the packages; libc matters only on Linux.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 

@@ -1,4 +1,4 @@
-/** Adds the steps of CI and the drills of `npm run e2e` to the tests that `npm test` counted; prints the closing line. */
+/** Prints the last line of CI: the sum of the tests of `npm test`, the drills of `npm run e2e` and the steps of CI. */
 import { readFileSync } from 'node:fs'
 
 const [, , report, drills, passed, failed] = process.argv
@@ -6,7 +6,7 @@ let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 }
 try {
   counts = JSON.parse(readFileSync(report, 'utf8'))
 } catch {
-  // without a report the step of the tests has failed, and is counted as that
+  // without a report, the step of the tests has failed and is counted as failed
 }
 let suite = { tests: 0, failures: 0 }
 try {

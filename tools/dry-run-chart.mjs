@@ -1,8 +1,8 @@
 /**
- * Has the API server of the current context judge every set of values in charts/ingot/tests/values, and the manifests of
- * k8s/, without making any of it (but for a namespace of its own, for as long as that takes): unknown fields, wrong
- * types, fields that are set twice, and pods that the `restricted` pod security would refuse. Kinds that the cluster does
- * not know are named and left out; the chart may have none but those of the Gateway API.
+ * Sends every set of values in charts/ingot/tests/values and the manifests of k8s/ to the API server of the current context
+ * as a dry run. It creates nothing but a temporary namespace. Finds unknown fields, wrong types, duplicate fields, and
+ * pods that the pod security standard `restricted` refuses. Skips and lists kinds that the cluster does not know; of the
+ * chart, only those of the Gateway API may be unknown.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -14,12 +14,12 @@ const CHART = join(ROOT, 'charts', 'ingot')
 const VALUES = join(CHART, 'tests', 'values')
 const PLAIN = join(ROOT, 'k8s')
 const NAMESPACE = `ingot-dry-run-${process.pid}`
-const PATIENCE_MS = 60_000
-/** API groups that a cluster may lack, although the chart can use them. */
+const TIMEOUT_MS = 60_000
+/** API groups of the chart that a cluster may lack. */
 const OPTIONAL = /^gateway\.networking\.k8s\.io\//
 
 function run(command, args, input) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, timeout: PATIENCE_MS })
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, timeout: TIMEOUT_MS })
   if (error !== undefined) throw new Error(`${command} cannot be run: ${error.message}`)
   return { status, stdout, stderr }
 }
@@ -30,20 +30,20 @@ function need(command, args, input) {
   return stdout
 }
 
-/** What the cluster knows, as apiVersion/kind. */
+/** Returns the kinds that the cluster knows, as apiVersion/kind. */
 function knownKinds() {
   const rows = need('kubectl', ['api-resources', '--no-headers']).trim().split('\n')
   return new Set(rows.map((row) => row.trim().split(/ +/).slice(-3)).map(([version, , kind]) => `${version}/${kind}`))
 }
 
 function objectsOf(text) {
-  // YAML as Kubernetes reads it: 0555 is octal
+  // parse YAML like Kubernetes: 0555 is octal
   const documents = parseAllDocuments(text, { version: '1.1' })
   for (const { errors } of documents) if (errors[0] !== undefined) throw errors[0]
   return documents.map((document) => document.toJS()).filter((object) => object !== null)
 }
 
-/** What the server says against the objects; a warning counts. Empty when it has nothing to say. */
+/** Returns the errors and warnings of the server about the objects; empty if there are none. */
 function judge(objects) {
   const args = ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-n', NAMESPACE, '-f', '-']
   const { status, stderr } = run('kubectl', args, objects.map((object) => JSON.stringify(object)).join('\n---\n'))
@@ -68,13 +68,13 @@ function plainSets() {
 
 function report({ name, objects, isChart }, kinds) {
   const isKnown = ({ apiVersion, kind }) => kinds.has(`${apiVersion}/${kind}`)
-  const left = objects.filter((object) => !isKnown(object))
-  const unknown = left.map(({ kind }) => kind)
-  const isMissing = isChart && left.some(({ apiVersion }) => !OPTIONAL.test(apiVersion))
+  const skipped = objects.filter((object) => !isKnown(object))
+  const unknown = skipped.map(({ kind }) => kind)
+  const isMissing = isChart && skipped.some(({ apiVersion }) => !OPTIONAL.test(apiVersion))
   const problem = isMissing ? `the cluster does not know ${unknown}` : judge(objects.filter(isKnown))
   const note = unknown.length > 0 ? `, not known here: ${unknown.join(', ')}` : ''
   console.log(
-    `${problem === '' ? 'fine' : 'WRONG'}: ${name}, ${objects.length} objects${note}${problem && `\n${problem}`}`,
+    `${problem === '' ? 'ok' : 'FAILED'}: ${name}, ${objects.length} objects${note}${problem && `\n${problem}`}`,
   )
   return problem === ''
 }
@@ -85,7 +85,7 @@ console.log(`dry run on ${context}`)
 need('kubectl', ['create', 'namespace', NAMESPACE])
 try {
   need('kubectl', ['label', 'namespace', NAMESPACE, label('enforce'), label('warn')])
-  // the one thing that a pod needs to be there, even for a dry run
+  // a pod needs an existing service account, even in a dry run
   for (const account of ['ingot', 'ingot-runner'])
     need('kubectl', ['create', 'serviceaccount', account, '-n', NAMESPACE])
   const kinds = knownKinds()

@@ -1,6 +1,6 @@
 /**
- * What tsc leaves out of a build: the scripts that are files of their own (Lua for Redis, SQL) beside the modules that
- * read them, and a package.json that resolves `#failpoint` within the build, without the variant that tests use.
+ * Completes a build of tsc. Copies the Lua and SQL scripts next to the modules that read them. Writes a package.json that
+ * resolves `#failpoint` to the shipped variant, not to that of the tests.
  */
 import { cpSync, globSync, writeFileSync } from 'node:fs'
 

@@ -1,6 +1,6 @@
 /**
- * Fuzzes a real service on 127.0.0.1 by its OpenAPI document: schemathesis sends what the schemas allow and what they
- * forbid, and checks every answer against the document. The seed is fixed, and the run is bounded.
+ * Fuzzes a real service on 127.0.0.1 from its OpenAPI document. schemathesis sends valid and invalid requests and checks
+ * every response against the document. The seed is fixed, and the duration is limited.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -17,7 +17,7 @@ function run(command, args) {
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-/** Installs the pinned version once, in a folder that git ignores. */
+/** Installs the pinned version once, into a folder that git ignores. Returns the path of the program. */
 function install() {
   const program = join(TOOL, VERSION, 'bin/schemathesis')
   if (existsSync(program)) return program
@@ -27,7 +27,7 @@ function install() {
   return program
 }
 
-/** Resolves with the process and its address when it listens. */
+/** Starts the service. Resolves with the process and its URL when it listens. */
 function serve(data) {
   const tokens = join(data, 'tokens.json')
   const sha256 = createHash('sha256').update(TOKEN).digest('hex')
@@ -53,11 +53,11 @@ function serve(data) {
 }
 
 /**
- * Checks that do not fit as they are. fuzz_hooks.py has one in place of each:
- * - positive_data_acceptance knows only statuses. A request that the schemas allow may be refused for reasons that no schema
- *   can tell; `refuses_only_what_schemas_cannot_forbid` names their codes, and fails at any other.
- * - ensure_resource_availability does not know replays. An answer that is repeated under its Idempotency-Key may name an
- *   item that was deleted since; `keeps_what_it_created` leaves out these answers alone.
+ * Checks that do not suit this service. fuzz_hooks.py replaces each of them:
+ * - positive_data_acceptance checks only the status. A request that the schemas allow may be refused for reasons that a
+ *   schema cannot express. `refuses_only_what_schemas_cannot_forbid` has the codes of these reasons, and fails for others.
+ * - ensure_resource_availability does not know replays. A response that is replayed for an Idempotency-Key may name an item
+ *   that has been deleted since. `keeps_what_it_created` skips replays.
  */
 const EXCLUDED = 'positive_data_acceptance,ensure_resource_availability'
 

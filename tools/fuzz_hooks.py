@@ -1,4 +1,4 @@
-"""What the fuzzer has to know of this service: a media type, and which refusals no schema can foretell."""
+"""Extends the fuzzer for this service: a media type, and the refusals that a schema cannot express."""
 
 import json
 
@@ -8,21 +8,21 @@ from schemathesis.specs.openapi.checks import ensure_resource_availability
 
 NDJSON = "application/x-ndjson"
 
-# Codes with which a request is refused although the schemas allow it, with the reason why these cannot forbid it.
+# Codes of refusals that the schemas cannot express, with the reason.
 BEYOND_SCHEMAS = {
-    "IDEMPOTENCY_KEY_REUSED": "whether a key was used before is the state of the service",
-    "POLICY_INVALID": "which fields exist twice, or one within another, is a relation between strings",
-    "NUMBER_PRECISION": "which decimal texts a double holds is no property of a JSON number",
-    "NOT_FOUND": "which collections exist is the state of the service",
-    "ITEM_NOT_FOUND": "which items exist is the state of the service",
-    "FIELDS_MISSING": "whether a collection is identified by fields, and by which, is the state of the service",
-    "POLICY_IMMUTABLE": "whether a collection holds items is the state of the service",
+    "IDEMPOTENCY_KEY_REUSED": "earlier uses of a key are state of the service",
+    "POLICY_INVALID": "duplicate or nested fields are a relation between strings",
+    "NUMBER_PRECISION": "JSON Schema cannot limit the precision of a number",
+    "NOT_FOUND": "the existing collections are state of the service",
+    "ITEM_NOT_FOUND": "the existing items are state of the service",
+    "FIELDS_MISSING": "the identity policy of a collection is state of the service",
+    "POLICY_IMMUTABLE": "the items of a collection are state of the service",
 }
 
 
 @schemathesis.serializer(NDJSON)
 def lines(ctx, value):
-    """Sends text as it is, and anything else as one line of JSON."""
+    """Encodes strings unchanged, and other values as one line of JSON."""
     return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
@@ -34,13 +34,13 @@ def problem_code(response):
 
 
 def is_key_of_stream(case, code):
-    """Whether a stream was refused for its Idempotency-Key: a header cannot depend on the media type in a schema."""
+    """Returns true if a stream was refused for its Idempotency-Key: in a schema, a header cannot depend on the media type."""
     return code == "IDEMPOTENCY_KEY_INVALID" and case.media_type == NDJSON
 
 
 @schemathesis.check
 def refuses_only_what_schemas_cannot_forbid(ctx, response, case):
-    """Fails when a request that the schemas allow is refused for a reason that they could tell."""
+    """Fails if a request that the schemas allow is refused for a reason that they could express."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code < 400:
         return
     code = problem_code(response)
@@ -54,7 +54,7 @@ def refuses_only_what_schemas_cannot_forbid(ctx, response, case):
 
 @schemathesis.check
 def keeps_what_it_created(ctx, response, case):
-    """As ensure_resource_availability, but not after a replay: the answer under a key outlives the item that it names."""
+    """Runs ensure_resource_availability, except after a replay: a replayed response can outlive the item that it names."""
     parent = ctx.internals.find_parent(case_id=case.id)
     created = None if parent is None else ctx.internals.find_response(case_id=parent.id)
     if created is not None and "idempotency-replayed" not in created.headers:

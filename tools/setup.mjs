@@ -1,7 +1,7 @@
 /**
- * Runs before `npm start` and `npm test`, on whatever Node the machine has: installs the locked dependencies
- * (Node 24 is one of them) when they are missing or the lock file changed since, and otherwise does nothing,
- * so that a second start needs no network.
+ * Runs before `npm start` and `npm test`, with any Node that the machine has. Installs the locked dependencies (Node 24 is
+ * one of them) if they are missing or the lock file has changed. Otherwise does nothing, so a second start needs no
+ * network.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -29,7 +29,7 @@ if (!installed()) {
   writeFileSync(stamp, wanted)
 }
 
-// npm links the commands of dependencies, not the project's own: `npx ingot` and node_modules/.bin/ingot are made here
+// npm links only the commands of dependencies, so this script creates node_modules/.bin/ingot for `npx ingot`
 const launcher = join('..', '..', 'bin', 'ingot.mjs')
 const command = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'ingot.cmd' : 'ingot')
 if (process.platform === 'win32') writeFileSync(command, '@node "%~dp0\\..\\..\\bin\\ingot.mjs" %*\r\n')
