@@ -1,13 +1,13 @@
-/** A clock that moves only when told. Timers due are fired in order of their due time. */
+/** A fake clock that moves only when a test advances it. Timers fire in order of their due time. */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock, Timer } from '../std/clock.ts'
 
 export interface FakeClock extends Clock {
-  /** Moves both clocks forward, firing what falls due; lets promises settle after each. */
+  /** Advances both clocks and fires due timers. Lets promises settle after each timer. */
   advance(ms: number): Promise<void>
-  /** Moves the wall clock alone, as a bad NTP step does. */
+  /** Moves only the wall clock, like a wrong NTP step. */
   jumpWall(ms: number): void
-  /** Moves monotonic time without firing timers, as a blocked event loop or a stopped process does. */
+  /** Advances monotonic time without firing timers, like a blocked event loop or a stopped process. */
   block(ms: number): void
 }
 
@@ -71,7 +71,7 @@ export function createFakeClock(startMs = 1_000): FakeClock {
   }
 }
 
-/** Lets faked time pass until the work is done: those who look again after a while need it. */
+/** Advances fake time until the work is done. For code that polls. */
 export async function whileTimePasses<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   const state = { done: false }
   const finished = work.finally(() => (state.done = true))

@@ -16,9 +16,9 @@ import { type Service, startService } from './service.ts'
 
 const DOCUMENTS = ['README.md', ...globSync('docs/*.md', { cwd: ROOT }).toSorted()]
 
-/** Programs that a block may use and still be run here. */
+/** Programs that a block may use to be run here. */
 const RUN = ['curl', 'printf', 'export', 'for']
-/** Commands that need more than one service: servers, a cluster, minutes. Each is tested elsewhere, or by its own command. */
+/** Commands that need servers, a cluster or minutes. Each is tested elsewhere or by its own command. */
 const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/^npm (start|test|run|ci)/, 'started by other tests'],
   [/^(helm|kind|docker|kubectl)\b/, 'needs a cluster or Docker'],
@@ -34,7 +34,7 @@ const isRun = (block: readonly ConsoleCommand[]): boolean =>
 const blocksOf = (document: string): readonly (readonly ConsoleCommand[])[] =>
   consoleBlocksOf(readFileSync(join(ROOT, document), 'utf8'))
 
-/** Documents show the default address; the test's service has another one. */
+/** Replaces the default address of the documents by that of the test's service. */
 const translator = (service: Service, folder: string) => (text: string) =>
   text
     .replaceAll(/http:\/\/(127\.0\.0\.1|localhost):8080/g, service.url)
@@ -59,7 +59,7 @@ describe('console blocks', () => {
     },
   )
 
-  test('enough blocks are run, and each of the others has a reason', () => {
+  test('enough blocks are run, and each other block has a reason', () => {
     const all = DOCUMENTS.flatMap(blocksOf)
     expect(all.filter(isRun).length).toBeGreaterThanOrEqual(8)
     const unexplained = all
@@ -70,7 +70,7 @@ describe('console blocks', () => {
     expect(unexplained.map(({ command }) => command)).toEqual([])
   })
 
-  test('README shows what the service prints at its start', async () => {
+  test('README shows the output of the service at its start', async () => {
     const folder = temporaryFolder()
     await using service = await startService({ data: join(folder, 'data') })
     const [start] = blocksOf('README.md')
@@ -83,7 +83,7 @@ describe('console blocks', () => {
     expect(isPrinted(start?.output ?? '', printed)).toBe(true)
   })
 
-  test('a document with a wrong status is found out, with the line', async () => {
+  test('a document with a wrong status is reported, with the line', async () => {
     const post = `$ curl -s localhost:8080/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1}'`
     const text = [
       '```console',

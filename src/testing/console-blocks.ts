@@ -1,6 +1,6 @@
 /**
- * The console blocks of Markdown files: what a reader types after `$ ` and what the document says it prints. A test runs
- * them against a service and compares.
+ * Reads the console blocks of Markdown files: commands after `$ `, and their expected output. A test runs them against a
+ * service and compares the output.
  */
 import { execFile } from 'node:child_process'
 
@@ -9,7 +9,7 @@ export interface ConsoleCommand {
   readonly line: number
   /** As typed, without `$ `; continued lines are joined by newlines. */
   readonly command: string
-  /** What the document prints below it; empty if it prints nothing. */
+  /** Expected output, below the command; empty if there is none. */
   readonly output: string
 }
 
@@ -38,12 +38,12 @@ function commandsOf(lines: readonly string[], firstLine: number): readonly Conso
   }))
 }
 
-/** Returns the first word that is a program, past assignments such as `A=b`. */
+/** Returns the first word that is a program, after assignments such as `A=b`. */
 export function programOf({ command }: ConsoleCommand): string {
   return command.split(/\s+/).find((word) => !/^\w+=/.test(word)) ?? ''
 }
 
-/** Values that differ in every run. Dates in the document are examples of their form. */
+/** Values that differ in every run, such as dates. The document has examples of them. */
 const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '<time>'],
   [/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, '<time>'],
@@ -55,7 +55,7 @@ function withoutVariables(text: string): string {
 }
 
 /**
- * Returns true if `actual` is what the document prints. `…` in the document stands for any text, and for any lines
+ * Returns true if `actual` matches the output in the document. `…` in the document stands for any text, and for any lines
  * where it is a line of its own.
  */
 export function isPrinted(documented: string, actual: string): boolean {

@@ -1,8 +1,8 @@
-/** Docker as tests and drills need it: whether it is here, and who removes what they start. */
+/** Finds Docker for tests and drills, and decides which process removes their containers. */
 import { getContainerRuntimeClient } from 'testcontainers'
 import type { Absent } from './present.ts'
 
-/** Docker as something that a test may need by itself; or why there is none. */
+/** Returns Docker, or the reason why it is absent, for tests that need it directly. */
 export async function findDocker(): Promise<object | Absent> {
   try {
     return await getContainerRuntimeClient()
@@ -11,15 +11,15 @@ export async function findDocker(): Promise<object | Absent> {
   }
 }
 
-/** What `start` makes of containers, or why there can be none. */
+/** Returns the result of `start`, or the reason why there is no Docker. */
 export async function inDocker<T>(start: () => Promise<T>): Promise<T | Absent> {
   const docker = await findDocker()
   return 'absent' in docker ? { absent: docker.absent } : start()
 }
 
 /**
- * To be called by a program that removes its containers itself, before it starts any: the container that would do so
- * by default is an image more, which CI's image stores do not have.
+ * Disables the container that removes containers, because it needs one more image, which CI does not have. Programs that
+ * remove their containers themselves call this before they start any.
  */
 export function removeContainersOurselves(): void {
   process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'

@@ -1,4 +1,4 @@
-/** The TypeScript in our Markdown files, checked by the compiler against the sources. */
+/** Checks the TypeScript in our Markdown files with the compiler, against the sources. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -6,7 +6,7 @@ import { ROOT } from '../std/checkout.ts'
 
 /** One fenced block of the language `ts`. */
 export interface Snippet {
-  /** Of its first line, counted from 1. */
+  /** Number of its first line, counted from 1. */
   readonly line: number
   readonly text: string
 }
@@ -44,14 +44,14 @@ function compilerOptions(): ts.CompilerOptions {
   }
   const { options } = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, ROOT)
   const { tsBuildInfoFile: _, ...rest } = options
-  // an example may declare what it does not use
+  // an example may have unused declarations
   return { ...rest, incremental: false, noEmit: true, noUnusedLocals: false, paths: entries() }
 }
 
-/** The sources are parsed once for all calls. */
+/** Sources are parsed once for all calls. */
 const parsed = new Map<string, ts.SourceFile | undefined>()
 
-/** A compiler host in which these files exist beside the real ones. */
+/** Returns a compiler host in which these files exist in addition to the real ones. */
 function hostWith(files: ReadonlyMap<string, string>, options: ts.CompilerOptions): ts.CompilerHost {
   const host = ts.createCompilerHost(options)
   return {
@@ -68,16 +68,16 @@ function hostWith(files: ReadonlyMap<string, string>, options: ts.CompilerOption
 }
 
 /**
- * Compiles each snippet as a module of its own at the root of the project, where a package entry such as `ingot/lock` means
- * its source. `prelude` declares what the snippets use and do not explain, as the inside of `declare global`.
- * Returns the errors, each as "line: message" with the line in the Markdown file.
+ * Compiles each snippet as a separate module at the root of the project. A package entry such as `ingot/lock` resolves to
+ * its source. `prelude` is the body of `declare global`, with the names that the snippets use but do not declare.
+ * Returns the errors as "line: message", with the line in the Markdown file.
  */
 export function typeErrors(snippets: readonly Snippet[], prelude: string): readonly string[] {
   const options = compilerOptions()
   const global = `declare global {\n${prelude}\n}\nexport {}\n`
   const files = new Map([[join(ROOT, 'documented-prelude.ts'), global]])
   for (const { line, text } of snippets) {
-    // as many empty lines as stand before it, and a module even without an import
+    // preserves the line numbers, and makes it a module even without an import
     files.set(join(ROOT, `documented-${line}.ts`), `${'\n'.repeat(line - 1)}${text}\nexport {}\n`)
   }
   const program = ts.createProgram([...files.keys()], options, hostWith(files, options))

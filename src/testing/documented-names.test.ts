@@ -1,4 +1,4 @@
-/** Names in the documents that readers search for: npm scripts, metrics, fail points and log messages must exist. */
+/** Tests that names in the documents exist: npm scripts, metrics, fail points and log messages. */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -42,7 +42,7 @@ describe('names in the documents', () => {
     expect(missing(names, (name) => points.includes(name))).toEqual([])
   })
 
-  test('every log message that RUNBOOK.md quotes is one of the scripts of the chart', () => {
+  test('every log message that RUNBOOK.md quotes is in a script of the chart', () => {
     const scripts = textOf('charts/ingot/files/redis/*.sh').replaceAll(/\$\{?[\w]+(?:[^\s'"}]*\})?/g, '…')
     const quotes = found(read('RUNBOOK.md').replaceAll(/\s+/g, ' '), / _([^_`]{12,}?)_[\s.:,;(]/g)
     const isLogged = (quote: string): boolean =>

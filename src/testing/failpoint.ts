@@ -1,7 +1,7 @@
 /**
- * The fail points that tests see: on when their name stands in INGOT_FAILPOINTS, separated by commas. And places to be
- * struck at, when a folder (an absolute path) stands there too: a file of a point's name in it holds a signal, which
- * whoever passes the point next sends to itself, once; `NAME.met` then says so.
+ * The fail points of the tests. INGOT_FAILPOINTS lists those that are on, separated by commas. It may also contain a folder
+ * (an absolute path). If that folder has a file with the name of a fail point, the next process that passes the point
+ * sends itself the signal in the file, once. The file is then renamed to `NAME.met`.
  */
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
@@ -11,8 +11,8 @@ import { MUTANTS } from './mutants.ts'
 const on = new Set((process.env['INGOT_FAILPOINTS'] ?? '').split(',').filter((name) => name !== ''))
 const folder = [...on].find((name) => isAbsolute(name))
 
-/** Longest wait for a signal to strike, milliseconds: a thread may run on for a moment. */
-const STRIKE_MS = 500
+/** Longest wait for the signal to take effect, in milliseconds: a thread may run on for a moment. */
+const SIGNAL_MS = 500
 
 export function failpoint(name: FailpointName): boolean {
   if (folder !== undefined) meet(join(folder, name))
@@ -21,7 +21,7 @@ export function failpoint(name: FailpointName): boolean {
 
 type Variants = { readonly [N in keyof Replaceable]: (value: Replaceable[N]) => Replaceable[N] }
 
-/** The wrong variants. Each throws when the shipped code has changed so much that it no longer applies. */
+/** The wrong variants. Each throws if it no longer applies to the shipped code. */
 const WRONG: Variants = {
   // releases the lease without a check of its owner
   'lock/release-any-owner': (script) => swap(script, "string.sub(held, 1, #token + 1) == token .. ':'", 'true'),
@@ -48,5 +48,5 @@ function meet(file: string): void {
   if (!existsSync(file)) return
   renameSync(file, `${file}.met`)
   process.kill(process.pid, readFileSync(`${file}.met`, 'utf8'))
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STRIKE_MS)
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SIGNAL_MS)
 }

@@ -1,19 +1,19 @@
 /**
- * How long each fault kept clients from their locks: `out/locks/faults.md`, one line per fault and backend. Every test
- * writes its own line, so that files that run apart make one table.
+ * Writes the durations for which faults kept clients from their locks to `out/locks/faults.md`, a line for each fault and
+ * backend. Every test writes its own line, so several test files create one table.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OUT } from '../std/checkout.ts'
 
 export interface FaultLine {
-  /** What was done, as a few words. */
+  /** The fault, in a few words. */
   readonly fault: string
-  /** On what: `redis, Sentinel`. */
+  /** The target, such as `redis, Sentinel`. */
   readonly on: string
-  /** From the last success before the fault to the first after it, in milliseconds; absent where nothing stood still. */
+  /** Milliseconds from the last success before the fault to the first one after it. Absent if there was no interruption. */
   readonly outageMs?: number
-  /** What was seen. */
+  /** The observation. */
   readonly seen: string
 }
 
@@ -24,7 +24,7 @@ function row({ fault, on, outageMs, seen }: FaultLine): string {
   return `| ${fault} | ${on} | ${outageMs === undefined ? 'none' : `${Math.round(outageMs)} ms`} | ${seen} |`
 }
 
-/** Adds the line, in the place of an earlier one for the same fault and backend, and writes the table anew. */
+/** Adds the line, or replaces that of the same fault and backend, and rewrites the table. */
 export function reportFault(line: FaultLine): void {
   mkdirSync(FOLDER, { recursive: true })
   const name = `${line.on} ${line.fault}`.toLowerCase().replaceAll(/[^a-z\d]+/g, '-')

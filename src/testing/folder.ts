@@ -1,4 +1,4 @@
-/** Folders that are gone after the test file. */
+/** Temporary folders that are removed after the test file. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,17 +1,17 @@
-/** Histories made by hand, for the tests of checkers: each call is an event or an operation, a millisecond after the last. */
+/** Builds histories for the tests of checkers. Each call adds an event or an operation, one millisecond later. */
 import type { FinalStore, StoredRow } from '../drill/checkers/final-store.ts'
 import type { Entry, Event } from '../drill/history.ts'
 
 export interface HistoryBuilder {
   readonly events: readonly Event[]
   add(entry: Omit<Entry, 'process'>): void
-  /** Begins a save; the returned function ends it. */
+  /** Starts a save. The returned function ends it. */
   beginSave(key: string, more?: Partial<Entry>): (end: Pick<Entry, 'type'> & Partial<Entry>) => void
-  /** A save from begin to end. Default id: `id-<key>`; default bytes: `bytes-<key>`. */
+  /** Adds a complete save. Default id: `id-<key>`; default bytes: `bytes-<key>`. */
   save(key: string, result: 'created' | 'duplicate' | 'info' | 'fail', more?: Partial<Entry>): void
   remove(key: string, result: 'deleted' | 'absent' | 'info'): void
   fault(key: string, more?: Partial<Entry>): void
-  /** What a recorder says of the run itself. */
+  /** Adds an event of the recorder about the run itself. */
   phase(key: string, value?: string): void
   write(version: number, fence: number, outcome: 'ok' | 'fail' | 'info'): void
   hold(fence: number, from: number, until: number): void
@@ -63,14 +63,14 @@ export function createHistoryBuilder(): HistoryBuilder {
   }
 }
 
-/** The events of a story. */
+/** Returns the events of a history. */
 export function historyOf(tell: (story: HistoryBuilder) => void): readonly Event[] {
   const story = createHistoryBuilder()
   tell(story)
   return story.events
 }
 
-/** What a store holds that took each of these contents once. */
+/** Returns the items of a store that saved each of these contents once. */
 export function rowsOf(...keys: readonly string[]): StoredRow[] {
   return keys.map((key) => ({ collection: 'c', id: `id-${key}`, bytes: `bytes-${key}` }))
 }

@@ -1,13 +1,13 @@
-/** A cache in memory that a test can take away, freeze and look into. cache.contract.test.ts holds it to the real one. */
+/** A cache in memory that a test can make unavailable, freeze and inspect. cache.contract.test.ts tests both caches. */
 import type { CacheKey, Fact, ItemCache } from '../items/cache/cache.ts'
 import type { VersionStamp } from '../items/store-version.ts'
 
 export interface FakeCache extends ItemCache {
   readonly facts: Map<string, Fact>
   readonly notes: Map<string, bigint>
-  /** `away`: every call fails. `frozen`: no call answers. */
+  /** `away`: every call fails. `frozen`: no call settles. */
   state: 'there' | 'away' | 'frozen'
-  /** Calls so far. */
+  /** Number of calls so far. */
   readonly calls: ('read' | 'write' | 'note')[]
 }
 

@@ -1,4 +1,4 @@
-/** k6 as its users run it. Where there is none a test is skipped with the reason, and fails where CI is set. */
+/** Runs k6. Without k6 a test is skipped with the reason, or fails if CI is set. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,15 +7,15 @@ import { ROOT } from '../std/checkout.ts'
 import type { Absent } from './present.ts'
 
 export interface K6Run extends AsyncDisposable {
-  /** Resolves when the load has begun; rejects when k6 ends before, or after a minute. */
+  /** Resolves when the load has started. Rejects if k6 ends before, or after a minute. */
   readonly began: Promise<void>
-  /** Its exit code, and what it printed. */
+  /** Exit code and output. */
   readonly ended: Promise<{ readonly code: number | null; readonly printed: string }>
   kill(): void
 }
 
 export interface K6 {
-  /** Runs a script of loadtests/ with its samples going to `out`. */
+  /** Runs a script of loadtests/ and writes its samples to `out`. */
   start(script: string, out: string, settings: Readonly<Record<string, string>>): K6Run
 }
 
@@ -37,7 +37,7 @@ function startK6(script: string, out: string, settings: Readonly<Record<string, 
   }
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   const began = begin(child, out, () => printed)
-  // a caller that waits for the end alone does not hear of the begin: a short script may end before it is seen
+  // a caller may await only the end: a short script may end before its start is detected
   began.catch(() => {})
   return {
     began,

@@ -9,7 +9,7 @@ const targetsOf = (files: Readonly<Record<string, string>>): readonly string[] =
   deadLinks(Object.keys(files), treeOf(files)).map(({ file, target }) => `${file}: ${target}`)
 
 describe('dead links in Markdown', () => {
-  test('a link to a missing file is reported, from the folder of the file that has it', () => {
+  test('a link to a missing file is reported, relative to the folder of its file', () => {
     expect(targetsOf({ 'docs/a.md': '[b](b.md) [c](../c.md) [d](d.md)', 'docs/b.md': '', 'c.md': '' })).toEqual([
       'docs/a.md: d.md',
     ])
@@ -30,7 +30,7 @@ describe('dead links in Markdown', () => {
     expect(targetsOf({ 'a.md': '`src/x.ts`, `src/y.ts` and `npm run x`', 'src/x.ts': '' })).toEqual(['a.md: src/y.ts'])
   })
 
-  test('links to other hosts and text in code blocks are left alone', () => {
+  test('links to other hosts and text in code blocks are ignored', () => {
     expect(
       targetsOf({ 'a.md': '[x](https://example.org/none) <mailto:a@b.example>\n\n```\n[y](none.md)\n```\n' }),
     ).toEqual([])

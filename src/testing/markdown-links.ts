@@ -1,4 +1,4 @@
-/** Finds the links of Markdown files that lead nowhere: a file, a heading or a path of the project that is missing. */
+/** Finds dead links in Markdown files: missing files, headings and paths of the project. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import Slugger from 'github-slugger'
@@ -10,7 +10,7 @@ export interface DeadLink {
   readonly reason: string
 }
 
-/** How the checker reads the project. */
+/** Access of the checker to the project. */
 export interface Tree {
   /** Returns the text of a Markdown file. */
   read(path: string): string
@@ -29,7 +29,7 @@ interface Outline {
   readonly paths: readonly string[]
 }
 
-/** Returns the plain text of inline tokens, as GitHub takes it for the anchor of a heading. */
+/** Returns the plain text of inline tokens, from which GitHub makes the anchor of a heading. */
 function plainText(tokens: readonly Token[] | undefined, otherwise: string): string {
   if (tokens === undefined) return otherwise
   return tokens.map((token) => ('tokens' in token ? plainText(token.tokens, token.raw) : textOf(token))).join('')
@@ -52,7 +52,7 @@ function outlineOf(markdown: string): Outline {
   return { anchors, links, paths }
 }
 
-/** Marked escapes text for HTML; an anchor is made of what the reader sees. */
+/** Reverts the HTML escaping of Marked, because anchors are made from the visible text. */
 function unescaped(text: string): string {
   return text
     .replaceAll('&lt;', '<')
@@ -90,7 +90,7 @@ export function deadLinks(files: readonly string[], tree: Tree): readonly DeadLi
   })
 }
 
-/** Returns how many links, anchors and paths the files have: a checker that reads nothing finds nothing dead. */
+/** Returns the number of links, anchors and paths in the files: a checker that reads nothing finds no dead links. */
 export function countLinks(files: readonly string[], tree: Tree): number {
   return files
     .map((file) => outlineOf(tree.read(file)))

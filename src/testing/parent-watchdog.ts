@@ -1,6 +1,6 @@
 /**
- * Loaded into a service that a test starts (`node --import`): ends it when the test's own process is gone, however
- * that went. File descriptor 3 is a pipe whose other end only the test holds; the system closes it for a dead process.
+ * Ends a service when the process of its test ends for any reason. Loaded into the service with `node --import`. File
+ * descriptor 3 is a pipe whose other end only the test holds. The system closes it when that process ends.
  */
 import { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
@@ -10,6 +10,6 @@ if (isMainThread) {
   leash.on('error', () => {})
   leash.on('close', () => process.kill(process.pid, 'SIGKILL'))
   leash.resume()
-  // it must not keep a service alive that has nothing left to do
+  // the pipe must not keep the service alive
   leash.unref()
 }

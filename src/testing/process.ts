@@ -1,4 +1,4 @@
-/** Commands of `ingot` as their users run them: processes of their own, with real signals, streams and files. */
+/** Runs commands of `ingot` in separate processes, with real signals, streams and files. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -15,12 +15,12 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
   const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, stdio: 'pipe' })
   children.add(child)
   child.once('exit', () => children.delete(child))
-  // a reader that is gone shows in its exit code
+  // its exit code shows that its reader has closed
   child.stdin.on('error', () => {})
   return child
 }
 
-/** Ends what a failed test has left running. To be called once in a test file that starts processes. */
+/** Ends processes that a failed test has left. Test files that start processes call it once. */
 export function endProcesses(): void {
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL')
@@ -36,12 +36,12 @@ export interface Finished {
 export interface Running {
   readonly stdin: Writable
   readonly finished: Promise<Finished>
-  /** What it wrote to stderr so far. */
+  /** Output on stderr so far. */
   stderr(): string
   kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void
 }
 
-/** A command with its standard input left open. */
+/** Starts a command with open standard input. */
 export function startIngot(args: readonly string[], env?: Readonly<Record<string, string>>): Running {
   const child = start(args, env)
   const stdout = collect(child.stdout)
@@ -50,14 +50,14 @@ export function startIngot(args: readonly string[], env?: Readonly<Record<string
   return { stdin: child.stdin, finished, stderr, kill: (signal) => void child.kill(signal) }
 }
 
-/** A command from its start to its end, with nothing on standard input. */
+/** Runs a command to its end, with empty standard input. */
 export async function runIngot(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished> {
   const running = startIngot(args, env)
   running.stdin.end()
   return running.finished
 }
 
-/** Null when a signal ended it. */
+/** Exit code; null if a signal ended it. */
 function exitCodeOf(child: Child): Promise<number | null> {
   return new Promise((resolve) => child.once('close', (code) => resolve(code)))
 }

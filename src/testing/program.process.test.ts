@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-/** A program of this folder, called with something that it does not know. */
+/** A program of this folder, its npm command, an argument that it does not know, and an option. */
 async function called(program: string, ...args: readonly string[]) {
   const child = spawn(process.execPath, [join(import.meta.dirname, program), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -39,7 +39,7 @@ test.each(PROGRAMS)(
   },
 )
 
-test.each(PROGRAMS)('%s explains itself and starts nothing', async (program, call, _odd, option) => {
+test.each(PROGRAMS)('%s prints its help and starts nothing', async (program, call, _odd, option) => {
   for (const args of [['--help'], ['-h'], ['help']]) {
     const { code, printed, said } = await called(program, ...args)
     expect({ code, said }).toEqual({ code: 0, said: '' })

@@ -1,6 +1,6 @@
 /**
- * The programs of this folder (`npm run torture` and others) on the parser of the main program: `--help`, `--version`,
- * "did you mean", checked values, exit codes, and an end by Ctrl-C that leaves nothing behind.
+ * Runs the programs of this folder (`npm run torture` and others) with the parser of the main program: `--help`,
+ * `--version`, "did you mean", checked values, exit codes, and a clean end by Ctrl-C.
  *
  *   await runProgram({ call: 'npm run sums --', summary: 'adds numbers', command: defineCommand({ ... }) })
  */
@@ -14,7 +14,7 @@ export { parseArguments } from '../commands/line/arguments.ts'
 export type { ExitCode, Io, Values } from '../commands/line/command.ts'
 export { defineCommand, EXIT, usageFault } from '../commands/line/command.ts'
 
-/** Runs the program that this process is, and ends the process. */
+/** Runs a program as the main program of this process, and ends the process. */
 export function runProgram(program: Program): Promise<never> {
   return runProcess((io, context) => runLine(context.argv, io, { ...program, ...context }))
 }
@@ -28,7 +28,7 @@ export async function orSay(io: Io, failed: ExitCode, work: () => Promise<ExitCo
     return await work()
   } catch (thrown) {
     if (io.signal.aborted && thrown === io.signal.reason) {
-      // a run of minutes says why there is no verdict; commands of the main program end without a word
+      // a run of minutes prints why there is no verdict; commands of the main program end silently
       io.stderr.write(`${messageOf(thrown)}\n`)
       return EXIT.aborted
     }

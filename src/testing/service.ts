@@ -1,6 +1,6 @@
 /**
- * The real service as a process of its own: what users start, on a free port and a folder of the test's choice.
- * A service ends with its scope (`await using`), and in any case with the process of the test (parent-watchdog.ts).
+ * Starts the real service in a separate process, on a free port and a folder of the test. A service ends with its scope
+ * (`await using`), and in any case with the process of the test (parent-watchdog.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -10,13 +10,13 @@ import type { FailpointName } from '../std/failpoint.ts'
 export interface ServiceOptions {
   /** Folder of its embedded store. */
   readonly data: string
-  /** Further settings, such as INGOT_DRAIN. Nothing of the test's own environment reaches the service but PATH. */
+  /** Additional settings, such as INGOT_DRAIN. Of the environment of the test, only PATH reaches the service. */
   readonly env?: Readonly<Record<string, string>>
-  /** Faults to build in. Default: none, and then without the means to have any. */
+  /** Fail points to switch on. Default: none; then the service runs the shipped build. */
   readonly failpoints?: readonly FailpointName[]
-  /** A program and its arguments to run the service under, such as strace. */
+  /** Program and arguments under which the service runs, such as strace. */
   readonly under?: readonly string[]
-  /** How long the start may take, milliseconds. Default: 30000. */
+  /** Longest duration of the start, in milliseconds. Default: 30000. */
   readonly readyMs?: number
 }
 
@@ -27,24 +27,24 @@ export interface Ending {
 
 export interface ServiceProcess extends AsyncDisposable {
   readonly pid: number
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has ended. */
   readonly ended: Promise<Ending>
   stdout(): string
   stderr(): string
-  /** SIGKILL; resolves when the process is gone. */
+  /** Sends SIGKILL. Resolves when the process has ended. */
   kill(): Promise<Ending>
-  /** SIGTERM; rejects when the process is still there after `withinMs`. Default: 10000. */
+  /** Sends SIGTERM. Rejects if the process has not ended after `withinMs`. Default: 10000. */
   stop(withinMs?: number): Promise<Ending>
 }
 
 export interface Service extends ServiceProcess {
-  /** Such as `http://127.0.0.1:40123`. */
+  /** URL of the service, such as `http://127.0.0.1:40123`. */
   readonly url: string
 }
 
 const READY = /^ingot serves (http:\S+),/m
 
-/** Starts the service and waits until it listens. Rejects with what it printed when it ends before. */
+/** Starts the service and resolves when it listens. Rejects with its output if it ends before. */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const service = spawnService(options)
   try {
@@ -56,7 +56,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 }
 
-/** Starts the process without waiting for anything. `args` replace the command. Default: `serve`. */
+/** Starts the process and returns at once. `args` replaces the command. Default: `serve`. */
 export function spawnService(options: ServiceOptions, args: readonly string[] = ['serve']): ServiceProcess {
   const [command = process.execPath, ...rest] = [...(options.under ?? []), ...nodeCommand(options, args)]
   const child = spawn(command, rest, {
@@ -78,7 +78,7 @@ function environment({ data, env, failpoints }: ServiceOptions): NodeJS.ProcessE
     INGOT_LISTEN: '127.0.0.1:0',
     INGOT_DATA: data,
     INGOT_LOG_LEVEL: 'warn',
-    // it starts in half the time, and is otherwise the same
+    // it starts in half the time; its behavior is the same
     NODE_COMPILE_CACHE: join(OUT, 'compile-cache'),
     ...(failpoints === undefined ? {} : { INGOT_FAILPOINTS: failpoints.join(',') }),
     ...env,
@@ -92,12 +92,12 @@ function processOf(child: ChildProcess, isWrapped: boolean): ServiceProcess {
   }
   const ended = new Promise<Ending>((resolve, reject) => {
     child.on('error', reject)
-    // `close`, not `exit`: by then everything that it printed has been read
+    // `close`, not `exit`, because then all output has been read
     child.on('close', (code, signal) => resolve({ code, signal }))
   })
   const kill = async (): Promise<Ending> => {
     if (!isWrapped) child.kill('SIGKILL')
-    // a grandchild ends when we let go of its leash; what it runs under then ends too, and has written all it knows
+    // closing the watchdog pipe ends a grandchild; then its wrapper ends too, with complete output
     child.stdio[3]?.destroy()
     const patience = setTimeout(() => child.kill('SIGKILL'), 5_000)
     return ended.finally(() => clearTimeout(patience))
@@ -134,7 +134,7 @@ async function readyUrl(service: ServiceProcess, readyMs: number): Promise<strin
   }
 }
 
-/** `promise`, or an error with `message` after `ms`. */
+/** Settles like `promise`. Rejects with `message` after `ms` milliseconds. */
 export async function within<T>(promise: Promise<T>, ms: number, message: () => string): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => reject(new Error(message())), ms)

@@ -41,7 +41,7 @@ export function latePacket(options: PacketFaultOptions, { afterMs }: LateOptions
         async prove({ first, second, hold, saveAgain }) {
           const again = saveAgain()
           await options.clock.sleep(random.between(...afterMs))
-          const bytes = hold.open()
+          const bytes = hold.release()
           await again
           if (bytes === 0) throw new Error(`nothing from ${first.name} was delivered late`)
           return `${bytes} bytes from ${first.name} were delivered while or after ${second.name} saved the same`
@@ -98,7 +98,7 @@ function caughtSave({ replicas, probe, clock }: PacketFaultOptions, random: Rand
       return trap.prove({ first, second, hold, saveAgain: () => probe.save(second, content) })
     },
     async undo() {
-      hold?.open()
+      hold?.release()
       await saved
     },
   }

@@ -37,7 +37,7 @@ function createParts() {
         calls.push(`open ${opened}`)
         return opened
       }
-      return { caught: Promise.resolve(), open }
+      return { caught: Promise.resolve(), release: open }
     }
     return {
       ...server('replica'),
@@ -158,7 +158,7 @@ test('a packet of which nothing was held is no late packet', async () => {
 test('a save that never passes is an error, and its hold is opened', async () => {
   const { calls, replicas, probe } = createParts()
   const clock = createFakeClock()
-  const never: PacketHold = { caught: new Promise(() => {}), open: () => calls.push('open') }
+  const never: PacketHold = { caught: new Promise(() => {}), release: () => calls.push('open') }
   const silent = replicas.map((replica) => ({ ...replica, link: { hold: () => never, mute: () => never } }))
   const injection = await prepared(lostAnswer({ replicas: silent, probe, clock }))
   const injected = injection.inject(signal)

@@ -1,4 +1,4 @@
-/** One address for several replicas: connections go round them, past those that do not answer. */
+/** A TCP load balancer in front of several replicas: round robin, skipping replicas that refuse the connection. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -6,12 +6,12 @@ export interface Balancer extends AsyncDisposable {
   readonly url: string
 }
 
-/** `ports` are asked for at each connection, so that a replica may come back elsewhere. */
+/** Starts a balancer. It calls `ports` at each connection, so a replica may come back on another port. */
 export async function startBalancer(port: number, ports: () => readonly number[]): Promise<Balancer> {
   const open = new Set<Socket>()
   let turn = 0
 
-  /** Tries each replica once, beginning with the next in turn. */
+  /** Tries each replica once, starting with the next in turn. */
   function join(client: Socket, candidates: readonly number[]): void {
     const [first, ...rest] = candidates
     if (first === undefined) return void client.destroy()
@@ -40,7 +40,7 @@ export async function startBalancer(port: number, ports: () => readonly number[]
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
-  // a TCP server has an address of this kind
+  // the address of a TCP server has this type
   const { port: actual } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${actual}`,

@@ -12,7 +12,7 @@ afterAll(() => {
   for (const child of children) child.kill('SIGINT')
 })
 
-/** The command, and what it says: `until` resolves when that fits, `ended` with its exit code. */
+/** Starts the command. `until` resolves when its output matches, `ended` resolves with its exit code. */
 function startCluster(port: string) {
   const env = { ...process.env, INGOT_CLUSTER_PORT: port }
   const child = spawn(process.execPath, [join(import.meta.dirname, 'command.ts')], { env })
@@ -55,7 +55,7 @@ test('three replicas behind one address save an item once, and end with Ctrl-C',
   expect(await Promise.all([address, ...replicas].map(answers))).toEqual([false, false, false, false])
 })
 
-test('an address that is taken is said at once, with what to do', async () => {
+test('an address in use is reported at once, with the remedy', async () => {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -66,7 +66,7 @@ test('an address that is taken is said at once, with what to do', async () => {
   server.close()
 })
 
-test('a port that is none is refused', async () => {
+test('an invalid port is refused', async () => {
   const { ended, said } = startCluster('eighty')
   expect(await ended).toBe(2)
   expect(said()).toMatch(/^USAGE_INVALID: --port is "eighty", write a port from 1 to 65535, or 0 for a free one\n/)

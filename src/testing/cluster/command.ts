@@ -1,6 +1,6 @@
 /**
- * `npm run cluster`: three replicas of the service, Postgres and Redis under Sentinel, all on this machine and behind
- * one address. Postgres and Redis run in Docker. Ctrl-C ends all of it and leaves nothing.
+ * `npm run cluster`: starts three replicas of the service behind one address, Postgres, and Redis under Sentinel, all on
+ * this machine. Postgres and Redis run in Docker. Ctrl-C ends and removes all of it.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import { type Service, startService } from '../service.ts'
 import { startBalancer } from './balancer.ts'
 
 const REPLICAS = 3
-/** Longest life of the Redis servers, should this program be killed: a week. */
+/** Longest life of the Redis servers if this program is killed, in seconds: a week. */
 const LIFE_SECONDS = 7 * 24 * 3_600
 
 removeContainersOurselves()
@@ -30,18 +30,18 @@ function interrupted(signal: AbortSignal): Promise<void> {
 async function startReplicas(scope: Scope, env: Record<string, string>): Promise<readonly Service[]> {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-cluster-'))
   scope.defer(() => rmSync(folder, { recursive: true, force: true }))
-  // at once: their migrations take turns by themselves
+  // in parallel: migrations exclude each other
   const starts = Array.from({ length: REPLICAS }, async (_, n) => {
     const service = await startService({ data: join(folder, String(n)), env })
     scope.defer(async () => void (await service.stop()))
     return service
   })
-  // when one fails, the others are still to be ended
+  // if one fails, the others must still be ended
   await Promise.allSettled(starts)
   return Promise.all(starts)
 }
 
-/** Throws before anything is started when the address is taken. */
+/** Throws if the address is in use, before anything is started. */
 async function startAddress(scope: Scope, port: number, replicas: readonly Service[]): Promise<string> {
   try {
     const balancer = await startBalancer(port, () => replicas.map(({ url }) => Number(new URL(url).port)))

@@ -9,12 +9,12 @@ import { type Absent, present } from '../present.ts'
 export type ItemColumn = 'content' | 'media' | 'first_seen_ms' | 'checksum'
 export type ReceiptColumn = 'body' | 'status' | 'fingerprint' | 'checksum'
 
-/** A store, and a way past it to what it keeps. */
+/** A store, and direct access to its data. */
 export interface DamageableStore {
   readonly store: ItemStore
   /** Flips one bit of a column of an item. */
   readonly damageItem: (collection: string, id: string, column: ItemColumn) => Promise<void>
-  /** Flips one bit of a column of the only kept answer. */
+  /** Flips one bit of a column of the only stored response. */
   readonly damageReceipt: (column: ReceiptColumn) => Promise<void>
 }
 
@@ -37,7 +37,7 @@ const CLAIM: IdempotencyRequest = {
   form: { kind: 'single', slots: [{ kind: 'item', at: 0, repeat: false }] },
 }
 
-/** Of each kind of identity, one item. The spaces and the field `b` are in no id. */
+/** One item of each kind of identity. The spaces and the field `b` are not part of any id. */
 const ITEMS: readonly (readonly [string, Collection, PreparedItem])[] = [
   ['a JSON item', JSON_COLLECTION, damageItemOf(JSON_COLLECTION, '{ "a" : 1 }')],
   ['an item by fields', FIELDS_COLLECTION, damageItemOf(FIELDS_COLLECTION, '{ "b": 7, "a": 1 }')],
@@ -67,10 +67,10 @@ export function damageContract(name: string, open: () => Promise<DamageableStore
       await damageItem(collection.name, item.id, column)
       await expect(store.get(collection.name, item.id)).rejects.toMatchObject(refused)
       await expect(store.list(collection.name, { limit: 10 })).rejects.toMatchObject(refused)
-      // what is sound is served on
+      // undamaged items are still served
       const [sound] = others
       expect(await store.get(JSON_COLLECTION.name, sound?.id ?? '')).toMatchObject({ firstSeenMs: NOW + 1 })
-      // and what is deleted and sent again is sound
+      // a damaged item that is deleted and sent again is undamaged
       expect(await store.delete(collection.name, item.id)).toBe(true)
       await store.put([{ collection, items: [item] }], NOW + 2)
       expect(await store.get(collection.name, item.id)).toMatchObject({ firstSeenMs: NOW + 2 })
@@ -92,12 +92,12 @@ export function damageContract(name: string, open: () => Promise<DamageableStore
           ],
           NOW + 1,
         )
-        // a unit of somebody else that is stored with it does not suffer
+        // it does not affect another unit in the same batch
         expect(outcomes).toMatchObject([{ kind: 'receipt-damaged' }, { kind: 'stored' }])
       },
     )
 
-    test('answers 500 for it, and breaks an export off', async () => {
+    test('returns 500 for it, and aborts an export', async () => {
       const { store, damageItem } = opened
       const many = Array.from({ length: 1_200 }, (_, n) => damageItemOf(JSON_COLLECTION, `[${n}]`))
       await store.put([{ collection: JSON_COLLECTION, items: many }], NOW)
@@ -126,7 +126,7 @@ export function damageContract(name: string, open: () => Promise<DamageableStore
   })
 }
 
-/** The value of a column with one bit flipped; another value where there was none. */
+/** Returns the value of a column with one bit flipped, or another value for null. */
 export function flipped(value: unknown): string | number | Uint8Array {
   if (value instanceof Uint8Array) return value.map((byte, at) => (at === 1 ? byte ^ 1 : byte))
   if (typeof value === 'string') return value.slice(0, -1) + String.fromCharCode(value.charCodeAt(value.length - 1) ^ 1)

@@ -1,4 +1,4 @@
-/** Damage to the file of an embedded store, and what the store then serves of what it held. */
+/** Damages the file of an embedded store, and checks the data that the store then serves. */
 import { closeSync, cpSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StoredItem } from '../../items/item.ts'
@@ -12,29 +12,29 @@ import { verifyFolder } from '../../items/stores/sqlite/verify.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createRandom, type Random } from '../../std/random.ts'
 
-/** The items of collections, in the order of their creation. */
+/** Items of the collections, in the order of their creation. */
 export type Truth = ReadonlyMap<string, readonly StoredItem[]>
 
 export interface Damage {
-  /** A sound data folder. It is copied to `folder`, which is removed afterwards. */
+  /** Undamaged data folder. It is copied to `folder`, which is removed afterwards. */
   readonly template: string
   readonly folder: string
-  /** What `template` holds. */
+  /** Contents of `template`. */
   readonly truth: Truth
-  /** Damages the folder that it is given. */
+  /** Damages a folder. */
   readonly strike: (folder: string) => void
 }
 
 export interface DamageResult {
-  /** Collections that were listed whole and right. */
+  /** Number of collections that were listed completely and correctly. */
   listed: number
-  /** Questions that were refused with STORE_CORRUPT, the opening of the store among them. */
+  /** Number of calls that were refused with STORE_CORRUPT, including the opening of the store. */
   refused: number
-  /** Items that were not found by their id: damage in an index may hide one. */
+  /** Number of items that were not found by their id: damage to an index may hide one. */
   hidden: number
-  /** What `verify` found. */
+  /** Findings of `verify`. */
   problems: number
-  /** What was served and had not been stored, and failures other than STORE_CORRUPT. */
+  /** Data that was served but never stored, and errors other than STORE_CORRUPT. */
   readonly wrong: string[]
 }
 
@@ -55,7 +55,7 @@ async function drain(store: ItemStore, name: string): Promise<readonly StoredIte
   return items
 }
 
-/** Damages a copy, lets `verify` and the store look at it, and compares what is served with the truth. */
+/** Damages a copy, reads it with `verify` and the store, and compares the results with the original data. */
 export async function runDamage({ template, folder, truth, strike }: Damage): Promise<DamageResult> {
   cpSync(template, folder, { recursive: true })
   strike(folder)
@@ -73,7 +73,7 @@ export async function runDamage({ template, folder, truth, strike }: Damage): Pr
 
 const PAGE_BYTES = 4_096
 
-/** Flips bits, overwrites runs of bytes, or empties pages. */
+/** Flips bits, overwrites sequences of bytes, or zeroes pages. */
 export function damageAtRandom(folder: string, seed: number): void {
   const random = createRandom(seed)
   const file = join(folder, DATABASE_FILE)
@@ -103,7 +103,7 @@ function damagedByte(kind: string, byte: number, random: Random): number {
   return kind === 'runs' ? random.between(0, 255) : byte ^ (1 << random.between(0, 7))
 }
 
-/** What the threads of a store do when they open the file, in this thread. */
+/** Opens the file in this thread, in the same way as the threads of a store. */
 function openReader(folder: string): { readonly reader: Reader; close(): void } {
   const db = openForReading(folder)
   checkCollections(db)

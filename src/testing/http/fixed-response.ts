@@ -1,4 +1,4 @@
-/** A server that sends the same response to every request, such as a proxy in front of ingot or a server that is not ingot. */
+/** A server that sends the same response to every request. Stands for a proxy in front of ingot, or for another service. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -12,7 +12,7 @@ export async function respondWith(answer: (response: ServerResponse) => void): P
     answer(response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a server that listens on an address
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server listens on a TCP address
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,

@@ -1,4 +1,4 @@
-/** HTTP as a test needs it: whole answers, and streams whose two directions move on their own. */
+/** HTTP client for tests: complete responses, and streams with independent directions. */
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 
 export interface Sending {
@@ -14,7 +14,7 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** One request, its whole answer. Rejects when the connection breaks before the answer is complete. */
+/** Sends a request and resolves with the complete response. Rejects if the connection breaks before. */
 export function ask(url: string, sending: Sending = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { method = 'GET', headers = {}, body, agent } = sending
@@ -25,39 +25,39 @@ export function ask(url: string, sending: Sending = {}): Promise<Answer> {
   })
 }
 
-/** Rejects when the connection breaks before the answer is complete. */
+/** Resolves with the complete response. Rejects if the connection breaks before. */
 export async function wholeAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = []
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
 }
 
-/** JSON of an answer, for a test to look into. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the test says what it expects to find
+/** Returns the JSON of a response. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the test states the expected type
 export function jsonOf<T = Record<string, unknown>>(answer: { readonly body: Buffer }): T {
   return JSON.parse(answer.body.toString('utf8')) as T
 }
 
 export interface Duplex {
   readonly request: ClientRequest
-  /** The head of the answer. Rejects when the connection breaks before. */
+  /** Resolves with the head of the response. Rejects if the connection breaks before. */
   readonly response: Promise<IncomingMessage>
 }
 
-/** Opens a request whose body is written bit by bit. */
+/** Opens a request whose body the caller writes piece by piece. */
 export function openStream(url: string, headers: Readonly<Record<string, string>> = {}): Duplex {
   const sent = request(url, { method: 'POST', headers: { 'content-type': 'application/x-ndjson', ...headers } })
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     sent.on('response', resolve)
     sent.on('error', reject)
   })
-  // a broken connection is met by whoever waits for the answer
+  // the caller that waits for the response gets the error of a broken connection
   response.catch(() => {})
   sent.flushHeaders()
   return { request: sent, response }
 }
 
-/** The lines of an answer as they come. Throws when the connection breaks. */
+/** Yields the lines of a response as they arrive. Throws if the connection breaks. */
 export async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void> {
   let rest = ''
   response.setEncoding('utf8')

@@ -1,4 +1,4 @@
-/** A stream to write on that keeps what was written; a terminal when it has columns. */
+/** A writable stream that records its input. It is a terminal if it has columns. */
 import { Writable } from 'node:stream'
 
 export interface Sink extends Writable {

@@ -1,13 +1,13 @@
 /**
- * When are two JSON texts the same item? A second answer, for property tests, that shares nothing with
- * src/identity: a tokenizer of one regular expression, numbers as BigInt mantissa and exponent, no JSON.parse,
- * no sorting of canonical texts, no care for speed.
+ * Decides whether two JSON texts are the same item. An independent implementation for property tests: it shares no code with
+ * src/identity, has a tokenizer of one regular expression, and represents numbers as BigInt mantissa and exponent. It
+ * neither uses JSON.parse nor sorts canonical texts, and is not optimized.
  */
 
 export type Verdict =
   /** `key` is equal exactly for equal values. */
   | { readonly accepted: true; readonly key: string }
-  /** `wellFormed`: RFC 8259 would take the text, the stricter rules do not. */
+  /** `wellFormed`: RFC 8259 accepts the text, the stricter rules do not. */
   | { readonly accepted: false; readonly wellFormed: boolean }
 
 type Token = readonly [kind: 'mark' | 'word' | 'number' | 'string', text: string]
@@ -38,7 +38,7 @@ interface State {
 
 class Malformed extends Error {}
 
-/** What the stricter reading makes of a text of any kind. The text itself is Unicode, not only what it says. */
+/** Returns the result of the stricter rules for any text. The text itself must be valid Unicode, not only its strings. */
 export function judge(text: string, maxDepth: number): Verdict {
   const tokens = tokensOf(text)
   if (tokens === undefined) return { accepted: false, wellFormed: false }
@@ -72,7 +72,7 @@ function keyOfArray(state: State, depth: number): string {
   return `<${keys.join(' ')}>`
 }
 
-/** A member's place does not count, so the members' keys are sorted (in any order, as long as it is always the same). */
+/** The order of members does not matter, so their keys are sorted (any fixed order is right). */
 function keyOfObject(state: State, depth: number): string {
   const names: string[] = []
   const keys: string[] = []
@@ -103,7 +103,7 @@ function expectNext(state: State, mark: string): void {
 
 const SHORT: Readonly<Record<string, number>> = { '"': 34, '\\': 92, '/': 47, b: 8, f: 12, n: 10, r: 13, t: 9 }
 
-/** A string as its code points in hex. */
+/** Returns the code points of a string in hex. */
 function keyOfString(state: State, raw: string): string {
   const plain = raw.replace(/\\(?:u(....)|(.))/gs, (_, hex: string | undefined, short: string) =>
     String.fromCharCode(hex === undefined ? (SHORT[short] ?? 0) : Number(`0x${hex}`)),
@@ -113,7 +113,7 @@ function keyOfString(state: State, raw: string): string {
   return `'${points.map((point) => point.toString(16)).join('.')}'`
 }
 
-/** Out of reach of any double, and of what this slow arithmetic should be asked. */
+/** Larger than the exponent of any double, and the limit of this slow arithmetic. */
 const FAR = 5_000n
 
 function keyOfNumber(state: State, token: string): string {
@@ -123,7 +123,7 @@ function keyOfNumber(state: State, token: string): string {
   return exact
 }
 
-/** The lowest mantissa and its power of ten. */
+/** Returns the smallest mantissa and its power of ten. */
 function decimalOf(token: string): string {
   const [coefficient = '', power = '0'] = token.toLowerCase().split('e')
   const [whole = '', fraction = ''] = coefficient.split('.')

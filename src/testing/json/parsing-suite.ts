@@ -1,15 +1,15 @@
 /**
  * The cases of the public JSON parsing test suite by Nicolas Seriot (github.com/nst/JSONTestSuite): the names of all files
- * of its folder `test_parsing`, with contents written anew from what each name says. `y_`: RFC 8259 demands that a parser
- * takes it; `n_`: that it refuses it; `i_`: a parser is free.
+ * of its folder `test_parsing`, with new contents that match the names. By RFC 8259 a parser must accept `y_`, must refuse
+ * `n_`, and may do either with `i_`.
  */
 
 import { REFUSED } from './parsing-suite-refused.ts'
 
-/** Text, in UTF-8, or the bytes themselves. */
+/** A text, which is encoded in UTF-8, or bytes. */
 export type Content = string | Uint8Array
 
-/** A string in an array, of these bytes. */
+/** Returns an array with one string of these bytes. */
 const inString = (...bytes: readonly number[]): Uint8Array => Uint8Array.from([0x5b, 0x22, ...bytes, 0x22, 0x5d])
 const utf16 = (text: string, mark: boolean, swap: boolean): Uint8Array => {
   const bytes = Buffer.from(`${mark ? '\ufeff' : ''}${text}`, 'utf16le')
@@ -152,7 +152,7 @@ const FREE: Readonly<Record<string, Content>> = {
   'structure_UTF-8_BOM_empty_object': '\ufeff{}',
 }
 
-/** Contents by the names of the suite's files. */
+/** Contents by file name of the suite. */
 export const PARSING_SUITE: ReadonlyMap<string, Content> = new Map([
   ...named('y_', ACCEPTED),
   ...named('n_', REFUSED),

@@ -1,10 +1,10 @@
 /**
- * One JSON value, written in many ways: for property tests of everything that must not care about spelling.
+ * Writes one JSON value in many ways, for property tests of code that must not depend on the spelling.
  */
 import fc from 'fast-check'
 import { createRandom } from '../../std/random.ts'
 
-/** What a generated value is made of. Numbers are doubles: what a text may say and keep its value. */
+/** A generated value. Numbers are doubles, because only those keep their value in every spelling. */
 export type Sample = null | boolean | number | string | readonly Sample[] | ReadonlyMap<string, Sample>
 
 const NAMES = [
@@ -45,7 +45,7 @@ const double = fc.oneof(
   fc.constantFrom(0, -0, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 2 ** 53, 1e23, 0.1, 1e300),
 )
 
-/** Any value that an item may have, nested at most six deep. */
+/** Generates any value of an item, with at most six levels. */
 export const sample: fc.Arbitrary<Sample> = fc.letrec<{ value: Sample }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 5, depthSize: 'small' },
@@ -63,7 +63,7 @@ export const sample: fc.Arbitrary<Sample> = fc.letrec<{ value: Sample }>((tie) =
   ),
 })).value
 
-/** A source of choices below a bound, the same for the same seed. */
+/** Returns a source of choices below a bound, deterministic by seed. */
 export type Choose = (below: number) => number
 
 export function chooser(seed: number): Choose {
@@ -71,7 +71,7 @@ export function chooser(seed: number): Choose {
   return (below) => random.between(0, below - 1)
 }
 
-/** The value in one of its spellings. Every choice that JSON leaves is taken. */
+/** Returns the value in one of its spellings. Uses every freedom that JSON has. */
 export function spell(value: Sample, choose: Choose): string {
   return `${space(choose)}${spellBare(value, choose)}${space(choose)}`
 }
@@ -87,7 +87,7 @@ function spellBare(value: Sample, choose: Choose): string {
   return `[${[...value].map((member) => spell(member, choose)).join(',') || space(choose)}]`
 }
 
-/** Half of all places have none, or every text would be mostly space. */
+/** Returns white space, in half of all places none, otherwise texts would be mostly white space. */
 function space(choose: Choose): string {
   return [' ', '\n', '\r\n', '\t \t'][choose(8)] ?? ''
 }
@@ -120,7 +120,7 @@ function escaped(unit: string, choose: Choose): string {
   return `\\u${choose(2) === 0 ? hex : hex.toUpperCase()}`
 }
 
-/** Pads with zeros on both sides, moves the point, and makes up for it in the exponent. */
+/** Pads with zeros on both sides, moves the decimal point, and adjusts the exponent. */
 function spellNumber(value: number, choose: Choose): string {
   if (Object.is(value, -0)) return choose(2) === 0 ? '0' : '-0.0e5'
   if (choose(3) === 0) return String(value)
@@ -173,7 +173,7 @@ const INSERTED = [
   ']]]]]]]]',
 ]
 
-/** The text with one to three small damages, some of which leave it in order. */
+/** Returns the text with one to three small changes, some of which keep it valid. */
 export function damaged(whole: string, choose: Choose): string {
   let result = whole
   for (let left = 1 + choose(3); left > 0; left -= 1) {

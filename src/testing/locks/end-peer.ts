@@ -1,9 +1,9 @@
 /**
- * A program that uses locks and then has nothing left to do. Its argument names what it does. It says `ready` when its
- * parent may break the lock service, waits for a message where it has to, and ends by itself: nothing here calls exit.
+ * A program that uses locks and then has nothing left to do. An argument selects its work. It sends `ready` when its parent
+ * may break the lock service, waits for a message if necessary, and must end by itself: it never calls exit.
  *
- * A third argument replaces what the locker's timers do to the process: `always` has each of them keep it alive, `never`
- * has none.
+ * The third argument overrides the effect of the locker's timers: with `always` each of them keeps the process alive, with
+ * `never` none does.
  */
 import { once } from 'node:events'
 import { createLocker } from '../../lock/locker.ts'
@@ -13,7 +13,7 @@ import { type Clock, systemClock } from '../../std/clock.ts'
 const [task = '', url = 'memory:', keepsAlive] = process.argv.slice(2)
 const soon = AbortSignal.timeout(10_000)
 
-/** The system's clock, with timers as the third argument says. */
+/** The system clock, with timers according to the third argument. */
 function clock(): Clock {
   if (keepsAlive === undefined) return systemClock
   const timer: Clock['timer'] = (ms, callback) =>
@@ -21,7 +21,7 @@ function clock(): Clock {
   return { ...systemClock, timer }
 }
 
-/** Lets the parent break the service, and lets go of the parent, so that its channel keeps nothing alive. */
+/** Lets the parent break the service, and disconnects the channel to it, so that it does not keep the process alive. */
 async function breakService(): Promise<void> {
   process.send?.('ready')
   await once(process, 'message')

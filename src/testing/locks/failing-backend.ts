@@ -1,12 +1,12 @@
-/** A lock backend whose calls go wrong when told, over one that works. */
+/** Wraps a lock backend and makes its calls fail as a test demands. */
 import type { LeaseRequest, LockBackend } from '../../lock/backend.ts'
 import type { Fencing, Unavailable } from '../../lock/lock.ts'
 import { unavailable } from '../../lock/outage.ts'
 import type { Clock } from '../../std/clock.ts'
 
 /**
- * `down`: nothing happens, and nobody says so. `deaf`: it happens, the answer is lost. `dying`: deaf for one call, then
- * down. `slow`: it happens at once, the answer takes `slowMs`.
+ * `down`: the call has no effect and no response. `deaf`: the call has its effect, but the response is lost. `dying`: deaf
+ * for one call, then down. `slow`: the call has its effect at once, and the response takes `slowMs`.
  */
 export type Trouble = 'none' | 'down' | 'deaf' | 'dying' | 'slow'
 
@@ -46,7 +46,7 @@ export function createFailingBackend<F extends Fencing>(inner: LockBackend<F>, c
   return backend
 }
 
-/** The same backend with its calls for several keys. */
+/** Returns the same backend with its calls for several keys. */
 export function withMany<F extends Fencing>(backend: FailingBackend<F>): LockBackend<F> {
   const tryAcquireMany = (requests: readonly LeaseRequest[], signal: AbortSignal) =>
     Promise.all(requests.map((request) => backend.tryAcquire(request, signal)))

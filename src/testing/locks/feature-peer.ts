@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createLocker } from '../../lock/locker.ts'
 import { openLockBackend } from '../../lock/registry.ts'
 
-/** Sent once it holds. */
+/** Sent when it holds the permit or leads. */
 export interface HeldReport {
   readonly key: string
   readonly fence: bigint | undefined
@@ -12,7 +12,7 @@ export interface HeldReport {
 const TTL_MS = 1_500
 
 async function main([url = '', what = '', name = '', permits = '1']: readonly string[]): Promise<void> {
-  // a busy machine takes long to start several processes
+  // a busy machine needs long to start several processes
   const backend = await openLockBackend(`${url}?timeout=3s`, {}, AbortSignal.timeout(10_000))
   const locker = createLocker(backend, { ttlMs: TTL_MS, waitMs: 60_000 })
   const hold = async (signal: AbortSignal, held: HeldReport): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What semaphores, leaders, extensions and inspections do on every lock backend. Part of the lock contract. */
+/** Tests semaphores, leader election, extension and inspection on every lock backend. Part of the lock contract. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { LockBackend } from '../../lock/backend.ts'
@@ -44,7 +44,7 @@ export const FEATURES: readonly Case[] = [
     async ({ backend }) => {
       const semaphore = createLocker(backend, { waitMs: WAIT_MS }).semaphore(newToken(), { permits: 2 })
       await using kept = await semaphore.acquire()
-      // nothing renews it beyond its first length
+      // no renewal extends it
       const vanished = await semaphore.acquire({ ttlMs: SHORT_MS, maxHoldMs: SHORT_MS })
       expect((await semaphore.inspect()).kind).toBe('known')
       await using next = await semaphore.acquire()

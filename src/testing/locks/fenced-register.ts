@@ -1,7 +1,7 @@
-/** The smallest store that checks fences: one value, and the fence of whoever wrote it last. */
+/** The smallest store that checks fences: one value, and the fence of its last writer. */
 
 export interface FencedRegister {
-  /** Whether the write was taken. One with a lower fence than an earlier write is refused, and counted. */
+  /** Returns true if the write was accepted. Refuses and counts a write with a lower fence than an earlier one. */
   write(fence: bigint, value: string): boolean
   readonly value: string
   readonly refusals: number

@@ -1,6 +1,6 @@
 /**
- * The program of another process that uses a lock service: opens the URL it is given and does what its parent says.
- * Ends when the parent goes away.
+ * The program of another process that uses a lock service. Opens the URL of its argument and executes the commands of its
+ * parent. Ends with its parent.
  */
 
 import type { Lease, LeaseRequest } from '../../lock/backend.ts'
@@ -15,7 +15,7 @@ export type PeerCommand =
   | { readonly op: 'release'; readonly lease: Lease }
   | { readonly op: 'inspect'; readonly key: Key }
 
-/** What the child sends: `ready` once, then an answer for each id. */
+/** Messages of the child: `ready` once, then a response for each id. */
 export type PeerReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly reason: string }

@@ -1,4 +1,4 @@
-/** Starts processes that use a lock service, so that tests can share it with them, stop them and kill them. */
+/** Starts processes that use the same lock service as a test, and that the test can stop and kill. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -6,17 +6,17 @@ import type { Lease, LeaseRequest } from '../../lock/backend.ts'
 import type { Attempt, Extension, Fencing, Inspection, Key, Release } from '../../lock/lock.ts'
 import type { PeerCommand, PeerReply } from './peer.ts'
 
-/** Another process on the same lock service. Closing it kills it. */
+/** Another process on the same lock service. Disposing kills it. */
 export interface Peer extends AsyncDisposable {
   tryAcquire(request: LeaseRequest): Promise<Attempt<Fencing>>
   extend(request: LeaseRequest): Promise<Extension>
   release(lease: Lease): Promise<Release>
   inspect(key: Key): Promise<Inspection>
-  /** SIGKILL, SIGSTOP or SIGCONT. */
+  /** Sends SIGKILL, SIGSTOP or SIGCONT. */
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
 }
 
-/** Kills the child, stopped or not, and waits until it is gone. */
+/** Kills the child, also if it is stopped, and resolves when it has ended. */
 export async function reap(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
@@ -25,8 +25,8 @@ export async function reap(child: ChildProcess): Promise<void> {
 }
 
 /**
- * Forks a program of this folder; its messages may carry bigints. On Linux the system ends it with its parent, however
- * that ends: a process that is stopped does not see that its parent has gone.
+ * Forks a program of this folder. Its messages may contain bigints. On Linux the system kills it when its parent ends for
+ * any reason, because a stopped process does not notice the end of its parent.
  */
 export function forkTestProgram(
   name: string,
@@ -49,7 +49,7 @@ export function forkTestProgram(
   })
 }
 
-/** A peer on this URL. `fences` is the URL of its fence store, if it is to have one; `failpoints` sabotage it. */
+/** Starts a peer on this URL. `fences` is the URL of its fence store, if any. `failpoints` sabotage it. */
 export async function startPeer(url: string, fences = '', failpoints: readonly string[] = []): Promise<Peer> {
   const flags = failpoints.length === 0 ? [] : ['--conditions=failpoints']
   const env = { INGOT_TEST_FENCES: fences, INGOT_FAILPOINTS: failpoints.join(',') }
@@ -67,7 +67,7 @@ export async function startPeer(url: string, fences = '', failpoints: readonly s
     waiting.delete(reply.id)
   })
 
-  // the child runs the same code, so its answers have the port's types
+  // the child runs the same code, so its responses have the types of the port
   const ask = <T>(command: PeerCommand): Promise<T> =>
     new Promise((resolve) => {
       const id = ++asked

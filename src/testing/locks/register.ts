@@ -1,11 +1,11 @@
 /**
- * A store that checks fences, as small as it can be: one value per key, and the greatest fence that wrote it. The guard
- * stands in the statement itself, so that looking and writing are one step.
+ * A minimal store that checks fences: one value per key, and the greatest fence that wrote it. The check is part of the
+ * statement, so check and write are one step.
  */
 import { createPostgres } from '../../postgres/pool.ts'
 
 export interface Register extends AsyncDisposable {
-  /** `stale`: a greater fence has written before, and nothing was changed. */
+  /** `stale`: a greater fence has written before, so nothing was changed. */
   write(key: string, value: string, fence: bigint): Promise<'written' | 'stale'>
   read(key: string): Promise<{ readonly value: string; readonly fence: bigint } | undefined>
 }

@@ -1,6 +1,6 @@
 /**
- * The program of a holder that writes to a register under its lock, again and again, without asking whether it still
- * holds it: what a process does that is stopped between the look and the write. Reports every write.
+ * The program of a holder that writes to a register repeatedly under its lock, without checking that it still holds it.
+ * Simulates a process that is stopped between the check and the write. Reports every write.
  *
  * Arguments: lock URL, register and fence store URL, key, time to live in ms.
  */
@@ -29,7 +29,7 @@ const grant = await createLocker(backend, { ttlMs: Number(ttl) }).acquire(key)
 if (grant.fence === undefined) throw new Error('this test needs fences')
 report({ kind: 'holding', fence: grant.fence })
 for (;;) {
-  // read before the write, as the first thing after a stop
+  // read before the write, the first step after a stop
   const [held, aborted] = [grant.isHeld(), grant.signal.aborted]
   const outcome = await register.write(key, `by ${grant.fence}`, grant.fence)
   report({ kind: 'wrote', outcome, held, aborted })

@@ -1,4 +1,4 @@
-/** A real PgBouncer in transaction mode, with fewer server connections than clients, so that transactions change places. */
+/** A PgBouncer in transaction mode, with fewer server connections than clients, so that transactions share connections. */
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,11 +8,11 @@ import { freePorts } from '../tcp/ports.ts'
 import { untilAnswering } from './server.ts'
 
 export interface PgBouncer extends AsyncDisposable {
-  /** The URL of a database, through the pooler. */
+  /** Returns the URL of a database through the pooler. */
   through(url: string): string
 }
 
-/** One that nobody ends, because its test was killed, ends by itself. */
+/** After this time a pooler ends by itself, in case its test was killed. */
 const MAX_LIFE_SECONDS = 1_200
 const START_MS = 10_000
 
@@ -33,14 +33,14 @@ log_disconnections = 0
 `
 }
 
-/** In front of a server, or why there can be none. */
+/** Starts a pooler in front of a server, or returns the reason why it is absent. */
 export async function startPgBouncer(serverUrl: string): Promise<PgBouncer | Absent> {
   if (spawnSync('pgbouncer', ['--version']).status !== 0) return { absent: 'no pgbouncer: install its package' }
   const folder = mkdtempSync(join(tmpdir(), 'ingot-bouncer-'))
   const [port = 0] = await freePorts(1)
   const config = join(folder, 'pgbouncer.ini')
   writeFileSync(config, configOf(new URL(serverUrl), port))
-  // it does not run as root, so whom it becomes must be able to read this
+  // it does not run as root, so its user must be able to read this
   chmodSync(folder, 0o755)
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const child = spawn('timeout', [String(MAX_LIFE_SECONDS), 'pgbouncer', ...asNobody, config], { stdio: 'ignore' })

@@ -1,4 +1,4 @@
-/** A Postgres of its own for a test file, in a container that can be killed, frozen and started again. */
+/** A Postgres for one test file, in a container that can be killed, frozen and restarted. */
 import pg from 'pg'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
 import { type Patience, until } from '../../std/until.ts'
@@ -9,31 +9,31 @@ import { freePorts } from '../tcp/ports.ts'
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
-  /** Where a second server in the container is reached from here, when a test starts one on its port 5433. */
+  /** Address of a second server in the container, if a test starts one on port 5433. */
   readonly spareUrl: string
-  /** Makes an empty database and answers its URL. */
+  /** Creates an empty database and resolves with its URL. */
   database(): Promise<string>
-  /** Runs a command in the container as the server's user; rejects when it fails. */
+  /** Runs a command in the container as the user of the server. Rejects if it fails. */
   exec(...command: readonly string[]): Promise<string>
-  /** Ends all its processes at once, as a power cut does; what was not synced may be lost. */
+  /** Kills all its processes at once, like a power failure. Data that was not synced may be lost. */
   kill(): Promise<void>
-  /** Starts it again on the files it left. Resolves when it takes connections. */
+  /** Restarts it on its files. Resolves when it accepts connections. */
   start(): Promise<void>
   freeze(): Promise<void>
   thaw(): Promise<void>
 }
 
 export interface PostgresServerOptions {
-  /** Settings of the server, as in `max_connections=20`. Default: none. */
+  /** Settings of the server, such as `max_connections=20`. Default: none. */
   readonly settings?: readonly string[]
-  /** A file system of that size in a folder of the server's user. Default: none. */
+  /** Size of a file system in a folder of the server's user. Default: none. */
   readonly smallDisk?: { readonly folder: string; readonly megabytes: number }
 }
 
 const PASSWORD = 'test-only'
 const START_MS = 60_000
 
-/** Or why there can be none. */
+/** Starts a server, or returns the reason why it is absent. */
 export function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer | Absent> {
   return inDocker(() => start(options))
 }
@@ -53,7 +53,7 @@ async function start({ settings = [], smallDisk }: PostgresServerOptions): Promi
     .withStartupTimeout(START_MS)
     .start()
   const server = control(container, host, spare)
-  // the message may be that of a server that only sets the files up; connections reach the one that stays
+  // the message may come from the server of initdb; only the final server accepts connections
   await untilAnswering(server.url, { withinMs: START_MS })
   return server
 }
@@ -88,10 +88,10 @@ function control(container: StartedTestContainer, port: number, spare: number): 
   }
 }
 
-/** Runs statements on a connection of their own and answers the last one's rows. */
+/** Runs statements on a new connection and resolves with the rows of the last one. */
 export async function runSql(url: string, sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  client.on('error', () => {}) // a server that a test kills: the statement says so
+  client.on('error', () => {}) // if a test kills the server, the statement rejects
   await client.connect()
   try {
     const results = [await client.query(sql)].flat()
@@ -101,7 +101,7 @@ export async function runSql(url: string, sql: string): Promise<readonly Readonl
   }
 }
 
-/** Resolves when it takes connections. */
+/** Resolves when the server accepts connections. */
 export async function untilAnswering(url: string, patience: Patience): Promise<void> {
   await until(async () => ({ value: await runSql(url, 'SELECT 1') }), patience)
 }

@@ -1,7 +1,7 @@
-/** A second server in a test's container, whose files the test moves about as an operator would. */
+/** A second server in the container of a test. The test copies its files like an operator. */
 import type { PostgresServer } from './server.ts'
 
-/** `folder` is where its files are, and what begins so is emptied first; nothing is started yet. */
+/** Prepares a server with its files in `folder`. Removes all paths with that prefix first. Starts nothing. */
 export async function spareServer(postgres: PostgresServer, folder: string) {
   const run = (...command: readonly string[]): Promise<string> => postgres.exec(...command)
   await run('sh', '-c', `rm -rf ${folder}*`)
@@ -14,7 +14,7 @@ export async function spareServer(postgres: PostgresServer, folder: string) {
       run('pg_ctl', '-D', of, '-o', '-p 5433 -c listen_addresses=*', '-w', '-l', '/tmp/log', 'start'),
     stop: (of = folder) => run('pg_ctl', '-D', of, '-m', 'fast', '-w', 'stop'),
     promote: (of = folder) => run('pg_ctl', '-D', of, '-w', 'promote'),
-    /** A replica's files, as they are now. */
+    /** Copies the current files of a replica. */
     replica: (to: string) => run('pg_basebackup', '-p', '5433', '-U', 'postgres', '-D', to, '-R', '-c', 'fast'),
   }
 }

@@ -1,16 +1,16 @@
-/** Certificates for tests: two authorities that do not know each other, and what the first one signed. */
+/** Certificates for tests: two independent authorities, and certificates of the first one. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface Certificates extends Disposable {
-  /** A file of the folder: ca.pem, other-ca.pem, server.pem, server.key, client.pem, client.key. */
+  /** Returns the path of a file: ca.pem, other-ca.pem, server.pem, server.key, client.pem, client.key. */
   path(name: string): string
   read(name: string): string
 }
 
-/** Made by the openssl program; throws when there is none. */
+/** Creates the certificates with the openssl program. Throws if there is none. */
 export function createCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-certificates-'))
   const path = (name: string): string => join(folder, name)

@@ -1,14 +1,14 @@
 /**
- * Redis processes for tests: all servers of one deployment run in one container, each as a process of its own that
- * can be killed, frozen and restarted by itself. None of them is PID 1, whom signals from inside do not reach.
+ * Redis servers for tests. All servers of one deployment run in one container, each as a process that can be killed, frozen
+ * and restarted. None of them is PID 1, because signals from inside the container do not reach PID 1.
  *
- * Ports are the same inside and outside, so the addresses that servers announce to each other are right for clients
- * too: by host networking on Linux, by mapped ports elsewhere.
+ * Ports are the same inside and outside the container, so clients can use the addresses that servers announce to each
+ * other: with host networking on Linux, with mapped ports elsewhere.
  */
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 
 const IMAGE = 'redis:8.0'
-/** A container that nobody removes, because its test was killed, ends by itself. */
+/** After this time a container ends by itself, in case its test was killed. */
 const LIFE_SECONDS = 1_200
 
 /** One server process: `sentinel` runs from a configuration file that it rewrites. */
@@ -17,26 +17,26 @@ export interface ServerSpec {
   readonly kind: 'server' | 'sentinel'
   /** Lines of redis.conf. */
   readonly config: readonly string[]
-  /** Its port speaks TLS alone. Default: false. */
+  /** True if its port accepts only TLS. Default: false. */
   readonly tls?: boolean
-  /** Variables of its environment. */
+  /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>
 }
 
 export interface RedisContainer extends AsyncDisposable {
-  /** Runs redis-cli against one server and answers what it prints. */
+  /** Runs redis-cli against one server and resolves with its output. */
   cli(port: number, ...args: readonly string[]): Promise<string>
-  /** Runs a command in the container as root; rejects when it fails. */
+  /** Runs a command in the container as root. Rejects if it fails. */
   exec(...command: readonly string[]): Promise<string>
   signal(port: number, name: 'KILL' | 'STOP' | 'CONT'): Promise<void>
-  /** Starts a killed server again with the files it left. */
+  /** Restarts a killed server with its files. */
   restart(port: number): Promise<void>
 }
 
-/** In memory: a busy disk would hold up servers that write each command to it. */
+/** In memory, because a busy disk would delay servers that write each command to it. */
 const DATA = '/redis-data'
 
-/** The folder of a server inside the container. */
+/** Returns the folder of a server inside the container. */
 export const serverFolder = (port: number): string => `${DATA}/${port}`
 
 /** Returns the redis.conf of a server that keeps its files in `dir`. */
@@ -52,7 +52,7 @@ function startLine({ port, kind, env = {} }: ServerSpec): string {
   return `${variables.join('')}redis-server ${serverFolder(port)}/conf${kind === 'sentinel' ? ' --sentinel' : ''} >/dev/null`
 }
 
-/** Valkey's programs under the names of Redis, where the image has only its own. */
+/** Links the programs of Valkey under the names of Redis, if the image has only its own. */
 const NAMES = ['server', 'cli']
   .map((of) => `command -v redis-${of} >/dev/null || ln -s "$(command -v valkey-${of})" /usr/local/bin/redis-${of}`)
   .join('\n')
@@ -74,15 +74,15 @@ async function run(container: StartedTestContainer, command: readonly string[]):
 }
 
 export interface ContainerOptions {
-  /** An image of Redis or Valkey. Default: redis:8.0. */
+  /** Image of Redis or Valkey. Default: redis:8.0. */
   readonly image?: string
-  /** Files to put into the container, by their path there. */
+  /** Files of the container, by path. */
   readonly files?: Readonly<Record<string, string>>
   /** Shell lines to run as root before the servers start. Default: none. */
   readonly prepare?: string
-  /** Arguments that redis-cli needs for every call: TLS, password. Default: none. */
+  /** Arguments of every call of redis-cli, such as TLS and password. Default: none. */
   readonly cliArgs?: readonly string[]
-  /** After that long the container ends by itself. Default: 1200. */
+  /** Longest life of the container, in seconds. Default: 1200. */
   readonly lifeSeconds?: number
 }
 

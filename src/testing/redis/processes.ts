@@ -1,6 +1,6 @@
 /**
- * Redis servers as processes of this machine, for a version that is installed and has no image. Each ends with the process
- * that started it, however that ends.
+ * Redis servers as processes of this machine, for an installed version without an image. Each server ends with the process
+ * that started it, for whatever reason.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ async function run([command = '', ...args]: readonly string[]): Promise<string> 
   return stdout.trim()
 }
 
-/** Returns nothing but `{}` when the programs that `startProcesses` needs are there, else what to install. */
+/** Returns `{}` if the programs of `startProcesses` are installed, otherwise the programs to install. */
 export async function findRedisPrograms(program: string): Promise<object | Absent> {
   for (const needed of [program, 'redis-cli', 'setpriv']) {
     const isThere = await run([needed, '--version']).then(
@@ -32,8 +32,8 @@ export async function findRedisPrograms(program: string): Promise<object | Absen
 }
 
 /**
- * `program` is a redis-server. The system ends the servers when this process is gone, by setpriv(1). Rejects when the
- * programs are not there.
+ * Starts servers. `program` is a redis-server. The system ends them when this process ends, by means of setpriv(1). Rejects
+ * if programs are missing.
  */
 export async function startProcesses(program: string, specs: readonly ServerSpec[]): Promise<RedisContainer> {
   const found = await findRedisPrograms(program)

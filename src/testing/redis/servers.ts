@@ -1,4 +1,4 @@
-/** Redis in every shape that ingot uses, started for a test and removed after it. */
+/** Starts Redis in every kind of deployment that ingot supports, for the duration of a test. */
 
 import { untilTrue } from '../../std/until.ts'
 import { inDocker } from '../containers.ts'
@@ -9,17 +9,17 @@ import { startProcesses } from './processes.ts'
 
 export interface RedisServers extends RedisContainer {
   readonly url: string
-  /** Of the servers that hold data, as started: masters first. */
+  /** Ports of the servers with data, as started: primaries first. */
   readonly ports: readonly number[]
-  /** The port of the current primary: the one that Sentinel names, or of the slot's owner. */
+  /** Resolves with the port of the current primary: the one that Sentinel names, or the owner of the slot. */
   master(slot?: number): Promise<number>
 }
 
 /** A primary, replicas and Sentinels. */
 export interface SentinelServers extends RedisServers {
-  /** Ports of the Sentinels. `master` asks the first. */
+  /** Ports of the Sentinels. `master` queries the first one. */
   readonly sentinels: readonly number[]
-  /** The port of the primary that this Sentinel knows. */
+  /** Resolves with the port of the primary that this Sentinel names. */
   primaryBy(sentinel: number): Promise<number>
 }
 
@@ -39,7 +39,7 @@ async function ready(servers: RedisContainer, ports: readonly number[]): Promise
 
 const server = (port: number, config: readonly string[] = []): ServerSpec => ({ port, kind: 'server', config })
 
-/** Ends the container when the rest of the start fails. */
+/** Ends the container if the rest of the start fails. */
 async function guarded<T>(container: RedisContainer, finish: () => Promise<T>): Promise<T> {
   try {
     return await finish()
@@ -53,7 +53,7 @@ export interface StandaloneOptions extends ContainerOptions {
   /** Lines of redis.conf. */
   readonly config?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** The port speaks TLS alone; redis-cli needs `cliArgs` then. Default: false. */
+  /** True if the port accepts only TLS; then redis-cli needs `cliArgs`. Default: false. */
   readonly tls?: boolean
 }
 
@@ -73,10 +73,10 @@ export function startStandalone({
   })
 }
 
-/** A restart forgets nothing that was acknowledged, so Redlock counts the votes of such a server at once. */
+/** A restart loses no acknowledged write, so Redlock counts the votes of such a server at once. */
 export const DURABLE: readonly string[] = ['appendonly yes', 'appendfsync always']
 
-/** Servers that know nothing of each other. `config`: lines of redis.conf. */
+/** Starts independent servers. `config` has lines of redis.conf. */
 export function startIndependent(count = 5, config: readonly string[] = DURABLE): Promise<RedisServers | Absent> {
   return inDocker(async () => {
     const ports = await freePorts(count)
@@ -101,11 +101,11 @@ const sentinel = (port: number, primary: number): ServerSpec => ({
 })
 
 export interface SentinelOptions extends ContainerOptions {
-  /** The servers are processes of this program on this machine instead of a container. Default: a container. */
+  /** Path of a redis-server to run as processes of this machine. Default: a container. */
   readonly program?: string
 }
 
-/** Three Sentinels, a primary and two replicas; a silent primary is replaced after about two seconds. */
+/** Starts three Sentinels, a primary and two replicas. A failover starts about two seconds after a primary is silent. */
 export function startSentinel({ program, ...options }: SentinelOptions = {}): Promise<SentinelServers | Absent> {
   const start = async (): Promise<SentinelServers> => {
     const [primary = 0, ...others] = await freePorts(6)
@@ -147,11 +147,11 @@ const clusterNode = (port: number, bus: number): ServerSpec =>
     `cluster-port ${bus}`,
     `cluster-announce-ip ${HOST}`,
     'repl-timeout 5',
-    // a shard that is gone must not stop the others
+    // a missing shard must not stop the others
     'cluster-require-full-coverage no',
   ])
 
-/** The port of the primary that serves the slot, as this node sees it. */
+/** Returns the port of the primary that serves the slot, according to this node. */
 async function ownerOf(container: RedisContainer, via: number, slot: number): Promise<number> {
   const nodes = await container.cli(via, 'cluster', 'nodes')
   const lines = nodes.split('\n').filter((line) => /\bmaster\b/.test(line) && !/\bfail\b/.test(line))
@@ -166,7 +166,7 @@ async function ownerOf(container: RedisContainer, via: number, slot: number): Pr
   return Number(port)
 }
 
-/** Three primaries with a replica each; a silent primary is replaced after about two seconds. */
+/** Starts three primaries with a replica each. A failover starts about two seconds after a primary is silent. */
 export function startCluster(): Promise<RedisServers | Absent> {
   return inDocker(async () => {
     const all = await freePorts(12)
@@ -187,7 +187,7 @@ export function startCluster(): Promise<RedisServers | Absent> {
           const pong = await container.exec('sh', '-c', `timeout 1 redis-cli -p ${port} ping || true`)
           if (pong === 'PONG') return port
         }
-        throw new Error('no node answers')
+        throw new Error('no node responds')
       }
       return { ...container, url, ports, master: async (slot = 0) => ownerOf(container, await living(), slot) }
     })

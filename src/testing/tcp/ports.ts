@@ -1,4 +1,4 @@
-/** Ports that nothing listens on, below the range that the system hands to outgoing connections. */
+/** Finds free ports below the range that the system uses for outgoing connections. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
@@ -13,13 +13,13 @@ async function isFree(port: number): Promise<boolean> {
     await listening
     return true
   } catch {
-    return false // in use: the caller tries another
+    return false // in use: the caller tries another one
   } finally {
     server.close()
   }
 }
 
-/** That many different ports, free at this moment. */
+/** Resolves with different ports that are free at this moment. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const ports = new Set<number>()
   while (ports.size < count) {

@@ -28,39 +28,39 @@ afterEach(async () => {
 
 const client = () => connect({ port: proxy.port, host: '127.0.0.1' }).on('error', () => {})
 
-test('holds the packet with the marker, and delivers it after its sender has gone', async () => {
-  const trap = proxy.trap(Buffer.from('marked'), 'hold')
+test('holds the packet with the marker, and delivers it after its sender has ended', async () => {
+  const hold = proxy.catchPacket(Buffer.from('marked'), 'hold')
   const [one, other] = [client(), client()]
   other.write('plain ')
   await once(other, 'data')
   one.write('a marked packet')
-  await trap.caught
+  await hold.caught
   one.destroy()
   await sleep(20)
   expect(heard).toBe('plain ')
-  expect(trap.open()).toBe('a marked packet'.length)
+  expect(hold.release()).toBe('a marked packet'.length)
   await expect.poll(() => heard).toContain('marked')
-  expect(trap.open()).toBe(0)
+  expect(hold.release()).toBe(0)
   other.destroy()
 })
 
-test('lets the packet pass and loses the answers', async () => {
-  const trap = proxy.trap(Buffer.from('marked'), 'mute')
+test('lets the packet pass and drops the replies', async () => {
+  const hold = proxy.catchPacket(Buffer.from('marked'), 'mute')
   const one = client()
   let answers = 0
   one.on('data', () => void answers++)
   one.write('marked')
-  await trap.caught
+  await hold.caught
   await expect.poll(() => heard).toMatch(/marked$/)
   await sleep(20)
   expect(answers).toBe(0)
-  trap.open()
+  hold.release()
   one.destroy()
 })
 
-test('a trap that is opened before anything came by catches nothing', async () => {
-  const trap = proxy.trap(Buffer.from('marked'), 'hold')
-  expect(trap.open()).toBe(0)
+test('a hold that is released before a packet arrives catches nothing', async () => {
+  const hold = proxy.catchPacket(Buffer.from('marked'), 'hold')
+  expect(hold.release()).toBe(0)
   const one = client()
   one.write('marked')
   await once(one, 'data')

@@ -1,59 +1,59 @@
-/** A line between a client and a server that a test can cut, silence one way, make slow, or take packets from. */
+/** A proxy between clients and a server. A test can cut connections, drop replies, add delay, and hold packets. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number
-  /** From now on nothing that the server says arrives; what the client says does. */
+  /** Drops all data of the server from now on. Data of the clients still arrives. */
   swallowReplies(): void
-  /** Lets replies through again, on connections made from now on. */
+  /** Forwards replies again, on new connections only. */
   restore(): void
-  /** Breaks every connection. */
+  /** Closes every connection. */
   cut(): void
-  /** Leads connections made from now on to another port. Those that stand keep their server, as behind a virtual address. */
-  lead(target: number): void
+  /** Forwards new connections to another port. Established ones keep their server, as behind a virtual address. */
+  redirect(target: number): void
   /**
-   * Lies in wait for the first piece of data from a client that contains the marker. `hold`: it and all that follows on
-   * its connection wait until the trap is opened, even when the client has gone. `mute`: it passes, and nothing that the
-   * server says on that connection arrives any more.
+   * Catches the first packet of a client that contains the marker. `hold`: the packet and all later data of its connection
+   * wait until `release`, even if the client has ended. `mute`: the packet passes, and all later data of the server on that
+   * connection is dropped.
    */
-  trap(marker: Uint8Array, kind: 'hold' | 'mute'): PacketTrap
+  catchPacket(marker: Uint8Array, kind: 'hold' | 'mute'): PacketHold
 }
 
-export interface PacketTrap {
+export interface PacketHold {
   readonly caught: Promise<void>
-  /** Sends what was held; a trap that has caught nothing is gone. Returns the bytes that were sent. A second call sends none. */
-  open(): number
+  /** Sends the held data, or stops waiting for a packet. Returns the number of bytes sent; 0 for a second call. */
+  release(): number
 }
 
 export interface ProxyOptions {
-  /** Delay of each piece of data, each way, in milliseconds; order is kept. Default: none. */
+  /** Delay of each packet in each direction, in milliseconds. The order is kept. Default: none. */
   readonly delayMs?: () => number
 }
 
-interface Line {
+interface ProxyLink {
   readonly client: Socket
   readonly upstream: Socket
   muted: boolean
-  /** What a trap holds back. */
+  /** Data that is held. */
   held: Buffer[] | undefined
 }
 
-interface Waiting {
+interface Expected {
   readonly marker: Buffer
-  take(line: Line): void
+  take(link: ProxyLink): void
 }
 
-/** Forwards to a port of this machine. */
+/** Starts a proxy that forwards to a port of this machine. */
 export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = {}): Promise<TcpProxy> {
-  const lines = new Set<Line>()
-  const traps = new Set<Waiting>()
+  const links = new Set<ProxyLink>()
+  const expected = new Set<Expected>()
   let swallowing = false
   let port = target
 
-  /** Calls `write` with each piece of data, later if there is a delay. */
+  /** Calls `write` with each packet, after the delay. */
   function forward(from: Socket, write: (data: Buffer) => void): void {
-    // timers count whole milliseconds and may ring out of turn: each sends what waits longest
+    // timers have a resolution of a millisecond and may fire out of order, so each sends the oldest packet
     const waiting: Buffer[] = []
     let due = 0
     from.on('data', (data: Buffer) => {
@@ -67,61 +67,61 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
     })
   }
 
-  function toServer(line: Line, data: Buffer): void {
-    for (const waiting of traps) {
+  function toServer(link: ProxyLink, data: Buffer): void {
+    for (const waiting of expected) {
       if (!data.includes(waiting.marker)) continue
-      traps.delete(waiting)
-      waiting.take(line)
+      expected.delete(waiting)
+      waiting.take(link)
       break
     }
-    if (line.held === undefined) line.upstream.write(data)
-    else line.held.push(data)
+    if (link.held === undefined) link.upstream.write(data)
+    else link.held.push(data)
   }
 
-  function end(line: Line): void {
-    line.client.destroy()
-    // what is held is still to be delivered
-    if (line.held !== undefined && !line.upstream.destroyed) return
-    lines.delete(line)
-    line.upstream.destroy()
+  function end(link: ProxyLink): void {
+    link.client.destroy()
+    // held data must still be delivered
+    if (link.held !== undefined && !link.upstream.destroyed) return
+    links.delete(link)
+    link.upstream.destroy()
   }
 
   const server = createServer({ noDelay: true }, (client) => {
     const upstream = connect({ port, host: '127.0.0.1', noDelay: true })
-    const line: Line = { client, upstream, muted: swallowing, held: undefined }
-    lines.add(line)
-    for (const socket of [client, upstream]) socket.on('close', () => end(line)).on('error', () => end(line))
-    forward(client, (data) => toServer(line, data))
+    const link: ProxyLink = { client, upstream, muted: swallowing, held: undefined }
+    links.add(link)
+    for (const socket of [client, upstream]) socket.on('close', () => end(link)).on('error', () => end(link))
+    forward(client, (data) => toServer(link, data))
     forward(upstream, (data) => {
-      line.muted ||= swallowing
-      if (!line.muted) client.write(data)
+      link.muted ||= swallowing
+      if (!link.muted) client.write(data)
     })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const cut = (): void => {
-    for (const line of lines) line.client.destroy()
+    for (const link of links) link.client.destroy()
   }
 
-  function trap(marker: Uint8Array, kind: 'hold' | 'mute'): PacketTrap {
+  function catchPacket(marker: Uint8Array, kind: 'hold' | 'mute'): PacketHold {
     const { promise: caught, resolve } = Promise.withResolvers<void>()
-    let prey: Line | undefined
-    const waiting: Waiting = {
+    let caughtLink: ProxyLink | undefined
+    const waiting: Expected = {
       marker: Buffer.from(marker),
-      take(line) {
-        prey = line
-        if (kind === 'hold') line.held = []
-        else line.muted = true
+      take(link) {
+        caughtLink = link
+        if (kind === 'hold') link.held = []
+        else link.muted = true
         resolve()
       },
     }
-    traps.add(waiting)
+    expected.add(waiting)
     return {
       caught,
-      open() {
-        traps.delete(waiting)
-        const bytes = deliver(prey)
-        if (prey?.client.destroyed === true) prey.upstream.end()
+      release() {
+        expected.delete(waiting)
+        const bytes = deliver(caughtLink)
+        if (caughtLink?.client.destroyed === true) caughtLink.upstream.end()
         return bytes
       },
     }
@@ -132,22 +132,22 @@ export async function startTcpProxy(target: number, { delayMs }: ProxyOptions = 
     swallowReplies: () => void (swallowing = true),
     restore: () => void (swallowing = false),
     cut,
-    lead: (next) => void (port = next),
-    trap,
+    redirect: (next) => void (port = next),
+    catchPacket,
     async [Symbol.asyncDispose]() {
-      for (const line of lines) {
-        line.held = undefined
-        end(line)
+      for (const link of links) {
+        link.held = undefined
+        end(link)
       }
       server.close()
     },
   }
 }
 
-function deliver(line: Line | undefined): number {
-  if (line?.held === undefined) return 0
-  const data = Buffer.concat(line.held)
-  line.held = undefined
-  line.upstream.write(data)
+function deliver(link: ProxyLink | undefined): number {
+  if (link?.held === undefined) return 0
+  const data = Buffer.concat(link.held)
+  link.held = undefined
+  link.upstream.write(data)
   return data.length
 }

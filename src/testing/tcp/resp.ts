@@ -1,11 +1,11 @@
 /**
- * A Redis server that says what a test wants: for errors that a real one only gives in states that cannot be had at
- * will. It understands RESP commands and records them; what it answers is the test's business.
+ * A fake Redis server whose replies a test chooses, for errors that a real server only returns in states that a test cannot
+ * produce. It parses and records RESP commands.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 
-/** A reply on the wire; `undefined` says nothing at all. */
+/** An encoded reply; `undefined`: no reply. */
 export type Reply = string | undefined
 
 export const simple = (text: string): string => `+${text}\r\n`
@@ -16,15 +16,15 @@ export const array = (items: readonly string[]): string => `*${items.length}\r\n
 
 export interface RespServer extends AsyncDisposable {
   readonly port: number
-  /** Every command in the order of arrival, its name in capitals. */
+  /** All commands in order of arrival, with names in capitals. */
   readonly commands: readonly (readonly string[])[]
   readonly connections: number
-  /** How often a command of that name came. */
+  /** Returns the number of commands with that name. */
   count(name: string): number
   drop(): void
 }
 
-/** Takes whole commands off the front of the text. Test traffic is ASCII, so bytes and characters are the same. */
+/** Parses complete commands from the start of the text. Test traffic is ASCII, so bytes equal characters. */
 function takeCommand(text: string): { readonly args: string[]; readonly rest: string } | undefined {
   const head = /^\*(\d+)\r\n/.exec(text)
   if (head === null) return undefined
@@ -96,7 +96,7 @@ export async function startRespServer(
   }
 }
 
-/** What a healthy master says of itself. */
+/** INFO of a healthy primary. */
 export function healthyInfo(fields: Readonly<Record<string, string>> = {}): string {
   const facts = {
     redis_version: '8.0.2',
@@ -114,7 +114,7 @@ export function healthyInfo(fields: Readonly<Record<string, string>> = {}): stri
   )
 }
 
-/** Answers what ioredis asks while it connects; `undefined` for everything else. */
+/** Returns the replies to the commands with which ioredis connects; `undefined` for other commands. */
 export function handshake(args: readonly string[], info: string): Reply {
   if (args[0] === 'HELLO') return array([bulk('proto'), integer(3)])
   if (args[0] === 'CLIENT') return simple('OK')

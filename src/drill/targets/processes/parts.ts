@@ -53,7 +53,7 @@ export interface PacketHold {
    * Delivers what is held, or stops waiting for the marker. Returns the number of bytes that were delivered late; a
    * second call returns 0.
    */
-  open(): number
+  release(): number
 }
 
 export interface LockServer extends Server, Freezable {

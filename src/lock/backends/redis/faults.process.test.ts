@@ -216,13 +216,13 @@ test('a pending grant is not passed on because of an earlier wake-up', async ({ 
   const refused = await waiter.tryAcquire(wanted, soon())
   if (refused.kind !== 'held' || refused.ticket === undefined)
     throw new Error(`expected an entry in the queue: ${refused.kind}`)
-  const trap = proxy.trap(Buffer.from(wanted.token), 'hold')
+  const hold = proxy.catchPacket(Buffer.from(wanted.token), 'hold')
   const again = waiter.tryAcquire(wanted, soon())
-  await trap.caught
+  await hold.caught
   // reserved for the waiter, which is not waiting but already sending an attempt
   await holder.release(held, soon())
   await sleep(2 * PASS_ON_MS)
-  trap.open()
+  hold.release()
   const grant = await again
   if (grant.kind !== 'granted') throw new Error(`inconclusive: ${grant.kind}`)
   await sleep(50)

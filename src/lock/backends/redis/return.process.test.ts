@@ -126,7 +126,7 @@ test.for(['cut', 'kept'] as const)(
       [a, b],
       [b, a],
     ] as const) {
-      proxy.lead(to)
+      proxy.redirect(to)
       if (connections === 'cut') proxy.cut()
       // only the server of the address accepts writes: the other one is no primary for its clients
       await servers.cli(to, 'client', 'unpause')
@@ -149,7 +149,7 @@ test('a client leaves a demoted primary behind an address, even if its old conne
   const before = await fenceOf(fenced)
   await plain.tryAcquire({ key: 'k', token: newToken(), ttlMs: 10 }, soon())
   await succeed(servers, a, b)
-  proxy.lead(b)
+  proxy.redirect(b)
   await servers.cli(a, 'replicaof', HOST, String(b))
   const outage = async (lock: LockBackend): Promise<number> => {
     const began = performance.now()

@@ -61,8 +61,8 @@ export async function createReplica(options: ReplicaOptions): Promise<RunningRep
     return service
   }
   const link: ProxyLink = {
-    hold: (marker) => proxy.trap(marker, 'hold'),
-    mute: (marker) => proxy.trap(marker, 'mute'),
+    hold: (marker) => proxy.catchPacket(marker, 'hold'),
+    mute: (marker) => proxy.catchPacket(marker, 'mute'),
   }
   return {
     name,
