@@ -1,5 +1,5 @@
 /**
- * Items at an open rate: single, in batches and in streams, many of them sent by two virtual users at once or again
+ * Sends items at an open rate: single, in batches and in streams. Two virtual users send many of them concurrently, or again
  * later. At the end everything is sent once more, so that no outcome stays unknown.
  *
  *   k6 run --out json=out/load.json -e BASE_URL=http://127.0.0.1:18080 -e RATE=50 -e DURATION=60s loadtests/ingest.ts

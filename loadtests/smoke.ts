@@ -1,5 +1,5 @@
 /**
- * Does the service do what it is there for? A few requests of each kind, once; every answer is checked.
+ * Checks the main functions of the service: sends a few requests of each kind once, and checks every response.
  *
  *   k6 run -e BASE_URL=http://127.0.0.1:18080 loadtests/smoke.ts
  *
@@ -26,7 +26,7 @@ export function setup(): void {
   begin(settings)
 }
 
-/** Contents of this run that were never sent. */
+/** Returns content of this run that was never sent before. */
 function contents(): readonly PlannedItem[] {
   const items = new Map<string, PlannedItem>()
   for (let iteration = 0; items.size < 12; iteration += 2) {

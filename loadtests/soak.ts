@@ -1,6 +1,6 @@
 /**
- * The load of ingest.ts at a low rate for an hour: what grows, leaks or slows shows in the phases, of which each is held
- * to the same bounds.
+ * Runs the load of ingest.ts at a low rate for an hour. All phases have the same limits, so growth, leaks and slowdowns fail
+ * the run.
  *
  *   k6 run --out json=out/soak.json -e BASE_URL=http://127.0.0.1:18080 loadtests/soak.ts
  */

@@ -1,7 +1,7 @@
 /**
- * What an item's identity costs: items per second of processor time (all threads), digest included, by how the items are written, beside
- * what `JSON.parse`, sorting and hashing alone would cost. All in one run, in turns, median of the rounds:
- * only ratios within a run mean anything.
+ * Measures the cost of an item's identity: items per second of processor time (all threads), digest included, for different
+ * spellings of the items, compared with `JSON.parse`, sorting and hashing. The contenders take turns in one run, and the
+ * median of the rounds counts. Only ratios within a run are meaningful.
  */
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
@@ -18,7 +18,7 @@ interface Contender {
   readonly identify: (item: Uint8Array) => Uint8Array
 }
 
-/** Members in canonical order, so that writing them as they are gives canonical texts. */
+/** Members are in canonical order, so that JSON.stringify returns canonical texts. */
 function record(n: number): Record<string, unknown> {
   return {
     active: n % 2 === 0,
@@ -33,7 +33,7 @@ function record(n: number): Record<string, unknown> {
   }
 }
 
-/** As views of one buffer, the way lines come from a stream. */
+/** Returns views of one buffer, like lines of a stream. */
 function written(write: (item: Record<string, unknown>) => string): Uint8Array[] {
   const lines = Array.from({ length: ITEMS }, (_, n) => Buffer.from(write(record(n))))
   const all = Buffer.concat(lines)

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:ingest`: how fast items come in, as ratios measured in one run. Each contender is a process of its
- * own, on a fresh folder or an empty database; rounds are interleaved and the median counts. `-- --quick` takes a
- * tenth of the items; `-- --only streams,replicas` runs these sections alone. All but the first three need Docker.
- * Prints a table and writes out/bench/ingest.json; exit code 1 when a target was missed.
+ * `npm run bench:ingest`: measures the speed of ingestion, as ratios within one run. Each contender is a separate process on
+ * a new folder or an empty database. Rounds are interleaved, and the median counts. `-- --quick` uses a tenth of the items.
+ * `-- --only streams,replicas` runs only these sections. All sections but the first three need Docker.
+ * Prints a table and writes out/bench/ingest.json. Exits with 1 if a target was missed.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -49,7 +49,7 @@ const bench = {
   files: (series: string, count: number, parts: number) => writeParts(work, series, { count, parts }),
 }
 
-/** Also when it is interrupted nothing is left behind. */
+/** Nothing is left behind, also after an interruption. */
 async function cleanUp(): Promise<void> {
   await servers[Symbol.asyncDispose]()
   rmSync(work, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 /**
- * Locks beside the libraries that people use: `npm run bench:locks [-- --rounds 50 --rival-rounds 5 --only oneKey]`.
- * Prints a table and writes out/bench/locks.json. Needs Docker for the servers, and installs the rivals into
- * loadtests/bench/locks the first time.
+ * `npm run bench:locks [-- --rounds 50 --rival-rounds 5 --only oneKey]`: compares the locks with other lock libraries.
+ * Prints a table and writes out/bench/locks.json. Needs Docker for the servers. The first run installs the other libraries
+ * into loadtests/bench/locks.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'

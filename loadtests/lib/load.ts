@@ -1,7 +1,7 @@
 /**
- * The load and its end, for the scripts beside this folder. Two scenarios of equal rate start their iterations at the
- * same moments, so that different virtual users send the same content at once. Arrivals are open: a service that stalls
- * does not slow them, and an iteration that could not begin fails the run.
+ * The load and its final phase, for the scripts of the parent folder. Two scenarios with the same rate start their iterations
+ * at the same moments, so that different virtual users send the same content concurrently. The arrival rate is open: a
+ * service that stalls does not slow it, and an iteration that could not start fails the run.
  */
 import { sleep } from 'k6'
 import exec from 'k6/execution'
@@ -12,21 +12,21 @@ import { record } from './record.ts'
 import { send } from './send.ts'
 import type { Settings } from './settings.ts'
 
-/** Virtual users beyond those that a total stall occupies. */
+/** Number of virtual users in addition to those that a total stall occupies. */
 const SPARE_VUS = 10
-/** Of a VU for a request that timed out, milliseconds: its answer is judged before the next can begin. */
+/** Time of a virtual user after a request timed out, in milliseconds, until its next one can start. */
 const AFTERWARDS_MS = 500
-/** Between the end of the load and its being sent again, milliseconds beyond one time-out. */
+/** Pause between the load and the final phase, in milliseconds, in addition to one time-out. */
 const QUIET_MS = 1_000
-/** How many iterations' items are sent again in one batch, by how many users, and how long that may take. */
+/** Final phase: iterations per batch, virtual users, and longest duration. */
 const CHUNK = 25
 const SETTLERS = 4
 const SETTLE_MS = 60_000
 const AGAIN_S = 0.5
-/** How long the service may take to be ready at the beginning, milliseconds. */
+/** Longest wait until the service is ready at the start, in milliseconds. */
 const READY_MS = 60_000
 
-/** Iterations that the two scenarios begin at most: an arrival at the very end counts to either side. */
+/** Largest number of iterations of the two scenarios: an arrival at the end may count for either. */
 function iterationsOf({ rate, durationMs }: Settings): number {
   return 2 * (Math.ceil(((rate / 2) * durationMs) / 1_000) + 1)
 }
@@ -72,7 +72,7 @@ function settling(settings: Settings, startMs: number): Scenario {
   }
 }
 
-/** In the phase `fault` failures are what is measured: they are shown, and fail nothing. */
+/** Failures in the phase `fault` are results: they are shown, and do not fail the run. */
 function thresholdsOf({ phases, p99Ms, errors }: Settings): Record<string, string[]> {
   const all: Record<string, string[]> = { dropped_iterations: ['count==0'] }
   for (const { name } of phases) {
@@ -83,13 +83,13 @@ function thresholdsOf({ phases, p99Ms, errors }: Settings): Record<string, strin
   return all
 }
 
-/** What setup hands to every virtual user: also the name of the run, where each would make its own. */
+/** Data that setup passes to every virtual user, such as the name of the run. */
 export interface Start {
   readonly beganMs: number
   readonly run: string
 }
 
-/** What a script exports. */
+/** Exports of a script. */
 export interface LoadTest {
   readonly options: Options
   setup(this: void): Start
@@ -110,14 +110,14 @@ export function loadTest(settings: Settings): LoadTest {
   }
 }
 
-/** Waits until the service is ready: a run that begins before says nothing of the service. */
+/** Waits until the service is ready, because earlier requests would say nothing about it. */
 export function begin(settings: Settings): Start {
   const { run, collection } = settings
   const endMs = Date.now() + READY_MS
   const ready = `${settings.baseUrl}/readyz`
   const tags = { name: 'ready', phase: 'setup' }
   while (http.get(ready, { timeout: settings.timeoutMs, tags }).status !== 200) {
-    if (Date.now() > endMs) throw new Error(`${ready} did not answer 200 within ${READY_MS} ms`)
+    if (Date.now() > endMs) throw new Error(`${ready} did not return 200 within ${READY_MS} ms`)
     sleep(1)
   }
   record({ event: 'began', run, collection, iterations: String(iterationsOf(settings)) })
@@ -128,7 +128,7 @@ function finish(): void {
   record({ event: 'ended' })
 }
 
-/** One arrival of the scenario of even (0) or odd (1) iterations. */
+/** Runs one arrival of the scenario of even (0) or odd (1) iterations. */
 function arrive(settings: Settings, { beganMs }: Start, parity: 0 | 1): void {
   exec.vu.metrics.tags['phase'] = phaseAt(settings, Date.now() - beganMs)
   const iteration = 2 * exec.scenario.iterationInTest + parity
@@ -145,8 +145,8 @@ function phaseAt({ phases }: Settings, atMs: number): string {
 }
 
 /**
- * Sends everything of some iterations again until it is answered for. It is no load, and the only thing that is tried
- * more than once: what nobody knew the outcome of must be settled before the store is looked into.
+ * Sends all items of some iterations again until each has a response. This is not part of the load, and the only requests
+ * with retries: unknown outcomes must be settled before the store is checked.
  */
 function settleChunk(settings: Settings): void {
   exec.vu.metrics.tags['phase'] = 'settle'

@@ -1,4 +1,4 @@
-/** One request, and what is left of it in the record. Nothing is sent twice. */
+/** Sends one request and records it. Sends nothing twice. */
 import { sha256 } from 'k6/crypto'
 import exec from 'k6/execution'
 import http, { type RefinedResponse } from 'k6/http'
@@ -10,13 +10,13 @@ import type { Settings } from './settings.ts'
 const MEDIA = { single: 'application/json', batch: 'application/json', stream: 'application/x-ndjson' }
 
 export interface Named {
-  /** Unique in the run. */
+  /** Unique id in the run. */
   readonly op: string
   readonly iteration?: number
 }
 
 export function send(settings: Settings, shot: Shot, { op, iteration }: Named): Answer {
-  // who settles is no part of the load: availability is not measured by it
+  // the final phase is not part of the load and does not count for availability
   const user = iteration === undefined ? 'settle' : 'vu'
   const { form, items } = shot
   record({

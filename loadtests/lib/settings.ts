@@ -1,23 +1,23 @@
-/** What the environment says of a load test: `k6 run -e NAME=value`. Wrong values stop it before it sends anything. */
+/** Reads the settings of a load test: `k6 run -e NAME=value`. Invalid values stop it before it sends anything. */
 
 export interface Settings {
   readonly baseUrl: string
   readonly collection: string
-  /** Names the run; contents are a function of it, so a name that was used before sends what was sent before. */
+  /** Name of the run. It determines the contents, so an earlier name sends the earlier contents again. */
   readonly run: string
-  /** Iterations a second, an even number: they come in pairs. */
+  /** Iterations per second. Even, because iterations come in pairs. */
   readonly rate: number
   readonly durationMs: number
-  /** Of one request, milliseconds; without an answer by then its outcome is unknown. */
+  /** Time-out of one request, in milliseconds. After it, the outcome is unknown. */
   readonly timeoutMs: number
   readonly token: string
-  /** `load` sends, `settle` sends all of it again afterwards. */
+  /** `load` sends items, `settle` sends all of them again afterwards. */
   readonly parts: readonly string[]
-  /** Consecutive stretches of the load by name; the last one lasts to the end. */
+  /** Consecutive phases of the load, by name. The last one lasts to the end. */
   readonly phases: readonly Phase[]
-  /** Largest 99th percentile outside of the phase `fault`, milliseconds. */
+  /** Largest 99th percentile outside the phase `fault`, in milliseconds. */
   readonly p99Ms: number
-  /** Largest share of failed requests outside of the phase `fault`. */
+  /** Largest share of failed requests outside the phase `fault`. */
   readonly errors: number
 }
 
@@ -28,7 +28,7 @@ export interface Phase {
 
 type Defaults = Pick<Settings, 'rate' | 'durationMs'>
 
-/** Throws an Error that says what is allowed. */
+/** Returns the settings. Throws an Error that says which values are allowed. */
 export function settingsOf(env: Readonly<Record<string, string | undefined>>, defaults: Defaults): Settings {
   const text = (name: string, otherwise: string): string => env[name] || otherwise
   const rate = numberOf('RATE', text('RATE', String(defaults.rate)), 2)
@@ -67,7 +67,7 @@ function partsOf(text: string): readonly string[] {
   throw new Error(`PARTS is "${text}", write load, settle or load,settle`)
 }
 
-/** `baseline:20s,fault:40s,recovery`. */
+/** Parses phases such as `baseline:20s,fault:40s,recovery`. */
 function phasesOf(text: string): readonly Phase[] {
   return text.split(',').map((part, index, all) => {
     const [, name, length] = /^([a-z]+)(?::(.+))?$/.exec(part) || []

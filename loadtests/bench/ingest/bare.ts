@@ -1,6 +1,6 @@
 /**
- * The limit to compare with: one loop that reads the same NDJSON, makes the same ids and inserts into the same table,
- * a transaction per batch, without HTTP and without answering anybody.
+ * The baseline: one loop that reads the same NDJSON, computes the same ids and inserts into the same table, with one
+ * transaction per batch, without HTTP and without responses.
  * Arguments: folder, file, batch size. Prints {"items", "seconds"}.
  */
 import { mkdirSync, readFileSync } from 'node:fs'

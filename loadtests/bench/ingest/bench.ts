@@ -1,4 +1,4 @@
-/** What every section of the benchmark works with. */
+/** The parts that all sections of the benchmark use. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ndjson } from './items.ts'
@@ -9,11 +9,11 @@ import type { Servers } from './servers.ts'
 export interface Bench {
   readonly report: Report
   readonly servers: Servers
-  /** A tenth of everything, to see that it runs. */
+  /** True for a tenth of all items, to check that the benchmark runs. */
   readonly quick: boolean
-  /** Another new folder at each call. */
+  /** Returns a new folder at each call. */
   readonly folder: () => string
-  /** A file of NDJSON for each of `parts`, together the items 0 to `count` of a series. */
+  /** Writes the items 0 to `count` of a series into `parts` NDJSON files, and returns their paths. */
   readonly files: (series: string, count: number, parts: number) => readonly string[]
 }
 
@@ -27,7 +27,7 @@ export function writeParts(folder: string, series: string, { count, parts }: { c
   })
 }
 
-/** Runs with that many services of the same settings, and ends them. */
+/** Runs `work` with a number of services with the same settings, and ends them. */
 export async function withReplicas<T>(
   bench: Bench,
   { replicas, env }: { readonly replicas: number; readonly env: Env },
@@ -41,7 +41,7 @@ export async function withReplicas<T>(
   }
 }
 
-/** Figures by contender, gathered over interleaved rounds. */
+/** Results by contender, from interleaved rounds. */
 export interface Figures {
   add(contender: string, figure: number): void
   of(contender: string): readonly number[]

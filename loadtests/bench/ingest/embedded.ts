@@ -1,4 +1,4 @@
-/** One machine, the embedded store: sections `streams`, `posts` and `memory`. */
+/** Sections `streams`, `posts` and `memory`: the embedded store on one machine. */
 import type { Bench } from './bench.ts'
 import { createFigures } from './bench.ts'
 import { rate, run, startService } from './processes.ts'

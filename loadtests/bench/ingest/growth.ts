@@ -1,10 +1,10 @@
 /**
- * Section `growth`: what an item costs when many are stored. The table is filled by SQL with items of the benchmark
- * under their real ids (that the service calls them duplicates shows it), in the order in which batches would have
- * brought them; what is measured goes through the service. Sizes are the server's own figures.
+ * Section `growth`: measures the cost of an item if many are stored. SQL fills the table with items of the benchmark under
+ * their real ids, in the order of batches. The service must report such items as duplicates, which proves that the ids are
+ * right. The measured items go through the service. Sizes are those that the server reports.
  *
- * Only the primary key is met at random: ids are digests. The index by place and the tables grow at their ends. So
- * inserts stay in memory as long as the primary key does.
+ * Only access to the primary key is random, because ids are digests. The index by position and the tables grow at their
+ * ends. So inserts stay in memory as long as the primary key does.
  */
 import { writeFileSync } from 'node:fs'
 import { runSql } from '../../../src/testing/postgres/server.ts'
@@ -14,16 +14,16 @@ import { rate, run } from './processes.ts'
 import { median, type Report } from './report.ts'
 
 const SERIES = 'grown'
-/** Rows of one statement of the filling. */
+/** Rows of one statement that fills the table. */
 const FILL_ROWS = 50_000
 const ROUNDS = 5
-/** New items of a round; one more round, the first, is not counted. */
+/** New items of a round. The first round is not counted. */
 const NEW_ITEMS = 20_000
 const OLD_ITEMS = 60_000
-/** Of which the limit on paper is told. */
+/** Number of stored items for which the theoretical limit is computed. */
 const MEMORY_GB = 16
 
-/** Writes what items.ts writes; `place` as the put function gives it to batches of 512. */
+/** Creates the items of items.ts in SQL. `place` is that of the put function for batches of 512. */
 const fillSql = (from: number, to: number): string => `
   INSERT INTO ingot_items (collection, id, place, first_seen_ms, content)
   SELECT c.id, 'j1'::bytea || sha256(content), (n / 512 + 1) << 20 | n % 512 + 1, 1700000000000, content
@@ -67,13 +67,13 @@ async function sizes(url: string): Promise<Sizes> {
   return { rows: of('rows'), table: of('table'), key: of('key'), place: of('place') }
 }
 
-/** Bytes of log written so far. */
+/** Returns the bytes of write-ahead log written so far. */
 async function logged(url: string): Promise<number> {
   const [row = {}] = await runSql(url, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS bytes")
   return Number(row['bytes'])
 }
 
-/** A file of stored items from all over the table. */
+/** Writes a file of stored items from the whole table. */
 function oldItems(bench: Bench, stored: number): string {
   const file = `${bench.folder()}.ndjson`
   const step = stored / OLD_ITEMS
@@ -83,7 +83,7 @@ function oldItems(bench: Bench, stored: number): string {
 }
 
 interface Step {
-  /** Stored rows in the middle of the measurement. */
+  /** Number of stored rows in the middle of the measurement. */
   readonly size: number
   readonly filled: number
 }
@@ -129,7 +129,7 @@ export async function growth(bench: Bench): Promise<void> {
     await runSql(url, 'INSERT INTO ingot_collections (name, policy) VALUES (\'bench\', \'{"kind":"json"}\')')
     let filled = 0
     for (const size of steps) {
-      // what the rounds bring lies half before and half after the size that is named
+      // half of the measured items are below the stated size, half above
       const { rows } = await sizes(url)
       const target = filled + size - rows - ((ROUNDS + 1) * NEW_ITEMS) / 2
       const speed = await fill(url, filled, target)

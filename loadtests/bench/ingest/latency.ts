@@ -1,18 +1,18 @@
-/** Section `latency`: single POSTs on Postgres at a fixed open rate, beside the naive service. */
+/** Section `latency`: single POSTs on Postgres at a fixed open rate, compared with the naive service. */
 import { join } from 'node:path'
 import { type Bench, createFigures, withReplicas } from './bench.ts'
 import { type Env, run, startServer } from './processes.ts'
 import { median } from './report.ts'
 import type { Servers } from './servers.ts'
 
-/** Arrivals a second: what all contenders can bear, and what only some can. */
+/** Arrivals per second: a rate that all contenders sustain, and one that only some sustain. */
 const RATES = [200, 1_000]
 
 const NAIVE = join(import.meta.dirname, '../naive/server.ts')
 
 type Contender = (bench: Bench, use: (url: string) => Promise<void>) => Promise<void>
 
-/** One replica with these settings beside those of its store. */
+/** Starts one replica with these settings in addition to those of its store. */
 function ingot(settings: (servers: Servers) => Promise<Env>): Contender {
   return async (bench, use) => {
     const env = await settings(bench.servers)

@@ -1,7 +1,7 @@
 /**
- * Section `locked`: the http store in front of a backend that takes 50 ms a call and cannot refuse duplicates. The limit
- * is the backend's own: the same look and save, with a fence as ingot shows it, called by a client that knows that
- * nobody else does. Bursts on kept connections, from this process for both sides.
+ * Section `locked`: the http store in front of a backend that needs 50 ms per call and does not enforce uniqueness. The
+ * baseline is the backend alone: the same lookup and save, with the same fences, from the only client. Both sides get bursts
+ * on kept-alive connections from this process.
  */
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ function call(url: string, { method, headers = {}, body }: Call): Promise<Answer
 
 async function expectStatus(answer: Promise<Answer>, ...allowed: readonly number[]): Promise<Answer> {
   const { status, body } = await answer
-  if (!allowed.includes(status)) throw new Error(`answered ${status}: ${body}`)
+  if (!allowed.includes(status)) throw new Error(`the response is ${status}: ${body}`)
   return { status, body }
 }
 
@@ -58,14 +58,14 @@ async function lookAndSave(backend: string, key: string, text: string): Promise<
 const put = (url: string, text: string): Promise<Answer> =>
   expectStatus(call(`${url}/v1/collections/bench/items`, { method: 'POST', body: text }), 200, 201)
 
-/** Milliseconds of one call. */
+/** Resolves with the duration of one call, in milliseconds. */
 async function timed(one: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   await one()
   return performance.now() - start
 }
 
-/** Milliseconds until all of `ITEMS` calls at once were answered. */
+/** Resolves with the duration of `ITEMS` concurrent calls, in milliseconds. */
 function burst(one: (index: number) => Promise<unknown>): Promise<number> {
   return timed(() => Promise.all(Array.from({ length: ITEMS }, (_, index) => one(index))))
 }
@@ -76,7 +76,7 @@ async function withBackend<T>(bench: Bench, use: (url: string) => Promise<T>): P
   try {
     return await use(backend.url)
   } finally {
-    // it ends when the last connection does
+    // it ends with the last connection
     agent.destroy()
     await backend.stop()
   }
@@ -96,7 +96,7 @@ async function distinct(bench: Bench): Promise<void> {
   await withBackend(bench, (bare) =>
     withBackend(bench, async (backend) =>
       withReplicas(bench, { replicas: 1, env: await envFor(bench, backend) }, async (_, url) => {
-        // the first two rounds warm up both sides: connections, compiled code
+        // the first two rounds warm up both sides: connections and compiled code
         for (let round = -2; round < rounds; round++) {
           const item = (index: number): string => itemText(`burst-${round}`, index)
           const limit = await burst((index) => lookAndSave(bare, `${round}-${index}`, item(index)))
@@ -138,7 +138,7 @@ async function copies(bench: Bench): Promise<void> {
   )
 }
 
-/** One POST at a time, in turns, to a service with durable fences (Postgres) and to one without. */
+/** Sends one POST at a time, alternately to a service with durable fences (Postgres) and to one without. */
 async function fenced(bench: Bench): Promise<void> {
   const posts = bench.quick ? 60 : 300
   const figures = createFigures()

@@ -1,8 +1,8 @@
 /**
- * Single POSTs at a fixed rate, whatever becomes of them: arrival n is due at n / rate, and its latency counts from
- * then, also when the client itself or a free connection was late (no coordinated omission). Bare sockets, so that the
- * client costs little. Every third item is one that came a second earlier.
- * Arguments: url, series, arrivals a second, seconds that are counted. WARM_SECONDS before them are not.
+ * Sends single POSTs at a fixed rate, regardless of the responses. Arrival n is due at n / rate, and its latency counts from
+ * then, even if the client itself or a free connection was late (no coordinated omission). Uses plain sockets to keep the
+ * cost of the client low. Every third item is a repetition of one from a second earlier.
+ * Arguments: url, series, arrivals per second, measured seconds. WARM_SECONDS before them are not measured.
  * Prints {"p50", "p99", "p999", "max", "sentLate50", "sentLate99" (milliseconds), "answered", "failed"}.
  */
 import { connect, type Socket } from 'node:net'
@@ -11,7 +11,7 @@ import { itemText } from './items.ts'
 
 const WARM_SECONDS = 3
 const MAX_SOCKETS = 1_000
-/** Answers that are not there by then have failed. */
+/** Responses that arrive later count as failed. */
 const PATIENCE_MS = 10_000
 
 const [url = '', series = '', perSecond = '500', seconds = '10'] = process.argv.slice(2)
@@ -59,7 +59,7 @@ function settle({ index, dueMs }: Arrival, ok: boolean): void {
   if (index >= firstCounted) latencies.push(performance.now() - dueMs)
 }
 
-/** Whether the answer in `text` is complete. */
+/** Returns true if the response in `text` is complete. */
 function isWhole(text: string): boolean {
   const end = text.indexOf('\r\n\r\n')
   if (end === -1) return false
@@ -113,7 +113,7 @@ await Promise.race([allEnded.promise, sleep(PATIENCE_MS)])
 
 const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN
-// one that has not been answered took at least as long as we waited
+// a request without a response took at least as long as the wait
 for (let missing = total - ended; missing > 0; missing--) latencies.push(PATIENCE_MS)
 console.log(
   JSON.stringify({

@@ -1,7 +1,7 @@
 /**
- * The limit to compare with on Postgres: a loop that reads the same NDJSON, makes the same ids and inserts them with one
- * sorted statement and one commit per batch, without HTTP and without answering anybody. Binary arrays and a prepared
- * statement, which is the fastest that we know from Node.
+ * The baseline on Postgres: a loop that reads the same NDJSON, computes the same ids and inserts them with one sorted
+ * statement and one commit per batch, without HTTP and without responses. It uses binary arrays and a prepared statement,
+ * the fastest way that we know from Node.
  * Arguments: url of a migrated database, file, batch size, batches in flight, a file to warm up with. Prints {"items", "seconds", "cpu"}; cpu in microseconds of this process.
  */
 import { readFileSync } from 'node:fs'
@@ -49,7 +49,7 @@ const clients = await Promise.all(
 await clients[0]?.query(SET_UP)
 let number = 0
 
-/** Several of these overlap reading with the server's work. Returns how many items were new. */
+/** Inserts batches. Several of these loops overlap reading with the work of the server. Returns the number of new items. */
 async function save(client: pg.Client, work: Iterable<readonly PreparedItem[]>): Promise<number> {
   let items = 0
   for (const batch of work) {

@@ -1,5 +1,6 @@
 /**
- * Single POSTs of distinct items in a closed loop over some connections, on bare sockets so that the client costs little.
+ * Sends single POSTs of distinct items in a closed loop over several connections. Uses plain sockets to keep the cost of the
+ * client low.
  * Arguments: url, series, connections, items. Prints {"items", "seconds"}.
  */
 import { connect } from 'node:net'
@@ -23,7 +24,7 @@ function run(): Promise<void> {
     socket.on('error', reject)
     socket.on('connect', () => socket.write(requestText()))
     socket.on('data', (chunk: Buffer) => {
-      // the answers are small: one segment, which ends with the body
+      // responses are small: one segment that ends with the body
       if (!chunk.toString('latin1', 0, 12).startsWith('HTTP/1.1 201')) return reject(new Error(chunk.toString()))
       answered++
       if (sent < total) socket.write(requestText())

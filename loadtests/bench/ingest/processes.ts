@@ -1,4 +1,4 @@
-/** Contenders run as processes of their own, so that none warms up or slows down another. */
+/** Runs contenders in separate processes, so that none warms up or slows down another. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,30 +7,30 @@ import { promisify } from 'node:util'
 const here = import.meta.dirname
 const root = join(here, '../../..')
 
-/** Runs a script of this folder to its end; its last line of output is its result. */
+/** Runs a script of this folder to its end. Resolves with its result, the last line of its output. */
 export async function run(script: string, args: readonly string[]): Promise<Readonly<Record<string, number>>> {
   const { stdout } = await promisify(execFile)(process.execPath, [join(here, script), ...args], { maxBuffer: 1 << 26 })
-  // the scripts of this folder print numbers alone
+  // the scripts of this folder print only numbers
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, number>
 }
 
-/** `what` per second. */
+/** Returns the rate per second. */
 export const rate = (result: Readonly<Record<string, number>>, what: string): number =>
   (result[what] ?? Number.NaN) / (result['seconds'] ?? Number.NaN)
 
 export interface Server {
   readonly url: string
-  /** Highest resident memory so far, bytes (Linux: VmHWM). */
+  /** Returns the highest resident memory so far, in bytes (Linux: VmHWM). */
   peakMemory(): number
   stop(): Promise<void>
 }
 
 export interface Service extends Server {
-  /** Value of a metric without labels. */
+  /** Resolves with the value of a metric without labels. */
   metric(name: string): Promise<number>
 }
 
-/** As `npm start` has them: they keep the heap from growing where collecting a little sooner would do. */
+/** Options of `npm start`: they collect garbage a little earlier instead of growing the heap. */
 const SERVICE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=60']
 
 export type Env = Readonly<Record<string, string>>
@@ -41,7 +41,7 @@ export interface ServiceOptions {
 }
 
 export async function startService(data: string, { env = {}, failpoints = [] }: ServiceOptions = {}): Promise<Service> {
-  // the build, as it ships; fail points exist in the source alone
+  // the build that ships; only the sources have fail points
   const program =
     failpoints.length > 0 ? ['--conditions=failpoints', join(root, 'src/cli.ts')] : [join(root, 'dist/cli.js')]
   const server = await startServer([...SERVICE_FLAGS, ...profiling(), ...program, 'serve'], {
@@ -60,13 +60,13 @@ export async function startService(data: string, { env = {}, failpoints = [] }: 
   }
 }
 
-/** With BENCH_PROFILE every service writes a profile into that folder when it ends. */
+/** If BENCH_PROFILE is set, every service writes a profile into that folder at its end. */
 function profiling(): readonly string[] {
   const folder = process.env['BENCH_PROFILE']
   return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
 }
 
-/** A program that prints its address when it listens. It ends when told to, and in any case with this process. */
+/** Starts a program that prints its URL when it listens. Disposing ends it, and it ends with this process. */
 export async function startServer(args: readonly string[], env: Env = {}): Promise<Server> {
   const child = spawn(process.execPath, ['--import', join(root, 'src/testing/parent-watchdog.ts'), ...args], {
     env: { PATH: process.env['PATH'], ...env },

@@ -1,26 +1,26 @@
-/** Replicas on one Postgres beside a bare loop and the naive service: sections `replicas`, `naive`, `duplicates`. */
+/** Sections `replicas`, `naive`, `duplicates`: replicas on one Postgres, compared with a bare loop and the naive service. */
 import { join } from 'node:path'
 import { migrate } from '../../../src/items/stores/postgres/migrate.ts'
 import { type Bench, createFigures, withReplicas } from './bench.ts'
 import { type Env, rate, run, startServer } from './processes.ts'
 import { median, type Report } from './report.ts'
 
-/** As many streams as replicas at most, and the same for all sides. */
+/** Number of streams: the largest number of replicas, the same for all sides. */
 const STREAMS = 3
 
 const NAIVE = join(import.meta.dirname, '../naive/server.ts')
 
-/** Sent before the clock starts, so that code is compiled; the loop does the same. */
+/** Items that are sent before the measurement, to compile code. The loop does the same. */
 const WARM_ITEMS = 45_000
 
 interface Flow {
   /** Items per second. */
   readonly rate: number
-  /** Processor time of all that took part, microseconds per item: hardly moved by who else uses the machine. */
+  /** Processor time of all processes, in microseconds per item. Other load on the machine hardly affects it. */
   readonly cpu: number
 }
 
-/** Sends the streams, all of which must be new. */
+/** Sends the streams. All items must be new. */
 async function allNew(bench: Bench, files: readonly string[], shape: { replicas: number }): Promise<Flow> {
   const warm = bench.files('warm', WARM_ITEMS, STREAMS).join(',')
   return bench.servers.withDatabase((url) =>
@@ -53,7 +53,7 @@ async function bareLoop(bench: Bench, file: string, { size, inFlight }: Loop): P
     await migrate({ url })
     const before = await bench.servers.postgresCpu()
     const result = await run('pg-loop.ts', [url, file, String(size), String(inFlight), warm])
-    // the server's part of the warm-up is in it: it counts as many items more
+    // it includes the warm-up in the server, so it counts those items too
     const serversCpu = (await bench.servers.postgresCpu()) - before
     const items = result['items'] ?? Number.NaN
     return flowOf(result, 'items', (serversCpu * items) / (items + WARM_ITEMS))
@@ -89,7 +89,7 @@ function reportReplicas(report: Report, of: (name: string) => number): void {
   const best = (some: readonly Loop[]): number => Math.max(...some.map((loop) => of(loopName(loop))))
   for (const some of [1, 3]) {
     report.atLeast(`${nameOf(some)} / best bare loop`, of(nameOf(some)) / best(SERIAL), 0.7)
-    // a loop that overlaps its batches is no longer bare; it shows what this machine could do at most
+    // a loop with overlapping batches is no baseline; it shows the limit of this machine
     const value = of(nameOf(some)) / best(OVERLAPPED)
     report.add({ measured: `${nameOf(some)} / best loop with 3 in flight`, value, unit: 'x' })
   }
@@ -107,7 +107,7 @@ async function naiveRate(
   const redis = await bench.servers.emptyRedis('locks')
   return bench.servers.withDatabase(async (url) => {
     const env = { DATABASE_URL: url, REDIS_URL: redis, CONCURRENCY: String(shape.concurrency) }
-    // one after the other: two that create the table at once would fail
+    // one after the other, because two that create the table concurrently fail
     const servers = []
     for (let n = 0; n < shape.some; n++) servers.push(await startServer([NAIVE], env))
     try {
@@ -149,7 +149,7 @@ export async function duplicates(bench: Bench): Promise<void> {
   const parts = files('duplicates', quick ? 60_000 : 300_000, STREAMS)
   const figures = createFigures()
   const warm = files('warm', WARM_ITEMS, STREAMS).join(',')
-  /** All new, then, after a restart, all of it again; both times after items of the same kind that are not counted. */
+  /** Sends new items, then after a restart the same items again. Each time, items of the same kind warm up first. */
   async function twice(name: string, extra: Env): Promise<void> {
     await bench.servers.withDatabase(async (url) => {
       for (const what of ['created', 'duplicate']) {

@@ -1,4 +1,4 @@
-/** What was measured: printed as it comes, and written as JSON at the end, with the state of the machine. */
+/** Reports results: prints each one, and writes all as JSON at the end, with the state of the machine. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 
@@ -6,17 +6,17 @@ export interface Row {
   readonly measured: string
   readonly value: number
   readonly unit: string
-  /** What it should be; without one the row is there to be compared with. */
+  /** Target. A row without one is for comparison only. */
   readonly target?: string
   readonly met?: boolean
 }
 
 export interface Report {
   add(row: Row): void
-  /** A ratio that should be at least `least`. */
+  /** Reports a ratio that should be at least `least`. */
   atLeast(measured: string, ratio: number, least: number): void
   atMost(measured: string, ratio: number, most: number): void
-  /** Runs the part under a heading of its own. */
+  /** Runs a section under its own heading. */
   section(name: string, run: () => Promise<void>): Promise<void>
   write(facts: Readonly<Record<string, unknown>>): void
   readonly missed: boolean
@@ -29,7 +29,7 @@ interface Entry extends Row {
 interface SectionRun {
   readonly section: string
   readonly seconds: number
-  /** One-minute load average before and after: who else used the machine. */
+  /** One-minute load average before and after, which shows other load on the machine. */
   readonly load: readonly [number, number]
 }
 
@@ -37,7 +37,7 @@ const OUT = new URL('../../../out/bench/', import.meta.url)
 
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem() }
 
-/** One-minute load average. */
+/** Returns the one-minute load average. */
 const load = (): number => loadavg()[0] ?? Number.NaN
 
 export function createReport(): Report {

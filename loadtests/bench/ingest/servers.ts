@@ -1,11 +1,11 @@
-/** Postgres and Redis of the benchmark: started when first asked for, ended with it, the same for all contenders. */
+/** Postgres and Redis of the benchmark, the same for all contenders. They start on first use and end with the benchmark. */
 import { type PostgresServer, runSql, startPostgres } from '../../../src/testing/postgres/server.ts'
 import { type RedisServers, startStandalone } from '../../../src/testing/redis/servers.ts'
 import type { Env } from './processes.ts'
 
 /**
- * What a server that is meant for writing is given; what makes a commit durable is left as it comes (fsync and
- * synchronous_commit on). The log may grow, so that no run pays for another one's checkpoint.
+ * Settings of a server with many writes. Settings for durability keep their defaults (fsync and synchronous_commit are on).
+ * The log may grow, so that no run pays for the checkpoint of another.
  */
 const POSTGRES_SETTINGS = [
   'shared_buffers=1GB',
@@ -22,17 +22,17 @@ const REDIS_SETTINGS: Readonly<Record<RedisUse, readonly string[]>> = {
 }
 
 export interface Servers extends AsyncDisposable {
-  /** Runs with an empty database, which is dropped afterwards, after a checkpoint, so that no side begins better off. */
+  /** Runs `work` with an empty database after a checkpoint, so that all sides start equal. Drops the database afterwards. */
   withDatabase<T>(run: (url: string) => Promise<T>): Promise<T>
-  /** Processor time of all its processes so far, microseconds. */
+  /** Resolves with the processor time of all its processes so far, in microseconds. */
   postgresCpu(): Promise<number>
-  /** The address of an empty Redis, set up for locks or for a cache. */
+  /** Resolves with the URL of an empty Redis with settings for locks or for a cache. */
   emptyRedis(use: RedisUse): Promise<string>
-  /** Which servers they were, for the report. */
+  /** Versions of the servers, for the report. */
   facts(): Promise<Env>
 }
 
-/** In CI's image stores there is none of the container that removes containers; this program does that itself. */
+/** CI has no image of the container that removes containers, so this program removes its containers itself. */
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
 
 export function createServers(): Servers {
@@ -58,7 +58,7 @@ export function createServers(): Servers {
       }
     },
     async postgresCpu() {
-      // control groups of version 1 count nanoseconds, those of version 2 microseconds
+      // cgroups v1 count nanoseconds, cgroups v2 count microseconds
       const text = await (await startedPostgres()).exec(
         'sh',
         '-c',
@@ -80,7 +80,7 @@ export function createServers(): Servers {
       return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, String(value)]))
     },
     async [Symbol.asyncDispose]() {
-      // also one that is still being started is waited for and ended
+      // waits for a server that is still starting, and ends it too
       for (const server of [postgres, ...redis.values()]) {
         const started = await server?.catch(() => undefined)
         await started?.[Symbol.asyncDispose]()

@@ -1,6 +1,6 @@
 /**
- * Sends NDJSON over one connection to each of some addresses, reading the answers meanwhile.
- * Arguments: addresses, then as many files, or `generate SERIES COUNT` (for one address); lists have commas.
+ * Sends NDJSON to several URLs, over one connection each, and reads the responses at the same time.
+ * Arguments: URLs, then the same number of files, or `generate SERIES COUNT` for a single URL. Lists are comma-separated.
  * Prints {"lines", "created", "duplicate", "failed", "seconds", "cpu"} over all streams; cpu in microseconds of this
  * process.
  */
@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { ndjson } from './items.ts'
 
 const CHUNK_ITEMS = 1_000
-/** Longer than any summary. */
+/** Number of bytes to keep: longer than any summary. */
 const TAIL_BYTES = 1_024
 
 const [urls = '', source = '', series = '', count = '0'] = process.argv.slice(2)
@@ -42,7 +42,7 @@ async function send(url: string, body: Readable): Promise<Summary> {
   const answered = new Promise<string>((resolve, reject) => {
     exchange.on('error', reject)
     exchange.on('response', (response) => {
-      // everything is taken in; only the last line is looked at, so that the client costs little
+      // reads everything but parses only the last line, to keep the cost of the client low
       let tail: Buffer = Buffer.alloc(0)
       response.on('data', (chunk: Buffer) => {
         tail = chunk.length < TAIL_BYTES ? Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES) : chunk

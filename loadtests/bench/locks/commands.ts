@@ -1,11 +1,11 @@
-/** How many commands a server was sent, by INFO commandstats. */
+/** Counts the commands that a server received, from INFO commandstats. */
 import type { RedisServers } from '../../../src/testing/redis/servers.ts'
 import { LIBRARIES, type Name } from './contenders.ts'
 
 export interface Commands {
-  /** Sent by clients: scripts count once, whatever they do inside. */
+  /** Commands of clients. A script counts once. */
   readonly sent: number
-  /** Executed, those inside scripts included. */
+  /** Executed commands, including those inside scripts. */
   readonly executed: number
 }
 

@@ -1,6 +1,6 @@
 /**
- * The libraries under comparison behind one interface: wait for a lock, release it. Each is used as its documentation
- * says, with the retries it has by default but without giving up, and with ioredis clients of the same options.
+ * The compared libraries behind one interface: wait for a lock, release it. Each is used according to its documentation,
+ * with its default retries but without a limit, and with ioredis clients with the same options.
  */
 import { createRequire } from 'node:module'
 import type { Redis } from 'ioredis'
@@ -13,7 +13,7 @@ export interface Contender {
   acquire(key: string, ttlMs: number): Promise<Release>
 }
 
-/** How a library counts: commands that it sends itself, besides EVAL and EVALSHA, as INFO commandstats names them. */
+/** Commands that a library sends itself, in addition to EVAL and EVALSHA, with the names of INFO commandstats. */
 interface Library {
   readonly version: string
   readonly plain: readonly string[]
@@ -23,7 +23,7 @@ interface Library {
 const LONG_MS = 60_000
 const require = createRequire(import.meta.url)
 
-/** What is needed of the libraries' own types, which are not installed where ingot is checked. */
+/** Parts of the libraries' types, because the libraries are not installed when ingot is checked. */
 interface Handle {
   release?(): Promise<unknown>
   unlock?(): Promise<unknown>
@@ -80,7 +80,7 @@ const ingot: Library = {
   },
 }
 
-/** `patient`: never gives up, as a queue of workers would want; on several nodes the default number of tries. */
+/** `patient`: never gives up, like a queue of workers. On several nodes, the default number of attempts applies. */
 const patience = (ports: readonly number[]): { readonly retryCount?: number } =>
   ports.length === 1 ? { retryCount: -1 } : {}
 
@@ -178,4 +178,4 @@ export const LIBRARIES = {
 
 export type Name = keyof typeof LIBRARIES
 
-export const NAMES = Object.keys(LIBRARIES) as readonly Name[] // the keys of a constant
+export const NAMES = Object.keys(LIBRARIES) as readonly Name[] // the keys of a constant object

@@ -1,4 +1,4 @@
-/** The four scenarios. Rounds of the libraries take turns, so that a busy moment of the machine hits all of them. */
+/** The four scenarios. The libraries take turns in rounds, so that other load on the machine affects all of them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RedisServers, startIndependent, startStandalone } from '../../../src/testing/redis/servers.ts'
 import { startTcpProxy } from '../../../src/testing/tcp/proxy.ts'
@@ -23,13 +23,13 @@ async function standalone(): Promise<RedisServers> {
 
 async function inTurns(names: readonly Name[], rounds: number, turn: (name: Name) => Promise<void>): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    // another one begins each time
+    // another library starts each time
     const order = names.map((_, i) => names[(i + round) % names.length] ?? 'ingot')
     for (const name of order) await turn(name)
   }
 }
 
-/** One process each. */
+/** Starts one process for each library. */
 async function withWorkers(
   servers: RedisServers,
   measure: (workers: ReadonlyMap<Name, Worker>) => Promise<void>,
@@ -51,10 +51,9 @@ function tableOf(read: (name: Name) => Figures, names: readonly Name[] = NAMES):
 }
 
 /**
- * Acquire and release a free key, one after the other; microseconds for both. Where client and server are put on one
- * core or on two changes every figure by more than twice, lasts for a while and says nothing of the libraries; what
- * disturbs a round only ever adds time. So the rounds are many and short, and `quietUs` is the lower quartile of their
- * medians, beside the median of all.
+ * Acquires and releases a free key repeatedly. Results are microseconds for both steps. Results more than double if client
+ * and server share a core for a while, which says nothing about the libraries, and disturbances only add time. So there are
+ * many short rounds, and `quietUs` is the lower quartile of their medians, next to the median of all.
  */
 export async function uncontended(rounds: number): Promise<Table> {
   await using servers = await standalone()
@@ -75,7 +74,7 @@ export async function uncontended(rounds: number): Promise<Table> {
   }))
 }
 
-/** 64 keys of one process at once; locks a second. */
+/** One process locks 64 keys concurrently. Results are locks per second. */
 export async function parallel(rounds: number): Promise<Table> {
   await using servers = await standalone()
   const rates = new Map<Name, number[]>(NAMES.map((name) => [name, []]))
@@ -112,7 +111,7 @@ async function playRound(workers: readonly Worker[], key: string, contention: Co
 
 const ms = (ns: bigint): number => Number(ns) / 1e6
 
-/** From one release to the next grant. Negative where two held at once. */
+/** Time from one release to the next grant. Negative if two holders overlapped. */
 function handOffs({ holds }: Round): readonly number[] {
   return holds.slice(1).map((hold, i) => ms(hold.grantedNs - (holds[i]?.releasingNs ?? hold.grantedNs)))
 }
@@ -149,7 +148,7 @@ async function contended(
   }
 }
 
-/** 20 waiters in 4 processes on one key of one server, hold 50 ms. */
+/** 20 waiters in 4 processes on one key of one server. Each holds the lock for 50 ms. */
 export async function oneKey(rounds: number, rivalRounds: number): Promise<Table> {
   const table: Partial<Record<Name, Figures>> = {}
   const contention = { processes: 4, waiters: 20, holdMs: 50, ttlMs: 10_000 }
@@ -164,20 +163,20 @@ export async function oneKey(rounds: number, rivalRounds: number): Promise<Table
   return table
 }
 
-/** The default `max-lease`, and what a client allows for the server's whole seconds and for clocks. */
+/** The default `max-lease`, plus the margin of a client for the server's whole seconds and for clocks. */
 const COUNTED_AFTER_MS = 11_200
 
-/** 20 contenders in one process each quarter, 5 nodes, each piece of data 0 to 10 ms late each way, hold 5 ms. */
+/** 20 contenders in 4 processes, 5 nodes, a delay of 0 to 10 ms per packet and direction. Each holds for 5 ms. */
 export async function fiveNodes(rounds: number): Promise<Table> {
   const table: Partial<Record<Name, Figures>> = {}
   const contention = { processes: 4, waiters: 20, holdMs: 5, ttlMs: 5_000 }
   for (const name of NAMES) {
-    // in memory alone, as for the other scenarios
+    // without persistence, as in the other scenarios
     const servers = await startIndependent(5, [])
     if ('absent' in servers) throw new Error(servers.absent)
     await using stack = new AsyncDisposableStack()
     stack.use(servers)
-    // ingot counts no vote of such a server before the longest lease that it may have forgotten has ended
+    // ingot counts no vote of such a server until the longest lease that it may have lost has ended
     await sleep(COUNTED_AFTER_MS)
     const ports: number[] = []
     for (const port of servers.ports) {

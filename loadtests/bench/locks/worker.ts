@@ -1,4 +1,4 @@
-/** One process that uses one library: takes orders from the benchmark, answers with what it measured. */
+/** A process that uses one library. Executes the orders of the benchmark and responds with the measurements. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Contender, LIBRARIES, type Name } from './contenders.ts'
 
@@ -13,7 +13,7 @@ export type Order =
       readonly ttlMs: number
     }
 
-/** Times are nanoseconds of the machine's monotonic clock, which all processes share. */
+/** Times are nanoseconds of the monotonic clock of the machine, which is the same for all processes. */
 export interface Hold {
   readonly grantedNs: bigint
   readonly releasingNs: bigint
@@ -64,7 +64,7 @@ async function contend(contender: Contender, order: Extract<Order, { kind: 'cont
       holds.push({ grantedNs, releasingNs: process.hrtime.bigint() })
       await release()
     } catch {
-      refused++ // gave up: that is a result here
+      refused++ // gave up, which is a valid result
     }
   }
   await Promise.all(Array.from({ length: order.waiters }, wait))
@@ -94,5 +94,5 @@ async function main(name: Name, ports: readonly number[]): Promise<void> {
 }
 
 process.on('disconnect', () => process.exit())
-// started by the benchmark alone, which passes a name of the table
+// only the benchmark starts this program, with a name of the table
 main(process.argv[2] as Name, (process.argv[3] ?? '').split(',').map(Number)).catch(failed)

@@ -1,4 +1,4 @@
-/** The benchmark's processes. */
+/** Starts the processes of the benchmark. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +27,7 @@ export async function startWorker(name: Name, ports: readonly number[]): Promise
     async ask<K extends Order['kind']>(order: Extract<Order, { kind: K }>) {
       const answered = next(child)
       child.send(order)
-      return (await answered) as Extract<Result, { kind: K }> // an order is answered in kind
+      return (await answered) as Extract<Result, { kind: K }> // the result has the kind of the order
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')

@@ -1,10 +1,10 @@
 /**
- * What one writes first when items must not be saved twice: fastify, a lock per item in Redis (redlock), a select, an
- * insert. It is correct as long as no lock is lost, uses pools and keep-alive, and works on many items of a stream at
- * once; it only takes them one by one.
+ * A simple implementation of ingestion without duplicates: fastify, a lock per item in Redis (redlock), a select, an insert.
+ * It is correct as long as no lock is lost. It uses pools and keep-alive and processes many items of a stream concurrently,
+ * but without batches.
  * Settings: DATABASE_URL, REDIS_URL, CONCURRENCY (items of a stream at once, default 32). Prints its address.
  *
- *   POST /v1/collections/bench/items   application/json: one item; application/x-ndjson: an item a line, answered a line each, in order
+ *   POST /v1/collections/bench/items   application/json: one item; application/x-ndjson: one item per line, one response line each, in order
  */
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
@@ -22,7 +22,7 @@ const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 20 })
 await pool.query(`CREATE TABLE IF NOT EXISTS naive_items (
   id text PRIMARY KEY, content jsonb NOT NULL, first_seen timestamptz NOT NULL DEFAULT now())`)
 const redis = new Redis(process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379')
-// redlock was written for an earlier ioredis: the types no longer agree, what it calls is still there
+// redlock was written for an earlier ioredis: the types differ, but the functions that it calls still exist
 const redlock = new Redlock([redis as unknown as Redlock.CompatibleRedisClient], {
   retryCount: 50,
   retryDelay: 20,
@@ -55,7 +55,7 @@ async function save(text: string): Promise<Saved> {
   }
 }
 
-/** Keeps CONCURRENCY items going, and answers in the order of the lines. */
+/** Processes CONCURRENCY items at a time, and responds in the order of the lines. */
 async function* answers(body: Readable): AsyncGenerator<string> {
   const counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
   const going: Promise<Saved>[] = []
