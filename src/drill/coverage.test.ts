@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createHistoryBuilder } from '../testing/history-builder.ts'
 import { createCoverage, faultKind } from './coverage.ts'
 
-test('what was answered or proven is seen, what failed or nobody knows is not', () => {
+test('acknowledged operations and proven faults are seen; failures and unknown outcomes are not', () => {
   const story = createHistoryBuilder()
   story.save('a', 'created', { form: 'batch' })
   story.save('b', 'info', { form: 'stream' })

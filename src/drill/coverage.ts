@@ -1,17 +1,17 @@
 /**
- * What a run has seen of what it is to show: each kind of fault proven, each kind of operation answered. By it a run ends
- * when it has shown all, however slow the machine is, and not after a time that is too short on some.
+ * Records which kinds of faults were proven and which kinds of operations were acknowledged. A run can end when it has
+ * seen all kinds, and so needs no time limit that is too short on a slow machine.
  */
 import type { Event } from './history.ts'
 
 export interface Coverage {
   note(event: Event): void
   has(kind: string): boolean
-  /** Those of these kinds that did not happen yet. */
+  /** Returns the wanted kinds that have not happened yet. */
   missing(wanted: readonly string[]): readonly string[]
 }
 
-/** Kinds of operations, as coverage names them: saves by what they were sent in, faults by their names. */
+/** Kinds of operations: saves by the form of their request. Faults are kinds by name. */
 export const ITEM_KINDS = ['save single', 'save batch', 'save stream'] as const
 export const DELETE_KIND = 'delete'
 export const REGISTER_KINDS = ['acquire', 'look', 'write'] as const

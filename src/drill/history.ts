@@ -1,11 +1,11 @@
 /**
- * What happened, one line of JSON an event, in the order in which one recorder heard of it. An operation has an
- * `invoke` and at most one completion with the same `op`:
- *   ok    it happened, and this is what was answered.
+ * The history of a run: one event per line of JSON, in the order in which one recorder received them. An operation has
+ * an `invoke` and at most one completion with the same `op`:
+ *   ok    it happened, and the event has the response.
  *   fail  it certainly did not happen.
- *   info  nobody knows: a time-out, a reset, a 5xx. It may have happened, or may happen later. So is one without any
- *         completion.
- * The checkers (check/) judge from these lines and from the store alone.
+ *   info  the outcome is unknown: a time-out, a reset, a 5xx. It may have happened, or may happen later. An operation
+ *         without a completion has an unknown outcome too.
+ * The checkers (checkers/) judge from these lines and from the store only.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { type Static, Type } from 'typebox'
@@ -18,15 +18,15 @@ import { IngotError } from '../errors/error.ts'
  * delete   of the content `key`; ok: `result` deleted or absent.
  * acquire  of the lock `key`; ok: `fence`, and `fromMono` when the attempt that was granted is younger than the invocation.
  *          Its `release` says how long it certainly was held (`untilMono`).
- * look     into the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
+ * look     lookup in the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
  * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
  * set      of the number `value` into the Redis set `key`, by the canary.
  * members  of the Redis set `key`; ok: `value` lists them, separated by commas.
  * probe    one event for a write on the server `key`, sent at `tMono`; `untilMono` is when its outcome was known. ok: the
  *          server took it; fail: refused, also the connection; info: no answer in time.
  * fault    `key` names it; ok: it happened, `proof` says how that is known.
- * phase    `key` is healed: from here on nothing is broken. load-began, load-ended and load-cut (nobody heard of its
- *          end), canary-began and canary-ended say how much of a run its recorder has seen; the `value` of load-ended
+ * phase    `key` is healed: from here on nothing is broken. load-began, load-ended and load-cut (its end was not
+ *          recorded), canary-began and canary-ended say how much of a run its recorder has seen; the `value` of load-ended
  *          and load-cut is the number of arrivals that the generator could not make.
  */
 const EVENT = Type.Object({
@@ -41,10 +41,10 @@ const EVENT = Type.Object({
    * several containers: of its wall clock.
    */
   tMono: Type.Number(),
-  /** Milliseconds since the Unix epoch, for people. */
+  /** Milliseconds since the Unix epoch, for readers. */
   tWall: Type.Number(),
   collection: Type.Optional(Type.String()),
-  /** Who was asked. */
+  /** Target of the request. */
   to: Type.Optional(Type.String()),
   result: Type.Optional(Type.String()),
   id: Type.Optional(Type.String()),
@@ -67,12 +67,12 @@ const EVENTS = Compile(EVENT)
 
 export type Event = Readonly<Static<typeof EVENT>>
 
-/** An event without what the recorder adds; `tMono` and `tWall` when they were taken elsewhere. */
+/** An event without the fields that the recorder adds. `tMono` and `tWall` are present if they were read elsewhere. */
 export type Entry = Omit<Event, 'seq' | 'tMono' | 'tWall'> & Partial<Pick<Event, 'tMono' | 'tWall'>>
 
 export interface History {
   readonly events: readonly Event[]
-  /** The last line was cut short, by a recorder that was killed: 0 or 1. */
+  /** 1 if the last line is incomplete because its recorder was killed, else 0. */
   readonly torn: number
 }
 
@@ -81,12 +81,12 @@ export interface Recorder extends Disposable {
   readonly count: number
 }
 
-/** The system's monotonic clock in milliseconds; not a process's own, so that processes can be compared. */
+/** Returns the monotonic clock of the system in milliseconds. Times of different processes are comparable. */
 export function machineMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000
 }
 
-/** Writes a new file, each event at once. `monoMs` gives `tMono`; default: `machineMs`. Throws IngotError OUTPUT_UNWRITABLE. */
+/** Creates the file and writes each event at once. `monoMs` gives `tMono`. Throws IngotError OUTPUT_UNWRITABLE. */
 export function createRecorder(path: string, wallMs: () => number, monoMs = machineMs): Recorder {
   const fd = openNew(path)
   let seq = 0
@@ -111,7 +111,7 @@ function openNew(path: string): number {
   }
 }
 
-/** Throws IngotError INPUT_UNREADABLE, naming the line. */
+/** Throws IngotError INPUT_UNREADABLE with the line. */
 export function readHistory(path: string): History {
   try {
     return parseHistory(readFileSync(path, 'utf8'), path)
@@ -121,7 +121,7 @@ export function readHistory(path: string): History {
   }
 }
 
-/** A last line without its line feed was cut short and is left out. Throws IngotError INPUT_UNREADABLE, naming the line. */
+/** Leaves out a last line without a line feed, which is incomplete. Throws IngotError INPUT_UNREADABLE with the line. */
 export function parseHistory(text: string, name = 'history'): History {
   const lines = text.split('\n')
   const torn = lines.pop() === '' ? 0 : 1

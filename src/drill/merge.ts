@@ -9,7 +9,7 @@ export function mergeHistories(histories: readonly (readonly Event[])[]): readon
 
 /**
  * By `tMono`, which must be of one clock, and numbered anew. Of events at the same moment the begins come first:
- * operations then overlap, and nothing is concluded from an order that nobody saw.
+ * operations then overlap, and no conclusion rests on an order that was not observed.
  */
 export function inOrder(events: readonly Event[]): readonly Event[] {
   const sorted = events.toSorted((a, b) => a.tMono - b.tMono || beginsFirst(a) - beginsFirst(b))

@@ -33,7 +33,7 @@ test('CI runs every kind of negative control once', () => {
   ])
 })
 
-test('the whole matrix has every mode, and no case twice', () => {
+test('the full matrix has every mode, and no case twice', () => {
   const cases = names(fullPlan())
   expect(new Set(cases).size).toBe(cases.length)
   for (const setup of [
@@ -47,12 +47,12 @@ test('the whole matrix has every mode, and no case twice', () => {
   expect(cases).toContain('external-postgres-auto-service-kill')
 })
 
-test('no Sentinel can be killed where there is none', () => {
+test('primary-sentinel-kill exists only with Sentinels', () => {
   expect(whyNotFault({ mode: 'cluster', store: 'postgres', lock: 'auto' }, 'primary-sentinel-kill')).toBeDefined()
   expect(whyNotFault({ mode: 'sentinel', store: 'postgres', lock: 'auto' }, 'primary-sentinel-kill')).toBeUndefined()
 })
 
-test('an overtaken delete where writes wait for Redis comes after a plain kill, to compare with', () => {
+test('where writes wait for Redis, an overtaken deletion comes after a plain kill, to which it is compared', () => {
   const faults = (store: 'http' | 'postgres') =>
     runsOf({ mode: 'sentinel', store, lock: 'auto' }, ['overtaken-delete'], []).flatMap((run) => run.faults)
   expect(faults('http')).toEqual(['primary-kill', 'overtaken-delete'])

@@ -45,7 +45,7 @@ export const FAULTS = {
 } as const satisfies Record<string, FaultKind>
 
 export type FaultName = keyof typeof FAULTS
-/** The fault whose cost other goals are measured against. */
+/** The fault to whose cost other goals are compared. */
 export const REFERENCE: FaultName = 'primary-kill'
 export const FAULT_NAMES = Object.keys(FAULTS).filter(isFaultName)
 
@@ -53,7 +53,7 @@ export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(FAULTS, name)
 }
 
-/** Whether Redis loses servers without a hand-over: replication is asynchronous, so its last writes may go with them. */
+/** Returns true if Redis loses servers without a hand-over. Replication is asynchronous, so their last writes may be lost. */
 export function isForcedOnRedis(fault: FaultName): boolean {
   const { nature } = FAULTS[fault]
   return nature !== 'redis-graceful' && nature !== 'service-forced' && nature !== 'rollout'
@@ -65,12 +65,12 @@ export interface Setup {
   readonly lock: LockMode
 }
 
-/** Whether a write waits for Redis. */
+/** Returns true if writes wait for Redis. */
 export function needsLocks({ store, lock }: Setup): boolean {
   return lock === 'always' || store === 'http'
 }
 
-/** How the service is sabotaged to see that the checkers notice. */
+/** Sabotages of the service that the checkers must find. */
 export type Sabotage = 'answer-before-commit' | 'no-lock'
 
 /** A negative control: a drill whose verdict must not be valid. */
@@ -80,11 +80,11 @@ export interface Control {
   readonly sabotage?: Sabotage
   readonly fault: FaultName | 'postgres-kill' | 'skipped'
   readonly expected: 'violated' | 'inconclusive'
-  /** The promise that must be found broken. */
+  /** The check that must find a violation. */
   readonly breaks?: string
 }
 
-/** One installation, one k6 run for its faults and one for each control. */
+/** One installation, with one load for its faults and one for each control. */
 export interface Run extends Setup {
   readonly faults: readonly FaultName[]
   readonly controls: readonly Control[]
@@ -116,7 +116,7 @@ const UNLOCKED: Control = {
 const CLUSTER_IN_CI: readonly FaultName[] = ['primary-kill', 'primary-delete', 'redis-all-kill', 'node-freeze']
 const HTTP_IN_CI: readonly FaultName[] = ['primary-kill', 'primary-delete', 'overtaken-delete']
 
-/** What decides whether a change may land: at most 25 minutes on two cores. */
+/** Returns the drills that gate a change: at most 25 minutes on two cores. */
 export function ciPlan(): readonly Run[] {
   return [
     ...runsOf({ mode: 'sentinel', store: 'postgres', lock: 'auto' }, FAULT_NAMES, []),
@@ -125,7 +125,7 @@ export function ciPlan(): readonly Run[] {
   ]
 }
 
-/** Every setup with every fault that it can have. */
+/** Returns every setup with every fault that it can have. */
 export function fullPlan(): readonly Run[] {
   const setups = MODES.flatMap((mode) => STORES.flatMap((store) => LOCKS.map((lock): Setup => ({ mode, store, lock }))))
   return setups
@@ -133,7 +133,7 @@ export function fullPlan(): readonly Run[] {
     .flatMap((setup) => runsOf(setup, FAULT_NAMES, controlsOf(setup)))
 }
 
-/** In front of an http store `auto` locks always. */
+/** With an http store, `auto` always locks. */
 function isSameAsAuto({ store, lock }: Setup): boolean {
   return store === 'http' && lock === 'always'
 }
@@ -162,37 +162,37 @@ export function controlsFor({ store }: Setup): readonly Control[] {
   return [SKIPPED, store === 'http' ? UNLOCKED : EARLY]
 }
 
-/** One, or none when nothing is left of it. */
+/** Returns one run; none if the setup can have none of these faults and there is no control. */
 export function runsOf(setup: Setup, faults: readonly FaultName[], controls: readonly Control[]): readonly Run[] {
   const fit = faults.filter((fault) => whyNotFault(setup, fault) === undefined)
   return fit.length + controls.length === 0 ? [] : [{ ...setup, faults: withReference(setup, fit), controls }]
 }
 
-/** The goal of an overtaken delete is relative to a plain kill in the same run, so the run has one, and has it first. */
+/** The goal of an overtaken deletion is relative to a plain kill in the same run, so that comes first. */
 function withReference(setup: Setup, faults: readonly FaultName[]): readonly FaultName[] {
   if (!needsLocks(setup) || !faults.some((fault) => FAULTS[fault].nature === 'redis-overtaken')) return faults
   return [REFERENCE, ...faults.filter((fault) => fault !== REFERENCE)]
 }
 
-/** Why there is no such setup; undefined when there is. */
+/** Returns why there is no such setup; undefined if there is. */
 export function whyNot({ mode, store, lock }: Setup): string | undefined {
   if (mode !== 'external') return undefined
   if (store === 'http') return 'with --mode external no Redis is installed, and store http cannot do without a lock'
   return lock === 'always' ? 'with --mode external no Redis is installed, and --lock always needs one' : undefined
 }
 
-/** Why the setup cannot have the fault; undefined when it can. */
+/** Returns why the setup cannot have the fault; undefined if it can. */
 export function whyNotFault({ mode }: Setup, fault: FaultName): string | undefined {
   const { nature } = FAULTS[fault]
   if (mode === 'external' && nature !== 'service-forced' && nature !== 'rollout') return 'no Redis is installed'
   if (fault === 'primary-sentinel-kill' && mode !== 'sentinel') return 'there are no Sentinels'
   if (mode !== 'standalone') return undefined
   if (fault === 'redis-all-kill') return 'with a single Redis this is primary-kill'
-  if (nature === 'redis-overtaken') return 'a single Redis has no successor'
+  if (nature === 'redis-overtaken') return 'a single Redis has no replica'
   return undefined
 }
 
-/** Such as `sentinel-postgres-auto`. */
+/** Returns a name such as `sentinel-postgres-auto`. */
 export function setupName({ mode, store, lock }: Setup): string {
   return `${mode}-${store}-${lock}`
 }

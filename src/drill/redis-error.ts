@@ -1,9 +1,9 @@
-/** What an error of Redis is about: the first word of it tells most. */
+/** Finds the error code in a message of Redis. */
 
 const WORD =
   /\b(READONLY|NOREPLICAS|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|MISCONF|NOAUTH|NOPERM|WRONGPASS|OOM|UNBLOCKED)\b/
 
-/** Such as `READONLY`, wherever it stands; undefined without one. */
+/** Returns the code, such as `READONLY`, wherever it is in the text; undefined if there is none. */
 export function redisErrorIn(text: string): string | undefined {
   return WORD.exec(text)?.[1]
 }

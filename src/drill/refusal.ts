@@ -1,8 +1,8 @@
-/** Which answers are certain failures, for every recorder alike. */
+/** Decides which responses are certain failures, in the same way for every recorder. */
 
 /**
- * Statuses by which nothing was stored: refused before anything was begun. Not 409 (somebody else is saving it), 408,
- * and no 5xx, SHUTTING_DOWN among them: an attempt may stand behind it.
+ * Statuses of requests that were refused before anything was stored. 408, 409 (another request saves the same item) and
+ * 5xx are missing, SHUTTING_DOWN included: an attempt to save may have been made.
  */
 const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 413, 415, 422, 429])
 

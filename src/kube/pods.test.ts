@@ -15,20 +15,20 @@ const pod = (name: string, more: Partial<Pod> = {}): Pod => ({
 
 const WANTED = { redis: 2, sentinel: 0 }
 
-test('pods that are all there and ready are as they are wanted', () => {
+test('there is no difference if all wanted pods are ready', () => {
   expect(unready([pod('r0'), pod('r1'), pod('pg', { component: 'postgres' })], WANTED)).toEqual([])
 })
 
 test.each<[string, readonly Pod[], string]>([
   ['is missing', [pod('r0')], 'redis: 1 of 2 ready'],
   ['is not ready', [pod('r0'), pod('r1', { ready: false })], 'redis: 1 of 2 ready'],
-  ['is on its way out', [pod('r0'), pod('r1', { leaving: true })], 'redis: 1 of 2 ready'],
-  ['is too many', [pod('r0'), pod('r1'), pod('r2')], 'redis: 3 of 2 ready, 3 there'],
+  ['is being deleted', [pod('r0'), pod('r1', { leaving: true })], 'redis: 1 of 2 ready'],
+  ['is too many', [pod('r0'), pod('r1'), pod('r2')], 'redis: 3 of 2 ready, 3 present'],
   [
-    'leaves beside those that are wanted',
+    'is deleted beside the wanted ones',
     [pod('r0'), pod('r1'), pod('r2', { leaving: true })],
-    'redis: 2 of 2 ready, 3 there',
+    'redis: 2 of 2 ready, 3 present',
   ],
-])('one that %s keeps them from it', (_, pods, problem) => {
+])('a pod that %s is a difference', (_, pods, problem) => {
   expect(unready(pods, WANTED)).toEqual([problem])
 })

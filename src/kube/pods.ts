@@ -1,4 +1,4 @@
-/** Pods and nodes as they are at one moment, and what keeps the pods from being all that is wanted. */
+/** Reads pods and nodes, and lists what differs from the wanted pods. */
 import { type Static, Type } from 'typebox'
 import type { CallOptions } from '../std/run-program.ts'
 import type { Kubectl } from './kubectl.ts'
@@ -13,7 +13,7 @@ export interface Pod {
   /** It is being deleted. */
   readonly leaving: boolean
   readonly image: string
-  /** As the container runtime names it; empty before it runs. */
+  /** Id of the container runtime; empty before the container runs. */
   readonly containerId: string
 }
 
@@ -91,15 +91,15 @@ export function ofComponent(pods: readonly Pod[], component: string): readonly P
   return pods.filter((pod) => pod.component === component)
 }
 
-/** How many pods each component must have. */
+/** Number of pods that each component must have. */
 export type Wanted = Readonly<Record<string, number>>
 
-/** What keeps the pods from being what is wanted: all there, all ready, none on its way out. Empty: nothing. */
+/** Returns the components whose pods are missing, not ready, leaving or too many, one line each. */
 export function unready(pods: readonly Pod[], wanted: Wanted): readonly string[] {
   return Object.entries(wanted).flatMap(([component, count]) => {
     const there = ofComponent(pods, component)
     const ready = there.filter((pod) => pod.ready && !pod.leaving)
     if (ready.length === count && there.length === count) return []
-    return [`${component}: ${ready.length} of ${count} ready${there.length > count ? `, ${there.length} there` : ''}`]
+    return [`${component}: ${ready.length} of ${count} ready${there.length > count ? `, ${there.length} present` : ''}`]
   })
 }

@@ -1,7 +1,7 @@
 /**
- * What the clients of an open load met: how long nothing was acknowledged, what failed how, and how long answers took
- * before, under and after the faults. Figures, no promise: never violated. What was sent again to settle it does not
- * count.
+ * Availability for the clients of an open load: time without an acknowledged write, failures by class, and latency
+ * before, during and after the faults. These are figures and not a promise, so the check is never violated. Requests
+ * that settle unknown outcomes do not count.
  */
 import type { Event } from '../history.ts'
 import { type Operation, operationsOf, phasesOf } from './operations.ts'
@@ -33,7 +33,7 @@ function isLoad({ invoke }: Operation): boolean {
 
 const endOf = (operation: Operation): number => endMs(operation, operation.invoke.tMono)
 
-/** Whole seconds of the load in which no save was acknowledged. */
+/** Returns the full seconds of the load in which no save was acknowledged. */
 function darkSeconds(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
   const light = new Set(goodMs.map((ms) => Math.floor((ms - fromMs) / SECOND_MS)))
   const seconds = Math.floor((untilMs - fromMs) / SECOND_MS)
@@ -52,12 +52,12 @@ function failures(saves: readonly Operation[]): Readonly<Record<string, number>>
 
 type Phase = 'baseline' | 'fault' | 'recovery'
 
-/** Before the first fault, until everything is healed, and after. */
+/** Returns the phase of an operation: before the first fault, until the recovery, or after it. */
 function latencies(history: readonly Event[], saves: readonly Operation[]): Readonly<Record<string, number>> {
-  const struck = history.find(({ f, type }) => f === 'fault' && type === 'invoke')?.seq ?? Number.POSITIVE_INFINITY
+  const firstFault = history.find(({ f, type }) => f === 'fault' && type === 'invoke')?.seq ?? Number.POSITIVE_INFINITY
   const healed = phasesOf(history, 'healed').at(-1)?.seq ?? Number.POSITIVE_INFINITY
   const phaseOf = ({ invoke }: Operation): Phase => {
-    if (invoke.seq < struck) return 'baseline'
+    if (invoke.seq < firstFault) return 'baseline'
     return invoke.seq < healed ? 'fault' : 'recovery'
   }
   const phases = Map.groupBy(saves, phaseOf)

@@ -1,7 +1,7 @@
 /**
- * What the canary saw of Redis itself. A store with a unique index hides what Redis loses; numbered writes and grants
- * that the canary notes for itself show it. Redis replicates asynchronously: what an unplanned failover loses is a
- * figure. `forbid` is for faults that must lose nothing: a hand-over before the master goes.
+ * Judges Redis itself by the records of the canary: numbered writes and grants. A store with a unique index hides losses
+ * of Redis. Redis replicates asynchronously, so a loss in an unplanned failover is only a figure. `forbid` is for faults
+ * that must lose nothing, such as a hand-over before the primary shuts down.
  */
 import type { Event } from '../history.ts'
 import { holdsOf, overlapsOf } from './locks.ts'
@@ -10,15 +10,15 @@ import { type Checker, type CounterExample, type Finding, findingOf, inconclusiv
 
 export type RedisLoss = 'allow' | 'forbid'
 
-/** Begins the keys of the canary's locks. */
+/** Prefix of the keys of the canary's locks. */
 export const CANARY_LOCKS = 'canary/'
 
-/** Whether a canary took part. */
+/** Returns true if a canary took part. */
 export function hasCanary(history: readonly Event[]): boolean {
   return phasesOf(history, 'canary-began').length > 0
 }
 
-/** Every write that Redis acknowledged is there at the end. */
+/** Checks that every write that Redis acknowledged is present at the end. */
 export function canaryWrites(loss: RedisLoss): Checker {
   return (history) => {
     const writes = operationsOf(history, 'set')
@@ -106,7 +106,7 @@ function judged(
   return findingOf(loss === 'forbid' ? examples : [], figures)
 }
 
-/** The canary was heard to its end: what it would have seen afterwards nobody knows. */
+/** Checks that the record of the canary is complete. Without its end, later losses are unknown. */
 export function canaryWhole(history: readonly Event[]): Finding {
   const runs = phasesOf(history, 'canary-began').length
   const isCut = phasesOf(history, 'canary-ended').length < runs

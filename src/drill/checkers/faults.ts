@@ -1,9 +1,9 @@
-/** Whether there was anything to stand: a run without faults proves nothing. */
+/** Checks that faults have happened: a run without faults proves nothing. */
 import type { Event } from '../history.ts'
 import { operationsOf } from './operations.ts'
 import { type Finding, findingOf, inconclusive } from './verdict.ts'
 
-/** Of each kind of fault that was tried, at least one is proven to have happened. */
+/** Valid if at least one fault of each kind that was tried is proven; otherwise inconclusive. */
 export function faultsHappened(history: readonly Event[]): Finding {
   const faults = operationsOf(history, 'fault')
   const happened = faults.filter(({ outcome, completion }) => outcome === 'ok' && (completion?.proof ?? '') !== '')

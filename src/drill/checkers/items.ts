@@ -114,7 +114,7 @@ export function noPhantom(history: readonly Event[], store: FinalStore): Finding
   const strangers = store.rows.filter((row) => !sent.has(bytesOf(row)))
   const examples = strangers
     .filter((row) => !byId.has(idOf(row)))
-    .map((row): CounterExample => ({ says: `nobody sent what is stored as ${idOf(row)}`, events: [] }))
+    .map((row): CounterExample => ({ says: `${idOf(row)} is stored and was never sent`, events: [] }))
   return findingOf(examples, { rows: store.rows.length })
 }
 

@@ -86,7 +86,7 @@ export function oneHolder(history: readonly Event[]): Finding {
   return findingOf(examples, { holds: holds.length, overlapsAfterLoss: excused })
 }
 
-/** A fault strikes at some moment between its invocation and its completion. */
+/** A fault takes effect at some moment between its invocation and its completion. */
 function mayFallBetween({ invoke, completion, outcome }: Operation, from: number, until: number): boolean {
   return outcome !== 'fail' && invoke.tMono <= until && (completion?.tMono ?? Number.POSITIVE_INFINITY) >= from
 }

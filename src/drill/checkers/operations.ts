@@ -1,9 +1,9 @@
-/** Events paired to operations. */
+/** Pairs events to operations. */
 import type { Event } from '../history.ts'
 
 export interface Operation {
   readonly invoke: Event
-  /** Absent when nobody heard of its end, which is as good as info. */
+  /** Absent if no end was recorded, which means the same as `info`. */
   readonly completion: Event | undefined
   readonly outcome: 'ok' | 'fail' | 'info'
 }
@@ -34,12 +34,12 @@ export function eventsOf(operations: readonly Operation[]): readonly Event[] {
   return events.toSorted((a, b) => a.seq - b.seq)
 }
 
-/** What a recorder said of the run itself, such as `load-began`. */
+/** Returns the phase events, such as `load-began`. */
 export function phasesOf(history: readonly Event[], key: string): readonly Event[] {
   return history.filter((event) => event.f === 'phase' && event.key === key)
 }
 
-/** Contents are told apart by collection and digest. */
+/** Returns the key of a content: collection and digest. */
 export function contentOf({ invoke }: Operation): string {
   return `${invoke.collection ?? ''}/${invoke.key}`
 }

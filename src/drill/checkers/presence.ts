@@ -1,7 +1,7 @@
 /**
  * Is there an order of the operations on one content that explains every answer? A content is either absent or present:
  * a save that creates makes it present, a deletion makes it absent, `duplicate` and "there is none" are looks. An
- * operation takes effect at one moment between its invocation and its completion; one that nobody knows the end of
+ * operation takes effect at one moment between its invocation and its completion; one of unknown outcome
  * takes effect at any later moment, or never. This is linearizability (Herlihy, Wing 1990) of a two-state object,
  * searched as Wing and Gong (1993) do it with visited states remembered (Lowe 2017).
  *
@@ -50,7 +50,7 @@ export function unexplained(
   ).run()
 }
 
-/** Nothing is undone for a content that nobody was busy with. */
+/** A rewind changes nothing for a content without operations. */
 function isTouched(operations: readonly Operation[], { begin, end }: Rewind): boolean {
   return operations.some(({ invoke, completion, outcome }) => {
     const isOver = outcome === 'ok' && completion !== undefined && completion.seq < begin
@@ -84,7 +84,7 @@ class Search {
   readonly #maybeRemove: readonly number[]
   readonly #rewinds: readonly Rewind[]
   readonly #visited = new Set<string>()
-  /** The deepest failure tells most. */
+  /** The failure at the greatest depth is the most useful one. */
   #stuck: (Stuck & { readonly depth: number }) | undefined
 
   constructor(operations: readonly Operation[], final: 'present' | 'absent' | undefined, rewinds: readonly Rewind[]) {
@@ -190,9 +190,9 @@ function begins(operations: readonly Operation[], f: 'save' | 'delete'): readonl
   return unknown.map(({ invoke }) => invoke.seq).toSorted((a, b) => a - b)
 }
 
-/** A set of numbers from 0, short to write down: how far it is whole, and what lies beyond. */
+/** Returns a short form of a set of numbers from 0: the length of its gapless prefix, and the numbers beyond. */
 function gaps(done: ReadonlySet<number>): readonly number[] {
-  let whole = 0
-  while (done.has(whole)) whole++
-  return [whole, ...[...done].filter((index) => index > whole).toSorted((a, b) => a - b)]
+  let prefix = 0
+  while (done.has(prefix)) prefix++
+  return [prefix, ...[...done].filter((index) => index > prefix).toSorted((a, b) => a - b)]
 }

@@ -1,10 +1,10 @@
-/** The promises about what follows the faults: the service answers again in time, and no outcome stays unknown. */
+/** The promises about the time after the faults: the service responds in time, and no outcome stays unknown. */
 import type { Event } from '../history.ts'
 import { byContent, eventsOf, type Operation, operationsOf, phasesOf } from './operations.ts'
 import { greatest, least } from './responses.ts'
 import { type Checker, type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
-/** After everything is healed, what nobody knew the outcome of is sent again and answered within the bound. */
+/** Checks that items of unknown outcome are sent again after the recovery and acknowledged within the bound, in ms. */
 export function recovery(boundMs: number): Checker {
   return afterHealing(({ healed, saves, open, goodMs }) => {
     if (goodMs.length === 0) {
@@ -27,8 +27,8 @@ function isLate(completion: Event | undefined, healed: Event, boundMs: number): 
 }
 
 /**
- * The first save that is sent after everything is healed and acknowledged is so within the bound, and what nobody knew
- * the outcome of is sent again and acknowledged.
+ * Checks that a save is acknowledged within the bound after the recovery, in milliseconds, and that items of unknown
+ * outcome are sent again and acknowledged.
  */
 export function recoveryUnderLoad(boundMs: number): Checker {
   return afterHealing(({ healed, saves, open, goodMs }) => {
@@ -50,7 +50,7 @@ interface Aftermath {
   readonly saves: readonly Operation[]
   /** When those of them that were acknowledged were. */
   readonly goodMs: readonly number[]
-  /** Of each content that nobody ever knew the outcome of, the last attempt: one of these saves, unless none was good. */
+  /** The last attempt of each content whose outcome was never known: one of these saves, unless none was acknowledged. */
   readonly open: readonly Operation[]
 }
 
@@ -70,7 +70,7 @@ function afterHealing(judge: (aftermath: Aftermath) => Finding): Checker {
     }
     const again = new Set(saves.map(({ invoke }) => invoke.key))
     const unsent = open.filter(({ invoke }) => !again.has(invoke.key))
-    // who answers nothing keeps the others from being sent again
+    // without any acknowledgement the other contents were not sent again
     if (unsent.length > 0 && goodMs.length > 0) {
       return inconclusive(`${unsent.length} contents of unknown outcome were not sent again`)
     }

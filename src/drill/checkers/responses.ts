@@ -4,7 +4,7 @@
  */
 import type { Operation } from './operations.ts'
 
-/** When it was answered; `unanswered` when nobody heard of its end. Milliseconds of the history's clock. */
+/** Time of the response; `unanswered` if no end was recorded. Milliseconds of the history's clock. */
 export function endMs({ completion }: Operation, unanswered: number): number {
   return completion?.tMono ?? unanswered
 }

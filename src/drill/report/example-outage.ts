@@ -1,7 +1,7 @@
 /** An example for the tests of goals and reports. */
 import type { Outage } from './outage.ts'
 
-/** Of a drill that hurt nobody. */
+/** The outage of a drill without failed writes. */
 export const CALM: Outage = {
   writes: 100,
   withoutGoodMs: 300,

@@ -1,4 +1,4 @@
-/** What each fault may cost, and whether it kept to it. Pure. */
+/** The goals of each fault, and whether they were met. Pure. */
 
 import { FAULTS, type FaultName, isForcedOnRedis, needsLocks, type Setup } from '../plan.ts'
 import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from '../targets/kubernetes/values.ts'
@@ -7,13 +7,13 @@ import type { Outage } from './outage.ts'
 export interface Goal {
   readonly says: string
   readonly met: boolean
-  /** A time on a machine that others use too says little by itself: it is printed, and fails nothing. */
+  /** Times depend on the machine: such a goal is printed, and fails no drill. */
   readonly isTime?: true
-  /** What was measured, in words. */
+  /** The measured value, as text. */
   readonly seen: string
 }
 
-/** What the canary lost: writes that Redis had acknowledged, and grants of one lock that overlapped. */
+/** Losses that the canary has seen: acknowledged Redis writes, and overlapping grants of one lock. */
 export interface CanaryFigures {
   readonly writesLost: number
   readonly overlappingGrants: number
@@ -23,29 +23,29 @@ export interface Measured {
   readonly setup: Setup
   readonly fault: FaultName
   readonly outage: Outage
-  /** Without one, where no Redis is installed. */
+  /** Absent where no Redis is installed. */
   readonly canary?: CanaryFigures
   /** See floorOf. */
   readonly floorMs: number
-  /** What a plain kill of the primary cost in the same run; absent when there was none. */
+  /** What a plain kill of the primary cost in the same run; absent if it was not run. */
   readonly referenceMs?: number
 }
 
 /** An election among Sentinels takes up to a second, one in the cluster half of one to one. */
 const ELECTION_MS = 1_000
 
-/** The least that a failover takes by the settings of Redis, so that no client can be faster; 0 where no write waits for it. */
+/** Returns the shortest failover that the settings of Redis allow, milliseconds; 0 where no write waits for Redis. */
 export function floorOf(setup: Setup, fault: FaultName): number {
   if (!needsLocks(setup) || !isForcedOnRedis(fault)) return 0
-  // nobody is left to take over: there is no failover
+  // no server is left, so there is no failover
   if (FAULTS[fault].nature === 'redis-all') return 0
   if (setup.mode === 'sentinel') return DOWN_AFTER_MS + ELECTION_MS
   return setup.mode === 'cluster' ? NODE_TIMEOUT_MS + ELECTION_MS : 0
 }
 
-/** What lies beyond the floor, for the clients to find the new primary. */
+/** Allowed beyond the floor, for the clients to find the new primary. */
 const BEYOND_FLOOR_MS = 2_000
-/** Classes of what happens to requests on connections of a pod that died: nothing that a living pod answered. */
+/** Failures of requests on the connections of a dead pod. None is a response of a running pod. */
 const CONNECTION = /^(closed|reset|broken pipe|refused|dial|dial timeout|timeout|unanswered)$/
 
 export function goalsOf(measured: Measured): readonly Goal[] {
@@ -58,7 +58,7 @@ export function goalsOf(measured: Measured): readonly Goal[] {
     case 'redis-all':
       return locks ? primaryGoals(measured) : [noFailure(measured, 'no Redis fault fails a write')]
     case 'redis-graceful':
-      return [noFailure(measured, 'a graceful delete fails no write'), ...canaryKeeps(measured)]
+      return [noFailure(measured, 'a graceful deletion fails no write'), ...canaryKeeps(measured)]
     case 'service-forced':
       return [ownConnections(measured)]
     case 'both-forced':
@@ -72,10 +72,10 @@ export function goalsOf(measured: Measured): readonly Goal[] {
   }
 }
 
-/** What the loss of Redis may cost where writes wait for it. */
+/** Goals for a loss of Redis where writes wait for it. */
 function primaryGoals(measured: Measured): readonly Goal[] {
   const { nature } = FAULTS[measured.fault]
-  // nobody takes over: it takes as long as pods take to start
+  // there is no failover: the recovery takes as long as the pods take to start
   if (nature === 'redis-all') return []
   return [nature === 'redis-overtaken' ? atMostReference(measured) : atMostFloor(measured)]
 }
@@ -98,7 +98,7 @@ function ownConnections({ outage }: Measured): Goal {
   }
 }
 
-/** Whichever is longest: nobody was served, somebody was not, or somebody waited. */
+/** Returns the longest of three times: without an acknowledged write, with failing writes, and of a single write. */
 export function costMs({ withoutGoodMs, failingMs, slowestMs }: Outage): number {
   return Math.max(withoutGoodMs, failingMs, slowestMs)
 }
@@ -113,16 +113,16 @@ function atMostFloor({ outage, floorMs }: Measured): Goal {
   }
 }
 
-/** What an overtaken delete may cost beyond the successor's silence and a plain kill. */
+/** Allowed for an overtaken deletion beyond the detection of the second failure and a plain kill. */
 const BEYOND_REFERENCE_MS = 5_000
 
-/** Two primaries go, one after the other: the second is found gone after its own silence, and is replaced as after a plain kill. */
+/** Two primaries fail one after the other. The second failure is detected separately, and then handled like a plain kill. */
 function atMostReference({ setup, outage, referenceMs }: Measured): Goal {
   const says =
-    'an overtaken delete costs at most the failure detection of the primary, a plain kill in the same run, and 5.0 s'
+    'an overtaken deletion costs at most the failure detection of the primary, a plain kill in the same run, and 5.0 s'
   if (referenceMs === undefined) return { says, met: false, seen: 'the run has no plain kill to compare with' }
-  const silenceMs = setup.mode === 'cluster' ? NODE_TIMEOUT_MS : DOWN_AFTER_MS
-  const allowed = silenceMs + referenceMs + BEYOND_REFERENCE_MS
+  const detectionMs = setup.mode === 'cluster' ? NODE_TIMEOUT_MS : DOWN_AFTER_MS
+  const allowed = detectionMs + referenceMs + BEYOND_REFERENCE_MS
   const cost = costMs(outage)
   const seen = `${seconds(cost)} of ${seconds(allowed)}, a plain kill cost ${seconds(referenceMs)}; ${failuresOf(outage)}`
   return { says, met: cost <= allowed, seen }

@@ -105,12 +105,12 @@ test('writes that failed before the fault make it inconclusive', () => {
   ])
 })
 
-test('what is not whole again is violated', () => {
-  const [one] = WINDOWS.map((window) => ({ ...window, missing: '2 masters' }))
+test('a release that does not recover is a violation', () => {
+  const [one] = WINDOWS.map((window) => ({ ...window, missing: '2 primaries' }))
   expect(judgeAll(recordOf(every(100, 8_900)), one === undefined ? [] : [one])[0]?.verdict.kind).toBe('violated')
 })
 
-test('a stored item that nobody sent is in every piece, and a repeat in the piece of its first sending', () => {
+test('a stored item that was never sent is in every piece, and a repeated one in the piece of its first request', () => {
   const saves = [
     { at: 1_000, key: 'a' },
     { at: 12_000, key: 'a' },
@@ -197,7 +197,7 @@ test('an outage is the longest time without a good answer, and what failed by cl
   expect(outage.failedBefore).toBe(0)
 })
 
-test('the slowest good answer counts from the strike on, whenever its write began', () => {
+test('the slowest acknowledged write counts if it ended after the injection, whenever it began', () => {
   const writes = [
     { at: 1_000, tookMs: 1_900 },
     { at: 2_500, tookMs: 1_700 },
@@ -206,7 +206,7 @@ test('the slowest good answer counts from the strike on, whenever its write bega
   expect(outageOf(inOrder(writes.flatMap(save)), TIMES).slowestMs).toBe(1_700)
 })
 
-test('without a good answer after the strike there is no first, and the outage lasts to the end', () => {
+test('without an acknowledged write after the injection the outage lasts to the end', () => {
   const outage = outageOf(inOrder(every(100, 3_000).flatMap(save)), TIMES)
   expect(outage.firstGoodMs).toBeUndefined()
   expect(outage.withoutGoodMs).toBe(6_095)

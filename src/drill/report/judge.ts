@@ -1,4 +1,4 @@
-/** From what was recorded to a verdict on one drill. Pure. */
+/** Derives the verdict on each drill from the records. Pure. */
 
 import { checkersOf } from '../checkers/all.ts'
 import type { RedisLoss } from '../checkers/canary.ts'
@@ -11,23 +11,23 @@ import { type Outage, outageOf } from './outage.ts'
 import { cut, type Window } from './split-history.ts'
 
 export interface DrillWindow extends Window {
-  /** When the harm began, milliseconds. */
+  /** When the injection began, milliseconds. */
   readonly injectedMs: number
-  /** Whether Redis may lose what it acknowledged: a forced kill may, a hand-over must not. */
+  /** Whether Redis may lose acknowledged writes. A forced kill may, a hand-over must not. */
   readonly redisLoss: RedisLoss
-  /** What was still missing long after the fault; absent when all was whole again. */
+  /** Problems long after the fault; absent if the release recovered. */
   readonly missing?: string
 }
 
-/** All that is known when the load has ended. */
+/** All records at the end of a load. */
 export interface DrillRecord {
-  /** What the load sent and heard. */
+  /** Requests and responses of the load. */
   readonly load: readonly Event[]
-  /** Faults and healings. */
+  /** Faults and recoveries. */
   readonly nemesis: readonly Event[]
-  /** What the canary saw; empty where there was none. */
+  /** Events of the canary; empty where there is none. */
   readonly canary: readonly Event[]
-  /** The sending again. */
+  /** Requests and responses when all items are sent again. */
   readonly settle: readonly Event[]
   /** The store when the load had ended, and when everything had been sent again. */
   readonly before: FinalStore
@@ -41,15 +41,15 @@ export interface Judged {
   readonly events: readonly Event[]
 }
 
-/** From the end of all faults to the first good answer. */
+/** Longest time from the end of a fault to the first acknowledged write, milliseconds. */
 const RECOVERY_MS = 10_000
-/** What must have been written well before a strike, for what follows to mean anything. */
+/** Acknowledged writes that the steady state before a fault must have. */
 const LEAST_WRITES = 20
 
-/** Gives the verdict on each of the windows. */
+/** Returns a function that judges one of the windows. */
 export function createJudge(record: DrillRecord, windows: readonly DrillWindow[]): (window: DrillWindow) => Judged {
-  const whole = inOrder([...record.load, ...record.nemesis, ...record.canary, ...record.settle])
-  const finished = cut(whole, record.after, windows)
+  const history = inOrder([...record.load, ...record.nemesis, ...record.canary, ...record.settle])
+  const finished = cut(history, record.after, windows)
   const unsettled = cut(inOrder([...record.load, ...record.nemesis]), record.before, windows)
   return (window) => {
     const { events, store } = finished(window)
@@ -63,10 +63,10 @@ export function createJudge(record: DrillRecord, windows: readonly DrillWindow[]
         canary: record.canary.length > 0,
         redisLoss: window.redisLoss,
       }),
-      // what was lost must not be saved by being sent again
+      // an item that was lost must not be restored by sending it again
       'nothing-lost': () => nothingLost(early.events, early.store),
       'steady-before': () => steady(outage),
-      'whole-again': () => wholeAgain(window),
+      'whole-again': () => recovered(window),
     }
     return { window, outage, events, verdict: judge(checkers, events, store) }
   }
@@ -78,6 +78,6 @@ function steady({ writesBefore, failedBefore }: Outage): Finding {
   return failedBefore > 0 ? inconclusive('writes failed before the fault', figures) : findingOf([], figures)
 }
 
-function wholeAgain({ missing }: DrillWindow): Finding {
+function recovered({ missing }: DrillWindow): Finding {
   return findingOf(missing === undefined ? [] : [{ says: missing, events: [] }], {})
 }

@@ -19,7 +19,7 @@ function testcase(result: CaseResult): string {
 }
 
 function stopped({ setup, why }: Broken): string {
-  return `  <testcase classname="${escape(setup)}" name="whole">\n    <failure message="${escape(why)}"/>\n  </testcase>\n`
+  return `  <testcase classname="${escape(setup)}" name="run">\n    <failure message="${escape(why)}"/>\n  </testcase>\n`
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' }

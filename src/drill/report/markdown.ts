@@ -1,4 +1,4 @@
-/** Results as Markdown: a line a drill, then its goals, then what went wrong. Pure. */
+/** Renders results as Markdown: one row per drill, then goals, evidence and failures. Pure. */
 import { FAULTS, isFaultName, setupName } from '../plan.ts'
 import { failuresOf, seconds } from './goals.ts'
 import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
@@ -29,9 +29,9 @@ export function reportOf(results: readonly CaseResult[], broken: readonly Broken
     row(COLUMNS.map(() => '---')),
     ...results.map((result) => row(cellsOf(result))),
     '',
-    '"No good write for": the longest time between two good answers after the fault. "Slowest": the longest that a good',
-    'write took. "Failed writes": refused, or of unknown outcome, by class; all of them were sent again and settled.',
-    '"Failing for": from the fault to the beginning of the last of them. Floor: what the settings of Redis take at best.',
+    '"No good write for": the longest time between two acknowledged writes after the fault. "Slowest": the longest',
+    'acknowledged write. "Failed writes": refused, or of unknown outcome, by class; all were sent again and settled.',
+    '"Failing for": from the fault to the start of the last of them. Floor: the shortest failover by the settings of Redis.',
     '',
     '## Goals',
     '',

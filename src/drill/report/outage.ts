@@ -12,15 +12,15 @@ export interface Outage {
   readonly writes: number
   /** Longest time between two good answers that the fault or what follows it lies in, milliseconds. */
   readonly withoutGoodMs: number
-  /** From the strike to the first good answer to a write that began after it; absent when there was none. */
+  /** From the injection to the first acknowledged write that began after it; absent if there was none. */
   readonly firstGoodMs?: number
-  /** Longest time that a good write took whose answer came after the strike, milliseconds; 0 without one. */
+  /** Longest acknowledged write that ended after the injection, milliseconds; 0 without one. */
   readonly slowestMs: number
-  /** From the strike to the beginning of the last write that failed; 0 when none did. */
+  /** From the injection to the beginning of the last write that failed; 0 if none did. */
   readonly failingMs: number
-  /** Writes that were refused or that nobody knows of, by class, from the strike on. */
+  /** Writes after the injection that were refused or have an unknown outcome, by class. */
   readonly failures: Readonly<Record<string, number>>
-  /** Writes that had ended before the strike, and those of them that failed: there must be none. */
+  /** Writes that had ended before the injection, and how many of them failed. None may have failed. */
   readonly writesBefore: number
   readonly failedBefore: number
 }
@@ -52,7 +52,7 @@ const durationOf = (operation: Operation): number => endOf(operation) - operatio
 
 const endOf = (operation: Operation): number => endMs(operation, Number.POSITIVE_INFINITY)
 
-/** From the last good answer before the strike on, for what it cut off had been answered until then. */
+/** Counts from the last acknowledged write before the injection, because requests in progress were cut off. */
 function withoutGoodMs(goodMs: readonly number[], { injectedMs, untilMs }: Omit<Times, 'fromMs'>): number {
   const lastMs = greatest(goodMs.filter((ms) => ms < injectedMs))
   return longestGapMs(goodMs, { fromMs: Number.isFinite(lastMs) ? lastMs : injectedMs, untilMs })

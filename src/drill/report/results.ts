@@ -1,4 +1,4 @@
-/** What a drill came to. */
+/** Results of drills and controls. */
 import type { Kind, Verdict } from '../checkers/verdict.ts'
 import type { Control, FaultName, Setup } from '../plan.ts'
 import { type CanaryFigures, floorOf, type Goal, goalsOf } from './goals.ts'
@@ -7,12 +7,12 @@ import type { Outage } from './outage.ts'
 
 export interface CaseResult {
   readonly setup: Setup
-  /** Of its fault; of a control its own. */
+  /** Name of the fault or of the control. */
   readonly name: string
   readonly isControl: boolean
   readonly verdict: Verdict
   readonly expected: Kind
-  /** Of a control: the promise that had to be found broken. */
+  /** Of a control: the check that must find a violation. */
   readonly breaks?: string
   readonly proof: string
   readonly outage: Outage
@@ -22,24 +22,24 @@ export interface CaseResult {
   readonly tookMs: number
 }
 
-/** A setup of which nothing could be judged. */
+/** A setup that could not be judged. */
 export interface Broken {
   readonly setup: string
   readonly why: string
 }
 
-/** As it must be: the verdict, and for a drill that is no control every goal but times. */
+/** Returns true if the verdict is the expected one and every goal but times is met. */
 export function isPassed({ verdict, expected, breaks, goals }: CaseResult): boolean {
   if (verdict.kind !== expected) return false
   if (breaks !== undefined) return verdict.checks[breaks]?.kind === 'violated'
   return goals.every(({ met, isTime }) => met || isTime === true)
 }
 
-/** Why not, in a line each. */
+/** Returns the reasons why a case has not passed, one line each. */
 export function complaintsOf({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
   const findings = Object.entries(verdict.checks).filter(([, { kind }]) => kind !== 'valid')
   const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, and had to be ${expected}`]
-  const bite =
+  const unbroken =
     breaks === undefined || verdict.checks[breaks]?.kind === 'violated' ? [] : [`"${breaks}" was not found broken`]
   const said = findings.map(
     ([name, { why, counterExamples }]) =>
@@ -48,7 +48,7 @@ export function complaintsOf({ verdict, expected, breaks, goals, isControl }: Ca
   const missed = goals
     .filter(({ met, isTime }) => !met && isTime !== true)
     .map(({ says, seen }) => `missed: ${says} (${seen})`)
-  return [...kind, ...bite, ...(isControl ? [] : [...said, ...missed])]
+  return [...kind, ...unbroken, ...(isControl ? [] : [...said, ...missed])]
 }
 
 function canaryOf({ checks }: Verdict): { readonly canary?: CanaryFigures } {
@@ -65,7 +65,7 @@ interface Finished {
   readonly tookMs: number
 }
 
-/** What results of drills and of controls have in common. */
+/** Returns the common part of the results of drills and controls. */
 function frameOf({ setup: { mode, store, lock }, judged: { verdict, outage }, proof, tookMs }: Finished) {
   return { setup: { mode, store, lock }, verdict, outage, proof, tookMs }
 }

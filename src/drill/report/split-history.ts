@@ -1,7 +1,7 @@
 /**
- * One run of the load carries several faults, one after the other; each is judged by itself. A content belongs to the
- * fault in whose time it was first sent, with all that ever happened to it: so every piece is a history of its own, and
- * together they are the whole. What is stored and was never sent belongs to every piece: nobody can say whose it is. Pure.
+ * Splits the history of a load into one piece per fault, because each fault is judged by itself. A content belongs to
+ * the fault during which it was first sent, with all its operations. So each piece is a complete history, and together
+ * the pieces cover the load. A stored item that was never sent belongs to every piece. Pure.
  */
 import type { FinalStore, StoredRow } from '../checkers/final-store.ts'
 import type { Event } from '../history.ts'
@@ -20,7 +20,7 @@ export interface Piece {
 
 const contentOf = ({ collection = '', key }: Event): string => `${collection}/${key}`
 
-/** Gives the piece of each of the windows. Throws when one is empty or two overlap. */
+/** Returns a function that cuts the piece of a window. Throws if a window is empty or two overlap. */
 export function cut(
   events: readonly Event[],
   store: FinalStore,
@@ -63,18 +63,18 @@ const opOf = ({ f, op }: Event): string => `${f === 'release' ? 'acquire' : f} $
 
 const isOfContent = ({ f }: Event): boolean => f === 'save' || f === 'delete'
 
-/** How much was recorded matters to every piece, and so does what the canary found at its end. */
+/** The extent of the record and the final reads of the canary matter to every piece. */
 const isOfAll = ({ f, key }: Event): boolean => f === 'members' || (f === 'phase' && /^(load|canary)-/.test(key))
 
 const isWithin = (ms: number, { fromMs, untilMs }: Window): boolean => ms >= fromMs && ms < untilMs
 
-/** `collection/bytes` to `collection/digest`, of what was sent. */
+/** Maps `collection/bytes` of a request to `collection/digest`. */
 function spelling(event: Event): readonly (readonly [string, string])[] {
   if (event.f !== 'save' || event.bytes === undefined) return []
   return [[`${event.collection ?? ''}/${event.bytes}`, contentOf(event)]]
 }
 
-/** Which window each content was first sent in; before the first belongs to the first, after the last to the last. */
+/** Maps each content to the window in which it was first sent. The first and last windows have no outer limit. */
 function homesOf(events: readonly Event[], windows: readonly Window[]): ReadonlyMap<string, Window | undefined> {
   const homes = new Map<string, Window | undefined>()
   for (const event of events) {

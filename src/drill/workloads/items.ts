@@ -20,7 +20,7 @@ export interface ItemWorkload {
   readonly signal: AbortSignal
 }
 
-/** What has been sent so far, and what of it nobody ever answered. */
+/** The contents that were sent so far, and those without any response. */
 export interface ContentBook {
   fresh(random: Random): Content
   /** New, or a repeat: often of what was sent a moment ago. */

@@ -12,7 +12,7 @@ import { bytesOf, type Content, JSON_MEDIA, type Entry as Sent } from './content
 export interface SenderOptions {
   readonly record: (entry: Entry) => Event
   readonly collection: string
-  /** Without a whole answer for so long the outcome is unknown, milliseconds. */
+  /** Time-out of a request, milliseconds. Its outcome is unknown then. */
   readonly timeoutMs: number
   /** What the history calls a content. Default: `keyOf`. */
   readonly keyOf?: (content: Content) => string

@@ -30,7 +30,7 @@ function blind(): number {
   return failpoint('lock/ignore-fence') ? 1 : 0
 }
 
-/** Opens the file, or makes it. Its methods throw what SQLite throws: then nobody knows whether it was written. */
+/** Opens or creates the file. Its methods rethrow errors of SQLite; the outcome of a write is unknown then. */
 export function openSqliteRegister(path: string): FencedRegister & Disposable {
   const db = new DatabaseSync(path, { timeout: BUSY_MS })
   useWriteAheadLog(db, BUSY_MS)

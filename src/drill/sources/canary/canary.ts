@@ -33,7 +33,7 @@ export interface Canary {
   readonly signal: AbortSignal
 }
 
-/** Hash tags, so that a cluster's masters all have some of the numbers; and locks. */
+/** Hash tags, so that every primary of a cluster has some of the numbers and locks. */
 const SETS = 16
 const LOCKS = 6
 /** Longest wait for a lock, milliseconds: another holder may keep it for most of a lease. */

@@ -11,14 +11,14 @@ import { startBeside } from './recorder-job.ts'
 import { imageOf, TAGS } from './values.ts'
 
 export interface Canary extends AsyncDisposable {
-  /** Ends the writing, waits until every number was looked for, and resolves with what it noted. */
+  /** Stops the writes, waits until every number was read back, and resolves with the events. */
   stop(signal: AbortSignal): Promise<readonly Event[]>
 }
 
 const NAME = 'canary'
 /** Writes a second. */
 const RATE = 10
-/** Settings that lead to Redis and to the store of fences, with the Secrets that they are put together from. */
+/** Settings with the URLs of Redis and of the fence store, and the Secrets that they refer to. */
 const LEADS = /^(POSTGRES_PASSWORD|LOCK_PASSWORD|INGOT_LOCK_\w+)$/
 
 const ENV = Type.Array(
@@ -34,7 +34,7 @@ const DEPLOYMENT = Type.Object({
   }),
 })
 
-/** It notes as it goes: the history gets its name when it is whole. */
+/** The canary writes its events at once. The file gets the name of a history when it is complete. */
 const MAKE = `node dist/cli.js drill canary --rate ${RATE} --stop-file /out/stop --out /out/canary.ndjson &&
 mv /out/canary.ndjson /out/history.ndjson`
 

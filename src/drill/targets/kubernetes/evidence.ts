@@ -1,4 +1,4 @@
-/** What pods said and what the cluster did, kept for whoever has to find out why. */
+/** Saves the logs of pods and the events of the cluster, for the analysis of a failed drill. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kubectl } from '../../../kube/kubectl.ts'
@@ -7,7 +7,7 @@ import { readPods } from '../../../kube/pods.ts'
 const SAVE_MS = 90_000
 const LINES = 2_000
 
-/** Never rejects: what cannot be had is said in its place. */
+/** Never rejects. A file has the error if its content cannot be read. */
 export async function saveEvidence(kubectl: Kubectl, folder: string, say: (line: string) => void): Promise<void> {
   mkdirSync(folder, { recursive: true })
   const signal = AbortSignal.timeout(SAVE_MS)

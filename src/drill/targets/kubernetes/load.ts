@@ -1,4 +1,4 @@
-/** The load in the cluster: begun, stopped, and sent again. */
+/** Starts the load in the cluster, stops it, and sends all its items again. */
 
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import { untilSeen } from '../../../kube/until.ts'
@@ -11,30 +11,30 @@ import { type Beside, startBeside } from './recorder-job.ts'
 import { imageOf, TAGS } from './values.ts'
 
 export interface LoadOptions {
-  /** Names the run, and with it every content and the collection. */
+  /** Name of the run. Contents and the collection contain it. */
   readonly run: string
   /** Iterations a second. */
   readonly rate: number
-  /** Of one request, milliseconds. */
+  /** Time-out of a request, milliseconds. */
   readonly timeoutMs: number
   readonly node: string
 }
 
 export interface Load extends AsyncDisposable {
-  /** Ends the sending; resolves with what was sent and heard. */
+  /** Stops the load. Resolves with its requests and responses. */
   stop(signal: AbortSignal): Promise<readonly Event[]>
-  /** Sends everything once more, until it is answered; resolves with what was sent and heard by that. */
+  /** Sends every item again until it is acknowledged. Resolves with these requests and responses. */
   settle(signal: AbortSignal): Promise<readonly Event[]>
 }
 
 const K6_IMAGE = 'grafana/k6:1.8.1'
-/** Longest load: k6 ends by itself when nobody stops it. */
+/** Longest load, seconds. k6 ends then even if it is not stopped. */
 const MAX_S = 1_800
 const BEGIN_MS = 120_000
-/** The settling sends what would have been sent within so much more time. */
+/** Settling sends the items of the load and of this many more seconds. */
 const MARGIN_S = 5
 
-/** Resolves when k6 sends. */
+/** Resolves when k6 has begun to send. */
 export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: AbortSignal): Promise<Load> {
   const load = await startPart(kubectl, options, { part: 'load', seconds: MAX_S }, signal)
   let settling: Beside | undefined

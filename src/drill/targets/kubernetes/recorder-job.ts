@@ -1,6 +1,6 @@
 /**
- * What runs in the cluster beside the service and leaves a history: the load, its sending again, the canary. Each is a
- * Job whose container `history` is Ready when the history is there, and ends when it was fetched.
+ * Jobs beside the service that record a history: the load, its repetition, and the canary. The container `history` of
+ * such a Job is Ready when the history is complete, and the Job ends when it was fetched.
  */
 
 import type { Kubectl } from '../../../kube/kubectl.ts'
@@ -9,14 +9,14 @@ import { type Event, parseHistory } from '../../history.ts'
 import type { Manifest } from '../../sources/job.ts'
 
 export interface Beside extends AsyncDisposable {
-  /** In one of its containers. */
+  /** Runs a script in one of the containers. */
   shell(container: string, script: string, signal: AbortSignal): Promise<string>
-  /** Waits for its history, and ends it. */
+  /** Waits for the history, and ends the Job. */
   fetch(signal: AbortSignal): Promise<readonly Event[]>
 }
 
 const POD_MS = 90_000
-/** Longest time until a history is there: everything sent again on a busy machine. */
+/** Longest time until a history is complete, milliseconds: all items are sent again on a busy machine. */
 const HISTORY_MS = 300_000
 const FETCH_MS = 120_000
 const REMOVE_MS = 90_000

@@ -1,4 +1,4 @@
-/** The store as it is, past the service: Postgres by SQL, the legacy backend by its audit log. */
+/** Reads the store directly: Postgres by SQL, the legacy backend by its audit log. */
 import { Type } from 'typebox'
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import { createPostgres } from '../../../postgres/pool.ts'
@@ -12,7 +12,7 @@ const READ_MS = 120_000
 
 const SECRET = Type.Object({ data: Type.Object({ password: Type.String() }) })
 
-/** Of one collection only: other runs have theirs. */
+/** Resolves with the content of one collection. Other runs use other collections. */
 export async function readStore(
   kubectl: Kubectl,
   { store }: Setup,
@@ -20,12 +20,12 @@ export async function readStore(
   signal: AbortSignal,
 ): Promise<FinalStore> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)])
-  const whole = store === 'postgres' ? await readPostgres(kubectl, bounded) : await readLegacy(kubectl, bounded)
+  const all = store === 'postgres' ? await readPostgres(kubectl, bounded) : await readLegacy(kubectl, bounded)
   const isOwn = (row: { readonly collection: string }): boolean => row.collection === collection
   return {
-    ...whole,
-    rows: whole.rows.filter(isOwn),
-    ...(whole.saves === undefined ? {} : { saves: whole.saves.filter(isOwn) }),
+    ...all,
+    rows: all.rows.filter(isOwn),
+    ...(all.saves === undefined ? {} : { saves: all.saves.filter(isOwn) }),
   }
 }
 

@@ -88,7 +88,7 @@ async function readOne({ url, agent }: Api, ledger: Ledger, account: Account): P
   }
 }
 
-/** The spelling that was created, or one that was sent when nobody was told whose it is. */
+/** The spelling of the request that created the item, or any spelling that was sent if that request is unknown. */
 function isAsSent({ content, created, sent }: Account, bytes: Buffer): boolean {
   const possible = created === undefined ? [...sent] : [created.spelling]
   return possible.some((spelling) => content.spellings[spelling]?.equals(bytes) === true)
@@ -104,7 +104,8 @@ export function auditFile(ledger: Ledger, data: string): { readonly rows: number
   const rows = readStoredFile(data)
   for (const row of rows) {
     const account = accounts.get(keyOf(row.media, row.content))
-    if (account === undefined) ledger.violate(`the file holds what nobody sent: ${row.id} ${show(row.content)}`)
+    if (account === undefined)
+      ledger.violate(`the file holds an item that was never sent: ${row.id} ${show(row.content)}`)
     else found.set(account, [...(found.get(account) ?? []), row])
   }
   for (const account of ledger.accounts) auditRows(ledger, account, found.get(account) ?? [])

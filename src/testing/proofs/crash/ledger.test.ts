@@ -35,7 +35,7 @@ test('objects to a creation after an acknowledgement', () => {
   expect(ledger.violations).toHaveLength(1)
 })
 
-test('has nothing against a creation that is told again under its key', () => {
+test('accepts that a creation is reported again under its idempotency key', () => {
   const ledger = createLedger()
   const request = { name: '1', sentAt: ledger.tick() }
   acknowledge(ledger, '2', 'duplicate')

@@ -28,7 +28,7 @@ export interface CrashProofOptions {
   readonly failpoints?: readonly FailpointName[]
   /** Longest traffic of a round, milliseconds. Default: 400. */
   readonly trafficMs?: number
-  /** Told after each round. */
+  /** Called after each round. */
   readonly onRound?: (line: string) => void
 }
 
@@ -46,7 +46,7 @@ export interface CrashFigures {
   readonly acknowledgements: number
   /** Distinct contents acknowledged. */
   readonly acknowledged: number
-  /** Distinct contents sent of which nobody was told whether they were saved. */
+  /** Distinct contents without any response. */
   readonly unknown: number
   readonly replays: number
   readonly readBack: number
@@ -168,7 +168,7 @@ async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void
   if (!isAccepted(answer)) return ledger.violate(`${planned.idempotencyKey} sent again: ${show(now)}`)
   enter(ledger, planned, sentAt, answer)
   keyed.told = now
-  // one whose first answer nobody heard may be new, or not
+  // without a first response, the request may or may not have been new
   if (told === undefined) return
   run.figures.replays++
   if (answer.headers['idempotency-replayed'] !== 'true' || told.status !== now.status || told.body !== now.body) {

@@ -25,7 +25,7 @@ interface ItemAnswer {
   readonly firstSeen: string
 }
 
-/** Sends once. Rejects when the connection breaks: then nobody knows whether it was saved. */
+/** Sends once. Rejects if the connection breaks; the outcome is unknown then. */
 export function send(url: string, planned: PlannedRequest, agent: Agent): Promise<Answer> {
   const [first] = planned.entries
   if (first === undefined) throw new RangeError('a request of nothing')

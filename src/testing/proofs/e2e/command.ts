@@ -1,6 +1,6 @@
 /**
- * `npm run e2e`: drills on the current kind cluster, see plan.ts. Without flags (flags.ts) those that decide whether a
- * change may land; `--full` all. Exit: 0 as it must be, 1 not so, 2 wrong usage, 4 ended early.
+ * `npm run e2e`: drills on the current kind cluster, see plan.ts. Without options (flags.ts) it runs the drills that gate
+ * a change, with `--full` all. Exit: 0 all passed, 1 some failed, 2 wrong usage, 4 aborted.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -32,12 +32,12 @@ function sabotagesOf(runs: readonly Run[]): readonly Sabotage[] {
   return [...new Set(runs.flatMap(({ controls }) => controls.flatMap(({ sabotage }) => sabotage ?? [])))]
 }
 
-interface Done {
+interface Outcome {
   readonly results: readonly CaseResult[]
   readonly broken: readonly Broken[]
 }
 
-async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise<Done> {
+async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise<Outcome> {
   const context = await currentContext(signal)
   const cluster = kindClusterOf(context)
   const kubectl = createKubectl(context, NAMESPACE)
@@ -72,7 +72,7 @@ const keep: RunDeps['keep'] = ({ events, window }, result) => {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'history.ndjson'), events.map((event) => `${JSON.stringify(event)}\n`).join(''))
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...result, window }, null, 2)}\n`)
-  say(`${titleOf(result)}: ${result.verdict.kind}${isPassed(result) ? '' : ', NOT AS IT MUST BE'}`)
+  say(`${titleOf(result)}: ${result.verdict.kind}${isPassed(result) ? '' : ', FAILED'}`)
 }
 
 async function drill(call: Call, { signal, stdout }: Io): Promise<ExitCode> {
@@ -92,10 +92,10 @@ await runProgram({
   summary: 'drills on the current kind cluster, under load',
   command: defineCommand({
     help: `
-Installs the chart on the kind cluster of the current context, and deletes, freezes and upgrades what serves while k6
-writes. Without options it runs the drills that decide whether a change may land. Reports are left in out/e2e.
+Installs the chart on the kind cluster of the current context. Kills and deletes pods, freezes nodes and upgrades the
+release while k6 writes. Without options it runs the drills that gate a change. Reports are in out/e2e.
 
-Exit code 0 when every drill came out as it must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+Exit code 0 if every drill passed, 1 if not, 2 wrong usage, 4 after Ctrl-C.`,
     examples: [
       'npm run e2e',
       'npm run e2e -- --mode cluster --fault redis-all-kill',

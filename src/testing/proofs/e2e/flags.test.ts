@@ -14,7 +14,7 @@ function parseCall(args: readonly string[]): Call {
 const names = (...args: readonly string[]): readonly string[] =>
   parseCall(args).runs.flatMap((run) => run.faults.map((fault) => `${setupName(run)}-${fault}`))
 
-test('without a choice there is the plan of CI, or all of it', () => {
+test('without a choice the plan of CI is run, or the full plan', () => {
   expect(parseCall([])).toEqual({ runs: ciPlan(), rate: undefined, build: true })
   expect(parseCall(['--full', '--rate', '12', '--no-build'])).toEqual({ runs: fullPlan(), rate: 12, build: false })
 })
@@ -27,7 +27,7 @@ test('flags choose one setup and its faults', () => {
   expect(names('--fault', 'node-freeze')).toEqual(['sentinel-postgres-auto-node-freeze'])
 })
 
-test('a control is run alone when no fault is named', () => {
+test('a control is run without faults if no fault is named', () => {
   const [run] = parseCall(['--store', 'http', '--control', 'no-lock,skipped-fault']).runs
   expect(run?.faults).toEqual([])
   expect(run?.controls.map(({ name }) => name)).toEqual(['no-lock', 'skipped-fault'])
@@ -43,6 +43,6 @@ test.each([
   ['--rate 3', '--rate is "3", write an even number from 2'],
   ['--mdoe x', 'unknown option "--mdoe", did you mean "--mode"?'],
   ['postgres', '"postgres" is one argument too many'],
-])('%s is answered with what to write', (line, message) => {
+])('%s is refused, and the message says what to write', (line, message) => {
   expect(() => parseCall(line.split(' '))).toThrow(message)
 })

@@ -1,4 +1,4 @@
-/** What a call of `npm run e2e` asks for. Throws IngotError USAGE_INVALID with what to write instead. */
+/** Reads the options of `npm run e2e`. Throws IngotError USAGE_INVALID, which says what to write instead. */
 
 import {
   type Control,
@@ -21,7 +21,7 @@ import { oneOf, usageFault, type Values } from '../../program.ts'
 
 export interface Call {
   readonly runs: readonly Run[]
-  /** Iterations a second. Default: what two cores can take with the store. */
+  /** Iterations a second. Default: by the store, for two cores. */
   readonly rate: number | undefined
   /** Whether images are built and loaded. */
   readonly build: boolean
@@ -42,11 +42,11 @@ export const OPTIONS = {
 export type Given = Values<typeof OPTIONS>
 
 export function callOf({ rate, full, list: _list, 'no-build': noBuild, ...choice }: Given): Call {
-  const isWhole = Object.values(choice).every((value) => value === undefined)
-  return { runs: isWhole ? wholePlan(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }
+  const isPlan = Object.values(choice).every((value) => value === undefined)
+  return { runs: isPlan ? planOf(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }
 }
 
-const wholePlan = (full: boolean): readonly Run[] => (full ? fullPlan() : ciPlan())
+const planOf = (full: boolean): readonly Run[] => (full ? fullPlan() : ciPlan())
 
 function rateOf(text: string | undefined): number | undefined {
   const rate = text === undefined ? undefined : Number(text)
@@ -60,11 +60,11 @@ interface Choice {
   readonly lock?: string | undefined
   /** Names, separated by commas. Default: all. */
   readonly fault?: string | undefined
-  /** Names, separated by commas; without a fault there is then none. */
+  /** Names, separated by commas. With a control, the default is no fault. */
   readonly control?: string | undefined
 }
 
-/** One run; what is not said is sentinel, postgres, auto and all faults. */
+/** Returns one run. Defaults: sentinel, postgres, auto and all faults. */
 function chosen({ mode = 'sentinel', store = 'postgres', lock = 'auto', fault, control }: Choice): readonly Run[] {
   const setup = {
     mode: oneOf('mode', mode, MODES),

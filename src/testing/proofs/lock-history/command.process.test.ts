@@ -13,7 +13,7 @@ const PROGRAM = 'redis-server'
 const SERVERS = 6
 const WORKERS = 8
 const GONE_MS = 10_000
-const STRUCK_MS = 90_000
+const INJECTED_MS = 90_000
 
 interface Running {
   readonly child: ChildProcess
@@ -75,7 +75,7 @@ function membersOf(group: number): readonly number[] {
   })
 }
 
-/** Costs less than to look at every process of the machine. */
+/** Returns the children of a process. This is cheaper than reading every process of the machine. */
 function childrenOf(pid: number): readonly number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
@@ -86,7 +86,7 @@ function childrenOf(pid: number): readonly number[] {
 }
 
 /** Resolves with the members of the program's group when its first fault is under way: a stopped worker. */
-async function struck(run: Running): Promise<readonly number[]> {
+async function untilInjected(run: Running): Promise<readonly number[]> {
   const giveUp = new AbortController()
   void run.ended.then(() => giveUp.abort(new Error(`ended early: ${run.stdout()}${run.stderr()}`)))
   return until(
@@ -95,11 +95,11 @@ async function struck(run: Running): Promise<readonly number[]> {
       const isStopped = childrenOf(pid).some((child) => stateOf(child)?.state === 'T')
       return isStopped ? { value: membersOf(pid) } : { missing: 'a stopped worker' }
     },
-    { withinMs: STRUCK_MS, everyMs: 10, signal: giveUp.signal },
+    { withinMs: INJECTED_MS, everyMs: 10, signal: giveUp.signal },
   )
 }
 
-function expectWhole(members: readonly number[]): void {
+function expectAllRunning(members: readonly number[]): void {
   const commands = members.map((pid) => stateOf(pid)?.command ?? '')
   const count = (part: string): number => commands.filter((command) => command.includes(part)).length
   expect({ servers: count(PROGRAM) - 1, workers: count('worker-peer') }).toEqual({ servers: SERVERS, workers: WORKERS })
@@ -115,17 +115,17 @@ describe('npm run locks:history', () => {
     expect(await run.ended, run.stdout() + run.stderr()).toEqual([0, null])
     const folder = folderIn(run.stdout()) ?? ''
     const { events } = readHistory(join(folder, 'history.ndjson'))
-    const strikes = events.filter(({ f, type }) => f === 'fault' && type === 'ok')
-    expect(strikes.map(({ key }) => key)).toContain('primary-kill')
+    const proven = events.filter(({ f, type }) => f === 'fault' && type === 'ok')
+    expect(proven.map(({ key }) => key)).toContain('primary-kill')
     expect(events.filter(({ f, type }) => f === 'acquire' && type === 'ok').length).toBeGreaterThan(10)
     const verdict: unknown = JSON.parse(readFileSync(join(folder, 'verdict.json'), 'utf8'))
     expect(verdict).toMatchObject({ seed: 1, fences: 'sqlite', kind: 'valid' })
     expect(membersOf(run.child.pid ?? 0)).toEqual([])
   })
 
-  test('is inconclusive when no fault happened', async ({ skip }) => {
+  test('is inconclusive if no fault has happened', async ({ skip }) => {
     present(await findRedisPrograms(PROGRAM), skip)
-    // the time is over before the first fault
+    // the time for traffic is over before the first fault
     const run = start('--seed', '2', '--minutes', '0.0001')
     expect(await run.ended, run.stdout() + run.stderr()).toEqual([3, null])
     expect(run.stdout()).toContain('only 0 faults are known to have happened')
@@ -134,7 +134,7 @@ describe('npm run locks:history', () => {
   test('ends with Ctrl-C while a worker is stopped, and leaves no process behind', async ({ skip }) => {
     present(await findRedisPrograms(PROGRAM), skip)
     const run = start('--seed', '3', '--minutes', '5', '--faults', 'worker-stop')
-    expectWhole(await struck(run))
+    expectAllRunning(await untilInjected(run))
     // a terminal signals every process of the group
     process.kill(-(run.child.pid ?? 0), 'SIGINT')
     expect(await run.ended, run.stdout()).toEqual([4, null])
@@ -145,7 +145,7 @@ describe('npm run locks:history', () => {
   test('leaves no process behind when it is killed while a worker is stopped', async ({ skip }) => {
     present(await findRedisPrograms(PROGRAM), skip)
     const run = start('--seed', '4', '--minutes', '5', '--faults', 'worker-stop')
-    expectWhole(await struck(run))
+    expectAllRunning(await untilInjected(run))
     run.child.kill('SIGKILL')
     await untilGone(run)
     expect(await run.ended).toEqual([null, 'SIGKILL'])

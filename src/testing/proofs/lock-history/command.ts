@@ -15,8 +15,8 @@ const MAX_MINUTES = 120
 const MAX_SECONDS = 600
 
 const OPTIONS = {
-  seed: { type: 'string', value: 'N', summary: 'which faults, and when; default: by the clock' },
-  minutes: { type: 'string', value: 'M', summary: `how long faults strike, up to ${MAX_MINUTES}`, default: '5' },
+  seed: { type: 'string', value: 'N', summary: 'determines the faults; default: by the clock' },
+  minutes: { type: 'string', value: 'M', summary: `how long faults are injected, up to ${MAX_MINUTES}`, default: '5' },
   lock: { type: 'string', value: 'redis+sentinel', summary: 'the lock service', default: 'redis+sentinel' },
   redis: {
     type: 'string',
@@ -27,10 +27,10 @@ const OPTIONS = {
   fences: {
     type: 'string',
     value: 'sqlite|postgres|none',
-    summary: 'the fence store; none is a control that must be found out',
+    summary: 'the fence store; none is a negative control, which must be violated',
     default: 'sqlite',
   },
-  faults: { type: 'string', value: 'NAMES', summary: 'these alone, separated by commas; default: all' },
+  faults: { type: 'string', value: 'NAMES', summary: 'only these, separated by commas; default: all' },
   'two-primaries': {
     type: 'string',
     value: 'SECONDS',

@@ -1,6 +1,6 @@
 /**
  * A history of locks under faults: workers in several processes take locks on real servers and write to a register that
- * compares fences, a prober records which server takes writes at what time, and faults strike by seed. The verdict comes
+ * compares fences, a prober records which server takes writes at what time, and faults are injected by seed. The verdict comes
  * from the history and the register alone.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,7 +30,7 @@ export interface LockHistoryOptions {
   readonly trafficMs: number
   /** An image of Redis or Valkey (with a tag), or a redis-server on this machine. */
   readonly redis: string
-  /** `none` leaves fences to Redis, which forgets them: a control that must be found out. */
+  /** `none` leaves fences to Redis, which loses them. It is a negative control, which must be violated. */
   readonly fences: 'sqlite' | 'postgres' | 'none'
   /** The longest time for which two servers may both take writes, in milliseconds. */
   readonly maxTwoPrimariesMs: number
@@ -56,10 +56,10 @@ const QUEUED = ['queued-1', 'queued-2', 'queued-3'] as const
 const POLLED = ['polled-1', 'polled-2', 'polled-3'] as const
 /** Grants that a valid run has at least, for each minute. */
 const MIN_GRANTS_PER_MINUTE = 200
-/** Workers go on for so long after everything is healed. */
+/** How long workers continue after the recovery, milliseconds. */
 const AFTER_MS = 2_000
 
-/** Rejects with the signal's reason when it was ended early, and with why there can be no run. */
+/** Rejects with the signal's reason, and with the reason why the run cannot start. */
 export async function lockHistory(options: LockHistoryOptions): Promise<LockHistoryResult> {
   await using scope = createScope()
   const lifeSeconds = Math.ceil(options.trafficMs / 1_000) + 600
@@ -126,7 +126,7 @@ async function perform(options: LockHistoryOptions, set: Ground): Promise<void> 
   })
   set.scope.defer(() => workers[Symbol.asyncDispose]())
   await workers.ready
-  const told = (entry: Entry): Event => {
+  const recordAndSay = (entry: Entry): Event => {
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
   }
@@ -139,7 +139,7 @@ async function perform(options: LockHistoryOptions, set: Ground): Promise<void> 
     settleMs: AFTER_MS * 2,
     random: random.fork(),
     clock: systemClock,
-    record: told,
+    record: recordAndSay,
     heal: (until) => untilHealthy(servers, until),
     signal,
   })

@@ -1,6 +1,6 @@
 /**
- * The program of a process with several workers that share a locker and write to the register under locks. It tells its
- * parent of every event, and ends when the parent goes away.
+ * The program of a process with several workers that share a locker and write to the register under locks. It reports
+ * every event to its parent, and ends when the parent goes away.
  *
  * Argument: the settings as JSON.
  */
@@ -32,8 +32,8 @@ export interface WorkerSettings {
   readonly queued: readonly string[]
   /** Keys that workers ask for again and again, one attempt at a time. */
   readonly polled: readonly string[]
-  /** Whether the locker is told of fences that the register refused. */
-  readonly tellsRefusals: boolean
+  /** Whether fences that the register refused are reported to the locker. */
+  readonly reportsRefusals: boolean
 }
 
 const WAIT_MS = 2_000
@@ -74,7 +74,7 @@ const random = createRandom(settings.seed)
 const register: FencedRegister = {
   look(key, fence) {
     const seen = file.look(key, fence)
-    if (seen === 'stale' && settings.tellsRefusals) locker.fenceRefused(key, fence)
+    if (seen === 'stale' && settings.reportsRefusals) locker.fenceRefused(key, fence)
     return seen
   },
   write: (key, version, fence) => file.write(key, version, fence),

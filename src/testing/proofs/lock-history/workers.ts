@@ -9,7 +9,7 @@ import { forkTestProgram, reap } from '../../locks/processes.ts'
 import { within } from '../../service.ts'
 import type { WorkerSettings } from './worker-peer.ts'
 
-export interface WorkersOptions extends Omit<WorkerSettings, 'name' | 'workers' | 'seed' | 'tellsRefusals'> {
+export interface WorkersOptions extends Omit<WorkerSettings, 'name' | 'workers' | 'seed' | 'reportsRefusals'> {
   readonly processes: number
   readonly workers: number
   readonly random: Random
@@ -52,7 +52,7 @@ export function startWorkers({ processes, workers, random, record, ...settings }
       name: `w${number}`,
       workers: share,
       seed: random.between(0, 2 ** 31),
-      tellsRefusals: number % 2 === 0,
+      reportsRefusals: number % 2 === 0,
     }
     const child = forkTestProgram('proofs/lock-history/worker-peer.ts', [JSON.stringify(own)])
     child.on('message', (entry: Entry) => record(entry))

@@ -1,6 +1,6 @@
-/** Whether the shared cache took part in a run: a proof about one that nobody asked would be none. */
+/** Counts the use of the shared cache in a run. A run without lookups proves nothing about it. */
 
-/** Duplicates that replicas told by the cache since each was last started, and entries that they did not believe. */
+/** Resolves with the numbers of cache hits and of distrusted entries, since the last start of each replica. */
 export async function cacheCounts(urls: readonly string[]): Promise<Readonly<Record<string, number>>> {
   const pages = await Promise.all(urls.map(metricsOf))
   const sum = (result: string): number => {

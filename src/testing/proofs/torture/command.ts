@@ -15,14 +15,14 @@ removeContainersOurselves()
 const MAX_MINUTES = 15
 
 const OPTIONS = {
-  seed: { type: 'string', value: 'N', summary: 'which faults, and when; default: by the clock' },
+  seed: { type: 'string', value: 'N', summary: 'determines traffic and faults; default: by the clock' },
   minutes: { type: 'string', value: 'M', summary: `how long traffic lasts, up to ${MAX_MINUTES}`, default: '1' },
   store: { type: 'string', value: 'http|postgres', summary: 'where items live', default: 'http' },
   lock: { type: 'string', value: 'redis|sentinel', summary: 'the lock service', default: 'sentinel' },
   fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
   mode: { type: 'string', value: 'auto|always', summary: 'INGOT_LOCK_MODE', default: 'auto' },
   cache: { type: 'string', value: 'on|off', summary: 'the shared cache', default: 'on' },
-  faults: { type: 'string', value: 'NAMES', summary: 'these alone, separated by commas; default: all' },
+  faults: { type: 'string', value: 'NAMES', summary: 'only these, separated by commas; default: all' },
   cover: { type: 'boolean', summary: 'end when every fault has been proven' },
 } as const
 type Given = Parameters<Parameters<typeof defineCommand<typeof OPTIONS>>[0]['run']>[0]['values']
@@ -52,7 +52,7 @@ async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')}\n`,
   )
-  if (missing.length > 0) say(`did not happen in this time: ${missing.join(', ')}\n`)
+  if (missing.length > 0) say(`did not happen: ${missing.join(', ')}\n`)
   stdout.write(reportOf(verdict))
   say(`history and verdict: ${folder}; the same again: --seed ${options.seed}`)
   return EXIT_OF[verdict.kind]
@@ -66,7 +66,7 @@ await runProgram({
   failed: EXIT.usage,
   command: defineCommand({
     help: `
-Starts replicas of the service with their store and Redis on this machine, sends items while faults strike, and then
+Starts replicas of the service with their store and Redis on this machine, sends items while faults are injected, and then
 judges what was acknowledged against what is stored. Needs Docker. The history and the verdict are left in
 out/torture/SEED.
 

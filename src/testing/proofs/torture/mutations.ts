@@ -193,7 +193,7 @@ async function lineOf(mutant: Mutant, choice: Choice): Promise<readonly [boolean
 const OPTIONS = {
   seed: { type: 'string', value: 'N', summary: 'which faults, and when', default: '1' },
   only: { type: 'string', value: 'TEXT', summary: 'the mutations alone whose names contain it', default: '' },
-  verbose: { type: 'boolean', summary: 'tell of every fault' },
+  verbose: { type: 'boolean', summary: 'print every fault' },
 } as const
 
 async function run({ seed, only, verbose }: Values<typeof OPTIONS>, { stdout, signal }: Io): Promise<ExitCode> {

@@ -1,6 +1,6 @@
 /**
- * The program of a process that writes to the register under locks (drill/workloads/register.ts). Tells its parent of
- * every event, and ends when the parent goes away.
+ * The program of a process that writes to the register under locks (drill/workloads/register.ts). Reports every event to
+ * its parent, and ends when the parent goes away.
  *
  * Arguments: name, lock URL, fence store URL, register file, seed, time to live of locks in ms.
  */

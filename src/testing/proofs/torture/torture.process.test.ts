@@ -34,7 +34,9 @@ describe('three replicas under faults', () => {
     expect(JSON.parse(readFileSync(join(out, 'verdict.json'), 'utf8'))).toMatchObject({ seed: 7, store, kind: 'valid' })
   })
 
-  test('are found out when they ignore the fence, and `ingot check` says the same', async ({ skip }) => {
+  test('are found to store twice if they ignore the fence, and `ingot check` has the same verdict', async ({
+    skip,
+  }) => {
     present(await findDocker(), skip)
     const out = join(folder, 'sabotaged')
     const { verdict, historyFile } = await torture({
@@ -59,21 +61,21 @@ describe('three replicas under faults', () => {
     })
   })
 
-  test('end with Ctrl-C, and leave nothing behind', async ({ skip }) => {
+  test('end with Ctrl-C, and leave no process behind', async ({ skip }) => {
     present(await findDocker(), skip)
     const args = [join(import.meta.dirname, 'command.ts'), '--seed', '3', '--minutes', '5', '--lock', 'redis']
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     const exited = once(child, 'exit')
     const said = { stdout: '', stderr: '' }
-    const { promise: struck, resolve } = Promise.withResolvers<void>()
+    const { promise: injected, resolve } = Promise.withResolvers<void>()
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {
         said[name] += text
-        // the second line tells of the first fault
+        // the second line reports the first fault
         if (/:.*\n[a-z-]+: /.test(said.stdout)) resolve()
       })
     }
-    await Promise.race([struck, exited])
+    await Promise.race([injected, exited])
     expect(child.exitCode, said.stderr).toBeNull()
     const pids = childrenOf(child.pid ?? 0)
     expect(pids.length).toBeGreaterThan(5)
@@ -94,7 +96,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch {
-    // nobody has that number any more
+    // there is no process with that number any more
     return false
   }
 }

@@ -57,7 +57,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const historyFile = join(folder, 'history.ndjson')
-  // closed after all that may still tell it something
+  // closed after everything that may still record
   using recorder = createRecorder(historyFile, () => systemClock.wallMs())
   await using scope = createScope()
   const seen = createCoverage()
@@ -94,7 +94,7 @@ interface Ledger {
   readonly seen: Coverage
 }
 
-/** Resolves with what did not happen. */
+/** Resolves with the kinds of faults and operations that did not happen. */
 async function perform(options: TortureOptions, set: Fixture, { record, seen }: Ledger): Promise<readonly string[]> {
   const { trafficMs, signal, say = () => {}, quietMs = 1_000 } = options
   const { store, replicas } = set
@@ -102,7 +102,7 @@ async function perform(options: TortureOptions, set: Fixture, { record, seen }: 
   const sender = createSender({ record, collection: COLLECTION, timeoutMs: REQUEST_MS })
   const contents = createContentBook()
   const faults = chosen(set.faults(probeOf(sender, contents, store)), options.faults)
-  const told = (entry: Entry): Event => {
+  const recordAndSay = (entry: Entry): Event => {
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
   }
@@ -125,7 +125,7 @@ async function perform(options: TortureOptions, set: Fixture, { record, seen }: 
     settleMs: RECOVERY_MS,
     random,
     clock: systemClock,
-    record: told,
+    record: recordAndSay,
     heal: (until) => untilReady(replicas, { ms: RECOVERY_MS, say, signal: until }),
     signal,
     ...(options.cover === true ? { until: { seen, wanted } } : {}),

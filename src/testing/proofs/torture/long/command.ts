@@ -24,10 +24,10 @@ const MAX_ITEMS = 1e9
 const MAX_HOURS = 24
 
 const OPTIONS = {
-  seed: { type: 'string', value: 'N', summary: 'which faults, and when; default: by the clock' },
+  seed: { type: 'string', value: 'N', summary: 'determines traffic and faults; default: by the clock' },
   items: { type: 'string', value: 'N', summary: 'traffic ends when so many were acknowledged', default: '1e7' },
   hours: { type: 'string', value: 'H', summary: `the longest time for traffic, up to ${MAX_HOURS}`, default: '6' },
-  faults: { type: 'string', value: 'NAMES', summary: 'these alone, separated by commas; default: all' },
+  faults: { type: 'string', value: 'NAMES', summary: 'only these, separated by commas; default: all' },
 } as const
 type Given = Values<typeof OPTIONS>
 
@@ -61,7 +61,7 @@ await runProgram({
   command: defineCommand({
     help: `
 Starts three replicas, Postgres and Redis in Docker, sends items until enough are acknowledged or the time is over, while
-faults strike. Then judges the history part by part. The history and the verdict are left in out/torture.
+faults are injected. Then judges the history part by part. The history and the verdict are left in out/torture.
 
 Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
     examples: ['npm run torture:long -- --seed 7 --items 1e7', 'npm run torture:long -- --items 1e5 --hours 0.5'],

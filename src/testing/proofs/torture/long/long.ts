@@ -1,5 +1,5 @@
 /**
- * A long torture run: millions of acknowledged items through three replicas on Postgres while faults strike. The
+ * A long torture run: millions of acknowledged items through three replicas on Postgres while faults are injected. The
  * history is on disk in parts; every part is judged by the checkers of the short run, item by item, in bounded memory.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
