@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { ROOT } from '../std/checkout.ts'
+import { ROOT } from '../drill/checkout.ts'
 import { temporaryFolder } from '../testing/folder.ts'
 
 const root = temporaryFolder()

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ROOT } from '../std/checkout.ts'
+import { ROOT } from '../drill/checkout.ts'
 import { ingestSection, locksSection, withSection } from './bench-page.ts'
 
 const machine = { node: 'v24.1.0', cpu: 'a processor', cores: 2 }

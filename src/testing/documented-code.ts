@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
-import { ROOT } from '../std/checkout.ts'
+import { ROOT } from '../drill/checkout.ts'
 
 /** One fenced block of the language `ts`. */
 export interface Snippet {

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { OUT } from '../std/checkout.ts'
+import { OUT } from '../drill/checkout.ts'
 
 export interface FaultLine {
   /** The fault, in a few words. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ROOT } from '../std/checkout.ts'
+import { ROOT } from '../drill/checkout.ts'
 
 interface Rules {
   readonly forbidden: readonly { readonly name: string; readonly to: { readonly pathNot?: string } }[]

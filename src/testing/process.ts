@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { afterAll } from 'vitest'
-import { ROOT } from '../std/checkout.ts'
+import { ROOT } from '../drill/checkout.ts'
 
 const CLI = join(ROOT, 'src', 'cli.ts')
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { OUT, ROOT } from '../std/checkout.ts'
+import { OUT, ROOT } from '../drill/checkout.ts'
 import type { FailpointName } from '../std/failpoint.ts'
 
 export interface ServiceOptions {

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ROOT } from '../drill/checkout.ts'
 import { type ClusterReport, planMove, planPrimaries, planReplicas } from '../redis/topology/cluster-plans.ts'
 import {
   electPrimary,
@@ -14,7 +15,6 @@ import {
   type ServerReport,
   sentinelToReset,
 } from '../redis/topology/sentinel-plans.ts'
-import { ROOT } from '../std/checkout.ts'
 
 /** One line for each server that responded, in the format of the shell function. */
 export type Snapshot = readonly string[]

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { expect, test } from 'vitest'
-import { ROOT } from '../../../std/checkout.ts'
+import { ROOT } from '../../checkout.ts'
 import { loadManifests } from './job.ts'
 import { readScripts } from './scripts.ts'
 

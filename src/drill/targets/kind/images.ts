@@ -5,9 +5,9 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ROOT } from '../../../std/checkout.ts'
 import type { FailpointName } from '../../../std/failpoint.ts'
 import { createProgram, type Program } from '../../../std/run-program.ts'
+import { ROOT } from '../../checkout.ts'
 import type { Sabotage } from '../../plan.ts'
 import { imageOf, sabotagedTag, TAGS } from '../kubernetes/values.ts'
 

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import type { Wanted } from '../../../kube/pods.ts'
-import { ROOT } from '../../../std/checkout.ts'
 import { createProgram, type Program } from '../../../std/run-program.ts'
+import { ROOT } from '../../checkout.ts'
 import type { Setup } from '../../plan.ts'
 import { type Choices, REPLICAS, TAGS, valuesOf, wantedPods } from './values.ts'
 

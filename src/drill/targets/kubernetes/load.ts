@@ -2,7 +2,7 @@
 
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import { untilSeen } from '../../../kube/until.ts'
-import { ROOT } from '../../../std/checkout.ts'
+import { ROOT } from '../../checkout.ts'
 import type { Event } from '../../history.ts'
 import { loadManifests } from '../../sources/k6/job.ts'
 import { readScripts } from '../../sources/k6/scripts.ts'

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { OUT } from '../../../drill/checkout.ts'
 import { type RunDeps, runSetup } from '../../../drill/kubernetes-run.ts'
 import { describeFaults, type Run, type Sabotage, setupName } from '../../../drill/plan.ts'
 import { junitOf } from '../../../drill/report/junit.ts'
@@ -16,7 +17,6 @@ import { saveEvidence } from '../../../drill/targets/kubernetes/evidence.ts'
 import { NAMESPACE } from '../../../drill/targets/kubernetes/installation.ts'
 import { createKubectl, currentContext } from '../../../kube/kubectl.ts'
 import { readNodes } from '../../../kube/pods.ts'
-import { OUT } from '../../../std/checkout.ts'
 import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram } from '../../program.ts'
 import { type Call, callOf, OPTIONS } from './flags.ts'
 

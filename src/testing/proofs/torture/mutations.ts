@@ -4,7 +4,7 @@
  * Exit: 0 so it is, 1 not so, 2 wrong usage, 4 ended early.
  */
 import { join } from 'node:path'
-import { OUT } from '../../../std/checkout.ts'
+import { OUT } from '../../../drill/checkout.ts'
 import type { FailpointName } from '../../../std/failpoint.ts'
 import { removeContainersOurselves } from '../../containers.ts'
 import {

@@ -3,8 +3,8 @@
  * no run to be had, 3 inconclusive, 4 ended early.
  */
 import { join } from 'node:path'
+import { OUT } from '../../../../drill/checkout.ts'
 import { reportOf } from '../../../../drill/report/verdict-text.ts'
-import { OUT } from '../../../../std/checkout.ts'
 import { removeContainersOurselves } from '../../../containers.ts'
 import {
   defineCommand,
