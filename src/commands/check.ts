@@ -13,7 +13,7 @@ import { reportOf } from '../drill/report/verdict-text.ts'
 import { readSqliteRegister } from '../drill/workloads/sqlite-register.ts'
 import { IngotError } from '../errors/error.ts'
 import { createPostgres } from '../postgres/pool.ts'
-import { defineCommand, durationOption, EXIT, type ExitCode, usageFault } from './line/command.ts'
+import { defineCommand, durationOption, EXIT, type ExitCode, usageError } from './line/command.ts'
 
 /** Longest time to read a store, milliseconds. */
 const READ_MS = 300_000
@@ -97,18 +97,18 @@ function only(collection: string | undefined, final: FinalStore): FinalStore {
 
 /** What cannot be read is neither kept nor violated: exit 1 is for violations alone. */
 function nothingJudged(thrown: unknown): never {
-  if (thrown instanceof IngotError && thrown.code === 'INPUT_UNREADABLE') throw usageFault(thrown.message)
+  if (thrown instanceof IngotError && thrown.code === 'INPUT_UNREADABLE') throw usageError(thrown.message)
   throw thrown
 }
 
 function onOrOff(name: string, text: string): 'on' | 'off' {
   if (text === 'on' || text === 'off') return text
-  throw usageFault(`--${name} is "${text}", write on or off`)
+  throw usageError(`--${name} is "${text}", write on or off`)
 }
 
 function redisLossOf(text: string): 'allow' | 'forbid' {
   if (text === 'allow' || text === 'forbid') return text
-  throw usageFault(`--redis-loss is "${text}", write allow or forbid`)
+  throw usageError(`--redis-loss is "${text}", write allow or forbid`)
 }
 
 async function readStore(url: string, fencing: 'on' | 'off'): Promise<FinalStore> {
@@ -126,11 +126,11 @@ async function readStore(url: string, fencing: 'on' | 'off'): Promise<FinalStore
     case 'postgresql':
       return readPostgres(url, signal)
     default:
-      throw usageFault(`--store is "${url}", write sqlite:FOLDER, postgres://..., audit:FILE or an http address`)
+      throw usageError(`--store is "${url}", write sqlite:FOLDER, postgres://..., audit:FILE or an http address`)
   }
 }
 
 async function readPostgres(url: string, signal: AbortSignal): Promise<FinalStore> {
-  await using postgres = createPostgres({ url, fault: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
+  await using postgres = createPostgres({ url, errorCode: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
   return await readPostgresStore(async (sql) => (await postgres.query(sql, [], signal)).rows)
 }

@@ -1,6 +1,6 @@
 /** `ingot completion`: scripts that complete commands, options and values in a shell, made of the table of commands. */
 import { allOptions } from './line/arguments.ts'
-import { type Command, type CommandEntry, defineCommand, EXIT, type Option, usageFault } from './line/command.ts'
+import { type Command, type CommandEntry, defineCommand, EXIT, type Option, usageError } from './line/command.ts'
 import {
   bashScript,
   type CommandWords,
@@ -30,7 +30,7 @@ It is made of this version's own commands: load it anew after an update.
     examples: ['eval "$(ingot completion bash)"', 'ingot completion fish > ~/.config/fish/completions/ingot.fish'],
     options: {},
     async run({ positionals: [shell = ''] }, io) {
-      if (!isShell(shell)) throw usageFault(`there are completions for bash, zsh and fish, not for "${shell}"`)
+      if (!isShell(shell)) throw usageError(`there are completions for bash, zsh and fish, not for "${shell}"`)
       io.stdout.write(SCRIPTS[shell](await Promise.all(entries().map(wordsOf))))
       return EXIT.fine
     },

@@ -14,7 +14,7 @@ import type { Clock } from '../std/clock.ts'
 import { createRandom } from '../std/random.ts'
 import { createScope, type Scope } from '../std/scope.ts'
 import { createLog, silentLog } from '../telemetry/log.ts'
-import { defineCommand, durationOption, EXIT, type Io, usageFault } from './line/command.ts'
+import { defineCommand, durationOption, EXIT, type Io, usageError } from './line/command.ts'
 
 /** Longest that Redis may take to be there at the start; it is tried again for so long. */
 const OPEN_MS = 60_000
@@ -54,9 +54,9 @@ Times in the history are of the wall clock, so that it can be added to others by
   async run({ values }, io) {
     const { lockUrl, lockFences } = clientSettings()
     const url = values.lock ?? lockUrl
-    if (url === undefined) throw usageFault('--lock URL is missing, and so is INGOT_LOCK_URL')
+    if (url === undefined) throw usageError('--lock URL is missing, and so is INGOT_LOCK_URL')
     const rate = Number(values.rate)
-    if (!(rate > 0 && rate <= 1_000)) throw usageFault(`--rate is "${values.rate}", write a number up to 1000`)
+    if (!(rate > 0 && rate <= 1_000)) throw usageError(`--rate is "${values.rate}", write a number up to 1000`)
     const forMs = values.for === undefined ? undefined : durationOption('for', values.for)
     const ttlMs = durationOption('ttl', values.ttl)
     const nowMs = wallOfMonotonic(io.clock)

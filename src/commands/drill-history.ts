@@ -6,7 +6,7 @@ import { createRecorder, type Event, readHistory } from '../drill/history.ts'
 import { mergeHistories } from '../drill/merge.ts'
 import { convertFile } from '../drill/sources/k6/file.ts'
 import { IngotError, reasonOf } from '../errors/error.ts'
-import { defineCommand, EXIT, type Io, usageFault } from './line/command.ts'
+import { defineCommand, EXIT, type Io, usageError } from './line/command.ts'
 
 export const drillHistory = defineCommand({
   help: `
@@ -27,7 +27,7 @@ wall clock as tMono.`,
   },
   async run({ values }, io) {
     const others = values.with === undefined ? [] : values.with.split(',')
-    if (values.k6 === undefined && others.length === 0) throw usageFault('nothing to convert: give --k6 or --with')
+    if (values.k6 === undefined && others.length === 0) throw usageError('nothing to convert: give --k6 or --with')
     const count = await whole(values.out, (part) => write(part, values.k6, others, io))
     io.stderr.write(`${count} events\n`)
     return EXIT.fine
@@ -85,6 +85,6 @@ function tried(histories: readonly (readonly Event[])[]): readonly Event[] {
   try {
     return mergeHistories(histories)
   } catch (thrown) {
-    throw usageFault(reasonOf(thrown))
+    throw usageError(reasonOf(thrown))
   }
 }

@@ -1,7 +1,7 @@
 /** `ingot drill job`: the load test as manifests. */
 import { loadManifests } from '../drill/sources/k6/job.ts'
 import { readScripts } from '../drill/sources/k6/scripts.ts'
-import { defineCommand, EXIT, usageFault } from './line/command.ts'
+import { defineCommand, EXIT, usageError } from './line/command.ts'
 
 export const drillJob = defineCommand({
   help: `
@@ -48,7 +48,7 @@ function settingsOf(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(
     parts.map((part) => {
       const [, name, value] = /^([A-Z][A-Z\d_]*)=(.*)$/s.exec(part) ?? []
-      if (name === undefined || value === undefined) throw usageFault(`--set has "${part}", write NAME=VALUE`)
+      if (name === undefined || value === undefined) throw usageError(`--set has "${part}", write NAME=VALUE`)
       return [name, value]
     }),
   )

@@ -1,8 +1,9 @@
 /** `ingot epoch`: what the store says of its past, and telling it that its past is another one. */
-import { loadConfig } from '../config/load.ts'
+
 import type { ItemStore } from '../items/store.ts'
+import { loadServiceConfig } from '../service/config.ts'
 import { isHttpStore, openConfiguredStore } from '../service/configured-store.ts'
-import { defineCommand, EXIT, usageFault } from './line/command.ts'
+import { defineCommand, EXIT, usageError } from './line/command.ts'
 
 export const epoch = defineCommand({
   positionals: ['show|new'],
@@ -16,10 +17,10 @@ empty, nothing else happens. The embedded store begins an epoch whenever it is o
   examples: ['INGOT_STORE_URL=postgres://ingot:secret@db/ingot ingot epoch show', 'ingot epoch new'],
   options: {},
   async run({ positionals: [action = ''] }, io) {
-    if (action !== 'show' && action !== 'new') throw usageFault(`"${action}" is not show or new`)
-    const config = loadConfig()
+    if (action !== 'show' && action !== 'new') throw usageError(`"${action}" is not show or new`)
+    const config = loadServiceConfig()
     if (isHttpStore(config))
-      throw usageFault('INGOT_STORE_URL is an http store, which has no epochs: nothing is cached of it')
+      throw usageError('INGOT_STORE_URL is an http store, which has no epochs: nothing is cached of it')
     await using store = await openConfiguredStore(config)
     if (action === 'new') await store.beginEpoch()
     io.stdout.write(await describe(store))

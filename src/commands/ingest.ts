@@ -12,7 +12,7 @@ import {
   EXIT,
   type ExitCode,
   type Io,
-  usageFault,
+  usageError,
   type Values,
 } from './line/command.ts'
 import { grouped, NO_PROGRESS, type Progress, startProgress } from './line/progress.ts'
@@ -96,7 +96,7 @@ async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io:
 async function open(file: string, io: Io): Promise<Source> {
   if (file === '-') return openStream(io.stdin, 'standard input')
   return openFile(file).catch((failure: unknown) => {
-    throw usageFault(toIngotError(failure).message)
+    throw usageError(toIngotError(failure).message)
   })
 }
 

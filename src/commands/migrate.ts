@@ -1,7 +1,8 @@
 /** `ingot migrate`: brings the database to the shape of this version. */
-import { loadConfig } from '../config/load.ts'
+import { isPostgresStore } from '../items/registry.ts'
 import { fillChecksums } from '../items/stores/postgres/fill.ts'
 import { migrate as migratePostgres } from '../items/stores/postgres/migrate.ts'
+import { loadServiceConfig } from '../service/config.ts'
 import { isHttpStore, storePlace } from '../service/configured-store.ts'
 import { defineCommand, EXIT, type ExitCode, type Io } from './line/command.ts'
 import { grouped, startProgress } from './line/progress.ts'
@@ -23,9 +24,9 @@ beforehand: it is brought up to date when it is opened.`,
     checksums: { type: 'boolean', summary: 'also give older items their checksums' },
   },
   async run({ values }, io) {
-    const config = loadConfig()
+    const config = loadServiceConfig()
     const { storeUrl, storeDirectUrl } = config
-    if (!/^postgres(ql)?:/.test(storeUrl)) {
+    if (!isPostgresStore(storeUrl)) {
       const why = isHttpStore(config) ? "is somebody else's" : 'is brought up to date when it is opened'
       io.stdout.write(`the store "${storePlace(config)}" ${why}: nothing to do\n`)
       return EXIT.fine

@@ -3,7 +3,7 @@ import type { Service } from '../client/connection.ts'
 import { clientSettings } from '../config/client.ts'
 import { readSettingFile } from '../config/file.ts'
 import { IngotError } from '../errors/error.ts'
-import { usageFault } from './line/command.ts'
+import { usageError } from './line/command.ts'
 
 export const TOKEN_OPTION = {
   'token-file': {
@@ -22,14 +22,14 @@ function parseUrl(option: string, text: string): URL {
   const url = URL.parse(text)
   const port = /^https?:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(text)?.[1]
   if (url === null && port !== undefined && Number(port) > 65_535) {
-    throw usageFault(`--${option} names port ${port}, and ports end at 65535`)
+    throw usageError(`--${option} names port ${port}, and ports end at 65535`)
   }
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw usageFault(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
+    throw usageError(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
   }
   const [whole, before] = /^(.*)\/v1(\/.*)?$/.exec(url.pathname) ?? []
   if (whole !== undefined) {
-    throw usageFault(
+    throw usageError(
       `--${option} leads to the API itself, write ${url.origin}${before ?? ''}: /v1 and what follows is added`,
     )
   }

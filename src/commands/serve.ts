@@ -1,6 +1,7 @@
 /** `ingot serve`: the service, from its start to the end of its last request. */
-import { loadConfig } from '../config/load.ts'
+
 import type { Config } from '../config/schema.ts'
+import { loadServiceConfig } from '../service/config.ts'
 import { storePlace } from '../service/configured-store.ts'
 import { createService } from '../service/service.ts'
 import { durationOf } from '../std/duration.ts'
@@ -14,7 +15,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
   options: {},
   async run(_args, io) {
     const { clock, signal } = io
-    const config = loadConfig()
+    const config = loadServiceConfig()
     await using service = await createService(config, { clock, signal })
     const { log } = service
     const url = await service.listen()

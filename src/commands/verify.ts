@@ -1,9 +1,11 @@
 /** `ingot verify`: is everything in a data folder what it says it is? */
-import { loadConfig } from '../config/load.ts'
+
 import { IngotError } from '../errors/error.ts'
+import { isPostgresStore } from '../items/registry.ts'
 import { verifyPostgres } from '../items/stores/postgres/verify.ts'
 import { verifyFolder } from '../items/stores/sqlite/verify.ts'
 import type { VerifyOptions, VerifyReport } from '../items/verify-report.ts'
+import { loadServiceConfig } from '../service/config.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
 import { grouped, startProgress } from './line/progress.ts'
 
@@ -49,8 +51,8 @@ Exit code 0 when all is well, 1 with a list of what is not, 2 when there is noth
 
 async function verifyPlace(data: string | undefined, options: VerifyOptions): Promise<VerifyReport> {
   if (data !== undefined) return verifyFolder(data, options)
-  const { storeUrl, storeDirectUrl } = loadConfig()
-  if (/^postgres(ql)?:/.test(storeUrl)) return verifyPostgres({ url: storeDirectUrl ?? storeUrl, ...options })
+  const { storeUrl, storeDirectUrl } = loadServiceConfig()
+  if (isPostgresStore(storeUrl)) return verifyPostgres({ url: storeDirectUrl ?? storeUrl, ...options })
   throw new IngotError(
     'USAGE_INVALID',
     'name the data folder of a service with --data, or a Postgres in INGOT_STORE_URL',

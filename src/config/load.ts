@@ -5,8 +5,9 @@
 import { Value } from 'typebox/value'
 import { IngotError, reasonOf } from '../errors/error.ts'
 import { nearest } from '../std/nearest.ts'
+import { describeForms, isMalformed, matchesForm } from '../std/url-form.ts'
 import { readJsonSetting } from './file.ts'
-import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName } from './schema.ts'
+import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName, URL_KEYS, type UrlForms } from './schema.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -16,17 +17,17 @@ const OTHER_NAMES = new Set(['INGOT_CONFIG', 'INGOT_FAILPOINTS', 'INGOT_TOKEN'])
 /** What Kubernetes sets in every pod for a Service that is called ingot. */
 const SERVICE_LINK = /^INGOT_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_\w+)?)$/
 
-/** Throws IngotError CONFIG_INVALID whose message lists every problem, one a line. */
-export function loadConfig(environment: Environment = process.env): Config {
+/**
+ * Returns the settings with their defaults. `urls` are the URLs that the adapters accept.
+ * Throws IngotError CONFIG_INVALID; its message lists every problem, one per line.
+ */
+export function loadConfig(urls: UrlForms, environment: Environment = process.env): Config {
   const problems: string[] = []
   const settings = { ...fromFile(environment['INGOT_CONFIG'], problems), ...fromEnvironment(environment, problems) }
   const config = Value.Default(CONFIG_SCHEMA, settings)
   const invalid = invalidKeys(config)
   for (const key of invalid) problems.push(describe(key, settings[key]))
-  for (const [key, value] of Object.entries(settings)) {
-    if (!invalid.has(key) && isBrokenUrl(value))
-      problems.push(`${namesOf(key)}: ${withoutPassword(value)} is no URL: ${URL_HINT}`)
-  }
+  problems.push(...urlProblems(settings, urls))
   if (problems.length === 0) problems.push(...contradictions(Value.Parse(CONFIG_SCHEMA, config)))
   if (problems.length > 0)
     throw new IngotError('CONFIG_INVALID', `the configuration is wrong:\n  ${problems.join('\n  ')}`)
@@ -100,10 +101,14 @@ function namesOf(key: string): string {
 
 const URL_HINT = 'check host and port, and percent-encode what is special in the user and the password'
 
-/** Of the right scheme, and no URL all the same. One of Postgres may leave its host to the parameters. */
-function isBrokenUrl(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^(https?|postgres(ql)?):/.test(value)) return false
-  return !URL.canParse(value) && !URL.canParse(value.replace('@/', '@localhost/'))
+function urlProblems(settings: Readonly<Record<string, unknown>>, urls: UrlForms): string[] {
+  return URL_KEYS.flatMap((key) => {
+    const value = settings[key]
+    if (typeof value !== 'string') return []
+    const said = `${namesOf(key)}: ${withoutPassword(value)}`
+    if (!matchesForm(value, urls[key])) return [`${said} is not ${describeForms(urls[key])}`]
+    return isMalformed(value, urls[key]) ? [`${said} is no URL: ${URL_HINT}`] : []
+  })
 }
 
 function noSuchSetting(name: string, known: readonly string[]): string {

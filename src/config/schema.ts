@@ -4,6 +4,7 @@
  * and `bodyIdle` in the file.
  */
 import { type Static, type TProperties, Type } from 'typebox'
+import type { UrlForm } from '../std/url-form.ts'
 
 const duration = (description: string, byDefault: string) =>
   Type.String({
@@ -42,14 +43,12 @@ const properties = {
     description:
       'Where items live. `sqlite:` is the embedded store in the data folder; `memory:` keeps nothing; `http://…` is somebody else’s API, see INGOT_STORE_MAPPING; `postgres://user:password@host:port/database` is shared by any number of replicas, and may lead to a pooler in transaction mode.',
     default: 'sqlite:',
-    pattern: '^(sqlite:|memory:|https?://.|postgres(ql)?://.)',
-    allowed: 'sqlite:, memory:, http://…, https://… or postgres://user:password@host:port/database',
+    allowed: 'a URL',
   }),
   storeDirectUrl: Type.Optional(
     Type.String({
       description: 'The database of `storeUrl` past its pooler, for migrations. Without it they go through `storeUrl`.',
-      pattern: '^postgres(ql)?://.',
-      allowed: 'postgres://user:password@host:port/database',
+      allowed: 'a URL',
     }),
   ),
   storeMapping: Type.Optional(
@@ -71,15 +70,13 @@ const properties = {
     Type.String({
       description:
         'The lock service: redis://, redis+sentinel://, redis+cluster://, redlock:// or memory: (one process).',
-      pattern: '^(memory|rediss?|redis\\+(sentinel|cluster)|redlock):',
-      allowed: 'memory:, redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or redlock://…',
+      allowed: 'a URL',
     }),
   ),
   lockFences: Type.Optional(
     Type.String({
       description: 'Durable numbers for fences that rise across failovers: sqlite:FILE or postgres://….',
-      pattern: '^(memory|sqlite|postgres|postgresql):',
-      allowed: 'sqlite:FILE or postgres://…',
+      allowed: 'a URL',
     }),
   ),
   lockMode: oneOf(
@@ -93,8 +90,7 @@ const properties = {
     Type.String({
       description:
         'A cache of committed ids that replicas of a postgres store share: redis://, rediss://, redis+sentinel:// or redis+cluster://. `?timeout=` bounds what it may cost a request, 100ms by default.',
-      pattern: '^(rediss?|redis\\+(sentinel|cluster)):',
-      allowed: 'redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
+      allowed: 'a URL',
     }),
   ),
   cacheTtl: duration('How long the cache keeps an id.', '24h'),
@@ -146,6 +142,12 @@ const properties = {
 export const CONFIG_SCHEMA = Type.Object(properties, { additionalProperties: false })
 
 export type Config = Readonly<Static<typeof CONFIG_SCHEMA>>
+
+/** Settings that hold a URL. The adapters declare its forms, see `UrlForms`. */
+export const URL_KEYS = ['storeUrl', 'storeDirectUrl', 'lockUrl', 'lockFences', 'cacheUrl'] as const
+
+/** The URLs that each of these settings may hold. */
+export type UrlForms = Readonly<Record<(typeof URL_KEYS)[number], readonly UrlForm[]>>
 
 export const CONFIG_KEYS: readonly string[] = Object.keys(properties)
 

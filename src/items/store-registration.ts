@@ -1,21 +1,20 @@
 /** The part of a store folder that the registry uses. */
+import type { UrlForm } from '../std/url-form.ts'
 import type { ItemStore } from './store.ts'
 
 export interface StoreSettings {
   readonly url: string
   /** Folder of the embedded store. */
   readonly data: string
-  /** Address of the same database without a pooler. Default: `url`. */
+  /** Address of the same store without the pooler. Default: `url`. */
   readonly directUrl?: string
-  /** Called before each retry of a transaction that the server aborted. Only shared stores call it. */
+  /** Called for every transaction that the server aborted and that is retried. Shared stores only. */
   readonly onRetry?: (sqlstate: string) => void
 }
 
 export type OpenStore = (settings: StoreSettings) => Promise<ItemStore>
 
-/** A store's URL schemes and its loader. The code is loaded when a URL first names the store. */
-export interface StoreRegistration {
-  /** Without the colon, such as `postgres`. */
-  readonly schemes: readonly string[]
+/** Declares a store's URLs. Its code is loaded when a URL first names it. */
+export interface StoreRegistration extends UrlForm {
   readonly load: () => Promise<OpenStore>
 }

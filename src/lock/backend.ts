@@ -13,6 +13,7 @@
  * - Only programming errors throw. Outages are `unavailable`.
  */
 import type { Clock } from '../std/clock.ts'
+import type { UrlForm } from '../std/url-form.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { FenceStore } from './fencing/fence-store.ts'
 import type { Attempt, Extension, Fencing, Inspection, Key, Release, Ticket, Token } from './lock.ts'
@@ -69,9 +70,7 @@ export interface BackendContext {
 /** Connects, verifies that the service can serve, and resolves with its backend. Rejects with one clear `IngotError`. */
 export type OpenBackend = (url: string, context: BackendContext, signal: AbortSignal) => Promise<LockBackend>
 
-/** Names a backend's URL schemes. Its code is loaded when a URL first names it. */
-export interface BackendRegistration {
-  /** Without the colon, such as `redis`. */
-  readonly schemes: readonly string[]
+/** Declares a backend's URLs. Its code is loaded when a URL first names it. */
+export interface BackendRegistration extends UrlForm {
   readonly load: () => Promise<OpenBackend>
 }

@@ -3,6 +3,7 @@
 import { IngotError } from '../errors/error.ts'
 import { systemClock } from '../std/clock.ts'
 import { defined } from '../std/defined.ts'
+import { formOf, schemeOf, type UrlForm } from '../std/url-form.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, BackendRegistration, LockBackend } from './backend.ts'
 import { memoryBackend } from './backends/memory/registration.ts'
@@ -11,7 +12,8 @@ import { redlockBackend } from './backends/redlock/registration.ts'
 
 const BACKENDS: readonly BackendRegistration[] = [memoryBackend, redisBackend, redlockBackend]
 
-const SCHEME = /^([a-z][a-z\d+.-]*):/
+/** The URLs of all backends. */
+export const LOCK_URLS: readonly UrlForm[] = BACKENDS
 
 /** The URL schemes that `openLockBackend` knows, without the colon. */
 export const LOCK_SCHEMES: readonly string[] = BACKENDS.flatMap(({ schemes }) => schemes)
@@ -31,11 +33,13 @@ export async function openLockBackend(
   context: Partial<BackendContext>,
   signal: AbortSignal,
 ): Promise<LockBackend> {
-  const scheme = SCHEME.exec(url)?.[1] ?? ''
-  const registration = BACKENDS.find(({ schemes }) => schemes.includes(scheme))
+  const registration = formOf(url, BACKENDS)
   if (registration === undefined) {
     const allowed = LOCK_SCHEMES.map((s) => `"${s}:"`).join(', ')
-    throw new IngotError('CONFIG_INVALID', `lock URL has the unknown scheme "${scheme}:"; allowed are ${allowed}`)
+    throw new IngotError(
+      'CONFIG_INVALID',
+      `lock URL has the unknown scheme "${schemeOf(url)}:"; allowed are ${allowed}`,
+    )
   }
   const open = await registration.load()
   signal.throwIfAborted()

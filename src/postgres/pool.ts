@@ -20,7 +20,7 @@ export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with libpq's parameters. */
   readonly url: string
   /** The code of the faults that failures become. */
-  readonly fault: ErrorCode
+  readonly errorCode: ErrorCode
   /** Default: 4. */
   readonly connections?: number
   /** Longest time to a connection, and for one statement, in milliseconds. Default: 5000. */
@@ -56,7 +56,7 @@ export function createPostgres(options: PostgresOptions): Postgres {
       return { rows: result.rows, count: result.rowCount ?? 0 }
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new IngotError(options.fault, `Postgres did not answer as it should: ${reason}`, { cause })
+      throw new IngotError(options.errorCode, `Postgres did not answer as it should: ${reason}`, { cause })
     }
   }
 

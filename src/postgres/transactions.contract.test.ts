@@ -14,7 +14,7 @@ afterAll(async () => {
 })
 
 function connect(url: string, options: { timeoutMs?: number; connections?: number } = {}): Transactions {
-  return createTransactions({ url, fault: 'STORE_UNAVAILABLE', ...options })
+  return createTransactions({ url, errorCode: 'STORE_UNAVAILABLE', ...options })
 }
 
 test('commits what it answered, and nothing of what failed', async ({ skip }) => {

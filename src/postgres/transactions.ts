@@ -38,7 +38,7 @@ export interface TransactionsOptions {
   /** `postgres://user:password@host:port/database`, with libpq's parameters. */
   readonly url: string
   /** The code of the faults that failures become; the fact `sqlstate` tells the server's own code, if it was that. */
-  readonly fault: ErrorCode
+  readonly errorCode: ErrorCode
   /** Default: 4. */
   readonly connections?: number
   /** Longest time for one statement, in milliseconds; to a connection it takes at most 5000 of them. Default: 5000. */
@@ -151,7 +151,7 @@ class PooledTransactions implements Transactions {
     const reason = cause instanceof Error ? cause.message || cause.name : String(cause)
     const sqlstate = cause instanceof pg.DatabaseError ? cause.code : undefined
     const facts = sqlstate === undefined ? {} : { sqlstate }
-    return new IngotError(this.#options.fault, `Postgres did not answer as it should: ${reason}`, { cause, facts })
+    return new IngotError(this.#options.errorCode, `Postgres did not answer as it should: ${reason}`, { cause, facts })
   }
 }
 

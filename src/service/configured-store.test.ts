@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { loadConfig } from '../config/load.ts'
+import { loadServiceConfig } from './config.ts'
 import { storePlace } from './configured-store.ts'
 
-const CONFIG = loadConfig({ INGOT_DATA: '/var/lib/x' })
+const CONFIG = loadServiceConfig({ INGOT_DATA: '/var/lib/x' })
 const placeOf = (storeUrl: string): string => storePlace({ ...CONFIG, storeUrl })
 
 test('says where items are, and keeps passwords to itself', () => {

@@ -1,6 +1,6 @@
 /** The store that the configuration names, for the commands that use one. */
 import type { Config } from '../config/schema.ts'
-import { isExternalStore, openStore } from '../items/registry.ts'
+import { isEmbeddedStore, isExternalStore, openStore } from '../items/registry.ts'
 import type { ItemStore } from '../items/store.ts'
 import type { StoreSettings } from '../items/store-registration.ts'
 
@@ -19,7 +19,7 @@ export function isHttpStore({ storeUrl }: Config): boolean {
 
 /** Where items are, for people and logs: never with a password. */
 export function storePlace({ storeUrl, data }: Config): string {
-  if (storeUrl.startsWith('sqlite:')) return data
+  if (isEmbeddedStore(storeUrl)) return data
   if (!URL.canParse(storeUrl)) return storeUrl.replace(/\/\/.*@/, '//')
   const url = new URL(storeUrl)
   url.password = ''

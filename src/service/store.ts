@@ -8,6 +8,7 @@ import { withBatchLocks } from '../items/exclusion/batch-locks.ts'
 import type { ExternalStore } from '../items/exclusion/external-store.ts'
 import { createLockedStore } from '../items/exclusion/locked-store.ts'
 import type { ServiceStore } from '../items/store.ts'
+import { usesTls } from '../items/stores/external-http/registration.ts'
 import { durationOf } from '../std/duration.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isHttpStore, openConfiguredStore } from './configured-store.ts'
@@ -27,7 +28,7 @@ export async function openServiceStore(deps: ServiceDeps): Promise<ServiceStore>
 
 /** Whoever names authorities believes that a certificate is checked. */
 function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
-  if (storeCa === undefined || storeUrl.startsWith('https:')) return
+  if (storeCa === undefined || usesTls(storeUrl)) return
   throw new IngotError(
     'CONFIG_INVALID',
     'INGOT_STORE_CA is set, and INGOT_STORE_URL is not https: no certificate is checked',

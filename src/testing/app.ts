@@ -1,11 +1,11 @@
 /** The HTTP service in the test's own process, put together by `createService`, with the parts that the test replaces. */
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { onTestFinished } from 'vitest'
-import { loadConfig } from '../config/load.ts'
 import { type Authenticate, openAccess } from '../http/access.ts'
 import type { HttpOptions } from '../http/deps.ts'
 import { type ItemStore, type ServiceStore, storeWith } from '../items/store.ts'
 import { createMemoryStore } from '../items/stores/memory/store.ts'
+import { loadServiceConfig } from '../service/config.ts'
 import { createService } from '../service/service.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -67,7 +67,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const clock = options.clock ?? systemClock
   const lines: LogLine[] = []
   const service = await createService(
-    loadConfig({
+    loadServiceConfig({
       INGOT_MAX_DEPTH: String(maxDepth),
       INGOT_RECENT_ITEMS: String(recentItems),
       ...(maxPendingItems === undefined ? {} : { INGOT_MAX_PENDING_ITEMS: String(maxPendingItems) }),

@@ -4,7 +4,7 @@
  *
  *   await runProgram({ call: 'npm run sums --', summary: 'adds numbers', command: defineCommand({ ... }) })
  */
-import { EXIT, type ExitCode, type Io, usageFault } from '../commands/line/command.ts'
+import { EXIT, type ExitCode, type Io, usageError } from '../commands/line/command.ts'
 import { type Program, runProgram as runLine } from '../commands/line/line.ts'
 import { runProcess } from '../commands/line/process.ts'
 import { IngotError } from '../errors/error.ts'
@@ -12,7 +12,7 @@ import { systemRemedy } from '../std/system-failure.ts'
 
 export { parseArguments } from '../commands/line/arguments.ts'
 export type { ExitCode, Io, Values } from '../commands/line/command.ts'
-export { defineCommand, EXIT, usageFault } from '../commands/line/command.ts'
+export { defineCommand, EXIT, usageError as usageFault } from '../commands/line/command.ts'
 
 /** Runs a program as the main program of this process, and ends the process. */
 export function runProgram(program: Program): Promise<never> {
@@ -46,7 +46,7 @@ function messageOf(thrown: unknown): string {
 export function numberOption(name: string, text: string, max: number): number {
   const value = Number(text)
   if (Number.isFinite(value) && value > 0 && value <= max) return value
-  throw usageFault(`--${name} is "${text}", write a number above 0, up to ${max}`)
+  throw usageError(`--${name} is "${text}", write a number above 0, up to ${max}`)
 }
 
 const OR = new Intl.ListFormat('en-GB', { type: 'disjunction' })
@@ -55,5 +55,5 @@ const OR = new Intl.ListFormat('en-GB', { type: 'disjunction' })
 export function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value)
   if (found !== undefined) return found
-  throw usageFault(`--${name} is "${value}", write ${OR.format(allowed)}`)
+  throw usageError(`--${name} is "${value}", write ${OR.format(allowed)}`)
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { loadConfig } from '../../../src/config/load.ts'
+import { loadServiceConfig } from '../../../src/service/config.ts'
 import { CHART, find, kinds, podOf, render, serviceConfig, serviceEnv } from './helm.ts'
 
 const graceOf = (mode: string, changes: readonly string[] = []): number =>
@@ -77,7 +77,7 @@ describe('the configuration', () => {
     const secrets = { INGOT_STORE_URL: 'postgres://user:password@host/database' }
     const file = serviceConfig(render(mode))
     const environment = Object.entries(file).map(([key, value]) => [settingName(key), String(value)])
-    const config = loadConfig({ ...secrets, ...(Object.fromEntries(environment) as Record<string, string>) })
+    const config = loadServiceConfig({ ...secrets, ...(Object.fromEntries(environment) as Record<string, string>) })
     expect(config).toMatchObject({ listen: '0.0.0.0:8080', ...file })
   })
 

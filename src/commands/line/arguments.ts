@@ -1,7 +1,7 @@
 /** A command's own words and options out of an argument list, or one sentence on what is wrong with them. */
 import { parseArgs } from 'node:util'
 import { nearest } from '../../std/nearest.ts'
-import { type Arguments, type Command, type Option, type Options, usageFault } from './command.ts'
+import { type Arguments, type Command, type Option, type Options, usageError } from './command.ts'
 
 const HELP = { type: 'boolean', short: 'h', summary: 'show this help' } as const satisfies Option
 
@@ -51,14 +51,14 @@ interface OptionToken {
 
 function checkOption(token: OptionToken, options: Options): void {
   const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
-  if (option === undefined) throw usageFault(unknown('option', token.rawName, namesOf(options)))
+  if (option === undefined) throw usageError(unknown('option', token.rawName, namesOf(options)))
   if (option.type === 'boolean') {
-    if (token.value !== undefined) throw usageFault(`option "${token.rawName}" takes no value`)
+    if (token.value !== undefined) throw usageError(`option "${token.rawName}" takes no value`)
     return
   }
   // `--to --quiet` is a forgotten value; one that does begin with a dash can be given as `--to=-x`
   const forgotten = token.value === undefined || (!token.inlineValue && /^-./.test(token.value))
-  if (forgotten) throw usageFault(`option "${token.rawName}" needs a value: ${token.rawName} ${option.value}`)
+  if (forgotten) throw usageError(`option "${token.rawName}" needs a value: ${token.rawName} ${option.value}`)
 }
 
 function namesOf(options: Options): string[] {
@@ -73,9 +73,9 @@ export function unknown(kind: string, word: string, known: readonly string[]): s
 
 function checkPositionals(given: readonly string[], wanted: readonly string[]): void {
   const missing = wanted[given.length]
-  if (missing !== undefined) throw usageFault(`${missing} is missing`)
+  if (missing !== undefined) throw usageError(`${missing} is missing`)
   const extra = given[wanted.length]
-  if (extra !== undefined) throw usageFault(`"${extra}" is one argument too many`)
+  if (extra !== undefined) throw usageError(`"${extra}" is one argument too many`)
 }
 
 function completed(values: Readonly<Record<string, unknown>>, options: Options): Record<string, never> {
@@ -83,7 +83,7 @@ function completed(values: Readonly<Record<string, unknown>>, options: Options):
   for (const [name, option] of Object.entries(options)) {
     complete[name] = values[name] ?? (option.type === 'boolean' ? false : option.default)
     const required = option.type === 'string' && option.required === true
-    if (required && complete[name] === undefined) throw usageFault(`--${name} ${option.value} is missing`)
+    if (required && complete[name] === undefined) throw usageError(`--${name} ${option.value} is missing`)
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked against `options` above: Values<Options>
   return complete as Record<string, never>

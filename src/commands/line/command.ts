@@ -101,13 +101,13 @@ export function defineCommand<const O extends Options>(definition: Definition<O>
 }
 
 /** A wrong command line: one sentence that says what is wrong. */
-export function usageFault(message: string): IngotError {
+export function usageError(message: string): IngotError {
   return new IngotError('USAGE_INVALID', message)
 }
 
 /** Milliseconds of an option such as `--retry-for 60s`. */
 export function durationOption(name: string, text: string): number {
   const ms = parseDurationMs(text)
-  if (ms === undefined) throw usageFault(`--${name} is "${text}", write a duration such as 500ms, 30s or 5m`)
+  if (ms === undefined) throw usageError(`--${name} is "${text}", write a duration such as 500ms, 30s or 5m`)
   return ms
 }

@@ -2,7 +2,7 @@
 import { ERRORS, type IngotError, toIngotError } from '../../errors/error.ts'
 import { systemRemedy } from '../../std/system-failure.ts'
 import { parseArguments, unknown } from './arguments.ts'
-import { type Command, type CommandEntry, EXIT, type ExitCode, type Io, usageFault } from './command.ts'
+import { type Command, type CommandEntry, EXIT, type ExitCode, type Io, usageError } from './command.ts'
 import { explanation, overview } from './help.ts'
 
 export interface LineOptions {
@@ -99,9 +99,9 @@ function findEntry([first = '', second = '']: readonly string[], commands: reado
     commands.find(({ name }) => name === first) ?? commands.find(({ name }) => name === `${first} ${second}`)
   if (entry !== undefined) return entry
   const family = commands.map(({ name }) => name).filter((name) => name.startsWith(`${first} `))
-  if (family.length > 0) throw usageFault(oneOf(family, first, second))
+  if (family.length > 0) throw usageError(oneOf(family, first, second))
   const kind = first.startsWith('-') ? 'option' : 'command'
-  throw usageFault(
+  throw usageError(
     unknown(
       kind,
       first,

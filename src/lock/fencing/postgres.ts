@@ -47,7 +47,7 @@ async function prepare(postgres: Postgres, signal: AbortSignal): Promise<void> {
  * may lose issued numbers.
  */
 export async function openPostgresFences(url: string, signal: AbortSignal): Promise<FenceStore> {
-  const postgres = createPostgres({ url, fault: 'FENCE_STORE_UNAVAILABLE' })
+  const postgres = createPostgres({ url, errorCode: 'FENCE_STORE_UNAVAILABLE' })
   try {
     const epoch = await script('./epoch.sql')
     await prepare(postgres, signal)

@@ -19,7 +19,7 @@ const READ = 'SELECT value, fence FROM register WHERE key = $1'
 const soon = (): AbortSignal => AbortSignal.timeout(10_000)
 
 export async function openRegister(url: string): Promise<Register> {
-  const postgres = createPostgres({ url, fault: 'STORE_UNAVAILABLE', connections: 1 })
+  const postgres = createPostgres({ url, errorCode: 'STORE_UNAVAILABLE', connections: 1 })
   await postgres.query(TABLE, [], soon())
   return {
     async write(key, value, fence) {

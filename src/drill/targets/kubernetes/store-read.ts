@@ -35,7 +35,7 @@ async function readPostgres(kubectl: Kubectl, signal: AbortSignal): Promise<Fina
   const password = Buffer.from(data.password, 'base64').toString()
   using forward = await kubectl.forward(`service/${name}`, 5432, signal)
   const url = `postgres://ingot:${encodeURIComponent(password)}@127.0.0.1:${forward.port}/ingot`
-  await using postgres = createPostgres({ url, fault: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
+  await using postgres = createPostgres({ url, errorCode: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
   return await readPostgresStore(async (sql) => (await postgres.query(sql, [], signal)).rows)
 }
 

@@ -74,7 +74,7 @@ const claim = {
 
 /** Writes as a replica of the version before checksums does, with its functions. */
 async function actAsOlder(url: string, text: string, values: readonly unknown[] = []): Promise<void> {
-  await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1 })
+  await using transactions = createTransactions({ url, errorCode: 'STORE_UNAVAILABLE', connections: 1 })
   await transactions.once({ text, values })
 }
 

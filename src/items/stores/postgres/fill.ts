@@ -48,7 +48,12 @@ const FILL_COLLECTION =
 
 /** Adds the checksums. Rejects with IngotError STORE_UNAVAILABLE, or with the signal's reason. */
 export async function fillChecksums({ url, signal, onProgress }: FillOptions): Promise<FillReport> {
-  await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
+  await using transactions = createTransactions({
+    url,
+    errorCode: 'STORE_UNAVAILABLE',
+    connections: 1,
+    timeoutMs: 60_000,
+  })
   await fillCollections(transactions)
   const report = { filled: 0, damaged: 0 }
   let after: Key = { collection: 0, id: Buffer.alloc(0) }

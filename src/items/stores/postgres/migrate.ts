@@ -91,7 +91,7 @@ export async function readMigrations(): Promise<readonly Migration[]> {
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
   const migrations = options.migrations ?? (await readMigrations())
   const { url, timeoutMs = 60_000 } = options
-  await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs })
+  await using transactions = createTransactions({ url, errorCode: 'STORE_UNAVAILABLE', connections: 1, timeoutMs })
   const missing = await findMissing(transactions, migrations)
   const applied = missing.length === 0 ? [] : await retry(() => applyMissing(transactions, migrations), LOCK_RETRIES)
   return { applied: applied.map(({ name }) => name), version: migrations.at(-1)?.version ?? 0 }

@@ -3,6 +3,8 @@ import type { StoreRegistration } from '../../store-registration.ts'
 
 export const postgresStore: StoreRegistration = {
   schemes: ['postgres', 'postgresql'],
+  examples: ['postgres://user:password@host:port/database'],
+  standard: true,
   async load() {
     const { openPostgresStore } = await import('./store.ts')
     return openPostgresStore

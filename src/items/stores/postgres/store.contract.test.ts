@@ -93,7 +93,7 @@ async function holdPut(transactions: Transactions, held: Unit) {
 }
 
 function connect(url: string, timeoutMs = 10_000): Transactions {
-  const transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', timeoutMs })
+  const transactions = createTransactions({ url, errorCode: 'STORE_UNAVAILABLE', timeoutMs })
   onTestFinished(() => transactions[Symbol.asyncDispose]())
   return transactions
 }

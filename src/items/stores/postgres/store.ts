@@ -59,7 +59,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const scope = createScope()
   const closing = new AbortController()
   const connect = (connections: number): Transactions => {
-    const transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections, timeoutMs, clock })
+    const transactions = createTransactions({ url, errorCode: 'STORE_UNAVAILABLE', connections, timeoutMs, clock })
     scope.defer(() => transactions[Symbol.asyncDispose]())
     return transactions
   }

@@ -41,7 +41,12 @@ WHERE (scope, key) > ($1, $2) AND status IS NOT NULL ORDER BY scope, key LIMIT $
  * of this version.
  */
 export async function verifyPostgres({ url, ...options }: VerifyPostgresOptions): Promise<VerifyReport> {
-  await using transactions = createTransactions({ url, fault: 'STORE_UNAVAILABLE', connections: 1, timeoutMs: 60_000 })
+  await using transactions = createTransactions({
+    url,
+    errorCode: 'STORE_UNAVAILABLE',
+    connections: 1,
+    timeoutMs: 60_000,
+  })
   const findings = new Findings(options)
   await findings.attempt(() => new DatabaseCheck(transactions, findings).run())
   return findings.report()

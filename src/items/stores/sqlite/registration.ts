@@ -3,6 +3,7 @@ import type { StoreRegistration } from '../../store-registration.ts'
 
 export const sqliteStore: StoreRegistration = {
   schemes: ['sqlite'],
+  examples: ['sqlite:'],
   async load() {
     const { openSqliteStore } = await import('./store.ts')
     return ({ data }) => openSqliteStore(data)

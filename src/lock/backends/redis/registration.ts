@@ -13,5 +13,6 @@ async function load(): Promise<OpenBackend> {
 
 export const redisBackend: BackendRegistration = {
   schemes: ['redis', 'rediss', 'redis+sentinel', 'redis+cluster'],
+  examples: ['redis://…', 'rediss://…', 'redis+sentinel://…', 'redis+cluster://…'],
   load,
 }

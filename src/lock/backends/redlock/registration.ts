@@ -9,4 +9,4 @@ async function load(): Promise<OpenBackend> {
       : connectRedlock(url, { clock, log, fences }, signal)
 }
 
-export const redlockBackend: BackendRegistration = { schemes: ['redlock'], load }
+export const redlockBackend: BackendRegistration = { schemes: ['redlock'], examples: ['redlock://…'], load }

@@ -57,7 +57,7 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
   const urlAt = (at: number): string => `postgres://postgres:${PASSWORD}@127.0.0.1:${at}/postgres`
 
   async function query(text: string, signal: AbortSignal) {
-    await using postgres = createPostgres({ url: urlAt(port), fault: 'STORE_UNAVAILABLE', connections: 1 })
+    await using postgres = createPostgres({ url: urlAt(port), errorCode: 'STORE_UNAVAILABLE', connections: 1 })
     return (await postgres.query(text, [], signal)).rows
   }
   async function start(signal: AbortSignal): Promise<void> {
@@ -130,7 +130,7 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
     deletes: true,
     faults: [cut],
     async read(signal) {
-      await using postgres = createPostgres({ url: urlAt(port), fault: 'STORE_UNAVAILABLE', connections: 1 })
+      await using postgres = createPostgres({ url: urlAt(port), errorCode: 'STORE_UNAVAILABLE', connections: 1 })
       return await readPostgresStore(async (text) => (await postgres.query(text, [], signal)).rows)
     },
     checkUrl: urlAt(port),

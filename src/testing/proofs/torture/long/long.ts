@@ -223,6 +223,6 @@ interface Target {
 }
 
 async function readRows(url: string, { folder, parts, signal }: Target): Promise<number> {
-  await using postgres = createPostgres({ url, fault: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
+  await using postgres = createPostgres({ url, errorCode: 'INPUT_UNREADABLE', connections: 1, timeoutMs: READ_MS })
   return await spreadPostgresRows(async (sql) => (await postgres.query(sql, [], signal)).rows, { folder, parts })
 }
