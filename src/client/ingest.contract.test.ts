@@ -114,7 +114,7 @@ async function ingest(
     retryForMs: 5_000,
     random: () => 0.01,
     onFailure: (failure) => void failures.push(failure),
-    onRetry: (fault) => void retries.push(fault),
+    onRetry: (error) => void retries.push(error),
     ...more,
   })
   const failure = await run.finish().then(

@@ -34,7 +34,7 @@ export interface IngestOptions {
   readonly stallMs?: number
   readonly onFailure?: (failure: LineFailure) => void
   /** A connection broke and will be tried again after so long. */
-  readonly onRetry?: (fault: IngotError, delayMs: number) => void
+  readonly onRetry?: (error: IngotError, delayMs: number) => void
   readonly random?: () => number
 }
 
@@ -76,14 +76,14 @@ class Run implements IngestRun {
   async finish(): Promise<void> {
     for (;;) {
       const before = this.#items
-      const fault = await this.#attempt()
-      if (fault === undefined) return this.#checkComplete()
+      const error = await this.#attempt()
+      if (error === undefined) return this.#checkComplete()
       if (this.#items > before) this.#patience = undefined
-      await this.#waitAfter(fault)
+      await this.#waitAfter(error)
     }
   }
 
-  /** The fault that broke the connection, if another one may help. */
+  /** The error that broke the connection, if another one may help. */
   async #attempt(): Promise<IngotError | undefined> {
     const { signal } = this.#options
     const before = { ...this.#counts }
@@ -95,22 +95,22 @@ class Run implements IngestRun {
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
-      const fault = toIngotError(thrown)
-      if (fault.retryable) return fault
-      throw fault
+      const error = toIngotError(thrown)
+      if (error.retryable) return error
+      throw error
     }
   }
 
-  /** @throws the fault itself when patience has run out */
-  async #waitAfter(fault: IngotError): Promise<void> {
+  /** @throws the error itself when patience has run out */
+  async #waitAfter(error: IngotError): Promise<void> {
     const { clock, signal, retryForMs, random, onRetry } = this.#options
     const now = clock.monotonicMs()
     this.#patience ??= { untilMs: now + retryForMs, delays: fullJitter(BACKOFF, random) }
     const leftMs = this.#patience.untilMs - now
-    if (leftMs <= 0) throw fault
-    const wantedMs = Math.max(this.#patience.delays.next().value ?? 0, Number(fault.facts['retryAfterMs'] ?? 0))
+    if (leftMs <= 0) throw error
+    const wantedMs = Math.max(this.#patience.delays.next().value ?? 0, Number(error.facts['retryAfterMs'] ?? 0))
     const delayMs = Math.min(wantedMs, leftMs)
-    onRetry?.(fault, delayMs)
+    onRetry?.(error, delayMs)
     await clock.sleep(delayMs, signal)
   }
 

@@ -311,12 +311,12 @@ describe('Idempotency-Key', () => {
 })
 
 /** A store whose `put` waits until it is let go, or fails. */
-function slowStore(): { store: ItemStore; release: () => void; down: (fault: IngotError | undefined) => void } {
+function slowStore(): { store: ItemStore; release: () => void; down: (error: IngotError | undefined) => void } {
   const inner = createMemoryStore()
   const gate = Promise.withResolvers<void>()
-  let fault: IngotError | undefined
+  let error: IngotError | undefined
   const refuse = (): void => {
-    if (fault !== undefined) throw fault
+    if (error !== undefined) throw error
   }
   const store = overStore(inner, {
     async put(units, nowMs) {
@@ -332,7 +332,7 @@ function slowStore(): { store: ItemStore; release: () => void; down: (fault: Ing
       refuse()
     },
   })
-  return { store, release: gate.resolve, down: (next) => void (fault = next) }
+  return { store, release: gate.resolve, down: (next) => void (error = next) }
 }
 
 describe('when it cannot be stored now', () => {

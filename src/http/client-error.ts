@@ -8,14 +8,14 @@ import { problemOf } from './problem.ts'
 export function answerClientError(thrown: Error, socket: Socket): void {
   // after something was written an answer may be half out: more text would be taken for a part of it
   if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy()
-  const { status, headers, body } = problemOf(faultOf(thrown), { ...traceFrom(undefined), bodyLimit: 0 })
+  const { status, headers, body } = problemOf(errorOf(thrown), { ...traceFrom(undefined), bodyLimit: 0 })
   const lines = Object.entries({ ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
 }
 
 /** Source: the codes of Node's `clientError` event, and of its HTTP parser (HPE). */
-function faultOf(thrown: Error): IngotError {
+function errorOf(thrown: Error): IngotError {
   switch ('code' in thrown ? thrown.code : undefined) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new IngotError('BODY_STALLED', 'the head of the request did not come in time')

@@ -1,4 +1,4 @@
-/** Faults as RFC 9457 problem bodies. Status and remedy stand in the one table, std/fault.ts. */
+/** Faults as RFC 9457 problem bodies. Status and remedy stand in the one table, std/error.ts. */
 import { ERRORS, type ErrorCode, IngotError, toIngotError } from '../errors/error.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
@@ -19,17 +19,17 @@ export interface ProblemContext {
 }
 
 export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContext): Problem {
-  const fault = fromFramework(thrown, bodyLimit) ?? toIngotError(thrown)
-  const { status, remedy, retryable } = ERRORS[fault.code]
+  const error = fromFramework(thrown, bodyLimit) ?? toIngotError(thrown)
+  const { status, remedy, retryable } = ERRORS[error.code]
   // what went wrong inside is for the log: its words may hold anything
-  const detail = fault.code === 'INTERNAL' ? 'something unexpected failed' : fault.message
+  const detail = error.code === 'INTERNAL' ? 'something unexpected failed' : error.message
   const body = {
-    type: `urn:ingot:fault:${fault.code}`,
+    type: `urn:ingot:fault:${error.code}`,
     title: remedy,
     status,
-    code: fault.code,
+    code: error.code,
     detail,
-    ...fault.facts,
+    ...error.facts,
     traceId,
   }
   const headers: Record<string, string> = { 'content-type': PROBLEM_MEDIA_TYPE }

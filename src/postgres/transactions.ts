@@ -132,22 +132,22 @@ class PooledTransactions implements Transactions {
     try {
       return await this.#pool.connect()
     } catch (cause) {
-      throw this.#fault(cause)
+      throw this.#error(cause)
     }
   }
 
   #rowsOf(answers: readonly Answer[], statements: readonly Statement[]): readonly Rows[] {
     // the first failure is the cause: after it the server refuses what follows, and answers COMMIT with ROLLBACK
     return answers.map((answer, index): Rows => {
-      if (answer.status === 'rejected') throw this.#fault(answer.reason)
+      if (answer.status === 'rejected') throw this.#error(answer.reason)
       const last = lastResult(answer.value)
       const surprise = last && surpriseIn(last, statements[index])
-      if (surprise !== undefined) throw this.#fault(new Error(surprise))
+      if (surprise !== undefined) throw this.#error(new Error(surprise))
       return { rows: last?.rows ?? [], count: last?.rowCount ?? 0 }
     })
   }
 
-  #fault(cause: unknown): IngotError {
+  #error(cause: unknown): IngotError {
     const reason = cause instanceof Error ? cause.message || cause.name : String(cause)
     const sqlstate = cause instanceof pg.DatabaseError ? cause.code : undefined
     const facts = sqlstate === undefined ? {} : { sqlstate }

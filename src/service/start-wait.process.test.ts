@@ -11,8 +11,8 @@ const open = createStartWait({ clock: systemClock, log: silentLog, signal: new A
 const attempt = (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 try {
   await open({ what: 'lock service', attemptMs: 300, late: 'LOCK_BACKEND_UNAVAILABLE', attempt })
-} catch (fault) {
-  console.log(fault.code)
+} catch (error) {
+  console.log(error.code)
 }
 `
 

@@ -13,10 +13,10 @@ const opening = <T>(attempt: (signal: AbortSignal) => Promise<T>): Opening<T> =>
 
 const absent = new IngotError('STORE_UNAVAILABLE', 'not there yet')
 
-function failing(times: number, fault: IngotError): { open: () => Promise<string>; calls: () => number } {
+function failing(times: number, error: IngotError): { open: () => Promise<string>; calls: () => number } {
   let calls = 0
   const open = async (): Promise<string> => {
-    if (++calls <= times) throw fault
+    if (++calls <= times) throw error
     return 'open'
   }
   return { open, calls: () => calls }
@@ -46,9 +46,9 @@ test('gives up at its deadline, with the last failure', async () => {
 test.each([
   ['without patience', 0, absent],
   ['what does not pass by itself', 60_000, new IngotError('REDIS_ACCESS_REFUSED', 'wrong password')],
-])('tries once %s', async (_what, waitMs, fault) => {
-  const { open, calls } = failing(1, fault)
-  await expect(starting(waitMs).wait(opening(open))).rejects.toBe(fault)
+])('tries once %s', async (_what, waitMs, error) => {
+  const { open, calls } = failing(1, error)
+  await expect(starting(waitMs).wait(opening(open))).rejects.toBe(error)
   expect(calls()).toBe(1)
 })
 

@@ -17,7 +17,7 @@ function thrownBy(work: () => unknown): unknown {
   throw new Error('nothing was thrown')
 }
 
-test('real failures of the system have a remedy, also below a fault', () => {
+test('real failures of the system have a remedy, also below a error', () => {
   const isFolder = thrownBy(() => readFileSync(folder))
   expect(systemRemedy(isFolder)).toContain('it is a folder')
   expect(systemRemedy(new IngotError('OUTPUT_UNWRITABLE', 'no', { cause: isFolder }))).toContain('it is a folder')
@@ -33,8 +33,8 @@ test('a database that takes no writes has that of its file system', () => {
 })
 
 test('so has one that came from another thread as words', () => {
-  const fault = new IngotError('STORE_UNAVAILABLE', 'the embedded store failed: database or disk is full')
-  expect(systemRemedy(fault)).toContain('the disk is full')
+  const error = new IngotError('STORE_UNAVAILABLE', 'the embedded store failed: database or disk is full')
+  expect(systemRemedy(error)).toContain('the disk is full')
 })
 
 test('an error that only looks like one has none', () => {

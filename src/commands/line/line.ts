@@ -53,9 +53,9 @@ async function shown(work: () => Promise<ExitCode>, io: Io, showing: Showing): P
     return await work()
   } catch (thrown) {
     if (io.signal.aborted && thrown === io.signal.reason) return EXIT.aborted
-    const fault = toIngotError(thrown)
-    io.stderr.write(describe(fault, showing))
-    return exitCodeOf(fault, showing)
+    const error = toIngotError(thrown)
+    io.stderr.write(describe(error, showing))
+    return exitCodeOf(error, showing)
   }
 }
 
@@ -129,17 +129,17 @@ function exitCodeOf({ code }: IngotError, { failed = EXIT.failed }: Showing): Ex
   return NOTHING_STARTED.has(code) ? EXIT.usage : failed
 }
 
-function describe(fault: IngotError, { debug, remedy }: Showing): string {
+function describe(error: IngotError, { debug, remedy }: Showing): string {
   // of what the system refuses, its own reason helps more than the place where it was met
-  const usage = fault.code === 'USAGE_INVALID' ? remedy : undefined
-  const system = systemRemedy(fault)
-  const code = fault.code === 'INTERNAL' && system !== undefined ? 'SYSTEM_REFUSED' : fault.code
-  const said = `${code}: ${fault.message}\n  ${usage ?? system ?? ERRORS[fault.code].commandRemedy}\n`
-  return debug ? `${said}${withCauses(fault)}\n` : said
+  const usage = error.code === 'USAGE_INVALID' ? remedy : undefined
+  const system = systemRemedy(error)
+  const code = error.code === 'INTERNAL' && system !== undefined ? 'SYSTEM_REFUSED' : error.code
+  const said = `${code}: ${error.message}\n  ${usage ?? system ?? ERRORS[error.code].commandRemedy}\n`
+  return debug ? `${said}${withCauses(error)}\n` : said
 }
 
-function withCauses(fault: IngotError): string {
+function withCauses(error: IngotError): string {
   const stacks: string[] = []
-  for (let at: unknown = fault; at instanceof Error && stacks.length < 10; at = at.cause) stacks.push(at.stack ?? '')
+  for (let at: unknown = error; at instanceof Error && stacks.length < 10; at = at.cause) stacks.push(at.stack ?? '')
   return stacks.join('\ncaused by ')
 }

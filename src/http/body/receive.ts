@@ -63,7 +63,7 @@ interface Pace {
 }
 
 /** One timer for both limits: it is set again when it fires early, not at every chunk. */
-function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (fault: IngotError) => void): Pace {
+function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (error: IngotError) => void): Pace {
   const startedMs = clock.monotonicMs()
   let movedMs = startedMs
   const check = (): void => {

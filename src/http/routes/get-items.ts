@@ -198,9 +198,9 @@ async function exportItems(
     reply.raw.addTrailers({ [EXPORT_COUNT]: String(items) })
     reply.raw.end()
   } catch (failure) {
-    const fault = toIngotError(failure)
-    const level = fault.code === 'CLIENT_GONE' || fault.code === 'SHUTTING_DOWN' ? 'info' : 'warn'
-    log[level]({ code: fault.code, err: failure }, 'export ended early')
+    const error = toIngotError(failure)
+    const level = error.code === 'CLIENT_GONE' || error.code === 'SHUTTING_DOWN' ? 'info' : 'warn'
+    log[level]({ code: error.code, err: failure }, 'export ended early')
     // without its last chunk the client sees that the export is incomplete
     reply.raw.destroy()
   }

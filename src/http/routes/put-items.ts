@@ -124,13 +124,13 @@ async function putBatch(context: RouteContext, exchange: Exchange): Promise<Fast
         : { media: 'application/json', content },
   )
   // with an element that is no JSON the array is none either
-  return put(context, exchange, { kind: 'batch', contents, fatal: (fault) => fault.code === 'JSON_INVALID' })
+  return put(context, exchange, { kind: 'batch', contents, fatal: (error) => error.code === 'JSON_INVALID' })
 }
 
 interface Put {
   readonly kind: 'single' | 'batch'
   readonly contents: readonly RawContent[]
-  readonly fatal: (fault: IngotError) => boolean
+  readonly fatal: (error: IngotError) => boolean
 }
 
 async function put(context: RouteContext, exchange: Exchange, what: Put): Promise<FastifyReply> {

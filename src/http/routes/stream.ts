@@ -227,12 +227,12 @@ class StreamExchange {
     const { raw } = this.#reply
     // the queue's own failure is what brought us here, or comes to nothing beside it
     await this.#answered.catch(() => {})
-    const fault = draining.aborted
+    const error = draining.aborted
       ? new IngotError('SHUTTING_DOWN', 'the service is shutting down')
       : toIngotError(thrown)
-    log.info({ code: fault.code, detail: fault.message, nextLine: this.#nextLine }, 'stream ended early')
-    if (raw.destroyed || fault.code === 'READ_STALLED' || fault.code === 'CLIENT_GONE') return void raw.destroy()
-    const last = { error: { code: fault.code, detail: fault.message, nextLine: this.#nextLine } }
+    log.info({ code: error.code, detail: error.message, nextLine: this.#nextLine }, 'stream ended early')
+    if (raw.destroyed || error.code === 'READ_STALLED' || error.code === 'CLIENT_GONE') return void raw.destroy()
+    const last = { error: { code: error.code, detail: error.message, nextLine: this.#nextLine } }
     const { promise: sent, resolve } = Promise.withResolvers<void>()
     raw.once('finish', resolve).once('close', resolve)
     raw.end(`${JSON.stringify(last)}\n`)
