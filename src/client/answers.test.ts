@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isRetryable, parseAnswer, parseProblem } from './answers.ts'
 
-describe('an answer to a stream', () => {
+describe('a line of the response to a stream', () => {
   test('is an item, a failed line, the summary or an early end', () => {
     expect(parseAnswer('{"line":3,"id":"j1-00","status":"created"}')).toEqual({
       kind: 'item',
@@ -36,12 +36,12 @@ describe('an answer to a stream', () => {
     '{"error":"no"}',
     '{"line":1,"id":"j1-00","status":"crea',
     '<html>502 Bad Gateway</html>',
-  ])('is never guessed: %s', (text) => {
-    expect(() => parseAnswer(text)).toThrow(/not an answer of ingot/)
+  ])('refuses an unknown line: %s', (text) => {
+    expect(() => parseAnswer(text)).toThrow(/not a response of ingot/)
   })
 })
 
-test('a code that nobody knows is final', () => {
+test('an unknown code is final', () => {
   expect(isRetryable('SHUTTING_DOWN')).toBe(true)
   expect(isRetryable('STORE_UNAVAILABLE')).toBe(true)
   expect(isRetryable('JSON_INVALID')).toBe(false)
@@ -49,7 +49,7 @@ test('a code that nobody knows is final', () => {
   expect(isRetryable('')).toBe(false)
 })
 
-test('a problem body says its code, detail and remedy; any other body is shown in part', () => {
+test('returns code, detail and remedy of a problem body, and the beginning of any other body', () => {
   expect(parseProblem('{"code":"TOKEN_MISSING","detail":"none","title":"send one"}')).toEqual({
     code: 'TOKEN_MISSING',
     detail: 'none',

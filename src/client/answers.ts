@@ -1,4 +1,4 @@
-/** The service's answers to a stream, line by line, as values. Anything else is refused: a count must not be a guess. */
+/** Parses the service's response to a stream, line by line. Refuses any unknown line, because counts must be exact. */
 import { ERRORS, IngotError } from '../errors/error.ts'
 import { printableLine } from '../std/printable.ts'
 
@@ -19,10 +19,10 @@ export type Answer =
   | { readonly kind: 'item'; readonly line: number; readonly status: 'created' | 'duplicate' }
   | { readonly kind: 'failed'; readonly failure: LineFailure }
   | { readonly kind: 'summary'; readonly counts: Counts }
-  /** The service ended the stream before its end. */
+  /** The service ended the stream early. */
   | { readonly kind: 'ended'; readonly code: string; readonly detail: string }
 
-/** @throws IngotError REMOTE_REFUSED when the line is none of these */
+/** Returns the parsed line. Throws IngotError REMOTE_REFUSED if it is not a line of such a response. */
 export function parseAnswer(text: string): Answer {
   const answer = record(parseJson(text))
   if (answer === undefined) throw notAnAnswer(text)
@@ -49,7 +49,7 @@ function summaryAnswer(summary: JsonRecord | undefined): Answer | undefined {
   return { kind: 'summary', counts: { created, duplicate, failed } }
 }
 
-/** Whether sending the same again may succeed. A code that we do not know is taken as final. */
+/** Returns true if sending the same again may succeed. An unknown code counts as final. */
 export function isRetryable(code: string): boolean {
   const kinds: Readonly<Record<string, { readonly retryable: boolean }>> = ERRORS
   return Object.hasOwn(ERRORS, code) && kinds[code]?.retryable === true
@@ -57,20 +57,20 @@ export function isRetryable(code: string): boolean {
 
 export interface Problem {
   readonly code: string
-  /** What was wrong. */
+  /** What is wrong. */
   readonly detail: string
-  /** What to do. */
+  /** The remedy. */
   readonly title: string
 }
 
-/** What a body of application/problem+json says; its beginning when it is none. */
+/** Returns the fields of an application/problem+json body, or the beginning of any other body as the detail. */
 export function parseProblem(body: string): Problem {
   const { code, detail, title } = record(parseJson(body)) ?? {}
   if (typeof code === 'string') return { code: printableLine(code), detail: textOf(detail), title: textOf(title) }
   return { code: '', detail: printableLine(body.slice(0, 200).trim()), title: '' }
 }
 
-/** A service's words, which may hold anything, as one line. */
+/** Returns text of the service, which may contain anything, as one printable line. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? printableLine(value) : ''
 }
@@ -89,7 +89,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // not JSON is not an answer, which the caller says with the text
+    // the caller reports text that is not JSON
     return undefined
   }
 }
@@ -101,6 +101,6 @@ function fail(text: string): never {
 function notAnAnswer(text: string): IngotError {
   return new IngotError(
     'REMOTE_REFUSED',
-    `not an answer of ingot: ${printableLine(JSON.stringify(text.slice(0, 200)))}`,
+    `not a response of ingot: ${printableLine(JSON.stringify(text.slice(0, 200)))}`,
   )
 }

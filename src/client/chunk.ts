@@ -1,4 +1,4 @@
-/** What a byte stream yields is typed as anything: here it becomes bytes. */
+/** Types the chunks of a byte stream, which Node types as `any`, as bytes. */
 
 export function toBuffer(chunk: unknown): Buffer {
   return Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))

@@ -1,6 +1,6 @@
 /**
- * Requests to a service over node:http, which sends and receives at once: a stream of items is answered while it is
- * sent, and `fetch` would read no answer before the end of the body.
+ * Sends requests over node:http, which sends and receives at the same time. A stream gets results while it is sent, and
+ * `fetch` would return no response before the end of the body.
  */
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -11,9 +11,9 @@ import { isTlsFailure } from '../std/tls-failure.ts'
 import { isRetryable, parseProblem } from './answers.ts'
 import { toBuffer } from './chunk.ts'
 
-/** A running service, as a client knows it. */
+/** The address of a running service, and the token for it. */
 export interface Service {
-  /** http or https; a path is kept as a prefix. */
+  /** An http or https URL. Its path is kept as a prefix. */
   readonly url: URL
   /** Bearer token. */
   readonly token: string | undefined
@@ -29,14 +29,14 @@ export interface RequestOptions {
 export interface Connection {
   readonly request: ClientRequest
   /**
-   * The answer, once its head says 200.
-   * @throws IngotError REMOTE_REFUSED when it says anything final, REMOTE_UNREACHABLE when asking again may help
+   * Resolves with the response if its status is 200. Rejects with IngotError REMOTE_REFUSED for a final refusal, and
+   * with REMOTE_UNREACHABLE if a retry may help.
    */
   response(signal: AbortSignal): Promise<IncomingMessage>
   close(): void
 }
 
-/** Nothing is sent before the first write or the end of `request`. A connection of its own, never one from a pool. */
+/** Opens a new connection, never one from a pool. Nothing is sent before the first write or the end of `request`. */
 export function connect(service: Service, options: RequestOptions): Connection {
   const { url, token } = service
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest
@@ -48,11 +48,11 @@ export function connect(service: Service, options: RequestOptions): Connection {
   })
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
-    // stays for the whole request: what comes after the response shows in reading it
+    // stays for the complete request: a failure after the response shows while reading it
     request.on('error', (cause) => reject(unreachable(url, cause)))
     request.once('close', () => reject(unreachable(url, new Error('the connection was closed'))))
   })
-  // whoever asks for the response meets its failure; nobody may ask
+  // `response()` reports the failure, but it may never be called
   answered.catch(() => {})
   return {
     request,
@@ -70,7 +70,7 @@ interface Reading {
   readonly signal: AbortSignal
 }
 
-/** The body of an answer. @throws IngotError REMOTE_UNREACHABLE when the connection ends before the body does */
+/** Yields the body of a response. Throws IngotError REMOTE_UNREACHABLE if the connection ends before the body does. */
 export async function* chunksOf(response: IncomingMessage, { url, signal }: Reading): AsyncGenerator<Buffer> {
   const abort = (): void => void response.destroy(toIngotError(signal.reason))
   signal.addEventListener('abort', abort, { once: true })
@@ -83,27 +83,27 @@ export async function* chunksOf(response: IncomingMessage, { url, signal }: Read
   }
 }
 
-/** What went wrong with a connection; certificates do not get better by asking again. */
+/** Returns the error for a failed connection. A refused certificate is final, because retrying does not help. */
 function unreachable(url: URL, cause: unknown): IngotError {
   if (cause instanceof IngotError) return cause
   const why = printableLine(reasonOf(cause).trim())
   if (speaksNoTls(cause)) {
-    const message = `${url.origin} speaks no TLS: write http://${url.host}, or the port that serves https`
+    const message = `${url.origin} does not use TLS: write http://${url.host}, or the port that serves https`
     return new IngotError('REMOTE_REFUSED', message, { cause })
   }
   if (isTlsFailure(cause)) {
-    const message = `no trusted connection to ${url.origin}: ${why}; NODE_EXTRA_CA_CERTS=FILE adds authorities of your own`
+    const message = `no trusted connection to ${url.origin}: ${why}; NODE_EXTRA_CA_CERTS=FILE adds your own authorities`
     return new IngotError('REMOTE_REFUSED', message, { cause })
   }
   return new IngotError('REMOTE_UNREACHABLE', `no connection to ${url.origin}: ${why}`, { cause })
 }
 
-/** What OpenSSL says when the first bytes of the other side are no TLS record. */
+/** Returns true for OpenSSL's errors for a first record that is not TLS. */
 function speaksNoTls(cause: unknown): boolean {
   return cause instanceof Error && /wrong version number|packet length too long/i.test(cause.message)
 }
 
-/** Enough for any problem body. */
+/** Maximum bytes that are read of a problem body. */
 const MAX_BODY_BYTES = 65_536
 
 async function refusal(url: URL, response: IncomingMessage, signal: AbortSignal): Promise<IngotError> {
@@ -118,7 +118,7 @@ async function refusal(url: URL, response: IncomingMessage, signal: AbortSignal)
   return new IngotError('REMOTE_UNREACHABLE', message, { facts })
 }
 
-/** Statuses of proxies and overloads, whatever their body says. */
+/** Statuses of proxies and overloads, retryable whatever their body is. */
 const PASSING: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 
 async function bodyOf(response: IncomingMessage): Promise<string> {
@@ -132,7 +132,7 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
       if (size > MAX_BODY_BYTES) break
     }
   } catch {
-    // what came of the body is all that there is to show
+    // the part of the body that arrived is shown
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -1,7 +1,7 @@
 /**
- * One connection of an ingest: lines go out and answers come in at the same time, until the service's summary, a
- * failure or the signal. What ends it otherwise is a IngotError: a retryable one means that another connection may go on
- * where this one stopped.
+ * Runs one connection of an ingest: sends lines and receives results at the same time, until the service's summary, a
+ * failure or the signal. A failure is an IngotError; if it is retryable, another connection may continue where this one
+ * stopped.
  */
 import type { ClientRequest } from 'node:http'
 import { IngotError } from '../errors/error.ts'
@@ -17,17 +17,17 @@ export interface ExchangeContext {
   readonly collection: string
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Without an answer for so long, while lines wait for theirs, the connection counts as broken. */
+  /** The connection counts as broken if no result comes for this time while lines wait for theirs, in milliseconds. */
   readonly stallMs: number
 }
 
-/** Answers with the lines of the whole source, not of this connection. */
+/** Results with line numbers of the complete source, not of this connection. */
 export type LineAnswer = Extract<Answer, { readonly kind: 'item' | 'failed' }>
 
-/** Longest answer to one line. */
+/** Maximum bytes of the result of one line. */
 const MAX_ANSWER_BYTES = 65_536
 
-/** Sends what the feed gives; returns what the service's summary says of this connection. */
+/** Sends the chunks of the feed. Resolves with the counts in the service's summary of this connection. */
 export async function exchange(
   context: ExchangeContext,
   feed: Feed,
@@ -43,12 +43,12 @@ export async function exchange(
   const ending = new AbortController()
   const signal = AbortSignal.any([context.signal, watch.signal, ending.signal])
   let unreadable: { readonly failure: unknown } | undefined
-  // lines that were sent whole still get their answers before a source that cannot be read ends the exchange
+  // lines that were sent completely still get their results before an unreadable source ends the exchange
   const endWhenAnswered = (): void => {
     if (unreadable !== undefined && !feed.awaitsAnswer) ending.abort(unreadable.failure)
   }
   const sending = send(connection.request, { feed, signal, onSent: () => watch.touch() }).catch((failure: unknown) => {
-    // a connection that breaks shows on the receiving side
+    // the receiving side reports a broken connection
     if (signal.aborted) return
     unreadable = { failure }
     endWhenAnswered()
@@ -112,10 +112,10 @@ async function receive(connection: Connection, receiving: Receiving): Promise<Co
       if (summary !== undefined) return summary
     }
   }
-  throw new IngotError('REMOTE_UNREACHABLE', `${url.origin} ended its answer before the summary`)
+  throw new IngotError('REMOTE_UNREACHABLE', `${url.origin} ended its response before the summary`)
 }
 
-/** The summary's counts when the answer is one. */
+/** Returns the counts if the line is the summary. */
 function take(answer: Answer, { linesBefore, onAnswer }: Receiving): Counts | undefined {
   switch (answer.kind) {
     case 'summary':
@@ -127,7 +127,7 @@ function take(answer: Answer, { linesBefore, onAnswer }: Receiving): Counts | un
       return undefined
     case 'failed': {
       const { code, detail, line } = answer.failure
-      // not this line's own fault: it is worth another try
+      // the line itself is not the cause, so a retry may help
       if (isRetryable(code)) throw endedBy(code, detail)
       onAnswer({ kind: 'failed', failure: { code, detail, line: linesBefore + line } })
       return undefined
@@ -143,7 +143,7 @@ function endedBy(code: string, detail: string): IngotError {
 }
 
 interface Watch {
-  /** Aborts when nothing moved for too long. */
+  /** Aborts when nothing has arrived for too long. */
   readonly signal: AbortSignal
   start(waiting: () => boolean): void
   touch(): void
@@ -161,7 +161,7 @@ function createWatch({ clock, stallMs }: ExchangeContext): Watch {
     if (!waiting()) touch()
     const leftMs = lastMs + stallMs - clock.monotonicMs()
     if (leftMs > 0) timer = clock.timer(Math.max(leftMs, 1), () => look(waiting))
-    else controller.abort(new IngotError('REMOTE_UNREACHABLE', `the service did not answer for ${stallMs / 1_000} s`))
+    else controller.abort(new IngotError('REMOTE_UNREACHABLE', `the service did not respond for ${stallMs / 1_000} s`))
   }
   return { signal: controller.signal, start: look, touch, stop: () => timer?.cancel() }
 }

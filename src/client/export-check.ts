@@ -1,15 +1,17 @@
-/** Whether bytes are an export of ingot: a line per item, each of them ended. */
+/** Checks that bytes are an export of ingot: one line per item, each of them terminated. */
 import { IngotError } from '../errors/error.ts'
 import { printableLine } from '../std/printable.ts'
 
 export interface ExportCheck {
-  /** @throws IngotError REMOTE_REFUSED when a line begins otherwise than an item does */
+  /** Throws IngotError REMOTE_REFUSED if a line does not begin as an item does. */
   push(chunk: Buffer): void
-  /** @throws IngotError REMOTE_UNREACHABLE when the last line is torn, or items are missing of those that were counted */
+  /**
+   * Throws IngotError REMOTE_UNREACHABLE if the last line is truncated, or the number of items differs from `count`.
+   */
   end(count: string | undefined): void
 }
 
-/** How the service begins each line: it writes the id first. */
+/** The beginning of each line: the service writes the id first. */
 const LINE_BEGIN = Buffer.from('{"id":')
 const LINE_FEED = 0x0a
 

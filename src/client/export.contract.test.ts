@@ -1,4 +1,4 @@
-/** The export against a real server that breaks in the ways that would pass for an end. */
+/** The export against a real server whose failures could look like the end of the export. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -34,7 +34,7 @@ async function exported(
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 
 describe('an export', () => {
-  test('is all that the service sends, asked for as NDJSON under the prefix of the address', async () => {
+  test('returns everything that the service sends, requested as NDJSON under the prefix of the address', async () => {
     let asked: unknown
     const text = await exported((request, response) => {
       const { method, url, headers } = request
@@ -51,14 +51,14 @@ describe('an export', () => {
     })
   })
 
-  test('that breaks off is a failure, also between two lines', async () => {
+  test('fails when it breaks off, even between two lines', async () => {
     const cut = exported((_request, response) => {
       response.writeHead(200, NDJSON).write('{"id":1}\n', () => setTimeout(() => response.destroy(), 20))
     })
     await expect(cut).rejects.toMatchObject({ code: 'REMOTE_UNREACHABLE' })
   })
 
-  test('that comes to a standstill is one too', async () => {
+  test('fails when it stalls', async () => {
     const silent = exported(
       (_request, response) => void response.writeHead(200, NDJSON).write('{"id":1}\n'),
       undefined,
@@ -70,7 +70,7 @@ describe('an export', () => {
     })
   })
 
-  test('that is refused says why', async () => {
+  test('reports the reason of a refusal', async () => {
     const refused = exported((_request, response) => {
       response.writeHead(403).end('{"code":"TOKEN_REFUSED","detail":"no right to read","title":"use another"}')
     })
@@ -88,13 +88,13 @@ describe('an export', () => {
 
   test.each([
     ['a login page', { 'content-type': 'text/html' }, '<html>', 'sent no export but text/html'],
-    ['an answer without a media type', {}, '{"id":1}\n', 'without a content type'],
-    ['something compressed', { ...NDJSON, 'content-encoding': 'gzip' }, 'x', 'compressed the export'],
-    ['HTML that calls itself NDJSON', NDJSON, '<html>\n', 'line 1 is not an item: <html>'],
+    ['a response without a media type', {}, '{"id":1}\n', 'without a content type'],
+    ['a compressed response', { ...NDJSON, 'content-encoding': 'gzip' }, 'x', 'compressed the export'],
+    ['HTML with the media type of NDJSON', NDJSON, '<html>\n', 'line 1 is not an item: <html>'],
     ['other JSON', NDJSON, '{"id":1}\n{"error":{}}\n', 'line 2 is not an item: {"error":{}}'],
     ['an empty line', NDJSON, '{"id":1}\n\n', 'line 2 is not an item'],
-    ['controls in place of an item', NDJSON, '\x1b[2J', 'line 1 is not an item: \\u001b[2J'],
-  ])('is refused when it is %s', async (_what, headers, body, message) => {
+    ['control characters', NDJSON, '\x1b[2J', 'line 1 is not an item: \\u001b[2J'],
+  ])('refuses %s', async (_what, headers, body, message) => {
     const refused = exported((_request, response) => void response.writeHead(200, headers).end(body))
     await expect(refused).rejects.toMatchObject({
       code: 'REMOTE_REFUSED',
@@ -102,14 +102,14 @@ describe('an export', () => {
     })
   })
 
-  test('is refused when nothing marks its end', async () => {
+  test('refuses a response without a marked end', async () => {
     const refused = exported((request) => {
       request.socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\n\r\n{"id":1}\n')
     })
     await expect(refused).rejects.toThrow('does not mark the end of its answer')
   })
 
-  test('that ends within a line, or with other items than were counted, is a failure', async () => {
+  test('fails when it ends within a line, or with another number of items than the trailer says', async () => {
     const torn = exported((_request, response) => void response.writeHead(200, NDJSON).end('{"id":1}\n{"id":2}'))
     await expect(torn).rejects.toThrow('ended the export within line 2')
     const counting = (count: string) =>
@@ -125,7 +125,7 @@ describe('an export', () => {
     expect(await counting('2')).toBe('{"id":1}\n{"id":2}\n')
   })
 
-  test('is judged the same in chunks of any size', async () => {
+  test('gives the same verdict in chunks of any size', async () => {
     const chunked = (text: string) =>
       exported((_request, response) => {
         response.writeHead(200, NDJSON)

@@ -1,4 +1,4 @@
-/** All items of a collection, a line each, in the order of their creation. */
+/** Exports all items of a collection, one per line, in order of creation. */
 import type { IncomingMessage } from 'node:http'
 import { IngotError } from '../errors/error.ts'
 import type { Clock } from '../std/clock.ts'
@@ -11,15 +11,14 @@ export interface ExportOptions {
   readonly collection: string
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Default: 30 s without a byte. */
+  /** Longest time without a byte, in milliseconds. Default: 30000. */
   readonly stallMs?: number
 }
 
 /**
- * Yields the export as bytes, whole lines or parts of them. When this ends without throwing the export is complete: the
- * answer is an export by its media type and its lines, it ended as HTTP says, and it has as many items as the service
- * counts in its trailer, unless a proxy took the trailer away.
- * @throws IngotError REMOTE_REFUSED, REMOTE_UNREACHABLE
+ * Yields the export in chunks of bytes. If the generator ends without throwing, the export is complete: its media type
+ * and lines are those of an export, HTTP marked its end, and it has as many items as the trailer says, unless a proxy
+ * removed the trailer. Throws IngotError REMOTE_REFUSED and REMOTE_UNREACHABLE.
  */
 export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffer> {
   const { service, collection, clock, stallMs = 30_000 } = options
@@ -39,7 +38,7 @@ export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffe
     checkHead(response, service.url)
     const check = createExportCheck(service.url.origin)
     for await (const chunk of chunksOf(response, { url: service.url, signal })) {
-      // whoever takes the bytes may be slow: only waiting for them counts
+      // the consumer may be slow: only the wait for bytes counts
       timer.cancel()
       check.push(chunk)
       yield chunk
@@ -56,25 +55,25 @@ export async function* exportItems(options: ExportOptions): AsyncGenerator<Buffe
 
 const COUNT_TRAILER = 'ingot-items'
 
-/** What says 200 need not be ingot: a login page or a proxy's own page does too. */
+/** Refuses a response with status 200 that is not from ingot, such as a login page or the page of a proxy. */
 function checkHead({ headers }: IncomingMessage, { origin }: URL): void {
   const media = headers['content-type'] ?? 'without a content type'
   if (!/^application\/x-ndjson\s*(;|$)/i.test(media)) {
     throw new IngotError(
       'REMOTE_REFUSED',
-      `${origin} sent no export but ${printableLine(media.slice(0, 100))}: is that the address of ingot, or of a login page or proxy before it?`,
+      `${origin} sent no export but ${printableLine(media.slice(0, 100))}: check that this is the address of ingot, and not of a login page or proxy in front of it`,
     )
   }
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
     throw new IngotError(
       'REMOTE_REFUSED',
-      `${origin} compressed the export, which was not asked for: correct the proxy`,
+      `${origin} compressed the export, although the request did not allow it: correct the proxy`,
     )
   }
   if (headers['transfer-encoding'] === undefined && headers['content-length'] === undefined) {
     throw new IngotError(
       'REMOTE_REFUSED',
-      `${origin} does not mark the end of its answer, so a part would look like the whole: let the proxy use HTTP/1.1`,
+      `${origin} does not mark the end of its response, so a part would look complete: let the proxy use HTTP/1.1`,
     )
   }
 }

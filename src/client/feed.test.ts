@@ -24,7 +24,7 @@ async function drain(feed: Feed): Promise<string> {
   return text
 }
 
-/** Lines that the next connection would get, by their line in the source. */
+/** Returns the lines that the next connection would get, by their line number in the source. */
 async function onNextConnection(feed: Feed): Promise<Map<number, string>> {
   const before = feed.rewind()
   const splitter = createLineSplitter(1_000_000)
@@ -33,14 +33,14 @@ async function onNextConnection(feed: Feed): Promise<Map<number, string>> {
 }
 
 describe('a feed', () => {
-  test('gives the source once, as it is', async () => {
+  test('yields the source once, unchanged', async () => {
     const feed = feedOf(['{"a":', '1}\n{"b"', ':2}\n\n', 'x'])
     expect(feed.rewind()).toBe(0)
     expect(await drain(feed)).toBe('{"a":1}\n{"b":2}\n\nx')
     expect(feed.items).toBe(3)
   })
 
-  test('begins again at the first line that is not answered', async () => {
+  test('goes back to the first line without a result', async () => {
     const feed = feedOf(['1\n2\n3', '\n4\n'])
     await onNextConnection(feed)
     feed.answered(1)
@@ -53,7 +53,7 @@ describe('a feed', () => {
     )
   })
 
-  test('does not wait for the answer to blank lines', async () => {
+  test('does not wait for results of blank lines', async () => {
     const feed = feedOf(['1\n', ' \t\r\n\n', '\n\n', '2\n', '\n'])
     await onNextConnection(feed)
     feed.answered(1)
@@ -64,7 +64,7 @@ describe('a feed', () => {
     expect(feed.items).toBe(2)
   })
 
-  test('a source of blank lines longer than what may be kept comes to its end', async () => {
+  test('reaches the end of a source of blank lines longer than the kept bytes', async () => {
     const feed = feedOf(
       Array.from({ length: 100 }, () => '\n'.repeat(100)),
       1_000,
@@ -74,7 +74,7 @@ describe('a feed', () => {
     expect(feed.items).toBe(0)
   })
 
-  test('reads no further while too much is not answered', async () => {
+  test('stops reading while too many bytes wait for results', async () => {
     const feed = feedOf(['1\n', '2\n', '3\n', '4\n'], 600)
     for (let n = 0; n < 3; n++) await feed.next(never)
     const next = feed.next(never)
@@ -83,7 +83,7 @@ describe('a feed', () => {
     expect(String(await next)).toBe('4\n')
   })
 
-  test('a chunk that comes after the abort is not lost', async () => {
+  test('keeps a chunk that arrives after the abort', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     async function* slow(): AsyncGenerator<Buffer> {
       await promise
@@ -98,7 +98,7 @@ describe('a feed', () => {
     expect(await onNextConnection(feed)).toEqual(new Map([[1, '1']]))
   })
 
-  test('a line longer than what may be kept passes, but cannot be sent again', async () => {
+  test('sends a line longer than the kept bytes, but cannot send it again', async () => {
     const feed = feedOf(['1\n', 'a'.repeat(1_000), 'a'.repeat(1_000), 'a'.repeat(1_000), '\n3\n'], 2_000)
     const reading = drain(feed)
     feed.answered(1)
@@ -108,14 +108,14 @@ describe('a feed', () => {
     expect(await onNextConnection(feed)).toEqual(new Map([[3, '3']]))
   })
 
-  test.each([0, 1, 9])('refuses an answer to line %i that is not its turn', async (line) => {
+  test.each([0, 1, 9])('refuses a result for line %i, which is out of order', async (line) => {
     const feed = feedOf(['1\n2\n3\n'])
     await drain(feed)
     feed.answered(1)
-    expect(() => feed.answered(line)).toThrow(/not its turn/)
+    expect(() => feed.answered(line)).toThrow(/out of order/)
   })
 
-  test('however it is cut and broken, every item arrives under its own line', async () => {
+  test('delivers every item under its own line number, for any chunks and any broken connections', async () => {
     const line = fc.oneof(fc.constantFrom('', ' ', '\t\r', '{"a":1}', 'x\r'), fc.string({ maxLength: 8 }).map(oneLine))
     await fc.assert(
       fc.asyncProperty(
@@ -145,7 +145,7 @@ describe('a feed', () => {
   })
 })
 
-/** For the bytes of the longest line above in chunks of one byte each, and a few more. */
+/** Enough for the bytes of the longest line above in chunks of one byte each, and a few more. */
 const ROOM = 16 * 260
 
 async function settlesNow(promise: Promise<unknown>): Promise<boolean> {
@@ -156,7 +156,10 @@ function oneLine(text: string): string {
   return text.replaceAll('\n', '')
 }
 
-/** Blanks at the ends of a line are no part of an item: those in front may get lost when a connection breaks. */
+/**
+ * Removes blanks at the ends of a line, which are not part of an item: leading ones may get lost when a connection
+ * breaks.
+ */
 function trimmed(line: string): string {
   return line.replaceAll(/^[ \t\r]+|[ \t\r]+$/g, '')
 }
@@ -171,7 +174,7 @@ function cut(text: string, length: () => number): string[] {
   return chunks
 }
 
-/** A service that answers at random, and a connection that breaks at random. */
+/** A service that responds at random, over a connection that breaks at random. */
 async function deliver(feed: Feed, got: Map<number, string>, roll: () => number): Promise<void> {
   for (let breaks = 0; ; breaks++) {
     const before = feed.rewind()
@@ -191,7 +194,7 @@ async function deliver(feed: Feed, got: Map<number, string>, roll: () => number)
     }
     for (;;) {
       const next = feed.next(never)
-      // where there is no room, only answers help
+      // without free capacity, only results help
       while (!(await settlesNow(next))) answer(1)
       const chunk = await next
       if (chunk === undefined) {

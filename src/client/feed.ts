@@ -1,33 +1,35 @@
 /**
- * What is on its way: the source's chunks, kept from the moment they are read until every line in them is answered,
- * so that after a broken connection they can be sent again, from the first line that nobody answered. One pass over
- * the source does, a pipe included, and memory is bounded by `maxKeptBytes`: at the bound nothing more is read until
- * answers come.
+ * Keeps the chunks of the source that are in flight, from reading them until every line in them has a result. After a
+ * broken connection they can be sent again from the first line without a result. So one pass over the source is enough,
+ * even for a pipe. Memory is bounded by `maxKeptBytes`: at the limit nothing more is read until results come.
  *
- * Lines are physical ones, from 1. A line of blanks only is not an item and gets no answer.
+ * Line numbers are physical, from 1. A blank line is not an item and gets no result.
  */
 
 import { IngotError } from '../errors/error.ts'
 import { abortable } from '../std/abort.ts'
 
 export interface Feed {
-  /** The next chunk to send, waiting for the source and for room; undefined at the end. */
+  /**
+   * Resolves with the next chunk to send, after waiting for the source and for capacity. Resolves with undefined at the
+   * end.
+   */
   next(signal: AbortSignal): Promise<Buffer | undefined>
-  /** Waits until there is something to send, or the end; says whether it had to ask the source. */
+  /** Resolves when there is something to send, or at the end. The value is true if it had to wait for the source. */
   ready(signal: AbortSignal): Promise<boolean>
   /**
-   * Begins again at the first line that is not answered, and says how many lines lie before it.
-   * @throws IngotError CONTENT_TOO_LARGE when that line was too long to be kept
+   * Goes back to the first line without a result, and returns the number of lines before it. Throws IngotError
+   * CONTENT_TOO_LARGE if that line was too long to be kept.
    */
   rewind(): number
-  /** All lines up to this one are answered. @throws IngotError REMOTE_REFUSED when it cannot be */
+  /** Marks all lines up to this one as answered. Throws IngotError REMOTE_REFUSED if the line is out of order. */
   answered(line: number): void
   readonly answeredLines: number
-  /** Items that were read: lines that are not blank. */
+  /** Number of items that were read: lines that are not blank. */
   readonly items: number
-  /** Whether lines were read that wait for their answer, or the whole source was. */
+  /** True if lines that were read wait for their results, or the complete source was read. */
   readonly awaitsAnswer: boolean
-  /** Position in the source up to which everything is answered. */
+  /** Position in the source up to which every line has a result, in bytes. */
   readonly answeredBytes: number
 }
 
@@ -37,20 +39,20 @@ export interface FeedSource {
 }
 
 export interface FeedOptions {
-  /** Default: 64 MiB. */
+  /** Maximum number of bytes that are kept to be sent again. Default: 64 MiB. */
   readonly maxKeptBytes?: number
 }
 
 interface Piece {
   readonly bytes: Buffer
-  /** Line feeds before it in the source. */
+  /** Number of line feeds before it in the source. */
   readonly linesBefore: number
-  /** Last line with an item that has bytes in it or before it. */
+  /** Last line with an item that has bytes in this chunk or before it. */
   readonly lastItemLine: number
   readonly positionBytes: number
 }
 
-/** Roughly what keeping a chunk costs beside its bytes. */
+/** Approximate memory of a kept chunk in addition to its bytes. */
 const PIECE_BYTES = 256
 
 export function createFeed(source: FeedSource, options: FeedOptions = {}): Feed {
@@ -64,7 +66,7 @@ class KeptFeed implements Feed {
   readonly #scan = new LineScan()
   #pieces: Piece[] = []
   #keptBytes = 0
-  /** Index of the first piece that this connection has not got. */
+  /** Index of the first piece that was not sent on this connection. */
   #unsent = 0
   #reading: Promise<IteratorResult<Buffer>> | undefined
   #ended = false
@@ -128,7 +130,7 @@ class KeptFeed implements Feed {
 
   answered(line: number): void {
     if (line <= this.#answeredLines || line > this.#scan.lineFeeds + 1) {
-      throw new IngotError('REMOTE_REFUSED', `the service answered line ${line}, which was not its turn`)
+      throw new IngotError('REMOTE_REFUSED', `the service answered line ${line} out of order`)
     }
     this.#answeredLines = line
     this.#drop()
@@ -148,7 +150,7 @@ class KeptFeed implements Feed {
     this.#scan.end()
   }
 
-  /** Forgets what was sent and is answered throughout. */
+  /** Drops chunks that were sent and whose lines all have results. */
   #drop(): void {
     let first = this.#pieces[0]
     while (first !== undefined && this.#unsent > 0 && first.lastItemLine <= this.#answeredLines) {
@@ -174,7 +176,7 @@ class KeptFeed implements Feed {
     }
   }
 
-  /** All that is kept belongs to one line without an end: waiting for its answer would wait for ever. */
+  /** All kept bytes belong to one unterminated line: waiting for its result would never end. */
   #loseOpenLine(): void {
     this.#lostLine = this.#scan.lineFeeds + 1
     for (let first = this.#pieces[0]; first !== undefined && this.#unsent > 0; first = this.#pieces[0]) {
@@ -183,11 +185,11 @@ class KeptFeed implements Feed {
   }
 }
 
-/** Counts lines and items over chunks. */
+/** Counts lines and items across chunks. */
 class LineScan {
   lineFeeds = 0
   items = 0
-  /** Last line that is known to be an item, and the last that is so and ended. */
+  /** Last line that is known to be an item, and the last such line that has ended. */
   lastItemLine = 0
   lastCompleteItemLine = 0
 

@@ -1,7 +1,7 @@
 /**
  * Decompresses gzip as `gzip -d` does: several members in a row are one text, and zero bytes after the last member are
- * padding. Anything else between or after members is refused: zlib alone stops there without an error, and the rest of
- * the file would be lost.
+ * padding. Anything else between or after members is refused, because zlib alone stops there without an error, and the
+ * rest of the file would be lost.
  */
 import { createGunzip, type Gunzip } from 'node:zlib'
 import { toBuffer } from './chunk.ts'
@@ -24,7 +24,7 @@ export async function* gunzipped(compressed: AsyncIterable<Buffer>): AsyncGenera
   await input.checkRest(gunzip.bytesWritten)
 }
 
-/** The compressed bytes, of which those that zlib has not consumed are kept. */
+/** The compressed bytes. Keeps those that zlib has not consumed. */
 class Input {
   readonly #chunks: AsyncIterator<Buffer>
   #given: Buffer[] = []
@@ -37,7 +37,7 @@ class Input {
     this.#chunks = compressed[Symbol.asyncIterator]()
   }
 
-  /** Returns the error of the input itself. */
+  /** Returns the error of the input itself, if it failed. */
   failure(): Error | undefined {
     return this.#failure
   }
@@ -63,7 +63,7 @@ class Input {
     }
   }
 
-  /** Reads what lies behind the last member. Rejects unless all of it is zero bytes. */
+  /** Reads the data after the last member. Rejects unless all of it is zero bytes. */
   async checkRest(consumedBytes: number): Promise<void> {
     this.#drop(consumedBytes)
     const inGiven = Math.max(0, consumedBytes - this.#givenFrom)
@@ -89,7 +89,7 @@ class Input {
     this.#given.push(chunk)
   }
 
-  /** Forgets chunks that zlib consumed whole. */
+  /** Drops chunks that zlib has consumed completely. */
   #drop(consumedBytes: number): void {
     for (let [first] = this.#given; first !== undefined; [first] = this.#given) {
       if (this.#givenFrom + first.length > consumedBytes) return

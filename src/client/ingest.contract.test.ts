@@ -1,4 +1,4 @@
-/** The client against a real server over real sockets, which follows a script of misbehaviour. */
+/** The client against a real server over real sockets, which misbehaves according to a script. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -11,13 +11,13 @@ import type { LineFailure } from './answers.ts'
 import { createFeed } from './feed.ts'
 import { createIngestRun, type IngestOptions } from './ingest.ts'
 
-/** What one connection does. `stored` outlives connections, as a store does. */
+/** The behaviour of one connection. `stored` outlives connections, as a store does. */
 type Script = (peer: Peer) => Promise<void> | void
 
 interface Peer {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** Answers lines as a good service would, at most so many; says whether the input ended. */
+  /** Sends results as a correct service would, at most so many. Resolves with true if the input ended. */
   serve(most?: number): Promise<boolean>
   summary(): void
 }
@@ -73,12 +73,12 @@ const good: Script = async (peer) => {
   if (await peer.serve()) peer.summary()
 }
 
-/** One script a connection; the last one for all further ones. */
+/** Runs one script per connection; the last one serves all further connections. */
 async function start(...scripts: Script[]): Promise<URL> {
   let connections = 0
   const server = createServer((request, response) => {
     const script = scripts[Math.min(connections++, scripts.length - 1)] ?? good
-    // a script that breaks its connection fails in reading it
+    // a script that breaks its connection fails while reading it
     void (async () => script(peerOf(request, response)))().catch(() => {})
   })
   servers.push(server)
@@ -128,7 +128,7 @@ const LINES = Array.from({ length: 500 }, (_, n) => `{"n":${n}}`)
 const TEXT = `${LINES.join('\n')}\n`
 
 describe('an ingest', () => {
-  test('counts what the service answers, with the lines of the source', async () => {
+  test('counts the results of the service, with the line numbers of the source', async () => {
     const outcome = await ingest(await start(good), '1\n\nbad\n1\n2')
     expect(outcome).toEqual({
       state: { created: 2, duplicate: 1, failed: 1, items: 4, line: 5 },
@@ -138,11 +138,11 @@ describe('an ingest', () => {
     })
   })
 
-  test('of nothing is complete', async () => {
+  test('succeeds with an empty source', async () => {
     expect(await ingest(await start(good), '')).toMatchObject({ state: { items: 0 }, failure: undefined })
   })
 
-  test('sends its token, and lines without a length', async () => {
+  test('sends its token, and a body without a length', async () => {
     let headers: IncomingMessage['headers'] = {}
     const url = await start(async (peer) => {
       headers = peer.request.headers
@@ -156,7 +156,7 @@ describe('an ingest', () => {
     })
   })
 
-  test('reads answers while it sends: more than any buffer holds passes both ways', async () => {
+  test('reads results while it sends: both directions exceed any buffer', async () => {
     const count = 200_000
     async function* many(): AsyncGenerator<Buffer> {
       for (let n = 0; n < count; n += 1_000) {
@@ -169,7 +169,7 @@ describe('an ingest', () => {
   test.each([
     ['is cut', (peer: Peer) => void peer.response.destroy()],
     [
-      'is cut within an answer',
+      'is cut within a result',
       (peer: Peer) => void peer.response.write('{"line":101,"id', () => peer.response.destroy()),
     ],
     ['ends without a summary', (peer: Peer) => void peer.response.end()],
@@ -181,20 +181,20 @@ describe('an ingest', () => {
       'has a line that the store could not take',
       (peer: Peer) => void peer.response.write('{"line":101,"error":{"code":"STORE_UNAVAILABLE"}}\n'),
     ],
-  ])('goes on at the first unanswered line when the connection %s', async (how, end) => {
+  ])('continues at the first line without a result when the connection %s', async (how, end) => {
     const breaking: Script = async (peer) => {
       await peer.serve(100)
       end(peer)
     }
     const outcome = await ingest(await start(breaking, breaking, good), TEXT)
     expect(outcome).toMatchObject({ failure: undefined, state: { failed: 0, items: 500, line: 500 } })
-    // what was answered when the socket was cut may not have arrived: those lines are sent again
+    // results sent just before the cut may not have arrived: those lines are sent again
     if (!how.startsWith('is cut')) expect(outcome.state).toMatchObject({ created: 500, duplicate: 0 })
     expect(outcome.retries.length).toBe(2)
     expect([...stored.keys()]).toEqual(LINES)
   })
 
-  test('a line that was saved but not answered is a duplicate of itself', async () => {
+  test('reports a line that was saved without a result as a duplicate of itself', async () => {
     const silent: Script = async (peer) => {
       stored.set(LINES[0] ?? '', 1)
       peer.response.destroy()
@@ -205,7 +205,7 @@ describe('an ingest', () => {
     })
   })
 
-  test('waits as long as an overloaded service asks for', async () => {
+  test('waits as long as an overloaded service requests', async () => {
     const overloaded: Script = ({ response }) => {
       response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/problem+json' })
       response.end('{"code":"STORE_UNAVAILABLE","detail":"no"}')
@@ -215,24 +215,24 @@ describe('an ingest', () => {
     expect(performance.now() - started).toBeGreaterThan(900)
   })
 
-  test('gives up when nothing was answered for too long, with the reason', async () => {
+  test('gives up with the reason when no result came for too long', async () => {
     const closed = await start((peer) => void peer.response.destroy())
     const { failure, retries } = await ingest(closed, '1\n', { retryForMs: 300 })
     expect(failure).toMatchObject({ code: 'REMOTE_UNREACHABLE' })
     expect(retries.length).toBeGreaterThan(3)
   })
 
-  test('takes a service that neither answers nor hangs up for a broken connection', async () => {
+  test('treats a service that neither responds nor closes the connection as a broken connection', async () => {
     const silent: Script = async (peer) => {
       await peer.serve(3)
       await systemClock.sleep(10_000)
     }
     const outcome = await ingest(await start(silent, good), TEXT, { stallMs: 200 })
     expect(outcome).toMatchObject({ failure: undefined, state: { created: 500 } })
-    expect(outcome.retries[0]?.message).toContain('did not answer for 0.2 s')
+    expect(outcome.retries[0]?.message).toContain('did not respond for 0.2 s')
   })
 
-  test('a pipe may be slower than that: only lines without an answer are waited for', async () => {
+  test('accepts a slow pipe: only lines without a result have a deadline', async () => {
     async function* slow(): AsyncGenerator<Buffer> {
       yield Buffer.from('1\n')
       await systemClock.sleep(600)
@@ -242,7 +242,7 @@ describe('an ingest', () => {
     expect(outcome).toMatchObject({ failure: undefined, retries: [], state: { created: 2 } })
   })
 
-  test('a pipe that pauses has its lines sent again at once, not when it goes on', async () => {
+  test('sends the lines of a paused pipe again at once, not when the pipe goes on', async () => {
     const { promise: goOn, resolve } = Promise.withResolvers<void>()
     async function* pausing(): AsyncGenerator<Buffer> {
       yield Buffer.from('1\n')
@@ -261,7 +261,7 @@ describe('an ingest', () => {
     })
   })
 
-  test('a pipe may pause for longer than retries are made: the service hanging up meanwhile is no failure', async () => {
+  test('accepts a pipe that pauses longer than the retry time, even if the service closes the connection meanwhile', async () => {
     async function* pausing(): AsyncGenerator<Buffer> {
       yield Buffer.from('1\n')
       await systemClock.sleep(600)
@@ -282,7 +282,7 @@ describe('an ingest', () => {
     [401, '{"code":"TOKEN_MISSING","detail":"no token","title":"send one"}', /401 TOKEN_MISSING: no token: send one/],
     [404, '<html>no such page</html>', /404: <html>no such page/],
     [500, '{"code":"INTERNAL","detail":"bug"}', /500 INTERNAL/],
-  ])('ends at once when the answer is %i', async (status, body, message) => {
+  ])('ends at once when the status is %i', async (status, body, message) => {
     const refusing: Script = ({ response }) => void response.writeHead(status).end(body)
     const { failure, retries } = await ingest(await start(refusing), TEXT)
     expect(failure).toMatchObject({ code: 'REMOTE_REFUSED' })
@@ -290,7 +290,7 @@ describe('an ingest', () => {
     expect(retries).toEqual([])
   })
 
-  test('ends at once when nobody vouches for the certificate, and says how one is trusted', async () => {
+  test('ends at once when the certificate is not trusted, and explains how to trust it', async () => {
     using certificates = createCertificates()
     const server = createSecureServer({ cert: certificates.read('server.pem'), key: certificates.read('server.key') })
     servers.push(server)
@@ -303,12 +303,12 @@ describe('an ingest', () => {
   })
 
   test.each([
-    ['counts other than its answers', '{"summary":{"lines":2,"created":2,"duplicate":0,"failed":0}}', /counts 2/],
-    ['leaves a line out', '{"summary":{"lines":1,"created":1,"duplicate":0,"failed":0}}', /answered 1 of 2/],
-    ['answers a line twice', '{"line":1,"id":"j1","status":"created"}', /not its turn/],
-    ['answers a line that was not sent', '{"line":9,"id":"j1","status":"created"}', /not its turn/],
-    ['answers something else', '<html>', /not an answer/],
-  ])('does not believe a service that %s', async (_, last, message) => {
+    ['sends counts other than its results', '{"summary":{"lines":2,"created":2,"duplicate":0,"failed":0}}', /counts 2/],
+    ['leaves out a line', '{"summary":{"lines":1,"created":1,"duplicate":0,"failed":0}}', /answered 1 of 2/],
+    ['answers a line twice', '{"line":1,"id":"j1","status":"created"}', /out of order/],
+    ['answers a line that was not sent', '{"line":9,"id":"j1","status":"created"}', /out of order/],
+    ['answers something else', '<html>', /not a response/],
+  ])('refuses a service that %s', async (_, last, message) => {
     const lying: Script = async ({ request, response }) => {
       request.resume()
       await new Promise((resolve) => request.once('end', resolve))
@@ -320,7 +320,7 @@ describe('an ingest', () => {
     expect(String(failure)).toMatch(message)
   })
 
-  test('ends at the signal, saying how far it came', async () => {
+  test('ends at the signal, and reports its progress', async () => {
     const controller = new AbortController()
     const slow: Script = async (peer) => {
       await peer.serve(100)
@@ -331,7 +331,7 @@ describe('an ingest', () => {
     expect(state.line).toBeLessThanOrEqual(100)
   })
 
-  test('a source that cannot be read to its end fails the ingest', async () => {
+  test('fails when the source becomes unreadable', async () => {
     async function* broken(): AsyncGenerator<Buffer> {
       yield Buffer.from('1\n')
       throw new IngotError('INPUT_UNREADABLE', 'the disk is gone')

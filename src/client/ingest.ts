@@ -1,7 +1,7 @@
 /**
- * An ingest that outlives its connections: it goes on at the first line without an answer until the whole source is
- * answered, a line of a kind that no retry helps ends it, or nothing has moved for too long. Sending a line again is
- * harmless: its item is then a duplicate of itself, and the counts say so.
+ * Runs an ingest across several connections. It continues at the first line without a result until the complete source
+ * has results, a final failure ends it, or nothing has progressed for too long. Sending a line again is safe: its item
+ * is then a duplicate of itself, and the counts report it as one.
  */
 
 import { IngotError, toIngotError } from '../errors/error.ts'
@@ -12,14 +12,14 @@ import type { Service } from './connection.ts'
 import { type ExchangeContext, exchange, type LineAnswer } from './exchange.ts'
 import type { Feed } from './feed.ts'
 
-/** How far an ingest is. */
+/** Progress of an ingest. */
 export interface IngestState {
   readonly created: number
   readonly duplicate: number
   readonly failed: number
-  /** Items answered: the sum of the others. */
+  /** Items with a result: the sum of the other counts. */
   readonly items: number
-  /** Last physical line that is answered. */
+  /** Last physical line with a result. */
   readonly line: number
 }
 
@@ -28,19 +28,19 @@ export interface IngestOptions {
   readonly collection: string
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Gives up when so long after a connection broke no line has been answered. */
+  /** Longest time without a result after a connection broke, in milliseconds. Then the ingest fails. */
   readonly retryForMs: number
   /** Default: 30 s. See ExchangeContext. */
   readonly stallMs?: number
   readonly onFailure?: (failure: LineFailure) => void
-  /** A connection broke and will be tried again after so long. */
+  /** Called when a connection broke and will be retried after `delayMs`. */
   readonly onRetry?: (error: IngotError, delayMs: number) => void
   readonly random?: () => number
 }
 
 export interface IngestRun {
   readonly state: IngestState
-  /** Resolves when every line is answered. Rejects with a IngotError, or the signal's reason. */
+  /** Resolves when every line has a result. Rejects with an IngotError, or the signal's reason. */
   finish(): Promise<void>
 }
 
@@ -56,7 +56,7 @@ class Run implements IngestRun {
   readonly #feed: Feed
   readonly #options: IngestOptions
   readonly #counts = { created: 0, duplicate: 0, failed: 0 }
-  /** From the first broken connection to the next answer. */
+  /** The retry deadline and delays, from the first broken connection to the next result. */
   #patience: { readonly untilMs: number; readonly delays: Iterator<number, void> } | undefined
 
   constructor(feed: Feed, options: IngestOptions) {
@@ -83,12 +83,12 @@ class Run implements IngestRun {
     }
   }
 
-  /** The error that broke the connection, if another one may help. */
+  /** Returns the error that broke the connection if a retry may help. */
   async #attempt(): Promise<IngotError | undefined> {
     const { signal } = this.#options
     const before = { ...this.#counts }
     this.#feed.rewind()
-    // a pause of the source is neither a reason to hold a connection open nor the service's doing
+    // a pause of the source is not a failure of the service, and no connection stays open during it
     if (await this.#feed.ready(signal)) this.#patience = undefined
     try {
       checkSummary(await exchange(this.#context(), this.#feed, (answer) => this.#take(answer)), before, this.#counts)
@@ -101,7 +101,7 @@ class Run implements IngestRun {
     }
   }
 
-  /** @throws the error itself when patience has run out */
+  /** Waits before the next attempt. Rejects with the error itself when the retry time has run out. */
   async #waitAfter(error: IngotError): Promise<void> {
     const { clock, signal, retryForMs, random, onRetry } = this.#options
     const now = clock.monotonicMs()
@@ -130,7 +130,7 @@ class Run implements IngestRun {
     this.#options.onFailure?.(answer.failure)
   }
 
-  /** Nothing may be taken for saved that was not answered line by line. */
+  /** Throws unless every line got a result. Without one, a line must not count as saved. */
   #checkComplete(): void {
     const { items } = this.#feed
     if (this.#items === items) return
@@ -138,14 +138,14 @@ class Run implements IngestRun {
   }
 }
 
-/** The service's summary must be what its answers on this connection add up to. */
+/** Throws unless the service's summary equals the counts of the results on this connection. */
 function checkSummary(summary: Counts, before: Counts, after: Counts): void {
   for (const key of ['created', 'duplicate', 'failed'] as const) {
     const counted = after[key] - before[key]
     if (counted !== summary[key]) {
       throw new IngotError(
         'REMOTE_REFUSED',
-        `the service counts ${summary[key]} as ${key}, its answers were ${counted}`,
+        `the service counts ${summary[key]} as ${key}, its results add up to ${counted}`,
       )
     }
   }

@@ -23,14 +23,14 @@ function fileOf(name: string, content: string | Buffer): string {
 const TEXT = '{"a":1}\n'.repeat(100_000)
 
 describe('a source', () => {
-  test('is a file as it is, with its size', async () => {
+  test('reads a file unchanged, with its size', async () => {
     const source = await openFile(fileOf('plain.ndjson', TEXT))
     expect(source.totalBytes).toBe(TEXT.length)
     expect(await textOf(source)).toBe(TEXT)
     expect(source.positionBytes()).toBe(TEXT.length)
   })
 
-  test('is decompressed when its first bytes say gzip, whatever its name', async () => {
+  test('decompresses a file whose first bytes are gzip, whatever its name', async () => {
     const compressed = gzipSync(TEXT)
     const source = await openFile(fileOf('compressed.ndjson', compressed))
     expect(source.totalBytes).toBe(compressed.length)
@@ -38,13 +38,13 @@ describe('a source', () => {
     expect(source.positionBytes()).toBe(compressed.length)
   })
 
-  test('may be several gzip files one after another', async () => {
+  test('reads several concatenated gzip files', async () => {
     const path = fileOf('two.gz', gzipSync('1\n'))
     appendFileSync(path, gzipSync('2\n'))
     expect(await textOf(await openFile(path))).toBe('1\n2\n')
   })
 
-  test('may be a pipe, in chunks as small as they come', async () => {
+  test('reads a pipe in chunks of any size', async () => {
     const bytes = gzipSync('1\n2\n')
     const single = Array.from(bytes, (byte) => Buffer.from([byte]))
     expect(await textOf(openStream(Readable.from(single), 'pipe'))).toBe('1\n2\n')
@@ -52,7 +52,7 @@ describe('a source', () => {
     expect(await textOf(openStream(Readable.from([]), 'pipe'))).toBe('')
   })
 
-  test('that is cut off is refused, not taken for whole', async () => {
+  test('refuses a truncated gzip file', async () => {
     const compressed = gzipSync(TEXT)
     const source = await openFile(fileOf('cut.gz', compressed.subarray(0, compressed.length - 10)))
     await expect(textOf(source)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
@@ -62,7 +62,7 @@ describe('a source', () => {
     ['text', Buffer.from('not gzip')],
     ['half a header', Buffer.from([0x1f])],
     ['a byte that is not zero', Buffer.from([1])],
-  ])('with %s between two gzip members is refused', async (_what, junk) => {
+  ])('refuses %s between two gzip members', async (_what, junk) => {
     for (const rest of [gzipSync('2\n'), Buffer.alloc(0)]) {
       const source = await openFile(fileOf('between.gz', Buffer.concat([gzipSync('1\n'), junk, rest])))
       await expect(textOf(source)).rejects.toMatchObject({
@@ -75,7 +75,7 @@ describe('a source', () => {
   test.each([
     ['zero bytes', Buffer.alloc(40)],
     ['zero bytes that fill several chunks', Buffer.alloc(700_000)],
-  ])('with %s between two gzip members is refused after the first', async (_what, junk) => {
+  ])('refuses %s between two gzip members, after the first member', async (_what, junk) => {
     const first = gzipSync('1\n')
     const source = await openFile(fileOf('between.gz', Buffer.concat([first, junk, gzipSync('2\n')])))
     const read: string[] = []
@@ -89,7 +89,7 @@ describe('a source', () => {
     expect(read.join('')).toBe('1\n')
   })
 
-  test('with junk behind zero bytes names the positions of both', async () => {
+  test('names both positions for junk after zero bytes', async () => {
     const first = gzipSync('1\n')
     const bytes = Buffer.concat([first, Buffer.alloc(10), Buffer.from('x')])
     const single = Array.from(bytes, (byte) => Buffer.from([byte]))
@@ -100,14 +100,14 @@ describe('a source', () => {
     }
   })
 
-  test.each([1, 3, 512, 1_000_000])('may end in %s zero bytes of padding', async (zeros) => {
+  test.each([1, 3, 512, 1_000_000])('accepts %s zero bytes of padding at the end', async (zeros) => {
     const bytes = Buffer.concat([gzipSync('1\n'), gzipSync('2\n'), Buffer.alloc(zeros)])
     const source = await openFile(fileOf('padded.gz', bytes))
     expect(await textOf(source)).toBe('1\n2\n')
     expect(source.positionBytes()).toBe(bytes.length)
   })
 
-  test.each([1, 7, 100_000])('of gzip members is the same in chunks of %s bytes', async (size) => {
+  test.each([1, 7, 100_000])('reads gzip members the same in chunks of %s bytes', async (size) => {
     const bytes = Buffer.concat([gzipSync(TEXT), gzipSync(''), gzipSync('end\n'), Buffer.alloc(9)])
     const chunks = function* () {
       for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -116,9 +116,9 @@ describe('a source', () => {
   })
 
   test.each([
-    ['is not there', join(folder, 'nothing'), /ENOENT/],
+    ['does not exist', join(folder, 'nothing'), /ENOENT/],
     ['is a folder', folder, /it is a folder/],
-  ])('that %s is refused before anything is read', async (_what, path, why) => {
+  ])('refuses a path that %s before reading anything', async (_what, path, why) => {
     await expect(openFile(path)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' })
     await expect(openFile(path)).rejects.toThrow(why)
   })

@@ -1,6 +1,6 @@
 /**
- * Where the lines of an ingest come from: a file or a pipe, as it is or compressed with gzip, which its first bytes
- * tell. It is read once, from front to end, and never held whole.
+ * Opens the source of an ingest: a file or a pipe, plain or compressed with gzip. The first bytes decide which. The
+ * source is read once, sequentially, and is never completely in memory.
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -10,28 +10,28 @@ import { toBuffer } from './chunk.ts'
 import { gunzipped } from './gzip.ts'
 
 export interface Source {
-  /** Decompressed. Rejects with IngotError INPUT_UNREADABLE. */
+  /** The decompressed bytes. Rejects with IngotError INPUT_UNREADABLE. */
   readonly chunks: AsyncIterable<Buffer>
-  /** Of the file as it lies on the disk; absent for a pipe. */
+  /** Size of the file on disk, in bytes; absent for a pipe. */
   readonly totalBytes?: number
-  /** How many of those bytes have been read. */
+  /** Returns how many of those bytes have been read. */
   positionBytes(): number
 }
 
 const CHUNK_BYTES = 256 * 1_024
 
-/** @throws IngotError INPUT_UNREADABLE when there is no such file, or it is a folder */
+/** Opens a file. Rejects with IngotError INPUT_UNREADABLE if it does not exist or is a folder. */
 export async function openFile(path: string): Promise<Source> {
   const found = await stat(path).catch((cause: unknown) => {
     throw unreadable(path, cause)
   })
   if (found.isDirectory()) throw unreadable(path, new Error('it is a folder'))
   const source = openStream(createReadStream(path, { highWaterMark: CHUNK_BYTES }), path)
-  // a named pipe has no size that says anything
+  // the size of a named pipe is meaningless
   return found.isFile() ? { ...source, totalBytes: found.size } : source
 }
 
-/** `name` stands for the stream in messages. */
+/** Returns the stream as a source. `name` names it in messages. */
 export function openStream(stream: Readable, name: string): Source {
   let readBytes = 0
   async function* counted(): AsyncGenerator<Buffer> {
@@ -64,7 +64,7 @@ async function* decompressed(raw: AsyncGenerator<Buffer>): AsyncGenerator<Buffer
   else yield* whole
 }
 
-/** Source: RFC 1952, section 2.3.1. No JSON text begins with these. */
+/** Source: RFC 1952, section 2.3.1. JSON text never begins with these bytes. */
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
 
 async function* continued(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -10,12 +10,12 @@ test.each([
     /^refused by ::1, refused by 127/,
   ],
   [new AggregateError([], 'all of them'), 'all of them'],
-])('of %s there is always something to say', (thrown, said) => {
+])('the reason of %s is never empty', (thrown, said) => {
   expect(reasonOf(thrown)).toMatch(said)
   expect(toIngotError(thrown)).toMatchObject({ code: 'INTERNAL', message: reasonOf(thrown), cause: thrown })
 })
 
-test('a refusal of content records no stack, any other fault does', () => {
+test('a refusal of content records no stack; any other error does', () => {
   const frames = (fault: IngotError): number =>
     (fault.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).length
   for (const code of ['JSON_INVALID', 'NUMBER_PRECISION', 'CONTENT_TOO_LARGE'] as const) {

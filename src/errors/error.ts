@@ -4,11 +4,15 @@ export { ERRORS, type ErrorCode } from './codes.ts'
 
 export interface IngotErrorOptions {
   readonly cause?: unknown
-  /** Machine-readable facts for the problem body: a position, a limit, a line. Never a secret, never content. */
+  /**
+   * Machine-readable facts for the problem body, such as a position, a limit or a line. Never a secret, never content.
+   */
   readonly facts?: Readonly<Record<string, string | number | boolean>>
 }
 
-/** The one class of errors that ingot throws. The message names the failure and its subject; the code has the remedy. */
+/**
+ * The only class of errors that ingot throws. The message names the failure and its subject; the code has the remedy.
+ */
 export class IngotError extends Error {
   readonly code: ErrorCode
   readonly facts: Readonly<Record<string, string | number | boolean>>
@@ -32,7 +36,7 @@ export class IngotError extends Error {
   }
 }
 
-/** Returns an IngotError as it is. Returns any other value as the cause of an INTERNAL error. */
+/** Returns an IngotError as it is. Wraps any other value as the cause of an INTERNAL error. */
 export function toIngotError(thrown: unknown): IngotError {
   if (thrown instanceof IngotError) return thrown
   return new IngotError('INTERNAL', reasonOf(thrown), { cause: thrown })

@@ -1,4 +1,7 @@
-/** Who may do what. A token is known by its hash alone; a caller is a name with rights per collection. */
+/**
+ * Authenticates and authorizes requests. Tokens are known only by their hash. A caller is a name with rights per
+ * collection.
+ */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { IngotError } from '../errors/error.ts'
@@ -6,20 +9,20 @@ import { IngotError } from '../errors/error.ts'
 export type Right = 'read' | 'write' | 'delete'
 
 export interface Caller {
-  /** Also the scope of the caller's Idempotency-Keys. */
+  /** Also scopes the caller's Idempotency-Keys. */
   readonly name: string
-  /** Throws IngotError TOKEN_REFUSED without the right. */
+  /** Throws IngotError TOKEN_REFUSED if the caller lacks the right. */
   require(right: Right, collection: string): void
 }
 
-/** Throws IngotError TOKEN_MISSING or TOKEN_REFUSED. */
+/** Returns the caller. Throws IngotError TOKEN_MISSING if the header has no known token. */
 export type Authenticate = (authorization: string | undefined) => Caller
 
 export interface TokenRights {
   readonly name: string
   /** SHA-256 of the token in hex. */
   readonly sha256: string
-  /** Rights by collection; `*` is every one. */
+  /** Rights by collection. `*` stands for every collection. */
   readonly collections: Readonly<Record<string, readonly Right[]>>
 }
 
@@ -30,7 +33,7 @@ declare module 'fastify' {
   }
 }
 
-/** Lets in who has the right on the collection in the path, before anything of the body is read. */
+/** Requires the right on the collection in the path, before any of the body is read. */
 export function admit(authenticate: Authenticate, right: Right): onRequestAsyncHookHandler {
   return async (request) => {
     const caller = authenticate(request.headers.authorization)
@@ -43,7 +46,7 @@ function collectionOf(params: unknown): string {
   return typeof params === 'object' && params !== null && 'collection' in params ? String(params.collection) : ''
 }
 
-/** Who sent a request that `admit` has let in. */
+/** Returns the caller that `admit` found for the request. */
 export function callerOf(request: FastifyRequest): Caller {
   if (request.caller === null) throw new IngotError('INTERNAL', 'the route admits nobody')
   return request.caller
@@ -51,7 +54,9 @@ export function callerOf(request: FastifyRequest): Caller {
 
 const EVERYBODY: Caller = { name: 'anonymous', require: () => {} }
 
-/** For a service that only its own machine can reach, or whose operator has switched access off by name. */
+/**
+ * Admits every request. For a service that only its own machine can reach, or whose operator has set INGOT_ACCESS=off.
+ */
 export const openAccess: Authenticate = () => EVERYBODY
 
 export function tokenAccess(tokens: readonly TokenRights[]): Authenticate {
@@ -59,7 +64,7 @@ export function tokenAccess(tokens: readonly TokenRights[]): Authenticate {
   return (authorization) => {
     const [, token] = /^Bearer +([!-~]+) *$/i.exec(authorization ?? '') ?? []
     if (token === undefined) throw new IngotError('TOKEN_MISSING', 'the request has no bearer token')
-    // looked up by hash: how long that takes says nothing about how much of a token was right
+    // a lookup by hash: its duration does not depend on how much of a token is correct
     const caller = callers.get(createHash('sha256').update(token).digest('hex'))
     if (caller === undefined) throw new IngotError('TOKEN_MISSING', 'the bearer token is not known here')
     return caller

@@ -1,4 +1,4 @@
-/** The HTTP service, put together. It never listens: commands/serve.ts does. */
+/** Builds the HTTP app. It does not listen; the service does. */
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { IngotError } from '../errors/error.ts'
@@ -17,7 +17,7 @@ import { OPENAPI } from './routes/openapi.ts'
 import { putItemRoutes } from './routes/put-items.ts'
 import { refuseUnrouted } from './routes/unrouted.ts'
 
-/** Longest request line and header fields together. Node's default. */
+/** Maximum size of the request line and header fields together, in bytes. Node's default. */
 const MAX_HEAD_BYTES = 16_384
 
 export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<FastifyInstance> {
@@ -28,22 +28,22 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     () => receiving.heldBytes,
   )
   const app = fastify({
-    // streams have no end to wait for; how long a body may pause is seen to where it is read
+    // streams have no end to wait for; the pause within a body is limited where the body is read
     requestTimeout: 0,
-    // closes connections on which nothing moves
+    // closes idle connections
     connectionTimeout: options.bodyIdleMs + options.readStallMs,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    // longer than any URL: a name that is too long is refused by the check that knows what it names
+    // longer than any URL: the check of the collection name then refuses a long name, with a better message
     routerOptions: { maxParamLength: MAX_HEAD_BYTES },
-    // the check of the Host field is ours, below: Node's answer has no body
+    // the Host field is checked below, because Node's own response has no body
     http: { maxHeaderSize: MAX_HEAD_BYTES, requireHostHeader: false },
     forceCloseConnections: 'idle',
-    // our own answer, below: fastify's has neither code nor Retry-After
+    // drains are handled below, because fastify's response has neither a code nor Retry-After
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
     frameworkErrors: (thrown, request, reply) => void failure(context, request, reply, thrown),
   })
-  // RFC 9110 lets a server ignore an expectation that it does not know; Node would answer 417 without a body
+  // RFC 9110 lets a server ignore an unknown expectation; Node would respond with 417 and no body
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.decorateRequest('caller', null)
@@ -83,14 +83,14 @@ function failure(context: RouteContext, request: FastifyRequest, reply: FastifyR
     .send(lingeringAnswer(problem.body, request.raw, context.clock))
 }
 
-/** Routes that speak of the service itself, and go on to the end. */
+/** Routes that report on the service itself. They respond until the process ends. */
 const HEALTH: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/metrics'])
 
 function observe(app: FastifyInstance, context: RouteContext): void {
   app.addHook('onRequest', async (request) => {
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new IngotError('REQUEST_INVALID', 'the request has no Host header field')
-    // on a connection that was there before; new ones are not accepted
+    // this request came on an existing connection; new connections are not accepted
     if (context.draining.aborted && !HEALTH.has(request.routeOptions.url)) {
       throw new IngotError('SHUTTING_DOWN', 'the service is shutting down')
     }
@@ -102,7 +102,7 @@ function observe(app: FastifyInstance, context: RouteContext): void {
       throw new IngotError('MEDIA_TYPE_UNSUPPORTED', `the content encoding "${encoding}" is not taken here`)
   })
   app.addHook('onSend', async (request, reply) => {
-    // a body that nobody reads could go on for ever
+    // closes the connection, because an unread body could go on for ever
     if (context.leaving.aborted || isUnread(request.raw)) reply.header('connection', 'close')
   })
   app.addHook('onResponse', async (request, reply) => {

@@ -1,4 +1,4 @@
-/** Bad input, row by row of the table of promises: a clear answer, and a look into the store afterwards. */
+/** Bad input, row by row of the table in GUARANTEES.md. Each test checks the response and the content of the store. */
 import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import type { LightMyRequestResponse } from 'fastify'
@@ -21,19 +21,19 @@ beforeAll(async () => {
 })
 afterAll(() => sqlite[Symbol.asyncDispose]())
 
-/** A collection of its own for each test, on the one store. */
+/** A fresh collection for each test, on the one store. */
 let things = ''
 let count = 0
 beforeEach(() => void (things = `things-${++count}`))
 const path = (kind: 'items' | 'batch' = 'items'): string =>
   `/v1/collections/${things}/items${kind === 'batch' ? ':batch' : ''}`
 
-/** An app on the embedded store. */
+/** Opens an app on the embedded store. */
 function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   return openTestApp({ store: overStore(sqlite, { [Symbol.asyncDispose]: async () => {} }), maxDepth: 5, ...options })
 }
 
-/** The answer is a problem body of that code, with a remedy and a trace id. */
+/** Asserts a problem body with that code, a remedy and a trace id. */
 function expectProblem(answer: LightMyRequestResponse, code: ErrorCode): Record<string, unknown> {
   const problem: Record<string, unknown> = answer.json()
   expect(problem).toMatchObject({ code, status: ERRORS[code].status, title: ERRORS[code].remedy })
@@ -44,7 +44,7 @@ function expectProblem(answer: LightMyRequestResponse, code: ErrorCode): Record<
   return problem
 }
 
-/** It goes on working, and holds nothing but what is named. */
+/** Asserts that the service still works, and that the collection holds exactly these items. */
 async function expectAlive(app: TestApp, texts: readonly string[] = []): Promise<void> {
   expect(await app.stored(things)).toEqual(texts)
   const next = await app.post(path(), '"alive"')
@@ -53,19 +53,19 @@ async function expectAlive(app: TestApp, texts: readonly string[] = []): Promise
 }
 
 const BAD: readonly [what: string, code: ErrorCode, text: string | Buffer, position: number][] = [
-  ['something that is not JSON', 'JSON_INVALID', '{"a": tru}', 6],
-  ['a comma too many', 'JSON_INVALID', '{"a":1,}', 7],
-  ['bytes that are not UTF-8', 'JSON_INVALID', Buffer.from([0x22, 0x61, 0xff, 0x22]), 2],
-  ['a member twice', 'JSON_DUPLICATE_MEMBER', '{"a":1,"b":2,"a":1}', 13],
-  ['a member twice, spelled differently', 'JSON_DUPLICATE_MEMBER', String.raw`{"a":1,"\u0061":1}`, 7],
+  ['malformed JSON', 'JSON_INVALID', '{"a": tru}', 6],
+  ['a trailing comma', 'JSON_INVALID', '{"a":1,}', 7],
+  ['invalid UTF-8', 'JSON_INVALID', Buffer.from([0x22, 0x61, 0xff, 0x22]), 2],
+  ['a duplicate member', 'JSON_DUPLICATE_MEMBER', '{"a":1,"b":2,"a":1}', 13],
+  ['a duplicate member in another spelling', 'JSON_DUPLICATE_MEMBER', String.raw`{"a":1,"\u0061":1}`, 7],
   ['a lone surrogate', 'JSON_LONE_SURROGATE', String.raw`{"a":"x\ud800y"}`, 7],
-  ['an integer that a double does not hold', 'NUMBER_PRECISION', '{"a":9007199254740993}', 5],
+  ['an integer that a double cannot hold', 'NUMBER_PRECISION', '{"a":9007199254740993}', 5],
   ['a number out of range', 'NUMBER_PRECISION', '[1e999]', 1],
-  ['nesting too deep', 'JSON_TOO_DEEP', '[[[[[[1]]]]]]', 5],
+  ['too deep nesting', 'JSON_TOO_DEEP', '[[[[[[1]]]]]]', 5],
 ]
 
 describe('content that is not one item', () => {
-  test.each(BAD)('%s is refused as %s, with its position', async (_what, code, text, position) => {
+  test.each(BAD)('refuses %s as %s, with its position', async (_what, code, text, position) => {
     const app = await openApp()
     const problem = expectProblem(await app.post(path(), text), code)
     expect(problem['position']).toBe(position)
@@ -73,7 +73,7 @@ describe('content that is not one item', () => {
     await expectAlive(app)
   })
 
-  test.each(BAD)('%s fails its line of a stream alone, as %s', async (_what, code, text, position) => {
+  test.each(BAD)('%s fails only its line of a stream, as %s', async (_what, code, text, position) => {
     const app = await openApp()
     const body = Buffer.concat([Buffer.from('1\n'), Buffer.from(text), Buffer.from('\n2\n')])
     const [first, second, third, last] = answerLines((await app.post(path(), body, NDJSON)).body)
@@ -88,7 +88,7 @@ describe('content that is not one item', () => {
   })
 
   test.each(BAD.filter(([, code]) => code !== 'JSON_INVALID'))(
-    '%s fails its element of a batch alone, as %s',
+    '%s fails only its element of a batch, as %s',
     async (_what, code, text) => {
       const app = await openApp()
       const answer = await app.post(
@@ -105,7 +105,7 @@ describe('content that is not one item', () => {
   )
 
   test.each(BAD.filter(([, code]) => code === 'JSON_INVALID'))(
-    '%s makes a batch no JSON either: nothing of it is stored',
+    '%s makes the complete batch malformed: nothing of it is stored',
     async (_what, code, text) => {
       const app = await openApp()
       const body = Buffer.concat([Buffer.from('["half",'), Buffer.from(text), Buffer.from(',2]')])
@@ -114,20 +114,20 @@ describe('content that is not one item', () => {
     },
   )
 
-  test.each(['{"a":1}', '[1,', '', 'null', '[1] 2', '[1,,2]'])('%j is no batch', async (text) => {
+  test.each(['{"a":1}', '[1,', '', 'null', '[1] 2', '[1,,2]'])('%j is not a batch', async (text) => {
     const app = await openApp()
     const problem = expectProblem(await app.post(path('batch'), text), 'JSON_INVALID')
     expect(problem['position']).toBeTypeOf('number')
     await expectAlive(app)
   })
 
-  test('an empty body is no item', async () => {
+  test('an empty body is not an item', async () => {
     const app = await openApp()
     expectProblem(await app.post(path(), ''), 'JSON_INVALID')
     await expectAlive(app)
   })
 
-  test('an item without any of the collection’s identity fields is refused', async () => {
+  test('refuses an item without any of the collection’s identity fields', async () => {
     const app = await openApp()
     const policy = JSON.stringify({ kind: 'fields', include: ['/a'] })
     await app.app.inject({
@@ -142,7 +142,7 @@ describe('content that is not one item', () => {
 })
 
 describe('media types and encodings', () => {
-  test.each(['items', 'batch'] as const)('%s: refuses a media type that it does not know', async (kind) => {
+  test.each(['items', 'batch'] as const)('%s: refuses an unknown media type', async (kind) => {
     const app = await openApp()
     for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'nonsense']) {
       expectProblem(await app.post(path(kind), '1', { 'content-type': type }), 'MEDIA_TYPE_UNSUPPORTED')
@@ -157,7 +157,7 @@ describe('media types and encodings', () => {
     await expectAlive(app)
   })
 
-  test('refuses a batch in any form but a JSON array', async () => {
+  test('accepts a batch only as a JSON array', async () => {
     const app = await openApp()
     for (const type of ['application/octet-stream', 'application/x-ndjson']) {
       expectProblem(await app.post(path('batch'), '[1]', { 'content-type': type }), 'MEDIA_TYPE_UNSUPPORTED')
@@ -181,17 +181,17 @@ describe('too large', () => {
 
   test.for([
     ['an item', 'items', long, {}, '20'],
-    ['an item of bytes', 'items', long, { 'content-type': 'application/octet-stream' }, '20'],
+    ['a single item in bytes', 'items', long, { 'content-type': 'application/octet-stream' }, '20'],
     ['a batch in bytes', 'batch', `[${'1,'.repeat(60)}1]`, {}, '100'],
     ['a batch in items', 'batch', '[1,2,3,4]', {}, '3'],
-  ] as const)('%s over the limit is refused, and the limit named', async ([, kind, body, headers, limit]) => {
+  ] as const)('refuses %s over the limit, and names the limit', async ([, kind, body, headers, limit]) => {
     const app = await openApp({ http })
     const problem = expectProblem(await app.post(path(kind), body, headers), 'CONTENT_TOO_LARGE')
     expect(problem['detail']).toContain(limit)
     await expectAlive(app)
   })
 
-  test('what is just at the limit is taken', async () => {
+  test('accepts input exactly at the limit', async () => {
     const app = await openApp({ http })
     const most = `"${'x'.repeat(18)}"`
     expect((await app.post(path(), most)).statusCode).toBe(201)
@@ -199,7 +199,7 @@ describe('too large', () => {
     expect(answerLines((await app.post(path(), `${most}\r\n`, NDJSON)).body)[0]).toMatchObject({ status: 'duplicate' })
   })
 
-  test('an element of a batch fails alone', async () => {
+  test('an oversized element of a batch fails alone', async () => {
     const app = await openApp({ http })
     expect((await app.post(path('batch'), `[1,${long},2]`)).json()).toMatchObject({
       counts: { created: 2, failed: 1 },
@@ -208,7 +208,7 @@ describe('too large', () => {
     await expectAlive(app, ['1', '2'])
   })
 
-  test('a line of a stream fails alone, also the last one without its end', async () => {
+  test('an oversized line of a stream fails alone, including an unterminated last line', async () => {
     const app = await openApp({ http })
     const lines = answerLines((await app.post(path(), `1\n${long}\n2\n${long}`, NDJSON)).body)
     expect(lines).toMatchObject([
@@ -241,36 +241,33 @@ describe('collections and policies', () => {
     '{"kind":"fields","include":["a"]}',
     '{"kind":"fields","include":["/a"],"exclude":["/b"]}',
     '{"kind":"json","more":1}',
-  ])('the policy %s is refused', async (policy) => {
+  ])('refuses the policy %s', async (policy) => {
     const app = await openApp()
     expectProblem(await put(app, things, policy), 'POLICY_INVALID')
     expect(await app.store.collection(things)).toBeUndefined()
     await expectAlive(app)
   })
 
-  test('a policy that is no JSON is refused', async () => {
+  test('refuses a policy that is not JSON', async () => {
     const app = await openApp()
     expectProblem(await put(app, things, '{'), 'JSON_INVALID')
     expect(await app.store.collection(things)).toBeUndefined()
   })
 
-  test.each(['Things', '-x', 'a b', 'a%2Fb', 'x'.repeat(65), 'ä'])(
-    'the collection name %j is refused',
-    async (name) => {
-      const app = await openApp()
-      const base = `/v1/collections/${encodeURI(name)}`
-      expectProblem(await put(app, encodeURI(name), '{"kind":"json"}'), 'COLLECTION_NAME_INVALID')
-      for (const [at, headers] of [
-        [`${base}/items`, {}],
-        [`${base}/items:batch`, {}],
-        [`${base}/items`, NDJSON],
-      ] as const) {
-        expectProblem(await app.post(at, '[1]', headers), 'COLLECTION_NAME_INVALID')
-      }
-      expectProblem(await app.get(`${base}/items`), 'COLLECTION_NAME_INVALID')
-      expect(await app.store.collection(name)).toBeUndefined()
-    },
-  )
+  test.each(['Things', '-x', 'a b', 'a%2Fb', 'x'.repeat(65), 'ä'])('refuses the collection name %j', async (name) => {
+    const app = await openApp()
+    const base = `/v1/collections/${encodeURI(name)}`
+    expectProblem(await put(app, encodeURI(name), '{"kind":"json"}'), 'COLLECTION_NAME_INVALID')
+    for (const [at, headers] of [
+      [`${base}/items`, {}],
+      [`${base}/items:batch`, {}],
+      [`${base}/items`, NDJSON],
+    ] as const) {
+      expectProblem(await app.post(at, '[1]', headers), 'COLLECTION_NAME_INVALID')
+    }
+    expectProblem(await app.get(`${base}/items`), 'COLLECTION_NAME_INVALID')
+    expect(await app.store.collection(name)).toBeUndefined()
+  })
 })
 
 describe('Idempotency-Key', () => {
@@ -281,7 +278,7 @@ describe('Idempotency-Key', () => {
     ['the batch path', () => path('batch'), '[1]', {}],
     ['another collection', () => '/v1/collections/others/items', '1', {}],
     ['another media type', () => path(), '1', { 'content-type': 'application/octet-stream' }],
-  ])('used again for %s is refused', async (_what, pathOf, body, headers) => {
+  ])('refuses reuse for %s', async (_what, pathOf, body, headers) => {
     const app = await openApp()
     expect((await app.post(path(), '1', key())).statusCode).toBe(201)
     expectProblem(await app.post(pathOf(), body, { ...headers, ...key() }), 'IDEMPOTENCY_KEY_REUSED')
@@ -289,7 +286,7 @@ describe('Idempotency-Key', () => {
     await expectAlive(app, ['1'])
   })
 
-  test.each(['', 'a b', 'ü', 'x'.repeat(256)])('%j is no key', async (bad) => {
+  test.each(['', 'a b', 'ü', 'x'.repeat(256)])('%j is not a valid key', async (bad) => {
     const app = await openApp()
     for (const kind of ['items', 'batch'] as const) {
       expectProblem(await app.post(path(kind), '[1]', { 'idempotency-key': bad }), 'IDEMPOTENCY_KEY_INVALID')
@@ -297,7 +294,7 @@ describe('Idempotency-Key', () => {
     await expectAlive(app)
   })
 
-  test('has no place on a stream', async () => {
+  test('is refused on a stream', async () => {
     const app = await openApp()
     expectProblem(await app.post(path(), '1\n', { ...NDJSON, ...key() }), 'IDEMPOTENCY_KEY_INVALID')
     await expectAlive(app)
@@ -310,7 +307,7 @@ describe('Idempotency-Key', () => {
   })
 })
 
-/** A store whose `put` waits until it is let go, or fails. */
+/** A store whose `put` waits until it is released, or fails. */
 function slowStore(): { store: ItemStore; release: () => void; down: (error: IngotError | undefined) => void } {
   const inner = createMemoryStore()
   const gate = Promise.withResolvers<void>()
@@ -335,8 +332,8 @@ function slowStore(): { store: ItemStore; release: () => void; down: (error: Ing
   return { store, release: gate.resolve, down: (next) => void (error = next) }
 }
 
-describe('when it cannot be stored now', () => {
-  test('a full queue refuses with 429, and takes again afterwards', async () => {
+describe('when the store cannot take items', () => {
+  test('a full queue refuses with 429, and accepts again afterwards', async () => {
     const { store, release } = slowStore()
     const app = await openTestApp({ store, maxPendingItems: 2 })
     const waiting = [app.post(path(), '1'), app.post(path(), '2')]
@@ -352,7 +349,7 @@ describe('when it cannot be stored now', () => {
     await expectAlive(app, ['1', '2'])
   })
 
-  test('a full queue makes streams wait, and fails none of them', async () => {
+  test('a full queue delays streams, and fails none of them', async () => {
     const { store, release } = slowStore()
     const app = await openTestApp({ store, maxPendingItems: 2 })
     const bodies = Array.from({ length: 5 }, (_, stream) => Array.from({ length: 30 }, (_line, n) => stream * 100 + n))
@@ -364,7 +361,7 @@ describe('when it cannot be stored now', () => {
     expect((await app.stored(things)).length).toBe(150)
   })
 
-  test('a store that is down refuses with 503, half-stores nothing, and is not ready', async () => {
+  test('a store that is down causes 503, stores no part of a batch, and fails readiness', async () => {
     const { store, release, down } = slowStore()
     release()
     const app = await openTestApp({ store })
@@ -404,7 +401,7 @@ describe('access', () => {
     })
 
   test.each([{}, as('unknown'), { authorization: 'Basic cjpy' }, { authorization: 'Bearer' }, as('r x')])(
-    '%j is nobody',
+    '%j has no access',
     async (headers) => {
       const app = await openApp({ authenticate: access() })
       const answers = [
@@ -431,7 +428,7 @@ describe('access', () => {
   ])('token %j may do what it was given, here: %j', async (token, may) => {
     const app = await openApp({ authenticate: access() })
     const answers = {
-      read: [await app.get(path(), as(token)), await app.get(path(), { accept: 'application/x-ndjson', ...as(token) })],
+      read: [await app.get(path(), as(token)), await app.get(path(), { accept: 'token %j has exactly the rights that it was given: %j', ...as(token) })],
       write: [
         await define(app, as(token)),
         await app.post(path(), '1', as(token)),
@@ -449,7 +446,7 @@ describe('access', () => {
     expect(await app.stored(things)).toEqual(may.write ? ['1'] : [])
   })
 
-  test('a token is never in an answer or in the log', async () => {
+  test('a token never appears in a response or in the log', async () => {
     const app = await openApp({ authenticate: access() })
     const answer = await app.post(path(), '1', as('very-secret-token'))
     expect(answer.body).not.toContain('very-secret')
@@ -460,14 +457,14 @@ describe('access', () => {
 test.each([
   ['not HTTP at all', 'hello\r\n\r\n', 'REQUEST_INVALID'],
   ['a head without an end', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(100_000)}`, 'HEADERS_TOO_LARGE'],
-  ['a length that is none', `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n`, 'REQUEST_INVALID'],
-  ['a method that HTTP does not know', 'FROBNICATE / HTTP/1.1\r\nhost: x\r\n\r\n', 'REQUEST_INVALID'],
+  ['an invalid length', `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n`, 'REQUEST_INVALID'],
+  ['a method unknown to HTTP', 'FROBNICATE / HTTP/1.1\r\nhost: x\r\n\r\n', 'REQUEST_INVALID'],
   [
     'a second length',
     `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12`,
     'REQUEST_INVALID',
   ],
-] as const)('%s gets a problem body too, and nothing more', async (_what, text, code) => {
+] as const)('responds to %s with one problem body', async (_what, text, code) => {
   const app = await openApp()
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
   socket.on('error', () => {})
@@ -482,14 +479,10 @@ test.each([
 })
 
 test.each([
-  ['a request without a host', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
-  ['a request of HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n', 200],
-  [
-    'an expectation that HTTP does not know',
-    'GET /livez HTTP/1.1\r\nhost: x\r\nexpect: luck\r\nconnection: close\r\n\r\n',
-    200,
-  ],
-])('%s gets an answer of ours', async (_what, text, status) => {
+  ['a request without a Host field', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
+  ['a request with HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n', 200],
+  ['an unknown expectation', 'GET /livez HTTP/1.1\r\nhost: x\r\nexpect: luck\r\nconnection: close\r\n\r\n', 200],
+])('responds to %s itself', async (_what, text, status) => {
   const app = await openApp()
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
   socket.write(text)
@@ -502,16 +495,16 @@ test.each([
 })
 
 test.each([
-  ['a transfer encoding that is not decoded', 'POST', 'transfer-encoding: gzip, chunked', 415],
+  ['an unsupported transfer encoding', 'POST', 'transfer-encoding: gzip, chunked', 415],
   [
     'an export whose request has an endless body',
     'GET',
     'transfer-encoding: chunked\r\naccept: application/x-ndjson',
     200,
   ],
-])('%s ends its connection', async (_what, method, fields, status) => {
+])('%s closes its connection', async (_what, method, fields, status) => {
   const app = await openApp()
-  // an export is of a collection that exists
+  // the exported collection must exist
   await sqlite.define(things, { kind: 'json' })
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
   socket.write(
@@ -523,7 +516,7 @@ test.each([
   await expectAlive(app)
 })
 
-test('chunks that are none end a stream without a false word in its answer', async () => {
+test('malformed chunks end a stream without a false line in its response', async () => {
   const app = await openApp()
   const socket = connect(Number(new URL(await app.listen()).port), '127.0.0.1')
   socket.on('error', () => {})
@@ -547,7 +540,7 @@ test.each([
   ['GET', `/${'x'.repeat(600)}`, 'NOT_FOUND'],
   ['GET', `/v1/collections/${'x'.repeat(600)}`, 'COLLECTION_NAME_INVALID'],
   ['GET', `/v1/collections/things/items/${'x'.repeat(600)}`, 'ITEM_NOT_FOUND'],
-] as const)('%s %s is not there', async (method, url, code) => {
+] as const)('%s %s is not found', async (method, url, code) => {
   const app = await openApp()
   const answer = await app.app.inject({ method, url })
   expectProblem(answer, code)
@@ -564,7 +557,7 @@ test.each([
   ['POST', `/v1/collections/things/items/j1-0`, 'GET, HEAD, DELETE'],
   ['DELETE', '/livez', 'GET, HEAD'],
   ['TRACE', '/openapi.json?x=1', 'GET, HEAD'],
-])('%s of %s gets 405 with the methods that are allowed, with and without a body', async (method, url, allow) => {
+])('responds to %s of %s with 405 and the allowed methods, with and without a body', async (method, url, allow) => {
   const app = await openApp()
   const origin = await app.listen()
   for (const type of [undefined, {}, { 'content-type': 'application/json' }]) {
@@ -580,7 +573,7 @@ test.each([
   await expectAlive(app)
 })
 
-test.each(['items', 'batch'] as const)('POST to %s without a body and a media type is refused', async (kind) => {
+test.each(['items', 'batch'] as const)('refuses POST to %s without a body and a media type', async (kind) => {
   const app = await openApp()
   const answer = await app.app.inject({ method: 'POST', url: path(kind) })
   expect(expectProblem(answer, 'MEDIA_TYPE_UNSUPPORTED')['detail']).toContain('neither a body nor a Content-Type')
@@ -593,7 +586,7 @@ test.each([
   ['?limit=x', 'REQUEST_INVALID'],
   ['?after=x', 'REQUEST_INVALID'],
   ['?colour=red', 'REQUEST_INVALID'],
-] as const)('a list is not to be had with %s', async (query, code) => {
+] as const)('refuses a list with %s', async (query, code) => {
   const app = await openApp()
   expectProblem(await app.get(`${path()}${query}`), code)
 })

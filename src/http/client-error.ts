@@ -1,4 +1,4 @@
-/** What is not HTTP never becomes a request. Its sender gets a problem body all the same, and is then cut off. */
+/** Responds to bytes that are not valid HTTP with a problem body, then closes the connection. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { IngotError } from '../errors/error.ts'
@@ -6,7 +6,7 @@ import { traceFrom } from '../telemetry/trace.ts'
 import { problemOf } from './problem.ts'
 
 export function answerClientError(thrown: Error, socket: Socket): void {
-  // after something was written an answer may be half out: more text would be taken for a part of it
+  // if something was written, a response may be half sent: more text would be read as a part of it
   if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy()
   const { status, headers, body } = problemOf(errorOf(thrown), { ...traceFrom(undefined), bodyLimit: 0 })
   const lines = Object.entries({ ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
@@ -14,7 +14,10 @@ export function answerClientError(thrown: Error, socket: Socket): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
 }
 
-/** Source: the codes of Node's `clientError` event, and of its HTTP parser (HPE). */
+/**
+ * Returns the error for a failure of the HTTP parser. Source: the codes of Node's `clientError` event, and of its
+ * parser (HPE).
+ */
 function errorOf(thrown: Error): IngotError {
   switch ('code' in thrown ? thrown.code : undefined) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':

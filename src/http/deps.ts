@@ -1,4 +1,4 @@
-/** What the HTTP service is made of: everything that it needs and does not choose. */
+/** The dependencies and options of the HTTP app. */
 import type { Ingest } from '../items/pipeline/ingest.ts'
 import type { ServiceStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
@@ -13,11 +13,11 @@ export interface HttpOptions {
   readonly maxBatchBytes: number
   readonly maxBatchItems: number
   readonly idempotencyTtlMs: number
-  /** Bytes of all bodies in memory together, before requests get 429. */
+  /** Maximum bytes of all bodies in memory together. Beyond them requests get 429. */
   readonly maxReceivingBytes: number
-  /** Longest pause of a body, milliseconds. */
+  /** Longest pause within a body, in milliseconds. */
   readonly bodyIdleMs: number
-  /** Longest time that a body may take, or a line of a stream, milliseconds. */
+  /** Longest time for a body, or for one line of a stream, in milliseconds. */
   readonly bodyTimeMs: number
   readonly readStallMs: number
 }
@@ -30,11 +30,11 @@ export interface HttpDeps {
   readonly log: Log
   readonly metrics: Metrics
   /**
-   * Aborts when the service is told to end: readiness is lost, and every answer closes its connection. Requests are
-   * answered all the same, so that clients have gone elsewhere before the first one is refused.
+   * Aborts when the service is about to end. The service is then not ready, and every response closes its connection.
+   * Requests are still served, so that clients have moved elsewhere before the first request is refused.
    */
   readonly leaving: AbortSignal
-  /** Aborts when the service begins to drain, after that: open streams end, new requests are refused. */
+  /** Aborts later, when the service begins to drain: open streams end and new requests are refused. */
   readonly draining: AbortSignal
 }
 

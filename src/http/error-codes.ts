@@ -13,6 +13,6 @@ export const HTTP_ERRORS = {
   CONTENT_TOO_LARGE: content(413, 'send less at once, or raise the limit that the detail names'),
   MEDIA_TYPE_UNSUPPORTED: rejected(415, 'send application/json, application/x-ndjson or application/octet-stream'),
   HEADERS_TOO_LARGE: rejected(431, 'send fewer or shorter header fields, and a shorter URL'),
-  // Logged and counted only: no client is left to read it. nginx introduced the status.
+  // Only logged and counted: no client is left to read the response. nginx introduced the status.
   CLIENT_GONE: passing(499, 'keep the connection open until the whole answer has come'),
 } as const satisfies ErrorKinds

@@ -1,13 +1,13 @@
-/** What the HTTP service counts. */
+/** Metrics of the HTTP service. */
 import type { FoundBy } from '../items/item.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-/** What is counted of an item: a result, or an entry of a receipt. */
+/** A result of an item, or an entry of a receipt. */
 type Counted = { readonly kind: 'created' | 'refused' } | { readonly kind: 'duplicate'; readonly foundBy: FoundBy }
 
 export interface HttpMetrics {
   request(route: string, method: string, status: number, seconds: number): void
-  /** `path`: how items came. */
+  /** `path`: the kind of request that brought the items. */
   items(path: 'single' | 'batch' | 'stream', results: readonly Counted[]): void
   replayed(): void
 }
@@ -19,21 +19,24 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
   const requests = metrics.counter({ name: 'ingot_http_requests_total', help: 'Requests answered', labels })
   const seconds = metrics.histogram({
     name: 'ingot_http_request_seconds',
-    help: 'Time from the head of a request to the end of its answer',
+    help: 'Time from the head of a request to the end of its response',
     labels: ['route', 'method'],
     buckets: SECONDS,
   })
   const items = metrics.counter({
     name: 'ingot_items_total',
-    help: 'Items answered, by outcome and by the way they came',
+    help: 'Items answered, by outcome and by kind of request',
     labels: ['path', 'result'],
   })
   const duplicates = metrics.counter({
     name: 'ingot_duplicates_total',
-    help: 'Duplicates, by what recognised them',
+    help: 'Duplicates, by the part that recognised them',
     labels: ['found_by'],
   })
-  const replays = metrics.counter({ name: 'ingot_idempotent_replays_total', help: 'Answers repeated under their key' })
+  const replays = metrics.counter({
+    name: 'ingot_idempotent_replays_total',
+    help: 'Responses repeated under an Idempotency-Key',
+  })
   return {
     request(route, method, status, took) {
       requests.add({ route, method, status })

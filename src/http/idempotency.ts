@@ -1,6 +1,7 @@
 /**
- * The Idempotency-Key header: a client's own name for a request. Source of the rules: draft-ietf-httpapi-idempotency-
- * key-header-07; the marker `Idempotency-Replayed` follows common practice, for there is no standard one.
+ * The Idempotency-Key header: a name that a client gives to a request. Source of the rules:
+ * draft-ietf-httpapi-idempotency- key-header-07. No standard defines a marker for repeated responses;
+ * `Idempotency-Replayed` follows common practice.
  */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
@@ -25,7 +26,9 @@ export interface KeyedRequestOptions {
   readonly expiresAtMs: number
 }
 
-/** Two requests are the same when caller, method, path, media type and body are. */
+/**
+ * Returns the identity of a request: two requests are the same if caller, method, path, media type and body are equal.
+ */
 export function keyedRequestOf(
   request: FastifyRequest,
   caller: Caller,

@@ -1,4 +1,4 @@
-/** Items one by one and in batches, read back, listed, deleted; collections and their policies. */
+/** Single items and batches: saved, read back, listed, deleted. Collections and their policies. */
 import { setImmediate } from 'node:timers/promises'
 import type { LightMyRequestResponse } from 'fastify'
 import { describe, expect, test } from 'vitest'
@@ -33,7 +33,7 @@ const remove = (app: TestApp, id: string): Promise<LightMyRequestResponse> =>
   app.app.inject({ method: 'DELETE', url: `${ITEMS}/${id}` })
 
 describe('one item', () => {
-  test('is created once, and a duplicate from then on', async () => {
+  test('is created once, and is a duplicate from then on', async () => {
     const app = await openTestApp()
     const created = await app.post(ITEMS, '{"a":1}')
     const { id, firstSeen } = itemOf(created)
@@ -48,7 +48,7 @@ describe('one item', () => {
     expect(await app.stored('things')).toEqual(['{"a":1}'])
   })
 
-  test('is found by the store when the process has forgotten it', async () => {
+  test('is found by the store when the process no longer has its id', async () => {
     const app = await openTestApp({ recentItems: 0 })
     await app.post(ITEMS, '1')
     expect(itemOf(await app.post(ITEMS, '1'))).toMatchObject({ status: 'duplicate', foundBy: 'store' })
@@ -69,7 +69,7 @@ describe('one item', () => {
     const first = app.post(ITEMS, '1')
     await arrived.promise
     const second = app.post(ITEMS, '1')
-    // the second one gets under way before the first may be saved
+    // lets the second request start before the first one may be saved
     for (let turn = 0; turn < 20; turn++) await setImmediate()
     gate.resolve()
     const { firstSeen } = itemOf(await first)
@@ -77,13 +77,13 @@ describe('one item', () => {
     expect((await first).statusCode).toBe(201)
   })
 
-  test('is other content in another collection', async () => {
+  test('is different content in another collection', async () => {
     const app = await openTestApp()
     expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
     expect((await app.post('/v1/collections/others/items', '1')).statusCode).toBe(201)
   })
 
-  test('comes back as it came, with its media type', async () => {
+  test('is returned unchanged, with its media type', async () => {
     const app = await openTestApp()
     const text = '{ "b" : 1.50,\t"a":"\\u00e4" }'
     const { id } = itemOf(await app.post(ITEMS, text))
@@ -97,7 +97,7 @@ describe('one item', () => {
     })
   })
 
-  test('may be bytes, which are other content than the JSON that they spell', async () => {
+  test('may be bytes, which are different content from the JSON that they spell', async () => {
     const app = await openTestApp()
     const bytes = Uint8Array.from({ length: 256 }, (_, index) => index)
     const { id } = itemOf(await app.post(ITEMS, bytes, BYTES))
@@ -108,14 +108,14 @@ describe('one item', () => {
     expect(itemOf(await app.post(ITEMS, '1', BYTES)).id).not.toBe(itemOf(await app.post(ITEMS, '1')).id)
   })
 
-  test('of no bytes is an item too', async () => {
+  test('may be empty bytes', async () => {
     const app = await openTestApp()
     const { id } = itemOf(await app.post(ITEMS, '', BYTES))
     expect((await app.get(`${ITEMS}/${id}`)).rawPayload).toHaveLength(0)
   })
 
   test.each(['nonsense', `j1-${'0'.repeat(64)}`, `j1-${'A'.repeat(64)}`, `j9-${'0'.repeat(64)}`])(
-    'is not there under %j',
+    'is not found under %j',
     async (id) => {
       const app = await openTestApp()
       for (const answer of [await app.get(`${ITEMS}/${id}`), await remove(app, id)]) {
@@ -125,7 +125,7 @@ describe('one item', () => {
     },
   )
 
-  test('is gone for good when deleted; the same content is then created anew', async () => {
+  test('is permanently gone when deleted; the same content is then created again', async () => {
     const app = await openTestApp()
     const { id } = itemOf(await app.post(ITEMS, '1'))
     const gone = await remove(app, id)
@@ -139,7 +139,7 @@ describe('one item', () => {
 })
 
 describe('a batch', () => {
-  test('answers for each item in its order', async () => {
+  test('returns a result for each item in order', async () => {
     const app = await openTestApp()
     await app.post(ITEMS, '"known"')
     const answer = await app.post(BATCH, ' [ "new" , "known" , "new", 9007199254740993, {"a":[1,2]} ] ')
@@ -167,7 +167,7 @@ describe('a batch', () => {
     })
   })
 
-  test('gives the first its creation when the same content is in it twice', async () => {
+  test('counts the first of two equal items as created', async () => {
     const app = await openTestApp({ recentItems: 0 })
     const { items } = (await app.post(BATCH, '[1,1.0,1e0]')).json<{ items: Item[] }>()
     expect(items.map((item) => item.foundBy)).toEqual([undefined, 'batch', 'batch'])
@@ -184,7 +184,7 @@ describe('a list', () => {
     return app
   }
 
-  test('comes in pages, in order of creation, each item once', async () => {
+  test('returns pages in order of creation, each item once', async () => {
     const app = await filled()
     const seen: unknown[] = []
     const sizes: number[] = []
@@ -200,7 +200,7 @@ describe('a list', () => {
     expect(sizes).toEqual([10, 10, 5])
   })
 
-  test('has 100 items a page unless told otherwise', async () => {
+  test('has 100 items per page by default', async () => {
     const app = await openTestApp({ http: { maxBatchItems: 1_000 } })
     await app.post(BATCH, JSON.stringify(Array.from({ length: 150 }, (_, index) => index)))
     expect((await app.get(ITEMS)).json<{ items: unknown[] }>().items).toHaveLength(100)
@@ -209,14 +209,14 @@ describe('a list', () => {
     })
   })
 
-  test.each(['5000', '0', '1e2', ''])('of %j items is refused with what to ask for', async (limit) => {
+  test.each(['5000', '0', '1e2', ''])('refuses a limit of %j and explains what to send', async (limit) => {
     const app = await openTestApp()
     const answer = await app.get(`${ITEMS}?limit=${limit}`)
     expect(answer.statusCode).toBe(400)
     expect(answer.json<{ detail: string }>().detail).toContain('limit takes a whole number from 1 to 1000; the cursor')
   })
 
-  test('counts the items of an export in its trailer, and refuses one of a collection that is not there', async () => {
+  test('counts the items of an export in its trailer, and refuses to export an unknown collection', async () => {
     const app = await openTestApp()
     const accept = { accept: 'application/x-ndjson' }
     const missing = await app.get(ITEMS, accept)
@@ -228,12 +228,12 @@ describe('a list', () => {
     expect((await app.get(ITEMS, accept)).trailers).toEqual({ 'ingot-items': '3' })
   })
 
-  test('is empty for a collection that is not there', async () => {
+  test('is empty for an unknown collection', async () => {
     const app = await openTestApp()
     expect((await app.get(ITEMS)).json()).toEqual({ items: [] })
   })
 
-  test('exports everything as NDJSON when asked to, from a cursor on when one is given', async () => {
+  test('exports everything as NDJSON on request, starting at a cursor if one is given', async () => {
     const app = await openTestApp({ http: { maxBatchItems: 2_000 } })
     const many = Array.from({ length: 1_234 }, (_, index) => index)
     await app.post(BATCH, JSON.stringify(many))
@@ -263,9 +263,9 @@ describe('a list', () => {
   })
 
   test.each([
-    ['a collection that is not there', ITEMS, 404],
-    ['a cursor that is none', `${ITEMS}?after=x`, 400],
-  ])('answers HEAD of an export as GET: %s', async (_what, url, status) => {
+    ['an unknown collection', ITEMS, 404],
+    ['an invalid cursor', `${ITEMS}?after=x`, 400],
+  ])('has the same status for HEAD of an export as for GET: %s', async (_what, url, status) => {
     const app = await openTestApp()
     const headers = { accept: 'application/x-ndjson' }
     const [get, head] = [await app.get(url, headers), await app.app.inject({ method: 'HEAD', url, headers })]
@@ -273,7 +273,7 @@ describe('a list', () => {
     expect(head.headers['content-type']).toBe(get.headers['content-type'])
   })
 
-  test('tells of each item what it is: JSON as JSON on one line, anything else in base64', async () => {
+  test('returns JSON items as JSON on one line, and other items in base64', async () => {
     const app = await openTestApp()
     const json = itemOf(await app.post(ITEMS, '{\r\n"a": 1\n}'))
     const bytes = itemOf(await app.post(ITEMS, Uint8Array.of(0, 255, 10), BYTES))
@@ -313,7 +313,7 @@ describe('a collection', () => {
     expect((await app.post(ITEMS, '1 ')).statusCode).toBe(201)
   })
 
-  test('by included fields takes items that agree in them for the same, and keeps the first', async () => {
+  test('with included fields treats items with equal fields as the same, and keeps the first', async () => {
     const app = await openTestApp()
     await define(app, { kind: 'fields', include: ['/id', '/at/day'] })
     expect((await app.post(ITEMS, '{"id":1,"at":{"day":2,"hour":3},"n":"first"}')).statusCode).toBe(201)
@@ -325,7 +325,7 @@ describe('a collection', () => {
     ])
   })
 
-  test('by excluded fields does not look at these', async () => {
+  test('with excluded fields ignores these', async () => {
     const app = await openTestApp()
     await define(app, { kind: 'fields', exclude: ['/sentAt'] })
     expect((await app.post(ITEMS, '{"id":1,"sentAt":"noon"}')).statusCode).toBe(201)
@@ -333,7 +333,7 @@ describe('a collection', () => {
     expect((await app.post(ITEMS, '{"id":1,"more":true}')).statusCode).toBe(201)
   })
 
-  test('of bytes takes spellings for different', async () => {
+  test('of bytes treats different spellings as different', async () => {
     const app = await openTestApp()
     await define(app, { kind: 'bytes' })
     expect((await app.post(ITEMS, '{"a":1}')).statusCode).toBe(201)
@@ -348,7 +348,7 @@ describe('an Idempotency-Key', () => {
   test.each([
     ['an item', ITEMS, '{"a":1}', 201],
     ['a batch', BATCH, '[1,1,9007199254740993]', 200],
-  ])('gets the very same answer for %s again', async (_what, path, body, status) => {
+  ])('gets the identical response for %s again', async (_what, path, body, status) => {
     const app = await openTestApp()
     const first = await app.post(path, body, key)
     expect(first.statusCode).toBe(status)
@@ -362,34 +362,34 @@ describe('an Idempotency-Key', () => {
     ])
   })
 
-  test('gets it also when the item was deleted since, for the answer says what the first request did', async () => {
+  test('gets it even if the item was deleted since, because the response reports what the first request did', async () => {
     const app = await openTestApp()
     const first = await app.post(ITEMS, '1', key)
     const item = String(first.headers.location)
     expect((await app.app.inject({ method: 'DELETE', url: item })).statusCode).toBe(204)
     const again = await app.post(ITEMS, '1', key)
     expect([again.statusCode, again.body, again.headers['idempotency-replayed']]).toEqual([201, first.body, 'true'])
-    // nothing was stored again: the request that has another key, or none, does that
+    // nothing was stored again: only a request with another key, or without one, stores again
     expect((await app.get(item)).statusCode).toBe(404)
     expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
     expect((await app.get(item)).statusCode).toBe(200)
   })
 
-  test('gets it also when the item came by another request first', async () => {
+  test('gets it even if another request created the item first', async () => {
     const app = await openTestApp()
     await app.post(ITEMS, '1')
     expect(itemOf(await app.post(ITEMS, '1', key))).toMatchObject({ status: 'duplicate' })
     expect((await app.post(ITEMS, '1', key)).headers['idempotency-replayed']).toBe('true')
   })
 
-  test('is used once however many send it at once', async () => {
+  test('is used once when many requests send it at the same time', async () => {
     const app = await openTestApp()
     const answers = await Promise.all(Array.from({ length: 10 }, () => app.post(ITEMS, '1', key)))
     expect(new Set(answers.map((answer) => answer.body)).size).toBe(1)
     expect(answers.filter((answer) => answer.headers['idempotency-replayed'] === undefined)).toHaveLength(1)
   })
 
-  test('is free again when its time is over', async () => {
+  test('is free again after its time to live', async () => {
     let ahead = 0
     const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + ahead }
     const app = await openTestApp({ clock, http: { idempotencyTtlMs: 60_000 } })

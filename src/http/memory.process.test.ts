@@ -1,4 +1,6 @@
-/** The memory of a real service while clients send what costs most to hold. Linux: peaks are read from /proc. */
+/**
+ * The memory of a real service while clients send the input that costs most memory. Linux: peaks are read from /proc.
+ */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../testing/folder.ts'
@@ -7,17 +9,17 @@ import { type Service, startService } from '../testing/service.ts'
 
 const MIB = 1_024 * 1_024
 
-/** A pod of the chart has 512 MiB, and an idle service takes about 160 of them. */
+/** Allowed growth in MiB. A pod of the chart has 512 MiB, and an idle service takes about 160. */
 const MAX_GROWTH_MIB = 200
 
-/** The largest resident size that the process has had so far, MiB. */
+/** Returns the largest resident size of the process so far, in MiB. */
 async function peakMib(service: Service): Promise<number> {
   const status = await readFile(`/proc/${service.pid}/status`, 'utf8')
   const [, kib = ''] = /^VmHWM:\s+(\d+) kB/m.exec(status) ?? []
   return Number(kib) / 1_024
 }
 
-test('a batch of millions of tiny elements is refused, and costs little more than its bytes', async () => {
+test('refuses a batch of millions of tiny elements, for little more memory than its bytes', async () => {
   await using service = await startService({ data: temporaryFolder() })
   const url = `${service.url}/v1/collections/things/items:batch`
   const before = await peakMib(service)
@@ -32,7 +34,7 @@ test('a batch of millions of tiny elements is refused, and costs little more tha
   expect(growth).toBeLessThan(MAX_GROWTH_MIB)
 })
 
-/** Opens a request that sends `bytes` of its body and never ends; resolves when they are sent, or it was answered. */
+/** Opens a request that sends `bytes` of its body and never ends. Resolves when they are sent, or a response came. */
 function sendUnfinished(url: string, type: string, bytes: Buffer): { sent: Promise<unknown>; end: () => void } {
   const { request, response } = openStream(url, { 'content-type': type })
   const written = new Promise<void>((resolve) => {
@@ -43,7 +45,7 @@ function sendUnfinished(url: string, type: string, bytes: Buffer): { sent: Promi
   return { sent: written, end: () => request.destroy() }
 }
 
-/** How much the peak of a service grows while so many clients send bodies that do not end. */
+/** Returns the growth of a service's peak memory while so many clients send bodies that do not end. */
 async function growthWith(
   clients: number,
   type: string,
@@ -55,14 +57,14 @@ async function growthWith(
   const url = `${service.url}/v1/collections/things/items${type === 'application/json' ? ':batch' : ''}`
   const requests = Array.from({ length: clients }, () => sendUnfinished(url, type, bytes))
   await Promise.all(requests.map(({ sent }) => sent))
-  // it has read what it will hold, and is as healthy as before
+  // the service has read as much as it will hold, and is still healthy
   expect((await ask(`${service.url}/livez`)).status).toBe(200)
   const growth = (await peakMib(service)) - before
   for (const { end } of requests) end()
   return growth
 }
 
-test('forty batches that do not end are held within the budget, and are not without it', async () => {
+test('forty unfinished batches stay within the budget, and exceed it without a limit', async () => {
   const batch = Buffer.alloc(15 * MIB, '1,')
   batch.write('[', 0)
   expect(await growthWith(40, 'application/json', batch)).toBeLessThan(MAX_GROWTH_MIB)
@@ -70,6 +72,6 @@ test('forty batches that do not end are held within the budget, and are not with
   expect(await growthWith(40, 'application/json', batch, unbounded)).toBeGreaterThan(MAX_GROWTH_MIB)
 })
 
-test('four hundred streams with a line that does not end are held within the budget', async () => {
+test('four hundred streams with an unfinished line stay within the budget', async () => {
   expect(await growthWith(400, 'application/x-ndjson', Buffer.alloc(MIB - 1, 'x'))).toBeLessThan(MAX_GROWTH_MIB)
 })

@@ -14,11 +14,11 @@ test.each([
   expect(preferredWaitMs({ headers: { prefer } })).toBe(ms)
 })
 
-test.each([undefined, '', 'return=minimal', 'wait', 'wait=soon', 'await=5'])('reads no wait in %j', (prefer) => {
+test.each([undefined, '', 'return=minimal', 'wait', 'wait=soon', 'await=5'])('reads no wait from %j', (prefer) => {
   expect(preferredWaitMs({ headers: prefer === undefined ? {} : { prefer } })).toBeUndefined()
 })
 
-test('ends the wait with a fault, and leaves the work alone', async () => {
+test('ends the wait with an error, and lets the work go on', async () => {
   const clock = createFakeClock()
   const { promise, resolve } = Promise.withResolvers<string>()
   const outcome = expect(withinWait(promise, 50, clock)).rejects.toMatchObject({ code: 'IN_FLIGHT' })
@@ -28,7 +28,7 @@ test('ends the wait with a fault, and leaves the work alone', async () => {
   expect(await withinWait(promise, 50, clock)).toBe('done')
 })
 
-test('answers 409 past the wait, and the item is saved all the same', async () => {
+test('responds with 409 after the wait, and the item is still saved', async () => {
   const inner = createMemoryStore()
   const { promise: commit, resolve } = Promise.withResolvers<void>()
   const store = overStore(inner, { put: (units, nowMs) => commit.then(() => inner.put(units, nowMs)) })

@@ -1,9 +1,9 @@
-/** Faults as RFC 9457 problem bodies. Status and remedy stand in the one table, std/error.ts. */
+/** Turns errors into problem bodies (RFC 9457). Status and remedy come from the error codes, see errors/codes.ts. */
 import { ERRORS, type ErrorCode, IngotError, toIngotError } from '../errors/error.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
-/** What a client is told to wait for when it may try again, seconds. */
+/** Value of Retry-After in responses to requests that may succeed later, in seconds. */
 export const RETRY_AFTER_S = 1
 
 export interface Problem {
@@ -14,14 +14,14 @@ export interface Problem {
 
 export interface ProblemContext {
   readonly traceId: string
-  /** Most bytes that the route takes, named when there were more. */
+  /** Maximum bytes of a body on this route. Named in the response to a larger body. */
   readonly bodyLimit: number
 }
 
 export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContext): Problem {
   const error = fromFramework(thrown, bodyLimit) ?? toIngotError(thrown)
   const { status, remedy, retryable } = ERRORS[error.code]
-  // what went wrong inside is for the log: its words may hold anything
+  // details of an internal failure go only into the log: they may contain anything
   const detail = error.code === 'INTERNAL' ? 'something unexpected failed' : error.message
   const body = {
     type: `urn:ingot:fault:${error.code}`,
@@ -39,8 +39,8 @@ export function problemOf(thrown: unknown, { traceId, bodyLimit }: ProblemContex
 }
 
 /**
- * Returns what the framework refuses as one of our faults, or undefined if the framework is not the origin.
- * Source: fastify's table of FST_ERR codes.
+ * Returns the error for a refusal by the framework, or undefined if the framework did not raise it. Source: fastify's
+ * table of FST_ERR codes.
  */
 function fromFramework(thrown: unknown, bodyLimit: number): IngotError | undefined {
   if (!(thrown instanceof Error) || thrown instanceof IngotError || !('code' in thrown)) return undefined
@@ -73,7 +73,7 @@ const FRAMEWORK_FAULTS = new Map<string, readonly [ErrorCode, string]>([
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', ['REQUEST_INVALID', 'the body is not as long as Content-Length says']],
 ])
 
-/** Any other error of the framework whose status blames the request. */
+/** Returns true for any other error of the framework with a client error status. */
 function isClientError(failure: Error & { readonly code: unknown }): boolean {
   if (!String(failure.code).startsWith('FST_') || !('statusCode' in failure)) return false
   const status = Number(failure.statusCode)

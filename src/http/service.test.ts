@@ -1,4 +1,4 @@
-/** What the service says of itself: health, metrics, traces, the OpenAPI document. */
+/** How the service reports on itself: health, metrics, traces, the OpenAPI document. */
 import { Agent } from 'node:http'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import type { TSchema } from 'typebox'
@@ -31,7 +31,7 @@ describe('health', () => {
     }
   })
 
-  test('is alive and not ready while it drains, and refuses what comes on open connections', async () => {
+  test('is alive and not ready while it drains, and refuses requests on open connections', async () => {
     const app = await openTestApp()
     app.drain()
     expect((await app.get('/livez')).statusCode).toBe(200)
@@ -44,7 +44,7 @@ describe('health', () => {
     expect(await app.stored('things')).toEqual([])
   })
 
-  test('is not ready and answers all the same while it is about to end, closing each connection', async () => {
+  test('is not ready but still serves while it is about to end, and closes each connection', async () => {
     const app = await openTestApp()
     const url = await app.listen()
     const agent = new Agent({ keepAlive: true })
@@ -64,7 +64,7 @@ describe('health', () => {
     expect(await app.stored('things')).toEqual(['1', '2', '3'])
   })
 
-  test('answers what is under way when it begins to drain', async () => {
+  test('finishes requests in progress when it begins to drain', async () => {
     const app = await openTestApp()
     const url = await app.listen()
     const { request, response } = openStream(url + ITEMS, { 'content-type': 'application/json' })
@@ -78,7 +78,7 @@ describe('health', () => {
 })
 
 describe('a body that is too slow', () => {
-  /** Sends the beginning of a body; `again` sends more after a time, and waits until the service has it. */
+  /** Sends the beginning of a body. `again` sends more after a time, and waits until the service has it. */
   async function sendSlowly(options: { bodyIdleMs: number; bodyTimeMs: number }) {
     const clock = createFakeClock()
     const app = await openTestApp({ clock, http: options })
@@ -112,7 +112,7 @@ describe('a body that is too slow', () => {
     return problem.detail
   }
 
-  test('with a pause that is too long is refused, and its connection closed', async () => {
+  test('is refused after a pause that is too long, and its connection is closed', async () => {
     const slow = await sendSlowly({ bodyIdleMs: 5_000, bodyTimeMs: 60_000 })
     await slow.again(4_900)
     await slow.again(4_900)
@@ -120,7 +120,7 @@ describe('a body that is too slow', () => {
     expect(await expectStalled(slow)).toContain('no data came for 5000 ms')
   })
 
-  test('that goes on for too long is refused, however small its pauses are', async () => {
+  test('is refused when it takes too long in total, however small its pauses are', async () => {
     const slow = await sendSlowly({ bodyIdleMs: 5_000, bodyTimeMs: 12_000 })
     await slow.again(4_000)
     await slow.again(4_000)
@@ -132,7 +132,7 @@ describe('a body that is too slow', () => {
 describe('all bodies together', () => {
   const http = { maxReceivingBytes: 40_000, maxItemBytes: 30_000, maxBatchBytes: 30_000 }
 
-  test('are bounded: what is too much gets 429, and what was given back is there again', async () => {
+  test('share a budget: a request beyond it gets 429, and released bytes are available again', async () => {
     const app = await openTestApp({ http })
     const url = await app.listen()
     const unfinished = openStream(`${url}${ITEMS}:batch`, { ...JSON_TYPE, 'content-length': '30000' })
@@ -151,7 +151,7 @@ describe('all bodies together', () => {
     expect(app.log.filter((line) => line.level === 'error' || line.level === 'warn')).toEqual([])
   })
 
-  test('count until they are answered, and not beyond', async () => {
+  test('count until the response is sent, and not longer', async () => {
     const app = await openTestApp({ http })
     for (let n = 0; n < 10; n++)
       expect((await app.post(ITEMS, JSON.stringify('y'.repeat(20_000 + n)))).statusCode).toBe(201)
@@ -164,7 +164,7 @@ function heldBytes(metrics: { readonly body: string }): number {
   return Number(/^ingot_receiving_bytes (\d+)$/m.exec(metrics.body)?.[1])
 }
 
-test('a refused body does not keep its connection, and the client reads why', async () => {
+test('a refused body closes its connection, and the client can read the reason', async () => {
   const app = await openTestApp()
   const url = await app.listen()
   for (const path of ['/nowhere', '/livez', `${ITEMS}:batch`]) {
@@ -180,7 +180,7 @@ test('a refused body does not keep its connection, and the client reads why', as
   }
 })
 
-test('a client that is told to go on gets there, and one that is refused sends nothing', async () => {
+test('a client that sends Expect gets 100 Continue, and a refused one sends no body', async () => {
   const app = await openTestApp({ http: { maxItemBytes: 100 } })
   const url = await app.listen()
   for (const [length, expected] of [
@@ -201,7 +201,7 @@ test('a client that is told to go on gets there, and one that is refused sends n
 })
 
 describe('metrics', () => {
-  test('count items by outcome and way, duplicates by what found them, and requests', async () => {
+  test('count items by outcome and kind of request, duplicates by the part that found them, and requests', async () => {
     const app = await openTestApp()
     await app.post(ITEMS, '1')
     await app.post(ITEMS, '1', { 'idempotency-key': 'k' })
@@ -235,7 +235,7 @@ describe('metrics', () => {
 describe('traces', () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 
-  test('join the caller’s, in problem bodies and in the log', async () => {
+  test('continue the caller’s trace, in problem bodies and in the log', async () => {
     const app = await openTestApp()
     const answer = await app.post(ITEMS, '{', { traceparent: `00-${traceId}-00f067aa0ba902b7-01` })
     expect(answer.json()).toMatchObject({ traceId })
@@ -243,7 +243,7 @@ describe('traces', () => {
     expect(events.map((line) => line.event)).toEqual(['request refused', 'request answered'])
   })
 
-  test('begin anew when the caller’s is none', async () => {
+  test('start anew when the caller’s trace is invalid', async () => {
     const app = await openTestApp()
     const ids = []
     for (const traceparent of ['nonsense', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`]) {
@@ -254,7 +254,7 @@ describe('traces', () => {
   })
 })
 
-test('no content and no secret goes into the log', async () => {
+test('neither content nor secrets are logged', async () => {
   const app = await openTestApp()
   await app.post(ITEMS, '{"name":"do-not-log-me"}')
   await app.post(ITEMS, '{"name":"do-not-log-me"', { authorization: 'Bearer do-not-log-me' })
@@ -269,7 +269,7 @@ interface OpenApi {
 }
 
 describe('the OpenAPI document', () => {
-  test('is valid, and of version 3.1', async () => {
+  test('is valid OpenAPI 3.1', async () => {
     const app = await openTestApp()
     const document = (await app.get('/openapi.json')).json<OpenApi>()
     expect(document.openapi).toMatch(/^3\.1\./)
@@ -278,7 +278,7 @@ describe('the OpenAPI document', () => {
     expect(valid).toBe(true)
   })
 
-  test('describes of every operation who it is for, its failures, and of a write its body and header fields', async () => {
+  test('describes the tag and failures of every operation, and the body and header fields of writes', async () => {
     const app = await openTestApp()
     const { paths } = (await app.get('/openapi.json')).json<OpenApi>()
     for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) {
@@ -313,7 +313,7 @@ describe('the OpenAPI document', () => {
     expect(named).toContain('POST /v1/collections/{collection}/items:batch')
   })
 
-  test('describes every answer as it is', async () => {
+  test('describes every response as it is', async () => {
     const app = await openTestApp()
     const created = await app.post(ITEMS, '1')
     await app.post(ITEMS, 'bytes', { 'content-type': 'application/octet-stream' })
@@ -334,7 +334,7 @@ describe('the OpenAPI document', () => {
   })
 })
 
-/** Routes of fastify's tree, in the words of OpenAPI. HEAD comes with GET; the document does not name itself. */
+/** Returns the routes of fastify's tree in OpenAPI notation. HEAD comes with GET; the document does not name itself. */
 function routesOf(tree: string): string[] {
   const stack: string[] = []
   const routes: string[] = []

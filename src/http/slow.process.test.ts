@@ -1,4 +1,4 @@
-/** A real service, and clients that send too slowly. */
+/** A real service, with clients that send too slowly. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { temporaryFolder } from '../testing/folder.ts'
 import { ask } from '../testing/http/requests.ts'
 import { startService } from '../testing/service.ts'
 
-/** Sends the head, then the text byte by byte, and on until the connection closes. Resolves with all that came back. */
+/** Sends the head, then the text byte by byte until the connection closes. Resolves with the complete response. */
 async function trickle(url: string, head: readonly string[], text: string): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket: Socket = connect(Number(port), hostname)
@@ -24,7 +24,7 @@ async function trickle(url: string, head: readonly string[], text: string): Prom
   return answer
 }
 
-test('a body and a line that take too long are cut, however they trickle; what was acknowledged stays', async () => {
+test('cuts a body and a line that take too long, even if single bytes arrive; acknowledged items stay', async () => {
   await using service = await startService({ data: temporaryFolder(), env: { INGOT_BODY_TIME: '1s' } })
   const items = '/v1/collections/things/items'
   const head = (path: string, type: string): string[] => [`POST ${path} HTTP/1.1`, 'host: x', `content-type: ${type}`]

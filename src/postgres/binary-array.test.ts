@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { BYTEA, byteaArray, fixedArray, fixedElement, integerArray, textArray } from './binary-array.ts'
 
-// the expected bytes are what Postgres 17 answers to SELECT array_send(...)
-test('writes arrays as Postgres does', () => {
+// the expected bytes are the output of SELECT array_send(...) on Postgres 17
+test('encodes arrays as Postgres does', () => {
   expect(byteaArray([Buffer.from([1, 2]), Buffer.alloc(0)]).toString('hex')).toBe(
     '000000010000000000000011000000020000000100000002010200000000',
   )
@@ -14,7 +14,7 @@ test('writes arrays as Postgres does', () => {
   expect(integerArray([]).toString('hex')).toBe('000000000000000000000017')
 })
 
-test('elements of one length make the same array as each by itself', () => {
+test('encodes elements of one length as it encodes any others', () => {
   const elements = [Buffer.from('abc'), Buffer.from('xyz')]
   const whole = fixedArray({ type: BYTEA, count: 2, bytes: 3 }, (into, index, offset) => {
     into.set(elements[index] ?? [], offset)

@@ -1,7 +1,7 @@
 /**
- * Arrays as Postgres sends them in binary. The driver writes arrays as text, bytes in hexadecimal: twice the traffic,
- * and work for both sides. A Buffer it sends as it is, and the server reads it as the parameter's type.
- * Source of the format: array_recv in the server's src/backend/utils/adt/arrayfuncs.c.
+ * Encodes arrays in the binary format of Postgres. The driver writes arrays as text with bytes in hexadecimal, which
+ * doubles the traffic and costs both sides time. The driver sends a Buffer unchanged, and the server reads it as the
+ * type of the parameter. Source of the format: array_recv in the server's src/backend/utils/adt/arrayfuncs.c.
  */
 
 /** Type numbers (pg_type.oid), the same on every server. */
@@ -12,12 +12,12 @@ const INTEGER = 23
 const HEAD_BYTES = 20
 const ELEMENT_HEAD_BYTES = 4
 
-/** A value for a parameter of type `bytea[]`. */
+/** Returns a value for a parameter of type `bytea[]`. */
 export function byteaArray(elements: readonly Uint8Array[]): Buffer {
   return encode(BYTEA, elements)
 }
 
-/** A value for a parameter of type `text[]`. */
+/** Returns a value for a parameter of type `text[]`. */
 export function textArray(elements: readonly (string | null)[]): Buffer {
   return encode(
     TEXT,
@@ -25,7 +25,7 @@ export function textArray(elements: readonly (string | null)[]): Buffer {
   )
 }
 
-/** A value for a parameter of type `integer[]`. */
+/** Returns a value for a parameter of type `integer[]`. */
 export function integerArray(elements: readonly number[]): Buffer {
   return fixedArray({ type: INTEGER, count: elements.length, bytes: 4 }, (into, index, offset) => {
     into.writeInt32BE(elements[index] ?? 0, offset)
@@ -35,11 +35,14 @@ export function integerArray(elements: readonly number[]): Buffer {
 export interface FixedElements {
   readonly type: number
   readonly count: number
-  /** Of each element. */
+  /** Length of each element. */
   readonly bytes: number
 }
 
-/** Elements of one length, each written where it goes, without a Buffer of its own. */
+/**
+ * Returns an array whose elements have one length. `write` puts each element into the array, so none needs its own
+ * Buffer.
+ */
 export function fixedArray(
   { type, count, bytes }: FixedElements,
   write: (into: Buffer, index: number, offset: number) => void,
@@ -54,7 +57,7 @@ export function fixedArray(
   return into
 }
 
-/** The element at `index` of such an array, as a view. */
+/** Returns the element at `index` of such an array, as a view. */
 export function fixedElement(array: Buffer, { bytes }: Pick<FixedElements, 'bytes'>, index: number): Uint8Array {
   const offset = HEAD_BYTES + index * (ELEMENT_HEAD_BYTES + bytes) + ELEMENT_HEAD_BYTES
   return new Uint8Array(array.buffer, array.byteOffset + offset, bytes)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseIntegers } from './integer-list.ts'
 
-test('reads every list of integers as it was written', () => {
+test('parses every list of integers', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.integer(), fc.maxSafeInteger())), (list) => {
       expect(parseIntegers(`{${list.join(',')}}`)).toEqual(list)

@@ -1,7 +1,8 @@
 /**
- * Lists of integers as Postgres writes them, `{1,-2,3}`. The driver's own parser knows every kind of array and makes a
- * string of each element first, and lists of 64 bits it leaves as strings: with a batch of duplicates that was a tenth
- * of the service's time. Ours holds what a double holds; what is larger is refused, as NULL and nested lists are.
+ * Parses lists of integers as Postgres writes them, `{1,-2,3}`. The driver's own parser supports every kind of array,
+ * makes a string of each element first, and leaves 64-bit elements as strings. With a batch of duplicates that took a
+ * tenth of the service's time. This parser supports integers that a double holds exactly. It refuses larger ones, NULL
+ * and nested lists.
  */
 import pg from 'pg'
 
@@ -9,7 +10,7 @@ const ZERO = 0x30
 const COMMA = 0x2c
 const MINUS = 0x2d
 
-/** Throws RangeError for anything but a flat list of integers that a double holds exactly. */
+/** Returns the integers. Throws RangeError for anything but a flat list of integers that a double holds exactly. */
 export function parseIntegers(text: string): number[] {
   const end = text.length - 1
   if (text[0] !== '{' || text[end] !== '}') throw new RangeError(`no list of integers: ${text.slice(0, 40)}`)
@@ -39,11 +40,11 @@ function parseInteger(text: string, from: number, to: number): number {
 /** Type numbers (pg_type.oid) of `integer[]` and `bigint[]`, the same on every server. */
 const INTEGERS: ReadonlySet<number> = new Set([1_007, 1_016])
 
-/** For the driver: its own parsers but for lists of integers. */
+/** Parsers for the driver: its own, except for lists of integers. */
 export const typeParsers: pg.CustomTypesConfig = {
   getTypeParser(type: number, format: 'text' | 'binary' = 'text'): unknown {
     if (INTEGERS.has(type) && format === 'text') return parseIntegers
-    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- its enum is of the built-in types; it takes every number
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum lists only the built-in types, but every number is valid
     const parse: unknown = pg.types.getTypeParser(type, format)
     return parse
   },

@@ -1,4 +1,4 @@
-/** Connections to Postgres: every query bounded in time, every failure one kind of fault. */
+/** A pool of connections to Postgres. Every query has a deadline, and every failure has the same error code. */
 import pg from 'pg'
 import { type ErrorCode, IngotError } from '../errors/error.ts'
 
@@ -10,8 +10,8 @@ export interface Rows {
 
 export interface Postgres extends AsyncDisposable {
   /**
-   * One statement with its values, or several without. Rejects with the pool's fault code, or with the signal's reason
-   * when that aborts first; the server may still finish the statement then. 64-bit integers arrive as text.
+   * Runs one statement with its values, or several without. Rejects with the pool's error code, or with the signal's
+   * reason if that aborts first; the server may still finish the statement then. 64-bit integers are returned as text.
    */
   query(text: string, values: readonly unknown[], signal: AbortSignal): Promise<Rows>
 }
@@ -19,15 +19,15 @@ export interface Postgres extends AsyncDisposable {
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with libpq's parameters. */
   readonly url: string
-  /** The code of the faults that failures become. */
+  /** The code of the errors that failures become. */
   readonly errorCode: ErrorCode
-  /** Default: 4. */
+  /** Maximum number of connections. Default: 4. */
   readonly connections?: number
-  /** Longest time to a connection, and for one statement, in milliseconds. Default: 5000. */
+  /** Longest time for a connection, and for one statement, in milliseconds. Default: 5000. */
   readonly timeoutMs?: number
 }
 
-/** Rejects as soon as the signal aborts, whatever becomes of the promise. */
+/** Settles as the promise does. Rejects as soon as the signal aborts, without waiting for the promise. */
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const quit = (): void => reject(signal.reason)
@@ -36,7 +36,7 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
-/** Connects when first asked. Throws nothing for an address that is wrong: the first query says so. */
+/** Returns a pool that connects at its first query. That query also reports a wrong address. */
 export function createPostgres(options: PostgresOptions): Postgres {
   const timeoutMs = options.timeoutMs ?? 5_000
   const pool = new pg.Pool({
@@ -47,7 +47,7 @@ export function createPostgres(options: PostgresOptions): Postgres {
     statement_timeout: timeoutMs,
     allowExitOnIdle: true,
   })
-  // an idle connection that breaks is replaced by the next query, which reports what is still wrong
+  // an idle connection that breaks is replaced by the next query, which reports a persistent failure
   pool.on('error', () => {})
 
   async function run(text: string, values: readonly unknown[]): Promise<Rows> {

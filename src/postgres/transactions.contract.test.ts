@@ -17,7 +17,7 @@ function connect(url: string, options: { timeoutMs?: number; connections?: numbe
   return createTransactions({ url, errorCode: 'STORE_UNAVAILABLE', ...options })
 }
 
-test('commits what it answered, and nothing of what failed', async ({ skip }) => {
+test('keeps a commit that returned, and nothing of a failed transaction', async ({ skip }) => {
   const url = await present(subject, skip).database()
   await using transactions = connect(url)
   await transactions.once({ text: 'CREATE TABLE kept (n int)' })
@@ -35,7 +35,7 @@ test('commits what it answered, and nothing of what failed', async ({ skip }) =>
   expect(await runSql(url, 'SELECT n FROM kept')).toEqual([{ n: 1 }])
 })
 
-test('rolls back when its user fails in between, and serves the next one', async ({ skip }) => {
+test('rolls back when the caller throws between exchanges, and serves the next caller', async ({ skip }) => {
   const url = await present(subject, skip).database()
   await using transactions = connect(url, { connections: 1 })
   await transactions.once({ text: 'CREATE TABLE kept (n int)' })
@@ -47,7 +47,7 @@ test('rolls back when its user fails in between, and serves the next one', async
   expect((await transactions.once({ text: 'SELECT n FROM kept' })).rows).toEqual([])
 })
 
-test('syncs its commits whatever the role’s default is, and leaves no setting behind', async ({ skip }) => {
+test('syncs its commits whatever the role’s default is, and changes no setting of the session', async ({ skip }) => {
   const url = await present(subject, skip).database()
   await runSql(url, 'ALTER DATABASE test_3 SET synchronous_commit = off')
   await using transactions = connect(url, { connections: 1, timeoutMs: 4_321 })
@@ -67,10 +67,10 @@ test('ends a statement that takes too long, on the server too', async ({ skip })
     facts: { sqlstate: '57014' },
   })
   const running = await runSql(url, "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query ~ 'pg_sleep.30'")
-  expect(running).toEqual([{ n: 1 }]) // this question itself
+  expect(running).toEqual([{ n: 1 }]) // the counting query itself
 })
 
-test('gives up a connection whose answers do not come, and connects anew', async ({ skip }) => {
+test('drops a connection that does not respond, and reconnects', async ({ skip }) => {
   const server = present(subject, skip)
   const url = new URL(await server.database())
   await using proxy = await startTcpProxy(server.port)
@@ -83,17 +83,17 @@ test('gives up a connection whose answers do not come, and connects anew', async
     message: expect.stringContaining('timeout') as string,
   })
   proxy.restore()
-  // its outcome was unknown to us: here it is there
+  // the client did not learn the outcome; here the row is stored
   expect((await transactions.once({ text: 'SELECT n FROM kept' })).rows).toEqual([{ n: 1 }])
 })
 
-test('goes on after its connections were cut by the server', async ({ skip }) => {
+test('continues after the server has cut its connections', async ({ skip }) => {
   const url = await present(subject, skip).database()
   await using transactions = connect(url, { connections: 2 })
   const [one] = (await transactions.once({ text: 'SELECT pg_backend_pid() AS pid' })).rows
   await runSql(url, `SELECT pg_terminate_backend(${Number(one?.['pid'])})`)
   const asked = transactions.once({ text: 'SELECT 1 AS one' })
-  // the first may still meet the broken connection; no later one does
+  // only the first statement may meet the broken connection
   await asked.catch(() => {})
   expect((await transactions.once({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }])
 })
@@ -105,7 +105,7 @@ test('does not show the password when it cannot connect', async () => {
   await expect(outcome).rejects.not.toThrow('secret-word')
 })
 
-test('sends arrays in binary that the server reads as they were', async ({ skip }) => {
+test('sends binary arrays that the server reads unchanged', async ({ skip }) => {
   await using transactions = connect(await present(subject, skip).database())
   const many = Array.from({ length: 300 }, (_, n) => Uint8Array.from({ length: n }, (_byte, at) => (n * at) % 256))
   const values = [byteaArray(many), byteaArray([]), textArray(['ä', null, '"{,}\\', ''])]

@@ -1,13 +1,13 @@
 /**
- * Transactions on Postgres, sent in as few round trips as can be: statements that do not wait for each other's answers
- * travel together (the protocol's pipeline).
+ * Runs transactions on Postgres in as few round trips as possible: statements that do not depend on each other's
+ * results are sent together (the protocol's pipeline).
  *
- * - Nothing is kept in a session: every setting is local to its transaction and no statement is prepared under a name,
- *   so it works through a pooler that gives each transaction another connection.
- * - Every statement has a deadline twice: the server's own, and one here for a server that no longer answers.
- * - Only a primary is talked to: what a standby says may be old.
- * - A commit that returned is on disk, whatever the role's default for synchronous_commit.
- * - A connection is used again only when its transaction is known to have ended; otherwise it is cut, which rolls back.
+ * - A session keeps no state: every setting is local to its transaction and no statement is prepared under a name. So
+ *   this works through a pooler that gives each transaction another connection.
+ * - Every statement has two deadlines: the server's own, and one in the client for a server that stops responding.
+ * - Only a primary is used, because the data of a standby may be old.
+ * - A commit that returned is on disk, whatever the role's default for synchronous_commit is.
+ * - A connection is reused only if its transaction is known to have ended. Otherwise it is cut, which rolls back.
  */
 import pg from 'pg'
 import { type ErrorCode, IngotError } from '../errors/error.ts'
@@ -20,13 +20,15 @@ export interface Statement {
   readonly values?: readonly unknown[]
 }
 
-/** Sends all before the first answer came, and resolves with all answers. */
+/** Sends all statements without waiting for results, and resolves with all results. */
 export type Exchange = (statements: readonly Statement[]) => Promise<readonly Rows[]>
 
 export interface Transactions extends AsyncDisposable {
-  /** The statement in a transaction of its own, in one round trip. */
+  /** Runs the statement in its own transaction, in one round trip. */
   once(statement: Statement): Promise<Rows>
-  /** Exchanges on one connection: the first begins with `begin`, the last ends with `COMMIT` or `ROLLBACK`. */
+  /**
+   * Runs exchanges on one connection. The first one begins with `begin`, the last one ends with `COMMIT` or `ROLLBACK`.
+   */
   session<T>(work: (exchange: Exchange) => Promise<T>): Promise<T>
   readonly begin: Statement
 }
@@ -37,28 +39,31 @@ export const ROLLBACK: Statement = { text: 'ROLLBACK' }
 export interface TransactionsOptions {
   /** `postgres://user:password@host:port/database`, with libpq's parameters. */
   readonly url: string
-  /** The code of the faults that failures become; the fact `sqlstate` tells the server's own code, if it was that. */
+  /**
+   * The code of the errors that failures become. If the server reported the failure, the fact `sqlstate` has its own
+   * code.
+   */
   readonly errorCode: ErrorCode
-  /** Default: 4. */
+  /** Maximum number of connections. Default: 4. */
   readonly connections?: number
-  /** Longest time for one statement, in milliseconds; to a connection it takes at most 5000 of them. Default: 5000. */
+  /** Longest time for one statement, in milliseconds. A connection may take at most 5000 of them. Default: 5000. */
   readonly timeoutMs?: number
   readonly clock?: Clock
 }
 
-/** How much longer than the server we wait: its own message says more than our silence. */
+/** Time that the client waits beyond the server's own timeout, whose message says more than a missing response. */
 const GRACE_MS = 1_000
 
-/** A server that is there answers sooner, and who waits for it has a deadline too. */
+/** Longest time for a connection. An available server accepts sooner, and callers have deadlines of their own. */
 const CONNECT_MS = 5_000
 
-/** How long idle connections are kept. */
+/** How long idle connections are kept, in milliseconds. */
 const IDLE_MS = 60_000
 
-/** How long closing waits for the server's goodbye. */
+/** How long closing waits for the server to end its connections, in milliseconds. */
 const CLOSE_MS = 1_000
 
-/** Connects when first asked. Throws nothing for an address that is wrong: the first statement says so. */
+/** Returns a pool that connects at its first statement. That statement also reports a wrong address. */
 export function createTransactions(options: TransactionsOptions): Transactions {
   return new PooledTransactions(options)
 }
@@ -85,7 +90,7 @@ class PooledTransactions implements Transactions {
       types: typeParsers,
       fallback_application_name: 'ingot',
     })
-    // an idle connection that breaks is replaced by the next transaction, which reports what is still wrong
+    // an idle connection that breaks is replaced by the next transaction, which reports a persistent failure
     this.#pool.on('error', () => {})
     this.#pool.on('connect', (client) => void this.#open.add(client))
     this.#pool.on('remove', (client) => void this.#open.delete(client))
@@ -101,7 +106,7 @@ class PooledTransactions implements Transactions {
   async session<T>(work: (exchange: Exchange) => Promise<T>): Promise<T> {
     const client = await this.#connect()
     client.on('error', ignore)
-    // the driver's own status is as old as the last answer: it only counts when all answers came
+    // the driver's status is only as recent as the last result, so it counts only after all results have come
     let answered = true
     try {
       return await work(async (statements) => {
@@ -137,7 +142,7 @@ class PooledTransactions implements Transactions {
   }
 
   #rowsOf(answers: readonly Answer[], statements: readonly Statement[]): readonly Rows[] {
-    // the first failure is the cause: after it the server refuses what follows, and answers COMMIT with ROLLBACK
+    // the first failure is the cause: after it the server refuses the rest, and responds to COMMIT with ROLLBACK
     return answers.map((answer, index): Rows => {
       if (answer.status === 'rejected') throw this.#error(answer.reason)
       const last = lastResult(answer.value)
@@ -157,7 +162,10 @@ class PooledTransactions implements Transactions {
 
 type Answer = PromiseSettledResult<pg.QueryResult<Row>>
 
-/** In one write: the driver writes each statement by itself, which costs both sides a system call and a wake-up. */
+/**
+ * Sends all statements in one write. By itself the driver writes each one, which costs both sides a system call and a
+ * wake-up.
+ */
 function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly Answer[]> {
   const { stream } = client.connection
   stream.cork()
@@ -166,7 +174,10 @@ function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<
   return answers
 }
 
-/** Whether the server answered and goes on: silence, a broken line and its last words are none. */
+/**
+ * Returns true if the server responded and keeps the connection. False for silence, a broken connection and a fatal
+ * error.
+ */
 function isAnswer(answer: Answer): boolean {
   if (answer.status === 'fulfilled') return true
   return answer.reason instanceof pg.DatabaseError && answer.reason.severity === 'ERROR'
@@ -177,7 +188,7 @@ function surpriseIn({ command, rows }: pg.QueryResult<Row>, statement: Statement
   return rows[0]?.['standby'] === true ? 'it is a standby, which takes no writes' : undefined
 }
 
-/** A broken connection is reported by the statement under way. */
+/** The statement in progress reports a broken connection. */
 function ignore(): void {}
 
 type Row = Readonly<Record<string, unknown>>
@@ -188,7 +199,7 @@ function configOf({ text, values }: Statement): pg.QueryConfig {
   return values === undefined ? { text } : { text, values: [...values] }
 }
 
-/** The driver answers several statements in one text with an array, which its types do not say. */
+/** Returns the last result. For several statements in one text the driver returns an array, which its types omit. */
 function lastResult(result: pg.QueryResult<Row> | readonly pg.QueryResult<Row>[]): pg.QueryResult<Row> | undefined {
   return isList(result) ? result.at(-1) : result
 }

@@ -1,6 +1,6 @@
-/** Waiting for something that knows of no signal. */
+/** Adds an abort signal to operations that take none. */
 
-/** Settles as `promise` does, or rejects with the signal's reason when that aborts first; `promise` itself goes on. */
+/** Settles as `promise` does, or rejects with the signal's reason if that aborts first. `promise` itself goes on. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   const { promise: aborted, reject } = Promise.withResolvers<never>()

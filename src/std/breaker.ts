@@ -11,13 +11,13 @@ export type BreakerState = 'closed' | 'half-open' | 'open'
 export interface BreakerOptions {
   /** Share of failures above which it opens, in percent of the calls within the window. Default: 50. */
   readonly thresholdPercent?: number
-  /** It stays closed below so many calls within the window. Default: 10. */
+  /** Minimum number of calls within the window. Below it the breaker stays closed. Default: 10. */
   readonly volume?: number
-  /** The window, in milliseconds. Default: 10000. */
+  /** Length of the window, in milliseconds. Default: 10000. */
   readonly windowMs?: number
   /**
-   * How long it stays open before one call is let through as a probe, in milliseconds. Default: 500: a service that is
-   * back is noticed soon after, and one that is away is asked twice a second.
+   * How long the breaker stays open before one call is let through as a probe, in milliseconds. Default: 500. A service
+   * that recovers is noticed soon, and a service that is down gets only two calls per second.
    */
   readonly restMs?: number
 }
@@ -50,7 +50,7 @@ const WINDOW_BUCKETS = 10
 
 function circuitOf(options: BreakerOptions): CircuitBreaker<[() => Promise<void>], void> {
   return new CircuitBreaker((run: () => Promise<void>) => run(), {
-    // calls have time-outs of their own, and a late answer still matters here
+    // calls have their own deadlines, and a late result still matters here
     timeout: false,
     errorThresholdPercentage: options.thresholdPercent ?? 50,
     volumeThreshold: options.volume ?? 10,
@@ -66,7 +66,7 @@ function isOpenRefusal(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && thrown.code === 'EOPENBREAKER'
 }
 
-/** Closed at first. Keeps time by timers of its own, which do not keep the process alive; disposing it stops them. */
+/** Returns a closed breaker. Its timers do not keep the process alive; disposing it stops them. */
 export function createBreaker(options: BreakerOptions = {}): Breaker {
   const circuit = circuitOf(options)
 
@@ -81,7 +81,7 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
       if (isOpenRefusal(thrown)) throw new BreakerOpenError()
       if (thrown !== FAILED) throw thrown
     }
-    if (answer === undefined) throw new TypeError('the circuit answered without a call')
+    if (answer === undefined) throw new TypeError('the circuit resolved without a call')
     return answer.value
   }
 

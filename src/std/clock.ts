@@ -1,22 +1,22 @@
 /**
- * Time as a dependency. Durations are always taken from the monotonic clock, which no operator and no NTP daemon
- * can move; wall time is for people and for records.
+ * Time as a dependency. Durations are always measured with the monotonic clock, which neither an operator nor an NTP
+ * daemon can change. Wall time is only for people and for records.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Clock {
-  /** Milliseconds from an arbitrary origin; never goes back. */
+  /** Milliseconds from an arbitrary origin. Never goes back. */
   monotonicMs(): number
-  /** Milliseconds since the Unix epoch, as the machine believes. Never use it to measure. */
+  /** Milliseconds since the Unix epoch, by the machine's clock. Never use it to measure durations. */
   wallMs(): number
-  /** Resolves after `ms`; rejects with the signal's reason when that aborts first. */
+  /** Resolves after `ms` milliseconds. Rejects with the signal's reason if that aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Calls back once after `ms` unless cancelled. Does not keep the process alive unless that is asked for. */
+  /** Calls back once after `ms` milliseconds unless cancelled. By default the timer does not keep the process alive. */
   timer(ms: number, callback: () => void, options?: TimerOptions): Timer
 }
 
 export interface TimerOptions {
-  /** The process does not end by itself before the timer has rung or was cancelled. Default: false. */
+  /** If true, the timer keeps the process alive until it fires or is cancelled. Default: false. */
   readonly keepsAlive?: boolean
 }
 
@@ -31,7 +31,7 @@ export const systemClock: Clock = {
     try {
       await delay(ms, undefined, signal === undefined ? {} : { signal })
     } catch (cause) {
-      // node's own AbortError hides the reason that the caller gave
+      // Node's own AbortError hides the reason of the caller
       throw signal?.aborted === true ? signal.reason : cause
     }
   },

@@ -1,23 +1,23 @@
-/** A signal that aborts when time is up or when another signal does, and that leaves nothing behind on either. */
+/** A signal that aborts at a deadline or when its parent aborts. Disposing it removes its timer and its listener. */
 import type { Clock } from './clock.ts'
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
   /** Aborts now, with this reason. */
   end(reason: Error): void
-  /** Milliseconds until it passes; at least 0. */
+  /** Milliseconds until the deadline, at least 0. */
   remainingMs(): number
 }
 
 export interface DeadlineOptions {
   readonly clock: Clock
-  /** From now on. Infinite: time never ends it. */
+  /** Time until the deadline, in milliseconds from now. Infinity sets no deadline. */
   readonly ms: number
-  /** The abort reason when time is up. */
+  /** Returns the abort reason at the deadline. */
   readonly timeoutError: () => Error
-  /** Aborts this one too, with its own reason. */
+  /** If it aborts, this signal aborts with the same reason. */
   readonly parent?: AbortSignal | undefined
-  /** Keeps the process alive until it is disposed or has passed. Default: false. */
+  /** If true, keeps the process alive until the deadline passes or is disposed. Default: false. */
   readonly keepsAlive?: boolean
 }
 

@@ -15,7 +15,7 @@ test.each(['', '5', 's', '-1s', '1 hour', '1s2s'])('refuses %j', (text) => {
   expect(parseDurationMs(text)).toBeUndefined()
 })
 
-test('reads what it writes', () => {
+test('parses the durations that it formats', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 10_000_000_000 }), (ms) => parseDurationMs(formatDuration(ms)) === ms),
   )

@@ -1,4 +1,6 @@
-/** What every error code declares. Each room declares its codes in its own `error-codes.ts`; `errors/codes.ts` collects them. */
+/**
+ * Describes an error code. Each folder declares its codes in its own `error-codes.ts`; `errors/codes.ts` collects them.
+ */
 
 export interface ErrorKind {
   /** The HTTP status of a response that ends with this error. */
@@ -16,7 +18,7 @@ export interface ErrorKind {
   readonly hasStack: boolean
 }
 
-/** The codes of one room. */
+/** The error codes of one folder. */
 export type ErrorKinds = Readonly<Record<string, ErrorKind>>
 
 /** Returns the kind of an error that the same request causes every time. `commandRemedy` defaults to `remedy`. */

@@ -1,6 +1,6 @@
 /**
- * Named places where tests inject failures. In shipped code these functions do nothing: the real ones are resolved only
- * under `node --conditions=failpoints` (see `imports` in package.json), which tests and drills use.
+ * Named points at which tests inject failures. In shipped code these functions do nothing: the real ones are resolved
+ * only under `node --conditions=failpoints` (see `imports` in package.json), which tests and drills use.
  */
 
 export type FailpointName =
@@ -25,13 +25,16 @@ export type FailpointName =
   | 'sqlite/no-sync'
   | 'store/serve-damaged'
 
-/** Values that a fault replaces by a wrong variant, with their types. The wrong variants are in `src/testing`. */
+/**
+ * Values that an injected failure replaces by a wrong variant, with their types. The wrong variants are in
+ * `src/testing`.
+ */
 export interface Replaceable {
   /** The Lua text of the Redis lock's release script. */
   readonly 'lock/release-any-owner': string
 }
 
-/** Returns the value. Tests that switch the fault of that name on get a wrong variant instead. */
+/** Returns the value. If a test has switched on the failure of that name, returns a wrong variant instead. */
 export function replaceable<N extends keyof Replaceable>(_name: N, value: Replaceable[N]): Replaceable[N] {
   return value
 }

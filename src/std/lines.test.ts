@@ -7,7 +7,7 @@ function split(chunks: readonly Uint8Array[], limit = 1_000): Line[] {
   return [...chunks.flatMap((chunk) => splitter.push(chunk)), ...splitter.end()]
 }
 
-/** Cuts bytes at the given places. */
+/** Cuts bytes at these offsets. */
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].toSorted((a, b) => a - b)
   return [0, ...sorted].map((from, index) => bytes.subarray(from, sorted[index] ?? bytes.length))
@@ -17,7 +17,7 @@ const lineBytes = fc
   .uint8Array({ maxLength: 30 })
   .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10 && byte !== 13)))
 
-test('gives the same lines however the input is cut, with LF or CRLF', () => {
+test('returns the same lines for any chunks, with LF or CRLF', () => {
   fc.assert(
     fc.property(fc.array(lineBytes), fc.array(fc.nat()), fc.boolean(), (lines, places, crlf) => {
       const input = Buffer.concat(lines.flatMap((line) => [line, Buffer.from(crlf ? '\r\n' : '\n')]))
@@ -28,7 +28,7 @@ test('gives the same lines however the input is cut, with LF or CRLF', () => {
   )
 })
 
-test('says too long exactly of lines beyond the limit, and goes on', () => {
+test('reports exactly the lines beyond the limit as too long, and goes on', () => {
   fc.assert(
     fc.property(fc.array(lineBytes), fc.array(fc.nat()), fc.nat(30), (lines, places, limit) => {
       const input = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\r\n')]))
@@ -38,7 +38,7 @@ test('says too long exactly of lines beyond the limit, and goes on', () => {
   )
 })
 
-test('gives the last line without a line feed, and no line after a final one', () => {
+test('returns an unterminated last line, and no extra line after a final line feed', () => {
   expect(split([Buffer.from('a\nb')]).map((one) => one.bytes.toString())).toEqual(['a', 'b'])
   expect(split([Buffer.from('a\n')]).map((one) => one.bytes.toString())).toEqual(['a'])
   expect(split([])).toEqual([])

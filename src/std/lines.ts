@@ -1,27 +1,27 @@
 /**
- * Lines out of a stream of chunks. A line may span any number of chunks; one that is longer than the limit is
- * reported once and skipped without being kept, so that memory stays bounded whatever comes.
+ * Splits a stream of chunks into lines. A line may span any number of chunks. A line beyond the limit is reported once
+ * and skipped without being kept, so memory stays bounded.
  */
 
 export interface Line {
-  /** Physical line, from 1. */
+  /** Physical line number, from 1. */
   readonly line: number
-  /** Without the line feed, and without a carriage return before it. */
+  /** The bytes without the line feed and a carriage return before it. */
   readonly bytes: Buffer
-  /** The line was longer than the limit; `bytes` is empty. */
+  /** True if the line was longer than the limit; `bytes` is then empty. */
   readonly tooLong: boolean
 }
 
 export interface LineSplitter {
-  /** The lines that this chunk ends. Their bytes may be views into the chunk. */
+  /** Returns the lines that end in this chunk. Their bytes may be views into the chunk. */
   push(chunk: Uint8Array): Line[]
-  /** The last line, when the input did not end in a line feed. */
+  /** Returns the last line if the input did not end in a line feed. */
   end(): Line[]
-  /** Lines given out so far. */
+  /** Number of lines returned so far. */
   readonly count: number
   /** Bytes allocated for a line that is not complete. */
   readonly heldBytes: number
-  /** Whether a line has begun that is not complete. */
+  /** True if an incomplete line has begun. */
   readonly isInLine: boolean
 }
 
@@ -37,8 +37,8 @@ class Splitter implements LineSplitter {
   readonly #maxBytes: number
   #count = 0
   /**
-   * The beginning of a line that is not complete: its first `#partBytes` bytes. One buffer that doubles, not a list of
-   * parts: a client that sends byte by byte would make a part of each. Absent while skipping.
+   * The beginning of an incomplete line: its first `#partBytes` bytes. One buffer that doubles, because a list of parts
+   * would have an entry for each chunk of a client that sends byte by byte. Absent while skipping.
    */
   #held: Buffer | undefined
   #partBytes = 0
@@ -78,14 +78,14 @@ class Splitter implements LineSplitter {
 
   #keep(part: Buffer): void {
     if (this.#skipping) return
-    // one byte more than the limit may be the carriage return of a line that just fits
+    // one byte beyond the limit may be the carriage return of a line that just fits
     if (this.#partBytes + part.length > this.#maxBytes + 1) {
       this.#skipping = true
       this.#held = undefined
       return
     }
     const held = this.#roomFor(this.#partBytes + part.length)
-    // a copy: the chunk that this is a view of would be kept alive whole
+    // copies, because a view would keep the complete chunk in memory
     part.copy(held, this.#partBytes)
     this.#partBytes += part.length
   }

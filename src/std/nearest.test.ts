@@ -3,7 +3,7 @@ import { nearest } from './nearest.ts'
 
 const COMMANDS = ['serve', 'ingest', 'export', 'verify', 'openapi']
 
-test('a slip of the fingers is recognised', () => {
+test('recognises a typing error', () => {
   for (const [typed, meant] of [
     ['sreve', 'serve'],
     ['ingset', 'ingest'],
@@ -16,7 +16,7 @@ test('a slip of the fingers is recognised', () => {
   }
 })
 
-test('a word that is like none is not guessed at', () => {
+test('returns nothing for a word that resembles none', () => {
   expect(nearest('frobnicate', COMMANDS)).toBeUndefined()
   expect(nearest('', COMMANDS)).toBeUndefined()
   expect(nearest('serve', [])).toBeUndefined()

@@ -1,6 +1,6 @@
-/** "Did you mean": the known word nearest to one that is not known. */
+/** Finds the known word nearest to an unknown one, for "did you mean" messages. */
 
-/** The nearest of `known` to `word`; `undefined` when none is near enough to be meant. */
+/** Returns the word of `known` that is nearest to `word`, or `undefined` if none is near enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
@@ -10,7 +10,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best.distance <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+/**
+ * Returns the number of insertions, deletions, replacements and swaps of neighbours (optimal string alignment
+ * distance).
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, column) => column)

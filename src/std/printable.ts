@@ -1,10 +1,12 @@
 /**
- * Text from outside, such as a name in a content or an answer of a server, made safe for a terminal: a control
- * character in it could move the cursor, hide a line or send keys. Each becomes `\uXXXX`, which is also what JSON
- * writes within a string, so that escaped JSON keeps its meaning.
+ * Makes text from outside, such as a name in a content or the response of a server, safe for a terminal. A control
+ * character could move the cursor, hide a line or send keys. Each becomes `\uXXXX`, which JSON also uses within
+ * strings, so escaped JSON keeps its meaning.
  */
 
-/** C0, DEL and C1 controls, line and paragraph separators, and what reorders text. Source: Unicode, UAX #9. */
+/**
+ * C0, DEL and C1 controls, line and paragraph separators, and characters that reorder text. Source: Unicode, UAX #9.
+ */
 const UNSAFE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
 
 /** Returns the text with every such character escaped, except line feeds and tabs. */
@@ -14,12 +16,12 @@ export function printable(text: string): string {
   )
 }
 
-/** Returns the text with every such character escaped, so that it cannot pretend to be another line. */
+/** Returns the text on one line, with every such character escaped. */
 export function printableLine(text: string): string {
   return text.replace(UNSAFE, escaped)
 }
 
-/** All of them lie in the basic plane. */
+/** Returns the escape of a character. All of them are in the basic multilingual plane. */
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -1,14 +1,17 @@
-/** Chance that can be had again: the same seed gives the same draws. Source: mulberry32 by Tommy Ettinger (public domain). */
+/**
+ * Reproducible random numbers: the same seed gives the same sequence. Source: mulberry32 by Tommy Ettinger (public
+ * domain).
+ */
 
 export interface Random {
-  /** From 0 up to, without, 1. */
+  /** Returns a number from 0 up to but excluding 1. */
   next(): number
-  /** A whole number from `low` to `high`, both included. */
+  /** Returns a whole number from `low` to `high`, both included. */
   between(low: number, high: number): number
   chance(probability: number): boolean
-  /** Throws RangeError for an empty list. */
+  /** Returns one of the elements. Throws RangeError for an empty list. */
   pick<T>(from: readonly T[]): T
-  /** An independent source, so that concurrent users do not disturb each other's draws. */
+  /** Returns an independent generator, so that concurrent users do not change each other's sequence. */
   fork(): Random
 }
 
@@ -27,7 +30,7 @@ export function createRandom(seed: number): Random {
     chance: (probability) => next() < probability,
     pick<T>(from: readonly T[]): T {
       if (from.length === 0) throw new RangeError('nothing to pick from')
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the index lies within the list
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the index is within the list
       return from[between(0, from.length - 1)] as T
     },
     fork: () => createRandom(Math.floor(next() * 2 ** 32)),

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createFakeClock } from '../testing/clock.ts'
 import { fullJitter, retry } from './retry.ts'
 
-test('delays grow to the bound and never pass it', () => {
+test('delays grow up to the limit and never exceed it', () => {
   const delays = [...fullJitter({ baseMs: 10, maxMs: 35, attempts: 5 }, () => 1)]
   expect(delays).toEqual([10, 20, 35, 35, 35])
 })
@@ -21,7 +21,7 @@ test('retries until it succeeds', async () => {
   expect(await done).toBe(3)
 })
 
-test('gives the last failure when the delays run out', async () => {
+test('rejects with the last failure when the delays run out', async () => {
   const clock = createFakeClock()
   const done = retry(async () => Promise.reject(new Error('always')), {
     delays: [1],
@@ -33,7 +33,7 @@ test('gives the last failure when the delays run out', async () => {
   await outcome
 })
 
-test('stops with the reason of the signal while it waits', async () => {
+test('rejects with the reason of the signal during a wait', async () => {
   const clock = createFakeClock()
   const abort = new AbortController()
   const done = retry(async () => Promise.reject(new Error('always')), { delays: [1_000], clock, signal: abort.signal })
@@ -43,7 +43,7 @@ test('stops with the reason of the signal while it waits', async () => {
   await outcome
 })
 
-test('does not retry what is not worth it', async () => {
+test('does not retry a failure that is not retryable', async () => {
   const clock = createFakeClock()
   let calls = 0
   const done = retry(

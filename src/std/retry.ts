@@ -1,18 +1,18 @@
-/** How long to wait before trying again, as data: a generator of delays, used up by whoever retries. */
+/** Retries with backoff. The delays are a generator, which the retry loop consumes. */
 import type { Clock } from './clock.ts'
 
 export interface Backoff {
-  /** Upper bound of the first delay. */
+  /** Upper bound of the first delay, in milliseconds. */
   readonly baseMs: number
-  /** Upper bound of every delay. */
+  /** Upper bound of every delay, in milliseconds. */
   readonly maxMs: number
-  /** How many delays there are. Default: no end. */
+  /** Number of delays. Default: unlimited. */
   readonly attempts?: number
 }
 
 /**
- * Full jitter: each delay is uniform between 0 and min(maxMs, baseMs * 2^n), so that waiters which failed together
- * do not come back together. Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ * Full jitter: each delay is uniform between 0 and min(maxMs, baseMs * 2^n), so that waiters that failed together do
+ * not retry together. Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export function* fullJitter(backoff: Backoff, random: () => number = Math.random): Generator<number, void> {
   const attempts = backoff.attempts ?? Number.POSITIVE_INFINITY
@@ -23,11 +23,14 @@ export interface RetryOptions {
   readonly delays: Iterable<number>
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Whether this failure is worth another attempt. Default: every one. */
+  /** Returns true if this failure should be retried. Default: always. */
   readonly retryable?: (thrown: unknown) => boolean
 }
 
-/** Calls until it succeeds, the delays run out or the signal aborts; throws the last failure or the abort reason. */
+/**
+ * Retries until the attempt succeeds, the delays run out or the signal aborts. Rejects with the last failure or the
+ * abort reason.
+ */
 export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { delays, clock, signal, retryable = () => true } = options
   const pending = delays[Symbol.iterator]()

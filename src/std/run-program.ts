@@ -1,29 +1,29 @@
 /**
- * Programs that the drills drive (kubectl, helm, docker, kind): one call, one process, bounded in time and in output.
- * A program that is missing, fails, or takes too long is an error that says which command it was and what it printed.
+ * Runs programs that the drills need (kubectl, helm, docker, kind). One call starts one process, with limits for time
+ * and output. If a program is missing, fails or takes too long, the error has the command line and the output.
  */
 import { spawn } from 'node:child_process'
 
 export interface CallOptions {
   readonly signal: AbortSignal
-  /** Longest time of the call, milliseconds. Default: 60000. */
+  /** Longest time of the call, in milliseconds. Default: 60000. */
   readonly timeoutMs?: number
-  /** For its standard input. Default: nothing. */
+  /** Text for the program's standard input. Default: none. */
   readonly input?: string | Buffer
-  /** Exit codes that are no failure, beside 0. */
+  /** Exit codes that count as success, in addition to 0. */
   readonly allow?: readonly number[]
 }
 
-/** Resolves with what it wrote to standard output. */
+/** Resolves with the standard output of the program. */
 export type Program = (args: readonly string[], options: CallOptions) => Promise<string>
 
 const TIMEOUT_MS = 60_000
-/** A history of a long run fits; what does not end does not. */
+/** Maximum output. A history of a long run fits; endless output is stopped. */
 const MAX_BYTES = 512 * 2 ** 20
-/** Of what it printed, shown in an error. */
+/** Number of characters of the output that an error shows. */
 const SHOWN = 2_000
 
-/** `remedy` tells the reader what to do when there is no such program. */
+/** Returns a function that runs the program. `remedy` is shown if the program is not installed. */
 export function createProgram(name: string, remedy: string, first: readonly string[] = []): Program {
   return (rest, options) => call({ name, remedy, args: [...first, ...rest] }, options)
 }
@@ -57,7 +57,7 @@ function call(command: Command, options: CallOptions): Promise<string> {
     }
     child.stdout.on('data', take(out))
     child.stderr.on('data', take(err))
-    // a child that ends without reading its input shows in its exit code
+    // the exit code shows that a child ended without reading its input
     child.stdin.on('error', () => {})
     child.stdin.end(input)
     child.once('error', (cause) => end(new Error(`${command.name} cannot be run: ${command.remedy}`, { cause })))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createScope } from './scope.ts'
 
-test('releases last first, once', async () => {
+test('releases in reverse order, once', async () => {
   const order: string[] = []
   const scope = createScope()
   scope.defer(() => void order.push('first'))
@@ -10,7 +10,7 @@ test('releases last first, once', async () => {
   expect(order).toEqual(['second', 'first'])
 })
 
-test('goes on after a failure and reports all of them', async () => {
+test('goes on after a failure and reports all failures', async () => {
   const order: string[] = []
   const scope = createScope()
   scope.defer(() => void order.push('released'))

@@ -1,14 +1,16 @@
 /**
- * Things to undo, in reverse order of their making: every acquired resource goes into a scope, and closing the scope
- * releases all of them even when some fail.
+ * Releases resources in reverse order of their acquisition. Closing the scope releases all of them, even if some fail.
  */
 
 export type Release = () => PromiseLike<void> | void
 
 export interface Scope extends AsyncDisposable {
-  /** Registers what undoes the last step. */
+  /** Registers the release of a resource. */
   defer(release: Release): void
-  /** Runs every release once, last first. Rejects with an AggregateError when any failed. A second call waits for the first. */
+  /**
+   * Runs every release once, the last one first. Rejects with an AggregateError if any failed. A second call waits for
+   * the first.
+   */
   close(): Promise<void>
 }
 

@@ -17,14 +17,14 @@ function thrownBy(work: () => unknown): unknown {
   throw new Error('nothing was thrown')
 }
 
-test('real failures of the system have a remedy, also below a error', () => {
+test('finds the remedy of real failures of the system, also below an error', () => {
   const isFolder = thrownBy(() => readFileSync(folder))
   expect(systemRemedy(isFolder)).toContain('it is a folder')
   expect(systemRemedy(new IngotError('OUTPUT_UNWRITABLE', 'no', { cause: isFolder }))).toContain('it is a folder')
   expect(systemRemedy(thrownBy(() => openSync(join(folder, 'x'.repeat(300)), 'w')))).toContain('shorter path')
 })
 
-test('a database that takes no writes has that of its file system', () => {
+test('finds the remedy of its file system for a read-only database', () => {
   const path = join(folder, 'db.sqlite')
   new DatabaseSync(path).close()
   const db = new DatabaseSync(path, { readOnly: true })
@@ -32,19 +32,19 @@ test('a database that takes no writes has that of its file system', () => {
   db.close()
 })
 
-test('so has one that came from another thread as words', () => {
+test('finds the remedy from the message alone, for an error from another thread', () => {
   const error = new IngotError('STORE_UNAVAILABLE', 'the embedded store failed: database or disk is full')
   expect(systemRemedy(error)).toContain('the disk is full')
 })
 
-test('an error that only looks like one has none', () => {
+test('finds none for an error that only looks similar', () => {
   expect(systemRemedy(Object.assign(new Error('x'), { code: 'EROFS' }))).toBeUndefined()
   expect(systemRemedy(new IngotError('INTERNAL', 'x'))).toBeUndefined()
   expect(systemRemedy(thrownBy(() => mkdirSync(join(folder, 'none', 'below'))))).toBeUndefined()
   expect(systemRemedy('EROFS')).toBeUndefined()
 })
 
-test('a chain of causes that leads back to itself ends', () => {
+test('stops at a cycle in the chain of causes', () => {
   const first = new Error('a')
   first.cause = new Error('b', { cause: first })
   expect(systemRemedy(first)).toBeUndefined()

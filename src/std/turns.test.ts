@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createTurns, type Turns } from './turns.ts'
 
-/** Turns of the loop that the test lets pass one by one. */
+/** A loop whose turns the test advances one by one. */
 function manual(): { turns: Turns; pass: () => Promise<void> } {
   let next: (() => void) | undefined
   const turns = createTurns(100, (callback) => void (next = callback))
@@ -16,7 +16,7 @@ function manual(): { turns: Turns; pass: () => Promise<void> } {
   }
 }
 
-/** Starts work of these costs, and says which of it has been let through so far. */
+/** Starts work of these costs. Returns the work that has been admitted so far. */
 function start(turns: Turns, costs: readonly number[]): number[] {
   const through: number[] = []
   for (const [index, cost] of costs.entries()) {
@@ -27,7 +27,7 @@ function start(turns: Turns, costs: readonly number[]): number[] {
   return through
 }
 
-test('lets a budget of work through at once, and the rest in later turns, in order', async () => {
+test('admits a budget of work at once, and the rest in later turns, in order', async () => {
   const { turns, pass } = manual()
   const through = start(turns, [60, 40, 30, 30, 50, 1])
   expect(through).toEqual([0, 1])
@@ -37,7 +37,7 @@ test('lets a budget of work through at once, and the rest in later turns, in ord
   expect(through).toEqual([0, 1, 2, 3, 4, 5])
 })
 
-test('lets nothing pass work that waits, however little it is', async () => {
+test('admits nothing before work that waits, however small it is', async () => {
   const { turns, pass } = manual()
   const through = start(turns, [90, 20, 5])
   expect(through).toEqual([0])
@@ -45,7 +45,7 @@ test('lets nothing pass work that waits, however little it is', async () => {
   expect(through).toEqual([0, 1, 2])
 })
 
-test('gives work beyond the budget a turn of its own', async () => {
+test('gives work beyond the budget its own turn', async () => {
   const { turns, pass } = manual()
   const through = start(turns, [1_000, 1_000, 1])
   expect(through).toEqual([0])

@@ -1,13 +1,13 @@
 /**
- * Shares the event loop among callers whose work is synchronous. In one turn of the loop work up to a budget is let
- * through; the rest waits for the next turns, in order. So no burst of work keeps timers, connections and health checks
- * waiting for longer than one budget of work, however many callers bring it at once.
+ * Shares the event loop among callers with synchronous work. Each turn of the loop admits work up to a budget; the rest
+ * waits for later turns, in order. So a burst of work never delays timers, connections and health checks for longer
+ * than one budget of work, however many callers bring it at once.
  */
 
 export interface Turns {
   /**
-   * Returns undefined if work of that cost may start now, else a promise that resolves in the turn in which it may.
-   * Work that exceeds the budget on its own gets a turn of its own.
+   * Returns undefined if work of that cost may start now. Otherwise returns a promise that resolves in the turn in
+   * which it may start. Work that exceeds the budget gets its own turn.
    */
   enter(cost: number): Promise<void> | undefined
 }
@@ -17,7 +17,7 @@ interface Waiting {
   readonly start: () => void
 }
 
-/** `nextTurn` calls back after the input and output of this turn. Default: setImmediate. */
+/** Returns the scheduler. `nextTurn` calls back after the I/O of this turn. Default: setImmediate. */
 export function createTurns(budget: number, nextTurn: (callback: () => void) => void = setImmediate): Turns {
   const queue: Waiting[] = []
   let spent = 0

@@ -1,18 +1,21 @@
-/** Waits for what nobody tells of: it is looked for again and again, up to a deadline. */
+/** Polls for a condition that sends no notification, up to a deadline. */
 import { systemClock } from './clock.ts'
 
-/** What a look came to: it is there, or what is still missing. */
+/** The result of one check: the value, or a description of what is still missing. */
 export type Attempt<T> = { readonly value: T } | { readonly missing: string; readonly cause?: unknown }
 
 export interface Patience {
   readonly withinMs: number
-  /** Between two looks, milliseconds. Default: 50. */
+  /** Time between two checks, in milliseconds. Default: 50. */
   readonly everyMs?: number
-  /** Default: none, and then only the deadline ends it. */
+  /** Ends the wait early. Default: none. */
   readonly signal?: AbortSignal
 }
 
-/** A look that fails is one of which its failure is missing. Rejects after the time with the last of them, and with the signal's reason. */
+/**
+ * Polls until `look` returns a value. A check that throws counts as missing. Rejects after `withinMs` with the last
+ * missing part, or with the signal's reason.
+ */
 export async function until<T>(look: () => Promise<Attempt<T>>, patience: Patience): Promise<T> {
   const { withinMs, everyMs = 50, signal } = patience
   const endMs = performance.now() + withinMs
@@ -27,7 +30,7 @@ export async function until<T>(look: () => Promise<Attempt<T>>, patience: Patien
   }
 }
 
-/** Looks until the check holds. `what` says what it is about: it is missing also when the check fails. */
+/** Polls until the check returns true. `what` names the condition in the error; a check that throws counts as false. */
 export function untilTrue(what: string, check: () => Promise<boolean>, patience: Patience): Promise<true> {
   const look = async (): Promise<Attempt<true>> => {
     try {

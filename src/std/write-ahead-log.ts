@@ -5,11 +5,11 @@ const BUSY = 5
 
 /**
  * Turns on the write-ahead log of a file that other processes may open at the same time. Waits for up to `waitMs`
- * milliseconds, and blocks this process meanwhile. Throws what SQLite throws.
+ * milliseconds, and blocks this process meanwhile. Throws SQLite's error.
  *
- * SQLite's own timeout does not serve here. The change reads the header of the file under a shared lock and then asks for
- * more; when another process writes in the old mode, the change fails at once, because two that wait so would wait for
- * each other.
+ * SQLite's own timeout does not apply here. The change reads the header of the file under a shared lock and then
+ * requests a stronger lock. If another process writes in the old mode, the change fails at once, because two processes
+ * waiting like this would deadlock.
  */
 export function useWriteAheadLog(database: DatabaseSync, waitMs: number): void {
   const endMs = performance.now() + waitMs
@@ -20,7 +20,7 @@ export function useWriteAheadLog(database: DatabaseSync, waitMs: number): void {
     } catch (thrown) {
       if (!isBusy(thrown) || performance.now() >= endMs) throw thrown
     }
-    // waits for the writer by SQLite's timeout, for it begins without a lock
+    // waits for the writer with SQLite's timeout, because this transaction begins without a lock
     database.exec('BEGIN IMMEDIATE; COMMIT')
   }
 }

@@ -1,4 +1,4 @@
-/** Structured logs: an event is a stable message and fields. Content, secrets and keys never go in. */
+/** Structured logs. An event is a stable message with fields. Content, secrets and keys are never logged. */
 import pino from 'pino'
 import { printable } from '../std/printable.ts'
 
@@ -13,11 +13,13 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 export interface LogOptions {
   readonly level: LogLevel
-  /** File descriptor that gets the lines. Default: 1. */
+  /** File descriptor for the lines. Default: 1. */
   readonly fd?: number
 }
 
-/** A JSON line per event with `time`, `level`, `msg`. Errors under `err` are written with code and cause. */
+/**
+ * Writes one JSON line per event with `time`, `level` and `msg`. An error in `err` is written with its code and cause.
+ */
 export function createLog(options: LogOptions): Log {
   return pino(
     {
@@ -25,12 +27,12 @@ export function createLog(options: LogOptions): Log {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
-      // JSON leaves DEL, C1 controls and what reorders text as they are
+      // JSON does not escape DEL, C1 controls and characters that reorder text
       hooks: { streamWrite: printable },
     },
     pino.destination({ dest: options.fd ?? 1, sync: true }),
   )
 }
 
-/** Drops everything: for libraries used without a log. */
+/** Drops every event. For libraries that are used without a log. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

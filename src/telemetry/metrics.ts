@@ -1,4 +1,4 @@
-/** Prometheus metrics, registered by the part that counts. Every name begins with `ingot_`. */
+/** Prometheus metrics. The part that counts registers its own metrics. Every name begins with `ingot_`. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 type Labels = Readonly<Record<string, string | number>>
@@ -25,14 +25,14 @@ interface MetricOptions {
 export interface Metrics {
   counter(options: MetricOptions): CounterMetric
   gauge(options: MetricOptions): GaugeMetric
-  /** Reads the value when scraped. */
+  /** Registers a gauge whose value is read at each scrape. */
   gaugeOf(options: MetricOptions, read: () => number): void
   histogram(options: MetricOptions & { readonly buckets: readonly number[] }): HistogramMetric
-  /** The text exposition format. */
+  /** Returns the metrics in the text exposition format. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
 }
 
-/** Each call makes a registry of its own, so that two services in one process do not share counts. */
+/** Returns metrics with their own registry, so that two services in one process do not share counts. */
 export function createMetrics(): Metrics {
   const registry = new Registry()
   const base = (o: MetricOptions) => ({
@@ -64,7 +64,7 @@ export function createMetrics(): Metrics {
   }
 }
 
-/** As `createMetrics`, with the process and event-loop figures of Node beside it. */
+/** Does the same as `createMetrics`, and adds the process and event-loop metrics of Node. */
 export function createProcessMetrics(): Metrics {
   const metrics = createMetrics()
   const node = new Registry()

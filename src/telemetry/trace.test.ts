@@ -17,7 +17,7 @@ test.each([
   `00-${ID}-${'0'.repeat(16)}-01`,
   `ff-${ID}-b7ad6b7169203331-01`,
   `00-${ID.toUpperCase()}-b7ad6b7169203331-01`,
-])('begins a new trace for %s', (header) => {
+])('starts a new trace for %s', (header) => {
   const trace = traceFrom(header)
   expect(trace.traceId).toMatch(/^[\da-f]{32}$/)
   expect(trace.traceId.toUpperCase()).not.toBe(ID.toUpperCase())

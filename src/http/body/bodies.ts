@@ -1,4 +1,4 @@
-/** How bodies get in: as opaque bytes, within the limits of receive.ts. The framework parses nothing. */
+/** Receives bodies as opaque bytes, within the limits of receive.ts. The framework parses nothing. */
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { IngotError } from '../../errors/error.ts'
@@ -7,16 +7,16 @@ import { isUnread } from './linger.ts'
 import { receiveBody } from './receive.ts'
 import type { ReceiveLease } from './receive-budget.ts'
 
-/** Bodies that are read to their end before anything is done with them. */
+/** Media types of bodies that are received completely before they are processed. */
 const WHOLE_MEDIA: ReadonlySet<string> = new Set(['application/json', 'application/octet-stream'])
 
-/** An item a line, answered while it is read. */
+/** Media types with one item per line. Items are processed while the body is read. */
 const LINE_MEDIA: ReadonlySet<string> = new Set(['application/x-ndjson', 'application/jsonl'])
 
 export function readBodies(app: FastifyInstance, context: RouteContext): void {
   const leases = new WeakMap<IncomingMessage, ReceiveLease>()
   app.removeAllContentTypeParsers()
-  // without a listener Node tells the client to go on before anybody has looked at the request
+  // without a listener, Node sends 100 Continue before any check of the request
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
   app.addHook('preParsing', async (request, reply) => {
     if (WHOLE_MEDIA.has(mediaOf(request))) {
@@ -38,7 +38,7 @@ export function readBodies(app: FastifyInstance, context: RouteContext): void {
   app.addContentTypeParser([...LINE_MEDIA], (_request, payload, done) => done(null, payload))
 }
 
-/** A body that is announced as too large is refused before the client is told to send it. */
+/** Refuses a body whose announced length is too large, before the client is asked to send it. */
 function refuseAnnounced(request: FastifyRequest): void {
   const limit = limitOf(request)
   if (Number(request.headers['content-length'] ?? 0) > limit) {
@@ -50,7 +50,7 @@ function limitOf(request: FastifyRequest): number {
   return request.routeOptions.bodyLimit
 }
 
-/** The media type without its parameters. */
+/** Returns the media type without its parameters. */
 export function mediaOf(request: FastifyRequest): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }

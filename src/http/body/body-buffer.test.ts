@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createBodyBuffer } from './body-buffer.ts'
 
-/** Sends chunks; returns the whole body, and the total that was reserved before each segment. */
+/** Adds chunks. Returns the complete body, and the total that was reserved before each segment. */
 function collect(chunks: readonly Buffer[], announced?: number): { whole: Buffer; reserved: readonly number[] } {
   const reserved: number[] = []
   const body = createBodyBuffer({ announced, reserve: (bytes) => void reserved.push(bytes) })
@@ -10,7 +10,7 @@ function collect(chunks: readonly Buffer[], announced?: number): { whole: Buffer
   return { whole: body.whole(), reserved }
 }
 
-test('gives the bytes as they came, however they were cut, announced or not', () => {
+test('returns the bytes unchanged for any chunks, announced or not', () => {
   const chunk = fc.uint8Array({ maxLength: 40_000 }).map((bytes) => Buffer.from(bytes))
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 8 }), fc.boolean(), (chunks, announces) => {
@@ -29,17 +29,17 @@ test('a body in chunks of one byte takes as few segments as one in large chunks'
   expect(reserved.at(-1)).toBeLessThan(2 * 200_000)
 })
 
-test('takes exactly the bytes of a short body that is announced, in one piece that is not copied', () => {
+test('allocates exactly the announced length of a short body, and does not copy it again', () => {
   const { whole, reserved } = collect([Buffer.from('{"a":'), Buffer.from('1}')], 7)
   expect(reserved).toEqual([7])
   expect(whole.buffer.byteLength).toBe(7)
 })
 
-test('takes little for a long body that is announced and does not come', () => {
+test('allocates little for a long body that is announced and does not come', () => {
   expect(collect([Buffer.from('[')], 16_777_216).reserved).toEqual([16_384])
 })
 
-test('takes nothing when it is refused', () => {
+test('allocates nothing when the reservation is refused', () => {
   const body = createBodyBuffer({
     announced: undefined,
     reserve: () => {

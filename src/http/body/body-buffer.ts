@@ -1,26 +1,28 @@
 /**
- * The bytes of one body, copied out of the chunks that bring them. A client chooses the size of its chunks: kept as they
- * come, a chunk of one byte would cost hundreds. Segments grow with the body, so the memory in use is at most about
- * twice the bytes received, and one segment.
+ * Copies the bytes of one body out of the chunks that bring them. A client chooses the size of its chunks, and a kept
+ * chunk of one byte would cost hundreds of bytes. Segments grow with the body, so the memory in use is at most about
+ * twice the bytes received, plus one segment.
  */
 
-/** First segment of a body that is not shorter. */
+/** First segment of a body that is at least this long, in bytes. */
 const FIRST_BYTES = 16_384
 const MAX_SEGMENT_BYTES = 1_048_576
-/** A body of unknown length may be tiny. */
+/** First segment of a body of unknown length, which may be tiny. */
 const FIRST_BYTES_UNKNOWN = 1_024
 
 export interface BodyBufferOptions {
-  /** Length that the client announced, if it did. */
+  /** Length that the client announced, if it announced one. */
   readonly announced: number | undefined
-  /** Called before a segment is allocated, with the bytes of all segments then. Refuses the segment by throwing. */
+  /**
+   * Called before a segment is allocated, with the bytes of all segments including it. Throws to refuse the segment.
+   */
   readonly reserve: (bytes: number) => void
 }
 
 export interface BodyBuffer {
   append(chunk: Buffer): void
   readonly length: number
-  /** Returns all bytes as one buffer that shares memory with nothing else. Call it once, at the end. */
+  /** Returns all bytes as one buffer that shares no memory. Call it once, at the end. */
   whole(): Buffer
 }
 

@@ -1,12 +1,12 @@
-/** A request body chunk by chunk, where waiting for the next one ends with a deadline or a signal. */
+/** Reads a request body chunk by chunk. The wait for the next chunk ends with a deadline or a signal. */
 import type { IncomingMessage } from 'node:http'
 import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 
 export interface ChunkReader {
   /**
-   * Resolves with the next chunk, or undefined at the end. Rejects with the signal's reason, with what `late` returns
-   * after `withinMs`, or with IngotError CLIENT_GONE. One call at a time.
+   * Resolves with the next chunk, or undefined at the end. Rejects with the signal's reason, with the error that `late`
+   * returns after `withinMs`, or with IngotError CLIENT_GONE. Only one call at a time is allowed.
    */
   next(signal: AbortSignal, deadline: Deadline): Promise<Buffer | undefined>
 }
@@ -16,9 +16,11 @@ interface Deadline {
   readonly late: () => IngotError
 }
 
-/** The body flows only during a call of `next`. An async iterator would keep whoever reads later from its rest. */
+/**
+ * The body flows only during a call of `next`. An async iterator would destroy the body when its reader stops early.
+ */
 export function createChunkReader(body: IncomingMessage, clock: Clock): ChunkReader {
-  // an error between two calls is met by the next one; without a listener it would end the process
+  // the next call reports an error between two calls; without a listener the error would end the process
   body.on('error', () => {})
   return {
     async next(signal, { withinMs, late }) {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { splitArray } from './json-array.ts'
 
-test('gives each element as it came', () => {
+test('returns each element unchanged', () => {
   fc.assert(
     fc.property(fc.array(fc.jsonValue()), fc.constantFrom('', ' ', '\n', '\t\r\n '), (values, space) => {
       const texts = values.map((value) => JSON.stringify(value, null, space === '' ? 0 : 1))
@@ -21,7 +21,7 @@ test.each(['', '{}', '[', '[1', '["a', '[1,]', '[,1]', '[,]', '[1] 2', '[1],', '
   },
 )
 
-test('takes nothing that JSON.parse would not, once its elements are checked too', () => {
+test('accepts nothing that JSON.parse refuses, once its elements are checked too', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: fc.constantFrom('[', ']', '{', '}', ',', ':', '"', '\\', ' ', '1', 'a') }),
@@ -37,15 +37,15 @@ test('takes nothing that JSON.parse would not, once its elements are checked too
   )
 })
 
-test('takes as many elements as the limit, and stops at the next one before the body is read to its end', () => {
+test('accepts as many elements as the limit, and stops at the next one before reading the rest of the body', () => {
   expect(splitArray(Buffer.from('[1,2,3]'), 3)).toHaveLength(3)
   const refused = expect.objectContaining({ code: 'CONTENT_TOO_LARGE', facts: { limit: 3 } }) as Error
   expect(() => splitArray(Buffer.from('[1,2,3,4]'), 3)).toThrow(refused)
-  // the rest is no JSON: a scan that went on would say so
+  // the rest is malformed: a scan that went on would report it
   expect(() => splitArray(Buffer.from('[1,2,3,4,,"'), 3)).toThrow(refused)
 })
 
-test('makes one view per element that it returns, however many elements the body has', () => {
+test('creates one view per returned element, however many elements the body has', () => {
   const body = Buffer.from(`[${'1,'.repeat(1_000_000)}1]`)
   const views = vi.spyOn(body, 'subarray')
   expect(() => splitArray(body, 100)).toThrow('more than 100 items')

@@ -44,7 +44,7 @@ function tooMany(maxElements: number): IngotError {
   })
 }
 
-/** Offset of the comma or bracket that ends the element beginning at `from`. */
+/** Returns the offset of the comma or bracket that ends the element starting at `from`. */
 function elementEnd(text: Buffer, from: number): number {
   let depth = 0
   for (let at = from; at < text.length; at++) {
@@ -57,7 +57,7 @@ function elementEnd(text: Buffer, from: number): number {
   throw invalid('the array does not end', text.length)
 }
 
-/** Offset of the quote that ends the string beginning at `from`. */
+/** Returns the offset of the quote that ends the string starting at `from`. */
 function stringEnd(text: Buffer, from: number): number {
   for (let at = from + 1; at < text.length; at++) {
     if (text[at] === BACKSLASH) at++
@@ -76,7 +76,7 @@ function skipSpace(text: Buffer, from: number): number {
   return at
 }
 
-/** Returns the end of the element that ends before `end`. The element is not empty. */
+/** Returns the end of the element before `end`, without trailing space. The element is not empty. */
 function trimmedEnd(text: Buffer, end: number): number {
   let last = end
   while (isSpace(text[last - 1])) last--

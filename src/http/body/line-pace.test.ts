@@ -4,7 +4,7 @@ import { createLinePace } from './line-pace.ts'
 
 const LIMITS = { idleMs: 100, lineMs: 250 }
 
-test('counts the time in which we wait for the rest of a line, whatever trickles in', async () => {
+test('counts the time spent waiting for the rest of a line, even if single bytes arrive', async () => {
   const clock = createFakeClock()
   const pace = createLinePace(clock, LIMITS)
   pace.got(0, true)
@@ -18,7 +18,7 @@ test('counts the time in which we wait for the rest of a line, whatever trickles
   expect(late()).toMatchObject({ code: 'BODY_STALLED', message: 'line 1 did not end within 250 ms (bodyTime)' })
 })
 
-test('begins anew with each line, and knows only the pause between lines', async () => {
+test('starts again with each line, and limits only the pause between lines', async () => {
   const clock = createFakeClock()
   const pace = createLinePace(clock, LIMITS)
   for (let line = 0; line < 10; line++) {
@@ -30,7 +30,7 @@ test('begins anew with each line, and knows only the pause between lines', async
   expect(pace.wait().late()).toMatchObject({ message: 'no data came for 100 ms (bodyIdle)' })
 })
 
-test('does not count the time that the service took itself', async () => {
+test('does not count the time that the service itself took', async () => {
   const clock = createFakeClock()
   const pace = createLinePace(clock, LIMITS)
   for (let chunk = 0; chunk < 20; chunk++) {

@@ -1,16 +1,16 @@
 /**
- * How long a stream may leave us waiting. Between lines, and between two chunks of a line, at most `idleMs`; for one
- * line, from its first byte to its end, at most `lineMs`. Only time in which we wait for the client counts: while the
- * service itself has no room, a line is not late.
+ * Limits how long the service waits for a stream. The wait between lines, and between two chunks of a line, is at most
+ * `idleMs`. The wait for one line, from its first byte to its end, is at most `lineMs`. Only time spent waiting for the
+ * client counts: a line is not late while the service itself has no capacity.
  */
 
 import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 
 export interface LinePace {
-  /** Starts a wait for the next chunk; returns its deadline. */
+  /** Starts a wait for the next chunk, and returns its deadline. */
   wait(): { readonly withinMs: number; readonly late: () => IngotError }
-  /** Ends the wait. `lines`: lines that have ended so far. `isInLine`: whether another one has begun. */
+  /** Ends the wait. `lines`: lines that have ended so far. `isInLine`: true if another line has begun. */
   got(lines: number, isInLine: boolean): void
 }
 
@@ -23,7 +23,7 @@ export function createLinePace(clock: Clock, { idleMs, lineMs }: PaceLimits): Li
   let waitingSinceMs = clock.monotonicMs()
   let lines = 0
   let isInLine = false
-  /** Time that we have waited for the rest of the line. */
+  /** Time spent waiting for the rest of the current line. */
   let waitedMs = 0
 
   return {

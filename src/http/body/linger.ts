@@ -1,23 +1,25 @@
 /**
- * Answers a request whose body is not read to its end. If the connection were closed at once, the rest that is on its
- * way would make the system reset it, often before the client has read the answer. So the answer goes out whole, what
- * still comes is dropped for a moment, and only then the connection closes.
+ * Responds to a request whose body is not read to its end. If the connection were closed at once, the operating system
+ * would reset it when more of the body arrives, often before the client has read the response. So the response is sent
+ * completely, the rest of the body is dropped for a short time, and then the connection is closed.
  */
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Clock } from '../../std/clock.ts'
 
-/** How long the rest of a refused body is taken in, milliseconds. */
+/** How long the rest of a refused body is dropped, in milliseconds. */
 const LINGER_MS = 500
 
-/** Whether more of the body is to come. */
+/** Returns true if more of the body is to come. */
 export function isUnread(request: IncomingMessage): boolean {
   const { headers, complete, readableEnded, destroyed } = request
   if (complete || readableEnded || destroyed) return false
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** Resolves when the body has ended, the client is gone, or LINGER_MS have passed. Drops what comes until then. */
+/**
+ * Resolves when the body has ended, the client is gone, or LINGER_MS have passed. Drops the data that comes until then.
+ */
 export async function dropRest(request: IncomingMessage, clock: Clock): Promise<void> {
   const over = new AbortController()
   const end = (): void => over.abort()
@@ -26,7 +28,7 @@ export async function dropRest(request: IncomingMessage, clock: Clock): Promise<
   await clock.sleep(LINGER_MS, over.signal).catch(() => {})
 }
 
-/** The answer as a stream that ends when the rest has been dropped. */
+/** Returns the response as a stream that ends when the rest of the body has been dropped. */
 export function lingeringAnswer(body: string, request: IncomingMessage, clock: Clock): Readable {
   async function* parts(): AsyncGenerator<string> {
     yield body

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createReceiveBudget } from './receive-budget.ts'
 
-test('bounds what all leases hold together, and gives back what one held', () => {
+test('bounds the bytes of all leases together, and returns the bytes of a closed lease', () => {
   const budget = createReceiveBudget(100)
   const [one, other] = [budget.open(), budget.open()]
   one.resize(60)

@@ -1,24 +1,24 @@
 /**
- * One budget for the bytes of all requests that are being received. Each request has a bound of its own; this is the
- * bound of all of them together. A lease is charged for what it allocates, not for what it was told to expect, so a
- * client that announces much and sends nothing takes nothing from others.
+ * A shared budget for the bytes of all requests that are being received. Each request also has its own limit. A lease
+ * is charged for the bytes that it allocates, not for the length that the client announced, so a client that announces
+ * a long body and sends nothing takes no budget from others.
  */
 import { IngotError } from '../../errors/error.ts'
 
 export interface ReceiveBudget {
-  /** Bytes that all leases hold. */
+  /** Bytes that all leases hold together. */
   readonly heldBytes: number
-  /** Opens a lease that holds nothing yet. */
+  /** Opens a lease that holds no bytes yet. */
   open(): ReceiveLease
 }
 
 export interface ReceiveLease {
   /**
-   * Holds `bytes` from now on instead of what it held. Throws IngotError OVERLOADED if all leases together would exceed the
-   * budget; the lease then holds what it held before. A lease may always shrink.
+   * Changes the bytes that the lease holds to `bytes`. Throws IngotError OVERLOADED if all leases together would exceed
+   * the budget; the lease then keeps its former size. A lease may always shrink.
    */
   resize(bytes: number): void
-  /** Holds nothing more, now and later. */
+  /** Releases the bytes of the lease. Later calls of `resize` hold none. */
   close(): void
 }
 

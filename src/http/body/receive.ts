@@ -1,6 +1,6 @@
 /**
- * Reads a body that is handled whole, within its limits: bytes of its own, bytes of all bodies together, a longest
- * pause, and a longest time. Streams have limits of their own (stream.ts).
+ * Receives a complete body within its limits: its own bytes, the bytes of all bodies together, the longest pause, and
+ * the longest total time. Streams have their own limits (stream.ts).
  */
 import type { Readable } from 'node:stream'
 import { IngotError } from '../../errors/error.ts'
@@ -10,9 +10,9 @@ import type { ReceiveLease } from './receive-budget.ts'
 
 export interface ReceiveLimits {
   readonly maxBytes: number
-  /** Longest pause between two chunks, milliseconds. */
+  /** Longest pause between two chunks, in milliseconds. */
   readonly idleMs: number
-  /** Longest time from the head of the request to the end of its body, milliseconds. */
+  /** Longest time from the head of the request to the end of its body, in milliseconds. */
   readonly totalMs: number
 }
 
@@ -24,8 +24,8 @@ export interface Receiving extends ReceiveLimits {
 }
 
 /**
- * Resolves with the whole body. Rejects with IngotError CONTENT_TOO_LARGE, OVERLOADED, BODY_STALLED, REQUEST_INVALID (it is
- * not as long as announced) or CLIENT_GONE. The lease stays charged for the body until its owner closes it.
+ * Resolves with the complete body. Rejects with IngotError CONTENT_TOO_LARGE, OVERLOADED, BODY_STALLED, REQUEST_INVALID
+ * (the body does not have the announced length) or CLIENT_GONE. The lease stays charged until its owner closes it.
  */
 export async function receiveBody(payload: Readable, receiving: Receiving): Promise<Buffer> {
   const { clock, lease, maxBytes, contentLength } = receiving
@@ -62,7 +62,7 @@ interface Pace {
   end(): void
 }
 
-/** One timer for both limits: it is set again when it fires early, not at every chunk. */
+/** One timer serves both limits. It is set again when it fires early, not at every chunk. */
 function watchPace(clock: Clock, { idleMs, totalMs }: ReceiveLimits, late: (error: IngotError) => void): Pace {
   const startedMs = clock.monotonicMs()
   let movedMs = startedMs

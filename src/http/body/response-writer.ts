@@ -1,10 +1,13 @@
-/** Writes an answer as fast as its reader takes it, and no longer than a deadline when it takes nothing. */
+/** Writes a response as fast as its reader takes it. Fails after a deadline if the reader takes nothing. */
 import type { ServerResponse } from 'node:http'
 import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 
 export interface AnswerWriter {
-  /** Resolves when there is room for more. Rejects with IngotError READ_STALLED if the reader takes nothing, CLIENT_GONE if it left. */
+  /**
+   * Resolves when more can be written. Rejects with IngotError READ_STALLED if the reader takes nothing, CLIENT_GONE if
+   * it left.
+   */
   write(text: string): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** Collections and their identity policy. */
+/** Routes for collections and their identity policies. */
 import type { FastifyInstance } from 'fastify'
 import { IngotError } from '../../errors/error.ts'
 import { parsePolicy } from '../../identity/policy.ts'
@@ -19,11 +19,11 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
     {
       onRequest: admit(context.authenticate, 'write'),
       bodyLimit: 262_144,
-      // the words for what is wrong come from parsePolicy: the schema of the body only documents
+      // `parsePolicy` validates and explains; the schema of the body only documents
       attachValidation: true,
       schema: {
         operationId: 'defineCollection',
-        summary: 'Set the identity policy of a collection, as long as it holds no items',
+        summary: 'Set the identity policy of a collection that holds no items',
         params: CollectionParams,
         body: { content: { 'application/json': { schema: Policy } } },
         response: { 200: answer, 201: answer, '4xx': REFUSED },
@@ -46,7 +46,7 @@ export function collectionRoutes(app: FastifyInstance, context: RouteContext): v
       onRequest: admit(context.authenticate, 'read'),
       schema: {
         operationId: 'getCollection',
-        summary: 'The identity policy of a collection',
+        summary: 'Get the identity policy of a collection',
         params: CollectionParams,
         response: { 200: answer, '4xx': REFUSED },
       },

@@ -1,4 +1,4 @@
-/** Reading items back, and deleting them. */
+/** Routes that read, list, export and delete items. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { IngotError, toIngotError } from '../../errors/error.ts'
 import { parseContentId } from '../../identity/content-id.ts'
@@ -28,10 +28,13 @@ interface ListRoute {
 
 const PAGE_ITEMS = 100
 
-/** Items that an export reads at a time. */
+/** Number of items that an export reads at a time. */
 const EXPORT_ITEMS = 500
 
-/** Trailer with the number of items in an export: a client need not trust that all proxies pass on where it broke off. */
+/**
+ * Trailer with the number of items in an export. A client can detect a truncated export even behind a proxy that hides
+ * the truncation.
+ */
 const EXPORT_COUNT = 'ingot-items'
 
 export function getItemRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -47,7 +50,7 @@ function getRoute(app: FastifyInstance, context: RouteContext): void {
       onRequest: admit(context.authenticate, 'read'),
       schema: {
         operationId: 'getItem',
-        summary: 'The content as it came, with its media type',
+        summary: 'Get the content as it was sent, with its media type',
         params: ItemParams,
         response: { 200: { description: 'the content', content: { '*/*': { schema: {} } } }, '4xx': REFUSED },
       },
@@ -58,7 +61,7 @@ function getRoute(app: FastifyInstance, context: RouteContext): void {
         reply
           .header('content-type', item.media)
           .headers(lastModified(item))
-          // content is the caller's own: no browser is to make a page of it
+          // the content is untrusted: a browser must not render it as a page
           .header('x-content-type-options', 'nosniff')
           .header('etag', `"${item.id}"`)
           .send(Buffer.from(item.content))
@@ -74,7 +77,7 @@ function deleteRoute(app: FastifyInstance, context: RouteContext): void {
       onRequest: admit(context.authenticate, 'delete'),
       schema: {
         operationId: 'deleteItem',
-        summary: 'Delete an item for good; the same content sent later is created anew',
+        summary: 'Delete an item permanently; the same content sent later is created again',
         params: ItemParams,
         response: { 204: { description: 'deleted', type: 'null' }, '4xx': REFUSED },
       },
@@ -95,7 +98,7 @@ function listRoute(app: FastifyInstance, context: RouteContext): void {
       onRequest: admit(context.authenticate, 'read'),
       schema: {
         operationId: 'listItems',
-        summary: 'Pages of items in order of creation; all of them as NDJSON when that is asked for',
+        summary: 'List items in order of creation, in pages or all as NDJSON',
         params: CollectionParams,
         querystring: ListQuery,
         response: {
@@ -143,7 +146,7 @@ function lastModified({ firstSeenMs }: FoundItem): Record<string, string> {
   return firstSeenMs === undefined ? {} : { 'last-modified': new Date(firstSeenMs).toUTCString() }
 }
 
-/** JSON text of an item. The content is JSON already, and stands as it came. */
+/** Returns the JSON text of an item. JSON content is inserted unchanged. */
 function describe(item: StoredItem): string {
   const head = JSON.stringify({ id: item.id, media: item.media, firstSeen: new Date(item.firstSeenMs).toISOString() })
   const content = Buffer.from(item.content.buffer, item.content.byteOffset, item.content.byteLength)
@@ -152,7 +155,7 @@ function describe(item: StoredItem): string {
   return `${head.slice(0, -1)},${tail}}`
 }
 
-/** JSON has line ends only between tokens: within strings they are escaped. */
+/** Puts JSON on one line. JSON has line ends only between tokens: within strings they are escaped. */
 function oneLine(json: Buffer): string {
   return json.toString('utf8').replaceAll(/[\r\n]/g, ' ')
 }
@@ -168,11 +171,11 @@ async function exportItems(
   const headers = {
     'content-type': 'application/x-ndjson',
     'cache-control': 'no-store',
-    // a body that nobody reads could go on for ever
+    // closes the connection, because an unread body could go on for ever
     ...(isUnread(request.raw) ? { connection: 'close' } : {}),
   }
   const isHead = request.method === 'HEAD'
-  // the answer to HEAD has no body, but the status of GET: one row decides it
+  // HEAD has the status of GET but no body, so one row is enough
   let page = await store.list(collection, { ...pageOf(request.query), limit: isHead ? 1 : EXPORT_ITEMS })
   // a misspelt name must not look like an empty collection
   if (page.items.length === 0 && (await store.collection(collection)) === undefined)
@@ -201,7 +204,7 @@ async function exportItems(
     const error = toIngotError(failure)
     const level = error.code === 'CLIENT_GONE' || error.code === 'SHUTTING_DOWN' ? 'info' : 'warn'
     log[level]({ code: error.code, err: failure }, 'export ended early')
-    // without its last chunk the client sees that the export is incomplete
+    // the missing last chunk shows the client that the export is incomplete
     reply.raw.destroy()
   }
   return reply

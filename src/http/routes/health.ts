@@ -1,9 +1,9 @@
-/** For the one who runs the service: is it alive, is it ready, what does it count. */
+/** Routes for the operator: liveness, readiness, metrics. */
 import type { FastifyInstance } from 'fastify'
 import { IngotError } from '../../errors/error.ts'
 import type { RouteContext } from '../deps.ts'
 
-/** A store that takes longer than this to say that it is ready is not. */
+/** Deadline for the readiness check of the store, in milliseconds. */
 const CHECK_MS = 2_000
 
 export function healthRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -13,7 +13,7 @@ export function healthRoutes(app: FastifyInstance, context: RouteContext): void 
       security: [],
     },
   }
-  // answers as long as the event loop turns; whatever stands behind the service is no reason to kill it
+  // responds while the event loop runs; a failing dependency is no reason to kill the process
   app.get('/livez', plain, () => 'ok\n')
   app.get('/readyz', plain, async () => {
     if (context.leaving.aborted) throw new IngotError('SHUTTING_DOWN', 'the service is about to end')
@@ -29,7 +29,7 @@ export function healthRoutes(app: FastifyInstance, context: RouteContext): void 
 async function checkStore(context: RouteContext): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = context.clock.timer(CHECK_MS, () =>
-    reject(new IngotError('STORE_UNAVAILABLE', 'the store does not answer')),
+    reject(new IngotError('STORE_UNAVAILABLE', 'the store does not respond')),
   )
   try {
     await Promise.race([context.store.check(), late])

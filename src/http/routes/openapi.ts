@@ -1,7 +1,7 @@
 /**
- * What the OpenAPI document says beside the schemas of the routes: tags, header fields, bodies, failures and examples.
- * The routes validate; this only documents, so the schema of a body may be strict here although its bytes are opaque
- * to the framework.
+ * Adds to the OpenAPI document what the schemas of the routes lack: tags, header fields, bodies, failures and examples.
+ * The routes validate; this part only documents. So the schema of a body may be strict here, although the framework
+ * sees the body as opaque bytes.
  */
 import type { FastifyDynamicSwaggerOptions, SwaggerTransformObject } from '@fastify/swagger'
 import { type TSchema, Type } from 'typebox'
@@ -22,23 +22,23 @@ interface Operation {
 
 const field = (description: string, schema: object = { type: 'string' }) => ({ description, schema })
 
-const RETRY_AFTER = field('seconds to wait before the same request is sent again, if it may succeed then', {
+const RETRY_AFTER = field('seconds to wait before sending the same request again; present if it may then succeed', {
   type: 'integer',
   minimum: 1,
 })
 const LOCATION = field('path of the new item', { type: 'string', format: 'uri-reference' })
-const REPLAYED = field('`true` if this is the answer that was kept under the Idempotency-Key', { const: 'true' })
+const REPLAYED = field('`true` if this is the response that was kept under the Idempotency-Key', { const: 'true' })
 
 const KEY = Type.String({
   pattern: '^[!-~]{1,255}$',
   description:
-    'Name of the request, chosen by the client. A repeated request gets the answer of the first one, also when an item ' +
+    'Name of the request, chosen by the client. A repeated request gets the response of the first one, even if an item ' +
     'that it names was deleted since.',
   examples: ['order-4711-attempt'],
 })
 const PREFER = Type.String({
   description:
-    '`wait=N`: longest time to wait for the commit, seconds. `return=minimal`: of a stream the summary alone.',
+    '`wait=N`: longest time to wait for the commit, in seconds. `return=minimal`: only the summary of a stream.',
   examples: ['wait=10'],
 })
 
@@ -46,7 +46,7 @@ const ITEM_EXAMPLE = { order: 1, total: 9.5 }
 
 const ITEM_BODY = {
   required: true,
-  description: 'One item, or with `application/x-ndjson` an item a line.',
+  description: 'One item, or one item per line with `application/x-ndjson`.',
   content: {
     'application/json': { schema: { description: 'any JSON value (RFC 8259)' }, example: ITEM_EXAMPLE },
     'application/octet-stream': { schema: { type: 'string', format: 'binary', description: 'any bytes' } },
@@ -59,7 +59,7 @@ const ITEM_BODY = {
 
 const BATCH_BODY = {
   required: true,
-  description: 'The items. Each is answered at its place, and fails alone.',
+  description: 'The items. The response has one entry per item in the same order, and each item fails alone.',
   content: {
     'application/json': {
       schema: { type: 'array', items: { description: 'any JSON value (RFC 8259)' } },
@@ -69,11 +69,11 @@ const BATCH_BODY = {
 }
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
-  'get /livez': { tag: 'operation', operationId: 'isAlive', summary: 'Whether the process runs' },
+  'get /livez': { tag: 'operation', operationId: 'isAlive', summary: 'Check that the process runs' },
   'get /readyz': {
     tag: 'operation',
     operationId: 'isReady',
-    summary: 'Whether the service takes requests, and its store is there',
+    summary: 'Check that the service takes requests and its store is available',
   },
   'get /metrics': { tag: 'operation', operationId: 'getMetrics', summary: 'Metrics for Prometheus' },
   'put /v1/collections/{collection}': { tag: 'collections' },
@@ -83,7 +83,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     responseHeaders: {
       '200': {
         ETag: field('the id of the item in quotes'),
-        'Last-Modified': field('when the item was committed, if the store knows'),
+        'Last-Modified': field('when the item was committed, if the store records it'),
         'X-Content-Type-Options': field('always `nosniff`', { const: 'nosniff' }),
       },
     },
@@ -129,7 +129,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions = {
     servers: [{ url: '/', description: 'the service that serves this document' }],
     tags: [
       { name: 'items', description: 'Save items, read them back, delete them' },
-      { name: 'collections', description: 'What makes two items of a collection the same' },
+      { name: 'collections', description: 'The identity policy of a collection: which items count as the same' },
       { name: 'operation', description: 'For the operator: health and metrics' },
     ],
     components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
@@ -141,7 +141,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions = {
 
 type Document = Extract<Transform, { openapiObject: unknown }>['openapiObject']
 
-/** Throws RangeError for an operation that the table does not have. */
+/** Completes the document. Throws RangeError for an operation that OPERATIONS lacks. */
 function complete(document: Document): Document {
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(methods ?? {})) {

@@ -1,4 +1,6 @@
-/** Items one by one and in batches: the whole body is read, then answered when all of it is durable. */
+/**
+ * Routes for single items and batches. The complete body is read, and the response is sent when all of it is durable.
+ */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failpoint } from '#failpoint'
@@ -81,7 +83,7 @@ function batchRoute(app: FastifyInstance, context: RouteContext): void {
         params: CollectionParams,
         body: { content: { 'application/json': anything } },
         response: {
-          200: { description: 'an answer per item', content: { 'application/json': { schema: BatchAnswer } } },
+          200: { description: 'a result per item', content: { 'application/json': { schema: BatchAnswer } } },
           '4xx': { description: 'refused', content: PROBLEM_CONTENT },
           '5xx': { description: 'failed', content: PROBLEM_CONTENT },
         },
@@ -123,7 +125,7 @@ async function putBatch(context: RouteContext, exchange: Exchange): Promise<Fast
           }
         : { media: 'application/json', content },
   )
-  // with an element that is no JSON the array is none either
+  // an array with a malformed element is itself malformed JSON
   return put(context, exchange, { kind: 'batch', contents, fatal: (error) => error.code === 'JSON_INVALID' })
 }
 
@@ -167,7 +169,7 @@ function createdId(result: ItemResult | Entry | undefined): ItemId | undefined {
   return result?.kind === 'created' ? result.id : undefined
 }
 
-/** Sends the receipt. A receipt of one created item also gets the item's address, made of `id`. */
+/** Sends the receipt. The receipt of one created item also gets a Location header, made from `id`. */
 function send(exchange: Exchange, receipt: Receipt, id: ItemId | undefined): FastifyReply {
   const { reply, request } = exchange
   failpoint('before-answer')

@@ -1,4 +1,4 @@
-/** What goes over the wire, once: these schemas validate requests and make the OpenAPI document. */
+/** The schemas of requests and responses. They validate requests and make up the OpenAPI document. */
 import { Type } from 'typebox'
 import { ERRORS } from '../../errors/error.ts'
 import { MAX_POINTER_LENGTH, MAX_POINTERS } from '../../identity/policy.ts'
@@ -7,11 +7,11 @@ import { COLLECTION_NAME_PATTERN } from '../../items/item.ts'
 const Pointer = Type.String({
   pattern: '^(/([^~/]|~[01])*)+$',
   maxLength: MAX_POINTER_LENGTH,
-  description: 'a JSON pointer (RFC 6901), not that of the whole item',
+  description: 'a JSON pointer (RFC 6901) other than that of the complete item',
 })
 const pointers = (what: string) => Type.Array(Pointer, { minItems: 1, maxItems: MAX_POINTERS, description: what })
 
-/** Read strictly by identity/policy.ts, which says in words what is wrong. */
+/** identity/policy.ts parses the policy strictly, and explains what is wrong. */
 export const Policy = Type.Union(
   [
     Type.Object(
@@ -20,7 +20,7 @@ export const Policy = Type.Union(
     ),
     Type.Object({ kind: Type.Literal('bytes') }, { additionalProperties: false, description: 'the bytes as sent' }),
     Type.Object(
-      { kind: Type.Literal('fields'), include: pointers('the fields that make the identity') },
+      { kind: Type.Literal('fields'), include: pointers('the fields that make up the identity') },
       { additionalProperties: false },
     ),
     Type.Object(
@@ -28,7 +28,7 @@ export const Policy = Type.Union(
       { additionalProperties: false },
     ),
   ],
-  { title: 'Policy', description: 'What makes two items of a collection the same.' },
+  { title: 'Policy', description: 'Decides which items of a collection count as the same.' },
 )
 
 export const CollectionParams = Type.Object({
@@ -37,13 +37,13 @@ export const CollectionParams = Type.Object({
 
 export const ItemParams = Type.Object({
   ...CollectionParams.properties,
-  id: Type.String({ description: 'as answered when the item was sent' }),
+  id: Type.String({ description: 'the id from the response to the request that sent the item' }),
 })
 
 export const ListQuery = Type.Object(
   {
     after: Type.Optional(
-      Type.String({ pattern: '^\\d{1,19}(\\.\\d{1,19})?$', description: '`next` of the page before' }),
+      Type.String({ pattern: '^\\d{1,19}(\\.\\d{1,19})?$', description: '`next` of the previous page' }),
     ),
     limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$', description: '1 to 1000, default 100' })),
   },
@@ -58,7 +58,7 @@ const FirstSeen = Type.String({ format: 'date-time', description: 'when the item
 const Status = Type.Enum(['created', 'duplicate'], { type: 'string' })
 const FoundBy = Type.Enum(['batch', 'inflight', 'memory', 'cache', 'store'], {
   type: 'string',
-  description: 'what recognised the duplicate; absent for a created item',
+  description: 'the part that recognised the duplicate; absent for a created item',
 })
 
 export const ItemAnswer = Type.Object(
@@ -73,7 +73,7 @@ const LineError = Type.Object({
 
 export const BatchAnswer = Type.Object(
   {
-    errors: Type.Boolean({ description: 'whether any item failed' }),
+    errors: Type.Boolean({ description: 'true if any item failed' }),
     counts: Type.Object({ created: Type.Integer(), duplicate: Type.Integer(), failed: Type.Integer() }),
     items: Type.Array(
       Type.Union([
@@ -133,13 +133,13 @@ export const ProblemAnswer = Type.Object(
     title: Type.String({ description: 'what to do' }),
     status: Type.Integer(),
     code: Type.Enum(Object.keys(ERRORS), { type: 'string' }),
-    detail: Type.String({ description: 'what was wrong, where' }),
+    detail: Type.String({ description: 'what is wrong, and where' }),
     traceId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
   },
   { title: 'Problem', description: 'RFC 9457; further members name positions and limits' },
 )
 
-/** How a route documents the problem bodies of its refusals. */
+/** Response content that documents the problem bodies of a route. */
 export const PROBLEM_CONTENT = { 'application/problem+json': { schema: ProblemAnswer } }
 
 export const REFUSED = { description: 'refused', content: PROBLEM_CONTENT }

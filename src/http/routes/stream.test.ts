@@ -1,4 +1,6 @@
-/** Streams over real connections: order, line numbers, answers as commits happen, and how a stream ends. */
+/**
+ * Streams over real connections: order, line numbers, results as commits happen, and the ways in which a stream ends.
+ */
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { createMemoryStore } from '../../items/stores/memory/store.ts'
@@ -9,7 +11,7 @@ import { ask, linesOf, openStream, wholeAnswer } from '../../testing/http/reques
 const ITEMS = '/v1/collections/things/items'
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 
-test('answers each line in order, by its physical number, whatever ends it', async () => {
+test('returns a result for each line in order, by its physical number, with any line ending', async () => {
   const app = await openTestApp()
   const body = '"a"\n\n"b"\r\n   \r\n\r\n"a"\nnonsense\n"c"'
   const answer = await app.post(ITEMS, body, NDJSON)
@@ -26,7 +28,7 @@ test('answers each line in order, by its physical number, whatever ends it', asy
   expect(await app.stored('things')).toEqual(['"a"', '"b"', '"c"'])
 })
 
-test('answers an empty stream with its summary', async () => {
+test('responds to an empty stream with its summary', async () => {
   const app = await openTestApp()
   for (const body of ['', '\n', '\r\n \n']) {
     expect(answerLines((await app.post(ITEMS, body, NDJSON)).body)).toEqual([
@@ -35,13 +37,13 @@ test('answers an empty stream with its summary', async () => {
   }
 })
 
-test('takes application/jsonl for the same thing', async () => {
+test('accepts application/jsonl as the same', async () => {
   const app = await openTestApp()
   const answer = await app.post(ITEMS, '1\n', { 'content-type': 'application/jsonl; charset=utf-8' })
   expect(answerLines(answer.body)).toHaveLength(2)
 })
 
-test('answers a line when it is committed, not when the stream ends', async () => {
+test('sends the result of a line when it is committed, not when the stream ends', async () => {
   const app = await openTestApp()
   const { request, response } = openStream((await app.listen()) + ITEMS)
   const answers = linesOf(await response)
@@ -54,7 +56,7 @@ test('answers a line when it is committed, not when the stream ends', async () =
   expect((await answers.next()).done).toBe(true)
 })
 
-test('joins lines that come in pieces', async () => {
+test('joins lines that arrive in pieces', async () => {
   const app = await openTestApp()
   const { request, response } = openStream((await app.listen()) + ITEMS)
   const answers = linesOf(await response)
@@ -76,7 +78,7 @@ test('keeps the order of many lines through many commits', async () => {
 })
 
 test.each(['return=minimal', 'wait=10, return=minimal', 'return = "minimal"'])(
-  'answers with the summary alone under Prefer: %s',
+  'sends only the summary under Prefer: %s',
   async (prefer) => {
     const app = await openTestApp()
     const answer = await app.post(ITEMS, '1\nnonsense\n1\n', { ...NDJSON, prefer })
@@ -84,7 +86,7 @@ test.each(['return=minimal', 'wait=10, return=minimal', 'return = "minimal"'])(
   },
 )
 
-test('says where to go on when the service drains', async () => {
+test('reports the next line when the service drains', async () => {
   const app = await openTestApp()
   const { request, response } = openStream((await app.listen()) + ITEMS)
   const answers = linesOf(await response)
@@ -99,7 +101,7 @@ test('says where to go on when the service drains', async () => {
   expect(await app.stored('things')).toEqual(['1', '2'])
 })
 
-test('says where to go on when the store fails, every line before being stored', async () => {
+test('reports the next line when the store fails, and every line before it is stored', async () => {
   const inner = createMemoryStore()
   let puts = 0
   const store = overStore(inner, {
@@ -120,7 +122,7 @@ test('says where to go on when the store fails, every line before being stored',
   expect(await app.stored('things')).toEqual(['1', '2'])
 })
 
-test('ends when nothing comes for too long', async () => {
+test('ends after a pause that is too long', async () => {
   const clock = createFakeClock()
   const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000 } })
   const { request, response } = openStream((await app.listen()) + ITEMS)
@@ -137,7 +139,7 @@ test('ends when nothing comes for too long', async () => {
   expect(JSON.parse((await answers.next()).value ?? '')).toMatchObject({ error: { code: 'BODY_STALLED', nextLine: 4 } })
 })
 
-test('ends when a line does not end, whatever trickles in; what was answered stays', async () => {
+test('ends when a line does not end although single bytes arrive; earlier results stay valid', async () => {
   const clock = createFakeClock()
   const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000, bodyTimeMs: 12_000 } })
   const url = await app.listen()
@@ -160,7 +162,7 @@ test('ends when a line does not end, whatever trickles in; what was answered sta
   expect(await app.stored('things')).toEqual(['1'])
 })
 
-test('goes on for ever for a client that has nothing to send but an empty line now and then', async () => {
+test('lasts for ever for a client that sends only an occasional empty line', async () => {
   const clock = createFakeClock()
   const app = await openTestApp({ clock, http: { bodyIdleMs: 5_000, bodyTimeMs: 12_000 } })
   const url = await app.listen()
@@ -176,7 +178,7 @@ test('goes on for ever for a client that has nothing to send but an empty line n
   expect(JSON.parse((await answers.next()).value ?? '')).toMatchObject({ summary: { lines: 1 } })
 })
 
-test('ends with 429 in words when unfinished lines fill the budget of all bodies, and begins with it when streams do', async () => {
+test('ends with 429 on its last line when unfinished lines fill the budget, and starts with status 429 when other streams do', async () => {
   const app = await openTestApp({ http: { maxReceivingBytes: 50_000, maxItemBytes: 30_000 } })
   const url = (await app.listen()) + ITEMS
   const open = async () => {
@@ -202,7 +204,7 @@ test('ends with 429 in words when unfinished lines fill the budget of all bodies
   expect(await app.stored('things')).toHaveLength(2)
 })
 
-test('is cut when nobody reads its answers for too long', { timeout: 30_000 }, async () => {
+test('is cut when its results are not read for too long', { timeout: 30_000 }, async () => {
   const app = await openTestApp({ http: { readStallMs: 100 } })
   const { port } = new URL(await app.listen())
   const socket = connect(Number(port), '127.0.0.1')
@@ -211,7 +213,7 @@ test('is cut when nobody reads its answers for too long', { timeout: 30_000 }, a
   socket.write(
     `POST ${ITEMS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n`,
   )
-  // answers to lines that are no JSON are longer than the lines: they fill what the system holds for a reader
+  // results of malformed lines are longer than the lines, so they fill the system's buffers
   const bad = 'x\n'.repeat(32_768)
   const chunk = `${bad.length.toString(16)}\r\n${bad}\r\n`
   const closed = new Promise((resolve) => socket.on('close', resolve))
@@ -228,7 +230,7 @@ test('is cut when nobody reads its answers for too long', { timeout: 30_000 }, a
   expect((await app.post(ITEMS, '1')).statusCode).toBe(201)
 })
 
-test('takes a client that leaves for no harm', async () => {
+test('handles a client that leaves', async () => {
   const app = await openTestApp()
   const url = await app.listen()
   const { request, response } = openStream(url + ITEMS)

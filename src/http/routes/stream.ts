@@ -1,16 +1,16 @@
 /**
- * A stream of items, an item a line, answered while it is read. For each chunk of input the lines are identified and
- * submitted; answers leave in input order as commits happen. Memory is bounded: at most MAX_OPEN_LINES lines and
- * MAX_OPEN_BYTES bytes are read but not answered, an unfinished line is charged to the budget of all bodies, and a
- * reader that does not take its answers meets a deadline. A stream may be quiet between lines, but a line that has
- * begun has to end (line-pace.ts).
+ * Receives a stream with one item per line, and responds while it reads. The lines of each chunk are identified and
+ * submitted; results are written in input order as commits happen. Memory is bounded: at most MAX_OPEN_LINES lines and
+ * MAX_OPEN_BYTES bytes are read and still without a result, an unfinished line is charged to the budget of all bodies,
+ * and a deadline ends a stream whose reader does not take its results. A stream may be idle between lines, but an
+ * unfinished line has a deadline (line-pace.ts).
  *
- * How a stream ends, in words:
- *   complete   the input ended and everything was answered: the summary is the last line.
- *   ended      the service drains, the store fails, the client sends too slowly, or the budget is spent: an error with
- *              `nextLine` is the last line, and the connection closes. All before that line was answered; from it on
- *              nothing was stored, or only what a repeated line will find as a duplicate.
- *   cut        the client went away, or left its answers unread: the connection is closed without a last line.
+ * A stream ends in one of three ways:
+ *   complete   The input ended and every line has a result. The summary is the last line.
+ *   ended      The service drains, the store fails, the client sends too slowly, or the budget is spent. An error with
+ *              `nextLine` is the last line, and the connection closes. Every line before `nextLine` has a result. From
+ *              that line on nothing was stored, or only items that a repeated line will find as duplicates.
+ *   cut        The client left, or did not read its results. The connection is closed without a last line.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -28,13 +28,13 @@ import { createAnswerWriter } from '../body/response-writer.ts'
 import type { RouteContext } from '../deps.ts'
 import { prefersMinimal } from '../prefer.ts'
 
-/** Lines that are submitted together. Their answer is made in one go. */
+/** Number of lines that are submitted together. Their results are written together. */
 const PORTION_LINES = 512
 
-/** What an open stream is charged, an unfinished line up to this length included. */
+/** Bytes charged for an open stream. They include an unfinished line up to this length. */
 const STREAM_BYTES = 16_384
 
-/** Enough to keep batches full while the last ones commit. */
+/** Enough lines to fill batches while earlier ones commit. */
 const MAX_OPEN_LINES = 3_072
 const MAX_OPEN_BYTES = 8 * 1_024 * 1_024
 
@@ -51,7 +51,7 @@ export async function answerStream(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   if (request.headers['idempotency-key'] !== undefined) {
-    throw new IngotError('IDEMPOTENCY_KEY_INVALID', 'a stream takes no Idempotency-Key: its lines are their own')
+    throw new IngotError('IDEMPOTENCY_KEY_INVALID', 'a stream takes no Idempotency-Key: each line is its own key')
   }
   const lease = context.receiving.open()
   try {
@@ -69,7 +69,7 @@ type StreamRequest = FastifyRequest<{ Params: { collection: string } }>
 interface StreamParts {
   readonly request: StreamRequest
   readonly reply: FastifyReply
-  /** Charged for the stream itself, and for its unfinished line. */
+  /** Charged for the stream itself and for its unfinished line. */
   readonly lease: ReceiveLease
 }
 
@@ -82,13 +82,13 @@ class StreamExchange {
   readonly #counts: Counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
   readonly #splitter
   readonly #writer
-  /** Fires when nothing more is to be read: draining, or a failure while answering. */
+  /** Aborts when reading must stop: on draining, or on a failure to respond. */
   readonly #stop = new AbortController()
   #openLines = 0
   #openBytes = 0
-  /** Everything before this line has been answered. */
+  /** Every line before this one has a result. */
   #nextLine = 1
-  /** Answers the chunks in order: each one's answer waits for the one before. */
+  /** Settles when the results of all chunks so far are written. Each chunk's results wait for those before. */
   #answered: Promise<void> = Promise.resolve()
   #oneAnswered: (() => void) | undefined
 
@@ -136,7 +136,7 @@ class StreamExchange {
     await this.#takeAll(this.#splitter.end(), signal)
   }
 
-  /** Takes the lines of a chunk in portions, because a chunk may hold tens of thousands of tiny ones. */
+  /** Submits the lines of a chunk in portions, because a chunk may hold tens of thousands of tiny lines. */
   async #takeAll(lines: readonly Line[], signal: AbortSignal): Promise<void> {
     for (let from = 0; from < lines.length; from += PORTION_LINES) {
       await this.#context.ingest.waitForCapacity(signal)
@@ -152,7 +152,7 @@ class StreamExchange {
     })
   }
 
-  /** Submits some lines and appends their answer to the queue. */
+  /** Submits some lines and queues their results. */
   #take(lines: readonly Line[]): void {
     const items = lines.filter((line) => line.tooLong || !isBlank(line.bytes))
     const nextLine = (lines.at(-1)?.line ?? 0) + 1
@@ -160,7 +160,7 @@ class StreamExchange {
     this.#openLines += items.length
     this.#openBytes += bytes
     const submitted = this.#submit(items)
-    // its failure is met below, in order; without this it would count as unhandled until then
+    // the queue handles a failure in order; without this handler it would count as unhandled until then
     submitted.catch(() => {})
     this.#answered = this.#answered.then(async () => {
       await this.#answer(items, await submitted)
@@ -192,7 +192,7 @@ class StreamExchange {
     return this.#submitWhenTaken({ collection: this.#request.params.collection, contents })
   }
 
-  /** Waits for room as often as it takes: other streams may have been faster to what became free. */
+  /** Submits. While the queue is full, waits for capacity, repeatedly: other streams may take it first. */
   async #submitWhenTaken(submission: Submission): Promise<readonly ItemResult[]> {
     const { ingest, draining } = this.#context
     const signal = AbortSignal.any([this.#stop.signal, draining])
@@ -221,11 +221,11 @@ class StreamExchange {
     await this.#writer.write(text)
   }
 
-  /** Answers what was submitted, then says where to go on; cuts the connection when the client is the trouble. */
+  /** Writes the pending results and then `nextLine`. Cuts the connection if the client is the cause. */
   async #endEarly(thrown: unknown): Promise<void> {
     const { log, draining } = this.#context
     const { raw } = this.#reply
-    // the queue's own failure is what brought us here, or comes to nothing beside it
+    // a failure of the queue is either the cause of this call or less important than it
     await this.#answered.catch(() => {})
     const error = draining.aborted
       ? new IngotError('SHUTTING_DOWN', 'the service is shutting down')

@@ -1,4 +1,7 @@
-/** Requests that no route takes: 405 with Allow if the path has other methods, else 404. Both before any body is read. */
+/**
+ * Refuses requests without a route before a body is read: with 405 and Allow if the path has other methods, else with
+ * 404.
+ */
 import type { FastifyInstance } from 'fastify'
 import { IngotError } from '../../errors/error.ts'
 
@@ -31,7 +34,7 @@ function segmentsOf(path: string): readonly string[] {
   return path.split('/')
 }
 
-/** Whether the path has the form of the route, in which `:name` is any segment and `::` a colon. */
+/** Returns true if the path matches the route, in which `:name` is any segment and `::` is a colon. */
 function fits(route: Route, path: readonly string[]): boolean {
   const { segments } = route
   return (
@@ -42,7 +45,7 @@ function fits(route: Route, path: readonly string[]): boolean {
   )
 }
 
-/** How much of an unknown path an answer repeats. */
+/** Maximum number of characters of an unknown path that a response repeats. */
 const MAX_PATH_SHOWN = 200
 
 function shown(path: string): string {

@@ -1,4 +1,4 @@
-/** Requests that the store of an external API cannot serve: each is refused with 501 and says why. */
+/** Requests that the store of an external API cannot serve: each is refused with 501 and a reason. */
 import { expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../../identity/policy.ts'
 import { item } from '../../items/contract.ts'
