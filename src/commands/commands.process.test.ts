@@ -174,7 +174,7 @@ describe('ingest', () => {
     const https = await runIngot(['ingest', file, '--to', url.replace('http', 'https'), '-c', 'orders'])
     expect(https).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining(`speaks no TLS: write ${url}, or the port that serves https\n`) as string,
+      stderr: expect.stringContaining(`does not use TLS: write ${url}, or the port that serves https\n`) as string,
     })
     await service?.kill()
     const { stderr } = await runIngot(['ingest', file, '--to', url, '-c', 'orders', '--retry-for', '3s'])
