@@ -50,7 +50,7 @@ test.each<[string, string, Env, string]>([
     'INGOT_STORE_MAPPING: "/nowhere"',
   ],
   ['serve', 'authorities that are not there', { ...HTTPS, INGOT_STORE_CA: '/nowhere' }, 'INGOT_STORE_CA: "/nowhere"'],
-  ['serve', 'authorities that are none', { ...HTTPS, INGOT_STORE_CA: MAPPING }, 'holds no certificate in PEM'],
+  ['serve', 'authorities that are none', { ...HTTPS, INGOT_STORE_CA: MAPPING }, 'contains no certificate in PEM'],
   ['serve', 'authorities for nobody', { ...HTTP, INGOT_STORE_CA: MAPPING }, 'INGOT_STORE_URL is not https'],
   ['serve', 'authorities of an embedded store', { INGOT_STORE_CA: MAPPING }, 'INGOT_STORE_URL is not https'],
   ['serve', 'locks without a lock service', { INGOT_LOCK_MODE: 'always' }, 'INGOT_LOCK_URL is missing'],

@@ -1,11 +1,11 @@
-/** Settings of the command line itself, from the environment. */
+/** Settings of the command line from the environment. */
 
 export interface ClientSettings {
-  /** INGOT_TOKEN: sent as the bearer token to the service. */
+  /** INGOT_TOKEN: the bearer token for the service. */
   readonly token: string | undefined
   /** INGOT_LOG_LEVEL=debug: failures are shown with their stack. */
   readonly debug: boolean
-  /** INGOT_LOCK_URL and INGOT_LOCK_FENCES, as the service reads them. */
+  /** INGOT_LOCK_URL and INGOT_LOCK_FENCES, with the same meaning as for the service. */
   readonly lockUrl: string | undefined
   readonly lockFences: string | undefined
 }

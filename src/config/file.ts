@@ -1,9 +1,12 @@
-/** Files that a setting names. What is wrong with one is said with that setting's name, and without what the file holds. */
+/** Reads files that a setting names. Errors name the setting, and never show the content of the file. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { IngotError, reasonOf } from '../errors/error.ts'
 
-/** Throws IngotError CONFIG_INVALID when it cannot be read. `setting` is the name by which it was given. */
+/**
+ * Returns the text of the file. `setting` is the name of the setting. Throws IngotError CONFIG_INVALID if the file
+ * cannot be read.
+ */
 export function readSettingFile(setting: string, file: string): string {
   try {
     return readFileSync(file, 'utf8')
@@ -12,31 +15,33 @@ export function readSettingFile(setting: string, file: string): string {
   }
 }
 
-/** As parsed JSON. Throws IngotError CONFIG_INVALID when it cannot be read, or is none. */
+/** Returns the parsed JSON. Throws IngotError CONFIG_INVALID if the file cannot be read or is not JSON. */
 export function readJsonSetting(setting: string, file: string): unknown {
   const text = readSettingFile(setting, file)
   try {
     return JSON.parse(text)
   } catch (cause) {
-    // the engine quotes the text around the place, and that may be a password
+    // the engine's message quotes the surrounding text, which may be a password
     const where = / at position \d+.*$/.exec(reasonOf(cause))?.[0] ?? ''
     throw new IngotError('CONFIG_INVALID', `${setting}: "${file}" is not well-formed JSON${where}`)
   }
 }
 
-/** Certificates in PEM. Throws IngotError CONFIG_INVALID when the file cannot be read, or does not begin with one. */
+/**
+ * Returns certificates in PEM. Throws IngotError CONFIG_INVALID if the file cannot be read or does not begin with one.
+ */
 export function readCertificates(setting: string, file: string): string {
   const text = readSettingFile(setting, file)
-  // what is none would be taken for no authority at all, and every connection be refused
+  // otherwise Node would use no authority at all and refuse every connection
   if (isCertificate(text)) return text
-  throw new IngotError('CONFIG_INVALID', `${setting}: "${file}" holds no certificate in PEM`)
+  throw new IngotError('CONFIG_INVALID', `${setting}: "${file}" contains no certificate in PEM`)
 }
 
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).raw.length > 0
   } catch {
-    // the parser's words are those of OpenSSL's sources
+    // the parser's message is an internal one of OpenSSL
     return false
   }
 }

@@ -24,7 +24,7 @@ function file(name: string, content: string): string {
   return path
 }
 
-test('has a default for everything', () => {
+test('has a default for every setting that needs one', () => {
   expect(load({})).toMatchObject({
     listen: '127.0.0.1:8080',
     data: './data',
@@ -33,7 +33,7 @@ test('has a default for everything', () => {
   })
 })
 
-test('takes the file, and the environment before it', () => {
+test('prefers the environment to the file', () => {
   const path = file('config.json', '{"listen": "127.0.0.1:1", "maxDepth": 5}')
   expect(load({ INGOT_CONFIG: path, INGOT_LISTEN: '127.0.0.1:2', INGOT_MAX_BATCH_ITEMS: '7' })).toMatchObject({
     listen: '127.0.0.1:2',
@@ -42,7 +42,7 @@ test('takes the file, and the environment before it', () => {
   })
 })
 
-test('names every problem at once, with what is allowed', () => {
+test('reports every problem at once, with the allowed values', () => {
   const path = file('bad.json', '{"drain": "soon", "colour": "red"}')
   const attempt = (): unknown =>
     load({
@@ -65,13 +65,13 @@ test('names every problem at once, with what is allowed', () => {
   expect(attempt).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error)
 })
 
-test('shows nothing of a file that is not well-formed', () => {
+test('shows nothing of a malformed file', () => {
   const path = file('torn.json', '{"storeUrl": postgres://me:secret@db/items}')
   expect(() => load({ INGOT_CONFIG: path })).toThrow(`INGOT_CONFIG: "${path}" is not well-formed JSON`)
   expect(() => load({ INGOT_CONFIG: path })).not.toThrow('secret')
 })
 
-test('does not mind what Kubernetes puts into the environment', () => {
+test('ignores variables that Kubernetes sets', () => {
   const environment = {
     INGOT_SERVICE_HOST: '10.0.0.1',
     INGOT_PORT: 'tcp://10.0.0.1:80',
@@ -94,9 +94,9 @@ test('reads tokens', () => {
 test.each([
   ['nothing', '{}'],
   ['a token in clear', JSON.stringify({ tokens: [{ name: 'a', token: 'secret', collections: {} }] })],
-  ['a right that is none', JSON.stringify({ tokens: [{ name: 'a', sha256: HASH, collections: { x: ['own'] } }] })],
+  ['an unknown right', JSON.stringify({ tokens: [{ name: 'a', sha256: HASH, collections: { x: ['own'] } }] })],
   [
-    'a name twice',
+    'a duplicate name',
     JSON.stringify({ tokens: [1, 2].map((n) => ({ name: 'a', sha256: `${n}`.repeat(64), collections: {} })) }),
   ],
   ['no JSON', '{'],
@@ -113,7 +113,7 @@ test.each([
   ['my-secret-token', '/tokens/0/sha256: a SHA-256 hash has only hex digits: put the hash here, never the token'],
   [createHash('sha256').digest('hex'), '/tokens/0/sha256: is the hash of an empty text'],
   [createHash('sha256').update('\n').digest('hex'), '/tokens/0/sha256: is the hash of an empty text'],
-])('refuses the hash %j, which no token has', (sha256, reason) => {
+])('refuses the hash %j, which no token can have', (sha256, reason) => {
   const content = JSON.stringify({ tokens: [{ name: 'a', sha256, collections: {} }] })
   expect(() => loadTokens(file('bad-hash.json', content), NAME)).toThrow(reason)
   expect(() => loadTokens(file('bad-hash.json', content), NAME)).not.toThrow('my-secret-token')
@@ -124,12 +124,12 @@ test.each([
   ['orders/items', '"orders/items" would never match: a collection'],
   ['', '"" would never match: a collection'],
   ['orders-*', '"orders-*" would never match: "*" stands only alone'],
-])('refuses rights on the collection %j, which cannot be', (key, reason) => {
+])('refuses rights on the collection %j, which cannot exist', (key, reason) => {
   const content = JSON.stringify({ tokens: [{ name: 'a', sha256: 'ab'.repeat(32), collections: { [key]: ['read'] } }] })
   expect(() => loadTokens(file('bad-key.json', content), NAME)).toThrow(`/tokens/0/collections: ${reason}`)
 })
 
-test('refuses a budget for all bodies that the largest one does not fit into', () => {
+test('refuses a budget for all bodies that is smaller than the largest body', () => {
   expect(() => load({ INGOT_MAX_RECEIVING_BYTES: '1000000' })).toThrow(
     /INGOT_MAX_RECEIVING_BYTES .* is less than maxBatchBytes, 16777216.*\n.* is less than maxItemBytes, 1048576/,
   )

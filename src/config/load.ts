@@ -1,6 +1,6 @@
 /**
- * Settings from the environment and, under it, from the file that INGOT_CONFIG names. All problems are reported at
- * once, each with its key and what is allowed. This folder alone reads process.env.
+ * Reads settings from the environment and, with lower precedence, from the file that INGOT_CONFIG names. All problems
+ * are reported at once, each with its key and the allowed values. Only this folder reads process.env.
  */
 import { Value } from 'typebox/value'
 import { IngotError, reasonOf } from '../errors/error.ts'
@@ -11,10 +11,10 @@ import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName, URL_KEYS, typ
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Read elsewhere, or by tests alone. */
+/** Names that are read elsewhere, or only by tests. */
 const OTHER_NAMES = new Set(['INGOT_CONFIG', 'INGOT_FAILPOINTS', 'INGOT_TOKEN'])
 
-/** What Kubernetes sets in every pod for a Service that is called ingot. */
+/** Variables that Kubernetes sets in every pod for a Service named ingot. */
 const SERVICE_LINK = /^INGOT_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_\w+)?)$/
 
 /**
@@ -61,7 +61,9 @@ function isUnknownSetting(name: string): boolean {
   return name.startsWith('INGOT_') && !OTHER_NAMES.has(name) && !SERVICE_LINK.test(name)
 }
 
-/** The environment has only text; whole numbers are recognised where the schema wants one. */
+/**
+ * Returns the value with its type. The environment only has text; integers are converted where the schema expects one.
+ */
 function typed(key: string, text: string): unknown {
   return propertyOf(key)['type'] === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text
 }
@@ -79,7 +81,7 @@ function invalidKeys(config: unknown): Set<string> {
   return new Set(keys)
 }
 
-/** Settings that are valid one by one and not together. */
+/** Returns problems between settings that are valid by themselves. */
 function contradictions(config: Config): string[] {
   return (['maxBatchBytes', 'maxItemBytes'] as const)
     .filter((key) => config[key] > config.maxReceivingBytes)
@@ -99,7 +101,7 @@ function namesOf(key: string): string {
   return `${environmentName(key)} ("${key}" in a file)`
 }
 
-const URL_HINT = 'check host and port, and percent-encode what is special in the user and the password'
+const URL_HINT = 'check host and port, and percent-encode special characters in the user and the password'
 
 function urlProblems(settings: Readonly<Record<string, unknown>>, urls: UrlForms): string[] {
   return URL_KEYS.flatMap((key) => {
@@ -107,7 +109,7 @@ function urlProblems(settings: Readonly<Record<string, unknown>>, urls: UrlForms
     if (typeof value !== 'string') return []
     const said = `${namesOf(key)}: ${withoutPassword(value)}`
     if (!matchesForm(value, urls[key])) return [`${said} is not ${describeForms(urls[key])}`]
-    return isMalformed(value, urls[key]) ? [`${said} is no URL: ${URL_HINT}`] : []
+    return isMalformed(value, urls[key]) ? [`${said} is not a valid URL: ${URL_HINT}`] : []
   })
 }
 
@@ -116,7 +118,10 @@ function noSuchSetting(name: string, known: readonly string[]): string {
   return `${name}: there is no such setting${meant === undefined ? '' : `, did you mean ${meant}?`}`
 }
 
-/** Of a URL, and of what was meant to be one, nothing is shown behind the scheme: a password may stand anywhere in it. */
+/**
+ * Returns the value for a message. Of a URL, or of text that was meant to be one, only the scheme is shown: a password
+ * may be anywhere after it.
+ */
 function withoutPassword(value: unknown): string {
   return JSON.stringify(value).replace(/^("[^":]*:).*[@?].*$/s, '$1…"')
 }

@@ -1,9 +1,11 @@
-/** The mapping of an http store, read from its file; `{env:NAME}` in a header's value is taken from the environment. */
+/** Reads the mapping of an http store. `{env:NAME}` in the value of a header is replaced from the environment. */
 import { IngotError } from '../errors/error.ts'
 import { readJsonSetting } from './file.ts'
 import type { Environment } from './load.ts'
 
-/** The file as parsed JSON. Throws IngotError CONFIG_INVALID when it cannot be read or names what the environment lacks. */
+/**
+ * Returns the parsed JSON. Throws IngotError CONFIG_INVALID if the file cannot be read, or names a missing variable.
+ */
 export function loadMapping(file: string, environment: Environment = process.env): unknown {
   return withHeaders(readJsonSetting('INGOT_STORE_MAPPING', file), environment)
 }
@@ -21,7 +23,7 @@ function filled(value: string, environment: Environment): string {
   return value.replaceAll(/\{env:(\w+)\}/g, (_whole, name: string) => {
     const found = environment[name]
     if (found === undefined)
-      throw new IngotError('CONFIG_INVALID', `INGOT_STORE_MAPPING: the environment has no ${name}`)
+      throw new IngotError('CONFIG_INVALID', `INGOT_STORE_MAPPING: the environment variable ${name} is missing`)
     return found
   })
 }

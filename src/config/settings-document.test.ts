@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { CONFIG_KEYS, CONFIG_SCHEMA, environmentName } from './schema.ts'
 
-/** Name and default of every setting in the tables of docs/settings.md; a row may hold several. */
+/** Returns name and default of every setting in the tables of docs/settings.md. A row may describe several. */
 function documented(): Map<string, string> {
   const text = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8')
   const rows = text.split('\n').filter((line) => line.startsWith('| `INGOT_'))
@@ -14,7 +14,7 @@ function documented(): Map<string, string> {
   return new Map(settings)
 }
 
-test('docs/settings.md has a row for every setting, with its default, and for nothing else', () => {
+test('docs/settings.md has exactly one row for every setting, with its default', () => {
   const properties: Readonly<Record<string, object>> = CONFIG_SCHEMA.properties
   const defaultOf = (property: object = {}): string => ('default' in property ? String(property.default) : '–')
   const settings = CONFIG_KEYS.map((key) => [environmentName(key), defaultOf(properties[key])] as const)

@@ -1,9 +1,9 @@
 /**
- * The tokens file: who may do what. It holds SHA-256 hashes of tokens, so that reading it gives nobody access.
+ * The tokens file: callers and their rights. It contains SHA-256 hashes of tokens, so reading it gives no access.
  *
  *   { "tokens": [ { "name": "loader", "sha256": "<64 hex>", "collections": { "orders": ["read", "write"] } } ] }
  *
- * The collection "*" stands for every one.
+ * The collection "*" stands for every collection.
  */
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
@@ -33,8 +33,8 @@ const TOKENS_SCHEMA = Type.Object(
 export type TokenEntry = Static<typeof TOKENS_SCHEMA>['tokens'][number]
 
 /**
- * Reads the tokens file. `collectionName` is the form of a collection's name.
- * Throws IngotError CONFIG_INVALID that names the file, every entry that is wrong, and every entry that could never match.
+ * Returns the entries of the tokens file. `collectionName` is the form of a collection's name. Throws IngotError
+ * CONFIG_INVALID that names the file, every wrong entry, and every entry that could never match.
  */
 export function loadTokens(file: string, collectionName: RegExp): readonly TokenEntry[] {
   const parsed = readJsonSetting('INGOT_TOKENS_FILE', file)
@@ -59,7 +59,7 @@ function refuseIfAny(file: string, problems: readonly string[]): void {
   throw new IngotError('CONFIG_INVALID', `INGOT_TOKENS_FILE: "${file}" is wrong:\n  ${problems.join('\n  ')}`)
 }
 
-/** Digests of what a careless command hashes instead of a token. No bearer token is empty or a line end. */
+/** Digests that a command produces if it hashes nothing instead of a token. No bearer token is empty or a line end. */
 const EMPTY_DIGESTS: ReadonlySet<string> = new Set(
   ['', '\n', '\r\n'].map((text) => createHash('sha256').update(text).digest('hex')),
 )

@@ -11,7 +11,7 @@ const seed = fc.integer()
 
 const isSure = (text: string | Uint8Array): boolean => isSurelyCanonical(Buffer.from(text), LIMITS.maxDepth)
 
-/** The text's canonical form, or the code that it is refused with. */
+/** Returns the text's canonical form, or the code of its error. */
 function canonical(bytes: Uint8Array): string {
   try {
     return canonicalJsonOfBytes(bytes, LIMITS)
@@ -21,14 +21,14 @@ function canonical(bytes: Uint8Array): string {
   }
 }
 
-/** What may not be: sure of a text that the reader refuses, or writes otherwise. */
+/** Asserts that the scan accepts no text that the reader refuses or writes differently. */
 function expectRight(bytes: Buffer): boolean {
   const sure = isSure(bytes)
   if (sure) expect(canonical(bytes)).toBe(bytes.toString())
   return sure
 }
 
-test('is only sure of what the reader would write just so, also of damaged and of cut texts', () => {
+test('accepts only texts that the reader would write unchanged, including damaged and truncated texts', () => {
   let sure = 0
   fc.assert(
     fc.property(sample, seed, seed, (value, spelling, damage) => {
@@ -42,7 +42,7 @@ test('is only sure of what the reader would write just so, also of damaged and o
   expect(sure).toBeGreaterThan(5_000)
 })
 
-test('is only sure of UTF-8', () => {
+test('accepts only UTF-8', () => {
   fc.assert(
     fc.property(sample, seed, fc.nat(), fc.nat(255), (value, spelling, at, byte) => {
       const bytes = Buffer.from(canonicalJson(spell(value, chooser(spelling)), LIMITS))
@@ -55,7 +55,7 @@ test('is only sure of UTF-8', () => {
   expect(isSure(Buffer.from('22ff22', 'hex'))).toBe(false)
 })
 
-test('is only sure of numbers that are written as ECMAScript writes them', () => {
+test('accepts only numbers that are written as ECMAScript writes them', () => {
   const digits = fc.array(fc.nat(9), { maxLength: 18 }).map((all) => all.join(''))
   let sure = 0
   fc.assert(
@@ -84,7 +84,7 @@ test.each([
   '123456789012345',
   '{"":[{}],"A":true,"a":false,"aa":null,"b":"\\"\\\\\\b\\f\\n\\r\\t/é\u2028😀"}',
   '[[[[[[[[]]]]]]]]',
-])('is sure of %s', (text) => {
+])('accepts %s', (text) => {
   expect(isSure(text)).toBe(true)
   const bytes = Buffer.from(text)
   expect(canonicalForm(bytes, LIMITS)).toBe(bytes)
@@ -119,6 +119,6 @@ test.each([
   'nul',
   '[[[[[[[[[]]]]]]]]]',
   '{"\ufb33":1,"😀":2}',
-])('is not sure of %s', (text) => {
+])('is in doubt about %s', (text) => {
   expect(isSure(text)).toBe(false)
 })

@@ -1,13 +1,13 @@
 /**
- * JSON values in the form that identity is made of, and their RFC 8785 text: members in the order of their names'
- * UTF-16 code units, numbers and strings as ECMAScript writes them, no space.
+ * JSON values in the form from which ids are computed, and their RFC 8785 text: members ordered by the UTF-16 code
+ * units of their names, numbers and strings as ECMAScript writes them, no whitespace.
  *
- * A value that is no array or object is held as its canonical text, so nothing is lost or written twice on the way.
+ * A value other than an array or object is kept as its canonical text, so nothing is lost or written twice.
  */
 
 export type Canonical = string | readonly Canonical[] | CanonicalObject
 
-/** In the order of names, no name twice. */
+/** Members in the order of their names, without duplicates. */
 export interface CanonicalObject {
   readonly members: readonly Member[]
 }
@@ -19,12 +19,12 @@ export interface Member {
   readonly value: Canonical
 }
 
-/** `Array.isArray` does not narrow read-only arrays. */
+/** Narrows to a list, because `Array.isArray` does not narrow read-only arrays. */
 export function isList(value: Canonical): value is readonly Canonical[] {
   return Array.isArray(value)
 }
 
-/** The canonical text. Whoever made the value has bounded its depth. */
+/** Returns the canonical text. The creator of the value has bounded its depth. */
 export function canonicalText(value: Canonical): string {
   if (typeof value === 'string') return value
   return isList(value) ? listText(value) : objectText(value)
@@ -44,7 +44,7 @@ function objectText({ members }: CanonicalObject): string {
   return `${text}}`
 }
 
-/** For a text without lone surrogates, which ECMAScript would escape. */
+/** Returns the quoted text. The text must not contain lone surrogates, which ECMAScript would escape. */
 export function quotedText(text: string): string {
   return JSON.stringify(text)
 }
@@ -54,7 +54,7 @@ export function byName(a: { readonly name: string }, b: { readonly name: string 
   return a.name < b.name ? -1 : 1
 }
 
-/** The member of that name, found by halves. */
+/** Returns the member with that name, by binary search. */
 export function memberNamed({ members }: CanonicalObject, name: string): Member | undefined {
   let [from, to] = [0, members.length]
   while (from < to) {

@@ -28,25 +28,25 @@ describe('the id of', () => {
     expect(idOf(JSON_POLICY, ' { "b" : [1e0,"\\u0041"] , "a":10e-1 } ')).toBe(`j1-${sha256('{"a":1,"b":[1,"A"]}')}`)
   })
 
-  test('bytes is of the bytes as they came, in any collection that takes them', () => {
+  test('bytes is the SHA-256 of the bytes as they came, in any collection that accepts them', () => {
     const bytes = Uint8Array.of(0, 255, 1)
     expect(idOf(BYTES_POLICY, bytes, 'bytes')).toBe(`b1-${sha256('b1\n', bytes)}`)
     expect(idOf(JSON_POLICY, bytes, 'bytes')).toBe(idOf(BYTES_POLICY, bytes, 'bytes'))
     expect(idOf(BYTES_POLICY, '{"a": 1}')).not.toBe(idOf(BYTES_POLICY, '{"a":1}'))
   })
 
-  test('an item of chosen fields is of those fields', () => {
+  test('an item identified by fields is the SHA-256 of those fields', () => {
     expect(idOf(including('/a', '/c/d'), '{"c":{"d":null},"b":2}')).toBe(`f1-${sha256('f1\n{"/c/d":null}')}`)
     expect(idOf(excluding('/a', '/c/d'), '{"c":{"d":null},"b":2}')).toBe(`f1-${sha256('f1\n{"b":2,"c":{}}')}`)
   })
 
-  test('content does not depend on where in memory it is', () => {
+  test('content does not depend on its location in memory', () => {
     const line = Buffer.from('x{"a":[1,2]}y').subarray(1, 12)
     expect(identify(JSON_POLICY, 'json', line, LIMITS)).toEqual(contentIdOf(JSON_POLICY, Uint8Array.from(line)))
     expect(contentIdOf(BYTES_POLICY, line)).toEqual(identify(BYTES_POLICY, 'json', Uint8Array.from(line), LIMITS))
   })
 
-  test('two items is the same exactly when they are the same value', () => {
+  test('two items is the same exactly if they are the same value', () => {
     fc.assert(
       fc.property(sample, sample, fc.integer(), fc.integer(), (one, other, seed, otherSeed) => {
         const [a, again, b] = [spell(one, chooser(seed)), spell(one, chooser(otherSeed)), spell(other, chooser(seed))]
@@ -63,8 +63,8 @@ function keyOf(text: string): string {
   return verdict.accepted ? verdict.key : 'refused'
 }
 
-describe('kinds are apart', () => {
-  test('even in their digests, whatever the bytes pretend to be', () => {
+describe('ids of different kinds', () => {
+  test('have different digests, for any bytes', () => {
     const canonical = '{"/a":1}'
     const digests = [
       identify(JSON_POLICY, 'json', Buffer.from(canonical), LIMITS),
@@ -77,23 +77,23 @@ describe('kinds are apart', () => {
   })
 })
 
-describe('chosen fields', () => {
+describe('policies of kind fields', () => {
   const same = (policy: IdentityPolicy, one: string, other: string): boolean =>
     idOf(policy, one) === idOf(policy, other)
 
-  test('included, make two items one when they are equal there', () => {
+  test('with include treat items with equal fields as the same', () => {
     expect(same(including('/a', '/b/0'), '{"a":1,"b":[2,3],"x":0}', '{"x":9,"b":[2.0],"\\u0061":1e0}')).toBe(true)
     expect(same(including('/a', '/b/0'), '{"a":1,"b":[2]}', '{"a":1,"b":[3]}')).toBe(false)
     expect(same(including('/a', '/b'), '{"a":1}', '{"b":1}')).toBe(false)
     expect(same(including('/b', '/a'), '{"a":1,"b":2}', '{"a":1,"b":2,"c":3}')).toBe(true)
   })
 
-  test('that are null are there, that are missing are not', () => {
+  test('treat null as a value, and a missing field as absent', () => {
     expect(same(including('/a', '/b'), '{"a":1,"b":null}', '{"a":1}')).toBe(false)
     expect(() => idOf(including('/a'), '{"a":null}')).not.toThrow()
   })
 
-  test('excluded, do not count, present or not', () => {
+  test('with exclude ignore the fields, present or not', () => {
     expect(same(excluding('/t', '/m/r'), '{"t":1,"m":{"r":2,"s":3}}', '{"m":{"s":3}}')).toBe(true)
     expect(same(excluding('/t'), '{"t":1,"a":1}', '{"t":1,"a":2}')).toBe(false)
     expect(same(excluding('/0', '/2'), '["x",1,"y",2]', '[null,1,null,2]')).toBe(true)
@@ -137,7 +137,7 @@ describe('chosen fields', () => {
     expect(() => idOf(including(pointer), text)).toThrow(expect.objectContaining({ code: 'FIELDS_MISSING' }))
   })
 
-  test('are found in an object of any size, and only there', () => {
+  test('find a field in an object of any size, and only there', () => {
     for (let size = 1; size < 20; size += 1) {
       const names = Array.from({ length: size }, (_, n) => `k${n * 2}`)
       const text = JSON.stringify(Object.fromEntries(names.map((name) => [name, name])))
@@ -148,14 +148,14 @@ describe('chosen fields', () => {
     }
   })
 
-  test('need an object or an array', () => {
+  test('require an object or an array', () => {
     const missing: unknown = expect.objectContaining({ code: 'FIELDS_MISSING' })
     expect(() => idOf(excluding('/a'), '1')).toThrow(missing)
     expect(() => idOf(excluding('/a'), '{}', 'bytes')).toThrow(missing)
     expect(() => idOf(including('/a'), '{"a":1}', 'bytes')).toThrow(missing)
   })
 
-  test('do not excuse what is wrong elsewhere in the item', () => {
+  test('still refuse errors elsewhere in the item', () => {
     const at = (code: string, position: number): unknown =>
       expect.objectContaining({ code, facts: expect.objectContaining({ position }) as unknown })
     expect(() => idOf(including('/a'), '{"a":1,"é":1e400}')).toThrow(at('NUMBER_PRECISION', 12))
@@ -164,7 +164,7 @@ describe('chosen fields', () => {
 })
 
 describe('the text of an id', () => {
-  test('is read as it was written', () => {
+  test('is parsed as it was written', () => {
     for (const kind of ['json', 'bytes', 'fields'] as const) {
       const digest = contentIdOf(BYTES_POLICY, Buffer.from(kind))
       expect(parseContentId(formatContentId(kind, digest))).toEqual({ kind, digest })

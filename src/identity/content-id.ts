@@ -1,12 +1,13 @@
 /**
- * The identity of an item: one SHA-256 over what its collection's policy says it is.
+ * Computes the identity of an item: one SHA-256 over the content that the collection's policy selects.
  *
- * What is hashed, by kind of identity (a version names the algorithm; a change of it would be a new version):
+ * The hashed text depends on the kind of identity. A version names the algorithm; a changed algorithm gets a new
+ * version.
  *   j1  the canonical JSON text (RFC 8785)
  *   b1  "b1\n" and the bytes
- *   f1  "f1\n" and the canonical text of the fields that count
- * No canonical JSON text begins with "b" or "f1", so what is hashed for one kind is never what is hashed for another:
- * digests are apart by kind even where the version is not stored beside them.
+ *   f1  "f1\n" and the canonical text of the selected fields
+ * No canonical JSON text begins with "b" or "f1", so texts of different kinds always differ. Their digests therefore
+ * differ even where the version is not stored with them.
  */
 import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
@@ -19,28 +20,33 @@ import { excluded, included } from './selection.ts'
 /** 32 bytes. */
 export type Digest = Uint8Array
 
-/** What the identity of an item was made of. */
+/** The kind of content from which the identity of an item is computed. */
 export type IdentityKind = IdentityPolicy['kind']
 
-/** How the content came: as one JSON text in UTF-8, or as bytes of any other media type. */
+/** The format of the content: one JSON text in UTF-8, or bytes of any other media type. */
 export type Media = 'json' | 'bytes'
 
 const DEFAULT_LIMITS: JsonLimits = { maxDepth: 128 }
 
-/** The digest of content as it usually comes: bytes under a policy of bytes, else JSON, at most 128 deep. */
+/**
+ * Returns the digest of content in its usual form: bytes under a bytes policy, otherwise JSON at most 128 levels deep.
+ */
 export function contentIdOf(policy: IdentityPolicy, content: Uint8Array): Digest {
   return identify(policy, policy.kind === 'bytes' ? 'bytes' : 'json', content, DEFAULT_LIMITS)
 }
 
 /**
- * The digest of one item.
- * @throws IngotError FIELDS_MISSING, and the faults of JSON (see `canonicalJson`) with `facts.position` in bytes from 0
+ * Returns the digest of one item. Throws IngotError FIELDS_MISSING, and the JSON errors of `canonicalJson` with
+ * `facts.position` in bytes from 0.
  */
 export function identify(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): Digest {
   return Buffer.from(hexDigest(policy, media, content, limits), 'hex')
 }
 
-/** The id of one item as clients see it: `formatContentId` of its digest, in one step. @throws as `identify` */
+/**
+ * Returns the id of one item as clients see it: `formatContentId` of its digest in one step. Throws the errors of
+ * `identify`.
+ */
 export function itemIdOf(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
   return `${VERSIONS[identityKind(policy, media)]}-${hexDigest(policy, media, content, limits)}`
 }
@@ -52,8 +58,8 @@ function hexDigest(policy: IdentityPolicy, media: Media, content: Uint8Array, li
 }
 
 /**
- * What the identity of an item is made of: the policy's kind, but bytes in a collection of JSON count by their bytes.
- * The kind for `formatContentId`.
+ * Returns the kind for `formatContentId`: the policy's kind, except that bytes in a collection of JSON have the kind
+ * `bytes`.
  */
 export function identityKind(policy: IdentityPolicy, media: Media): IdentityKind {
   return policy.kind === 'json' && media === 'bytes' ? 'bytes' : policy.kind
@@ -65,12 +71,12 @@ type FieldsPolicy = Extract<IdentityPolicy, { readonly kind: 'fields' }>
 
 function selectedText(policy: FieldsPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
   if (media === 'bytes')
-    throw new IngotError('FIELDS_MISSING', 'the item is not JSON, and its collection goes by fields')
+    throw new IngotError('FIELDS_MISSING', 'the item is not JSON, and its collection is identified by fields')
   const value = readJson(content, limits)
   if (typeof value === 'string') {
     throw new IngotError(
       'FIELDS_MISSING',
-      'the item is neither an object nor an array, and its collection goes by fields',
+      'the item is neither an object nor an array, and its collection is identified by fields',
     )
   }
   if ('exclude' in policy) return canonicalText(excluded(value, policy.exclude))
@@ -83,7 +89,9 @@ function includedText(value: Canonical, pointers: readonly string[]): string {
   throw new IngotError('FIELDS_MISSING', `the item has none of the fields ${pointers.slice(0, 5).join(', ')}`)
 }
 
-/** In hex, which is also what ids are written in: less than half the cost of a digest in a buffer of its own. */
+/**
+ * Returns the digest in hex, the form that ids need. This takes less than half the time of a digest in its own buffer.
+ */
 function sha256(content: string | Uint8Array): string {
   return hash('sha256', content, 'hex')
 }
@@ -91,7 +99,7 @@ function sha256(content: string | Uint8Array): string {
 const VERSIONS: Readonly<Record<IdentityKind, string>> = { json: 'j1', bytes: 'b1', fields: 'f1' }
 const KINDS: Readonly<Record<string, IdentityKind>> = { j1: 'json', b1: 'bytes', f1: 'fields' }
 
-/** `<version>-<64 hex digits>`: the id that clients see. */
+/** Returns the id that clients see: `<version>-<64 hex digits>`. */
 export function formatContentId(kind: IdentityKind, digest: Digest): string {
   return `${VERSIONS[kind]}-${Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex')}`
 }
@@ -103,7 +111,7 @@ export interface ContentId {
 
 const FORM = /^([a-z]\d)-([0-9a-f]{64})$/
 
-/** Reads what `formatContentId` writes; `undefined` for anything else, capital hex digits among it. */
+/** Parses an id written by `formatContentId`. Returns `undefined` for any other text, including capital hex digits. */
 export function parseContentId(text: string): ContentId | undefined {
   const [, version = '', hex = ''] = FORM.exec(text) ?? []
   const kind = KINDS[version]

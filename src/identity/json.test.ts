@@ -9,7 +9,7 @@ import { canonicalJson, canonicalJsonOfBytes, MAX_DEPTH } from './json.ts'
 const LIMITS = { maxDepth: 8 }
 const seed = fc.integer()
 
-/** What `read` returns, or the IngotError that it throws. */
+/** Returns the result of `read`, or the IngotError that it throws. */
 function outcome(read: () => string): string | IngotError {
   try {
     return read()
@@ -41,7 +41,7 @@ describe('against the oracle', () => {
     )
   })
 
-  test('two values have the same canonical form exactly when they are equal', () => {
+  test('two values have the same canonical form exactly if they are equal', () => {
     let different = 0
     fc.assert(
       fc.property(sample, seed, seed, (value, spelling, damage) => {
@@ -66,7 +66,7 @@ describe('against the oracle', () => {
     )
   })
 
-  test('a damaged text is refused exactly when the oracle refuses it, and JSON.parse agrees on what is JSON', () => {
+  test('a damaged text is refused exactly if the oracle refuses it, and JSON.parse agrees on well-formedness', () => {
     const seen = { accepted: 0, strictlyRefused: 0, malformed: 0 }
     fc.assert(
       fc.property(sample, seed, seed, (value, spelling, damage) => {
@@ -82,7 +82,7 @@ describe('against the oracle', () => {
     expect(seen.strictlyRefused).toBeGreaterThan(200)
   })
 
-  test('a canonical form is its own, and says the value that the text said', () => {
+  test('a canonical form is its own canonical form, and has the value of the text', () => {
     fc.assert(
       fc.property(sample, seed, (value, spelling) => {
         const text = spell(value, chooser(spelling))
@@ -103,8 +103,8 @@ function parses(text: string): boolean {
   }
 }
 
-describe('however it comes', () => {
-  test('space in front moves positions and changes nothing else', () => {
+describe('any form of input', () => {
+  test('leading whitespace moves positions and changes nothing else', () => {
     fc.assert(
       fc.property(sample, seed, seed, (value, spelling, damage) => {
         const text = damaged(spell(value, chooser(spelling)), chooser(damage))
@@ -117,7 +117,7 @@ describe('however it comes', () => {
     )
   })
 
-  test('a text and its bytes are the same, and refused for the same reason', () => {
+  test('a text and its bytes have the same result, or the same error', () => {
     fc.assert(
       fc.property(sample, seed, seed, (value, spelling, damage) => {
         const text = damaged(spell(value, chooser(spelling)), chooser(damage)).replace(/\p{Surrogate}/gu, '')
@@ -180,7 +180,7 @@ describe('refuses, with the position', () => {
     expect(ofText(text)).toMatchObject({ code, facts: { position } })
   })
 
-  test('every control character that is not escaped', () => {
+  test('every unescaped control character', () => {
     for (let code = 0; code < 0x20; code += 1) {
       expect(ofBytes(`"${String.fromCharCode(code)}"`)).toMatchObject({ code: 'JSON_INVALID', facts: { position: 1 } })
     }
@@ -192,7 +192,7 @@ describe('refuses, with the position', () => {
     expect(ofBytes('["é😀",x]')).toMatchObject({ facts: { position: 10 } })
   })
 
-  test('half of a surrogate pair in a string that never was UTF-8', () => {
+  test('a lone surrogate in a string that never was UTF-8', () => {
     expect(ofText('["a\ud800"]')).toMatchObject({ code: 'JSON_LONE_SURROGATE', facts: { position: 3 } })
     expect(ofText('["\\ud83d\ude00"]')).toMatchObject({ code: 'JSON_LONE_SURROGATE', facts: { position: 8 } })
   })
@@ -213,9 +213,9 @@ describe('refuses, with the position', () => {
   })
 })
 
-describe('takes', () => {
-  // nodejs/node#63785: after a member named by a backslash, V8 reads an escaped name in the same place as that one.
-  test('an escaped name for what it is, where JSON.parse does not', () => {
+describe('accepts', () => {
+  // nodejs/node#63785: after a member named by a backslash, V8 reads an escaped name in the same position as that one.
+  test('an escaped name correctly, where JSON.parse fails', () => {
     const poison = '{"poisoned":[],"\\\\":0}'
     JSON.parse(poison)
     for (const name of ['\\u0061', '\\"', '\\n', '\\ud83d\\ude00']) {
@@ -241,13 +241,13 @@ describe('takes', () => {
     expect(ofBytes(text)).toBe(form)
   })
 
-  test('as many levels as the limit says', () => {
+  test('as many levels as the limit allows', () => {
     expect(ofText('[[[[[[[[1]]]]]]]]')).toBe('[[[[[[[[1]]]]]]]]')
     expect(outcome(() => canonicalJson('[]', { maxDepth: 0 }))).toMatchObject({ code: 'JSON_TOO_DEEP' })
     expect(outcome(() => canonicalJson('1', { maxDepth: 0 }))).toBe('1')
   })
 
-  test('the deepest allowed text without leaving the stack, and refuses a deeper one', () => {
+  test('the deepest allowed text without a stack overflow, and refuses a deeper one', () => {
     const nested = (depth: number): string => ` ${'{"b":[1,'.repeat(depth / 2)}1${']}'.repeat(depth / 2)}`
     const limits = { maxDepth: 1_000_000 }
     expect(canonicalJson(nested(MAX_DEPTH), limits)).toBe(nested(MAX_DEPTH).trim())
@@ -267,12 +267,12 @@ test.each([
   ],
   ['1e-400', 'the number 1e-400 is not the shortest decimal value of its double, 0, at byte 0'],
   ['-1e400', 'the number -1e400 is beyond the range of a double, at byte 0'],
-])('says of the number in %s what its double is', (text, message) => {
+])('names the double of the number in %s', (text, message) => {
   expect(ofBytes(text)).toMatchObject({ code: 'NUMBER_PRECISION', message })
 })
 
 test.each(['0.1', '1.0', '1.00', '1e2', '1E+2', '100e-2', '-0', '0.10', '9007199254740994', '1152921504606847000'])(
-  'takes %s, whose value is the shortest of its double',
+  'accepts %s, whose value is the shortest of its double',
   (text) => {
     expect(ofBytes(text)).not.toBeInstanceOf(IngotError)
   },

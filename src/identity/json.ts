@@ -1,7 +1,7 @@
 /**
- * JSON texts to canonical texts (RFC 8785). Two texts have the same canonical text exactly when they are the same JSON
- * value; a text for which that could not hold (a member named twice, a number that a double would round, half of a
- * surrogate pair) is refused, never repaired.
+ * Converts JSON texts to canonical texts (RFC 8785). Two texts have the same canonical text exactly if they are the
+ * same JSON value. A text for which that could fail (a duplicate member, a number that a double would round, a lone
+ * surrogate) is refused, never repaired.
  */
 import { Buffer, isUtf8 } from 'node:buffer'
 import { IngotError } from '../errors/error.ts'
@@ -10,33 +10,32 @@ import { isSurelyCanonical } from './canonical-scan.ts'
 import { readStrictly } from './reader.ts'
 
 export interface JsonLimits {
-  /** How many arrays and objects may enclose each other, at most MAX_DEPTH (more counts as that). */
+  /** Maximum depth of nested arrays and objects. Values above MAX_DEPTH count as MAX_DEPTH. */
   readonly maxDepth: number
 }
 
-/** Beyond this the recursion could leave the stack. */
+/** Upper limit of the depth. Deeper recursion could overflow the stack. */
 export const MAX_DEPTH = 1_000
 
 /**
- * The RFC 8785 form of a JSON text.
- * @throws IngotError JSON_INVALID, JSON_DUPLICATE_MEMBER, JSON_LONE_SURROGATE, JSON_TOO_DEEP, NUMBER_PRECISION with
- * `facts.position`, counted in UTF-16 code units from 0
+ * Returns the RFC 8785 form of a JSON text. Throws IngotError JSON_INVALID, JSON_DUPLICATE_MEMBER, JSON_LONE_SURROGATE,
+ * JSON_TOO_DEEP or NUMBER_PRECISION with `facts.position`, counted in UTF-16 code units from 0.
  */
 export function canonicalJson(text: string, limits: JsonLimits): string {
   return canonicalText(readStrictly({ text, unit: 'character', maxDepth: depthOf(limits) }))
 }
 
-/** As `canonicalJson`, of UTF-8 bytes; positions count bytes from 0. A byte order mark is refused. */
+/** Does the same as `canonicalJson` for UTF-8 bytes. Positions count bytes from 0. A byte order mark is refused. */
 export function canonicalJsonOfBytes(content: Uint8Array, limits: JsonLimits): string {
   return canonicalText(readJson(content, limits))
 }
 
-/** As `canonicalJsonOfBytes`, to be hashed: the bytes themselves where they are the canonical form, else its text. */
+/** Returns the canonical form for hashing: the bytes themselves if they are canonical, otherwise the canonical text. */
 export function canonicalForm(content: Uint8Array, limits: JsonLimits): Uint8Array | string {
   return isSurelyCanonical(content, depthOf(limits)) ? content : canonicalJsonOfBytes(content, limits)
 }
 
-/** The value of UTF-8 bytes; refuses what `canonicalJsonOfBytes` refuses. */
+/** Returns the value of UTF-8 bytes. Throws the errors of `canonicalJsonOfBytes`. */
 export function readJson(content: Uint8Array, limits: JsonLimits): Canonical {
   if (!isUtf8(content)) throw invalidUtf8(content)
   return readStrictly({ text: bufferOf(content).toString('utf8'), unit: 'byte', maxDepth: depthOf(limits) })
@@ -55,7 +54,7 @@ function invalidUtf8(content: Uint8Array): IngotError {
   return new IngotError('JSON_INVALID', `not UTF-8, at byte ${position}`, { facts: { position } })
 }
 
-/** Where the bytes first differ from what reading and writing them as UTF-8 makes of them. */
+/** Returns the index of the first byte that decoding and encoding as UTF-8 changes. */
 function firstInvalidByte(content: Uint8Array): number {
   const repaired = Buffer.from(bufferOf(content).toString('utf8'))
   const at = content.findIndex((byte, index) => byte !== repaired[index])

@@ -48,7 +48,7 @@ test.each([
   expect(canonicalNumber(token)).toBe(text)
 })
 
-test('a token is taken exactly when exact decimal arithmetic says so', () => {
+test('accepts a token exactly if exact decimal arithmetic does', () => {
   const digits = fc.stringMatching(/^[0-9]{1,22}$/)
   const token = fc
     .tuple(fc.constantFrom('', '-'), digits, fc.option(digits), fc.option(fc.integer({ min: -340, max: 340 })))
@@ -68,7 +68,7 @@ test('a token is taken exactly when exact decimal arithmetic says so', () => {
   )
 })
 
-test('every double is taken as ECMAScript writes it, and its neighbours in the last digit are not', () => {
+test('accepts every double as ECMAScript writes it, and refuses its neighbours in the last digit', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (double) => {
       const text = String(double)
@@ -81,7 +81,7 @@ test('every double is taken as ECMAScript writes it, and its neighbours in the l
   )
 })
 
-test('takes time in proportion to the token, whatever its exponent', () => {
+test('takes time linear in the token, for any exponent', () => {
   const zeros = '0'.repeat(4_000_000)
   const start = process.cpuUsage()
   expect(canonicalNumber(`1${zeros}e-4000000`)).toBe('1')

@@ -1,10 +1,12 @@
 /**
- * Which number tokens stand for a value that survives. A double is what RFC 8785 knows, so a token is precise when its
- * decimal value equals the decimal value of that double's text: nothing is ever rounded into another item.
- * Time is linear in the token, memory too: exponents are compared, never carried out.
+ * Decides which number tokens are precise. RFC 8785 represents numbers as doubles, so a token is precise if its decimal
+ * value equals the decimal value of the text of its double. No number is ever rounded into another item. Time and
+ * memory are linear in the token: exponents are compared, never expanded.
  */
 
-/** A decimal value: 0.`digits` times ten to the `exponent`; digits begin and end with 1 to 9, or are empty for zero. */
+/**
+ * A decimal value: 0.`digits` times ten to the `exponent`. The first and last digits are not zero; zero has no digits.
+ */
 interface Decimal {
   readonly negative: boolean
   readonly digits: string
@@ -13,13 +15,15 @@ interface Decimal {
 
 const PARTS = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
 
-/** The RFC 8785 text of a JSON number token; `undefined` when its decimal value differs from the token's. */
+/**
+ * Returns the RFC 8785 text of a JSON number token, or `undefined` if its decimal value differs from that of the token.
+ */
 export function canonicalNumber(token: string): string | undefined {
   const text = String(Number(token))
   return text === token || sameDecimal(parseDecimal(token), parseDecimal(text)) ? text : undefined
 }
 
-/** `undefined` for what is no decimal number: the "Infinity" that a token beyond the largest double becomes. */
+/** Returns `undefined` for a text that is not a decimal number: "Infinity", the double of a token beyond the range. */
 function parseDecimal(token: string): Decimal | undefined {
   const parts = PARTS.exec(token)
   if (parts === null) return undefined
@@ -27,7 +31,7 @@ function parseDecimal(token: string): Decimal | undefined {
   const all = whole + fraction
   const first = leadingZeros(all)
   const digits = all.slice(first, endWithoutZeros(all, first))
-  // An exponent beyond 2^53 loses digits here, which is harmless: a nonzero value that far out equals no double's.
+  // An exponent beyond 2^53 loses digits here. This is harmless, because no double equals such a nonzero value.
   return { negative: sign === '-', digits, exponent: Number(exponent) + whole.length - first }
 }
 

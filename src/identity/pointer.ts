@@ -1,29 +1,30 @@
 /**
- * JSON pointers (RFC 6901). A place has exactly one spelling, so two pointers are the same when their texts are.
+ * Parses JSON pointers (RFC 6901). A location has exactly one spelling, so two pointers are equal exactly if their
+ * texts are.
  */
 
-/** The member names and indices on the way to a place, unescaped. */
+/** The unescaped member names and indices that lead to a location. */
 export type Path = readonly string[]
 
 const FORM = /^(?:\/(?:[^~/]|~[01])*)+$/
 
-/** The path of a pointer other than the empty one; `undefined` when the text is no such pointer. */
+/** Returns the path of a non-empty pointer, or `undefined` if the text is not one. */
 export function parsePointer(text: string): Path | undefined {
   if (!FORM.test(text) || SURROGATE.test(text)) return undefined
   return text.slice(1).split('/').map(unescape)
 }
 
-/** `~1` before `~0`, as the RFC says: `~01` is the name `~1`, not `/`. */
+/** Replaces `~1` before `~0`, as the RFC requires: `~01` is the name `~1`, not `/`. */
 function unescape(step: string): string {
   return step.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-/** Half of a pair: no item that is accepted has such a name. */
+/** A lone surrogate. No accepted item has such a name. */
 const SURROGATE = /\p{Surrogate}/u
 
 const INDEX = /^(?:0|[1-9]\d*)$/
 
-/** The array index that a step names; `undefined` for anything else, `-` and `01` among it. */
+/** Returns the array index that a step names, or `undefined` for any other step, such as `-` and `01`. */
 export function stepIndex(step: string): number | undefined {
   return INDEX.test(step) ? Number(step) : undefined
 }

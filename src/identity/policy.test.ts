@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_POLICY, parsePolicy, policyText, samePolicy } from './policy.ts'
 
-describe('takes', () => {
+describe('accepts', () => {
   test.each([
     { kind: 'json' },
     { kind: 'bytes' },
@@ -20,7 +20,7 @@ describe('takes', () => {
   })
 })
 
-describe('refuses, with a sentence that says what to change', () => {
+describe('refuses, with a message that says what to change', () => {
   test.each([
     [undefined, 'not an object'],
     [null, 'not an object'],
@@ -36,12 +36,12 @@ describe('refuses, with a sentence that says what to change', () => {
     [{ kind: 'fields', include: [] }, 'at least one JSON pointer'],
     [{ kind: 'fields', exclude: '/a' }, 'at least one JSON pointer'],
     [{ kind: 'fields', include: [1] }, 'not a string'],
-    [{ kind: 'fields', include: ['a'] }, 'no JSON pointer'],
-    [{ kind: 'fields', include: ['/a~'] }, 'no JSON pointer'],
-    [{ kind: 'fields', include: ['/a~2'] }, 'no JSON pointer'],
-    [{ kind: 'fields', include: ['/\ud800'] }, 'no JSON pointer'],
-    [{ kind: 'fields', include: ['#/a'] }, 'no JSON pointer'],
-    [{ kind: 'fields', include: [''] }, 'the whole item'],
+    [{ kind: 'fields', include: ['a'] }, 'not a JSON pointer'],
+    [{ kind: 'fields', include: ['/a~'] }, 'not a JSON pointer'],
+    [{ kind: 'fields', include: ['/a~2'] }, 'not a JSON pointer'],
+    [{ kind: 'fields', include: ['/\ud800'] }, 'not a JSON pointer'],
+    [{ kind: 'fields', include: ['#/a'] }, 'not a JSON pointer'],
+    [{ kind: 'fields', include: [''] }, 'the complete item'],
     [{ kind: 'fields', include: ['/a', '/a'] }, 'twice or within'],
     [{ kind: 'fields', include: ['/a/b', '/a'] }, '"/a/b" twice or within "/a"'],
     [{ kind: 'fields', exclude: ['/', '//x'] }, 'within'],
@@ -54,7 +54,7 @@ describe('refuses, with a sentence that says what to change', () => {
   })
 })
 
-test('two policies are the same whatever the order of their pointers, and only then', () => {
+test('two policies are equal for any order of their pointers, and only then', () => {
   const pointers = fc.uniqueArray(fc.constantFrom('/a', '/b', '/c', '/d', '/ä', '/😀', '/\ufb33'), { minLength: 1 })
   fc.assert(
     fc.property(pointers, pointers, (one, other) => {

@@ -1,14 +1,15 @@
 /**
- * What makes two items of a collection the same. A policy is parsed once, here, so that everything behind it works
- * with pointers that are well-formed and none of which lies within another.
+ * The policy that decides which items of a collection are the same. A policy is parsed here once, so all later code can
+ * rely on well-formed pointers, none of which is within another.
  */
 import { IngotError } from '../errors/error.ts'
 import { parsePointer } from './pointer.ts'
 
 /**
- * json    the JSON value (RFC 8785); bytes of another media type in such a collection count by their bytes
- * bytes   the bytes as they came, whatever they are
- * fields  the values at the pointers (include), or all values but those (exclude)
+ * The kinds of policy:
+ * json    the JSON value (RFC 8785); content of another media type in such a collection is identified by its bytes
+ * bytes   the bytes as they were sent, of any media type
+ * fields  the values at the pointers (include), or all values except those (exclude)
  */
 export type IdentityPolicy =
   | { readonly kind: 'json' }
@@ -18,12 +19,12 @@ export type IdentityPolicy =
 
 export const DEFAULT_POLICY: IdentityPolicy = Object.freeze({ kind: 'json' })
 
-/** Each item of a collection pays for each pointer, hence the bounds. */
+/** Maximum number of pointers, because each item of the collection costs time for each pointer. */
 export const MAX_POINTERS = 100
-/** UTF-16 code units. */
+/** Maximum length of a pointer, in UTF-16 code units. */
 export const MAX_POINTER_LENGTH = 1_024
 
-/** A policy from a parsed request or setting. @throws IngotError POLICY_INVALID saying what is wrong with it. */
+/** Returns the policy from a parsed request or setting. Throws IngotError POLICY_INVALID with the reason. */
 export function parsePolicy(value: unknown): IdentityPolicy {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid('the identity policy is not an object, use for example {"kind":"json"}')
@@ -55,7 +56,7 @@ function refuseOthers(members: object, kind: string): void {
 function parsePointers(list: unknown, name: string): readonly string[] {
   if (!Array.isArray(list) || list.length === 0) throw invalid(`"${name}" is not a list of at least one JSON pointer`)
   if (list.length > MAX_POINTERS)
-    throw invalid(`"${name}" has ${list.length} pointers, at most ${MAX_POINTERS} are taken`)
+    throw invalid(`"${name}" has ${list.length} pointers, at most ${MAX_POINTERS} are allowed`)
   const pointers = list.map((entry: unknown) => checkPointer(entry, name))
   refuseNested(pointers, name)
   return pointers
@@ -64,19 +65,19 @@ function parsePointers(list: unknown, name: string): readonly string[] {
 function checkPointer(entry: unknown, name: string): string {
   if (typeof entry !== 'string')
     throw invalid(`"${name}" has an entry that is not a string, use pointers such as "/a/b"`)
-  if (entry === '') throw invalid(`"${name}" names the whole item (""), use {"kind":"json"} for that`)
+  if (entry === '') throw invalid(`"${name}" names the complete item (""), use {"kind":"json"} for that`)
   if (entry.length > MAX_POINTER_LENGTH) {
-    throw invalid(`"${name}" has a pointer of ${entry.length} characters, at most ${MAX_POINTER_LENGTH} are taken`)
+    throw invalid(`"${name}" has a pointer of ${entry.length} characters, at most ${MAX_POINTER_LENGTH} are allowed`)
   }
   if (parsePointer(entry) === undefined) {
     throw invalid(
-      `"${name}" has ${quote(entry)}, which is no JSON pointer (RFC 6901): begin with "/", write ~0 for ~, ~1 for /`,
+      `"${name}" has ${quote(entry)}, which is not a JSON pointer (RFC 6901): begin with "/", write ~0 for ~, ~1 for /`,
     )
   }
   return entry
 }
 
-/** A pointer within another says the same thing twice (include) or nothing (exclude): surely not what was meant. */
+/** Refuses a pointer within another one. It has no additional effect, so it is certainly a mistake. */
 function refuseNested(pointers: readonly string[], name: string): void {
   for (const [at, inner] of pointers.entries()) {
     const outer = pointers.find((other, otherAt) => otherAt !== at && `${inner}/`.startsWith(`${other}/`))
@@ -86,8 +87,8 @@ function refuseNested(pointers: readonly string[], name: string): void {
 }
 
 /**
- * The canonical text of a policy: equal exactly when the policies are. `parsePolicy(JSON.parse(text))` reads it.
- * The order of pointers says nothing, so they are sorted.
+ * Returns the canonical text of a policy. Two texts are equal exactly if the policies are.
+ * `parsePolicy(JSON.parse(text))` parses it. The pointers are sorted, because their order has no meaning.
  */
 export function policyText(policy: IdentityPolicy): string {
   if (policy.kind !== 'fields') return JSON.stringify({ kind: policy.kind })

@@ -1,10 +1,10 @@
 /**
- * The strict reader of JSON (RFC 8259, with I-JSON's rules on names, numbers and Unicode). It loses nothing: a member
- * named twice, a number that a double would round, half of a surrogate pair or nesting beyond the limit are refused.
- * Time is linear in the text; the stack it uses is bounded by the depth limit.
+ * Strict parser for JSON (RFC 8259, with the rules of I-JSON for names, numbers and Unicode). It loses nothing: a
+ * duplicate member, a number that a double would round, a lone surrogate and nesting beyond the limit are refused. Time
+ * is linear in the text; the depth limit bounds the stack.
  *
- * Not `JSON.parse`, for a reason beside strictness: V8 12.8 to 14.6 at least now and then reads a member name that
- * begins with an escape as another name (nodejs/node#63785), which would make two items one.
+ * It does not use `JSON.parse` for another reason as well: at least V8 12.8 to 14.6 sometimes read a member name that
+ * begins with an escape as another name (nodejs/node#63785), which would merge two items.
  */
 import type { IngotError } from '../errors/error.ts'
 import { byName, type Canonical, type Member, quotedText } from './canonical.ts'
@@ -25,19 +25,19 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** The value of a JSON text. @throws IngotError with `facts.position`, and `facts.token` for a number */
+/** Returns the value of a JSON text. Throws IngotError with `facts.position`, and `facts.token` for a number. */
 export function readStrictly(source: Source): Canonical {
   return new Reader(source).readText()
 }
 
 interface StringToken {
   readonly plain: string
-  /** As RFC 8785 writes it. */
+  /** The string in quotes, as RFC 8785 writes it. */
   readonly quoted: string
 }
 
 interface PlacedMember extends Member {
-  /** Where its name begins. */
+  /** Index at which its name begins. */
   readonly at: number
 }
 
@@ -50,7 +50,7 @@ function isAscending(members: readonly Member[]): boolean {
   return true
 }
 
-/** One reading of one text. Each `#readX` expects an X at `#at` and leaves `#at` behind it. */
+/** Parses one text. Each `#readX` expects an X at `#at` and leaves `#at` after it. */
 class Reader {
   readonly #source: Source
   readonly #text: string
@@ -70,7 +70,7 @@ class Reader {
     return value
   }
 
-  /** UTF-8 cannot bring these in, a string can. Escaped ones are refused where they stand. */
+  /** Only a string can contain raw lone surrogates, UTF-8 cannot. Escaped ones are refused where they occur. */
   #refuseRawSurrogates(): void {
     if (this.#source.unit === 'byte') return
     const at = this.#text.search(/\p{Surrogate}/u)
@@ -104,7 +104,7 @@ class Reader {
     }
   }
 
-  /** Steps over the opening mark. */
+  /** Moves past the opening bracket or brace. */
   #enter(depth: number): void {
     const { maxDepth } = this.#source
     if (depth > maxDepth) throw refusal(this.#source, this.#at, 'JSON_TOO_DEEP', `more than ${maxDepth} levels deep`)
@@ -148,7 +148,7 @@ class Reader {
     return { name, quoted, value: this.#readValue(depth), at }
   }
 
-  /** Most objects come in order, or are small; either way equal names end up side by side. */
+  /** Sorts the members. Most objects are in order already, or small. Equal names end up next to each other. */
   #inOrder(members: PlacedMember[]): readonly PlacedMember[] {
     if (isAscending(members)) return members
     const sorted = members.toSorted(byName)
@@ -174,7 +174,7 @@ class Reader {
     return { plain: this.#text.slice(start + 1, end), quoted: this.#text.slice(start, end + 1) }
   }
 
-  /** `end` is where the part without escapes ends that began at `start`. */
+  /** `start` and `end` delimit the part before the first escape. */
   #readEscapedString(start: number, end: number): StringToken {
     let plain = ''
     let [from, at] = [start, end]
@@ -188,7 +188,7 @@ class Reader {
     return { plain, quoted: quotedText(plain) }
   }
 
-  /** Where the next quote or backslash is. */
+  /** Returns the index of the next quote or backslash. */
   #endOfPlain(from: number): number {
     const text = this.#text
     let at = from
@@ -216,7 +216,7 @@ class Reader {
     return { character: String.fromCharCode(unit, next), length: 12 }
   }
 
-  /** The UTF-16 code unit of the `\uXXXX` at an index, if there is one. */
+  /** Returns the UTF-16 code unit of the `\uXXXX` at an index, or undefined if there is none. */
   #escapedUnit(at: number): number | undefined {
     const text = this.#text
     if (text.charCodeAt(at) !== BACKSLASH || text.charCodeAt(at + 1) !== 0x75) return undefined
@@ -241,7 +241,7 @@ class Reader {
     return text
   }
 
-  /** Whether it has neither fraction nor exponent. */
+  /** Skips a number. Returns true if it has neither fraction nor exponent. */
   #skipNumber(): boolean {
     const negative = this.#skip(MINUS)
     const whole = this.#at
@@ -273,10 +273,10 @@ class Reader {
   }
 }
 
-/** An integer of so many characters is below 2^53, so it is its double's own text (but -0). */
+/** Maximum length of an integer that is certainly below 2^53, and therefore the text of its own double, except -0. */
 const SURE_LENGTH = 15
 
-/** NaN, which spoils all that is made of it, for what is no hex digit. */
+/** Returns NaN for a character that is not a hex digit. NaN propagates through the arithmetic. */
 function hexValue(code: number): number {
   if (code >= ZERO && code <= NINE) return code - ZERO
   const letter = code | 0x20

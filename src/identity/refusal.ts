@@ -1,18 +1,18 @@
 /**
- * How a JSON text is refused: always with the place. Working out a position costs time, so it is done here, once.
+ * Creates the errors for refused JSON texts. Each has a position. Positions cost time, so they are computed only here.
  */
 import { Buffer } from 'node:buffer'
 import { type ErrorCode, IngotError } from '../errors/error.ts'
 
 export interface Source {
   readonly text: string
-  /** What positions count in: bytes when the text came as UTF-8, else UTF-16 code units. Both from 0. */
+  /** The unit of positions: bytes if the text came as UTF-8, otherwise UTF-16 code units. Both count from 0. */
   readonly unit: 'byte' | 'character'
-  /** How many arrays and objects may enclose each other. */
+  /** Maximum depth of nested arrays and objects. */
   readonly maxDepth: number
 }
 
-/** How much of a refused number an answer repeats. */
+/** Maximum number of characters of a refused number that a message repeats. */
 const MAX_TOKEN_SHOWN = 40
 
 export function refusal(source: Source, at: number, code: ErrorCode, what: string): IngotError {
@@ -27,7 +27,9 @@ export function imprecise(source: Source, at: number, token: string): IngotError
   return new IngotError('NUMBER_PRECISION', message, { facts: { position, token: shown } })
 }
 
-/** Why `canonicalNumber` refuses the token: its decimal value is not the one that ECMAScript writes its double with. */
+/**
+ * Returns the reason why `canonicalNumber` refuses the token: ECMAScript writes its double with another decimal value.
+ */
 function whatItIs(token: string): string {
   const double = Number(token)
   return Number.isFinite(double)

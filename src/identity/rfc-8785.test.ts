@@ -1,4 +1,4 @@
-/** The vectors of RFC 8785 and of its reference implementations: all that do not round, and those that do by name. */
+/** The vectors of RFC 8785 and of its reference implementations: all that do not round, and by name those that do. */
 import { Buffer } from 'node:buffer'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson } from './json.ts'
@@ -38,7 +38,7 @@ describe('appendix B: a double, its text, and back', () => {
     expect(canonicalJson(double.toExponential(), LIMITS)).toBe(text)
   })
 
-  test.each(['NaN', 'Infinity', '-Infinity'])('%s is no JSON', (text) => {
+  test.each(['NaN', 'Infinity', '-Infinity'])('%s is not JSON', (text) => {
     expect(() => canonicalJson(text, LIMITS)).toThrow(expect.objectContaining({ code: 'JSON_INVALID' }))
   })
 })
@@ -46,7 +46,7 @@ describe('appendix B: a double, its text, and back', () => {
 describe('the texts', () => {
   test.each([
     [
-      'section 3.2.2, but for its number that rounds',
+      'section 3.2.2, without its number that rounds',
       `{
       "numbers": [333333333.3333333, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
       "string": "\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\"\\/",
@@ -93,7 +93,7 @@ describe('the texts', () => {
   })
 })
 
-describe('the exception: a vector that rounds is refused, for two numbers would become one', () => {
+describe('the exception: a vector that rounds is refused, because two numbers would become one', () => {
   test.each(['333333333.33333329', '295147905179352825856', '1424953923781206.25', '-0.00000333333333333333333'])(
     '%s',
     (token) => {

@@ -1,11 +1,13 @@
 /**
- * The part of an item that a policy of chosen fields looks at. Pointers have been parsed by `parsePolicy`, none lies
- * within another, so selecting them one by one cannot interfere.
+ * Selects the part of an item that a policy of kind `fields` identifies. `parsePolicy` has ensured that no pointer is
+ * within another, so selecting by one pointer cannot affect the next.
  */
 import { byName, type Canonical, type CanonicalObject, isList, memberNamed, quotedText } from './canonical.ts'
 import { type Path, parsePointer, stepIndex } from './pointer.ts'
 
-/** An object of the values at the pointers, by pointer; a place that does not exist has no member. `null` is a value. */
+/**
+ * Returns an object with the values at the pointers, by pointer. A missing location has no member; `null` is a value.
+ */
 export function included(value: Canonical, pointers: readonly string[]): CanonicalObject {
   const members = pointers.flatMap((pointer) => {
     const found = valueAt(value, parsePointer(pointer) ?? [])
@@ -14,7 +16,7 @@ export function included(value: Canonical, pointers: readonly string[]): Canonic
   return { members: members.toSorted(byName) }
 }
 
-/** The value without what is at the pointers. Elements behind a removed one move up. */
+/** Returns the value without the parts at the pointers. Elements after a removed one move up. */
 export function excluded(value: Canonical, pointers: readonly string[]): Canonical {
   const paths = pointers.map((pointer) => parsePointer(pointer) ?? [])
   return without(value, paths, 0)
@@ -33,7 +35,7 @@ function child(value: Canonical, step: string): Canonical | undefined {
   return index === undefined ? undefined : value[index]
 }
 
-/** `paths` are those that lead through `value`, which is `depth` steps down. */
+/** `paths` are those that lead through `value`, which is at depth `depth`. */
 function without(value: Canonical, paths: readonly Path[], depth: number): Canonical {
   if (typeof value === 'string' || paths.length === 0) return value
   const kept = (step: string, inner: Canonical): Canonical | undefined => {
@@ -47,7 +49,7 @@ function without(value: Canonical, paths: readonly Path[], depth: number): Canon
   return { members }
 }
 
-/** In a list, for `flatMap` to take apart; empty for what was removed. */
+/** Returns a list for `flatMap`, empty for a removed value. */
 function wrapped(value: Canonical | undefined): Canonical[] {
   return value === undefined ? [] : [value]
 }

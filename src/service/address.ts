@@ -1,4 +1,4 @@
-/** Where the service listens, and who may call it there. Pure but for the tokens file. */
+/** The address of the service and its access control. Pure, except for reading the tokens file. */
 import type { Config } from '../config/schema.ts'
 import { loadTokens } from '../config/tokens.ts'
 import { IngotError } from '../errors/error.ts'
@@ -10,7 +10,7 @@ export interface ListenAddress {
   readonly port: number
 }
 
-/** Returns host and port of INGOT_LISTEN. Throws IngotError CONFIG_INVALID when the port is above 65535. */
+/** Returns host and port of INGOT_LISTEN. Throws IngotError CONFIG_INVALID if the port is above 65535. */
 export function listenAddressOf(config: Config): ListenAddress {
   const at = config.listen.lastIndexOf(':')
   const port = Number(config.listen.slice(at + 1))
@@ -24,8 +24,8 @@ export function listenAddressOf(config: Config): ListenAddress {
 }
 
 /**
- * Returns how requests are authenticated. Without a tokens file the service admits only its own machine, unless
- * `INGOT_ACCESS=off` admits everybody. Throws IngotError CONFIG_INVALID when other machines can reach the address.
+ * Returns the authentication of requests. Without a tokens file the service admits only its own machine, unless
+ * `INGOT_ACCESS=off` admits everyone. Throws IngotError CONFIG_INVALID if other machines can reach the address.
  */
 export function accessOf(config: Config): Authenticate {
   if (config.access === 'off') return openAccess
@@ -34,7 +34,7 @@ export function accessOf(config: Config): Authenticate {
   if (isLoopback(listenAddressOf(config).host)) return openAccess
   throw new IngotError(
     'CONFIG_INVALID',
-    `INGOT_LISTEN is "${config.listen}", which others can reach, and there is no INGOT_TOKENS_FILE; name one, or set INGOT_ACCESS=off to let everybody in`,
+    `INGOT_LISTEN is "${config.listen}", which others can reach, and there is no INGOT_TOKENS_FILE; name one, or set INGOT_ACCESS=off to admit everyone`,
   )
 }
 

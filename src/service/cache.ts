@@ -1,4 +1,7 @@
-/** What the service knows of committed items outside its store: memory of this process, and the shared cache. */
+/**
+ * Creates the service's knowledge of committed items outside its store: the memory of this process and the shared
+ * cache.
+ */
 
 import { IngotError } from '../errors/error.ts'
 import type { ItemCache } from '../items/cache/cache.ts'
@@ -16,23 +19,27 @@ import type { ServiceDeps } from './deps.ts'
 
 export interface ServiceCache {
   readonly recent: RecentItems
-  /** Where commits go: the store itself, or the store behind the cache. */
+  /** The target of commits: the store itself, or the store behind the cache. */
   readonly commits: StoreWriter
 }
 
 /**
- * It is left alone sooner than a lock service, for nothing depends on it: when a tenth of a second's calls failed, each of
- * which kept a batch waiting. A longer window would first have to forget all the quick answers before a server froze.
+ * Opens sooner than the breaker of a lock service, because nothing depends on the cache: after failures within a tenth
+ * of a second, each of which delayed a batch. A longer window would still contain the successful calls before a server
+ * froze.
  */
 const BREAKER = { volume: 5, thresholdPercent: 10, windowMs: 1_000, restMs: 2_000 }
 
-/** As far as what the store tells of its past lets it be believed. Throws IngotError CONFIG_INVALID, REDIS_*. */
+/**
+ * Returns the cache as far as the store's version can confirm its entries. Rejects with IngotError CONFIG_INVALID,
+ * REDIS_*.
+ */
 export async function openServiceCache(deps: ServiceDeps, store: ServiceStore): Promise<ServiceCache> {
   const { config, clock, log } = deps
   const { enforcesUniqueness, singleWriter } = store.capabilities
   if (config.cacheUrl !== undefined) return openCached(deps, store, config.cacheUrl)
   if (singleWriter) return { recent: createRecentItems(config.recentItems), commits: store }
-  // what was deleted elsewhere is known by the store's version alone
+  // only the store's version reveals deletions by other replicas
   if (!enforcesUniqueness || !isVersioned(store)) return { recent: noRecentItems, commits: store }
   return {
     recent: createLeasedItems(config.recentItems, createVersionLeases({ store, clock, log }), clock),
@@ -45,7 +52,7 @@ async function openCached(deps: ServiceDeps, store: ServiceStore, url: string): 
   if (store.capabilities.singleWriter || !store.capabilities.enforcesUniqueness || !isVersioned(store)) {
     throw new IngotError(
       'CONFIG_INVALID',
-      'INGOT_CACHE_URL is set, and this store has no use for it: a cache is for replicas that share a postgres store',
+      'INGOT_CACHE_URL is set, but this store cannot use it: a cache is for replicas that share a postgres store',
     )
   }
   const measures = createCacheMeasures(metrics)

@@ -1,4 +1,4 @@
-/** How the service's units get to its store, and what is counted of that. */
+/** Creates the commit of the service's units, with its metrics. */
 import { createDirectCommit } from '../items/pipeline/direct-commit.ts'
 import { createGroupCommit, type GroupCommit } from '../items/pipeline/group-commit.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -7,7 +7,7 @@ import type { ServiceDeps } from './deps.ts'
 
 type CommitDeps = Pick<ServiceDeps, 'config' | 'clock' | 'metrics'>
 
-/** Units go side by side where each waits for itself alone, and together where they can share a commit. */
+/** Commits units one by one if each waits only for itself, and in groups if the store can share a commit. */
 export function createServiceCommit(
   { config, clock, metrics }: CommitDeps,
   store: ServiceCache['commits'],
@@ -15,9 +15,7 @@ export function createServiceCommit(
   const { maxPendingItems, maxPendingBytes } = config
   const options = { store, clock, maxPendingItems, maxPendingBytes, onBatch: batchMetrics(metrics) }
   const commit = store.capabilities.enforcesUniqueness ? createGroupCommit(options) : createDirectCommit(options)
-  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items that wait for their commit' }, () =>
-    commit.pendingItems(),
-  )
+  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items waiting for their commit' }, () => commit.pendingItems())
   return commit
 }
 
@@ -29,7 +27,7 @@ function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) 
   })
   const seconds = metrics.histogram({
     name: 'ingot_commit_seconds',
-    help: 'Time of a commit, its fsync included',
+    help: 'Duration of a commit, including its fsync',
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   })
   return (batch) => {

@@ -11,7 +11,7 @@ test.each([
   ['no scheme', { INGOT_LOCK_URL: 'me:secret@redis:6379' }],
   ['a password that is not percent-encoded', { INGOT_STORE_URL: 'postgres://me:s/secret@db/items' }],
 ])('never shows the password of a URL that it refuses because of %s', (_what, environment) => {
-  expect(() => loadServiceConfig(environment)).toThrow(/ is (not|no URL)/)
+  expect(() => loadServiceConfig(environment)).toThrow(/ is not/)
   expect(() => loadServiceConfig(environment)).not.toThrow('secret')
 })
 
@@ -21,7 +21,7 @@ test.each([
   ['INGOT_STORE_DIRECT_URL', 'postgres://me:a/b@db/items'],
   ['INGOT_LOCK_FENCES', 'postgres://me:a#b@db:1/fences'],
 ])('refuses %s at the start when it is malformed: %s', (name, url) => {
-  expect(() => loadServiceConfig({ [name]: url })).toThrow(/is no URL: .*percent-encode/)
+  expect(() => loadServiceConfig({ [name]: url })).toThrow(/is not a valid URL: .*percent-encode/)
 })
 
 test('accepts a Postgres URL that names its host in the parameters', () => {

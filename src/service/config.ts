@@ -1,4 +1,4 @@
-/** Reads the settings of the service, and checks the URLs among them against what the adapters declare. */
+/** Reads the settings of the service, and checks their URLs against the forms that the adapters declare. */
 import { type Environment, loadConfig } from '../config/load.ts'
 import type { Config, UrlForms } from '../config/schema.ts'
 import { redisCacheUrls } from '../items/cache/redis/registration.ts'
@@ -14,7 +14,10 @@ const URLS: UrlForms = {
   cacheUrl: [redisCacheUrls],
 }
 
-/** Returns the settings. Throws IngotError CONFIG_INVALID; its message lists every problem. Default: the process's environment. */
+/**
+ * Returns the settings. `environment` defaults to that of the process. Throws IngotError CONFIG_INVALID that lists
+ * every problem.
+ */
 export function loadServiceConfig(environment?: Environment): Config {
   return loadConfig(URLS, environment)
 }

@@ -5,7 +5,7 @@ import { storePlace } from './configured-store.ts'
 const CONFIG = loadServiceConfig({ INGOT_DATA: '/var/lib/x' })
 const placeOf = (storeUrl: string): string => storePlace({ ...CONFIG, storeUrl })
 
-test('says where items are, and keeps passwords to itself', () => {
+test('returns the location of items without passwords', () => {
   expect(placeOf('sqlite:')).toBe('/var/lib/x')
   expect(placeOf('postgres://me:secret@db:5432/items?sslmode=verify-full&password=secret')).toBe(
     'postgres://me@db:5432/items',

@@ -1,4 +1,4 @@
-/** The store that the configuration names, for the commands that use one. */
+/** Opens the store that the configuration names, for commands that need it. */
 import type { Config } from '../config/schema.ts'
 import { isEmbeddedStore, isExternalStore, openStore } from '../items/registry.ts'
 import type { ItemStore } from '../items/store.ts'
@@ -6,7 +6,7 @@ import type { StoreSettings } from '../items/store-registration.ts'
 
 type Watch = Pick<StoreSettings, 'onRetry'>
 
-/** Rejects with the store's open error. */
+/** Opens the store. Rejects with the store's open error. */
 export function openConfiguredStore(config: Config, watch: Watch = {}): Promise<ItemStore> {
   const { storeUrl: url, data, storeDirectUrl: directUrl } = config
   return openStore({ url, data, ...watch, ...(directUrl === undefined ? {} : { directUrl }) })
@@ -17,13 +17,13 @@ export function isHttpStore({ storeUrl }: Config): boolean {
   return isExternalStore(storeUrl)
 }
 
-/** Where items are, for people and logs: never with a password. */
+/** Returns the location of the items for users and logs. It never contains a password. */
 export function storePlace({ storeUrl, data }: Config): string {
   if (isEmbeddedStore(storeUrl)) return data
   if (!URL.canParse(storeUrl)) return storeUrl.replace(/\/\/.*@/, '//')
   const url = new URL(storeUrl)
   url.password = ''
-  // libpq's parameters may hold one too
+  // libpq's parameters may also contain a password
   url.search = ''
   return url.href
 }

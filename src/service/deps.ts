@@ -1,4 +1,4 @@
-/** What the parts of the service are put together from. */
+/** The dependencies of the parts of the service. */
 import type { Config } from '../config/schema.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Scope } from '../std/scope.ts'
@@ -11,8 +11,8 @@ export interface ServiceDeps {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** Gets what has to be closed at the end, in reverse order. */
+  /** Closes the registered resources at the end, in reverse order. */
   readonly scope: Scope
-  /** Opens what may come up after the service. */
+  /** Opens a dependency that may start after the service. */
   readonly open: Open
 }

@@ -1,4 +1,4 @@
-/** The service's locks, put together from its configuration: backend, fences, measures and breaker under one locker. */
+/** Creates the service's locks from its configuration: backend, fences, metrics and breaker in one locker. */
 
 import { IngotError } from '../errors/error.ts'
 import type { LockBackend } from '../lock/backend.ts'
@@ -12,15 +12,18 @@ import { createBreaker } from '../std/breaker.ts'
 import { durationOf } from '../std/duration.ts'
 import type { ServiceDeps } from './deps.ts'
 
-/** Longest that one attempt to reach a lock service may take at the start, milliseconds. */
+/** Deadline for one attempt to reach a lock service at the start, in milliseconds. */
 const OPEN_MS = 10_000
 /**
- * How long a service that ends goes on with releases that were not answered, milliseconds. A hand-over of Redis fits in,
- * and in a rollout both happen together; without it the other replicas would wait for the rest of those leases.
+ * How long a service that ends retries releases that had no response, in milliseconds. This covers a failover of Redis,
+ * which often coincides with a rollout. Without it the other replicas would wait for those leases to expire.
  */
 const CLOSE_MS = 3_000
 
-/** Reaches the lock service, so a service that has none does not start. Throws IngotError CONFIG_INVALID, LOCK_*, REDIS_*, FENCE_*. */
+/**
+ * Connects to the lock service, so the service does not start without one. Rejects with IngotError CONFIG_INVALID,
+ * LOCK_*, REDIS_*, FENCE_*.
+ */
 export async function openServiceLocker(deps: ServiceDeps): Promise<Locker> {
   const { config, clock, metrics, scope } = deps
   if (config.lockUrl === undefined) {
@@ -52,7 +55,7 @@ async function openFences({ config, scope, open }: ServiceDeps): Promise<FenceSt
   const url = config.lockFences
   if (url === undefined) return undefined
   const fences = await open({
-    what: 'store of fences',
+    what: 'fence store',
     attemptMs: OPEN_MS,
     late: 'FENCE_STORE_UNAVAILABLE',
     attempt: (signal) => openFenceStore(url, signal),

@@ -1,6 +1,6 @@
 /**
- * The service, put together in one place: store, locks, cache, pipeline and HTTP. `ingot serve` and the tests use it; the
- * benches start `ingot serve`.
+ * Assembles the service: store, locks, cache, pipeline and HTTP. `ingot serve` and the tests use it; the benches start
+ * `ingot serve`.
  */
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -22,19 +22,19 @@ import { createServiceCommit } from './commit.ts'
 import { createStartWait } from './start-wait.ts'
 import { openServiceStore } from './store.ts'
 
-/** Parts that replace those of the configuration. The service closes the store with itself. */
+/** Parts that replace those of the configuration. The service closes a given store. */
 export interface ServiceOverrides {
   readonly store?: ServiceStore
   readonly authenticate?: Authenticate
-  /** For deadlines and times of day. Default: the system's clock. */
+  /** Clock for deadlines and timestamps. Default: the system's clock. */
   readonly clock?: Clock
-  /** For group commit. Default: `clock`. */
+  /** Clock for group commit. Default: `clock`. */
   readonly commitClock?: Clock
-  /** Default: to standard error, from the level of the configuration on. */
+  /** Default: logs to standard error, at the configured level. */
   readonly log?: Log
-  /** Default: with the metrics of the process. */
+  /** Default: includes the metrics of the process. */
   readonly metrics?: Metrics
-  /** Ends the wait for a store or a lock service that is not there yet. Default: none. */
+  /** Ends the wait for a store or a lock service that is not available yet. Default: none. */
   readonly signal?: AbortSignal
   readonly http?: Partial<HttpOptions>
 }
@@ -43,22 +43,22 @@ export interface Service extends AsyncDisposable {
   readonly app: FastifyInstance
   readonly store: ServiceStore
   readonly log: Log
-  /** Listens on the address of the configuration. Resolves with the URL. Rejects with IngotError CONFIG_INVALID. */
+  /** Listens on the configured address. Resolves with the URL. Rejects with IngotError CONFIG_INVALID. */
   listen(): Promise<string>
-  /** Loses readiness. Requests are still answered, and each answer closes its connection. */
+  /** Fails readiness. Requests are still served, and each response closes its connection. */
   leave(): void
   /** Ends open streams at their next line and refuses new requests. */
   startDraining(): void
-  /** Drains, and resolves when every request has ended. Cuts the connections that are left after `deadlineMs`. */
+  /** Drains, and resolves when every request has ended. After `deadlineMs` it cuts the remaining connections. */
   drain(deadlineMs: number): Promise<void>
 }
 
 /**
  * Opens everything that the configuration names. Rejects with IngotError CONFIG_INVALID, or with the error of the
- * store, the lock service or the fence store that cannot be opened; nothing stays open then.
+ * store, lock service or fence store that cannot be opened. Nothing stays open then.
  */
 export async function createService(config: Config, overrides: ServiceOverrides = {}): Promise<Service> {
-  // a wrong address or a wrong tokens file is refused before anything is opened
+  // refuses a wrong address or tokens file before anything is opened
   listenAddressOf(config)
   const authenticate = overrides.authenticate ?? accessOf(config)
   const scope = createScope()
@@ -151,7 +151,7 @@ interface Closing {
 
 async function closeWithin(app: FastifyInstance, { log, clock, deadlineMs }: Closing): Promise<void> {
   const timer = clock.timer(deadlineMs, () => {
-    log.warn({ deadlineMs }, 'cutting what did not end in time')
+    log.warn({ deadlineMs }, 'cutting requests that did not end in time')
     app.server.closeAllConnections()
   })
   await app.close()

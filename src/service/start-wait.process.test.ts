@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 
-/** An attempt that waits for something which keeps no process alive, as a client of a Redis Cluster that has not formed. */
+/**
+ * An attempt that waits on a resource that does not keep the process alive, such as a client of an incomplete Redis
+ * Cluster.
+ */
 const PROGRAM = `
 import { createStartWait } from './start-wait.ts'
 import { systemClock } from '../std/clock.ts'
@@ -16,7 +19,7 @@ try {
 }
 `
 
-test('an attempt that nothing else waits with keeps the process alive until it is given up', async () => {
+test('an attempt keeps the process alive until it fails, even if nothing else does', async () => {
   const here = { cwd: import.meta.dirname, timeout: 20_000 }
   const program = PROGRAM.replaceAll("'.", `'${import.meta.dirname}/.`)
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], here)

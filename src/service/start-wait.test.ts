@@ -27,14 +27,14 @@ function starting(waitMs: number, signal = new AbortController().signal) {
   return { clock, wait: createStartWait({ clock, log: silentLog, signal }, waitMs) }
 }
 
-test('waits for what comes up later', async () => {
+test('waits for a dependency that starts later', async () => {
   const { clock, wait } = starting(60_000)
   const opened = wait(opening(failing(5, absent).open))
   await clock.advance(30_000)
   expect(await opened).toBe('open')
 })
 
-test('gives up at its deadline, with the last failure', async () => {
+test('gives up at its deadline with the last failure', async () => {
   const { clock, wait } = starting(5_000)
   const { open, calls } = failing(Number.POSITIVE_INFINITY, absent)
   const refused = expect(wait(opening(open))).rejects.toBe(absent)
@@ -45,7 +45,7 @@ test('gives up at its deadline, with the last failure', async () => {
 
 test.each([
   ['without patience', 0, absent],
-  ['what does not pass by itself', 60_000, new IngotError('REDIS_ACCESS_REFUSED', 'wrong password')],
+  ['a failure that does not pass by itself', 60_000, new IngotError('REDIS_ACCESS_REFUSED', 'wrong password')],
 ])('tries once %s', async (_what, waitMs, error) => {
   const { open, calls } = failing(1, error)
   await expect(starting(waitMs).wait(opening(open))).rejects.toBe(error)
@@ -62,7 +62,7 @@ test('ends with the process', async () => {
   await refused
 })
 
-test('an attempt that takes too long is given up, and another one begins', async () => {
+test('retries an attempt that takes too long', async () => {
   const { clock, wait } = starting(60_000)
   const signals: AbortSignal[] = []
   const attempt = (signal: AbortSignal): Promise<string> => {
@@ -78,11 +78,11 @@ test('an attempt that takes too long is given up, and another one begins', async
   expect(signals[0]?.reason).toMatchObject({ code: 'STORE_UNAVAILABLE' })
 })
 
-test('the last attempt ends within its time too', async () => {
+test('bounds the last attempt too', async () => {
   const { clock, wait } = starting(0)
   const never = (signal: AbortSignal): Promise<never> =>
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-  const refused = expect(wait(opening(never))).rejects.toThrow('the store did not answer within 10000 ms')
+  const refused = expect(wait(opening(never))).rejects.toThrow('the store did not respond within 10000 ms')
   await clock.advance(10_000)
   await refused
 })

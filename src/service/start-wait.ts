@@ -1,7 +1,8 @@
 /**
- * What a service needs may come up after it: in a fresh cluster everything starts at once. Within INGOT_START_WAIT what
- * fails and may pass is tried again; what cannot pass by itself, such as a wrong password of Redis, ends the start at once.
- * No attempt lasts for ever, and the process lives as long as one is under way, whatever that is waiting for.
+ * Waits for dependencies that start after the service, because in a fresh cluster everything starts at once. Within
+ * INGOT_START_WAIT a failure that may pass is retried. A failure that cannot pass by itself, such as a wrong Redis
+ * password, ends the start at once. Each attempt has a deadline. The process stays alive during an attempt, even if the
+ * attempt waits on a resource that does not keep it alive.
  */
 
 import { type ErrorCode, IngotError, toIngotError } from '../errors/error.ts'
@@ -14,25 +15,25 @@ const PAUSES = { baseMs: 500, maxMs: 2_000 }
 export interface StartDeps {
   readonly clock: Clock
   readonly log: Log
-  /** Ends the wait, with its reason. */
+  /** Ends the wait with its reason. */
   readonly signal: AbortSignal
 }
 
-/** Something to open. */
+/** A dependency to open. */
 export interface Opening<T> {
-  /** Such as "lock service". */
+  /** Name for messages, such as "lock service". */
   readonly what: string
-  /** The most that one attempt may take, in milliseconds; then its signal aborts. */
+  /** Deadline of one attempt, in milliseconds. Its signal then aborts. */
   readonly attemptMs: number
-  /** The fault of an attempt that took longer. */
+  /** The error code of an attempt that exceeds the deadline. */
   readonly late: ErrorCode
   readonly attempt: (signal: AbortSignal) => Promise<T>
 }
 
-/** Opens something, as often as it takes until `waitMs` from now have passed. */
+/** Opens a dependency. Retries until `waitMs` have passed since the start. */
 export type Open = <T>(opening: Opening<T>) => Promise<T>
 
-/** Rejects with the last failure. All that is opened shares one deadline. */
+/** Returns the function that opens dependencies. All of them share one deadline. Rejects with the last failure. */
 export function createStartWait({ clock, log, signal }: StartDeps, waitMs: number): Open {
   const deadlineMs = clock.monotonicMs() + waitMs
   return (opening) =>
@@ -53,9 +54,9 @@ export function createStartWait({ clock, log, signal }: StartDeps, waitMs: numbe
 async function attemptInTime<T>({ what, attemptMs, late, attempt }: Opening<T>, clock: Clock, signal: AbortSignal) {
   const deadline = new AbortController()
   const settled = new AbortController()
-  // a sleep, not a timer: nothing else may be left that keeps the process alive
+  // a sleep instead of a timer, because possibly nothing else keeps the process alive
   const watch = clock.sleep(attemptMs, settled.signal).then(
-    () => deadline.abort(new IngotError(late, `the ${what} did not answer within ${attemptMs} ms`)),
+    () => deadline.abort(new IngotError(late, `the ${what} did not respond within ${attemptMs} ms`)),
     () => {},
   )
   try {

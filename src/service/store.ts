@@ -1,4 +1,4 @@
-/** The service's store, put together from its configuration: by itself, behind locks, or behind claims. */
+/** Creates the service's store from its configuration: alone, behind locks, or behind batch locks. */
 import { readCertificates } from '../config/file.ts'
 import { loadMapping } from '../config/mapping.ts'
 import type { Config } from '../config/schema.ts'
@@ -15,10 +15,16 @@ import { isHttpStore, openConfiguredStore } from './configured-store.ts'
 import type { ServiceDeps } from './deps.ts'
 import { openServiceLocker } from './locker.ts'
 
-/** Longest that the store may take: it has deadlines of its own below that, the longest for a migration. */
+/**
+ * Deadline for opening the store, in milliseconds. The store's own deadlines are shorter; the longest is for a
+ * migration.
+ */
 const OPEN_MS = 120_000
 
-/** Throws IngotError CONFIG_INVALID for a combination that could not keep the promise, and what a store or lock service throws. */
+/**
+ * Opens the store. Rejects with IngotError CONFIG_INVALID for a combination that cannot ensure uniqueness, and with the
+ * errors of the store and the lock service.
+ */
 export async function openServiceStore(deps: ServiceDeps): Promise<ServiceStore> {
   refuseIdleAuthorities(deps.config)
   const store = isHttpStore(deps.config) ? await openLocked(deps) : await openArbitrating(deps)
@@ -26,7 +32,7 @@ export async function openServiceStore(deps: ServiceDeps): Promise<ServiceStore>
   return store
 }
 
-/** Whoever names authorities believes that a certificate is checked. */
+/** Refuses INGOT_STORE_CA for a store without TLS, because its user expects a certificate check. */
 function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
   if (storeCa === undefined || usesTls(storeUrl)) return
   throw new IngotError(
@@ -37,7 +43,7 @@ function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
 
 async function openArbitrating(deps: ServiceDeps): Promise<ServiceStore> {
   const { config, metrics } = deps
-  // before the store, which would have to be closed again
+  // opens the locks first, because the store would have to be closed if they fail
   const locker = config.lockMode === 'always' ? await openServiceLocker(deps) : undefined
   const onRetry = countRetries(metrics)
   const store = await deps.open({
@@ -86,7 +92,7 @@ async function createExternal({ storeUrl: url, storeMapping, storeCa }: Config):
 function countRetries(metrics: Metrics): (sqlstate: string) => void {
   const retries = metrics.counter({
     name: 'ingot_store_retries_total',
-    help: 'Transactions that the store gave up (deadlock, serialization) and that were run again',
+    help: 'Transactions that the store aborted (deadlock, serialization) and that were retried',
     labels: ['sqlstate'],
   })
   return (sqlstate) => retries.add({ sqlstate })
@@ -95,7 +101,7 @@ function countRetries(metrics: Metrics): (sqlstate: string) => void {
 function countUnlocked(metrics: Metrics): (reason: ErrorCode) => void {
   const unlocked = metrics.counter({
     name: 'ingot_unlocked_batches_total',
-    help: 'Batches that were put without their locks, because the lock service did not serve',
+    help: 'Batches that were stored without their locks, because the lock service was not available',
     labels: ['reason'],
   })
   return (reason) => unlocked.add({ reason })
