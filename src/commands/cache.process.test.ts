@@ -1,4 +1,7 @@
-/** Replicas with a shared cache, as processes: what the cache may not do to them when the store goes back in time, or it fails. */
+/**
+ * Replicas with a shared cache, as processes: the effect of a cache that fails, and of one whose store goes back in
+ * time.
+ */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -28,7 +31,7 @@ beforeEach(async () => {
 
 type Env = Readonly<Record<string, string>>
 
-/** Nothing is kept in its own memory, so that it asks the cache whenever it may. */
+/** Starts a replica without ids in its own memory, so that it reads the cache whenever it may. */
 async function replica(env: Env): Promise<Service> {
   const service = await startService({
     data: join(root, String(++folders)),
@@ -43,7 +46,7 @@ interface Result {
   readonly foundBy?: string
 }
 
-/** What became of each value, in one batch. Fails the test for any answer that is none. */
+/** Returns the outcome of each value of one batch. Fails the test if an item has no outcome. */
 async function send({ url }: Service, values: readonly string[]): Promise<readonly string[]> {
   const answer = await ask(`${url}/v1/collections/things/items:batch`, {
     method: 'POST',
@@ -58,14 +61,14 @@ async function send({ url }: Service, values: readonly string[]): Promise<readon
 async function until(what: string, check: () => Promise<boolean>): Promise<void> {
   const endMs = performance.now() + 20_000
   while (!(await check())) {
-    if (performance.now() > endMs) throw new Error(`${what} did not come about`)
+    if (performance.now() > endMs) throw new Error(`${what} did not happen`)
     await sleep(100)
   }
 }
 
-/** Until the replica finds all of them in the cache. */
+/** Waits until the replica finds all of them in the cache. */
 const cached = (service: Service, values: readonly string[]): Promise<void> =>
-  until('that the cache tells all', async () => (await send(service, values)).every((one) => one === 'cache'))
+  until('the cache knows all values', async () => (await send(service, values)).every((one) => one === 'cache'))
 
 const ready = ({ url }: Service): Promise<void> =>
   until('a ready store', async () => (await ask(`${url}/readyz`)).status === 200)
@@ -81,19 +84,19 @@ async function metric({ url }: Service, name: string): Promise<number> {
 
 const KEPT = ['kept 1', 'kept 2']
 const LOST = Array.from({ length: 30 }, (_, n) => `lost ${n}`)
-/** Longer than any lease. */
+/** Longer than any version lease, in milliseconds. */
 const LEASE_OVER_MS = 2_100
 
 interface Scene {
   readonly url: string
   readonly redis: RedisServers
-  /** Everything from here on will be lost. */
+  /** Marks the state to go back to. Everything after it will be lost. */
   readonly keep: () => Promise<void>
-  /** Makes it so. */
+  /** Restores that state. */
   readonly goBack: () => Promise<void>
 }
 
-/** Whoever is asked, whatever the cache still says: what was lost is created again, once. */
+/** Asserts that lost items are created again, once, on every replica, whatever the cache still contains. */
 async function lostIsCreatedAgain({ url, redis, keep, goBack }: Scene): Promise<void> {
   const env = { INGOT_STORE_URL: url, INGOT_CACHE_URL: redis.url }
   const [one, other] = await Promise.all([replica(env), replica(env)])
@@ -115,7 +118,7 @@ async function lostIsCreatedAgain({ url, redis, keep, goBack }: Scene): Promise<
     const found = await send(service, [...LOST, ...KEPT])
     expect(found.filter((how) => how !== 'store' && how !== 'cache')).toEqual([])
   }
-  // and the cache serves the new past as it did the old one
+  // the cache then serves the new epoch as it did the old one
   await cached(late, LOST)
 }
 
@@ -124,7 +127,7 @@ const both = (skip: (reason: string) => never) => ({
   redis: present(servers.redis, skip),
 })
 
-describe('with a cache that keeps its entries, every item is created again that was lost', () => {
+describe('a cache that keeps its entries never prevents lost items from being created again', () => {
   test('when an older replica is promoted', async ({ skip }) => {
     const { postgres, redis } = both(skip)
     const { url, ...server } = await spareServer(postgres, '/tmp/promoted')
@@ -182,7 +185,7 @@ describe('with a cache that keeps its entries, every item is created again that 
     })
   })
 
-  test('when rows alone are restored, and `ingot epoch new` says so', async ({ skip }) => {
+  test('when only rows are restored, and `ingot epoch new` is called', async ({ skip }) => {
     const { postgres, redis } = both(skip)
     const url = await postgres.database()
     const name = new URL(url).pathname.slice(1)
@@ -204,7 +207,7 @@ describe('with a cache that keeps its entries, every item is created again that 
   })
 })
 
-test('an item that one replica deleted is new to all of them once that was answered', async ({ skip }) => {
+test('an item that one replica deleted is new to all replicas after the response', async ({ skip }) => {
   const { postgres, redis } = both(skip)
   const env = { INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url }
   const [one, other] = await Promise.all([replica(env), replica(env)])
@@ -221,7 +224,7 @@ test('an item that one replica deleted is new to all of them once that was answe
   expect(await send(other, ['gone', 'stays'])).toEqual(['created', 'store'])
 })
 
-/** Strikes, works, heals. */
+/** Injects a failure, runs the work, and undoes the failure. */
 async function meanwhile<T>(
   redis: RedisServers,
   [strike, heal]: readonly ['STOP' | 'KILL', 'CONT' | 'restart'],
@@ -236,15 +239,15 @@ async function meanwhile<T>(
   }
 }
 
-/** For people: times are no test, on a machine that others share. */
+/** Prints timings for readers. A test asserts no times, because the machine is shared. */
 function figures(times: Readonly<Record<string, { readonly p50Ms: number; readonly p99Ms: number }>>): void {
   for (const [name, { p50Ms, p99Ms }] of Object.entries(times)) {
     process.stderr.write(`a cache that is ${name}: p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms\n`)
   }
 }
 
-describe('no client hears of a cache', () => {
-  /** Clients that send singles, some again, while something happens to the cache; the slowest answers. */
+describe('clients are not affected by a cache', () => {
+  /** Sends single items, some of them again, while the cache fails. Returns the slowest response times. */
   async function traffic(service: Service, count: number): Promise<{ readonly p50Ms: number; readonly p99Ms: number }> {
     const times: number[] = []
     const client = async (name: number): Promise<void> => {
@@ -268,7 +271,7 @@ describe('no client hears of a cache', () => {
   const CLOSED = 'ingot_cache_breaker_state{state="closed"}'
   const FAILED = 'ingot_cache_errors_total{call="read",why="error"}'
 
-  test('that is frozen, killed and started again', async ({ skip }) => {
+  test('that is frozen, killed and restarted', async ({ skip }) => {
     const { postgres, redis } = both(skip)
     const service = await replica({ INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url })
     await send(service, KEPT)
@@ -277,7 +280,7 @@ describe('no client hears of a cache', () => {
     const failedBefore = await metric(service, FAILED)
     const frozen = await meanwhile(redis, ['STOP', 'CONT'], () => traffic(service, 200))
     expect(await metric(service, CLOSED)).toBe(0)
-    // each of them kept one batch waiting for the time-out, and no other
+    // each failed call delayed one batch by the timeout, and no other batch
     expect((await metric(service, FAILED)) - failedBefore).toBeLessThan(30)
     const away = await meanwhile(redis, ['KILL', 'restart'], () => traffic(service, 100))
     await send(service, KEPT)
@@ -285,7 +288,7 @@ describe('no client hears of a cache', () => {
     figures({ calm, frozen, away })
   })
 
-  test('that answers too late', async ({ skip }) => {
+  test('that responds too late', async ({ skip }) => {
     const { postgres, redis } = both(skip)
     await using slow = await startTcpProxy(redis.ports[0] ?? 0, { delayMs: () => 150 })
     const url = `redis://127.0.0.1:${slow.port}`
@@ -295,7 +298,7 @@ describe('no client hears of a cache', () => {
     figures({ late })
   })
 
-  test('that is not there when the service starts, and comes later', async ({ skip }) => {
+  test('that is not available at the start, and starts later', async ({ skip }) => {
     const { postgres, redis } = both(skip)
     const env = { INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url }
     const service = await meanwhile(redis, ['KILL', 'restart'], () => replica(env))
@@ -305,9 +308,9 @@ describe('no client hears of a cache', () => {
 })
 
 test.each([
-  ['with a store of its own', { INGOT_CACHE_URL: 'redis://127.0.0.1:6379' }, 'INGOT_CACHE_URL is set, and this store'],
-  ['of another kind', { INGOT_CACHE_URL: 'memcached://127.0.0.1' }, 'INGOT_CACHE_URL ("cacheUrl" in a file)'],
-])('a cache %s is refused at the start', async (_what, env, reason) => {
+  ['for the embedded store', { INGOT_CACHE_URL: 'redis://127.0.0.1:6379' }, 'INGOT_CACHE_URL is set, but this store'],
+  ['of an unknown kind', { INGOT_CACHE_URL: 'memcached://127.0.0.1' }, 'INGOT_CACHE_URL ("cacheUrl" in a file)'],
+])('refuses a cache %s at the start', async (_what, env, reason) => {
   const service = spawnService({ data: join(root, String(++folders)), env })
   const { code } = await within(service.ended, 20_000, () => `it goes on: ${service.stdout()}`)
   expect(code).toBe(2)

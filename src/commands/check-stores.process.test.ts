@@ -20,7 +20,7 @@ const folder = temporaryFolder()
 interface Place {
   /** Settings of the service. */
   readonly env: Readonly<Record<string, string>>
-  /** What is given to `ingot check`. */
+  /** The argument of `ingot check --store`. */
   readonly store: string
 }
 
@@ -41,7 +41,7 @@ const PLACES: Readonly<Record<string, (scope: Scope, data: string, skip: Skip) =
   },
 }
 
-/** Three contents through the service; between them a fault that is only told of. */
+/** Sends three contents through the service, and records a simulated fault between them. */
 async function tellStory(url: string, recorder: Recorder): Promise<void> {
   const sender = createSender({ record: (entry) => recorder.record(entry), collection: 'c', timeoutMs: 10_000 })
   const random = createRandom(1)
@@ -67,7 +67,7 @@ async function tellStory(url: string, recorder: Recorder): Promise<void> {
 }
 
 test.for(Object.keys(PLACES))(
-  'a history is judged by what %s holds: 0 valid, 1 violated, 3 inconclusive',
+  'judges a history by the content of %s: 0 valid, 1 violated, 3 inconclusive',
   async (name, { skip }) => {
     await using scope = createScope()
     const data = join(folder, name)
@@ -90,7 +90,7 @@ test.for(Object.keys(PLACES))(
       checks: { 'nothing-lost': { figures: { stored: 3 } } },
     })
 
-    // an acknowledgement of what was never saved
+    // an acknowledgement of an item that was never saved
     const lost = { process: 'p', op: 'x', f: 'save', key: 'gone', collection: 'c', tMono: 1, tWall: 1 }
     const events = [
       { ...lost, type: 'invoke', bytes: 'gone', seq: recorder.count + 1 },

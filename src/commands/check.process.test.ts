@@ -17,7 +17,7 @@ function fileOf(text: string): string {
   return path
 }
 
-/** A run with a fault, in which `x` was sent before and after it. */
+/** A run with one fault, in which `x` was sent before and after it. */
 function historyFile(tell: (add: ReturnType<typeof createHistoryBuilder>, bytes: string) => void): string {
   const story = createHistoryBuilder()
   const bytes = createHash('sha256').update('x').digest('hex')
@@ -30,14 +30,14 @@ function historyFile(tell: (add: ReturnType<typeof createHistoryBuilder>, bytes:
 
 const AUDIT = `${JSON.stringify({ type: 'save', collection: 'c', key: 'id-a', content: btoa('x') })}\n`
 
-test('a history that the store bears out is valid: exit 0', async () => {
+test('a history that matches the store is valid: exit 0', async () => {
   const history = historyFile((story, bytes) => story.save('a', 'created', { bytes }))
   const { code, stdout, stderr } = await runIngot(['check', '--history', history, '--store', `audit:${fileOf(AUDIT)}`])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(/^nothing-lost +valid/)
 })
 
-test('an acknowledged item that is gone is a violation, shown with its operations: exit 1', async () => {
+test('a missing acknowledged item is a violation, shown with its operations: exit 1', async () => {
   const history = historyFile((story, bytes) => story.save('a', 'created', { bytes }))
   const args = ['check', '--history', history, '--store', `audit:${fileOf('')}`]
   const { code, stdout } = await runIngot(args)
@@ -48,7 +48,7 @@ test('an acknowledged item that is gone is a violation, shown with its operation
   expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'violated', torn: 0 })
 })
 
-test('of a store that others use too, one collection can be judged alone', async () => {
+test('judges only one collection of a store that others use too', async () => {
   const history = historyFile((story, bytes) => story.save('a', 'created', { bytes }))
   const other = JSON.stringify({ type: 'save', collection: 'd', key: 'id-b', content: btoa('y') })
   const args = ['check', '--history', history, '--store', `audit:${fileOf(`${AUDIT}${other}\n`)}`]
@@ -56,7 +56,7 @@ test('of a store that others use too, one collection can be judged alone', async
   expect(await runIngot([...args, '--collection', 'c'])).toMatchObject({ code: 0 })
 })
 
-test('a history that says too little is inconclusive: exit 3', async () => {
+test('a history with too little evidence is inconclusive: exit 3', async () => {
   const { code, stdout } = await runIngot(['check', '--history', fileOf(''), '--store', `audit:${fileOf('')}`])
   expect(code).toBe(3)
   expect(stdout).toMatch(/inconclusive\n$/)
@@ -66,7 +66,7 @@ test.each([
   [['--history', '/nowhere', '--store', 'audit:/nowhere'], /cannot read the history "\/nowhere"/],
   [['--history', fileOf(''), '--store', 'ftp://x'], /--store is "ftp:\/\/x", write/],
   [['--history', fileOf(''), '--store', `audit:${fileOf('')}`, '--fencing', 'maybe'], /--fencing is "maybe"/],
-])('%j is refused with exit 2', async (args, message) => {
+])('refuses %j with exit code 2', async (args, message) => {
   const { code, stderr } = await runIngot(['check', ...args])
   expect(stderr).toMatch(message)
   expect(code).toBe(2)

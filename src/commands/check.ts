@@ -1,4 +1,4 @@
-/** `ingot check`: does a history, and the store it ended in, keep the promises? */
+/** `ingot check`: judges a history and the final content of its store. */
 
 import { checkersOf } from '../drill/checkers/all.ts'
 import { hasCanary } from '../drill/checkers/canary.ts'
@@ -15,7 +15,7 @@ import { IngotError } from '../errors/error.ts'
 import { createPostgres } from '../postgres/pool.ts'
 import { defineCommand, durationOption, EXIT, type ExitCode, usageError } from './line/command.ts'
 
-/** Longest time to read a store, milliseconds. */
+/** Deadline for reading a store, in milliseconds. */
 const READ_MS = 300_000
 
 const EXIT_OF: Readonly<Record<Verdict['kind'], ExitCode>> = {
@@ -26,11 +26,12 @@ const EXIT_OF: Readonly<Record<Verdict['kind'], ExitCode>> = {
 
 export const check = defineCommand({
   help: `
-Judges a history of operations and the store in which it ended, which is read directly, not through the service: nothing
-acknowledged is lost, nothing is stored twice, every answer was true, fences rose, the service recovered. Each promise
-is judged by itself; the worst finding is the verdict. A counter-example is shown with its operations.
+Judges a history of operations and the final content of the store. It reads the store directly, not through the
+service. It checks that no acknowledged item is lost, nothing is stored twice, every response was true, fences rose,
+and the service recovered. Each promise gets its own verdict, and the worst one is the result. A counterexample is
+shown with its operations.
 
-Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and something could not be judged.`,
+Exit code 0 valid, 1 violated, 3 inconclusive: no violation was found, but something could not be judged.`,
   examples: [
     'ingot check --history out/torture/7/history.ndjson --store http://127.0.0.1:9090/audit',
     'ingot check --history history.ndjson --store sqlite:./data --json',
@@ -50,10 +51,15 @@ Exit code 0 valid, 1 violated, 3 inconclusive: nothing was violated, and somethi
       type: 'string',
       short: 'c',
       value: 'NAME',
-      summary: 'judge this one alone of all that the store holds',
+      summary: 'judge only this collection of the store',
     },
-    faults: { type: 'string', value: 'on|off', summary: 'off: there were to be none', default: 'on' },
-    'redis-loss': { type: 'string', value: 'allow|forbid', summary: 'of what Redis acknowledged', default: 'allow' },
+    faults: { type: 'string', value: 'on|off', summary: 'off: the run injected no faults', default: 'on' },
+    'redis-loss': {
+      type: 'string',
+      value: 'allow|forbid',
+      summary: 'whether Redis may lose acknowledged writes',
+      default: 'allow',
+    },
     json: { type: 'boolean', summary: 'the verdict as one JSON object' },
   },
   async run({ values }, io) {
@@ -84,7 +90,10 @@ async function readAll({ history, store, register, fencing, collection }: Source
   return { events, torn, final: register === undefined ? final : { ...final, register: readSqliteRegister(register) } }
 }
 
-/** The history must be of that collection: what it says of another would look lost. */
+/**
+ * Keeps only the rows of that collection. The history must be of the same collection: items of another one would look
+ * lost.
+ */
 function only(collection: string | undefined, final: FinalStore): FinalStore {
   if (collection === undefined) return final
   const isOf = (row: { readonly collection: string }): boolean => row.collection === collection
@@ -95,7 +104,7 @@ function only(collection: string | undefined, final: FinalStore): FinalStore {
   }
 }
 
-/** What cannot be read is neither kept nor violated: exit 1 is for violations alone. */
+/** Turns an unreadable input into a usage error, because exit code 1 means a violation. */
 function nothingJudged(thrown: unknown): never {
   if (thrown instanceof IngotError && thrown.code === 'INPUT_UNREADABLE') throw usageError(thrown.message)
   throw thrown

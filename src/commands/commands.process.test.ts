@@ -1,4 +1,4 @@
-/** The commands against a service that is killed, stopped and started again under them. */
+/** The commands against a service that is killed, stopped and restarted. */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, mkdtempSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -39,7 +39,7 @@ function fileOf(name: string, content: string | Buffer): string {
   return path
 }
 
-/** The numbers in a collection, in order; one that is there twice is there twice. */
+/** Returns the numbers in a collection, in order. A number that is stored twice appears twice. */
 async function storedNumbers(url: string, collection: string): Promise<number[]> {
   const { code, stdout } = await runIngot(['export', '--from', url, '-c', collection])
   expect(code).toBe(0)
@@ -60,7 +60,7 @@ async function until(what: string, holds: () => Promise<boolean> | boolean): Pro
   }
 }
 
-/** Waits until the service holds something of a collection. */
+/** Waits until the service has stored items of a collection. */
 async function untilStored(url: string, collection: string, atLeast = 1): Promise<void> {
   await until('something is stored', async () => {
     const response = await fetch(`${url}/v1/collections/${collection}/items?limit=${atLeast}`)
@@ -73,7 +73,7 @@ const startIngest = (url: string, file = '-'): Running =>
   startIngot(['ingest', file, '--to', url, '-c', 'orders', '--json', '--retry-for', '30s'])
 
 describe('ingest', () => {
-  test('goes on where it was when the service is killed and started again', async () => {
+  test('continues when the service is killed and restarted', async () => {
     const { url, data } = await serve()
     const count = 150_000
     const running = startIngest(url, fileOf('killed.ndjson', linesOf(0, count)))
@@ -87,7 +87,7 @@ describe('ingest', () => {
     expect(await storedNumbers(url, 'orders')).toEqual(upTo(count))
   })
 
-  test('goes on where it was when the service is stopped and started again, from a pipe too', async () => {
+  test('continues when the service is stopped and restarted, also from a pipe', async () => {
     const { url, data } = await serve()
     const running = startIngest(url)
     running.stdin.write(linesOf(0, 5_000))
@@ -98,7 +98,7 @@ describe('ingest', () => {
     service = await startService({ data, env: { INGOT_LISTEN: new URL(url).host } })
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
-    // nothing that the service took before it stopped went unanswered
+    // every item that the service accepted before it stopped got a result
     expect(JSON.parse(stdout)).toMatchObject({ complete: true, items: 10_000, created: 10_000, duplicate: 0 })
     expect(await storedNumbers(url, 'orders')).toEqual(upTo(10_000))
   })
@@ -115,7 +115,7 @@ describe('ingest', () => {
     expect(await storedNumbers(url, 'orders')).toEqual(upTo(2_000))
   })
 
-  test('refuses a gzip file with zero bytes between members, and counts what was saved before', async () => {
+  test('refuses a gzip file with zero bytes between members, and counts the items saved before', async () => {
     const { url } = await serve()
     const first = gzipSync(linesOf(0, 3_000))
     const file = fileOf('torn.gz', Buffer.concat([first, Buffer.alloc(512), gzipSync(linesOf(3_000, 4_000))]))
@@ -143,7 +143,7 @@ describe('ingest', () => {
     expect(await storedNumbers(url, 'orders')).toEqual([0, 1, 2])
   })
 
-  test('says how far it came when Ctrl-C ends it, and exits 4', async () => {
+  test('reports its progress when Ctrl-C ends it, and exits 4', async () => {
     const { url } = await serve()
     const running = startIngest(url)
     running.stdin.write(linesOf(0, 500))
@@ -162,13 +162,13 @@ describe('ingest', () => {
     [['-', '--retry-for', 'soon'], /--retry-for is "soon"/],
     [['-', '--token-file', '/nowhere/token'], /CONFIG_INVALID: --token-file: "\/nowhere\/token" cannot be read/],
     [['-', '--to', 'localhost:8080'], /--to is "localhost:8080", write an address such as http/],
-  ])('%j is refused before anything is sent, with exit code 2', async (more, message) => {
+  ])('refuses %j before sending anything, with exit code 2', async (more, message) => {
     const { code, stderr } = await runIngot(['ingest', '--to', 'http://127.0.0.1:1', '-c', 'orders', ...more])
     expect(stderr).toMatch(message)
     expect(code).toBe(2)
   })
 
-  test('says once that nobody listens, and which protocol the port speaks', async () => {
+  test('reports a refused connection once, and a wrong protocol', async () => {
     const { url } = await serve()
     const file = fileOf('once.ndjson', linesOf(0, 1))
     const https = await runIngot(['ingest', file, '--to', url.replace('http', 'https'), '-c', 'orders'])
@@ -178,11 +178,11 @@ describe('ingest', () => {
     })
     await service?.kill()
     const { stderr } = await runIngot(['ingest', file, '--to', url, '-c', 'orders', '--retry-for', '3s'])
-    expect(stderr.match(/ECONNREFUSED[^\n]*; trying again for 3 s, going on at line 1\n/g)).toHaveLength(1)
+    expect(stderr.match(/ECONNREFUSED[^\n]*; retrying for 3 s, going on at line 1\n/g)).toHaveLength(1)
     expect(stderr.match(/ECONNREFUSED/g)).toHaveLength(2)
   })
 
-  test('does not send a request that no retry helps twice', async () => {
+  test('does not retry a request that is refused permanently', async () => {
     const { url } = await serve()
     const { code, stderr } = await runIngot(['ingest', fileOf('one.ndjson', '1\n'), '--to', url, '-c', 'Orders!'])
     expect(code).toBe(1)
@@ -190,7 +190,7 @@ describe('ingest', () => {
     expect(stderr).not.toContain('going on')
   })
 
-  test('shows its token, from a file or the environment, and says when there is none', async () => {
+  test('sends its token, from a file or the environment, and reports a missing one', async () => {
     const token = 'a-token-that-nobody-guesses'
     const sha256 = createHash('sha256').update(token).digest('hex')
     const tokens = { tokens: [{ name: 'loader', sha256, collections: { orders: ['read', 'write'] } }] }
@@ -208,7 +208,7 @@ describe('ingest', () => {
     expect(odd.stderr).not.toContain('lines\n')
   })
 
-  test('gives up in time where nobody listens, and says so', async () => {
+  test('gives up after the retry time when nothing listens, and reports it', async () => {
     const { url } = await serve()
     await service?.kill()
     const file = fileOf('few.ndjson', linesOf(0, 3))
@@ -219,7 +219,7 @@ describe('ingest', () => {
 })
 
 describe('export', () => {
-  test('writes the items as they came, bytes in base64, into a file that is there when it is whole', async () => {
+  test('writes items unchanged, bytes in base64, to a file that appears only when complete', async () => {
     const { url } = await serve()
     const to = `${url}/v1/collections/mixed/items`
     await fetch(to, { method: 'POST', body: '{"n": 1.0,\n"b":[]}', headers: { 'content-type': 'application/json' } })
@@ -241,7 +241,7 @@ describe('export', () => {
     expect(await readdir(folder)).toEqual(['mixed.ndjson'])
   })
 
-  test('keeps the earlier file unless what comes is the export of a collection that is there', async () => {
+  test('keeps the former file unless it receives the export of an existing collection', async () => {
     const { url } = await serve()
     const out = fileOf('earlier.ndjson', 'earlier')
     const missing = await runIngot(['export', '--from', url, '-c', 'odrers', '-o', out])
@@ -252,7 +252,7 @@ describe('export', () => {
     expect(readFileSync(out, 'utf8')).toBe('earlier')
   })
 
-  test('writes through links, to devices and to pipes, and replaces none of them', async () => {
+  test('follows links, writes to devices and pipes, and replaces none of them', async () => {
     const { url } = await serve()
     await runIngot(['ingest', fileOf('one.ndjson', '{"n":0}\n'), '--to', url, '-c', 'orders'])
     const exportTo = (out: string) => runIngot(['export', '--from', url, '-c', 'orders', '-o', out])
@@ -284,7 +284,7 @@ describe('export', () => {
     expect(lstatSync(pipe).isFIFO()).toBe(true)
   })
 
-  test('that waits for the reader of a pipe ends by Ctrl-C', async () => {
+  test('ends on Ctrl-C while it waits for the reader of a pipe', async () => {
     const { url } = await serve()
     const pipe = join(newFolder(), 'pipe')
     spawnSync('mkfifo', [pipe])
@@ -313,14 +313,14 @@ describe('export', () => {
 })
 
 describe('verify', () => {
-  test('finds a stopped folder sound, one in use is refused, a changed content is named', async () => {
+  test('accepts a stopped folder, refuses one in use, and names a changed content', async () => {
     const { url, data } = await serve()
     await runIngot(['ingest', fileOf('sound.ndjson', linesOf(0, 100)), '--to', url, '-c', 'orders'])
     const used = await runIngot(['verify', '--data', data])
     expect(used.code).toBe(2)
     expect(used.stderr).toMatch(/STORE_LOCKED: data folder ".*" is in use by process \d+/)
 
-    // killed, so that the newest items are in the log only
+    // killed, so that the newest items are only in the log
     await service?.kill()
     expect(await runIngot(['verify', '--data', data])).toEqual({
       code: 0,
@@ -337,14 +337,14 @@ describe('verify', () => {
     expect(changed.stdout).toMatch(/\n1 problems\n$/)
   })
 
-  test('a folder without a store is refused', async () => {
+  test('refuses a folder without a store', async () => {
     const { code, stderr } = await runIngot(['verify', '--data', newFolder()])
     expect(code).toBe(2)
     expect(stderr).toMatch(/CONFIG_INVALID: there is no items.sqlite in/)
   })
 })
 
-test('openapi prints what a running service serves', async () => {
+test('openapi prints the same document as a running service serves', async () => {
   const { url } = await serve()
   const { code, stdout } = await runIngot(['openapi'])
   expect(code).toBe(0)
@@ -352,7 +352,7 @@ test('openapi prints what a running service serves', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ openapi: expect.stringMatching(/^3\.1/) as string })
 })
 
-test.skipIf(!existsSync('/dev/full')).each(['openapi', '--help'])('%s says so when its output has no room', (args) => {
+test.skipIf(!existsSync('/dev/full')).each(['openapi', '--help'])('%s reports that its output is full', (args) => {
   const line = `"${process.execPath}" src/cli.ts ${args} > /dev/full`
   const { status, stderr } = spawnSync('sh', ['-c', line], {
     cwd: join(import.meta.dirname, '..', '..'),
@@ -362,7 +362,7 @@ test.skipIf(!existsSync('/dev/full')).each(['openapi', '--help'])('%s says so wh
   expect(status).toBe(1)
 })
 
-test('the version is that of the package', async () => {
+test('prints the version of the package', async () => {
   const { code, stdout } = await runIngot(['--version'])
   expect(code).toBe(0)
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)

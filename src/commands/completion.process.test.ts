@@ -1,4 +1,4 @@
-/** The completion scripts in the shells they are for. */
+/** The completion scripts in their shells. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ function run(shell: string, args: readonly string[]): string {
   return stdout
 }
 
-/** What the shell offers for a line: words, each on a line. */
+/** Returns the completions of a line, one word per line. */
 const OFFERS: Readonly<Record<string, (line: string) => readonly string[]>> = {
   bash(line) {
     const words = line.split(' ').map((word) => `'${word}'`)
@@ -49,7 +49,7 @@ describe.each(['bash', 'fish'])('in %s', (shell) => {
   const offers = OFFERS[shell] ?? (() => [])
   const absent = !isThere(shell)
 
-  test('every command and option of the table is offered', async ({ skip }) => {
+  test('offers every command and option of the table', async ({ skip }) => {
     if (absent) skip(`${shell} is not installed`)
     const first = new Set(COMMANDS.map(({ name }) => name.split(' ')[0]))
     expect(offers('ingot ')).toEqual(expect.arrayContaining([...first]))
@@ -74,8 +74,8 @@ describe.each(['bash', 'fish'])('in %s', (shell) => {
     ['ingot nothing ', []],
   ])('%j offers %j', ([line, words], { skip }) => {
     if (absent) skip(`${shell} is not installed`)
-    // fish offers files where it knows nothing
-    if (shell === 'fish' && words.length === 0) skip('fish offers files where it knows nothing')
+    // fish offers files if it has no other completion
+    if (shell === 'fish' && words.length === 0) skip('fish offers files if it has no other completion')
     const offered = offers(line).filter((word) => !word.startsWith('items') || line.includes('items'))
     expect(offered.filter((word) => !word.startsWith('ingot.')).toSorted()).toEqual(words)
   })
@@ -96,7 +96,7 @@ done
 zpty -d z
 `
 
-// the shell takes the slash or space after a word away when the line ends
+// the shell removes the slash or space after a word when the line ends
 test('in zsh, a tab completes commands, options and values', ({ skip }) => {
   if (!isThere('zsh')) skip('zsh is not installed')
   const typed: Readonly<Record<string, string>> = {
@@ -120,7 +120,7 @@ test('in zsh, a tab completes commands, options and values', ({ skip }) => {
   ).toEqual(Object.values(typed))
 })
 
-test('another shell is refused with those that there are', async () => {
+test('refuses an unknown shell, and lists the known ones', async () => {
   expect(await runIngot(['completion', 'tcsh'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('there are completions for bash, zsh and fish, not for "tcsh"') as string,

@@ -1,4 +1,6 @@
-/** `ingot completion`: scripts that complete commands, options and values in a shell, made of the table of commands. */
+/**
+ * `ingot completion`: prints scripts that complete commands, options and values in a shell, from the table of commands.
+ */
 import { allOptions } from './line/arguments.ts'
 import { type Command, type CommandEntry, defineCommand, EXIT, type Option, usageError } from './line/command.ts'
 import {
@@ -16,13 +18,13 @@ function isShell(name: string): name is keyof typeof SCRIPTS {
   return Object.hasOwn(SCRIPTS, name)
 }
 
-/** `entries` is a function, for the table contains this command too. */
+/** `entries` is a function because the table contains this command too. */
 export function completionCommand(entries: () => readonly CommandEntry[]): Command {
   return defineCommand({
     positionals: ['bash|zsh|fish'],
     help: `
-Prints a script with which the shell completes the commands of ingot, their options, and values where these are known.
-It is made of this version's own commands: load it anew after an update.
+Prints a script that completes the commands of ingot, their options, and known values in a shell. The script is
+specific to this version: load it again after an update.
 
   bash  add to ~/.bashrc:   eval "$(ingot completion bash)"
   zsh   add to ~/.zshrc:    eval "$(ingot completion zsh)"     after compinit
@@ -49,7 +51,7 @@ function optionOf(long: string, option: Option): OptionWords {
   return option.type === 'boolean' ? words : { ...words, values: valuesOf(option.value) }
 }
 
-/** Of what stands for the value in help: `on|off` are two values, `FILE` is any file. */
+/** Derives the values from the placeholder in the help: `on|off` has two values, `FILE` is any file. */
 function valuesOf(placeholder: string): Values {
   if (placeholder.includes('|')) return placeholder.split('|')
   if (placeholder === 'FILE') return 'file'

@@ -10,10 +10,10 @@ let folders = 0
 const newFolder = (): string => join(root, `crash-${++folders}`)
 
 describe('the service, killed at random moments', () => {
-  // a new seed each time; `npm run crash -- --seed N` plays it again, at length
+  // a new seed for each run; `npm run crash -- --seed N` repeats it with more rounds
   const seed = Math.floor(Math.random() * 2 ** 31)
 
-  test(`keeps what it acknowledged, once (seed ${seed})`, async () => {
+  test(`keeps every acknowledged item exactly once (seed ${seed})`, async () => {
     const verdict = await runCrashProof({ data: newFolder(), rounds: 6, seed })
     expect(verdict).toMatchObject({ kind: 'pass', violations: [] })
   })
@@ -21,7 +21,7 @@ describe('the service, killed at random moments', () => {
   test.each<[string, FailpointName]>([
     ['answers before COMMIT', 'sqlite/answer-before-commit'],
     ['has no unique index', 'sqlite/no-unique-index'],
-  ])('is found out when it %s', async (_what, failpoint) => {
+  ])('is detected when it %s', async (_what, failpoint) => {
     const verdict = await runCrashProof({ data: newFolder(), rounds: 8, seed, failpoints: [failpoint] })
     expect(verdict.kind).toBe('fail')
   })
@@ -30,11 +30,11 @@ describe('the service, killed at random moments', () => {
 describe('the service, watched by strace', () => {
   const reason = whyNoStrace()
 
-  test('can be watched where CI is set', () => {
+  test('strace is available on CI', () => {
     expect(process.env['CI'] === undefined ? undefined : reason).toBeUndefined()
   })
 
-  test('syncs its log before it answers', async ({ skip }) => {
+  test('syncs its log before it responds', async ({ skip }) => {
     if (reason !== undefined) skip(reason)
     const verdict = await runSyncProof({ folder: newFolder() })
     expect(verdict.problems).toEqual([])
@@ -44,7 +44,7 @@ describe('the service, watched by strace', () => {
   test.for<[string, FailpointName]>([
     ['answers before COMMIT', 'sqlite/answer-before-commit'],
     ['does not sync', 'sqlite/no-sync'],
-  ])('is found out when it %s', async ([, failpoint], { skip }) => {
+  ])('is detected when it %s', async ([, failpoint], { skip }) => {
     if (reason !== undefined) skip(reason)
     const verdict = await runSyncProof({ folder: newFolder(), failpoints: [failpoint] })
     expect(verdict.kind).toBe('fail')

@@ -1,4 +1,7 @@
-/** One flipped bit under a real service, and a service that was sabotaged to serve it: the check must be able to fail. */
+/**
+ * One flipped bit in the data of a real service, and of a sabotaged service that returns it: this proves that the check
+ * can fail.
+ */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
@@ -18,7 +21,7 @@ async function served(data: string, id: string, failpoints: readonly FailpointNa
   return [one.status, page.status, whole.status]
 }
 
-test('GET, list and export refuse a flipped bit; without the comparison they would serve it', async () => {
+test('GET, list and export refuse a flipped bit; without the checksum comparison they return it', async () => {
   const data = join(folder, 'data')
   const id = await storeOne(data)
   expect(await served(data, id, [])).toEqual([200, 200, 200])

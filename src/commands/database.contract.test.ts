@@ -25,7 +25,7 @@ async function run(...argv: readonly string[]): Promise<{ code: number; out: str
   return { code, out: await text(stdout), err: await text(stderr) }
 }
 
-test('migrate says what it did, and that there is nothing left to do', async ({ skip }) => {
+test('migrate reports the applied migrations, and that nothing is left to do', async ({ skip }) => {
   const url = await present(server, skip).database()
   vi.stubEnv('INGOT_STORE_URL', 'postgres://nobody@127.0.0.1:1/pooled')
   vi.stubEnv('INGOT_STORE_DIRECT_URL', url)
@@ -35,7 +35,7 @@ test('migrate says what it did, and that there is nothing left to do', async ({ 
   expect(await run('migrate')).toMatchObject({ code: 2, err: expect.stringContaining('9999-future.sql') as string })
 })
 
-test('epoch new begins an epoch that epoch show then tells', async ({ skip }) => {
+test('epoch new begins an epoch, and epoch show prints it', async ({ skip }) => {
   vi.stubEnv('INGOT_STORE_URL', await present(server, skip).database())
   const before = await run('epoch', 'show')
   const begun = await run('epoch', 'new')
@@ -45,12 +45,12 @@ test('epoch new begins an epoch that epoch show then tells', async ({ skip }) =>
   expect((await run('epoch', 'forget')).code).toBe(2)
 })
 
-test('migrate --checksums says how many items it gave one', async ({ skip }) => {
+test('migrate --checksums reports how many items got a checksum', async ({ skip }) => {
   const url = await present(server, skip).database()
   vi.stubEnv('INGOT_STORE_URL', url)
   expect((await run('migrate')).code).toBe(0)
   expect(await run('migrate', '--checksums')).toMatchObject({
     code: 0,
-    out: expect.stringContaining('checksums given to 0 items') as string,
+    out: expect.stringContaining('checksums added to 0 items') as string,
   })
 })

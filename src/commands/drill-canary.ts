@@ -1,4 +1,4 @@
-/** `ingot drill canary`: what Redis acknowledged and granted, noted beside the service. */
+/** `ingot drill canary`: records which writes and locks Redis acknowledges, independently of the service. */
 import { existsSync } from 'node:fs'
 import { clientSettings } from '../config/client.ts'
 import { createRecorder } from '../drill/history.ts'
@@ -16,51 +16,51 @@ import { createScope, type Scope } from '../std/scope.ts'
 import { createLog, silentLog } from '../telemetry/log.ts'
 import { defineCommand, durationOption, EXIT, type Io, usageError } from './line/command.ts'
 
-/** Longest that Redis may take to be there at the start; it is tried again for so long. */
+/** How long the canary waits for Redis at the start, in milliseconds. */
 const OPEN_MS = 60_000
-/** Longest that one such try may take. */
+/** Deadline of one attempt to connect, in milliseconds. */
 const TRY_MS = 15_000
-/** The numbers are forgotten after this, milliseconds: by then they have been looked for. */
+/** Time to live of the numbers in Redis, in milliseconds. They are read back before it ends. */
 const KEEP_MS = 6 * 3_600_000
 const HOLDERS = 2
-/** How often the stop file is looked for, milliseconds. */
+/** Interval between two checks for the stop file, in milliseconds. */
 const LOOK_MS = 500
 
 export const drillCanary = defineCommand({
   help: `
-Writes numbers to Redis at a steady rate and holds locks that two holders contend for, through ingot's own library, and
-notes what it was told as a history. When its time is over, the stop file appears, or by Ctrl-C or SIGTERM, it looks for
-every number that it wrote. \`ingot check\` then says how many acknowledged writes Redis has lost, how many locks it
-granted twice at once, and whether fences rose.
+Writes numbers to Redis at a steady rate, and holds locks that two holders compete for, through ingot's own library.
+It records every response in a history. It ends after the given time, when the stop file appears, or on Ctrl-C or
+SIGTERM. Then it reads back every number that it wrote. \`ingot check\` reports how many acknowledged writes Redis has
+lost, how many locks it granted to two holders at once, and whether fences rose.
 
-Times in the history are of the wall clock, so that it can be added to others by \`ingot drill history --with\`.`,
+Times in the history are wall-clock times, so \`ingot drill history --with\` can merge it with others.`,
   examples: [
     'ingot drill canary --lock redis://127.0.0.1:6379 --for 30s --out out/canary.ndjson',
     'INGOT_LOCK_URL=redis+sentinel://a,b,c/ingot ingot drill canary --stop-file /out/stop --out /out/canary.ndjson',
   ],
   options: {
-    lock: { type: 'string', value: 'URL', summary: 'Redis as for INGOT_LOCK_URL, which is the default' },
+    lock: { type: 'string', value: 'URL', summary: 'address of Redis, default: INGOT_LOCK_URL' },
     fences: {
       type: 'string',
       value: 'URL',
-      summary: 'store of fences, as for INGOT_LOCK_FENCES, which is the default',
+      summary: 'fence store, default: INGOT_LOCK_FENCES',
     },
     out: { type: 'string', short: 'o', value: 'FILE', summary: 'the history to write', required: true },
-    rate: { type: 'string', value: 'N', summary: 'writes a second', default: '20' },
-    ttl: { type: 'string', value: 'TIME', summary: 'length of a lease', default: '10s' },
-    for: { type: 'string', value: 'TIME', summary: 'how long (default: until it is ended)' },
-    'stop-file': { type: 'string', value: 'FILE', summary: 'ends when this file appears' },
+    rate: { type: 'string', value: 'N', summary: 'writes per second', default: '20' },
+    ttl: { type: 'string', value: 'TIME', summary: 'lease of each lock', default: '10s' },
+    for: { type: 'string', value: 'TIME', summary: 'how long (default: until stopped)' },
+    'stop-file': { type: 'string', value: 'FILE', summary: 'stop when this file appears' },
   },
   async run({ values }, io) {
     const { lockUrl, lockFences } = clientSettings()
     const url = values.lock ?? lockUrl
-    if (url === undefined) throw usageError('--lock URL is missing, and so is INGOT_LOCK_URL')
+    if (url === undefined) throw usageError('neither --lock URL nor INGOT_LOCK_URL is set')
     const rate = Number(values.rate)
     if (!(rate > 0 && rate <= 1_000)) throw usageError(`--rate is "${values.rate}", write a number up to 1000`)
     const forMs = values.for === undefined ? undefined : durationOption('for', values.for)
     const ttlMs = durationOption('ttl', values.ttl)
     const nowMs = wallOfMonotonic(io.clock)
-    // closed last: until then somebody may have something to note
+    // closed last, because the other parts may still record events
     using recorder = createRecorder(values.out, () => io.clock.wallMs(), nowMs)
     await using scope = createScope()
     const place = { url, fencesUrl: values.fences ?? lockFences }
@@ -87,19 +87,19 @@ Times in the history are of the wall clock, so that it can be added to others by
   },
 })
 
-/** Milliseconds since the Unix epoch that no correction of the clock moves while the process runs. */
+/** Returns milliseconds since the Unix epoch. Corrections of the system clock during the run do not change them. */
 function wallOfMonotonic(clock: Clock): () => number {
   const originMs = clock.wallMs() - clock.monotonicMs()
   return () => originMs + clock.monotonicMs()
 }
 
-/** Where the canary writes, and where its fences come from. */
+/** The addresses of Redis and of the fence store. */
 interface Place {
   readonly url: string
   readonly fencesUrl: string | undefined
 }
 
-/** Leaves nothing behind when it fails. */
+/** Opens Redis and the lockers. Closes them again if one fails. */
 async function opened(scope: Scope, place: Place, signal: AbortSignal) {
   const attempt = createScope()
   try {
@@ -134,13 +134,13 @@ async function openLocker(scope: Scope, { url, fencesUrl }: Place, signal: Abort
 
 function endOf(scope: Scope, io: Io, forMs: number | undefined, stopFile: string | undefined): AbortSignal {
   const over = new AbortController()
-  const end = (): void => over.abort(new Error('the time is over'))
+  const end = (): void => over.abort(new Error('the given time has passed'))
   if (forMs !== undefined) {
     const timer = io.clock.timer(forMs, end)
     scope.defer(() => timer.cancel())
   }
   const signal = AbortSignal.any([over.signal, io.signal])
-  // the canary's end, or Ctrl-C, ends the watch: that is no failure
+  // the end of the canary ends this wait too, which is not a failure
   if (stopFile !== undefined) untilThere(stopFile, io.clock, signal).then(end, () => {})
   return signal
 }

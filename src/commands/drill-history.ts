@@ -1,4 +1,4 @@
-/** `ingot drill history`: one history out of what several recorders left. */
+/** `ingot drill history`: merges the records of a run into one history. */
 import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,19 +10,19 @@ import { defineCommand, EXIT, type Io, usageError } from './line/command.ts'
 
 export const drillHistory = defineCommand({
   help: `
-Turns the JSON output of \`k6 run --out json=FILE loadtests/ingest.ts\` (gzip too) into a history for \`ingot check\`. Each
-item is an operation; a time-out, a reset or a 5xx is an unknown outcome, never a loss. A run whose end is missing is
-marked as cut, and everything it may have sent as of unknown outcome.
+Converts the JSON output of \`k6 run --out json=FILE loadtests/ingest.ts\` (or its gzip) into a history for \`ingot
+check\`. Each item is an operation. A time-out, a reset or a 5xx is an unknown outcome, never a loss. A run without
+its end is marked as truncated, and everything that it may have sent has an unknown outcome.
 
---with adds other histories by time: the nemesis', the canary's. All must have been recorded on one machine, with its
-wall clock as tMono.`,
+--with merges other histories by time, such as those of the nemesis and the canary. All of them must have been
+recorded on one machine, with its wall clock as tMono.`,
   examples: [
     'ingot drill history --k6 out/load.json --out out/history.ndjson',
     'ingot drill history --k6 out/load.json --with out/nemesis.ndjson,out/canary.ndjson --out out/history.ndjson',
   ],
   options: {
     k6: { type: 'string', value: 'FILE', summary: "k6's JSON output" },
-    with: { type: 'string', value: 'FILES', summary: 'further histories, separated by commas' },
+    with: { type: 'string', value: 'FILES', summary: 'more histories, separated by commas' },
     out: { type: 'string', short: 'o', value: 'FILE', summary: 'the history to write', required: true },
   },
   async run({ values }, io) {
@@ -34,7 +34,7 @@ wall clock as tMono.`,
   },
 })
 
-/** Under another name until it is whole. */
+/** Writes under a temporary name until the file is complete. */
 async function whole(path: string, make: (part: string) => Promise<number>): Promise<number> {
   const part = `${path}.part`
   try {

@@ -1,4 +1,4 @@
-/** `ingot drill job`: the load test as manifests. */
+/** `ingot drill job`: prints the load test as manifests. */
 import { loadManifests } from '../drill/sources/k6/job.ts'
 import { readScripts } from '../drill/sources/k6/scripts.ts'
 import { defineCommand, EXIT, usageError } from './line/command.ts'
@@ -6,21 +6,22 @@ import { defineCommand, EXIT, usageError } from './line/command.ts'
 export const drillJob = defineCommand({
   help: `
 Prints a ConfigMap with the load tests of this folder, a checkout of ingot, and a Job that runs one of them in the
-cluster, as one JSON list for kubectl. k6 writes into a volume; when it has ended, a second container turns that into
-/out/history.ndjson, is Ready, and keeps it until /out/fetched exists. Settings are those of loadtests/lib/settings.ts.`,
+cluster, as one JSON list for kubectl. k6 writes into a volume. When k6 has ended, a second container converts its
+output to /out/history.ndjson, becomes Ready, and keeps the file until /out/fetched exists. loadtests/lib/settings.ts
+lists the settings.`,
   examples: [
     'ingot drill job --set BASE_URL=http://ingot,RATE=50,DURATION=60s,RUN=one | kubectl apply -f -',
     'ingot drill job --name soak --script soak --set BASE_URL=http://ingot --token-secret ingot-token | kubectl apply -f -',
   ],
   options: {
     set: { type: 'string', value: 'NAME=VALUE,...', summary: 'settings of the script', required: true },
-    name: { type: 'string', value: 'NAME', summary: 'of the Job and its ConfigMap', default: 'ingot-load' },
+    name: { type: 'string', value: 'NAME', summary: 'name of the Job and its ConfigMap', default: 'ingot-load' },
     namespace: { type: 'string', short: 'n', value: 'NAME', summary: 'namespace', default: 'default' },
-    release: { type: 'string', value: 'NAME', summary: 'the release that is loaded', default: 'ingot' },
-    script: { type: 'string', value: 'ingest|smoke|soak', summary: 'which load test', default: 'ingest' },
-    image: { type: 'string', value: 'IMAGE', summary: 'of ingot', default: 'ingot:dev' },
-    'k6-image': { type: 'string', value: 'IMAGE', summary: 'of k6', default: 'grafana/k6:1.8.1' },
-    'token-secret': { type: 'string', value: 'NAME', summary: 'a Secret whose key token is the bearer token' },
+    release: { type: 'string', value: 'NAME', summary: 'release under load', default: 'ingot' },
+    script: { type: 'string', value: 'ingest|smoke|soak', summary: 'the load test to run', default: 'ingest' },
+    image: { type: 'string', value: 'IMAGE', summary: 'image of ingot', default: 'ingot:dev' },
+    'k6-image': { type: 'string', value: 'IMAGE', summary: 'image of k6', default: 'grafana/k6:1.8.1' },
+    'token-secret': { type: 'string', value: 'NAME', summary: 'a Secret with the bearer token under the key token' },
     node: { type: 'string', value: 'NAME', summary: 'the node to run on' },
   },
   async run({ values }, io) {
@@ -42,7 +43,7 @@ cluster, as one JSON list for kubectl. k6 writes into a volume; when it has ende
   },
 })
 
-/** A value may hold a comma: what has no `NAME=` before it belongs to the one before. */
+/** Splits the settings. A value may contain commas: a part without `NAME=` belongs to the setting before it. */
 function settingsOf(text: string): Readonly<Record<string, string>> {
   const parts = text.split(/,(?=[A-Z\d_]+=)/)
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** `ingot epoch`: what the store says of its past, and telling it that its past is another one. */
+/** `ingot epoch`: shows the epoch of the store, or begins a new one. */
 
 import type { ItemStore } from '../items/store.ts'
 import { loadServiceConfig } from '../service/config.ts'
@@ -8,19 +8,20 @@ import { defineCommand, EXIT, usageError } from './line/command.ts'
 export const epoch = defineCommand({
   positionals: ['show|new'],
   help: `
-An epoch is a stretch of the store's history in which nothing that was committed has gone. What a cache knows of another
-epoch is void. The store begins one by itself when its server starts, fails over, or is restored from files.
+An epoch is a period of the store's history in which no committed item was lost. A cache ignores entries of other
+epochs. The store begins a new epoch by itself when its server starts, fails over, or is restored from files.
 
-\`new\` begins one by hand. Do so after rows were restored from a dump into tables that stayed, or were changed past
-ingot in any other way: the service would otherwise call items duplicates that are gone. It is always safe: caches start
-empty, nothing else happens. The embedded store begins an epoch whenever it is opened; stop the service to ask it.`,
+\`new\` begins one by hand. Use it after rows were restored from a dump into existing tables, or were changed without
+ingot in any other way. Otherwise the service could report lost items as duplicates. It is always safe: it only
+empties the caches. The embedded store begins an epoch whenever it is opened; stop the service before you run this
+command.`,
   examples: ['INGOT_STORE_URL=postgres://ingot:secret@db/ingot ingot epoch show', 'ingot epoch new'],
   options: {},
   async run({ positionals: [action = ''] }, io) {
     if (action !== 'show' && action !== 'new') throw usageError(`"${action}" is not show or new`)
     const config = loadServiceConfig()
     if (isHttpStore(config))
-      throw usageError('INGOT_STORE_URL is an http store, which has no epochs: nothing is cached of it')
+      throw usageError('INGOT_STORE_URL is an http store, which has no epochs, because nothing of it is cached')
     await using store = await openConfiguredStore(config)
     if (action === 'new') await store.beginEpoch()
     io.stdout.write(await describe(store))
@@ -29,7 +30,7 @@ empty, nothing else happens. The embedded store begins an epoch whenever it is o
 })
 
 async function describe(store: ItemStore): Promise<string> {
-  // the epoch is the store's, whatever the collection
+  // the epoch belongs to the store, so any collection works
   const { epoch: name, position } = await store.version('')
   return `epoch     ${name}\nposition  ${position}\n`
 }

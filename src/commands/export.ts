@@ -1,4 +1,4 @@
-/** `ingot export`: all items of a collection into a file that is either complete or not there. */
+/** `ingot export`: writes all items of a collection to a file that is either complete or absent. */
 import { exportItems } from '../client/export.ts'
 import { printable } from '../std/printable.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
@@ -10,13 +10,13 @@ import { serviceOf, TOKEN_OPTION } from './remote.ts'
 
 export const exportCommand = defineCommand({
   help: `
-Writes every item of a collection as a line of JSON (NDJSON), in the order of their creation:
+Writes every item of a collection as one line of JSON (NDJSON), in order of creation:
   {"id": "...", "media": "application/json", "firstSeen": "...", "content": <the item>}
-An item that is not JSON has "base64" in place of "content". A file appears under its name only when it is complete
-and on the disk; one that is there already is replaced then. Behind a symbolic link it is the file that the link leads
-to; a device or a named pipe is written to. On a terminal control characters are shown as \\u escapes.
+An item that is not JSON has "base64" instead of "content". The file gets its name only when it is complete and synced
+to disk; an existing file is replaced only then. A symbolic link is followed; a device or a named pipe is written to
+directly. On a terminal, control characters are shown as \\u escapes.
 
-Exit code 1 when the export is not complete, or there is no such collection.`,
+Exit code 1 if the export is incomplete, or the collection does not exist.`,
   examples: [
     'ingot export --from http://127.0.0.1:8080 --collection orders --out orders.ndjson',
     'ingot export --from http://127.0.0.1:8080 --collection orders | gzip > orders.ndjson.gz',
@@ -31,7 +31,7 @@ Exit code 1 when the export is not complete, or there is no such collection.`,
     compileOnMainThread()
     const service = serviceOf('from', values.from, values['token-file'])
     const chunks = counted(exportItems({ service, collection: values.collection, clock: io.clock, signal: io.signal }))
-    // a reader that leaves has what it wanted
+    // a reader that closes the pipe has read what it needs
     const printed = STANDARD_OUTPUT.has(values.out)
     if (printed && !(await print(chunks, io))) return EXIT.fine
     const onNoReader = (): void => void io.stderr.write(`waiting for a reader of the pipe "${values.out}"\n`)
@@ -41,7 +41,7 @@ Exit code 1 when the export is not complete, or there is no such collection.`,
   },
 })
 
-/** The names of it that cannot be opened where it is a socket. */
+/** Names of standard output that cannot be opened as a file if it is a socket. */
 const STANDARD_OUTPUT: ReadonlySet<string> = new Set(['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'])
 
 interface Counted extends AsyncIterable<Buffer> {
@@ -63,7 +63,7 @@ function counted(chunks: AsyncIterable<Buffer>): Counted {
 
 const LINE_FEED = 0x0a
 
-/** Returns false if standard output takes no more. */
+/** Returns false if standard output was closed. */
 async function print(chunks: AsyncIterable<Buffer>, { stdout, signal }: Io): Promise<boolean> {
   for await (const chunk of stdout.isTTY === true ? escapedText(chunks) : chunks) {
     if (!stdout.write(chunk)) await drained(stdout, signal)
@@ -72,7 +72,7 @@ async function print(chunks: AsyncIterable<Buffer>, { stdout, signal }: Io): Pro
   return true
 }
 
-/** For a terminal: the same JSON, without the controls in it. */
+/** Yields the same JSON for a terminal, with its control characters escaped. */
 async function* escapedText(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   for await (const chunk of chunks) yield printable(decoder.decode(chunk, { stream: true }))

@@ -11,7 +11,7 @@ const amounts = (items: number, doneBytes: number, totalBytes?: number): Amounts
 })
 
 describe('the pace', () => {
-  test('is what was done per second, and the bytes left at that pace are the time left', async () => {
+  test('is the work per second, and the remaining bytes at that speed give the time left', async () => {
     const clock = createFakeClock()
     const pace = createPace(clock)
     await clock.advance(2_000)
@@ -32,7 +32,7 @@ describe('the pace', () => {
     expect(pace.look(amounts(10_110, 10)).itemsPerSecond).toBe(10)
   })
 
-  test('of a standstill is nothing, and leaves no time to tell', async () => {
+  test('is zero at a standstill, without a time left', async () => {
     const clock = createFakeClock()
     const pace = createPace(clock)
     expect(pace.look(amounts(0, 0, 100))).toEqual({ itemsPerSecond: 0 })
@@ -54,12 +54,12 @@ describe('the bar', () => {
     expect(bar(half, { itemsPerSecond: 41_000, secondsLeft: 11 }, columns).length).toBeLessThan(columns)
   })
 
-  test('is only words when nobody knows how much there is', () => {
+  test('has only words if the size is unknown', () => {
     const { totalBytes: _, ...unknown } = half
     expect(bar(unknown, { itemsPerSecond: 5 }, 120)).toBe('31,204 created, 1,022 duplicate, 3 failed, 5/s')
   })
 
-  test('never shows more than all, and 100% only for all', () => {
+  test('never exceeds 100%, and shows 100% only when all is done', () => {
     expect(sentence({ ...half, doneBytes: 999, totalBytes: 1_000 }, { itemsPerSecond: 1 })).toMatch(/^99%/)
     expect(sentence({ ...half, doneBytes: 1_001, totalBytes: 1_000 }, { itemsPerSecond: 1 })).toMatch(/^100%/)
   })

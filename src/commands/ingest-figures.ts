@@ -1,4 +1,4 @@
-/** The progress of an ingest in words and as a bar. */
+/** Formats the progress of an ingest as a sentence and as a bar. */
 import type { Clock } from '../std/clock.ts'
 import { grouped, timeText } from './line/progress.ts'
 
@@ -7,22 +7,22 @@ export interface Amounts {
   readonly duplicate: number
   readonly failed: number
   readonly doneBytes: number
-  /** Absent when nobody knows how much there is. */
+  /** Absent if the size is unknown. */
   readonly totalBytes?: number
 }
 
 export interface Speed {
   readonly itemsPerSecond: number
-  /** Absent when it cannot be told. */
+  /** Absent if it cannot be estimated. */
   readonly secondsLeft?: number
 }
 
 export interface Pace {
-  /** The speed over the last seconds, up to now. */
+  /** Returns the speed over the last seconds. */
   look(amounts: Amounts): Speed
 }
 
-/** Long enough to be calm, short enough to follow a change. */
+/** Long enough for a steady figure, short enough to follow a change, in milliseconds. */
 const WINDOW_MS = 10_000
 
 interface Sample {
@@ -37,7 +37,7 @@ export function createPace(clock: Clock): Pace {
     look(amounts) {
       const now = { ms: clock.monotonicMs(), items: itemsOf(amounts), bytes: amounts.doneBytes }
       samples.push(now)
-      // the one before the window stays, so that there is always something to compare with
+      // keeps one sample from before the window as the reference
       while (samples.length > 2 && (samples[1]?.ms ?? now.ms) <= now.ms - WINDOW_MS) samples.shift()
       return speedBetween(samples[0] ?? now, now, amounts.totalBytes)
     },
@@ -56,7 +56,7 @@ function itemsOf({ created, duplicate, failed }: Amounts): number {
   return created + duplicate + failed
 }
 
-/** `[######------]  52%  31,204 created, 1,022 duplicate, 0 failed, 41,000/s, 12 s left` */
+/** Returns a line such as `[######------]  52%  31,204 created, 1,022 duplicate, 0 failed, 41,000/s, 12 s left`. */
 export function bar(amounts: Amounts, speed: Speed, columns: number): string {
   const { totalBytes } = amounts
   if (totalBytes === undefined || totalBytes === 0) return sentence(amounts, speed).slice(0, columns - 1)
@@ -68,7 +68,7 @@ export function bar(amounts: Amounts, speed: Speed, columns: number): string {
   return `[${'#'.repeat(full)}${'-'.repeat(width - full)}]${text}`
 }
 
-/** The same in words, for a log. */
+/** Returns the same without the bar, for a log. */
 export function sentence(amounts: Amounts, speed: Speed): string {
   const { totalBytes, doneBytes } = amounts
   const share = totalBytes === undefined || totalBytes === 0 ? '' : `${percent(Math.min(1, doneBytes / totalBytes))}, `
@@ -80,7 +80,7 @@ function figures(amounts: Amounts, { itemsPerSecond, secondsLeft }: Speed): stri
   return `${countsText(amounts)}, ${grouped(Math.round(itemsPerSecond))}/s${left}`
 }
 
-/** `1,204 created, 31 duplicate, 0 failed` */
+/** Returns a text such as `1,204 created, 31 duplicate, 0 failed`. */
 export function countsText({ created, duplicate, failed }: Omit<Amounts, 'doneBytes' | 'totalBytes'>): string {
   return `${grouped(created)} created, ${grouped(duplicate)} duplicate, ${grouped(failed)} failed`
 }

@@ -1,4 +1,4 @@
-/** `ingot ingest`: a file of items to a running service, whatever happens to the connection meanwhile. */
+/** `ingot ingest`: sends a file of items to a running service, and retries when the connection breaks. */
 import type { LineFailure } from '../client/answers.ts'
 import { createFeed, type Feed } from '../client/feed.ts'
 import { createIngestRun, type IngestRun, type IngestState } from '../client/ingest.ts'
@@ -27,27 +27,27 @@ const OPTIONS = {
   'retry-for': {
     type: 'string',
     value: 'TIME',
-    summary: 'how long to go on trying after the connection broke, such as 30s or 5m',
+    summary: 'how long to retry after the connection broke, such as 30s or 5m',
     default: '60s',
   },
-  quiet: { type: 'boolean', short: 'q', summary: 'no progress, only failed lines and the summary' },
+  quiet: { type: 'boolean', short: 'q', summary: 'show only failed lines and the summary' },
   json: { type: 'boolean', summary: 'the summary as one JSON object on stdout' },
 } as const
 
-/** Failed lines that are shown; the others are counted. */
+/** Maximum number of failed lines that are shown. The others are counted. */
 const SHOWN_FAILURES = 20
 
 export const ingest = defineCommand({
   positionals: ['FILE'],
   help: `
-Sends FILE, a JSON item per line (NDJSON), to a service and says what became of the lines: created, duplicate
-(the collection has that content already), or failed with the reason. FILE may be compressed with gzip;
-- reads standard input. Any size will do: the file is never held whole.
+Sends FILE, with one JSON item per line (NDJSON), to a service. It reports how many lines were created, were
+duplicates (the collection already has that content), or failed, with the reason. FILE may be compressed with gzip; -
+reads standard input. The file may have any size: it is never completely in memory.
 
-When the connection breaks or the service restarts, ingest connects again and goes on at the first line that was
-not answered. A line that was saved but not answered counts as a duplicate then. Running it twice is harmless.
+When the connection breaks or the service restarts, ingest reconnects and continues at the first line without a
+result. A line that was saved without a result then counts as a duplicate. It is safe to run ingest twice.
 
-Exit code 1 when a line failed or the service was given up, 4 after Ctrl-C; both say how far it came.`,
+Exit code 1 if a line failed or the retry time ran out, 4 after Ctrl-C; both report the progress so far.`,
   examples: [
     'ingot ingest examples/debian-packages/sources.ndjson --to http://127.0.0.1:8080 --collection sources',
     'zcat big.ndjson.gz | ingot ingest - --to https://ingot.example --collection orders --token-file token.txt',
@@ -92,7 +92,7 @@ async function runIngest({ values, positionals }: Arguments<typeof OPTIONS>, io:
   return finish({ io, values, feed, run, progress, failures, startedMs: io.clock.monotonicMs() })
 }
 
-/** A file that is not there is a wrong command line, not a failed ingest. */
+/** Opens the file. A missing file is a usage error, not a failed ingest. */
 async function open(file: string, io: Io): Promise<Source> {
   if (file === '-') return openStream(io.stdin, 'standard input')
   return openFile(file).catch((failure: unknown) => {

@@ -1,4 +1,4 @@
-/** bin/ingot.mjs on an old Node and on a new one: it must not be noticed, whatever the end. */
+/** bin/ingot.mjs on an old Node and on a new one: the launcher must be transparent, however the process ends. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readlinkSync } from 'node:fs'
@@ -10,13 +10,13 @@ import { temporaryFolder } from '../testing/folder.ts'
 const root = temporaryFolder()
 const LAUNCHER = join(ROOT, 'bin', 'ingot.mjs')
 
-/** A Node of the machine that cannot run ingot. */
+/** Returns the path of a Node on this machine that is too old for ingot. */
 function oldNode(): string | undefined {
   const { stdout } = spawnSync('/usr/bin/node', ['--version'], { encoding: 'utf8' })
   return /^v(1[6-9]|20|21)\./.test(stdout ?? '') ? '/usr/bin/node' : undefined
 }
 
-/** The ways to start it. Without execve it waits for a child, as on an old Node. */
+/** The ways to start it. Without execve it waits for a child process, as on an old Node. */
 const WAYS = [
   ['a new Node', [process.execPath]],
   ['a new Node without execve', [process.execPath, '--import', 'data:text/javascript,delete process.execve']],
@@ -30,7 +30,7 @@ afterEach(() => {
 
 function start(way: readonly string[], ...args: readonly string[]) {
   const [node = '', ...flags] = way
-  // a group of its own, to be signalled as a terminal does
+  // a separate process group, to be signalled as a terminal does
   const child = spawn(node, [...flags, LAUNCHER, ...args], { detached: true, stdio: 'pipe' })
   children.push(child)
   let stdout = ''
@@ -44,13 +44,13 @@ function start(way: readonly string[], ...args: readonly string[]) {
   return { child, ended, shows }
 }
 
-/** An ingest that waits for a service, and says so. */
+/** An ingest that waits for a service, and reports it. */
 const WAITING = ['ingest', '-', '--to', 'http://127.0.0.1:1', '-c', 'x', '--json']
 
 describe.each(WAYS)('started by %s', (_what, way) => {
   const absent = way[0] === ''
 
-  test('passes on arguments, output and exit codes', async ({ skip }) => {
+  test('forwards arguments, output and exit codes', async ({ skip }) => {
     if (absent) skip('the machine has no Node below 22.19 at /usr/bin/node')
     expect(await start(way, '--version').ended).toMatchObject({
       code: 0,
@@ -66,7 +66,7 @@ describe.each(WAYS)('started by %s', (_what, way) => {
     })
   })
 
-  test('passes on standard input and signals, to it alone or to its whole group', async ({ skip }) => {
+  test('forwards standard input and signals, sent to itself or to its process group', async ({ skip }) => {
     if (absent) skip('the machine has no Node below 22.19 at /usr/bin/node')
     for (const toGroup of [false, true]) {
       const { child, ended, shows } = start(way, ...WAITING)
@@ -82,7 +82,7 @@ describe.each(WAYS)('started by %s', (_what, way) => {
     }
   })
 
-  test('ends by the signal that ended ingot', async ({ skip }) => {
+  test('ends by the same signal as ingot', async ({ skip }) => {
     if (absent) skip('the machine has no Node below 22.19 at /usr/bin/node')
     const { child, ended, shows } = start(way, ...WAITING)
     child.stdin.write('{"n":1}\n')
@@ -92,7 +92,7 @@ describe.each(WAYS)('started by %s', (_what, way) => {
   })
 })
 
-test('without any Node that will do it says which one is needed, and exits 2', ({ skip }) => {
+test('without a suitable Node it names the required version, and exits 2', ({ skip }) => {
   const node = oldNode() ?? skip('the machine has no Node below 22.19 at /usr/bin/node')
   mkdirSync(join(root, 'bin'))
   cpSync(LAUNCHER, join(root, 'bin', 'ingot.mjs'))
@@ -104,7 +104,7 @@ test('without any Node that will do it says which one is needed, and exits 2', (
 test.each([
   ['serve --help', '--max-semi-space-size=16 --heap-growing-percent=60'],
   ['ingest --help', '--no-concurrent-recompilation'],
-])('gives %j the flags of V8 that it needs', (line, flags) => {
+])('passes the V8 flags for %j', (line, flags) => {
   const show = 'data:text/javascript,process.stderr.write(`flags:${process.execArgv.join(String.fromCharCode(32))};`)'
   const { stderr, status } = spawnSync(process.execPath, [LAUNCHER, ...line.split(' ')], {
     encoding: 'utf8',
@@ -113,6 +113,6 @@ test.each([
   expect([status, stderr]).toEqual([0, `flags:;flags:${flags};`])
 })
 
-test('is what npx runs', () => {
+test('is the program that npx runs', () => {
   expect(readlinkSync(join(ROOT, 'node_modules', '.bin', 'ingot'))).toBe(join('..', '..', 'bin', 'ingot.mjs'))
 })

@@ -1,6 +1,6 @@
 /**
- * The main job on real input: Debian's package list goes over HTTP into the service, through `ingot ingest`, and what
- * is stored is compared with what plain JavaScript makes of the same lines. Nothing of ingot takes part in that.
+ * The main job on real input: Debian's package list goes over HTTP into the service, through `ingot ingest`. The stored
+ * items are compared with those that plain JavaScript selects from the same lines, without any code of ingot.
  */
 import { execFileSync } from 'node:child_process'
 import { createReadStream } from 'node:fs'
@@ -18,7 +18,7 @@ endProcesses()
 
 type FlatRecord = Readonly<Record<string, string | null>>
 
-/** Equal exactly for equal records: they are flat, and their values are strings or null. */
+/** Returns a key that is equal exactly for equal records: records are flat, and their values are strings or null. */
 function keyOf(record: FlatRecord): string {
   return JSON.stringify(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
@@ -27,7 +27,7 @@ async function* recordsOf(file: string): AsyncGenerator<FlatRecord> {
   for await (const line of createInterface({ input: createReadStream(file) })) yield JSON.parse(line) as FlatRecord
 }
 
-/** The first record of each key, as its key of everything. */
+/** Returns the first record of each key, with the key of its full content. */
 async function distinct(file: string, key: (record: FlatRecord) => string): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   for await (const record of recordsOf(file)) if (!found.has(key(record))) found.set(key(record), keyOf(record))
@@ -45,12 +45,12 @@ function hasAptCache(): boolean {
     execFileSync('apt-cache', ['--version'], { stdio: 'ignore' })
     return true
   } catch {
-    // not a Debian: the excerpts serve
+    // not Debian: the test uses the excerpts
     return false
   }
 }
 
-/** The whole list where this machine has one, else the excerpt in the repository. */
+/** Returns the complete list if this machine has one, otherwise the excerpt in the repository. */
 function listOf(kind: 'packages' | 'sources'): string {
   if (!hasAptCache()) {
     console.warn(`no apt-cache here: the main job runs on the excerpt of 2,000 ${kind}`)
@@ -102,7 +102,7 @@ async function ingest(file: string, collection: string): Promise<Summary> {
   return JSON.parse(stdout) as Summary
 }
 
-/** Everything in a collection, by `key`; a key that is there twice fails. */
+/** Returns all items of a collection by `key`. Fails for a duplicate key. */
 async function stored(collection: string, key: (record: FlatRecord) => string): Promise<Map<string, string>> {
   const file = join(folder, `${collection}.export.ndjson`)
   const { code, stderr } = await runIngot(['export', '--from', service.url, '-c', collection, '--out', file])
@@ -116,7 +116,7 @@ async function stored(collection: string, key: (record: FlatRecord) => string): 
   return found
 }
 
-/** As `toEqual`, in a hundredth of the time, and showing no more than a few of a hundred thousand. */
+/** Does the same as `toEqual` a hundred times faster, and shows only a few differences. */
 function expectSame(actual: ReadonlyMap<string, string>, expected: ReadonlyMap<string, string>): void {
   expect(actual.size).toBe(expected.size)
   expect([...expected].filter(([key, content]) => actual.get(key) !== content).slice(0, 3)).toEqual([])
@@ -137,7 +137,7 @@ describe('the main job', () => {
     expect((await stored('sources', keyOf)).size).toBe(expected.size)
   })
 
-  test('saves every package record whole', async () => {
+  test('saves every package record completely', async () => {
     const expected = await distinct(packages, keyOf)
     const summary = await ingest(packages, 'packages')
     expect(summary).toMatchObject({ complete: true, created: expected.size, failed: 0 })
@@ -145,7 +145,7 @@ describe('the main job', () => {
     expectSame(await stored('packages', keyOf), expected)
   })
 
-  test('goes by Package, Version and Architecture alone where the collection says so', async () => {
+  test("identifies records by Package, Version and Architecture if the collection's policy says so", async () => {
     const url = `${service.url}/v1/collections/versions`
     const policy = { kind: 'fields', include: ['/Package', '/Version', '/Architecture'] }
     const body = JSON.stringify(policy)
@@ -158,7 +158,7 @@ describe('the main job', () => {
     const first = await ingest(packages, 'versions')
     expect(first).toMatchObject({ created: expected.size, duplicate: (await countLines(packages)) - expected.size })
 
-    // the same packages, otherwise described: the first description stays
+    // the same packages with other descriptions: the first description stays
     const changed = join(folder, 'changed.ndjson')
     execFileSync('sh', ['-c', 'sed -e \'s/"Description":"/&Changed: /\' "$0" > "$1"', packages, changed])
     expect(await ingest(changed, 'versions')).toMatchObject({ created: 0, failed: 0 })

@@ -1,4 +1,4 @@
-/** `ingot migrate`: brings the database to the shape of this version. */
+/** `ingot migrate`: updates the database to the schema version of this release. */
 import { isPostgresStore } from '../items/registry.ts'
 import { fillChecksums } from '../items/stores/postgres/fill.ts'
 import { migrate as migratePostgres } from '../items/stores/postgres/migrate.ts'
@@ -9,42 +9,43 @@ import { grouped, startProgress } from './line/progress.ts'
 
 export const migrate = defineCommand({
   help: `
-Brings the database that INGOT_STORE_URL names to the shape of this version. \`ingot serve\` does the same at its start;
-this is for those who give the service a role that may not create tables, or want it done before a roll-out. Any number
-may run at once: one does the work, the others wait and find it done. Replicas of the version before go on meanwhile.
+Updates the database that INGOT_STORE_URL names to the schema version of this release. \`ingot serve\` does the same
+at its start. Use this command if the role of the service may not create tables, or to migrate before a rollout.
+Several migrations may run at once: one does the work, and the others wait and find it done. Replicas of the previous
+release keep working meanwhile.
 
-With --checksums it also gives a checksum to each item that an older version stored without. Every such item is
-written once more, some hundred at a time, beside the service; until then damage to it is noticed only as far as its id
-shows it. Do it once, when every replica has this version. It may be broken off and begun again.
+With --checksums it also adds a checksum to each item that an older release stored without one. Every such item is
+written once more, a few hundred at a time, while the service runs. Before that, damage to such an item is detected
+only if it changes its id. Do it once, after every replica has this release. You can interrupt it and start it again.
 
-With a pooler in front of the database, INGOT_STORE_DIRECT_URL leads past it. The embedded store needs no migration
-beforehand: it is brought up to date when it is opened.`,
+If there is a pooler in front of the database, set INGOT_STORE_DIRECT_URL to the database itself. The embedded store
+needs no separate migration: it is migrated when it is opened.`,
   examples: ['INGOT_STORE_URL=postgres://ingot:secret@db/ingot ingot migrate'],
   options: {
-    checksums: { type: 'boolean', summary: 'also give older items their checksums' },
+    checksums: { type: 'boolean', summary: 'also add checksums to older items' },
   },
   async run({ values }, io) {
     const config = loadServiceConfig()
     const { storeUrl, storeDirectUrl } = config
     if (!isPostgresStore(storeUrl)) {
-      const why = isHttpStore(config) ? "is somebody else's" : 'is brought up to date when it is opened'
+      const why = isHttpStore(config) ? 'is an external API' : 'is migrated when it is opened'
       io.stdout.write(`the store "${storePlace(config)}" ${why}: nothing to do\n`)
       return EXIT.fine
     }
     const { applied, version } = await migratePostgres({ url: storeDirectUrl ?? storeUrl })
     for (const name of applied) io.stdout.write(`applied ${name}\n`)
-    io.stdout.write(`the database has shape ${version}${applied.length === 0 ? ': nothing to do' : ''}\n`)
+    io.stdout.write(`the database has schema version ${version}${applied.length === 0 ? ': nothing to do' : ''}\n`)
     return values.checksums ? fill(storeDirectUrl ?? storeUrl, io) : EXIT.fine
   },
 })
 
 async function fill(url: string, io: Io): Promise<ExitCode> {
   let seen = 0
-  const progress = startProgress({ output: io.stderr, clock: io.clock, line: () => `${grouped(seen)} items looked at` })
+  const progress = startProgress({ output: io.stderr, clock: io.clock, line: () => `${grouped(seen)} items checked` })
   const onProgress = (items: number): void => void (seen = items)
   const { filled, damaged } = await fillChecksums({ url, signal: io.signal, onProgress }).finally(() => progress.stop())
-  io.stdout.write(`checksums given to ${grouped(filled)} items\n`)
+  io.stdout.write(`checksums added to ${grouped(filled)} items\n`)
   if (damaged === 0) return EXIT.fine
-  io.stdout.write(`${grouped(damaged)} items are damaged and got none: they are refused when they are asked for\n`)
+  io.stdout.write(`${grouped(damaged)} items are damaged and got no checksum: the service refuses to return them\n`)
   return EXIT.failed
 }

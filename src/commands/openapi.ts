@@ -1,4 +1,4 @@
-/** `ingot openapi`: the description of the HTTP API, as the service itself serves it. */
+/** `ingot openapi`: prints the description of the HTTP API, as the service serves it. */
 
 import { IngotError } from '../errors/error.ts'
 import { openAccess } from '../http/access.ts'
@@ -13,15 +13,15 @@ import { defineCommand, EXIT, type Io } from './line/command.ts'
 
 export const openapi = defineCommand({
   help: `
-Prints the OpenAPI 3.1 document of the HTTP API as JSON, without starting a service. A running one serves the same
-at /openapi.json.`,
+Prints the OpenAPI 3.1 document of the HTTP API as JSON, without starting a service. A running one serves the same at
+/openapi.json.`,
   examples: ['ingot openapi > openapi.json'],
   options: {},
   async run(_args, io) {
     const app = await idleApp(io)
     try {
       const { statusCode, body } = await app.inject({ url: '/openapi.json' })
-      if (statusCode !== 200) throw new IngotError('INTERNAL', `the document answers ${statusCode}`)
+      if (statusCode !== 200) throw new IngotError('INTERNAL', `the document has status ${statusCode}`)
       io.stdout.write(`${JSON.stringify(JSON.parse(body), undefined, 2)}\n`)
       return EXIT.fine
     } finally {
@@ -30,7 +30,7 @@ at /openapi.json.`,
   },
 })
 
-/** The service with nothing behind it: it never listens. */
+/** Builds the app without a working store. It never listens. */
 function idleApp({ clock, signal }: Io) {
   const store = createMemoryStore()
   const commit = createGroupCommit({ store, clock, maxPendingItems: 1, maxPendingBytes: 1 })

@@ -1,4 +1,4 @@
-/** What `/readyz` says in front of an http store, and what requests get meanwhile. DECISIONS.md 18. */
+/** The state of `/readyz` in front of an http store, and the responses to requests meanwhile. DECISIONS.md 18. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -21,7 +21,7 @@ async function until(what: string, attempt: () => Promise<Answer>, status: numbe
   }
 }
 
-test('a lock service that is away takes no replica out: writes are refused, reads go on; the store does', async ({
+test('an unavailable lock service keeps replicas ready: writes are refused, reads go on; an unavailable store does not', async ({
   skip,
 }) => {
   await using scope = createScope()
@@ -48,7 +48,7 @@ test('a lock service that is away takes no replica out: writes are refused, read
   expect((await ready()).status).toBe(200)
   const read = await ask(`${items}/${id}`)
   expect(read.body.toString()).toBe('1')
-  // the backend does not say when: no time is better than a wrong one
+  // the backend does not report the time, and no time is better than a wrong one
   expect(read.headers['last-modified']).toBeUndefined()
 
   await redis.restart(server)

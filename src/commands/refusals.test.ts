@@ -1,4 +1,4 @@
-/** Wrong settings and arguments, through the whole command line: each is one sentence that says what to do. */
+/** Wrong settings and arguments through the complete command line: each gets one sentence that says what to do. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -42,32 +42,42 @@ test.each<[string, string, Env, string]>([
     'INGOT_STORE_MAPPING does not say',
   ],
   ['serve', 'an http store without locks', HTTP, 'INGOT_LOCK_URL is missing'],
-  ['serve', 'an http store that is not to be locked', { ...HTTP, INGOT_LOCK_MODE: 'never' }, 'use auto'],
+  ['serve', 'an http store with locks switched off', { ...HTTP, INGOT_LOCK_MODE: 'never' }, 'use auto'],
+  ['serve', 'a missing mapping', { ...HTTP, INGOT_STORE_MAPPING: '/nowhere' }, 'INGOT_STORE_MAPPING: "/nowhere"'],
+  ['serve', 'a missing file of authorities', { ...HTTPS, INGOT_STORE_CA: '/nowhere' }, 'INGOT_STORE_CA: "/nowhere"'],
+  ['serve', 'a file without authorities', { ...HTTPS, INGOT_STORE_CA: MAPPING }, 'contains no certificate in PEM'],
   [
     'serve',
-    'a mapping that is not there',
-    { ...HTTP, INGOT_STORE_MAPPING: '/nowhere' },
-    'INGOT_STORE_MAPPING: "/nowhere"',
+    'authorities for a store without TLS',
+    { ...HTTP, INGOT_STORE_CA: MAPPING },
+    'INGOT_STORE_URL is not https',
   ],
-  ['serve', 'authorities that are not there', { ...HTTPS, INGOT_STORE_CA: '/nowhere' }, 'INGOT_STORE_CA: "/nowhere"'],
-  ['serve', 'authorities that are none', { ...HTTPS, INGOT_STORE_CA: MAPPING }, 'contains no certificate in PEM'],
-  ['serve', 'authorities for nobody', { ...HTTP, INGOT_STORE_CA: MAPPING }, 'INGOT_STORE_URL is not https'],
-  ['serve', 'authorities of an embedded store', { INGOT_STORE_CA: MAPPING }, 'INGOT_STORE_URL is not https'],
+  ['serve', 'authorities for the embedded store', { INGOT_STORE_CA: MAPPING }, 'INGOT_STORE_URL is not https'],
   ['serve', 'locks without a lock service', { INGOT_LOCK_MODE: 'always' }, 'INGOT_LOCK_URL is missing'],
   ['serve', 'a cache of an embedded store', { INGOT_CACHE_URL: 'redis://h' }, 'INGOT_CACHE_URL is set'],
   ['serve', 'a data folder that is a file', { INGOT_DATA: MAPPING }, 'INGOT_DATA: cannot create a data folder'],
-  ['serve', 'a port that is none', { INGOT_LISTEN: '127.0.0.1:80000' }, 'there is no port 80000, use 0 to 65535'],
-  ['export -c x --from http://h:80000', 'a port that is none', {}, '--from names port 80000, and ports end at 65535'],
-  ['export -c x --from http://h/v1', 'the path of the API', {}, '--from leads to the API itself, write http://h: /v1'],
-  ['export -c x --from http://h/a/v1/collections/x/', 'a path below the API', {}, 'write http://h/a: /v1 and what'],
+  ['serve', 'an invalid port', { INGOT_LISTEN: '127.0.0.1:80000' }, 'there is no port 80000, use 0 to 65535'],
+  [
+    'export -c x --from http://h:80000',
+    'an invalid port',
+    {},
+    '--from names port 80000, but the highest port is 65535',
+  ],
+  [
+    'export -c x --from http://h/v1',
+    'the path of the API',
+    {},
+    '--from contains the path of the API, write http://h: /v1',
+  ],
+  ['export -c x --from http://h/a/v1/collections/x/', 'a path below the API', {}, 'write http://h/a: /v1 and the rest'],
   ['epoch show', 'an http store', HTTP, 'has no epochs'],
   [
     'drill canary --out /dev/null',
-    'a lock service of no kind',
+    'an unknown lock service',
     { INGOT_LOCK_URL: 'foo://me:secret@h' },
     'expected redis://',
   ],
-  ['drill canary --out /dev/null', 'no lock service', {}, '--lock URL is missing, and so is INGOT_LOCK_URL'],
+  ['drill canary --out /dev/null', 'no lock service', {}, 'neither --lock URL nor INGOT_LOCK_URL is set'],
 ])('%s refuses %s', async (command, _what, env, sentence) => {
   const { code, out, err } = await run(command.split(' '), env)
   expect(err).toContain(sentence)
@@ -77,8 +87,8 @@ test.each<[string, string, Env, string]>([
 })
 
 test.each<[string, Env, string]>([
-  ["somebody else's", HTTP, "is somebody else's"],
-  ['embedded', {}, 'is brought up to date when it is opened'],
+  ['in an external API', HTTP, 'is an external API'],
+  ['embedded', {}, 'is migrated when it is opened'],
 ])('migrate has nothing to do for a store that is %s, and shows no password', async (_what, env, why) => {
   const { code, out } = await run(['migrate'], env)
   expect(out).toMatch(/: nothing to do\n$/)

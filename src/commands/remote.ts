@@ -1,4 +1,4 @@
-/** Options that say where a service is and how to be let in. */
+/** Options for the address of a service and the token for it. */
 import type { Service } from '../client/connection.ts'
 import { clientSettings } from '../config/client.ts'
 import { readSettingFile } from '../config/file.ts'
@@ -9,11 +9,11 @@ export const TOKEN_OPTION = {
   'token-file': {
     type: 'string',
     value: 'FILE',
-    summary: 'file with the bearer token; else the environment variable INGOT_TOKEN, else none',
+    summary: 'file with the bearer token; default: the environment variable INGOT_TOKEN',
   },
 } as const
 
-/** @throws IngotError USAGE_INVALID, CONFIG_INVALID */
+/** Returns the service. Throws IngotError USAGE_INVALID, CONFIG_INVALID. */
 export function serviceOf(option: string, url: string, tokenFile: string | undefined): Service {
   return { url: parseUrl(option, url), token: tokenFile === undefined ? clientSettings().token : readToken(tokenFile) }
 }
@@ -22,7 +22,7 @@ function parseUrl(option: string, text: string): URL {
   const url = URL.parse(text)
   const port = /^https?:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(text)?.[1]
   if (url === null && port !== undefined && Number(port) > 65_535) {
-    throw usageError(`--${option} names port ${port}, and ports end at 65535`)
+    throw usageError(`--${option} names port ${port}, but the highest port is 65535`)
   }
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw usageError(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
@@ -30,7 +30,7 @@ function parseUrl(option: string, text: string): URL {
   const [whole, before] = /^(.*)\/v1(\/.*)?$/.exec(url.pathname) ?? []
   if (whole !== undefined) {
     throw usageError(
-      `--${option} leads to the API itself, write ${url.origin}${before ?? ''}: /v1 and what follows is added`,
+      `--${option} contains the path of the API, write ${url.origin}${before ?? ''}: /v1 and the rest are added`,
     )
   }
   return url
@@ -38,7 +38,10 @@ function parseUrl(option: string, text: string): URL {
 
 function readToken(file: string): string {
   const token = readSettingFile('--token-file', file).trim()
-  // one header line: anything else would be refused, or worse, taken for another header
+  // one visible word: anything else would be refused, or be read as another header
   if (/^[\x21-\x7e]+$/.test(token)) return token
-  throw new IngotError('CONFIG_INVALID', `--token-file: "${file}" does not hold one token in visible ASCII characters`)
+  throw new IngotError(
+    'CONFIG_INVALID',
+    `--token-file: "${file}" does not contain exactly one token in visible ASCII characters`,
+  )
 }

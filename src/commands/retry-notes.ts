@@ -1,14 +1,16 @@
 /**
- * What an ingest says while its service is away: why, once; then a line that changes on a terminal, and nothing in a
- * log, until the reason changes or answers come again.
+ * Messages of an ingest while its service is unavailable: the reason once, then an updated line on a terminal and
+ * nothing in a log, until the reason changes or results come again.
  */
 import type { Clock } from '../std/clock.ts'
 import { timeText } from './line/progress.ts'
 
 export interface RetryNotes {
-  /** Returns the note to print, if there is news. `items` are those answered so far. */
+  /**
+   * Returns the message to print, or undefined if there is nothing new. `items` is the number of items with a result.
+   */
   retrying(reason: string, items: number): string | undefined
-  /** Returns what stands in place of the progress while the service is away. */
+  /** Returns the text that replaces the progress while the service is unavailable. */
   waiting(items: number): string | undefined
 }
 
@@ -20,7 +22,7 @@ export function createRetryNotes(clock: Clock, retryForMs: number): RetryNotes {
     retrying(reason, items) {
       const before = away?.items === items ? away : undefined
       away = { reason, items, sinceMs: before?.sinceMs ?? clock.monotonicMs() }
-      return before?.reason === reason ? undefined : `${reason}; trying again for ${leftText(away.sinceMs)}`
+      return before?.reason === reason ? undefined : `${reason}; retrying for ${leftText(away.sinceMs)}`
     },
     waiting(items) {
       if (away === undefined || away.items !== items) return undefined

@@ -1,4 +1,4 @@
-/** The service as a process: how it starts or refuses to, how it ends, and what it needs of memory meanwhile. */
+/** The service as a process: its start, refusals to start, its end, and its memory. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ const post = (url: string, body: string, headers: Readonly<Record<string, string
 
 const contentsOf = (data: string): string[] => readStoredFile(data).map((row) => row.content.toString())
 
-/** Runs a service that is to end by itself at once. */
+/** Runs a service that must end by itself at once. */
 async function refused(options: ServiceOptions): Promise<Ending & { stdout: string; stderr: string }> {
   await using service = spawnService(options)
   const ending = await within(service.ended, 20_000, () => `it goes on: ${service.stdout()}`)
@@ -32,7 +32,7 @@ async function refused(options: ServiceOptions): Promise<Ending & { stdout: stri
 }
 
 describe('at its start', () => {
-  test('names everything that is wrong with its settings, and has started nothing', async () => {
+  test('reports everything that is wrong with its settings, and starts nothing', async () => {
     const data = newFolder()
     const env = {
       INGOT_LISTEN: 'nowhere',
@@ -53,7 +53,7 @@ describe('at its start', () => {
     expect(existsSync(data)).toBe(false)
   })
 
-  test.each(['0.0.0.0:0', '[::]:0'])('listens on %s for nobody without tokens', async (listen) => {
+  test.each(['0.0.0.0:0', '[::]:0'])('refuses to listen on %s without tokens', async (listen) => {
     const data = newFolder()
     const { code, stderr } = await refused({ data, env: { INGOT_LISTEN: listen } })
     expect(code).toBe(2)
@@ -62,7 +62,7 @@ describe('at its start', () => {
     expect(existsSync(data)).toBe(false)
   })
 
-  test('listens there for everybody when access is switched off by name', async () => {
+  test('listens there for everyone when access control is switched off', async () => {
     await using service = await startService({
       data: newFolder(),
       env: { INGOT_LISTEN: '0.0.0.0:0', INGOT_ACCESS: 'off' },
@@ -83,8 +83,8 @@ describe('at its start', () => {
   })
 
   test.each([
-    ['that is not there', undefined],
-    ['with a token in clear', '{"tokens":[{"name":"a","token":"secret","collections":{}}]}'],
+    ['that does not exist', undefined],
+    ['with a plaintext token', '{"tokens":[{"name":"a","token":"secret","collections":{}}]}'],
   ])('refuses a tokens file %s', async (_what, content) => {
     const file = join(root, `tokens-${++folders}.json`)
     if (content !== undefined) writeFileSync(file, content)
@@ -105,7 +105,7 @@ describe('at its start', () => {
     expect((await post(service.url, '1')).status).toBe(201)
   })
 
-  test('refuses an address that is taken', async () => {
+  test('refuses an address in use', async () => {
     await using service = await startService({ data: newFolder() })
     const { code, stderr } = await refused({ data: newFolder(), env: { INGOT_LISTEN: new URL(service.url).host } })
     expect(code).toBe(2)
@@ -115,7 +115,7 @@ describe('at its start', () => {
 
 describe('at its end', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s: answers what is under way, says where streams go on, exits 0',
+    '%s: finishes requests in progress, reports where streams continue, exits 0',
     async (signal) => {
       const data = newFolder()
       await using service = await startService({ data })
@@ -137,7 +137,7 @@ describe('at its end', () => {
     },
   )
 
-  test('SIGTERM with a delay: goes on answering, on old connections and new ones, until the delay is over', async () => {
+  test('SIGTERM with a delay: serves old and new connections until the delay is over', async () => {
     await using service = await startService({ data: newFolder(), env: { INGOT_DRAIN_DELAY: '1500ms' } })
     const agent = new Agent({ keepAlive: true })
     onTestFinished(() => agent.destroy())
@@ -157,7 +157,7 @@ describe('at its end', () => {
     await expect(ask(`${service.url}/livez`)).rejects.toThrow('ECONNREFUSED')
   })
 
-  test('cuts what does not end in time', async () => {
+  test('cuts requests that do not end in time', async () => {
     await using service = await startService({ data: newFolder(), env: { INGOT_DRAIN: '300ms' } })
     const { request, response } = openStream(service.url + ITEMS, JSON_TYPE)
     request.on('error', () => {})
@@ -169,7 +169,7 @@ describe('at its end', () => {
   })
 })
 
-/** Most memory that the process ever had resident, bytes. */
+/** Returns the peak resident memory of the process, in bytes. */
 function peakMemory(pid: number): number {
   const [, kilobytes = 'NaN'] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) * 1_024
@@ -177,18 +177,18 @@ function peakMemory(pid: number): number {
 
 const MEBIBYTE = 1_024 * 1_024
 
-/** Well under what is sent in these tests, and above what the engine lets its heaps grow to when nothing limits them. */
+/** Well below the bytes sent in these tests, and above the size to which unlimited heaps grow. */
 const BOUND = 420 * MEBIBYTE
 
 const hasProc = existsSync('/proc/self/status')
 
-/** Sends chunk after chunk, as fast as they are taken. */
+/** Sends chunk after chunk, as fast as the service takes them. */
 async function pour(request: Duplex['request'], chunk: Buffer, times: number): Promise<void> {
   for (let n = 0; n < times; n++) if (!request.write(chunk)) await once(request, 'drain')
 }
 
-describe.skipIf(!hasProc)('of memory', () => {
-  test('it needs little for a line of one gigabyte, which fails alone', async () => {
+describe.skipIf(!hasProc)('memory', () => {
+  test('stays low for a line of one gigabyte, which fails alone', async () => {
     const data = newFolder()
     await using service = await startService({ data })
     const { request, response } = openStream(service.url + ITEMS)
@@ -210,8 +210,8 @@ describe.skipIf(!hasProc)('of memory', () => {
 
   test.each([
     ['read as they come', {}],
-    ['not asked for', { prefer: 'return=minimal' }],
-  ])('it needs no more for many lines than for few, with answers %s', async (_what, headers) => {
+    ['not requested', { prefer: 'return=minimal' }],
+  ])('does not grow with the number of lines, with results %s', async (_what, headers) => {
     await using service = await startService({ data: newFolder() })
     const pad = 'x'.repeat(20_000)
     const lines = Buffer.from(Array.from({ length: 100 }, (_, n) => `{"n":${n},"pad":"${pad}"}\n`).join(''))
@@ -221,14 +221,14 @@ describe.skipIf(!hasProc)('of memory', () => {
       for await (const text of linesOf(head)) line = text
       return line
     })
-    // one gigabyte in all
+    // one gigabyte in total
     await pour(request, lines, 500)
     request.end()
     expect(JSON.parse(await last)).toEqual({ summary: { lines: 50_000, created: 100, duplicate: 49_900, failed: 0 } })
     expect(peakMemory(service.pid)).toBeLessThan(BOUND)
   })
 
-  test('it takes no more than it can answer when nobody reads', async () => {
+  test('stays bounded when results are not read: the service stops reading', async () => {
     await using service = await startService({ data: newFolder(), env: { INGOT_READ_STALL: '2s' } })
     const { request, response } = openStream(service.url + ITEMS)
     request.on('error', () => {})
@@ -236,7 +236,7 @@ describe.skipIf(!hasProc)('of memory', () => {
     head.on('error', () => {})
     const closed = new Promise((resolve) => request.on('close', resolve))
     const bad = Buffer.from('x\n'.repeat(100_000))
-    // 200 MB of lines, were they all taken: their answers would be gigabytes
+    // 200 MB of lines; if all were accepted, their results would be gigabytes
     await Promise.race([closed, pour(request, bad, 1_000).catch(() => {})])
     expect(peakMemory(service.pid)).toBeLessThan(BOUND)
     request.destroy()
@@ -244,9 +244,9 @@ describe.skipIf(!hasProc)('of memory', () => {
   })
 })
 
-test('with a full disk it refuses, half-stores nothing, and keeps what it had', async () => {
+test('on a full disk it refuses items, stores no part of a batch, and keeps earlier items', async () => {
   const data = newFolder()
-  // files may not grow beyond 2 MiB, and the signal that says so is ignored, as on a disk that is full
+  // files may not grow beyond 2 MiB, and the signal for it is ignored, as on a full disk
   const under = ['sh', '-c', `trap '' XFSZ; ulimit -f 4096; exec "$0" "$@"`]
   const kept: string[] = []
   {

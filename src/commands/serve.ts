@@ -1,4 +1,4 @@
-/** `ingot serve`: the service, from its start to the end of its last request. */
+/** `ingot serve`: runs the service from its start to the end of its last request. */
 
 import type { Config } from '../config/schema.ts'
 import { loadServiceConfig } from '../service/config.ts'
@@ -9,7 +9,7 @@ import { defineCommand, EXIT, type Io } from './line/command.ts'
 
 export const serve = defineCommand({
   help: `
-Serves the HTTP API until Ctrl-C or SIGTERM; then it stops accepting, answers what is under way, and ends.
+Serves the HTTP API until Ctrl-C or SIGTERM. Then it stops accepting requests, finishes those in progress, and ends.
 Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the JSON file that INGOT_CONFIG names.`,
   examples: ['ingot serve', 'INGOT_LISTEN=127.0.0.1:9000 INGOT_DATA=/var/lib/ingot ingot serve'],
   options: {},

@@ -1,10 +1,10 @@
-/** Every command of `ingot`, in the order of its help. A new command is one file and one entry here. */
+/** Every command of `ingot`, in the order of the help. A new command is one file and one entry here. */
 import type { CommandEntry } from './line/command.ts'
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'serve',
-    summary: 'serve the HTTP API, with the embedded store unless told otherwise',
+    summary: 'serve the HTTP API, by default with the embedded store',
     load: async () => (await import('./serve.ts')).serve,
   },
   {
@@ -19,17 +19,17 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'verify',
-    summary: 'check a data folder: ids match contents, nothing torn',
+    summary: 'check a data folder or database for damage',
     load: async () => (await import('./verify.ts')).verify,
   },
   {
     name: 'check',
-    summary: 'judge a history and the store in which it ended',
+    summary: 'judge a history and the final content of its store',
     load: async () => (await import('./check.ts')).check,
   },
   {
     name: 'drill history',
-    summary: "turn k6's JSON output, and other histories, into one history",
+    summary: "merge k6's JSON output and other histories into one history",
     load: async () => (await import('./drill-history.ts')).drillHistory,
   },
   {
@@ -39,7 +39,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'drill canary',
-    summary: 'note what Redis acknowledges and grants during faults',
+    summary: 'record what Redis acknowledges and grants during faults',
     load: async () => (await import('./drill-canary.ts')).drillCanary,
   },
   {
@@ -49,12 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'migrate',
-    summary: 'brings the database to the shape of this version',
+    summary: 'update the database to the schema version of this release',
     load: async () => (await import('./migrate.ts')).migrate,
   },
   {
     name: 'epoch',
-    summary: "shows the epoch of the store's history, or begins a new one",
+    summary: 'show the epoch of the store, or begin a new one',
     load: async () => (await import('./epoch.ts')).epoch,
   },
   {

@@ -1,4 +1,4 @@
-/** `ingot verify`: is everything in a data folder what it says it is? */
+/** `ingot verify`: checks stored data for damage. */
 
 import { IngotError } from '../errors/error.ts'
 import { isPostgresStore } from '../items/registry.ts'
@@ -11,18 +11,19 @@ import { grouped, startProgress } from './line/progress.ts'
 
 export const verify = defineCommand({
   help: `
-Checks what a service has stored and changes nothing: that the unique index which keeps duplicates out is in its
-place, that every row has the checksum that was stored with it, that every id is the id of its content under its
-collection's policy, and that no content is there twice.
+Checks what a service has stored, and changes nothing. The unique index that prevents duplicates must exist. Every row
+must match its checksum. Every id must be the id of its content under its collection's policy. No content may be
+stored twice.
 
-With --data it checks the data folder of a stopped service: also that the file is whole and that no item is missing.
-It writes nothing there, so a read-only copy will do. A folder in use is refused: stop the service first. After a crash
-the folder has a log that was not merged; then file and log are copied to the folder for temporary files (TMPDIR).
+With --data it checks the data folder of a stopped service, and also that the file is complete and no item is missing.
+It writes nothing there, so a read-only copy works too. It refuses a folder in use: stop the service first. After a
+crash the folder has a log that was not merged; file and log are then copied to the folder for temporary files
+(TMPDIR).
 
-Without --data it checks the Postgres database that INGOT_STORE_URL names, in read-only transactions. Services may go
-on meanwhile.
+Without --data it checks the Postgres database that INGOT_STORE_URL names, in read-only transactions. The service may
+run meanwhile.
 
-Exit code 0 when all is well, 1 with a list of what is not, 2 when there is nothing to check.`,
+Exit code 0 if everything is sound, 1 with a list of problems, 2 if there is nothing to check.`,
   examples: ['ingot verify --data ./data', 'INGOT_STORE_URL=postgres://ingot:secret@db/ingot ingot verify'],
   options: {
     data: { type: 'string', value: 'DIR', summary: 'data folder of a service (its INGOT_DATA)' },
@@ -55,7 +56,7 @@ async function verifyPlace(data: string | undefined, options: VerifyOptions): Pr
   if (isPostgresStore(storeUrl)) return verifyPostgres({ url: storeDirectUrl ?? storeUrl, ...options })
   throw new IngotError(
     'USAGE_INVALID',
-    'name the data folder of a service with --data, or a Postgres in INGOT_STORE_URL',
+    'name the data folder of a service with --data, or a Postgres database in INGOT_STORE_URL',
   )
 }
 
@@ -68,7 +69,7 @@ function describe({ collections, receipts, withoutChecksum, problems, problemCou
   io.stdout.write(`kept answers: ${grouped(receipts)}\n`)
   if (withoutChecksum > 0) {
     io.stdout.write(
-      `without a checksum: ${grouped(withoutChecksum)}, stored by an older version and checked by their id alone\n`,
+      `without a checksum: ${grouped(withoutChecksum)}, stored by an older release and checked only by their id\n`,
     )
   }
   for (const problem of problems) io.stdout.write(`problem: ${problem}\n`)

@@ -428,10 +428,7 @@ describe('access', () => {
   ])('token %j has exactly the rights that it was given: %j', async (token, may) => {
     const app = await openApp({ authenticate: access() })
     const answers = {
-      read: [
-        await app.get(path(), as(token)),
-        await app.get(path(), { accept: 'application/x-ndjson', ...as(token) }),
-      ],
+      read: [await app.get(path(), as(token)), await app.get(path(), { accept: 'application/x-ndjson', ...as(token) })],
       write: [
         await define(app, as(token)),
         await app.post(path(), '1', as(token)),

@@ -1,4 +1,4 @@
-/** A command's own words and options out of an argument list, or one sentence on what is wrong with them. */
+/** Parses the positionals and options of a command, or throws one sentence that says what is wrong. */
 import { parseArgs } from 'node:util'
 import { nearest } from '../../std/nearest.ts'
 import { type Arguments, type Command, type Option, type Options, usageError } from './command.ts'
@@ -7,18 +7,18 @@ const HELP = { type: 'boolean', short: 'h', summary: 'show this help' } as const
 
 export type Parsed = { readonly kind: 'help' } | { readonly kind: 'arguments'; readonly args: Arguments }
 
-/** Every option that `command` knows, `--help` among them. */
+/** Returns every option of `command`, including `--help`. */
 export function allOptions(command: Command): Options {
   return { ...command.options, help: HELP }
 }
 
-/** @throws IngotError USAGE_INVALID */
+/** Returns the parsed arguments. Throws IngotError USAGE_INVALID. */
 export function parseArguments(argv: readonly string[], command: Command): Parsed {
   const options = allOptions(command)
   const { tokens, values, positionals } = parseArgs({
     args: [...argv],
     options: parserOptions(options),
-    // our own sentences, below, instead of the parser's
+    // the checks below have better messages than the parser
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -56,7 +56,7 @@ function checkOption(token: OptionToken, options: Options): void {
     if (token.value !== undefined) throw usageError(`option "${token.rawName}" takes no value`)
     return
   }
-  // `--to --quiet` is a forgotten value; one that does begin with a dash can be given as `--to=-x`
+  // `--to --quiet` lacks a value; a value that does begin with a dash can be given as `--to=-x`
   const forgotten = token.value === undefined || (!token.inlineValue && /^-./.test(token.value))
   if (forgotten) throw usageError(`option "${token.rawName}" needs a value: ${token.rawName} ${option.value}`)
 }
@@ -65,7 +65,7 @@ function namesOf(options: Options): string[] {
   return Object.keys(options).map((name) => `--${name}`)
 }
 
-/** `unknown option "--form", did you mean "--from"?` */
+/** Returns a message such as `unknown option "--form", did you mean "--from"?`. */
 export function unknown(kind: string, word: string, known: readonly string[]): string {
   const meant = nearest(word, known)
   return `unknown ${kind} "${word}"${meant === undefined ? '' : `, did you mean "${meant}"?`}`

@@ -1,13 +1,13 @@
 /**
- * What a command of `ingot` is. A command says what it takes, and gets values that were checked against that; whatever
- * it throws is shown by the command line, so no command prints its own errors or ends the process.
+ * The definition of a command of `ingot`. A command declares its arguments and gets values that were checked against
+ * the declaration. The command line shows its errors, so no command prints its own errors or ends the process.
  */
 import type { Readable, Writable } from 'node:stream'
 import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 import { parseDurationMs } from '../../std/duration.ts'
 
-/** What a command's exit code says, whichever command it is. */
+/** Exit codes, with the same meaning for every command. */
 export const EXIT = {
   fine: 0,
   /** A promise is violated, or the work failed. */
@@ -21,27 +21,27 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-/** A stream to write on, which may be a terminal. */
+/** An output stream, which may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
-/** The world around a command. */
+/** The environment of a command. */
 export interface Io {
   readonly stdin: Readable
   readonly stdout: Output
   readonly stderr: Output
   readonly clock: Clock
-  /** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process without asking. */
+  /** Aborts at the first Ctrl-C or SIGTERM. The second one ends the process at once. */
   readonly signal: AbortSignal
 }
 
 interface TextOption {
   readonly type: 'string'
-  /** What stands for the value in help, such as `URL`. */
+  /** Placeholder for the value in the help, such as `URL`. */
   readonly value: string
   readonly summary: string
   readonly short?: string
   readonly default?: string
-  /** Without it the command is refused. */
+  /** If set, the command is refused without this option. */
   readonly required?: true
 }
 
@@ -60,21 +60,21 @@ type Value<O extends Option> = O extends Flag
     ? string
     : string | undefined
 
-/** The values of options: those with a default or required are always there. */
+/** The values of options. Options with a default and required options always have a value. */
 export type Values<O extends Options> = { readonly [K in keyof O]: Value<O[K]> }
 
 export interface Arguments<O extends Options = Options> {
   readonly values: Values<O>
-  /** As many as the command names. */
+  /** As many as the command declares. */
   readonly positionals: readonly string[]
 }
 
 interface Definition<O extends Options> {
-  /** Names of what comes without a dash, all of them needed, such as `FILE`. */
+  /** Names of the required arguments without a dash, such as `FILE`. */
   readonly positionals?: readonly string[]
-  /** What it does and what to know, in paragraphs of lines up to 100 characters. */
+  /** What the command does, in paragraphs of lines up to 120 characters. */
   readonly help: string
-  /** Whole command lines that work as they are. */
+  /** Complete command lines that work unchanged. */
   readonly examples: readonly string[]
   readonly options: O
   run(args: Arguments<O>, io: Io): Promise<ExitCode>
@@ -82,30 +82,32 @@ interface Definition<O extends Options> {
 
 export type Command = Definition<Options>
 
-/** One line of the table of commands. Loading is late, so that `--help` does not load a web server. */
+/** An entry in the table of commands. The command is loaded late, so that `--help` does not load a web server. */
 export interface CommandEntry {
-  /** One word, or two of which the first is shared by a family, such as `drill history`. */
+  /** One word, or two words of which the first names a group, such as `drill history`. */
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string
   readonly load: () => Promise<Command>
 }
 
-/** Ties the type of a command's values to its options. */
+/** Infers the types of a command's values from its options. */
 export function defineCommand<const O extends Options>(definition: Definition<O>): Command {
   return {
     ...definition,
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parseArguments gives values by these very options
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parseArguments returns values by these options
     run: (args, io) => definition.run(args as Arguments<O>, io),
   }
 }
 
-/** A wrong command line: one sentence that says what is wrong. */
+/** Returns the error for a wrong command line. The message is one sentence that says what is wrong. */
 export function usageError(message: string): IngotError {
   return new IngotError('USAGE_INVALID', message)
 }
 
-/** Milliseconds of an option such as `--retry-for 60s`. */
+/**
+ * Returns the milliseconds of an option such as `--retry-for 60s`. Throws IngotError USAGE_INVALID for any other text.
+ */
 export function durationOption(name: string, text: string): number {
   const ms = parseDurationMs(text)
   if (ms === undefined) throw usageError(`--${name} is "${text}", write a duration such as 500ms, 30s or 5m`)

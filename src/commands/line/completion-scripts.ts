@@ -1,39 +1,39 @@
-/** The completion scripts themselves. Pure: words in, the text of a script out. */
+/** Generates the completion scripts. Pure: takes words, returns the text of a script. */
 
-/** What can follow a command. */
+/** The words that can follow a command. */
 export interface CommandWords {
   /** One or two words. */
   readonly name: string
   readonly summary: string
   readonly options: readonly OptionWords[]
-  /** Choices for the first positional; `file` when it is one. */
+  /** Choices for the first positional, or `file`. */
   readonly positional: Values
 }
 
 export interface OptionWords {
-  /** `--to`, and `-c` where there is one. */
+  /** `--to`, and the short name `-c` if there is one. */
   readonly names: readonly string[]
   readonly summary: string
   /** Absent for a flag. */
   readonly values?: Values
 }
 
-/** Known values, a file or folder, or neither. */
+/** A list of known values, a file, a folder, or any text. */
 export type Values = readonly string[] | 'file' | 'folder' | 'any'
 
-/** The word that a command begins with, and those that begin with it. */
+/** Groups commands by their first word. */
 function families(commands: readonly CommandWords[]): ReadonlyMap<string, readonly CommandWords[]> {
   return Map.groupBy(commands, ({ name }) => name.split(' ')[0] ?? name)
 }
 
-/** Single quotes keep everything as it is, but themselves. */
+/** Quotes text in single quotes, in which only the quote itself needs an escape. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 const lines = (...parts: readonly (string | readonly string[])[]): string => `${parts.flat().join('\n')}\n`
 
 /**
- * bash: a function that looks at the words before the cursor. `case` patterns are the command and the word before.
- * Source: bash manual, "Programmable Completion".
+ * Returns the script for bash: a function that reads the words before the cursor. `case` patterns are the command and
+ * the previous word. Source: bash manual, "Programmable Completion".
  */
 export function bashScript(commands: readonly CommandWords[]): string {
   return lines(
@@ -98,7 +98,8 @@ function bashCommand({ options, positional }: CommandWords, indent: string): rea
 }
 
 /**
- * zsh: a function on `_arguments` and `_describe`. Source: zsh manual, "Completion System".
+ * Returns the script for zsh: a function that uses `_arguments` and `_describe`. Source: zsh manual, "Completion
+ * System".
  */
 export function zshScript(commands: readonly CommandWords[]): string {
   const first = [...families(commands)].map(([word, members]) => zshEntry(word, summaryOf(word, members)))
@@ -150,9 +151,9 @@ function zshFamily(word: string, members: readonly CommandWords[]): readonly str
   ]
 }
 
-/** `_arguments` takes the first word for the command: those before the last word of the name go. */
+/** `_arguments` treats the first word as the command, so the earlier words of the name are removed. */
 function zshCommand({ options, positional }: CommandWords, words: number, indent: string): readonly string[] {
-  // an argument without known values would keep options from being offered
+  // an argument without known values would prevent zsh from offering options
   const argument = positional === 'any' ? [] : [quoted(`1:argument:${zshValues(positional)}`)]
   return [
     `shift ${words - 1} words; ((CURRENT -= ${words - 1}))`,
@@ -172,7 +173,7 @@ function zshValues(values: Values): string {
   return values === 'folder' ? '_files -/' : `(${values.join(' ')})`
 }
 
-/** fish: a `complete` for each word, each with the condition under which it is offered. Source: fish manual. */
+/** Returns the script for fish: one `complete` per word, with the condition for offering it. Source: fish manual. */
 export function fishScript(commands: readonly CommandWords[]): string {
   const all = families(commands)
   const none = `not __fish_seen_subcommand_from ${[...all.keys(), 'help'].join(' ')}`

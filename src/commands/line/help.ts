@@ -1,10 +1,10 @@
-/** What `--help` prints. */
+/** Formats the output of `--help`. */
 import { allOptions } from './arguments.ts'
 import type { Command, CommandEntry, Option } from './command.ts'
 
 const FOOTER = `Exit codes: 0 fine, 1 violated or failed, 2 wrong usage or configuration, 3 inconclusive, 4 aborted.`
 
-/** The list of commands. */
+/** Returns the list of commands. */
 export function overview(entries: readonly CommandEntry[]): string {
   const commands = columns(entries.map(({ name, summary }) => [name, summary]))
   return `ingot: items in, once. Send the same content as often as you like, it is saved exactly once.
@@ -22,7 +22,7 @@ ${FOOTER}
 `
 }
 
-/** All there is to know about one command, which is called as `call`. */
+/** Returns the complete help of one command. `call` is its command line. */
 export function explanation(call: string, summary: string, command: Command): string {
   const words = [call, ...(command.positionals ?? []), ...requiredOptions(command), '[OPTIONS]']
   const options = Object.entries(allOptions(command)).map(([name, option]) => [left(name, option), right(option)])

@@ -45,7 +45,7 @@ async function run(
 }
 
 describe('a command line', () => {
-  test('gives the command its values, with defaults for those not given', async () => {
+  test('passes values to the command, with defaults for missing ones', async () => {
     const seen: Seen = {}
     const commands = commandsThat(async () => {}, seen)
     expect(await run(['copy', 'a', '--into=b', '-q'], { commands })).toMatchObject({ code: 0, out: '', err: '' })
@@ -55,7 +55,7 @@ describe('a command line', () => {
     })
   })
 
-  test('takes a lone dash for a positional and what follows -- for one too', async () => {
+  test('treats a lone dash, and everything after --, as positionals', async () => {
     const seen: Seen = {}
     const commands = commandsThat(async () => {}, seen)
     await run(['copy', '-', '--into', 'b', '-t', '3'], { commands })
@@ -64,7 +64,7 @@ describe('a command line', () => {
     expect(seen.positionals).toEqual(['--odd'])
   })
 
-  test('a command of two words is found by both, and what follows them is its own', async () => {
+  test('finds a command of two words by both words', async () => {
     const seen: Seen = {}
     const files = commandsThat(async () => {}, seen).map((entry) => ({ ...entry, name: 'file copy' }))
     const commands = [...files, ...files.map((entry) => ({ ...entry, name: 'file link' }))]
@@ -87,7 +87,7 @@ describe('a command line', () => {
     [['copy', 'a'], '--into FILE is missing'],
     [['copy', 'a', 'c', '--into', 'b'], '"c" is one argument too many'],
     [['copy', 'a', '--into', 'b', '--toString'], 'unknown option "--toString"'],
-  ])('%j is refused with one sentence and exit code 2', async (argv, sentence) => {
+  ])('refuses %j with one sentence and exit code 2', async (argv, sentence) => {
     const { code, out, err } = await run(argv)
     expect(code).toBe(EXIT.usage)
     expect(out).toBe('')
@@ -100,7 +100,7 @@ describe('a command line', () => {
     expect(err).toContain('copy  copy a file')
   })
 
-  test('a IngotError is shown with its code, message and remedy, without a stack', async () => {
+  test('shows an IngotError with its code, message and remedy, without a stack', async () => {
     const commands = commandsThat(async () => {
       throw new IngotError('STORE_CORRUPT', 'the file is odd')
     })
@@ -111,7 +111,7 @@ describe('a command line', () => {
     )
   })
 
-  test('its remedy is for whoever started the command, not for a client of the service', async () => {
+  test('shows the remedy for the operator, not the one for a client of the service', async () => {
     const commands = commandsThat(async () => {
       throw new IngotError('STORE_UNAVAILABLE', 'no connection')
     })
@@ -120,7 +120,7 @@ describe('a command line', () => {
     expect(err).not.toContain('Retry-After')
   })
 
-  test('while debugging it is shown with the stacks of its causes', async () => {
+  test('shows the stacks of all causes in debug mode', async () => {
     const commands = commandsThat(async () => {
       throw new IngotError('STORE_CORRUPT', 'the file is odd', { cause: new Error('the deeper reason') })
     })
@@ -129,14 +129,14 @@ describe('a command line', () => {
     expect(err).toContain('line.test.ts')
   })
 
-  test.each(['CONFIG_INVALID', 'STORE_LOCKED'] as const)('%s exits 2, for nothing was started', async (code) => {
+  test.each(['CONFIG_INVALID', 'STORE_LOCKED'] as const)('%s exits 2, because nothing was started', async (code) => {
     const commands = commandsThat(async () => {
       throw new IngotError(code, 'no')
     })
     expect((await run(['copy', 'a', '--into', 'b'], { commands })).code).toBe(EXIT.usage)
   })
 
-  test('what is thrown because of Ctrl-C exits 4 without more words', async () => {
+  test('exits 4 without a message when Ctrl-C caused the error', async () => {
     const controller = new AbortController()
     const commands = commandsThat(async (io) => {
       controller.abort(new Error('ended by SIGINT'))
@@ -171,12 +171,12 @@ describe('help', () => {
     },
   )
 
-  test.each(['--version', '-V', '-v'])('%s prints the version alone', async (option) => {
+  test.each(['--version', '-V', '-v'])('%s prints only the version', async (option) => {
     expect(await run([option])).toMatchObject({ code: 0, out: '1.2.3\n' })
   })
 
   test.each(COMMANDS.map((entry) => [entry.name, entry] as const))(
-    '%s says what it does, shows an example and explains each option within 120 columns',
+    '%s explains itself, with an example and every option, within 120 columns',
     async (name, entry) => {
       const command = await entry.load()
       const { out } = await run([...name.split(' '), '--help'], { commands: COMMANDS })

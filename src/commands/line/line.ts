@@ -1,4 +1,4 @@
-/** From an argument list to an exit code: finds the command, checks what it was given, shows what it throws. */
+/** Runs a command line: finds the command, parses its arguments, shows its error, and returns its exit code. */
 import { ERRORS, type IngotError, toIngotError } from '../../errors/error.ts'
 import { systemRemedy } from '../../std/system-failure.ts'
 import { parseArguments, unknown } from './arguments.ts'
@@ -8,7 +8,7 @@ import { explanation, overview } from './help.ts'
 export interface LineOptions {
   readonly commands: readonly CommandEntry[]
   readonly version: string
-  /** Show failures with their stack. */
+  /** If true, failures are shown with their stack. */
   readonly debug: boolean
 }
 
@@ -16,14 +16,14 @@ export function runLine(argv: readonly string[], io: Io, options: LineOptions): 
   return shown(() => dispatch(argv, io, options), io, { debug: options.debug })
 }
 
-/** A program that is one command, such as `npm run torture --`. */
+/** A program with a single command, such as `npm run torture --`. */
 export interface Program {
   /** What a user types before the options. */
   readonly call: string
-  /** One line. */
+  /** One line for the help. */
   readonly summary: string
   readonly command: Command
-  /** Exit code of a failure that is neither wrong usage nor an end by a signal. Default: 1. */
+  /** Exit code of a failure other than wrong usage or a signal. Default: 1. */
   readonly failed?: ExitCode
 }
 
@@ -44,7 +44,7 @@ export function runProgram(
 interface Showing {
   readonly debug: boolean
   readonly failed?: ExitCode
-  /** In place of the remedy of wrong usage. */
+  /** Replaces the remedy of a usage error. */
   readonly remedy?: string
 }
 
@@ -93,7 +93,7 @@ function show(text: string, io: Io): ExitCode {
 
 const wordsOf = ({ name }: CommandEntry): number => name.split(' ').length
 
-/** A command has one word, or two of which the first is a family's. */
+/** Finds a command with one word, or with two words of which the first names a group. */
 function findEntry([first = '', second = '']: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
   const entry =
     commands.find(({ name }) => name === first) ?? commands.find(({ name }) => name === `${first} ${second}`)
@@ -116,7 +116,7 @@ function oneOf(family: readonly string[], first: string, second: string): string
   return `${said}: ${family.join(', ')}`
 }
 
-/** Faults that say that nothing was started because of how we were called. */
+/** Errors after which nothing was started, because the call or the configuration was wrong. */
 const NOTHING_STARTED: ReadonlySet<string> = new Set([
   'USAGE_INVALID',
   'CONFIG_INVALID',
@@ -130,7 +130,7 @@ function exitCodeOf({ code }: IngotError, { failed = EXIT.failed }: Showing): Ex
 }
 
 function describe(error: IngotError, { debug, remedy }: Showing): string {
-  // of what the system refuses, its own reason helps more than the place where it was met
+  // for a failure of the system, the remedy by its errno is more specific than that of the error code
   const usage = error.code === 'USAGE_INVALID' ? remedy : undefined
   const system = systemRemedy(error)
   const code = error.code === 'INTERNAL' && system !== undefined ? 'SYSTEM_REFUSED' : error.code

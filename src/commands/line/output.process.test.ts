@@ -1,4 +1,4 @@
-/** What commands print, and on what: terminals, pipes whose reader leaves, and disks that take nothing. */
+/** The output of commands to terminals, to pipes whose reader closes, and to full disks. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,13 +26,13 @@ function fileOf(name: string, content: string): string {
   return path
 }
 
-/** Runs a line of bash in which `ingot` is the command; returns what it printed. */
+/** Runs a line of bash in which `ingot` is the command. Returns its output. */
 function bash(line: string): { readonly status: number | null; readonly stdout: string } {
   const script = `ingot() { "${process.execPath}" "${join(ROOT, 'src', 'cli.ts')}" "$@"; }; ${line}`
   return spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 60_000 })
 }
 
-describe('a reader that leaves', () => {
+describe('a reader that closes the pipe', () => {
   test('does not turn failed lines into success', () => {
     const bad = fileOf('bad.ndjson', `${'{bad}\n'.repeat(50)}{"n":1}\n`)
     const { stdout } = bash(`ingot ingest ${bad} --to ${service.url} -c left 2>&1 | head -1; echo "\${PIPESTATUS[0]}"`)
@@ -40,7 +40,7 @@ describe('a reader that leaves', () => {
   })
 
   test.each([['2>&1 | true'], ['| true'], ['>&- 2>&-'], ['2>&-'], ['<&- >&- 2>&-']])(
-    'leaves the exit code as it is: %s',
+    'does not change the exit code: %s',
     (redirection) => {
       const bad = fileOf('one-bad.ndjson', '{bad}\n{"n":2}\n')
       const ingest = `ingot ingest ${bad} --to ${service.url} -c left --json ${redirection}`
@@ -52,7 +52,7 @@ describe('a reader that leaves', () => {
     },
   )
 
-  test('ends an export early, and that is no failure', () => {
+  test('ends an export early, without a failure', () => {
     const { stdout } = bash(`ingot export --from ${service.url} -c many | head -1; echo "\${PIPESTATUS[0]}"`)
     expect(stdout).toMatch(/^\{"id":[^\n]*\n0\n$/)
   })
@@ -68,7 +68,7 @@ describe('control characters from outside', () => {
     for (const text of texts) expect(text.replaceAll('\n', '')).not.toMatch(UNSAFE)
   }
 
-  test('in a refusal of the service are escaped', async () => {
+  test('are escaped in a refusal of the service', async () => {
     const problem = JSON.stringify({ code: HOSTILE, detail: HOSTILE, title: HOSTILE })
     await using server = await respondWith((response) => response.writeHead(400).end(problem))
     for (const command of [
@@ -82,7 +82,7 @@ describe('control characters from outside', () => {
     }
   })
 
-  test('in the answer to a line are escaped', async () => {
+  test('are escaped in the result of a line', async () => {
     const failed = JSON.stringify({ line: 1, error: { code: HOSTILE, detail: HOSTILE } })
     const summary = '{"summary":{"created":0,"duplicate":0,"failed":1}}'
     await using server = await respondWith(
@@ -101,7 +101,7 @@ describe('control characters from outside', () => {
     expectSafe(stdout, stderr)
   })
 
-  test('in arguments, settings and names of files are escaped', async () => {
+  test('are escaped in arguments, settings and file names', async () => {
     const calls = [
       [`\x1b[2J`],
       ['ingest', '\x1b[2J', '--to', 'http://127.0.0.1:1', '-c', 'x'],
@@ -116,7 +116,7 @@ describe('control characters from outside', () => {
     }
   })
 
-  test('in exported items are escaped on a terminal, and kept in a file', async () => {
+  test('are escaped in exported items on a terminal, and kept in a file', async () => {
     const item = JSON.stringify({ text: 'x\u009b2Jy\u202e\u007f' })
     expect((await runIngot(['ingest', fileOf('item', `${item}\n`), '--to', service.url, '-c', 'controls'])).code).toBe(
       0,
@@ -131,7 +131,7 @@ describe('control characters from outside', () => {
   })
 })
 
-/** A file system of its own, which takes no writes or no more than `size`. */
+/** Mounts a file system that is read-only or limited to `size`. */
 function mounted(options: string): string | undefined {
   const folder = mkdtempSync(join(root, 'mount-'))
   const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder])
@@ -141,7 +141,7 @@ function mounted(options: string): string | undefined {
 }
 
 describe('a data folder', () => {
-  test('that can never be is refused at once, and SIGTERM ends what waits for it', async () => {
+  test('is refused at once if it is impossible, and SIGTERM ends the wait for one', async () => {
     const running = startIngot(['serve'], { INGOT_DATA: '/proc/x/y', INGOT_LISTEN: '127.0.0.1:0' })
     const { code, stderr } = await running.finished
     expect(stderr).toMatch(
@@ -150,7 +150,7 @@ describe('a data folder', () => {
     expect(code).toBe(2)
   })
 
-  test('on a file system that is read-only gets a sentence that says so', async ({ skip }) => {
+  test('on a read-only file system is refused with that reason', async ({ skip }) => {
     const folder = mounted('ro') ?? skip('this user may not mount a file system')
     for (const data of [folder, join(folder, 'data')]) {
       const { code, stderr } = await runIngot(['serve'], { INGOT_DATA: data, INGOT_LISTEN: '127.0.0.1:0' })
@@ -163,7 +163,7 @@ describe('a data folder', () => {
     expect(out.stderr).toMatch(/^OUTPUT_UNWRITABLE: [^\n]*EROFS[^\n]*\n {2}the file system is mounted read-only/)
   })
 
-  test('on a disk without room, and a file there, get a sentence that says so', async ({ skip }) => {
+  test('on a full disk, and a file there, are refused with that reason', async ({ skip }) => {
     const folder = mounted('size=64k') ?? skip('this user may not mount a file system')
     writeFileSync(join(folder, 'earlier'), 'earlier')
     const out = await runIngot(['export', '--from', service.url, '-c', 'many', '-o', join(folder, 'earlier')])

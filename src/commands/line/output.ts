@@ -1,17 +1,17 @@
 /**
- * Standard output and standard error as commands get them. Strings are text for people: control characters in them
- * are escaped, wherever they came from. Bytes are written as they are.
+ * Standard output and standard error for commands. Strings are text for people: their control characters are escaped,
+ * whatever their origin. Bytes are written unchanged.
  *
- * A reader that leaves (`ingot ... | head`) does not end the command: what follows is dropped, and the exit code still
- * says what became of the work.
+ * A reader that closes the pipe (`ingot ... | head`) does not end the command. Later output is dropped, and the exit
+ * code still reports the outcome of the work.
  */
 import { Writable } from 'node:stream'
 import { printable } from '../../std/printable.ts'
 import type { Output } from './command.ts'
 
-/** The stream is destroyed when nothing can be written any more. */
+/** Returns the output. The stream is destroyed when writing has become impossible. */
 export function createOutput(raw: NodeJS.WriteStream): Output {
-  // errors arrive at the callback of each write as well
+  // the callback of each write reports errors as well
   raw.on('error', () => {})
   const output = new Writable({
     decodeStrings: false,
@@ -31,12 +31,12 @@ function bytesOf(chunk: unknown): Uint8Array {
   return chunk instanceof Uint8Array ? chunk : Buffer.from(String(chunk))
 }
 
-/** Whether the output failed because its reader has left. */
+/** Returns true if the output failed because its reader closed the pipe. */
 export function isReaderGone(failure: NodeJS.ErrnoException | null): boolean {
   return failure?.code === 'EPIPE'
 }
 
-/** Waits until all that was written has left; resolves with the failure when some of it never will. */
+/** Waits until all output is written. Resolves with the error if some of it could not be written. */
 export function flushed(output: Output): Promise<NodeJS.ErrnoException | null> {
   if (output.destroyed) return Promise.resolve(output.errored)
   return new Promise((resolve) => {
@@ -45,7 +45,7 @@ export function flushed(output: Output): Promise<NodeJS.ErrnoException | null> {
   })
 }
 
-/** Waits for room. Resolves as well when there will be none, because the output failed. */
+/** Waits until more can be written. Also resolves if the output failed. */
 export async function drained(output: Output, signal: AbortSignal): Promise<void> {
   if (output.destroyed || !output.writableNeedDrain) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** The process around a command: its streams and signals in, an exit code out. */
+/** Connects a command to its process: streams, signals and the exit code. */
 import { readFileSync } from 'node:fs'
 import { clientSettings } from '../../config/client.ts'
 import { systemClock } from '../../std/clock.ts'
@@ -7,11 +7,11 @@ import { createOutput, flushed, isReaderGone } from './output.ts'
 
 /**
  * One Ctrl-C may arrive twice: the terminal signals every process of its foreground group, and a parent such as npm
- * passes on what it got. Milliseconds within which a repetition is the same key press.
+ * forwards its own signal. Repetitions within this time count as the same key press, in milliseconds.
  */
 const SAME_PRESS_MS = 500
 
-/** Returns a signal that aborts at the first SIGINT or SIGTERM; the next one ends the process at once. */
+/** Returns a signal that aborts at the first SIGINT or SIGTERM. The next one ends the process at once. */
 function signalled(): AbortSignal {
   const controller = new AbortController()
   let firstMs = 0
@@ -27,11 +27,11 @@ function signalled(): AbortSignal {
   return controller.signal
 }
 
-/** What the program was called with, and settings that every command heeds. */
+/** The program's arguments, and the settings that apply to every command. */
 export interface ProcessContext {
   readonly argv: readonly string[]
   readonly version: string
-  /** Show failures with their stack. */
+  /** If true, failures are shown with their stack. */
   readonly debug: boolean
 }
 
@@ -46,7 +46,7 @@ export async function runProcess(work: (io: Io, context: ProcessContext) => Prom
   const lost = unwritten !== null && !isReaderGone(unwritten)
   if (lost) stderr.write(`OUTPUT_UNWRITABLE: cannot write to standard output: ${unwritten.message}\n`)
   await flushed(stderr)
-  // not by an empty event loop: a half-read stdin or a kept-alive socket would hold the process
+  // exits explicitly, because a half-read stdin or a kept-alive socket would keep the process alive
   process.exit(lost && code === EXIT.fine ? EXIT.failed : code)
 }
 

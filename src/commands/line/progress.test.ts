@@ -3,7 +3,7 @@ import { createFakeClock } from '../../testing/clock.ts'
 import { createSink } from '../../testing/http/sink.ts'
 import { grouped, startProgress, timeText } from './progress.ts'
 
-test('a terminal gets one line, painted over five times a second and taken away at the end', async () => {
+test('updates one line on a terminal five times per second, and removes it at the end', async () => {
   const clock = createFakeClock()
   const output = createSink(40)
   let at = 0
@@ -17,7 +17,7 @@ test('a terminal gets one line, painted over five times a second and taken away 
   expect(output.text().endsWith('by the way\n\r\x1b[K')).toBe(true)
 })
 
-test('a log gets a plain line every five seconds', async () => {
+test('writes a plain line to a log every five seconds', async () => {
   const clock = createFakeClock()
   const output = createSink()
   const progress = startProgress({ output, clock, line: (columns) => `line ${String(columns)}` })
@@ -30,7 +30,7 @@ test('a log gets a plain line every five seconds', async () => {
   expect(output.text()).toBe('line undefined\nline undefined\nby the way\n')
 })
 
-test('a terminal that does not know its size has 80 columns', async () => {
+test('assumes 80 columns for a terminal of unknown size', async () => {
   const clock = createFakeClock()
   const output = createSink(0)
   startProgress({ output, clock, line: String })
@@ -38,7 +38,7 @@ test('a terminal that does not know its size has 80 columns', async () => {
   expect(output.text()).toBe('\r\x1b[K80')
 })
 
-test('a log gets no line while there is nothing to say', async () => {
+test('writes no line to a log while there is nothing to report', async () => {
   const clock = createFakeClock()
   const output = createSink()
   startProgress({ output, clock, line: () => undefined })

@@ -1,31 +1,34 @@
 /**
- * How a long piece of work shows itself: on a terminal one line that is painted over, elsewhere a plain line every few
- * seconds, so that a log stays readable. What the line says comes from whoever works; here it is only timed.
+ * Shows the progress of long work: one updated line on a terminal, and a plain line every few seconds elsewhere, so
+ * that a log stays readable. The caller supplies the text; this module only controls the timing.
  */
 import type { Clock, Timer } from '../../std/clock.ts'
 import type { Output } from './command.ts'
 
 export interface Progress {
-  /** Prints a line of its own without breaking the painted one. */
+  /** Prints a separate line without breaking the updated line. */
   note(text: string): void
-  /** Takes the painted line away. */
+  /** Removes the updated line. */
   stop(): void
 }
 
 export interface ProgressOptions {
   readonly output: Output
   readonly clock: Clock
-  /** The line: for a terminal of so many columns, or plain when there is none. Without one nothing is shown. */
+  /**
+   * Returns the text for a terminal with so many columns, or for a log if undefined. Nothing is shown if it returns
+   * undefined.
+   */
   readonly line: (columns: number | undefined) => string | undefined
 }
 
 const PAINT_MS = 200
 const PLAIN_MS = 5_000
 
-/** For whoever wants none. */
+/** Shows nothing. */
 export const NO_PROGRESS: Progress = { note: () => {}, stop: () => {} }
 
-/** Begins at once. */
+/** Starts to show progress. */
 export function startProgress(options: ProgressOptions): Progress {
   return options.output.isTTY === true ? paintLine(options) : printLines(options)
 }
@@ -34,7 +37,7 @@ function paintLine({ output, clock, line }: ProgressOptions): Progress {
   const erase = (): void => void output.write(ERASE_LINE)
   const ticker = every(clock, PAINT_MS, () => {
     erase()
-    // a terminal whose size is unknown says 0 columns
+    // a terminal of unknown size reports 0 columns
     output.write(line(output.columns || 80) ?? '')
   })
   return {
@@ -49,7 +52,10 @@ function paintLine({ output, clock, line }: ProgressOptions): Progress {
   }
 }
 
-/** To the first column, and clear what is behind it. Bytes, for text has its controls escaped. Source: ECMA-48, EL. */
+/**
+ * Moves to the first column and clears the line. Bytes, because control characters in text are escaped. Source:
+ * ECMA-48, EL.
+ */
 const ERASE_LINE = Buffer.from('\r\x1b[K')
 
 function printLines({ output, clock, line }: ProgressOptions): Progress {
@@ -69,12 +75,12 @@ function every(clock: Clock, ms: number, work: () => void): Timer {
   return { cancel: () => timer.cancel() }
 }
 
-/** 1234567 is `1,234,567`. */
+/** Returns the number with grouped digits: `1,234,567`. */
 export function grouped(count: number): string {
   return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** `45 s`, `3 min 20 s`, `2 h 5 min` */
+/** Returns a text such as `45 s`, `3 min 20 s` or `2 h 5 min`. */
 export function timeText(seconds: number): string {
   const whole = Math.ceil(seconds)
   if (whole < 60) return `${whole} s`

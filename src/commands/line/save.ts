@@ -1,4 +1,4 @@
-/** Writes a file so that it is either complete under its name or not there; what is no file is written to. */
+/** Writes a file that is either complete under its name or absent. Devices and pipes are written to directly. */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -8,11 +8,11 @@ import { IngotError, reasonOf } from '../../errors/error.ts'
 
 export interface Waiting {
   readonly signal: AbortSignal
-  /** A named pipe has no reader yet. */
+  /** Called if a named pipe has no reader yet. */
   readonly onNoReader: () => void
 }
 
-/** @throws IngotError OUTPUT_UNWRITABLE, and whatever `chunks` throw */
+/** Writes the chunks to `path`. Rejects with IngotError OUTPUT_UNWRITABLE, and with errors of `chunks`. */
 export async function save(chunks: AsyncIterable<Buffer>, path: string, waiting: Waiting): Promise<void> {
   const { signal } = waiting
   const target = await onDisk(path, () => targetOf(path))
@@ -32,7 +32,7 @@ export async function save(chunks: AsyncIterable<Buffer>, path: string, waiting:
 }
 
 type Target =
-  /** To be made or replaced; `mode` is that of the file which is there. */
+  /** A file to create or replace; `mode` is that of the existing file. */
   | { readonly kind: 'file'; readonly real: string; readonly mode?: number }
   | { readonly kind: 'pipe' }
   /** A device, or an open file of a process such as /dev/stdout. */
@@ -42,12 +42,14 @@ async function targetOf(path: string): Promise<Target> {
   const found = await stat(path).catch(ignoreMissing)
   if (found === undefined) return { kind: 'file', real: await danglingTarget(path) }
   if (found.isFIFO()) return { kind: 'pipe' }
-  // a folder is refused by the system when it is opened for writing
+  // the system refuses a folder when it is opened for writing
   if (!found.isFile() || /^\/(dev|proc)\//.test(resolve(path))) return { kind: 'stream' }
   return { kind: 'file', real: await realpath(path), mode: found.mode & 0o777 }
 }
 
-/** The real folder of a file that is not there. Where a link leads nowhere, the file that it names is made. */
+/**
+ * Returns the real path of a file that does not exist yet. For a dangling link, this is the file that the link names.
+ */
 async function danglingTarget(path: string): Promise<string> {
   let at = resolve(path)
   for (let links = 0; links < 40; links++) {
@@ -78,13 +80,13 @@ interface Replaced {
   readonly mode?: number
 }
 
-/** Under another name beside the file until all of it is on the disk. */
+/** Writes under a temporary name next to the file, until all of it is on disk. */
 async function replace(chunks: AsyncIterable<Buffer>, { real, mode }: Replaced, path: string): Promise<void> {
   const partial = `${real}.${randomUUID()}.part`
   const file = await onDisk(path, () => open(partial, 'wx'))
   try {
     await fill(file, chunks, path)
-    // whoever could not read the earlier file cannot read this one either
+    // keeps the permissions of the former file
     if (mode !== undefined) await onDisk(path, () => chmod(partial, mode))
     await onDisk(path, () => rename(partial, real))
     await onDisk(path, () => syncFolder(dirname(real)))
@@ -107,7 +109,7 @@ async function writeAll(file: FileHandle, chunk: Buffer, signal?: AbortSignal): 
   for (let at = 0; at < chunk.length; ) at += await writeSome(file, chunk.subarray(at), signal)
 }
 
-/** A named pipe that is full says EAGAIN. */
+/** Writes a part of the chunk. A full named pipe returns EAGAIN. */
 async function writeSome(file: FileHandle, chunk: Buffer, signal?: AbortSignal): Promise<number> {
   try {
     return (await file.write(chunk)).bytesWritten
@@ -120,7 +122,7 @@ async function writeSome(file: FileHandle, chunk: Buffer, signal?: AbortSignal):
 
 const PIPE_PAUSE_MS = 10
 
-/** A new name lasts when its folder does. */
+/** Syncs the folder, because a new name is durable only then. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {
@@ -130,13 +132,13 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Waits for a reader. Never blocks in the system: a thread that does would outlive Ctrl-C. */
+/** Waits for a reader. Never blocks in a system call, because a blocked thread would survive Ctrl-C. */
 async function openPipe(path: string, { signal, onNoReader }: Waiting): Promise<FileHandle> {
   for (let tries = 0; ; tries++) {
     try {
       return await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
     } catch (cause) {
-      // ENXIO: nobody reads it yet
+      // ENXIO: the pipe has no reader yet
       if (codeOf(cause) !== 'ENXIO') throw unwritable(path, cause)
     }
     if (tries === 0) onNoReader()
@@ -159,7 +161,7 @@ async function writeThrough(chunks: AsyncIterable<Buffer>, file: FileHandle, { p
   }
 }
 
-/** Rejects with the signal's own reason once it has aborted. */
+/** Runs the step. Rejects with the signal's reason if it has aborted. */
 async function aborting<T>(signal: AbortSignal, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
@@ -169,7 +171,7 @@ async function aborting<T>(signal: AbortSignal, step: () => Promise<T>): Promise
   }
 }
 
-/** A step of writing `path`: what fails is the disk's, not the service's. */
+/** Runs a step of writing `path`. Its failure is one of the disk, not of the service. */
 async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
