@@ -106,7 +106,7 @@ describe('an export', () => {
     const refused = exported((request) => {
       request.socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\n\r\n{"id":1}\n')
     })
-    await expect(refused).rejects.toThrow('does not mark the end of its answer')
+    await expect(refused).rejects.toThrow('does not mark the end of its response')
   })
 
   test('fails when it ends within a line, or with another number of items than the trailer says', async () => {
