@@ -67,11 +67,11 @@ const FOLDERS = {
   'drill/faults': ['drill/(history|plan)\\.ts$', 'drill/(targets/(processes|kubernetes)|workloads)/', '(kube|redis)/'],
   'drill/targets/processes': [],
   'drill/targets/kubernetes': [
-    'drill/(history|plan)\\.ts$',
+    'drill/(checkout|history|plan)\\.ts$',
     'drill/(checkers/final-store\\.ts$|final-store/|sources/)',
     `(${CONNECTIONS})/`,
   ],
-  'drill/targets/kind': ['drill/plan\\.ts$', 'drill/targets/kubernetes/'],
+  'drill/targets/kind': ['drill/(checkout|plan)\\.ts$', 'drill/targets/kubernetes/'],
 }
 /** Files of `core` that put a room together, and therefore see its folders. */
 const COMPOSES = {
