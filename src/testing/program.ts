@@ -12,7 +12,7 @@ import { systemRemedy } from '../std/system-failure.ts'
 
 export { parseArguments } from '../commands/line/arguments.ts'
 export type { ExitCode, Io, Values } from '../commands/line/command.ts'
-export { defineCommand, EXIT, usageError as usageFault } from '../commands/line/command.ts'
+export { defineCommand, EXIT, usageError } from '../commands/line/command.ts'
 
 /** Runs a program as the main program of this process, and ends the process. */
 export function runProgram(program: Program): Promise<never> {

@@ -9,7 +9,7 @@ import { createScope, type Scope } from '../../std/scope.ts'
 import { removeContainersOurselves } from '../containers.ts'
 import { startPostgres } from '../postgres/server.ts'
 import { needed } from '../present.ts'
-import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram, usageFault } from '../program.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram, usageError } from '../program.ts'
 import { startSentinel } from '../redis/servers.ts'
 import { type Service, startService } from '../service.ts'
 import { startBalancer } from './balancer.ts'
@@ -56,7 +56,7 @@ async function startAddress(scope: Scope, port: number, replicas: readonly Servi
 function portOf(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
-  throw usageFault(`--port is "${text}", write a port from 1 to 65535, or 0 for a free one`)
+  throw usageError(`--port is "${text}", write a port from 1 to 65535, or 0 for a free one`)
 }
 
 async function run(port: number, { stdout, signal }: Io): Promise<ExitCode> {

@@ -1,7 +1,7 @@
 /** The chart as its users use it: dry run, install, `helm test`, upgrade, and what pods outside the release can reach. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from '../../../../src/drill/checkout.ts'
 import type { Kubectl } from '../../../../src/kube/kubectl.ts'
-import { ROOT } from '../../../../src/std/checkout.ts'
 import { createProgram } from '../../../../src/std/run-program.ts'
 import { CHART } from '../helm.ts'
 import { connectKind, createNamespace, provideImage, reachFrom, reachFromOutside, within } from './machine.ts'

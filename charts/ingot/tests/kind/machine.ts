@@ -1,8 +1,9 @@
 /** A kind cluster for the tests of the chart: kubectl with deadlines, and a namespace that is removed after the tests. */
+
+import { ROOT } from '../../../../src/drill/checkout.ts'
 import { kindClusterOf } from '../../../../src/drill/targets/kind/cluster.ts'
 import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
 import { createKubectl, currentContext, type Kubectl } from '../../../../src/kube/kubectl.ts'
-import { ROOT } from '../../../../src/std/checkout.ts'
 import { type CallOptions, createProgram } from '../../../../src/std/run-program.ts'
 
 const IMAGE = 'ingot:kind-test'

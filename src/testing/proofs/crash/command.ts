@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram, usageFault } from '../../program.ts'
+import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram, usageError } from '../../program.ts'
 import { runCrashProof } from './proof.ts'
 
 interface Numbers {
@@ -16,7 +16,7 @@ interface Numbers {
 function numbersOf(values: { readonly rounds: string; readonly seed: string | undefined }): Numbers {
   const [rounds, seed] = [Number(values.rounds), Number(values.seed ?? Date.now() % 2 ** 32)]
   if (Number.isInteger(rounds) && rounds >= 1 && Number.isInteger(seed)) return { rounds, seed }
-  throw usageFault('--rounds takes a whole number from 1, --seed a whole number')
+  throw usageError('--rounds takes a whole number from 1, --seed a whole number')
 }
 
 const EXIT_OF = { pass: EXIT.fine, fail: EXIT.failed, inconclusive: EXIT.inconclusive } as const

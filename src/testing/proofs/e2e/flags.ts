@@ -17,7 +17,7 @@ import {
   whyNotFault,
 } from '../../../drill/plan.ts'
 import { MODES } from '../../../redis/topology/roles.ts'
-import { oneOf, usageFault, type Values } from '../../program.ts'
+import { oneOf, usageError, type Values } from '../../program.ts'
 
 export interface Call {
   readonly runs: readonly Run[]
@@ -51,7 +51,7 @@ const planOf = (full: boolean): readonly Run[] => (full ? fullPlan() : ciPlan())
 function rateOf(text: string | undefined): number | undefined {
   const rate = text === undefined ? undefined : Number(text)
   if (rate === undefined || (Number.isInteger(rate) && rate >= 2 && rate % 2 === 0)) return rate
-  throw usageFault(`--rate is "${text}", write an even number from 2`)
+  throw usageError(`--rate is "${text}", write an even number from 2`)
 }
 
 interface Choice {
@@ -72,24 +72,24 @@ function chosen({ mode = 'sentinel', store = 'postgres', lock = 'auto', fault, c
     lock: oneOf('lock', lock, LOCKS),
   }
   const why = whyNot(setup)
-  if (why !== undefined) throw usageFault(why)
+  if (why !== undefined) throw usageError(why)
   const controls = control === undefined ? [] : control.split(',').map((name) => controlNamed(setup, name))
   const otherwise = controls.length > 0 ? [] : FAULT_NAMES
   const faults = fault === undefined ? otherwise : fault.split(',').map(faultNamed)
   const runs = runsOf(setup, faults, controls)
   if (runs.length > 0) return runs
   const reasons = faults.map((name) => `${name}: ${whyNotFault(setup, name)}`)
-  throw usageFault(`--mode ${setup.mode} cannot have these faults: ${reasons.join('; ')}`)
+  throw usageError(`--mode ${setup.mode} cannot have these faults: ${reasons.join('; ')}`)
 }
 
 function controlNamed(setup: Setup, name: string): Control {
   const fit = controlsFor(setup)
   const control = fit.find((one) => one.name === name)
   if (control !== undefined) return control
-  throw usageFault(`--control "${name}" is none of store ${setup.store}'s: ${fit.map((one) => one.name).join(', ')}`)
+  throw usageError(`--control "${name}" is none of store ${setup.store}'s: ${fit.map((one) => one.name).join(', ')}`)
 }
 
 function faultNamed(name: string): FaultName {
   if (isFaultName(name)) return name
-  throw usageFault(`--fault "${name}" is none of ${FAULT_NAMES.join(', ')}`)
+  throw usageError(`--fault "${name}" is none of ${FAULT_NAMES.join(', ')}`)
 }

@@ -15,7 +15,7 @@ import {
   numberOption,
   orSay,
   runProgram,
-  usageFault,
+  usageError,
   type Values,
 } from '../../program.ts'
 import type { TortureOptions } from './options.ts'
@@ -201,7 +201,7 @@ async function run({ seed, only, verbose }: Values<typeof OPTIONS>, { stdout, si
   const choice = { seed: Math.floor(numberOption('seed', seed, 2 ** 31)), verbose, signal, say }
   const chosen = MUTANTS.filter(({ name }) => name.includes(only))
   if (chosen.length === 0) {
-    throw usageFault(`--only "${only}" is in no name, there are ${MUTANTS.map(({ name }) => name).join(', ')}`)
+    throw usageError(`--only "${only}" is in no name, there are ${MUTANTS.map(({ name }) => name).join(', ')}`)
   }
   say('store     mutation                      verdict       seen')
   let failed = 0
