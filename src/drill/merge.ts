@@ -1,4 +1,4 @@
-/** Several recorders' histories as one: what the clients heard, what the nemesis did, what the canary saw. */
+/** Merges the histories of several recorders: of the clients, the nemesis and the canary. */
 import type { Event } from './history.ts'
 
 /** In order. Throws an Error when two histories name an operation of one kind alike. */

@@ -1,7 +1,7 @@
-/** One verdict from the verdicts on the parts of a history. */
+/** Combines the verdicts on the parts of a history to one verdict. */
 import { type CounterExample, type Finding, findingOf, type Verdict, worst } from './verdict.ts'
 
-/** Counter-examples that are kept of one check; all are counted. */
+/** Number of counter-examples that are kept for each check. All are counted. */
 const MAX_EXAMPLES = 20
 
 export interface Combined {

@@ -1,4 +1,4 @@
-/** What the store held when all was over, read without the service. */
+/** The content of the store at the end of a run, read without the service. */
 
 export interface StoredRow {
   readonly collection: string
@@ -24,7 +24,7 @@ export interface FinalStore {
   readonly rows: readonly StoredRow[]
   /** The log of a store that cannot refuse duplicates. */
   readonly saves?: readonly LoggedSave[]
-  /** Whether that store refuses stale fences: without, double saves are counted and not held against it. */
+  /** Whether that store refuses stale fences. If it does not, double saves are counted and are no violation. */
   readonly fencing?: 'on' | 'off'
   /** The writes of the register workload, where there was one. */
   readonly register?: readonly RegisterRow[]

@@ -1,4 +1,4 @@
-/** The promises about items: nothing acknowledged is lost, no content is stored twice, and every answer is true. */
+/** The promises about items: no acknowledged item is lost, no content is stored twice, and every response is true. */
 import type { Event } from '../history.ts'
 import type { FinalStore, StoredRow } from './final-store.ts'
 import { byContent, contentByBytes, contentOf, eventsOf, type Operation, operationsOf } from './operations.ts'
@@ -36,14 +36,14 @@ export function createdOnce(history: readonly Event[]): Finding {
   return findingOf(examples, { contents: contents.size })
 }
 
-/** When the store may have been put back to what it was. */
+/** Returns the spans in which the store may have been restored to an earlier state. */
 function rewindsOf(history: readonly Event[]): readonly Rewind[] {
   return operationsOf(history, 'fault')
     .filter(({ invoke }) => invoke.losesItems === true)
     .map(({ invoke, completion }) => ({ begin: invoke.seq, end: completion?.seq ?? Number.POSITIVE_INFINITY }))
 }
 
-/** What can matter for an answer: operations that began before it came. */
+/** Returns the operations that can explain a response: those that began before it. */
 function upTo(operations: readonly Operation[], answer: Event | undefined): readonly Operation[] {
   return operations.filter(({ invoke }) => answer === undefined || invoke.seq < answer.seq)
 }
@@ -88,7 +88,7 @@ function contentsById(history: readonly Event[]): ReadonlyMap<string, ReadonlySe
   return contents
 }
 
-/** All answers for a content name one id, and no other content has it. */
+/** Checks that all responses for a content have one id, which no other content has. */
 export function oneId(history: readonly Event[]): Finding {
   const saves = operationsOf(history, 'save').filter(isOk)
   if (saves.length === 0) return inconclusive(NOTHING_TO_JUDGE)
@@ -106,7 +106,7 @@ export function oneId(history: readonly Event[]): Finding {
   return findingOf([...split, ...merged], { ids: byId.size })
 }
 
-/** What is stored was sent, byte by byte. */
+/** Checks that every stored item was sent, byte by byte. */
 export function noPhantom(history: readonly Event[], store: FinalStore): Finding {
   const sent = contentByBytes(history)
   if (sent.size === 0) return inconclusive('nothing was sent')
@@ -118,7 +118,7 @@ export function noPhantom(history: readonly Event[], store: FinalStore): Finding
   return findingOf(examples, { rows: store.rows.length })
 }
 
-/** What is stored under an id is a content for which that id was answered, and the spelling that was created. */
+/** Checks that the item stored under an id is a content that got this id, in the spelling that was created. */
 export function sameContent(history: readonly Event[], store: FinalStore): Finding {
   const saves = operationsOf(history, 'save')
   const acknowledged = Map.groupBy(saves.filter(isOk), answeredId)
@@ -153,8 +153,8 @@ function differs(row: StoredRow, operations: readonly Operation[], { sent, delet
 }
 
 /**
- * No content is stored twice: in the rows, and in the log of a store that takes whatever it is told. Without fencing in
- * that store the log is counted only.
+ * No content is stored twice: in the rows, and in the log of a store that saves every request. Without fencing in
+ * that store its log is only counted.
  */
 export function storedOnce(history: readonly Event[], store: FinalStore): Finding {
   if (store.rows.length === 0) return inconclusive('nothing is stored')

@@ -1,16 +1,16 @@
-/** Whether an open load was what it was to be: a record that is cut, or a load that was held back, proves nothing. */
+/** Checks that an open load was complete. An incomplete record or a delayed load proves nothing. */
 import type { Event } from '../history.ts'
 import { phasesOf } from './operations.ts'
 import { type Finding, findingOf, inconclusive } from './verdict.ts'
 
-/** Whether a load generator took part. */
+/** Returns true if a load generator took part. */
 export function hasLoad(history: readonly Event[]): boolean {
   return phasesOf(history, 'load-began').length > 0
 }
 
 /**
- * Every run of the generator was recorded to its end, and it made every arrival that it planned: a generator that waits
- * for a service that stalls hides the stall.
+ * Valid if every run of the generator was recorded to its end and made every planned arrival. A generator that waits for
+ * a stalled service hides the stall.
  */
 export function loadWhole(history: readonly Event[]): Finding {
   const runs = phasesOf(history, 'load-began').length

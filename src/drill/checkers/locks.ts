@@ -69,7 +69,7 @@ export interface Hold {
 /**
  * No two holders of a key at once, by the machine's clock: a hold counts from the grant to the last moment at which its
  * holder knew that the lease still ran. Around a fault that loses locks two holders are what was to be expected: such
- * overlaps are counted, and fences must have caught them.
+ * overlaps are counted, and fences must have refused the stale writes.
  */
 export function oneHolder(history: readonly Event[]): Finding {
   const holds = holdsOf(history)

@@ -1,15 +1,15 @@
 /**
- * Is there an order of the operations on one content that explains every answer? A content is either absent or present:
- * a save that creates makes it present, a deletion makes it absent, `duplicate` and "there is none" are looks. An
- * operation takes effect at one moment between its invocation and its completion; one of unknown outcome
- * takes effect at any later moment, or never. This is linearizability (Herlihy, Wing 1990) of a two-state object,
- * searched as Wing and Gong (1993) do it with visited states remembered (Lowe 2017).
+ * Searches an order of the operations on one content that explains every response. A content is either absent or
+ * present: a save that creates makes it present, a deletion makes it absent, `duplicate` and "there is none" only
+ * observe. An operation takes effect at one moment between its invocation and its completion. An operation of unknown
+ * outcome takes effect at any later moment, or never. This is linearizability (Herlihy, Wing 1990) of a two-state
+ * object, searched by the algorithm of Wing and Gong (1993) with a memory of visited states (Lowe 2017).
  *
- * A store that was put back to an earlier state undoes what it did since: at one moment of that fault the content may
+ * A store that was restored to an earlier state has lost its later changes: at one moment of that fault the content may
  * change its state without an operation (a `Rewind`), once.
  *
- * What keeps the search short: a look that fits now may be taken now, for it changes nothing; and of two open
- * operations of one kind the one that ends first goes first, for exchanging them harms neither.
+ * Two rules keep the search short. An observation that fits may be taken at once, because it changes nothing. Of two
+ * open operations of one kind the one that ends first goes first, because exchanging them makes no difference.
  */
 import type { Operation } from './operations.ts'
 
@@ -22,21 +22,21 @@ interface Step {
   readonly operation: Operation | undefined
 }
 
-/** When the store may have been put back, as of the history's order. */
+/** Span of the history in which the store may have been restored to an earlier state. */
 export interface Rewind {
   readonly begin: number
   readonly end: number
 }
 
-/** What remains unexplained: the answer that fits no order. */
+/** The response that fits no order. */
 export interface Stuck {
   readonly operation: Operation | undefined
   readonly state: 'present' | 'absent'
 }
 
 /**
- * `undefined` when all fits. `final`: what the store shows in the end; without it the end is left open.
- * Operations of one content, saves and deletes. `rewinds` in their order. Default: none.
+ * Returns the response that fits no order; undefined if all fit. `operations` are the saves and deletions of one
+ * content, `final` is its state in the store at the end (default: unknown), `rewinds` are in their order.
  */
 export function unexplained(
   operations: readonly Operation[],

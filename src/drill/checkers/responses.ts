@@ -1,6 +1,6 @@
 /**
- * When saves were answered well, for how long none was, and how the others failed. What is said of an outage is
- * measured here; whose saves count, and between which edges, is for whoever measures.
+ * Measures outages: when saves were acknowledged, the longest time without one, and how the others failed. The caller
+ * chooses the saves and the span.
  */
 import type { Operation } from './operations.ts'
 

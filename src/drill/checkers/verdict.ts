@@ -1,4 +1,4 @@
-/** What checkers say: one finding each, and all of them together, where the worst decides. */
+/** Findings of checkers, and the verdict on a run, which is the worst finding. */
 import type { Event } from '../history.ts'
 import type { FinalStore } from './final-store.ts'
 
@@ -18,7 +18,7 @@ export interface Finding {
   readonly figures: Readonly<Record<string, number>>
 }
 
-/** A pure function. It may throw: that is inconclusive. */
+/** A pure function. If it throws, its finding is inconclusive. */
 export type Checker = (history: readonly Event[], store: FinalStore) => Finding
 
 export interface Verdict {
@@ -32,7 +32,7 @@ export function inconclusive(why: string, figures: Figures = {}): Finding {
   return { kind: 'inconclusive', why, counterExamples: [], figures }
 }
 
-/** Violated when there is a counter-example. */
+/** Returns a violated finding if there is a counter-example, else a valid one. */
 export function findingOf(counterExamples: readonly CounterExample[], figures: Figures): Finding {
   return { kind: counterExamples.length === 0 ? 'valid' : 'violated', why: '', counterExamples, figures }
 }

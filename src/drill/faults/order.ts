@@ -1,12 +1,12 @@
-/** Which fault comes when, as a function of the seed alone. */
+/** The order of faults. It depends only on the seed. */
 import type { Random } from '../../std/random.ts'
 
-/** Names without end: each once, in a drawn order, before any comes again. */
+/** Yields the items without end, in random order: each item once before any is repeated. */
 export function* planOf<T>(kinds: readonly T[], random: Random): Generator<T, void> {
   while (kinds.length > 0) yield* shuffled(kinds, random)
 }
 
-/** Fisher and Yates. */
+/** The shuffle of Fisher and Yates. */
 function shuffled<T>(kinds: readonly T[], random: Random): readonly T[] {
   const rest = [...kinds]
   return kinds.map(() => {

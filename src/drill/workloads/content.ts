@@ -1,6 +1,6 @@
 /**
- * What clients send in drills and proofs. A content has several spellings that are the same item; which bytes belong
- * to which content is known by construction, so the proof needs none of the service's own idea of identity.
+ * Contents of drills and proofs. A content has several spellings of the same item. The generator knows which bytes belong
+ * to which content, so the proof does not depend on the identity rules of the service.
  */
 import { createRandom, type Random } from '../../std/random.ts'
 import { escapeAll, LETTERS } from '../spelling.ts'

@@ -1,6 +1,6 @@
 /**
- * The item workload: clients that send single items, batches and streams to any replica, with repeats of what others
- * sent before or are sending, the same content to all replicas at once, and deletions where the store can.
+ * The item workload: clients that send single items, batches and streams to any replica. They repeat contents that
+ * other clients have sent or are sending, send the same content to all replicas at once, and delete where the store can.
  */
 import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
@@ -80,7 +80,7 @@ export function createContentBook(): ContentBook {
   }
 }
 
-/** One client, until the signal aborts. */
+/** Runs one client until the signal aborts. */
 export async function runItemClient(workload: ItemWorkload, process: string, random: Random): Promise<void> {
   const { signal, clock, pauseMs } = workload
   while (!signal.aborted) {
@@ -115,7 +115,7 @@ async function send(
   for (const [index, { content }] of sent.entries()) contents.note(content, outcomes[index] ?? 'info')
 }
 
-/** The same content to all replicas at once. */
+/** Sends the same content to all replicas at once. */
 async function sendEverywhere({ contents, sender, targets }: ItemWorkload, process: string, random: Random) {
   const { content } = contents.draw(random, 'single')
   await Promise.all(
@@ -127,7 +127,7 @@ async function sendEverywhere({ contents, sender, targets }: ItemWorkload, proce
   )
 }
 
-/** Often the content is sent again at once: nobody may take it for a duplicate of what is gone. */
+/** Often sends the content again at once: it must not be a duplicate of the deleted item. */
 async function removeOne({ contents, sender, targets }: ItemWorkload, process: string, random: Random): Promise<void> {
   const content = contents.old(random)
   const id = content === undefined ? undefined : sender.idOf(content)
@@ -142,13 +142,13 @@ async function removeOne({ contents, sender, targets }: ItemWorkload, process: s
 const AGAIN_AT_ONCE = 8
 const AGAIN_MS = 100
 
-/** Of what was acknowledged so many are sent again at the end. */
+/** Number of acknowledged contents that are sent again at the end. */
 const AGAIN_ACKNOWLEDGED = 60
 
 /**
- * After all is healed: what nobody ever answered is sent again until it is answered, or the signal aborts; some of what
- * was answered, for whoever still tells it must have it; and a few new contents, so that there is something to see when
- * nothing was left open.
+ * Runs after the recovery. Sends contents of unknown outcome again until they are acknowledged or the signal aborts.
+ * Also sends some acknowledged contents, which must still be stored, and a few new ones, so that there is something to
+ * judge if no outcome was unknown.
  */
 export async function settle(workload: ItemWorkload, random: Random): Promise<void> {
   const { contents, targets } = workload

@@ -1,6 +1,6 @@
 /**
- * The register workload: whoever holds the lock reads a version and writes the next one, both under its fence, without
- * asking whether it still holds. Only fences keep updates from being lost, and only locks keep them from being refused.
+ * The register workload: the holder of a lock reads a version and writes the next one, both under its fence, without
+ * checking whether it still holds the lock. Only fences prevent lost updates, and only locks prevent refused ones.
  */
 import type { Grant } from '../../lock/engine/grant.ts'
 import type { Locker } from '../../lock/locker.ts'
@@ -8,9 +8,9 @@ import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
 import { type Entry, machineMs } from '../history.ts'
 
-/** A value per key that looks and writes change only under a fence as high as the highest shown. */
+/** A value per key. Lookups and writes need a fence that is at least as high as the highest one before. */
 export interface FencedRegister {
-  /** The version, 0 when nothing was written; from here on lower fences are refused. */
+  /** Returns the version, 0 if nothing was written. Lower fences are refused from then on. */
   look(key: string, fence: bigint): number | 'stale'
   write(key: string, version: number, fence: bigint): 'written' | 'stale'
 }
@@ -59,7 +59,7 @@ async function holdOnce(workload: RegisterWorkload, op: string): Promise<void> {
   const base = { process: workload.process, op, f: 'acquire', key } as const
   await record({ ...base, type: 'invoke' })
   const taken = await take(key).catch((thrown: unknown) => String(thrown))
-  // taken at once: until here nobody else can have been granted it
+  // read at once: until here no other client can have been granted the lock
   const tMono = machineMs()
   if (typeof taken === 'string') return record({ ...base, type: 'info', error: taken })
   const { grant, ...from } = taken
