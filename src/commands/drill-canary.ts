@@ -24,7 +24,7 @@ const TRY_MS = 15_000
 const KEEP_MS = 6 * 3_600_000
 const HOLDERS = 2
 /** Interval between two checks for the stop file, in milliseconds. */
-const LOOK_MS = 500
+const CHECK_MS = 500
 
 export const drillCanary = defineCommand({
   help: `
@@ -94,13 +94,13 @@ function wallOfMonotonic(clock: Clock): () => number {
 }
 
 /** The addresses of Redis and of the fence store. */
-interface Place {
+interface Addresses {
   readonly url: string
   readonly fencesUrl: string | undefined
 }
 
 /** Opens Redis and the lockers. Closes them again if one fails. */
-async function opened(scope: Scope, place: Place, signal: AbortSignal) {
+async function opened(scope: Scope, place: Addresses, signal: AbortSignal) {
   const attempt = createScope()
   try {
     const redis = await open(attempt, place, signal)
@@ -112,7 +112,7 @@ async function opened(scope: Scope, place: Place, signal: AbortSignal) {
   }
 }
 
-async function open(scope: Scope, place: Place, signal: AbortSignal) {
+async function open(scope: Scope, place: Addresses, signal: AbortSignal) {
   const listeners = { message: () => {}, gap: () => {} }
   const connection = createRedisConnection(parseRedisUrl(place.url), { log: silentLog, listeners })
   await connection.connect(signal)
@@ -122,7 +122,7 @@ async function open(scope: Scope, place: Place, signal: AbortSignal) {
   return { numbers: createNumbers(connection, KEEP_MS), lockers }
 }
 
-async function openLocker(scope: Scope, { url, fencesUrl }: Place, signal: AbortSignal): Promise<Locker> {
+async function openLocker(scope: Scope, { url, fencesUrl }: Addresses, signal: AbortSignal): Promise<Locker> {
   const fences = fencesUrl === undefined ? undefined : await openFenceStore(fencesUrl, signal)
   if (fences !== undefined) scope.defer(() => fences[Symbol.asyncDispose]())
   const backend = await openLockBackend(url, fences === undefined ? {} : { fences }, signal)
@@ -146,5 +146,5 @@ function endOf(scope: Scope, io: Io, forMs: number | undefined, stopFile: string
 }
 
 async function untilThere(file: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  while (!existsSync(file)) await clock.sleep(LOOK_MS, signal)
+  while (!existsSync(file)) await clock.sleep(CHECK_MS, signal)
 }

@@ -28,14 +28,14 @@ recorded on one machine, with its wall clock as tMono.`,
   async run({ values }, io) {
     const others = values.with === undefined ? [] : values.with.split(',')
     if (values.k6 === undefined && others.length === 0) throw usageError('nothing to convert: give --k6 or --with')
-    const count = await whole(values.out, (part) => write(part, values.k6, others, io))
+    const count = await writeComplete(values.out, (part) => write(part, values.k6, others, io))
     io.stderr.write(`${count} events\n`)
     return EXIT.fine
   },
 })
 
 /** Writes under a temporary name until the file is complete. */
-async function whole(path: string, make: (part: string) => Promise<number>): Promise<number> {
+async function writeComplete(path: string, make: (part: string) => Promise<number>): Promise<number> {
   const part = `${path}.part`
   try {
     const count = await make(part)

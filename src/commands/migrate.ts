@@ -3,7 +3,7 @@ import { isPostgresStore } from '../items/registry.ts'
 import { fillChecksums } from '../items/stores/postgres/fill.ts'
 import { migrate as migratePostgres } from '../items/stores/postgres/migrate.ts'
 import { loadServiceConfig } from '../service/config.ts'
-import { isHttpStore, storePlace } from '../service/configured-store.ts'
+import { isHttpStore, storeLocation } from '../service/configured-store.ts'
 import { defineCommand, EXIT, type ExitCode, type Io } from './line/command.ts'
 import { grouped, startProgress } from './line/progress.ts'
 
@@ -29,7 +29,7 @@ needs no separate migration: it is migrated when it is opened.`,
     const { storeUrl, storeDirectUrl } = config
     if (!isPostgresStore(storeUrl)) {
       const why = isHttpStore(config) ? 'is an external API' : 'is migrated when it is opened'
-      io.stdout.write(`the store "${storePlace(config)}" ${why}: nothing to do\n`)
+      io.stdout.write(`the store "${storeLocation(config)}" ${why}: nothing to do\n`)
       return EXIT.fine
     }
     const { applied, version } = await migratePostgres({ url: storeDirectUrl ?? storeUrl })

@@ -2,7 +2,7 @@
 
 import type { Config } from '../config/schema.ts'
 import { loadServiceConfig } from '../service/config.ts'
-import { storePlace } from '../service/configured-store.ts'
+import { storeLocation } from '../service/configured-store.ts'
 import { createService } from '../service/service.ts'
 import { durationOf } from '../std/duration.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
@@ -20,7 +20,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     const { log } = service
     const url = await service.listen()
     greet(io, config, url)
-    log.info({ url, store: storePlace(config), pid: process.pid }, 'serving')
+    log.info({ url, store: storeLocation(config), pid: process.pid }, 'serving')
     await aborted(signal)
     service.leave()
     log.info({ delay: config.drainDelay }, 'leaving')
@@ -31,7 +31,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
 })
 
 function greet(io: Io, config: Config, url: string): void {
-  io.stdout.write(`ingot serves ${url}, items are kept in ${storePlace(config)}
+  io.stdout.write(`ingot serves ${url}, items are kept in ${storeLocation(config)}
 
 Send a first item, and then the same again:
   curl -i ${url}/v1/collections/orders/items -H 'content-type: application/json' -d '{"order": 1, "total": 9.5}'

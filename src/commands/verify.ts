@@ -43,14 +43,14 @@ Exit code 0 if everything is sound, 1 with a list of problems, 2 if there is not
         checked = items
       },
     }
-    const report = await verifyPlace(values.data, options).finally(() => progress.stop())
+    const report = await verifyStored(values.data, options).finally(() => progress.stop())
     if (values.json) io.stdout.write(`${JSON.stringify(asJson(report))}\n`)
     else describe(report, io)
     return report.problemCount === 0 ? EXIT.fine : EXIT.failed
   },
 })
 
-async function verifyPlace(data: string | undefined, options: VerifyOptions): Promise<VerifyReport> {
+async function verifyStored(data: string | undefined, options: VerifyOptions): Promise<VerifyReport> {
   if (data !== undefined) return verifyFolder(data, options)
   const { storeUrl, storeDirectUrl } = loadServiceConfig()
   if (isPostgresStore(storeUrl)) return verifyPostgres({ url: storeDirectUrl ?? storeUrl, ...options })

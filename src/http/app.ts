@@ -4,7 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { IngotError } from '../errors/error.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
 import { readBodies } from './body/bodies.ts'
-import { isUnread, lingeringAnswer } from './body/linger.ts'
+import { isUnread, lingeringResponse } from './body/linger.ts'
 import { createReceiveBudget } from './body/receive-budget.ts'
 import { answerClientError } from './client-error.ts'
 import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
@@ -80,7 +80,7 @@ function failure(context: RouteContext, request: FastifyRequest, reply: FastifyR
   if (!isUnread(request.raw) || request.method === 'HEAD') return reply.send(problem.body)
   return reply
     .headers({ connection: 'close', 'content-length': String(Buffer.byteLength(problem.body)) })
-    .send(lingeringAnswer(problem.body, request.raw, context.clock))
+    .send(lingeringResponse(problem.body, request.raw, context.clock))
 }
 
 /** Routes that report on the service itself. They respond until the process ends. */

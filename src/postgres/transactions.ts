@@ -112,7 +112,7 @@ class PooledTransactions implements Transactions {
       return await work(async (statements) => {
         answered = false
         const answers = await send(client, statements)
-        answered = answers.every(isAnswer)
+        answered = answers.every(isResult)
         return this.#rowsOf(answers, statements)
       })
     } finally {
@@ -141,12 +141,12 @@ class PooledTransactions implements Transactions {
     }
   }
 
-  #rowsOf(answers: readonly Answer[], statements: readonly Statement[]): readonly Rows[] {
+  #rowsOf(answers: readonly StatementResult[], statements: readonly Statement[]): readonly Rows[] {
     // the first failure is the cause: after it the server refuses the rest, and responds to COMMIT with ROLLBACK
     return answers.map((answer, index): Rows => {
       if (answer.status === 'rejected') throw this.#error(answer.reason)
       const last = lastResult(answer.value)
-      const surprise = last && surpriseIn(last, statements[index])
+      const surprise = last && unexpectedIn(last, statements[index])
       if (surprise !== undefined) throw this.#error(new Error(surprise))
       return { rows: last?.rows ?? [], count: last?.rowCount ?? 0 }
     })
@@ -160,13 +160,13 @@ class PooledTransactions implements Transactions {
   }
 }
 
-type Answer = PromiseSettledResult<pg.QueryResult<Row>>
+type StatementResult = PromiseSettledResult<pg.QueryResult<Row>>
 
 /**
  * Sends all statements in one write. By itself the driver writes each one, which costs both sides a system call and a
  * wake-up.
  */
-function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly Answer[]> {
+function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
   const { stream } = client.connection
   stream.cork()
   const answers = Promise.allSettled(statements.map((statement) => client.query<Row>(configOf(statement))))
@@ -178,12 +178,12 @@ function send(client: pg.PoolClient, statements: readonly Statement[]): Promise<
  * Returns true if the server responded and keeps the connection. False for silence, a broken connection and a fatal
  * error.
  */
-function isAnswer(answer: Answer): boolean {
+function isResult(answer: StatementResult): boolean {
   if (answer.status === 'fulfilled') return true
   return answer.reason instanceof pg.DatabaseError && answer.reason.severity === 'ERROR'
 }
 
-function surpriseIn({ command, rows }: pg.QueryResult<Row>, statement: Statement | undefined): string | undefined {
+function unexpectedIn({ command, rows }: pg.QueryResult<Row>, statement: Statement | undefined): string | undefined {
   if (statement === COMMIT) return command === 'COMMIT' ? undefined : 'it rolled back'
   return rows[0]?.['standby'] === true ? 'it is a standby, which takes no writes' : undefined
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { loadServiceConfig } from './config.ts'
-import { storePlace } from './configured-store.ts'
+import { storeLocation } from './configured-store.ts'
 
 const CONFIG = loadServiceConfig({ INGOT_DATA: '/var/lib/x' })
-const placeOf = (storeUrl: string): string => storePlace({ ...CONFIG, storeUrl })
+const placeOf = (storeUrl: string): string => storeLocation({ ...CONFIG, storeUrl })
 
 test('returns the location of items without passwords', () => {
   expect(placeOf('sqlite:')).toBe('/var/lib/x')

@@ -18,7 +18,7 @@ export function isHttpStore({ storeUrl }: Config): boolean {
 }
 
 /** Returns the location of the items for users and logs. It never contains a password. */
-export function storePlace({ storeUrl, data }: Config): string {
+export function storeLocation({ storeUrl, data }: Config): string {
   if (isEmbeddedStore(storeUrl)) return data
   if (!URL.canParse(storeUrl)) return storeUrl.replace(/\/\/.*@/, '//')
   const url = new URL(storeUrl)

@@ -26,14 +26,14 @@ const OPEN_MS = 120_000
  * errors of the store and the lock service.
  */
 export async function openServiceStore(deps: ServiceDeps): Promise<ServiceStore> {
-  refuseIdleAuthorities(deps.config)
-  const store = isHttpStore(deps.config) ? await openLocked(deps) : await openArbitrating(deps)
+  refuseUnusedAuthorities(deps.config)
+  const store = isHttpStore(deps.config) ? await openLocked(deps) : await openUnique(deps)
   deps.scope.defer(() => store[Symbol.asyncDispose]())
   return store
 }
 
 /** Refuses INGOT_STORE_CA for a store without TLS, because its user expects a certificate check. */
-function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
+function refuseUnusedAuthorities({ storeUrl, storeCa }: Config): void {
   if (storeCa === undefined || usesTls(storeUrl)) return
   throw new IngotError(
     'CONFIG_INVALID',
@@ -41,7 +41,7 @@ function refuseIdleAuthorities({ storeUrl, storeCa }: Config): void {
   )
 }
 
-async function openArbitrating(deps: ServiceDeps): Promise<ServiceStore> {
+async function openUnique(deps: ServiceDeps): Promise<ServiceStore> {
   const { config, metrics } = deps
   // opens the locks first, because the store would have to be closed if they fail
   const locker = config.lockMode === 'always' ? await openServiceLocker(deps) : undefined

@@ -8,7 +8,7 @@ import { receiveBody } from './receive.ts'
 import type { ReceiveLease } from './receive-budget.ts'
 
 /** Media types of bodies that are received completely before they are processed. */
-const WHOLE_MEDIA: ReadonlySet<string> = new Set(['application/json', 'application/octet-stream'])
+const COMPLETE_MEDIA: ReadonlySet<string> = new Set(['application/json', 'application/octet-stream'])
 
 /** Media types with one item per line. Items are processed while the body is read. */
 const LINE_MEDIA: ReadonlySet<string> = new Set(['application/x-ndjson', 'application/jsonl'])
@@ -19,7 +19,7 @@ export function readBodies(app: FastifyInstance, context: RouteContext): void {
   // without a listener, Node sends 100 Continue before any check of the request
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
   app.addHook('preParsing', async (request, reply) => {
-    if (WHOLE_MEDIA.has(mediaOf(request))) {
+    if (COMPLETE_MEDIA.has(mediaOf(request))) {
       refuseAnnounced(request)
       const lease = context.receiving.open()
       leases.set(request.raw, lease)
@@ -27,7 +27,7 @@ export function readBodies(app: FastifyInstance, context: RouteContext): void {
     }
     if (request.headers.expect?.toLowerCase() === '100-continue' && isUnread(request.raw)) reply.raw.writeContinue()
   })
-  app.addContentTypeParser([...WHOLE_MEDIA], (request: FastifyRequest, payload: IncomingMessage) => {
+  app.addContentTypeParser([...COMPLETE_MEDIA], (request: FastifyRequest, payload: IncomingMessage) => {
     const { bodyIdleMs: idleMs, bodyTimeMs: totalMs } = context.options
     const { clock } = context
     const lease = leases.get(request.raw)

@@ -7,7 +7,7 @@ function collect(chunks: readonly Buffer[], announced?: number): { whole: Buffer
   const reserved: number[] = []
   const body = createBodyBuffer({ announced, reserve: (bytes) => void reserved.push(bytes) })
   for (const chunk of chunks) body.append(chunk)
-  return { whole: body.whole(), reserved }
+  return { whole: body.toBuffer(), reserved }
 }
 
 test('returns the bytes unchanged for any chunks, announced or not', () => {

@@ -23,7 +23,7 @@ export interface BodyBuffer {
   append(chunk: Buffer): void
   readonly length: number
   /** Returns all bytes as one buffer that shares no memory. Call it once, at the end. */
-  whole(): Buffer
+  toBuffer(): Buffer
 }
 
 export function createBodyBuffer({ announced, reserve }: BodyBufferOptions): BodyBuffer {
@@ -57,7 +57,7 @@ export function createBodyBuffer({ announced, reserve }: BodyBufferOptions): Bod
         length += copied
       }
     },
-    whole() {
+    toBuffer() {
       const [only] = segments
       if (segments.length === 1 && only?.length === length) return only
       return Buffer.concat(segments, length)

@@ -29,7 +29,7 @@ export async function dropRest(request: IncomingMessage, clock: Clock): Promise<
 }
 
 /** Returns the response as a stream that ends when the rest of the body has been dropped. */
-export function lingeringAnswer(body: string, request: IncomingMessage, clock: Clock): Readable {
+export function lingeringResponse(body: string, request: IncomingMessage, clock: Clock): Readable {
   async function* parts(): AsyncGenerator<string> {
     yield body
     await dropRest(request, clock)

@@ -54,7 +54,7 @@ export async function receiveBody(payload: Readable, receiving: Receiving): Prom
   if (announced !== undefined && announced !== body.length) {
     throw new IngotError('REQUEST_INVALID', 'the body is not as long as Content-Length says')
   }
-  return body.whole()
+  return body.toBuffer()
 }
 
 interface Pace {

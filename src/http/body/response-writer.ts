@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 
-export interface AnswerWriter {
+export interface ResponseWriter {
   /**
    * Resolves when more can be written. Rejects with IngotError READ_STALLED if the reader takes nothing, CLIENT_GONE if
    * it left.
@@ -11,7 +11,7 @@ export interface AnswerWriter {
   write(text: string): Promise<void>
 }
 
-export function createAnswerWriter(response: ServerResponse, clock: Clock, stallMs: number): AnswerWriter {
+export function createResponseWriter(response: ServerResponse, clock: Clock, stallMs: number): ResponseWriter {
   return {
     async write(text) {
       if (response.destroyed) throw gone()

@@ -6,7 +6,7 @@ import type { FoundItem, StoredItem } from '../../items/item.ts'
 import { type PageRequest, storeWith } from '../../items/store.ts'
 import { admit } from '../access.ts'
 import { isUnread } from '../body/linger.ts'
-import { createAnswerWriter } from '../body/response-writer.ts'
+import { createResponseWriter } from '../body/response-writer.ts'
 import type { RouteContext } from '../deps.ts'
 import {
   CollectionParams,
@@ -189,7 +189,7 @@ async function exportItems(
   let items = 0
   reply.hijack()
   reply.raw.writeHead(200, headers)
-  const writer = createAnswerWriter(reply.raw, clock, options.readStallMs)
+  const writer = createResponseWriter(reply.raw, clock, options.readStallMs)
   try {
     for (;;) {
       await writer.write(page.items.map((item) => `${describe(item)}\n`).join(''))

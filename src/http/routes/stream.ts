@@ -24,7 +24,7 @@ import { createChunkReader } from '../body/chunk-reader.ts'
 import { createLinePace } from '../body/line-pace.ts'
 import { dropRest } from '../body/linger.ts'
 import type { ReceiveLease } from '../body/receive-budget.ts'
-import { createAnswerWriter } from '../body/response-writer.ts'
+import { createResponseWriter } from '../body/response-writer.ts'
 import type { RouteContext } from '../deps.ts'
 import { prefersMinimal } from '../prefer.ts'
 
@@ -99,7 +99,7 @@ class StreamExchange {
     this.#lease = lease
     this.#minimal = prefersMinimal(request)
     this.#splitter = createLineSplitter(context.options.maxItemBytes)
-    this.#writer = createAnswerWriter(reply.raw, context.clock, context.options.readStallMs)
+    this.#writer = createResponseWriter(reply.raw, context.clock, context.options.readStallMs)
   }
 
   async run(): Promise<void> {
