@@ -25,7 +25,7 @@ function unit(values: readonly unknown[], collection: Collection = JSON_COLLECTI
   return { collection, items: values.map((value) => item(value, collection.policy)) }
 }
 
-function claim(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): IdempotencyRequest {
+function keyRequest(key: string, fingerprint = 'f', expiresAtMs = NOW + 1_000): IdempotencyRequest {
   const slots = [{ kind: 'item', at: 0, repeat: false }] as const
   return { scope: 'tester', key, fingerprint, expiresAtMs, form: { kind: 'single', slots } }
 }
@@ -167,24 +167,26 @@ export function storeContract(
     })
 
     it('replays the receipt of a key, and refuses the key for another request', async () => {
-      const first = await putOne({ ...unit(['keyed']), idempotency: claim('k') })
+      const first = await putOne({ ...unit(['keyed']), idempotency: keyRequest('k') })
       expect(first).toMatchObject({ kind: 'stored', receipt: { status: 201 } })
-      const again = await putOne({ ...unit(['keyed']), idempotency: claim('k') })
+      const again = await putOne({ ...unit(['keyed']), idempotency: keyRequest('k') })
       expect(again).toEqual({ kind: 'replayed', receipt: first?.kind === 'stored' ? first.receipt : undefined })
-      expect(await putOne({ ...unit(['other']), idempotency: claim('k', 'another') })).toEqual({ kind: 'key-reused' })
+      expect(await putOne({ ...unit(['other']), idempotency: keyRequest('k', 'another') })).toEqual({
+        kind: 'key-reused',
+      })
       expect(await store.get('things', item('other').id)).toBeUndefined()
     })
 
     it('replays a receipt after its item was deleted, because the receipt belongs to the key', async () => {
-      await putOne({ ...unit(['keyed']), idempotency: claim('k') })
+      await putOne({ ...unit(['keyed']), idempotency: keyRequest('k') })
       await store.delete('things', item('keyed').id)
-      expect(await putOne({ ...unit(['keyed']), idempotency: claim('k') })).toMatchObject({ kind: 'replayed' })
+      expect(await putOne({ ...unit(['keyed']), idempotency: keyRequest('k') })).toMatchObject({ kind: 'replayed' })
     })
 
     it('accepts a key for another request after it has expired', async () => {
-      await putOne({ ...unit(['keyed']), idempotency: claim('k', 'f', NOW + 10) })
+      await putOne({ ...unit(['keyed']), idempotency: keyRequest('k', 'f', NOW + 10) })
       expect(
-        await putOne({ ...unit(['keyed']), idempotency: claim('k', 'another', NOW + 99) }, NOW + 11),
+        await putOne({ ...unit(['keyed']), idempotency: keyRequest('k', 'another', NOW + 99) }, NOW + 11),
       ).toMatchObject({
         kind: 'stored',
         receipt: { status: 200 },
@@ -192,14 +194,14 @@ export function storeContract(
     })
 
     it('keeps the keys of different callers apart', async () => {
-      await putOne({ ...unit(['keyed']), idempotency: claim('k') })
-      const other = { ...claim('k', 'another'), scope: 'somebody' }
+      await putOne({ ...unit(['keyed']), idempotency: keyRequest('k') })
+      const other = { ...keyRequest('k', 'another'), scope: 'somebody' }
       expect(await putOne({ ...unit(['more']), idempotency: other })).toMatchObject({ kind: 'stored' })
     })
 
     it('stores one request per key, however many calls race', async () => {
       const outcomes = await Promise.all(
-        Array.from({ length: 10 }, () => putOne({ ...unit(['keyed']), idempotency: claim('race') })),
+        Array.from({ length: 10 }, () => putOne({ ...unit(['keyed']), idempotency: keyRequest('race') })),
       )
       expect(outcomes.filter((one) => one?.kind === 'stored')).toHaveLength(1)
       expect(outcomes.filter((one) => one?.kind === 'replayed')).toHaveLength(9)

@@ -63,14 +63,14 @@ class CachedStore implements StoreWriter {
     if (stored.length !== sent.length) {
       throw new IngotError('INTERNAL', 'the store returned fewer outcomes than units')
     }
-    const answers = new Map<number, UnitOutcome>()
+    const outcomeOf = new Map<number, UnitOutcome>()
     for (const [index, outcome] of stored.entries()) {
       const one = sent[index]
       if (one === undefined) continue
-      answers.set(one.at, outcome)
+      outcomeOf.set(one.at, outcome)
       this.#remember(one, outcome)
     }
-    return units.map((unit, at) => merged(known.get(unit) ?? [], answers.get(at)))
+    return units.map((unit, at) => merged(known.get(unit) ?? [], outcomeOf.get(at)))
   }
 
   async #lookUp(units: readonly Unit[]): Promise<ReadonlyMap<Unit, Known>> {
@@ -141,10 +141,10 @@ function committed(items: readonly PreparedItem[], outcomes: readonly ItemOutcom
 }
 
 /** Merges the store's outcomes with those of the cache. */
-function merged(known: Known, answer: UnitOutcome | undefined): UnitOutcome {
-  if (answer === undefined) return { kind: 'stored', outcomes: known.filter((outcome) => outcome !== undefined) }
-  if (answer.kind !== 'stored' || known.every((outcome) => outcome === undefined)) return answer
-  const rest = answer.outcomes.values()
+function merged(known: Known, outcome: UnitOutcome | undefined): UnitOutcome {
+  if (outcome === undefined) return { kind: 'stored', outcomes: known.filter((outcome) => outcome !== undefined) }
+  if (outcome.kind !== 'stored' || known.every((outcome) => outcome === undefined)) return outcome
+  const rest = outcome.outcomes.values()
   const outcomes = known.flatMap((outcome) => outcome ?? rest.next().value ?? [])
-  return { ...answer, outcomes }
+  return { ...outcome, outcomes }
 }

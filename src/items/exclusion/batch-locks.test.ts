@@ -68,8 +68,8 @@ async function refusedFor(judge: Judge): Promise<readonly ErrorCode[]> {
   const refused: ErrorCode[] = []
   for (const code of OUTAGES) {
     const { clock, backend } = setUp('none')
-    const fault = new IngotError(code, 'an outage')
-    const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', error: fault }) }
+    const error = new IngotError(code, 'an outage')
+    const out: LockBackend = { ...backend, tryAcquire: async () => ({ kind: 'unavailable', error }) }
     const locker = createLocker(out, { clock, ttlMs: 1_000 })
     const acquire = locker.acquire.bind(locker)
     const judged = (keys: readonly string[], options?: WaitOptions) =>

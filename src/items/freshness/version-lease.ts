@@ -89,7 +89,7 @@ class StoreVersionLeases implements VersionLeases {
   readonly #kept = new Map<string, Kept>()
   readonly #asking = new Map<string, Promise<void>>()
   /** The latest stamp that any lease has seen. The store's history must not fall behind it. */
-  #noted: VersionStamp | undefined
+  #latestStamp: VersionStamp | undefined
 
   constructor(deps: VersionLeasesDeps) {
     this.#deps = deps
@@ -139,16 +139,16 @@ class StoreVersionLeases implements VersionLeases {
 
   /** Returns the stamp that another replica recorded beyond this response, which requires another request. */
   async #askOnce(collection: string, outside: VersionStamp | undefined): Promise<VersionStamp | undefined> {
-    const { store, clock, highWaterMarks: notes } = this.#deps
-    const before = this.#noted
+    const { store, clock, highWaterMarks } = this.#deps
+    const before = this.#latestStamp
     const requestedMs = clock.monotonicMs()
     const version = await store.version(collection)
     if (wentBack(before, version) || wentBack(outside, version)) return this.#beginEpoch()
-    this.#noted = laterStamp(this.#noted, version)
+    this.#latestStamp = laterStamp(this.#latestStamp, version)
     const lease = { epoch: version.epoch, deletes: version.deletes, position: version.position, requestedMs }
     const older = this.#kept.get(collection)?.recorded
     this.#keep(collection, { latest: lease, recorded: sameVersion(older, lease) ? older : undefined })
-    const furthest = await notes?.raise(version)
+    const furthest = await highWaterMarks?.raise(version)
     if (furthest === undefined) return undefined
     if (wentBack(furthest, version)) return furthest
     this.#keep(collection, { latest: lease, recorded: lease })
@@ -158,7 +158,7 @@ class StoreVersionLeases implements VersionLeases {
   /** Begins an epoch, because the store lost a part of its history within the same epoch. */
   async #beginEpoch(): Promise<undefined> {
     this.#kept.clear()
-    this.#noted = undefined
+    this.#latestStamp = undefined
     const epoch = await this.#deps.store.beginEpoch()
     this.#deps.log.warn({ epoch }, 'the store went back in time; a new epoch begins')
   }

@@ -131,11 +131,11 @@ function add(plan: Plan, flights: Map<ItemId, Flight>, { index, item }: { index:
 }
 
 /** Fills in the results of the unit. Returns false if the unit was not stored. */
-function fillResults({ results, fresh, indexes: places }: Plan, unit: UnitOutcome): boolean {
+function fillResults({ results, fresh, indexes }: Plan, unit: UnitOutcome): boolean {
   for (let at = 0; at < fresh.length; at++) {
     const outcome = outcomeAt(unit, at)
     const id = fresh[at]?.id
-    const index = places[at]
+    const index = indexes[at]
     if (outcome === undefined || id === undefined || index === undefined) return false
     const { firstSeenMs } = outcome
     results[index] =

@@ -108,14 +108,20 @@ test('uses a policy that another replica set while the collection was empty', as
 test('stores the receipt of a key, including repeated and refused items', async () => {
   const { ingest } = setUp()
   const contents = [json('1'), json('1.0'), json('x'), json('2')]
-  const claim = { kind: 'batch', scope: 's', key: 'k', fingerprint: 'f', expiresAtMs: Date.now() + 60_000 } as const
-  const first = await ingest.submitKeyed({ collection: 'c', contents }, claim)
+  const keyRequest = {
+    kind: 'batch',
+    scope: 's',
+    key: 'k',
+    fingerprint: 'f',
+    expiresAtMs: Date.now() + 60_000,
+  } as const
+  const first = await ingest.submitKeyed({ collection: 'c', contents }, keyRequest)
   expect(first).toMatchObject({ kind: 'stored' })
   const body = first.kind === 'stored' ? (JSON.parse(first.receipt.body) as object) : {}
   expect(body).toMatchObject({ errors: true, counts: { created: 2, duplicate: 1, failed: 1 } })
-  const again = await ingest.submitKeyed({ collection: 'c', contents }, claim)
+  const again = await ingest.submitKeyed({ collection: 'c', contents }, keyRequest)
   expect(again).toEqual({ kind: 'replayed', receipt: first.kind === 'stored' ? first.receipt : undefined })
-  expect(await ingest.submitKeyed({ collection: 'c', contents }, { ...claim, fingerprint: 'g' })).toEqual({
+  expect(await ingest.submitKeyed({ collection: 'c', contents }, { ...keyRequest, fingerprint: 'g' })).toEqual({
     kind: 'key-reused',
   })
 })

@@ -119,8 +119,8 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
 
   return {
     submit: (submission) => underPolicy(submission, (collection, prepared) => singleFlight.put(collection, prepared)),
-    submitKeyed: (submission, claim) =>
-      underPolicy(submission, (collection, prepared) => putKeyed(collection, prepared, claim)),
+    submitKeyed: (submission, request) =>
+      underPolicy(submission, (collection, prepared) => putKeyed(collection, prepared, request)),
     waitForCapacity: (signal) => commit.waitForCapacity(signal),
     define: (collection, policy) => defineIn(store, collection, policy).finally(() => known.delete(collection)),
     async remove(collection, id) {

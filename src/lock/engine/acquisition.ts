@@ -46,8 +46,8 @@ const OUTDATED_MS = 100
 const AFTER_END_MS = 2
 
 /** Returns true if a call with this outcome may have taken effect. */
-function mayHaveLanded(answer: Unavailable): boolean {
-  return answer.scope !== 'key' && answer.error.code !== 'LOCK_BREAKER_OPEN'
+function mayHaveTakenEffect(outcome: Unavailable): boolean {
+  return outcome.scope !== 'key' && outcome.error.code !== 'LOCK_BREAKER_OPEN'
 }
 
 /** Returns the error of a wait that has timed out, based on the last outcome. */
@@ -110,7 +110,7 @@ export class Acquisition<F extends Fencing> {
       return attempt
     }
     if (attempt.kind === 'unavailable') {
-      this.#trace ||= mayHaveLanded(attempt)
+      this.#trace ||= mayHaveTakenEffect(attempt)
       return attempt
     }
     const { key, terms, owner } = this.#request

@@ -14,11 +14,11 @@ export function withTelemetry<F extends Fencing>(
   measures: LockMeasures,
   clock: Clock,
 ): LockBackend<F> {
-  async function timed<T>(call: Call, perform: () => Promise<T>, outcomeOf: (answer: T) => string): Promise<T> {
+  async function timed<T>(call: Call, perform: () => Promise<T>, outcomeOf: (result: T) => string): Promise<T> {
     const beganMs = clock.monotonicMs()
-    const answer = await perform()
-    measures.called(backend.name, call, outcomeOf(answer), clock.monotonicMs() - beganMs)
-    return answer
+    const result = await perform()
+    measures.called(backend.name, call, outcomeOf(result), clock.monotonicMs() - beganMs)
+    return result
   }
 
   const many = backend.tryAcquireMany?.bind(backend)
@@ -46,8 +46,8 @@ export function withBreaker<F extends Fencing>(
 ): LockBackend<F> {
   measures.breaker(backend.name, breaker.state)
   breaker.onChange((state) => measures.breaker(backend.name, state))
-  const fails = (signal: AbortSignal) => (answer: CallResult) =>
-    answer.kind === 'unavailable' && answer.scope !== 'key' && (!givenUp(signal) || breaker.state === 'half-open')
+  const fails = (signal: AbortSignal) => (result: CallResult) =>
+    result.kind === 'unavailable' && result.scope !== 'key' && (!givenUp(signal) || breaker.state === 'half-open')
 
   const many = backend.tryAcquireMany?.bind(backend)
   return {
@@ -61,7 +61,7 @@ export function withBreaker<F extends Fencing>(
             breaker
               .guard(
                 () => many(all, signal),
-                (answers) => answers.some(fails(signal)),
+                (results) => results.some(fails(signal)),
               )
               .catch((thrown: unknown): readonly Attempt<F>[] => all.map(() => refusal(thrown))),
         }),
@@ -96,10 +96,10 @@ interface CallResult {
   readonly scope?: 'key'
 }
 
-const kindOf = (answer: { readonly kind: string }): string => answer.kind
+const kindOf = (result: { readonly kind: string }): string => result.kind
 
-function worstKind(answers: readonly { readonly kind: string }[]): string {
-  const kinds = answers.map(kindOf)
+function worstKind(results: readonly { readonly kind: string }[]): string {
+  const kinds = results.map(kindOf)
   return ['unavailable', 'held'].find((kind) => kinds.includes(kind)) ?? 'granted'
 }
 

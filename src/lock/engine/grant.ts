@@ -138,8 +138,8 @@ class HeldGrant<F extends Fencing> implements Grant<F> {
   }
 
   async extend(ttlMs?: number): Promise<ExtendOutcome> {
-    const answers = await Promise.all(this.#leases.map((h) => h.extend(ttlMs)))
-    const bad = answers.find((a) => a.kind === 'lost') ?? answers.find((a) => a.kind === 'unavailable')
+    const results = await Promise.all(this.#leases.map((h) => h.extend(ttlMs)))
+    const bad = results.find((a) => a.kind === 'lost') ?? results.find((a) => a.kind === 'unavailable')
     if (bad !== undefined) return bad
     const remainingMs = this.remainingMs()
     return remainingMs > 0 ? { kind: 'extended', remainingMs } : { kind: 'lost' }

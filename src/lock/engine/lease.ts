@@ -232,7 +232,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
     const signal = calls.of(this.#terms.callMs, this.#now())
     backgroundReleases.begin()
     return backend.release({ key: this.key, token: this.#token }, signal).then(
-      (answer) => this.#released(answer),
+      (result) => this.#released(result),
       (thrown: unknown) => {
         backgroundReleases.end()
         throw thrown
@@ -240,14 +240,14 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
     )
   }
 
-  #released(answer: Release): Release {
+  #released(result: Release): Release {
     const { backgroundReleases } = this.#deps
-    if (answer.kind === 'unavailable') {
+    if (result.kind === 'unavailable') {
       backgroundReleases.releaseLater({ key: this.key, token: this.#token }, this.#endMs + marginMs(this.#terms.ttlMs))
     }
     backgroundReleases.end()
     if (this.#lost === undefined) this.#over()
-    return answer
+    return result
   }
 }
 

@@ -46,7 +46,7 @@ export function createMemoryStore(): ItemStore {
 
 class MemoryStore implements ItemStore {
   readonly capabilities = storeCapabilities({ enforcesUniqueness: true, singleWriter: true, keepsReceipts: true })
-  readonly #shelves = new Map<string, CollectionState>()
+  readonly #collections = new Map<string, CollectionState>()
   readonly #receipts = new Map<string, KeptReceipt>()
   #places = 0
   /** The data ends with the process, so every new store begins an epoch. */
@@ -60,37 +60,37 @@ class MemoryStore implements ItemStore {
   }
 
   async collection(name: string): Promise<Collection | undefined> {
-    const known = this.#shelves.get(name)
+    const known = this.#collections.get(name)
     return known && { name, policy: known.policy }
   }
 
   async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {
-    const known = this.#shelves.get(name)
+    const known = this.#collections.get(name)
     if (known !== undefined && samePolicy(known.policy, policy)) return 'unchanged'
     if (known !== undefined && known.byId.size > 0) return 'immutable'
-    this.#shelf(name, policy).policy = policy
+    this.#stateOf(name, policy).policy = policy
     return 'defined'
   }
 
   async get(collection: string, id: ItemId): Promise<StoredItem | undefined> {
-    const shelf = this.#shelves.get(collection)
-    const kept = shelf?.byId.get(id)
-    return shelf && kept && this.#served(collection, shelf, kept)
+    const state = this.#collections.get(collection)
+    const kept = state?.byId.get(id)
+    return state && kept && this.#served(collection, state, kept)
   }
 
   async list(collection: string, page: PageRequest): Promise<Page> {
     const after = Number(page.after ?? 0)
-    const shelf = this.#shelves.get(collection)
-    if (shelf === undefined) return { items: [] }
-    const later = [...shelf.byId.values()].filter((kept) => kept.place > after)
+    const state = this.#collections.get(collection)
+    if (state === undefined) return { items: [] }
+    const later = [...state.byId.values()].filter((kept) => kept.place > after)
     const shown = later.slice(0, page.limit)
     const last = shown.at(-1)
-    const items = shown.map((kept) => this.#served(collection, shelf, kept))
+    const items = shown.map((kept) => this.#served(collection, state, kept))
     return last === undefined || later.length === shown.length ? { items } : { items, next: String(last.place) }
   }
 
   async delete(collection: string, id: ItemId): Promise<boolean> {
-    const known = this.#shelves.get(collection)
+    const known = this.#collections.get(collection)
     if (known === undefined || !known.byId.delete(id)) return false
     known.deletes++
     this.#deletions++
@@ -98,7 +98,7 @@ class MemoryStore implements ItemStore {
   }
 
   async version(collection: string): Promise<StoreVersion> {
-    const deletes = this.#shelves.get(collection)?.deletes ?? 0
+    const deletes = this.#collections.get(collection)?.deletes ?? 0
     return { epoch: this.#epoch, position: BigInt(this.#places + this.#deletions), deletes }
   }
 
@@ -114,18 +114,18 @@ class MemoryStore implements ItemStore {
     return this.#check({ ...item, key: itemKey(item.id), checksum }, { name, policy: () => policy })
   }
 
-  #shelf(name: string, policy: IdentityPolicy): CollectionState {
-    const known = this.#shelves.get(name) ?? { policy, byId: new Map(), deletes: 0 }
-    this.#shelves.set(name, known)
+  #stateOf(name: string, policy: IdentityPolicy): CollectionState {
+    const known = this.#collections.get(name) ?? { policy, byId: new Map(), deletes: 0 }
+    this.#collections.set(name, known)
     return known
   }
 
   #putUnit(unit: Unit, nowMs: number): UnitOutcome {
     const earlier = unit.idempotency && this.#earlier(unit.idempotency, nowMs)
     if (earlier !== undefined) return earlier
-    const into = this.#shelf(unit.collection.name, unit.collection.policy)
-    if (!samePolicy(into.policy, unit.collection.policy)) return { kind: 'policy-changed' }
-    const outcomes = unit.items.map((item) => this.#putItem(unit.collection.name, into, item, nowMs))
+    const state = this.#stateOf(unit.collection.name, unit.collection.policy)
+    if (!samePolicy(state.policy, unit.collection.policy)) return { kind: 'policy-changed' }
+    const outcomes = unit.items.map((item) => this.#putItem(unit.collection.name, state, item, nowMs))
     if (unit.idempotency === undefined) return { kind: 'stored', outcomes }
     const ids = unit.items.map((item) => item.id)
     const receipt = renderReceipt(unit.idempotency.form, ids, outcomes)
@@ -139,25 +139,25 @@ class MemoryStore implements ItemStore {
     return { kind: 'stored', outcomes, receipt }
   }
 
-  #earlier(claim: IdempotencyRequest, nowMs: number): UnitOutcome | undefined {
-    const kept = this.#receipts.get(receiptKey(claim))
+  #earlier(request: IdempotencyRequest, nowMs: number): UnitOutcome | undefined {
+    const kept = this.#receipts.get(receiptKey(request))
     if (kept === undefined) return undefined
-    if (receiptChecksum({ ...claim, ...kept }, kept.receipt) !== kept.checksum) return { kind: 'receipt-damaged' }
+    if (receiptChecksum({ ...request, ...kept }, kept.receipt) !== kept.checksum) return { kind: 'receipt-damaged' }
     if (kept.expiresAtMs <= nowMs) return undefined
-    if (kept.fingerprint !== claim.fingerprint) return { kind: 'key-reused' }
+    if (kept.fingerprint !== request.fingerprint) return { kind: 'key-reused' }
     return { kind: 'replayed', receipt: kept.receipt }
   }
 
-  #putItem(collection: string, into: CollectionState, item: PreparedItem, nowMs: number): ItemOutcome {
-    const known = into.byId.get(item.id)
+  #putItem(collection: string, state: CollectionState, item: PreparedItem, nowMs: number): ItemOutcome {
+    const known = state.byId.get(item.id)
     if (known !== undefined) return { kind: 'duplicate', firstSeenMs: known.item.firstSeenMs, foundBy: 'store' }
     const kept = { ...item, content: Uint8Array.from(item.content), firstSeenMs: nowMs }
     const checksum = this.#checksum({ ...kept, collection }, itemKey(item.id), kept.content)
-    into.byId.set(item.id, { item: kept, place: ++this.#places, checksum })
+    state.byId.set(item.id, { item: kept, place: ++this.#places, checksum })
     return { kind: 'created', firstSeenMs: nowMs }
   }
 }
 
-function receiptKey(claim: IdempotencyRequest): string {
-  return JSON.stringify([claim.scope, claim.key])
+function receiptKey(request: IdempotencyRequest): string {
+  return JSON.stringify([request.scope, request.key])
 }

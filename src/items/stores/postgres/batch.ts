@@ -27,7 +27,7 @@ export interface Batch {
   /** True if every target has at least one row. */
   readonly hasRowsForAllTargets: boolean
   /** Returns one outcome per unit. */
-  outcomes(answer: PutResult, nowMs: number): readonly UnitOutcome[]
+  outcomes(result: PutResult, nowMs: number): readonly UnitOutcome[]
 }
 
 export interface PutResult {
@@ -58,13 +58,13 @@ interface UnitRows {
 /** Throws IngotError CONTENT_TOO_LARGE for more than MAX_ROWS distinct items. */
 export function createBatch(units: readonly Unit[]): Batch {
   const rows = new BatchRows()
-  const placed = units.map((unit) => rows.place(unit))
+  const unitRows = units.map((unit) => rows.add(unit))
   return {
     rowCount: rows.count,
     hasRowsForAllTargets: rows.hasRowsOfAll(),
     lookupValues: () => rows.lookValues(),
     putValues: (of, nowMs) => rows.putValues(of, nowMs),
-    outcomes: (answer, nowMs) => placed.map((unit) => unitOutcome(unit, answer, nowMs)),
+    outcomes: (result, nowMs) => unitRows.map((unit) => unitOutcome(unit, result, nowMs)),
   }
 }
 
@@ -77,10 +77,10 @@ class BatchRows {
     return this.#items.length
   }
 
-  place(unit: Unit): UnitRows {
+  add(unit: Unit): UnitRows {
     const target = this.#target(unit)
     const rows = new Int32Array(unit.items.length)
-    for (const [at, item] of unit.items.entries()) rows[at] = this.#placeItem(target, item)
+    for (const [at, item] of unit.items.entries()) rows[at] = this.#addItem(target, item)
     return { target, rows }
   }
 
@@ -133,7 +133,7 @@ class BatchRows {
     return made
   }
 
-  #placeItem(target: Target, item: PreparedItem): number {
+  #addItem(target: Target, item: PreparedItem): number {
     const known = target.rows.get(item.id)
     if (known !== undefined) return ~known
     if (this.count === MAX_ROWS)

@@ -64,7 +64,7 @@ damageContract('postgres', async () => {
 const policy = { kind: 'fields', include: ['/a'] } as const
 const collection = { name: 'chosen', policy } as const
 const items = Array.from({ length: 600 }, (_, n) => damageItemOf(collection, `{"a": ${n}, "b": "x"}`))
-const claim = {
+const keyRequest = {
   scope: 'tester',
   key: 'k',
   fingerprint: 'f',
@@ -122,12 +122,12 @@ test('data that an older replica changes loses its checksum, and does not count 
   await store.define('chosen', { kind: 'bytes' })
   await actAsOlder(url, 'SELECT ingot_define_1($1, $2)', ['chosen', policyText(policy)])
   expect(await store.collection('chosen')).toEqual(collection)
-  await store.put([{ collection, items: items.slice(0, 1), idempotency: claim }], 1)
+  await store.put([{ collection, items: items.slice(0, 1), idempotency: keyRequest }], 1)
   // the receipt expired, and the older replica stores another one under the key
   await actAsOlder(url, 'SELECT * FROM ingot_claim_1($1, $2, $3, $4, $5)', [['tester'], ['k'], ['f'], [99], 11])
   const kept = [['tester'], ['k'], [200], ['{"older":1}'], 11]
   await actAsOlder(url, 'SELECT ingot_keep_1($1, $2, $3, $4, $5)', kept)
-  const again = { collection, items: items.slice(0, 1), idempotency: { ...claim, expiresAtMs: 99 } }
+  const again = { collection, items: items.slice(0, 1), idempotency: { ...keyRequest, expiresAtMs: 99 } }
   expect(await store.put([again], 12)).toEqual([{ kind: 'replayed', receipt: { status: 200, body: '{"older":1}' } }])
 })
 

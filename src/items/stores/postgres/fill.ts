@@ -120,8 +120,8 @@ async function fillStep(
     }
   }
   const values = [...arraysOf(sound), integerArray(sums)]
-  const answer = await transactions.once({ text: 'SELECT ingot_fill_1($1, $2, $3) AS filled', values })
-  report.filled += number(onlyRow(answer), 'filled')
+  const result = await transactions.once({ text: 'SELECT ingot_fill_1($1, $2, $3) AS filled', values })
+  report.filled += number(onlyRow(result), 'filled')
 }
 
 function arraysOf(keys: readonly Key[]): readonly unknown[] {

@@ -111,8 +111,8 @@ async function findMissing(
 
 function applyMissing(transactions: Transactions, migrations: readonly Migration[]): Promise<readonly Migration[]> {
   return transactions.session(async (exchange) => {
-    const answers = await exchange([transactions.begin, LOCK_MIGRATIONS, MAKE_TABLE, APPLIED])
-    const missing = missingOf(migrations, answers.at(-1)?.rows ?? [])
+    const results = await exchange([transactions.begin, LOCK_MIGRATIONS, MAKE_TABLE, APPLIED])
+    const missing = missingOf(migrations, results.at(-1)?.rows ?? [])
     for (const migration of missing) await apply(exchange, migration)
     await exchange([missing.length === 0 ? ROLLBACK : COMMIT])
     return missing

@@ -128,8 +128,8 @@ test('eight writers with the same items in different orders create each item onc
     const names = shuffled(['a', 'b', 'c'])
     const units = names.map((name): Unit => {
       const part = shuffled(items.slice(round * 40, round * 40 + 40))
-      const claim = { ...CLAIM, key: `${name} ${round} ${store === stores[0]}` }
-      return { collection: { name, policy: collection.policy }, items: part, idempotency: claim }
+      const keyRequest = { ...CLAIM, key: `${name} ${round} ${store === stores[0]}` }
+      return { collection: { name, policy: collection.policy }, items: part, idempotency: keyRequest }
     })
     for (const [index, outcome] of (await store.put(units, 1)).entries()) {
       if (outcome.kind !== 'stored') continue

@@ -15,7 +15,7 @@ afterAll(async () => {
 })
 
 const verify = (url: string) => verifyPostgres({ url, clock: systemClock, signal: AbortSignal.timeout(60_000) })
-const claim = {
+const keyRequest = {
   scope: 'tester',
   key: 'k',
   fingerprint: 'f',
@@ -35,7 +35,10 @@ async function filled(database: Promise<string>): Promise<string> {
     ],
     1_700_000_000_000,
   )
-  await store.put([{ collection: JSON_COLLECTION, items: items.slice(0, 1), idempotency: claim }], 1_700_000_000_001)
+  await store.put(
+    [{ collection: JSON_COLLECTION, items: items.slice(0, 1), idempotency: keyRequest }],
+    1_700_000_000_001,
+  )
   return url
 }
 

@@ -165,8 +165,8 @@ class DatabaseCheck {
     return reportDamage(
       this.#transactions.session(async (exchange) => {
         const { begin } = this.#transactions
-        const [, , answer] = await exchange([begin, READ_ONLY, { text: query, values }, COMMIT])
-        return answer?.rows ?? []
+        const [, , result] = await exchange([begin, READ_ONLY, { text: query, values }, COMMIT])
+        return result?.rows ?? []
       }),
     )
   }

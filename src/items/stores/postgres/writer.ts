@@ -48,8 +48,8 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
   async function lookUp(batch: Batch): Promise<KnownRows> {
     const known = createKnownRows(batch.rowCount)
     if (!lookUpFirst) return known
-    const answer = await transactions.once({ text: LOOK_UP, values: batch.lookupValues() })
-    addKnown(known, onlyRow(answer), known.unknown())
+    const reply = await transactions.once({ text: LOOK_UP, values: batch.lookupValues() })
+    addKnown(known, onlyRow(reply), known.unknown())
     return known
   }
 
@@ -61,9 +61,9 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
     const batch = createBatch(units)
     const found = await lookUp(batch)
     const isAll = found.count === batch.rowCount && batch.hasRowsForAllTargets
-    const answer = isAll ? { accepted: undefined, known: found } : await putRest(batch, found, nowMs)
-    learn(batch, answer.known)
-    return batch.outcomes(answer, nowMs)
+    const result = isAll ? { accepted: undefined, known: found } : await putRest(batch, found, nowMs)
+    learn(batch, result.known)
+    return batch.outcomes(result, nowMs)
   }
 
   async function putRest(batch: Batch, found: KnownRows, nowMs: number): Promise<PutResult> {
@@ -79,10 +79,10 @@ export function createPut({ transactions, clock, closing, onRetry }: PutDeps): P
       const batch = createBatch(resolved.toStore)
       const known = createKnownRows(batch.rowCount)
       const rows = known.unknown()
-      const [answered = NOTHING] = await exchange([putStatement(batch, rows, nowMs)])
-      const answer = readPutResult(answered, rows, known)
-      learn(batch, answer.known)
-      const finished = resolved.finish(batch.outcomes(answer, nowMs))
+      const [reply = NOTHING] = await exchange([putStatement(batch, rows, nowMs)])
+      const result = readPutResult(reply, rows, known)
+      learn(batch, result.known)
+      const finished = resolved.finish(batch.outcomes(result, nowMs))
       await exchange([finished.statement, COMMIT])
       return finished.outcomes
     })
@@ -108,14 +108,14 @@ function putStatement(batch: Batch, rows: readonly number[], nowMs: number): Sta
 }
 
 /** Reads the result of the put function for `rows`, and adds the rows that were known before. */
-function readPutResult(answer: Rows, rows: readonly number[], known: KnownRows): PutResult {
-  const row = onlyRow(answer)
+function readPutResult(reply: Rows, rows: readonly number[], known: KnownRows): PutResult {
+  const row = onlyRow(reply)
   addKnown(known, row, rows)
   return { accepted: flags(row, 'accepted'), known }
 }
 
 /** The server counts the sent rows from 1. */
-function addKnown(known: KnownRows, answer: Row, rows: readonly number[]): void {
-  const since = numbers(answer, 'known_since')
-  for (const [index, at] of numbers(answer, 'known').entries()) known.add(rows[at - 1] ?? -1, since[index] ?? 0)
+function addKnown(known: KnownRows, row: Row, rows: readonly number[]): void {
+  const since = numbers(row, 'known_since')
+  for (const [index, at] of numbers(row, 'known').entries()) known.add(rows[at - 1] ?? -1, since[index] ?? 0)
 }

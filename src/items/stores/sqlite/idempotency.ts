@@ -7,8 +7,8 @@ import type { PackedOutcome } from './protocol.ts'
 
 export interface Receipts {
   /** Returns the outcome of a unit whose key was used before. Returns `undefined` for an unused or expired key. */
-  find(claim: IdempotencyRequest, nowMs: number): Exclude<PackedOutcome, { kind: 'stored' }> | undefined
-  keep(claim: IdempotencyRequest, receipt: Receipt): void
+  find(request: IdempotencyRequest, nowMs: number): Exclude<PackedOutcome, { kind: 'stored' }> | undefined
+  keep(request: IdempotencyRequest, receipt: Receipt): void
   clearExpired(nowMs: number): void
 }
 
@@ -37,9 +37,9 @@ export function createIdempotency(db: DatabaseSync): Receipts {
       if (kept.fingerprint !== fingerprint) return { kind: 'key-reused' }
       return { kind: 'replayed', receipt }
     },
-    keep(claim, receipt) {
-      const checksum = receiptChecksum(claim, receipt)
-      const { scope, key, fingerprint, expiresAtMs } = claim
+    keep(request, receipt) {
+      const checksum = receiptChecksum(request, receipt)
+      const { scope, key, fingerprint, expiresAtMs } = request
       replace.run(scope, key, fingerprint, receipt.status, receipt.body, expiresAtMs, checksum)
     },
     clearExpired: (nowMs) => void clear.run(nowMs, EXPIRED_PER_BATCH),

@@ -31,11 +31,11 @@ export async function startStoreThread(data: StoreThreadData): Promise<StoreThre
   let lost: IngotError | undefined
   let seq = 0
 
-  function settle(answer: Response): void {
-    const waiter = waiting.get(answer.seq)
-    waiting.delete(answer.seq)
-    if (answer.ok) waiter?.resolve(answer.value)
-    else waiter?.reject(new IngotError(answer.code, answer.message))
+  function settle(response: Response): void {
+    const waiter = waiting.get(response.seq)
+    waiting.delete(response.seq)
+    if (response.ok) waiter?.resolve(response.value)
+    else waiter?.reject(new IngotError(response.code, response.message))
   }
 
   function lose(cause: unknown): void {
@@ -64,10 +64,10 @@ export async function startStoreThread(data: StoreThreadData): Promise<StoreThre
   ): Promise<Methods[M]['result']> {
     if (lost !== undefined) throw lost
     const number = ++seq
-    const answer = expectResponse(number)
+    const response = expectResponse(number)
     worker.postMessage({ seq: number, method, args }, [...transfer])
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread's results have the types of Methods
-    return (await answer) as Methods[M]['result']
+    return (await response) as Methods[M]['result']
   }
 
   await expectResponse(0)

@@ -51,7 +51,7 @@ async function fillStore(folder: string): Promise<void> {
   const orders = Array.from({ length: 2_500 }, (_, n) => itemOf(JSON_POLICY, `{"n": ${n}}`))
   const scans = ['raw', 'bytes'].map((text) => itemOf(JSON_POLICY, text, 'application/octet-stream'))
   const fields = [1, 2].map((n) => itemOf(FIELDS_POLICY, `{"n":${n},"seen":"today"}`))
-  const claim = { scope: 'me', key: 'k', fingerprint: 'f', expiresAtMs: 9e12 }
+  const keyRequest = { scope: 'me', key: 'k', fingerprint: 'f', expiresAtMs: 9e12 }
   const form = { kind: 'batch', slots: [{ kind: 'item', at: 0, repeat: false }] } as const
   await store.put(
     [
@@ -60,7 +60,7 @@ async function fillStore(folder: string): Promise<void> {
       {
         collection: { name: 'orders', policy: JSON_POLICY },
         items: [itemOf(JSON_POLICY, '"claimed"')],
-        idempotency: { ...claim, form },
+        idempotency: { ...keyRequest, form },
       },
     ],
     1_700_000_000_000,

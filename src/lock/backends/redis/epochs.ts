@@ -240,10 +240,10 @@ class ConfirmedTerms implements Epochs {
     )
   }
 
-  #install(answer: Pick<Term, 'owner' | 'epoch' | 'members'>, lines: ReadonlySet<string>, askedMs: number): void {
-    const { owner, members } = answer
-    const before = this.#terms.get(owner) ?? answer
-    const epoch = answer.epoch > before.epoch ? answer.epoch : before.epoch
+  #install(confirmed: Pick<Term, 'owner' | 'epoch' | 'members'>, lines: ReadonlySet<string>, askedMs: number): void {
+    const { owner, members } = confirmed
+    const before = this.#terms.get(owner) ?? confirmed
+    const epoch = confirmed.epoch > before.epoch ? confirmed.epoch : before.epoch
     const wire = termWire(owner, epoch, lines)
     const term: Term = { owner, epoch, lines: new Set(lines), members: union(before.members, members), wire }
     if (this.#terms.size === 0) this.#freshness.answered(askedMs)

@@ -226,9 +226,9 @@ class RedlockBackend<F extends Fencing> implements LockBackend<F> {
       if (doubt !== undefined && leases.length === 0) throw doubt
       return leases
     })
-    const answers = await Promise.allSettled(asked)
-    const known = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []))
-    const uncounted = answers.flatMap((a): unknown[] => (a.status === 'rejected' ? [a.reason] : []))
+    const replies = await Promise.allSettled(asked)
+    const known = replies.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []))
+    const uncounted = replies.flatMap((a): unknown[] => (a.status === 'rejected' ? [a.reason] : []))
     if (known.length < this.#quorum) return this.#outage('too few nodes responded', uncounted)
     return this.#held(known.flat())
   }

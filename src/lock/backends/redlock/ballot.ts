@@ -50,11 +50,11 @@ interface Voter {
 
 /** The first reply of one node. Later commands of the package, which undo a failed vote, are not counted. */
 interface NodeVote {
-  answer?: unknown
+  reply?: unknown
   error?: unknown
 }
 
-const isEmpty = (nodeVote: NodeVote): boolean => !('answer' in nodeVote) && !('error' in nodeVote)
+const isEmpty = (nodeVote: NodeVote): boolean => !('reply' in nodeVote) && !('error' in nodeVote)
 
 interface Outcome {
   readonly error: Error | null
@@ -63,11 +63,11 @@ interface Outcome {
 
 const errorOf = (error: unknown): Outcome => ({ error: error instanceof Error ? error : new Error(String(error)) })
 
-async function answer(work: Promise<unknown>, nodeVote: NodeVote, reply: Reply): Promise<void> {
+async function forward(work: Promise<unknown>, nodeVote: NodeVote, reply: Reply): Promise<void> {
   const { error, result } = await work.then((value): Outcome => ({ error: null, result: value }), errorOf)
   // the package sends the complete script next, and its reply counts
   const unknownScript = error?.message.startsWith('NOSCRIPT') === true
-  if (isEmpty(nodeVote) && !unknownScript) Object.assign(nodeVote, error === null ? { answer: result } : { error })
+  if (isEmpty(nodeVote) && !unknownScript) Object.assign(nodeVote, error === null ? { reply: result } : { error })
   reply(error, result)
 }
 
@@ -92,13 +92,13 @@ function voterOf(node: Node, kind: VoteKind, nodeVote: NodeVote, signal: AbortSi
   }
   return {
     evalsha: (sha, [count = 0, ...rest], reply) =>
-      void answer(
+      void forward(
         ask(() => client.evalsha(sha, count, ...rest)),
         nodeVote,
         reply,
       ),
     eval: ([text = '', count = 0, ...rest], reply) =>
-      void answer(
+      void forward(
         ask(() => client.eval(String(text), count, ...rest)),
         nodeVote,
         reply,
@@ -116,12 +116,12 @@ function startVote(redlock: Redlock, kind: VoteKind, { key, token, ttlMs }: Vote
 }
 
 function countVotes(nodeVotes: readonly NodeVote[], elected: boolean): Votes {
-  const answers = nodeVotes.filter((r) => 'answer' in r).map((r) => Number(r.answer))
+  const replies = nodeVotes.filter((r) => 'reply' in r).map((r) => Number(r.reply))
   return {
     elected,
-    yes: answers.filter((a) => a === 1).length,
-    no: answers.filter((a) => a !== 1).map((a) => Math.max(0, -a)),
-    uncounted: nodeVotes.filter((r) => !('answer' in r)).map((r) => r.error),
+    yes: replies.filter((a) => a === 1).length,
+    no: replies.filter((a) => a !== 1).map((a) => Math.max(0, -a)),
+    uncounted: nodeVotes.filter((r) => !('reply' in r)).map((r) => r.error),
   }
 }
 

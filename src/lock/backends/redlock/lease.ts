@@ -25,9 +25,9 @@ export function validMs(ttlMs: number): number {
 }
 
 /** Parses the reply of inspect.lua into the token and the remaining milliseconds. Empty if the node has no lease. */
-export function readLease(answer: unknown): readonly (readonly [Token, number])[] {
-  if (!Array.isArray(answer)) return []
-  const fields: readonly unknown[] = answer
+export function readLease(reply: unknown): readonly (readonly [Token, number])[] {
+  if (!Array.isArray(reply)) return []
+  const fields: readonly unknown[] = reply
   const [token, ms] = fields
   return typeof token === 'string' && typeof ms === 'number' ? [[token, ms]] : []
 }

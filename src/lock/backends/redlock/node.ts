@@ -44,9 +44,9 @@ const DURABLE = new Map([
 ])
 
 /** Returns true if the reply of CONFIG GET, a list of names and values, shows that no vote can be lost. */
-function isDurable(answer: unknown): boolean {
-  if (!Array.isArray(answer)) return false
-  const words: readonly unknown[] = answer
+function isDurable(reply: unknown): boolean {
+  if (!Array.isArray(reply)) return false
+  const words: readonly unknown[] = reply
   const valueOf = (name: string): unknown => words[words.indexOf(name) + 1]
   return Array.from(DURABLE).every(([name, wanted]) => words.includes(name) && valueOf(name) === wanted)
 }
