@@ -141,10 +141,10 @@ function committed(items: readonly PreparedItem[], outcomes: readonly ItemOutcom
 }
 
 /** Merges the store's outcomes with those of the cache. */
-function merged(known: Known, outcome: UnitOutcome | undefined): UnitOutcome {
-  if (outcome === undefined) return { kind: 'stored', outcomes: known.filter((outcome) => outcome !== undefined) }
-  if (outcome.kind !== 'stored' || known.every((outcome) => outcome === undefined)) return outcome
-  const rest = outcome.outcomes.values()
+function merged(known: Known, stored: UnitOutcome | undefined): UnitOutcome {
+  if (stored === undefined) return { kind: 'stored', outcomes: known.filter((outcome) => outcome !== undefined) }
+  if (stored.kind !== 'stored' || known.every((outcome) => outcome === undefined)) return stored
+  const rest = stored.outcomes.values()
   const outcomes = known.flatMap((outcome) => outcome ?? rest.next().value ?? [])
-  return { ...outcome, outcomes }
+  return { ...stored, outcomes }
 }
