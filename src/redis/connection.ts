@@ -59,13 +59,13 @@ export async function bySignal(start: () => Promise<void>, signal: AbortSignal, 
  * handshake before the server checks the client's certificate, so a refusal may appear only as a reset connection. A more
  * specific error takes precedence.
  */
-function closedWithoutReply(whom: string): IngotError {
+function closedWithoutReply(target: string): IngotError {
   const why = 'the server closed the TLS connection without a reply; it may require a client certificate (cert, key)'
-  return new IngotError('REDIS_TLS_FAILED', `cannot use the ${whom}: ${why}`)
+  return new IngotError('REDIS_TLS_FAILED', `cannot use the ${target}: ${why}`)
 }
 
 /** Connects one client. Rejects with the most specific of all errors, see `connectionError`; then nothing is left running. */
-export async function connectClient(client: Redis, whom: string, signal: AbortSignal): Promise<void> {
+export async function connectClient(client: Redis, target: string, signal: AbortSignal): Promise<void> {
   const errors: unknown[] = []
   const record = (error: unknown): void => void errors.push(error)
   let secured = false
@@ -82,7 +82,7 @@ export async function connectClient(client: Redis, whom: string, signal: AbortSi
   } catch (error) {
     client.disconnect()
     if (signal.aborted) throw signal.reason
-    throw connectionError(whom, secured ? [closedWithoutReply(whom), ...errors, error] : [...errors, error])
+    throw connectionError(target, secured ? [closedWithoutReply(target), ...errors, error] : [...errors, error])
   } finally {
     client.off('connect', recordConnect)
     client.off('error', record)

@@ -29,18 +29,18 @@ function innermost(error: unknown): unknown {
  * Returns the error of a connection that failed, from all its errors, oldest first. The newest one with a code other than
  * `REDIS_UNREACHABLE` takes precedence, such as `REDIS_TLS_FAILED` or `REDIS_ACCESS_REFUSED`.
  */
-export function connectionError(whom: string, errors: readonly unknown[]): IngotError {
+export function connectionError(target: string, errors: readonly unknown[]): IngotError {
   const inner = errors.map(innermost)
   const specific = inner.findLast((error) => codeOf(error) !== 'REDIS_UNREACHABLE') ?? inner[0]
   if (specific instanceof IngotError) return specific
   const reason = specific === undefined ? 'no reply in time' : reasonOf(specific)
-  return new IngotError(codeOf(specific), `cannot use the ${whom}: ${reason}`, { cause: specific })
+  return new IngotError(codeOf(specific), `cannot use the ${target}: ${reason}`, { cause: specific })
 }
 
 /** Returns the error of a command that failed. With `REDIS_UNREACHABLE` the command may have run. */
-export function commandError(whom: string, error: unknown): IngotError {
+export function commandError(target: string, error: unknown): IngotError {
   if (error instanceof IngotError) return error
-  return new IngotError(codeOf(error), `${whom}: ${reasonOf(error)}`, { cause: error })
+  return new IngotError(codeOf(error), `${target}: ${reasonOf(error)}`, { cause: error })
 }
 
 /** Error of a command that was never written to a socket, so it had no effect. */

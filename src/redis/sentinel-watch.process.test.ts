@@ -56,14 +56,14 @@ async function connect(topology: Sentinel): Promise<Seen> {
 
 /** Times at which the Sentinels announced a primary, in milliseconds. */
 async function announcements(topology: Sentinel): Promise<readonly number[]> {
-  const heard: number[] = []
+  const times: number[] = []
   for (const announcer of await createAnnouncers(topology, DEFAULT_SETTINGS)) {
     scope.defer(() => announcer.disconnect())
-    announcer.on('message', () => heard.push(performance.now()))
+    announcer.on('message', () => times.push(performance.now()))
     await announcer.connect()
     await announcer.subscribe('+switch-master')
   }
-  return heard
+  return times
 }
 
 async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
@@ -80,17 +80,17 @@ const failover = (servers: RedisServers, { sentinels, masterName }: Sentinel): P
 test('the client notices a planned failover, which closes no connection, at its announcement', async ({ skip }) => {
   const [servers, topology] = await serve(skip)
   const { where, losses } = await connect(topology)
-  const heard = await announcements(topology)
+  const times = await announcements(topology)
   const old = await servers.master()
   expect(await where()).toBe(old)
   expect(await failover(servers, topology)).toBe('OK')
   await until('an answer of the successor', async () => ![old, undefined].includes(await where()))
-  const delayMs = performance.now() - (heard[0] ?? Number.NEGATIVE_INFINITY)
+  const delayMs = performance.now() - (times[0] ?? Number.NEGATIVE_INFINITY)
   expect(delayMs).toBeLessThan(2_000)
   if (!(await servers.cli(old, 'role')).startsWith('master'))
     throw new Error('inconclusive: the old primary was demoted')
   // the other Sentinels announce the same
-  await until('every announcement', () => heard.length >= topology.sentinels.length)
+  await until('every announcement', () => times.length >= topology.sentinels.length)
   await sleep(500)
   expect(losses()).toBe(1)
   const seen = `answers of the successor ${delayMs.toFixed(0)} ms after it was announced`
@@ -112,14 +112,14 @@ async function handOver(servers: RedisServers, { sentinels, masterName }: Sentin
 test('a client that has found the successor by itself is not disconnected at the announcement', async ({ skip }) => {
   const [servers, topology] = await serve(skip)
   const { where, losses } = await connect(topology)
-  const heard = await announcements(topology)
+  const times = await announcements(topology)
   const old = await servers.master()
   expect(await failover(servers, topology)).toBe('OK')
   const successor = await handOver(servers, topology, old)
   await until('an answer of the successor', async () => (await where()) === successor)
-  if (heard.length === topology.sentinels.length) throw new Error('inconclusive: nothing is announced after this')
+  if (times.length === topology.sentinels.length) throw new Error('inconclusive: nothing is announced after this')
   const before = losses()
-  await until('every announcement', () => heard.length >= topology.sentinels.length)
+  await until('every announcement', () => times.length >= topology.sentinels.length)
   await sleep(500)
   expect(losses()).toBe(before)
 })

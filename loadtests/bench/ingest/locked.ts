@@ -120,20 +120,20 @@ async function copies(bench: Bench): Promise<void> {
   const text = itemText('copies', 0)
   await withBackend(bench, async (backend) =>
     withReplicas(bench, { replicas, env: await envFor(bench, backend) }, async (services) => {
-      const answers: Answer[] = []
+      const responses: Answer[] = []
       const ms = await burst(async (index) => {
         const answer = await put(services[index % replicas]?.url ?? '', text)
-        answers.push(answer)
+        responses.push(answer)
       })
       const audit = (await call(`${backend}/audit`, { method: 'GET' })).body
       const saves = audit.split('\n').filter((line) => line.includes('"type":"save"')).length
-      const created = answers.filter((answer) => answer.status === 201).length
+      const created = responses.filter((answer) => answer.status === 201).length
       const measured = `${ITEMS} copies of one item over ${replicas} replicas`
       bench.report.add({ measured: `${measured}: until all were answered`, value: ms, unit: 'ms' })
       const one = { target: '= 1', met: saves === 1 }
       bench.report.add({ measured: `${measured}: saves in the audit log`, value: saves, unit: 'saves', ...one })
-      const told = { target: '= 1', met: created === 1 }
-      bench.report.add({ measured: `${measured}: answered "created"`, value: created, unit: 'answers', ...told })
+      const target = { target: '= 1', met: created === 1 }
+      bench.report.add({ measured: `${measured}: answered "created"`, value: created, unit: 'answers', ...target })
     }),
   )
 }

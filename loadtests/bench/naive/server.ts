@@ -56,7 +56,7 @@ async function save(text: string): Promise<Saved> {
 }
 
 /** Processes CONCURRENCY items at a time, and responds in the order of the lines. */
-async function* answers(body: Readable): AsyncGenerator<string> {
+async function* responses(body: Readable): AsyncGenerator<string> {
   const counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
   const going: Promise<Saved>[] = []
   async function next(): Promise<string> {
@@ -79,7 +79,7 @@ app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, b
 app.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body))
 app.post('/v1/collections/bench/items', async (request, reply) => {
   const { body } = request
-  if (typeof body !== 'string') return reply.type('application/x-ndjson').send(Readable.from(answers(request.raw)))
+  if (typeof body !== 'string') return reply.type('application/x-ndjson').send(Readable.from(responses(request.raw)))
   const saved = await save(body)
   return reply.code(saved.status === 'created' ? 201 : 200).send(saved)
 })

@@ -42,8 +42,8 @@ export async function startPgBouncer(serverUrl: string): Promise<PgBouncer | Abs
   writeFileSync(config, configOf(new URL(serverUrl), port))
   // it does not run as root, so its user must be able to read this
   chmodSync(folder, 0o755)
-  const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
-  const child = spawn('timeout', [String(MAX_LIFE_SECONDS), 'pgbouncer', ...asNobody, config], { stdio: 'ignore' })
+  const asUser = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  const child = spawn('timeout', [String(MAX_LIFE_SECONDS), 'pgbouncer', ...asUser, config], { stdio: 'ignore' })
   const through = (url: string): string => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href
   const ended = new AbortController()
   child.once('exit', (code) => ended.abort(new Error(`pgbouncer ended with ${code} at its start`)))

@@ -1,7 +1,7 @@
 /*
- * A wall clock that a test can move, for one server process: preloaded, it answers gettimeofday, which Redis measures
- * expiry by, with as many seconds more as the file says. The monotonic clock stays what it is. (libfaketime does the
- * same for other programs; under it redis-server never gets through the start of jemalloc.)
+ * A preloaded library with a wall clock that a test can move, for one server process. It adds the number of seconds in a
+ * file to gettimeofday, which Redis uses for expiry. It does not change the monotonic clock. (libfaketime does the same
+ * for other programs, but redis-server hangs in the start of jemalloc under it.)
  */
 struct timeval {
   long sec;
