@@ -5,6 +5,7 @@ import { CONFIG_ERRORS } from '../config/error-codes.ts'
 import { HTTP_ERRORS } from '../http/error-codes.ts'
 import { IDENTITY_ERRORS } from '../identity/error-codes.ts'
 import { ITEM_ERRORS } from '../items/error-codes.ts'
+import { KUBE_ERRORS } from '../kube/error-codes.ts'
 import { LOCK_ERRORS } from '../lock/error-codes.ts'
 import { REDIS_ERRORS } from '../redis/error-codes.ts'
 import { STD_ERRORS } from '../std/error-codes.ts'
@@ -16,6 +17,7 @@ export const ERRORS = {
   ...ITEM_ERRORS,
   ...LOCK_ERRORS,
   ...REDIS_ERRORS,
+  ...KUBE_ERRORS,
   ...CONFIG_ERRORS,
   ...COMMAND_ERRORS,
   ...CLIENT_ERRORS,

@@ -27,6 +27,8 @@ export interface Metrics {
   gauge(options: MetricOptions): GaugeMetric
   /** Registers a gauge whose value is read at each scrape. */
   gaugeOf(options: MetricOptions, read: () => number): void
+  /** Reads all series when scraped. */
+  gaugesOf(options: MetricOptions, read: () => readonly { readonly labels: Labels; readonly value: number }[]): void
   histogram(options: MetricOptions & { readonly buckets: readonly number[] }): HistogramMetric
   /** Returns the metrics in the text exposition format. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
@@ -53,6 +55,13 @@ export function createMetrics(): Metrics {
     gaugeOf(options, read) {
       const collect = function (this: Gauge): void {
         this.set(read())
+      }
+      registry.registerMetric(new Gauge({ ...base(options), registers: [], collect }))
+    },
+    gaugesOf(options, read) {
+      const collect = function (this: Gauge): void {
+        this.reset()
+        for (const { labels, value } of read()) this.set(labels, value)
       }
       registry.registerMetric(new Gauge({ ...base(options), registers: [], collect }))
     },
