@@ -1,7 +1,17 @@
 /** Calls of the Kubernetes API on objects as plain JSON. Known kinds are not modelled: a model would drop new fields. */
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
 import { type ErrorCode, IngotError } from '../../errors/error.ts'
 import type { KubeConnection, KubeRequest, KubeResponse } from './connection.ts'
-import { apiVersionOf, type KubeObject, type Location, pathOf, type Resource } from './resource.ts'
+import {
+  apiVersionOf,
+  isKubeObject,
+  jsonOf,
+  type KubeObject,
+  type Location,
+  pathOf,
+  type Resource,
+} from './resource.ts'
 import { readWatch, type WatchEvent } from './watch-stream.ts'
 
 /** The one field manager of ingot in server-side apply. */
@@ -49,6 +59,7 @@ export interface KubeApi {
   delete(resource: Resource, at: Location, signal: AbortSignal): Promise<void>
 }
 
+const STATUS = Type.Object({ message: Type.String() })
 /** client-go's default. */
 const PAGE = 500
 /** Listings that the server ends by 410 before the list gives up. */
@@ -71,100 +82,110 @@ export function apiError(status: number, message: string, retryAfterMs?: number)
 }
 
 export function createKubeApi(connection: KubeConnection): KubeApi {
-  async function call(request: KubeRequest): Promise<KubeObject> {
-    const response = await connection.send(request)
-    if (response.status >= 300) throw refusal(request, response)
-    return parsed(request, response.body)
+  return new JsonApi(connection)
+}
+
+class JsonApi implements KubeApi {
+  readonly connection: KubeConnection
+
+  constructor(connection: KubeConnection) {
+    this.connection = connection
   }
 
-  const write = (
-    method: 'POST' | 'PUT' | 'PATCH',
-    path: string,
-    {
-      body,
-      signal,
-      contentType,
-    }: { readonly body: unknown; readonly signal: AbortSignal; readonly contentType?: string },
-  ): Promise<KubeObject> => call({ method, path, body, signal, ...(contentType === undefined ? {} : { contentType }) })
-
-  async function pages(resource: Resource, selection: Selection, signal: AbortSignal): Promise<KubeList> {
-    const items: KubeObject[] = []
-    let next: string | undefined
-    for (;;) {
-      const query = queryOf({ limit: String(PAGE), labelSelector: selection.labelSelector, continue: next })
-      const page = await call({ method: 'GET', path: `${pathOf(resource, selection)}${query}`, signal })
-      items.push(...itemsOf(page))
-      const { resourceVersion = '', continue: more } = page.metadata as { resourceVersion?: string; continue?: string }
-      if (more === undefined || more === '') return { items, resourceVersion }
-      next = more
+  async list(resource: Resource, selection: Selection, signal: AbortSignal): Promise<KubeList> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#pages(resource, selection, signal)
+      } catch (failure) {
+        if (!isKubeError(failure, 'KUBE_EXPIRED') || attempt === LIST_ATTEMPTS) throw failure
+      }
     }
   }
 
-  return {
-    connection,
-    async list(resource, selection, signal) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await pages(resource, selection, signal)
-        } catch (failure) {
-          if (!isKubeError(failure, 'KUBE_EXPIRED') || attempt === LIST_ATTEMPTS) throw failure
-        }
-      }
-    },
-    async get(resource, at, signal) {
-      try {
-        return await call({ method: 'GET', path: pathOf(resource, at), signal })
-      } catch (failure) {
-        if (isKubeError(failure, 'KUBE_NOT_FOUND')) return undefined
-        throw failure
-      }
-    },
-    async *watch(resource, { resourceVersion, timeoutSeconds, ...selection }, signal) {
-      const query = queryOf({
-        watch: 'true',
-        allowWatchBookmarks: 'true',
-        resourceVersion,
-        timeoutSeconds: String(timeoutSeconds),
-        labelSelector: selection.labelSelector,
-      })
-      const request = { method: 'GET', path: `${pathOf(resource, selection)}${query}`, signal } as const
-      const { chunks, ...head } = await connection.open(request)
-      if (head.status >= 300) throw refusal(request, { ...head, body: await textOf(chunks) })
-      yield* readWatch(chunks)
-    },
-    create: (resource, object, signal) =>
-      write('POST', pathOf(resource, { namespace: object.metadata.namespace }), {
-        body: typed(resource, object),
-        signal,
-      }),
-    replace: (resource, object, signal) =>
-      write('PUT', pathOf(resource, object.metadata), { body: typed(resource, object), signal }),
-    apply: (resource, object, signal) => apply(resource, object, { signal }),
-    applyStatus: (resource, object, signal) => apply(resource, object, { signal, subresource: 'status' }),
-    patch: (resource, at, patch, signal) =>
-      write('PATCH', `${pathOf(resource, at)}${queryOf({ fieldManager: FIELD_MANAGER })}`, {
-        body: patch,
-        signal,
-        contentType: 'application/merge-patch+json',
-      }),
-    async delete(resource, at, signal) {
-      const request = { method: 'DELETE', path: pathOf(resource, at), signal } as const
-      const response = await connection.send(request)
-      if (response.status >= 300 && response.status !== 404) throw refusal(request, response)
-    },
+  async get(resource: Resource, at: Location, signal: AbortSignal): Promise<KubeObject | undefined> {
+    try {
+      return await this.#call({ method: 'GET', path: pathOf(resource, at), signal })
+    } catch (failure) {
+      if (isKubeError(failure, 'KUBE_NOT_FOUND')) return undefined
+      throw failure
+    }
   }
 
-  function apply(
+  async *watch(resource: Resource, options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const { resourceVersion, timeoutSeconds, labelSelector } = options
+    const query = queryOf({
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion,
+      timeoutSeconds: String(timeoutSeconds),
+      labelSelector,
+    })
+    const path = `${pathOf(resource, { namespace: options.namespace })}${query}`
+    const request = { method: 'GET', path, signal } as const
+    const { chunks, ...head } = await this.connection.open(request)
+    if (head.status >= 300) throw refusal(request, { ...head, body: await textOf(chunks) })
+    yield* readWatch(chunks)
+  }
+
+  create(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+    const path = pathOf(resource, { namespace: object.metadata.namespace })
+    return this.#call({ method: 'POST', path, body: typed(resource, object), signal })
+  }
+
+  replace(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+    const { namespace, name } = object.metadata
+    const path = pathOf(resource, { namespace, name })
+    return this.#call({ method: 'PUT', path, body: typed(resource, object), signal })
+  }
+
+  apply(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+    return this.#apply(resource, object, { signal })
+  }
+
+  applyStatus(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+    return this.#apply(resource, object, { signal, subresource: 'status' })
+  }
+
+  patch(resource: Resource, at: Location, patch: unknown, signal: AbortSignal): Promise<KubeObject> {
+    const path = `${pathOf(resource, at)}${queryOf({ fieldManager: FIELD_MANAGER })}`
+    return this.#call({ method: 'PATCH', path, body: patch, signal, contentType: 'application/merge-patch+json' })
+  }
+
+  async delete(resource: Resource, at: Location, signal: AbortSignal): Promise<void> {
+    const request = { method: 'DELETE', path: pathOf(resource, at), signal } as const
+    const response = await this.connection.send(request)
+    if (response.status >= 300 && response.status !== 404) throw refusal(request, response)
+  }
+
+  #apply(
     resource: Resource,
     object: KubeObject,
     { signal, subresource }: { readonly signal: AbortSignal; readonly subresource?: string },
   ): Promise<KubeObject> {
-    const path = pathOf(resource, { namespace: object.metadata.namespace, name: object.metadata.name, subresource })
-    return write('PATCH', `${path}${queryOf({ fieldManager: FIELD_MANAGER, force: 'true' })}`, {
-      body: typed(resource, object),
-      signal,
-      contentType: 'application/apply-patch+yaml',
-    })
+    const { namespace, name } = object.metadata
+    const query = queryOf({ fieldManager: FIELD_MANAGER, force: 'true' })
+    const path = `${pathOf(resource, { namespace, name, subresource })}${query}`
+    const contentType = 'application/apply-patch+yaml'
+    return this.#call({ method: 'PATCH', path, body: typed(resource, object), signal, contentType })
+  }
+
+  async #call(request: KubeRequest): Promise<KubeObject> {
+    const response = await this.connection.send(request)
+    if (response.status >= 300) throw refusal(request, response)
+    return parsed(request, response.body)
+  }
+
+  async #pages(resource: Resource, { namespace, labelSelector }: Selection, signal: AbortSignal): Promise<KubeList> {
+    const items: KubeObject[] = []
+    let next: string | undefined
+    for (;;) {
+      const query = queryOf({ limit: String(PAGE), labelSelector, continue: next })
+      const page = await this.#call({ method: 'GET', path: `${pathOf(resource, { namespace })}${query}`, signal })
+      items.push(...itemsOf(page))
+      const { resourceVersion = '', continue: more = '' } = page.metadata
+      if (more === '') return { items, resourceVersion }
+      next = more
+    }
   }
 }
 
@@ -191,7 +212,7 @@ function queryOf(parameters: Readonly<Record<string, string | undefined>>): stri
 
 function itemsOf(list: KubeObject): readonly KubeObject[] {
   const { items } = list
-  if (Array.isArray(items)) return items as readonly KubeObject[]
+  if (Array.isArray(items) && items.every(isKubeObject)) return items
   throw apiError(502, 'the API server sent a list without items')
 }
 
@@ -199,22 +220,20 @@ function refusal({ method, path }: KubeRequest, { status, body, retryAfterMs }: 
   return apiError(status, `${method} ${path.split('?')[0]}: ${status} ${reasonIn(body)}`, retryAfterMs)
 }
 
-/** Returns the message of a Status object, or the beginning of what was sent in its place. */
+/** Returns the message of a Status object, else the beginning of the body. */
 function reasonIn(body: string): string {
   try {
-    const { message } = JSON.parse(body) as { readonly message?: unknown }
-    return typeof message === 'string' ? message : ''
+    const status: unknown = JSON.parse(body)
+    return Value.Check(STATUS, status) ? status.message : ''
   } catch {
     return body.slice(0, 200)
   }
 }
 
 function parsed({ method, path }: KubeRequest, body: string): KubeObject {
-  try {
-    return JSON.parse(body) as KubeObject
-  } catch (cause) {
-    throw new IngotError('KUBE_UNAVAILABLE', `${method} ${path.split('?')[0]}: the response is not JSON`, { cause })
-  }
+  const object = jsonOf(body)
+  if (isKubeObject(object)) return object
+  throw new IngotError('KUBE_UNAVAILABLE', `${method} ${path.split('?')[0]}: the response is not an object of the API`)
 }
 
 /** An error response is short; what is longer is not read. */

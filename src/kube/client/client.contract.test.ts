@@ -63,10 +63,7 @@ describe('on a server that misbehaves', () => {
       signal: soon(),
       deadlineMs: 50,
     } as const
-    await expect(connection.send(request)).rejects.toMatchObject({
-      code: 'KUBE_UNREACHABLE',
-      message: expect.stringContaining('50 ms'),
-    })
+    await expect(connection.send(request)).rejects.toThrow(/no response within 50 ms/)
     server.failNext({ kind: 'hang' })
     await expect(connection.open(request)).rejects.toMatchObject({ code: 'KUBE_UNREACHABLE' })
   })
@@ -154,7 +151,8 @@ describe('on a real API server', () => {
     using connection = createKubeConnection({ clock: systemClock, kubeconfig: present(server, skip).kubeconfig })
     const api = createKubeApi(connection)
     const wrong = api.apply(CONFIG_MAPS, { metadata: { ...AT, name: 'Not_A_Name' }, data: {} }, soon())
-    await expect(wrong).rejects.toMatchObject({ code: 'KUBE_INVALID', message: expect.stringContaining('Not_A_Name') })
+    await expect(wrong).rejects.toThrow(expect.objectContaining({ code: 'KUBE_INVALID' }))
+    await expect(wrong).rejects.toThrow(/Not_A_Name/)
   })
 
   test('Events are accepted, and counted on', async ({ skip }) => {

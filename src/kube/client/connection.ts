@@ -64,33 +64,74 @@ const MAX_CONNECTIONS = 64
 
 /** Throws KUBE_CONFIG_INVALID when there is no cluster to connect to. */
 export function createKubeConnection(options: ConnectionOptions): KubeConnection {
-  const config = loadConfig(options)
-  const cluster = config.getCurrentCluster()
-  if (cluster === null)
-    throw new IngotError('KUBE_CONFIG_INVALID', 'the current context of the kubeconfig names no cluster')
-  const server = new URL(cluster.server)
-  const agents = createAgents(options.maxConnections ?? MAX_CONNECTIONS, cluster.proxyUrl !== undefined)
-  const { clock } = options
+  return new HttpConnection(loadConfig(options), options)
+}
 
-  async function header(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+class HttpConnection implements KubeConnection {
+  readonly server: string
+  readonly namespace: string
+  readonly #config: KubeConfig
+  readonly #clock: Clock
+  readonly #agents: Agents
+
+  constructor(config: KubeConfig, { clock, maxConnections = MAX_CONNECTIONS }: ConnectionOptions) {
+    const cluster = config.getCurrentCluster()
+    if (cluster === null) throw new IngotError('KUBE_CONFIG_INVALID', 'the current context names no cluster')
+    this.server = cluster.server.replace(/\/+$/, '')
+    this.namespace = config.getContextObject(config.currentContext)?.namespace ?? 'default'
+    this.#config = config
+    this.#clock = clock
+    this.#agents = createAgents(maxConnections, cluster.proxyUrl !== undefined)
+  }
+
+  send(request: KubeRequest): Promise<KubeResponse> {
+    return this.#within(request, async (signal) => {
+      const response = await this.#header(request, signal)
+      return { ...statusOf(response), body: await bodyOf(response) }
+    })
+  }
+
+  async open(request: KubeRequest): Promise<KubeStream> {
+    // the deadline ends with the header, the caller's signal ends with the stream
+    const abort = new AbortController()
+    const forward = (): void => abort.abort(request.signal.reason)
+    const settled = (): void => request.signal.removeEventListener('abort', forward)
+    request.signal.addEventListener('abort', forward, { once: true })
+    try {
+      const response = await this.#within(request, async (signal) => {
+        const expire = (): void => abort.abort(signal.reason)
+        signal.addEventListener('abort', expire, { once: true })
+        try {
+          return await this.#header(request, abort.signal)
+        } finally {
+          signal.removeEventListener('abort', expire)
+        }
+      })
+      return { ...statusOf(response), chunks: chunksOf(response, settled) }
+    } catch (failure) {
+      settled()
+      throw failure
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#agents.dispose()
+  }
+
+  async #header(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
     // reads certificates and tokens anew: Kubernetes replaces both while a pod runs
-    const access: https.RequestOptions = {}
-    await config.applyToHTTPSOptions(access)
+    const access: AccessOptions = {}
+    await this.#config.applyToHTTPSOptions(access)
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
+    const url = new URL(`${this.server}${request.path}`)
+    const content = body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-    const call = (server.protocol === 'http:' ? http : https).request(new URL(request.path, server), {
+    const call = (url.protocol === 'http:' ? http : https).request(url, {
       ...access,
-      agent: agents(server.protocol, access),
+      agent: this.#agents.choose(url.protocol, access),
       method: request.method,
       signal,
-      headers: {
-        ...access.headers,
-        accept: 'application/json',
-        'user-agent': 'ingot',
-        ...(body === undefined
-          ? {}
-          : { 'content-type': request.contentType ?? 'application/json', 'content-length': body.length }),
-      },
+      headers: { ...access.headers, accept: 'application/json', 'user-agent': 'ingot', ...content },
     })
     call.once('response', resolve)
     call.once('error', reject)
@@ -98,56 +139,22 @@ export function createKubeConnection(options: ConnectionOptions): KubeConnection
     return promise
   }
 
-  async function within<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #within<T>(request: KubeRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const ms = request.deadlineMs ?? DEADLINE_MS
-    const what = `${request.method} ${server.origin}${request.path.split('?')[0]}`
+    const what = `${request.method} ${this.server}${request.path.split('?')[0]}`
     const timeoutError = (): Error => new IngotError('KUBE_UNREACHABLE', `${what}: no response within ${ms} ms`)
-    using deadline = createDeadline({ clock, ms, parent: request.signal, timeoutError })
+    using deadline = createDeadline({ clock: this.#clock, ms, parent: request.signal, timeoutError })
     try {
       return await work(deadline.signal)
     } catch (cause) {
-      request.signal.throwIfAborted()
       deadline.signal.throwIfAborted()
-      if (cause instanceof IngotError) throw cause
       throw new IngotError('KUBE_UNREACHABLE', `${what}: ${reasonOf(cause)}`, { cause })
     }
   }
-
-  return {
-    server: server.origin,
-    namespace: config.getContextObject(config.currentContext)?.namespace ?? 'default',
-    send: (request) =>
-      within(request, async (signal) => {
-        const response = await header(request, signal)
-        return { ...statusOf(response), body: await bodyOf(response) }
-      }),
-    async open(request) {
-      // the deadline ends with the header, the caller's signal does not
-      const abort = new AbortController()
-      const forward = (): void => abort.abort(request.signal.reason)
-      request.signal.addEventListener('abort', forward, { once: true })
-      try {
-        const response = await within(request, async (signal) => {
-          const end = (): void => abort.abort(signal.reason)
-          signal.addEventListener('abort', end, { once: true })
-          try {
-            return await header(request, abort.signal)
-          } finally {
-            signal.removeEventListener('abort', end)
-          }
-        })
-        return {
-          ...statusOf(response),
-          chunks: chunksOf(response, () => request.signal.removeEventListener('abort', forward)),
-        }
-      } catch (failure) {
-        request.signal.removeEventListener('abort', forward)
-        throw failure
-      }
-    },
-    [Symbol.dispose]: agents.dispose,
-  }
 }
+
+/** What client-node knows of the credentials of a request. */
+type AccessOptions = Omit<https.RequestOptions, 'headers'> & { headers?: Record<string, string> }
 
 function loadConfig({ kubeconfig, context }: ConnectionOptions): KubeConfig {
   const config = new KubeConfig()
@@ -162,31 +169,33 @@ function loadConfig({ kubeconfig, context }: ConnectionOptions): KubeConfig {
 }
 
 interface Agents {
-  (protocol: string, access: https.RequestOptions): http.Agent
+  /** Returns the agent for these credentials. A new one replaces it when certificates change. */
+  choose(protocol: string, access: https.RequestOptions): http.Agent
   dispose(): void
 }
 
-/** Returns the agent for these credentials. A new one replaces it when certificates change. */
 function createAgents(maxSockets: number, isProxied: boolean): Agents {
   const settings = { keepAlive: true, keepAliveMsecs: 30_000, maxSockets, maxFreeSockets: 4 }
-  let current: { readonly key: string; readonly agent: http.Agent } | undefined
-  const choose = (protocol: string, access: https.RequestOptions): http.Agent => {
-    // client-node keeps one agent for a proxy
-    if (isProxied && access.agent instanceof http.Agent) return access.agent
-    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = access
-    const identity = [ca, cert, key, pfx, passphrase, rejectUnauthorized, servername].map(String).join('\n')
-    if (current?.key === identity) return current.agent
-    const tls = Object.fromEntries(
-      Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    )
-    // requests that run on the agent before end there
-    const agent = protocol === 'http:' ? new http.Agent(settings) : new https.Agent({ ...settings, ...tls })
-    current = { key: identity, agent }
-    return agent
+  let current: { readonly identity: string; readonly agent: http.Agent } | undefined
+  return {
+    choose(protocol, access) {
+      // client-node keeps one agent for a proxy
+      if (isProxied && access.agent instanceof http.Agent) return access.agent
+      const tls = tlsOf(access)
+      const identity = Object.values(tls).map(String).join('\n')
+      if (current?.identity === identity) return current.agent
+      // requests under way end on the agent before
+      const agent = protocol === 'http:' ? new http.Agent(settings) : new https.Agent({ ...settings, ...tls })
+      current = { identity, agent }
+      return agent
+    },
+    dispose: () => current?.agent.destroy(),
   }
-  return Object.assign(choose, { dispose: () => current?.agent.destroy() })
+}
+
+function tlsOf({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }: https.RequestOptions): object {
+  const all = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 
 function statusOf({ statusCode = 0, headers }: IncomingMessage): {
@@ -200,10 +209,9 @@ function statusOf({ statusCode = 0, headers }: IncomingMessage): {
 }
 
 async function bodyOf(response: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
+  const parts: Uint8Array[] = []
   let bytes = 0
-  for await (const part of response) {
-    const chunk = part as Buffer
+  for await (const chunk of bytesOf(response)) {
     bytes += chunk.length
     if (bytes > MAX_BODY_BYTES) throw new Error(`the response is longer than ${MAX_BODY_BYTES} bytes`)
     parts.push(chunk)
@@ -213,9 +221,13 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
 
 async function* chunksOf(response: IncomingMessage, ended: () => void): AsyncGenerator<Uint8Array> {
   try {
-    for await (const part of response) yield part as Buffer
+    yield* bytesOf(response)
   } finally {
     ended()
     response.destroy()
   }
+}
+
+async function* bytesOf(response: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of response) if (chunk instanceof Uint8Array) yield chunk
 }

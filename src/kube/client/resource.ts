@@ -28,6 +28,8 @@ export interface Metadata {
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
   readonly ownerReferences?: readonly OwnerReference[]
+  /** Of a list: where its next page begins. */
+  readonly continue?: string
 }
 
 /** An object as the API sends it. Fields that ingot does not know are kept. */
@@ -63,4 +65,19 @@ export function pathOf(resource: Resource, { namespace, name, subresource }: Loc
 /** Returns `namespace/name`, or `name` for an object without a namespace. Unique among the objects of one kind. */
 export function keyOf({ metadata: { namespace, name } }: KubeObject): string {
   return namespace === undefined ? name : `${namespace}/${name}`
+}
+
+/** Returns the value of a JSON text, or undefined for another text. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Returns true for an object with metadata, as the API server sends it. The server has checked all else. */
+export function isKubeObject(value: unknown): value is KubeObject {
+  if (typeof value !== 'object' || value === null || !('metadata' in value)) return false
+  return typeof value.metadata === 'object' && value.metadata !== null
 }

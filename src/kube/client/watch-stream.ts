@@ -1,11 +1,22 @@
 /** The events of a watch: one JSON object a line. */
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
 import { IngotError } from '../../errors/error.ts'
 import { createLineSplitter } from '../../std/lines.ts'
-import type { KubeObject } from './resource.ts'
+import { isKubeObject, jsonOf, type KubeObject } from './resource.ts'
 
 export type WatchEvent =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: KubeObject }
   | { readonly type: 'ERROR'; readonly status: number; readonly message: string; readonly retryAfterMs?: number }
+
+const STATUS = Type.Object({
+  code: Type.Optional(Type.Number()),
+  message: Type.Optional(Type.String()),
+  details: Type.Optional(Type.Object({ retryAfterSeconds: Type.Optional(Type.Number()) })),
+})
+type Status = Static<typeof STATUS>
+const ERROR_EVENT = Type.Object({ type: Type.Literal('ERROR'), object: STATUS })
+const EVENT = Type.Object({ type: Type.Enum(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK']), object: Type.Unknown() })
 
 /** etcd stores at most 1.5 MiB an object; its JSON may be longer. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -26,34 +37,13 @@ export async function* readWatch(chunks: AsyncIterable<Uint8Array>): AsyncGenera
 }
 
 function eventOf(line: string): WatchEvent {
-  const { type, object } = parse(line)
-  if (type === 'ERROR') return errorOf(object)
-  const isEvent = type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED' || type === 'BOOKMARK'
-  if (isEvent && isObject(object)) return { type, object }
-  throw new IngotError('KUBE_UNAVAILABLE', `the watch sent an event that is none: ${line.slice(0, 100)}`)
+  const event = jsonOf(line)
+  if (Value.Check(ERROR_EVENT, event)) return errorOf(event.object)
+  if (Value.Check(EVENT, event) && isKubeObject(event.object)) return { type: event.type, object: event.object }
+  throw new IngotError('KUBE_UNAVAILABLE', `the watch sent a line that is not an event: ${line.slice(0, 100)}`)
 }
 
-function parse(line: string): { readonly type?: unknown; readonly object?: unknown } {
-  try {
-    return JSON.parse(line) as { readonly type?: unknown; readonly object?: unknown }
-  } catch (cause) {
-    throw new IngotError('KUBE_UNAVAILABLE', `the watch sent a line that is not JSON: ${line.slice(0, 100)}`, { cause })
-  }
-}
-
-function isObject(value: unknown): value is KubeObject {
-  return typeof value === 'object' && value !== null && 'metadata' in value
-}
-
-interface Status {
-  readonly code?: number
-  readonly message?: string
-  readonly details?: { readonly retryAfterSeconds?: number }
-}
-
-function errorOf(object: unknown): WatchEvent {
-  const { code = 500, message = 'the watch ended with an error', details } = (object ?? {}) as Status
-  const seconds = details?.retryAfterSeconds
-  const retry = seconds === undefined || seconds <= 0 ? {} : { retryAfterMs: seconds * 1_000 }
-  return { type: 'ERROR', status: code, message, ...retry }
+function errorOf({ code = 500, message = 'the watch ended with an error', details }: Status): WatchEvent {
+  const seconds = details?.retryAfterSeconds ?? 0
+  return { type: 'ERROR', status: code, message, ...(seconds > 0 ? { retryAfterMs: seconds * 1_000 } : {}) }
 }

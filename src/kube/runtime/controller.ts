@@ -42,9 +42,10 @@ export async function runController(options: ControllerOptions, signal: AbortSig
   const { queue, primary, secondary = [], clock, resyncMs = RESYNC_MS } = options
   await abortable(Promise.all([primary.synced, ...secondary.map(({ informer }) => informer.synced)]), signal)
   const resync = async (): Promise<void> => {
+    // the first lists have added every key
     while (!signal.aborted) {
-      for (const object of primary.all()) queue.add(keyOf(object))
       await clock.sleep(resyncMs, signal).catch(() => undefined)
+      if (!signal.aborted) for (const object of primary.all()) queue.add(keyOf(object))
     }
   }
   await Promise.all([queue.run(signal), resync()])

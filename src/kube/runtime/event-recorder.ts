@@ -58,7 +58,7 @@ export function createEventRecorder({ api, instance, clock, log, measures }: Eve
   const known = new Map<string, Series>()
 
   async function begin(resource: Resource, about: KubeObject, entry: EventEntry, signal: AbortSignal): Promise<Series> {
-    const { name, namespace = 'default', uid } = about.metadata
+    const { name, namespace = 'default' } = about.metadata
     const series = {
       namespace,
       name: `${name.slice(0, 200)}.${randomUUID()}`,
@@ -66,27 +66,8 @@ export function createEventRecorder({ api, instance, clock, log, measures }: Eve
       lastMs: clock.monotonicMs(),
       writtenMs: clock.monotonicMs(),
     }
-    await api.create(
-      EVENTS,
-      {
-        metadata: { name: series.name, namespace },
-        eventTime: microTimeOf(clock.wallMs()),
-        type: entry.type,
-        reason: entry.reason,
-        action: entry.action,
-        note: entry.note.slice(0, MAX_NOTE),
-        reportingController: CONTROLLER,
-        reportingInstance: instance,
-        regarding: {
-          apiVersion: apiVersionOf(resource),
-          kind: resource.kind,
-          name,
-          namespace: about.metadata.namespace,
-          uid,
-        },
-      },
-      signal,
-    )
+    const event = eventOf({ ...entry, resource, about, instance, wallMs: clock.wallMs() })
+    await api.create(EVENTS, { metadata: { name: series.name, namespace }, ...event }, signal)
     return series
   }
 
@@ -122,5 +103,26 @@ export function createEventRecorder({ api, instance, clock, log, measures }: Eve
         log.debug({ reason: reasonOf(cause), event: entry.reason }, 'an event was not written')
       }
     },
+  }
+}
+
+interface EventFacts extends EventEntry {
+  readonly resource: Resource
+  readonly about: KubeObject
+  readonly instance: string
+  readonly wallMs: number
+}
+
+function eventOf({ type, reason, action, note, resource, about, instance, wallMs }: EventFacts): object {
+  const { name, namespace, uid } = about.metadata
+  return {
+    eventTime: microTimeOf(wallMs),
+    type,
+    reason,
+    action,
+    note: note.slice(0, MAX_NOTE),
+    reportingController: CONTROLLER,
+    reportingInstance: instance,
+    regarding: { apiVersion: apiVersionOf(resource), kind: resource.kind, name, namespace, uid },
   }
 }

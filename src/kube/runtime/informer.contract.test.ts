@@ -138,7 +138,8 @@ describe('on a server that misbehaves', () => {
     await using _ = scope
     server.failNext({ kind: 'status', status: 429, retryAfterSeconds: 0.4 })
     const beganMs = performance.now()
-    await using _all = await watching(api)
+    await using watched = await watching(api)
+    expect(watched.informer.all()).toEqual([])
     expect(performance.now() - beganMs).toBeGreaterThanOrEqual(390)
   })
 
@@ -155,8 +156,9 @@ describe('on a server that misbehaves', () => {
     const { server, api, scope } = await fixture()
     await using _ = scope
     for (let time = 0; time < 1_000; time++) server.failNext({ kind: 'status', status: 410 }, /watch=true/)
-    await using _all = await watching(api, { backoff: { baseMs: 100, maxMs: 10_000 } })
+    await using watched = await watching(api, { backoff: { baseMs: 100, maxMs: 10_000 } })
     await systemClock.sleep(1_000)
+    expect(watched.informer.staleMs()).toBeLessThan(1_000)
     // full jitter from 100 ms: 2 requests a round, and a round every 50, 100, 200, … ms on average
     expect(server.requests.length).toBeLessThan(100)
   })
@@ -213,15 +215,12 @@ describe('on a real API server', () => {
     const { kubeconfig } = present(server, skip)
     using connection = createKubeConnection({ clock: systemClock, kubeconfig })
     const api = createKubeApi(connection)
-    const real = createKubeApi(connection)
+    const patched = createKubeApi(connection)
     let old = true
-    const patched: KubeApi = {
-      ...api,
-      watch(resource, options, signal) {
-        const resourceVersion = old ? '1' : options.resourceVersion
-        old = false
-        return real.watch(resource, { ...options, resourceVersion }, signal)
-      },
+    patched.watch = (resource, options, signal) => {
+      const resourceVersion = old ? '1' : options.resourceVersion
+      old = false
+      return api.watch(resource, { ...options, resourceVersion }, signal)
     }
     await using all = await watching(patched, { silenceMs: 6_000 })
     await api.apply(CONFIG_MAPS, configMap('later'), AbortSignal.timeout(60_000))

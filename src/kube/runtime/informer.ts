@@ -2,8 +2,8 @@
  * A cache of one kind of objects, kept current by a list and a watch. Every way in which a watch can end (expiry, error,
  * reset, silence, a slow drip of bytes) leads to another watch or another list, so no change is missed for good.
  */
-import { reasonOf, toIngotError } from '../../errors/error.ts'
-import type { Clock } from '../../std/clock.ts'
+import { IngotError, reasonOf, toIngotError } from '../../errors/error.ts'
+import type { Clock, Timer } from '../../std/clock.ts'
 import { type Backoff, fullJitter } from '../../std/retry.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { apiError, isKubeError, type KubeApi, retryAfterMsOf, type Selection } from '../client/api.ts'
@@ -63,136 +63,192 @@ export function createInformer<T extends KubeObject = KubeObject>(
   options: InformerOptions<T>,
   deps: InformerDeps,
 ): Informer<T> {
-  const { resource, silenceMs = SILENCE_MS, backoff = BACKOFF } = options
-  const { api, clock, random, log, measures } = deps
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- T is KubeObject where no `keep` narrows it
-  const keep = options.keep ?? ((object: KubeObject) => object as T)
-  const name = `${apiVersionOf(resource)}/${resource.plural}`
-  const selection: Selection = { namespace: options.namespace, labelSelector: options.labelSelector }
-  let cache = new Map<string, T>()
-  const listeners: ChangeListener<T>[] = []
-  const first = Promise.withResolvers<void>()
-  let heardMs = clock.monotonicMs()
-  let version = ''
-  let delays = fullJitter(backoff, random)
-  let failures = 0
+  return new ListWatch(options, deps)
+}
 
-  const heard = (): void => void (heardMs = clock.monotonicMs())
-  const tell: ChangeListener<T> = (key, before, after) => {
-    for (const listener of listeners) listener(key, before, after)
-  }
-  const recovered = (): void => {
-    if (failures > 0) log.info({ resource: name, failures }, 'list and watch work again')
-    failures = 0
-    delays = fullJitter(backoff, random)
-  }
+class ListWatch<T extends KubeObject> implements Informer<T> {
+  readonly #options: InformerOptions<T>
+  readonly #deps: InformerDeps
+  readonly #name: string
+  readonly #backoff: Backoff
+  readonly #listeners: ChangeListener<T>[] = []
+  readonly #first = Promise.withResolvers<void>()
+  #cache = new Map<string, T>()
+  #version = ''
+  #heardMs: number
+  #delays: Iterator<number>
+  #failures = 0
 
-  async function relist(signal: AbortSignal): Promise<void> {
-    const { items, resourceVersion } = await api.list(resource, selection, signal)
-    const before = cache
-    cache = new Map(items.map((item) => [keyOf(item), keep(item)]))
-    version = resourceVersion
-    heard()
-    measures.relisted(name)
-    for (const [key, object] of cache) {
-      const known = before.get(key)
-      if (known?.metadata.resourceVersion !== object.metadata.resourceVersion) tell(key, known, object)
-    }
-    for (const [key, object] of before) if (!cache.has(key)) tell(key, object, undefined)
-    first.resolve()
+  constructor(options: InformerOptions<T>, deps: InformerDeps) {
+    this.#options = options
+    this.#deps = deps
+    this.#name = `${apiVersionOf(options.resource)}/${options.resource.plural}`
+    this.#backoff = options.backoff ?? BACKOFF
+    this.#delays = fullJitter(this.#backoff, deps.random)
+    this.#heardMs = deps.clock.monotonicMs()
+    deps.measures.informer(this.#name, () => this.staleMs())
   }
 
-  /** Returns false for an event that is out of order: the cache can then be trusted only after a list. */
-  function take({ type, object }: Exclude<WatchEvent, { type: 'ERROR' }>): boolean {
-    const next = object.metadata.resourceVersion ?? ''
-    if (isOlder(next, version)) return false
-    version = next
-    if (type === 'BOOKMARK') return true
-    const key = keyOf(object)
-    const before = cache.get(key)
-    if (type === 'DELETED') {
-      if (cache.delete(key)) tell(key, before, undefined)
-      return true
-    }
-    const after = keep(object)
-    cache.set(key, after)
-    if (before?.metadata.resourceVersion !== next) tell(key, before, after)
-    return true
+  get synced(): Promise<void> {
+    return this.#first.promise
   }
 
-  async function watchOnce(signal: AbortSignal): Promise<WatchEnd> {
-    const [low, high] = WATCH_SECONDS
-    const timeoutSeconds = Math.round(low + random() * (high - low))
-    const silence = new AbortController()
-    const beganMs = clock.monotonicMs()
-    const arm = () => clock.timer(silenceMs, () => silence.abort(new Error(`no event for ${silenceMs} ms`)))
-    let timer = arm()
-    const watching = AbortSignal.any([signal, silence.signal])
-    try {
-      for await (const event of api.watch(
-        resource,
-        { ...selection, resourceVersion: version, timeoutSeconds },
-        watching,
-      )) {
-        timer.cancel()
-        timer = arm()
-        if (event.type === 'ERROR') return errorEnd(event)
-        heard()
-        recovered()
-        if (!take(event)) return { kind: 'failed', cause: new Error('the watch sent events out of order') }
+  get(key: string): T | undefined {
+    return this.#cache.get(key)
+  }
+
+  all(): readonly T[] {
+    return [...this.#cache.values()]
+  }
+
+  onChange(listener: ChangeListener<T>): void {
+    this.#listeners.push(listener)
+  }
+
+  staleMs(): number {
+    return this.#deps.clock.monotonicMs() - this.#heardMs
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#listAndWatch(signal)
+      } catch (cause) {
+        if (signal.aborted) return
+        await this.#pause(cause, signal).catch(() => undefined)
       }
-      if (clock.monotonicMs() - beganMs >= STEADY_MS) recovered()
-      else return { kind: 'failed', cause: new Error('the watch ended at once') }
-      return { kind: 'ended' }
-    } catch (cause) {
-      signal.throwIfAborted()
-      // what was sent before the silence is in the cache, so the next watch goes on from there
-      if (silence.signal.aborted && clock.monotonicMs() - beganMs >= STEADY_MS) return { kind: 'ended' }
-      return isKubeError(cause, 'KUBE_EXPIRED') ? { kind: 'expired' } : { kind: 'failed', cause }
-    } finally {
-      timer.cancel()
     }
   }
 
-  async function pause(cause: unknown, signal: AbortSignal): Promise<void> {
-    const { code } = toIngotError(cause)
-    failures++
-    measures.listWatchFailed(name, code)
-    // one line at the first failure, the second, the fourth …
-    if (Number.isInteger(Math.log2(failures))) {
-      log.warn({ resource: name, code, reason: reasonOf(cause), failures }, 'list or watch failed')
-    }
-    const next = delays.next()
-    await clock.sleep(Math.max(next.done === true ? backoff.maxMs : next.value, retryAfterMsOf(cause) ?? 0), signal)
-  }
-
-  async function listAndWatch(signal: AbortSignal): Promise<void> {
-    await relist(signal)
+  async #listAndWatch(signal: AbortSignal): Promise<void> {
+    await this.#list(signal)
     for (;;) {
-      const end = await watchOnce(signal)
+      const end = await this.#watch(signal)
       if (end.kind === 'ended') continue
-      if (end.kind === 'expired') throw new Error('the watch expired (410)')
+      if (end.kind === 'expired') throw new IngotError('KUBE_EXPIRED', 'the version to watch from is gone')
       throw end.cause
     }
   }
 
-  measures.informer(name, () => clock.monotonicMs() - heardMs)
-  return {
-    synced: first.promise,
-    get: (key) => cache.get(key),
-    all: () => [...cache.values()],
-    onChange: (listener) => void listeners.push(listener),
-    staleMs: () => clock.monotonicMs() - heardMs,
-    async run(signal) {
-      while (!signal.aborted) {
-        try {
-          await listAndWatch(signal)
-        } catch (cause) {
-          if (signal.aborted) return
-          await pause(cause, signal).catch(() => undefined)
-        }
+  async #list(signal: AbortSignal): Promise<void> {
+    const { items, resourceVersion } = await this.#deps.api.list(this.#options.resource, this.#options, signal)
+    const before = this.#cache
+    this.#cache = new Map(items.map((item) => [keyOf(item), this.#keep(item)]))
+    this.#version = resourceVersion
+    this.#heardMs = this.#deps.clock.monotonicMs()
+    this.#deps.measures.relisted(this.#name)
+    for (const [key, object] of this.#cache) {
+      const known = before.get(key)
+      if (known?.metadata.resourceVersion !== object.metadata.resourceVersion) this.#notify(key, known, object)
+    }
+    for (const [key, object] of before) if (!this.#cache.has(key)) this.#notify(key, object, undefined)
+    this.#first.resolve()
+  }
+
+  async #watch(signal: AbortSignal): Promise<WatchEnd> {
+    const { clock } = this.#deps
+    const beganMs = clock.monotonicMs()
+    const isSteady = (): boolean => clock.monotonicMs() - beganMs >= STEADY_MS
+    const silence = createSilence(clock, this.#options.silenceMs ?? SILENCE_MS)
+    try {
+      for await (const event of this.#events(AbortSignal.any([signal, silence.signal]))) {
+        silence.heard()
+        if (event.type === 'ERROR') return errorEnd(event)
+        this.#heardMs = clock.monotonicMs()
+        this.#recovered()
+        if (!this.#take(event)) return { kind: 'failed', cause: unavailable('the watch sent events out of order') }
       }
+      if (!isSteady()) return { kind: 'failed', cause: unavailable('the watch ended at once') }
+      this.#recovered()
+      return { kind: 'ended' }
+    } catch (cause) {
+      signal.throwIfAborted()
+      // the cache has all that was sent before the silence, so the next watch goes on from there
+      if (silence.signal.aborted && isSteady()) return { kind: 'ended' }
+      return isKubeError(cause, 'KUBE_EXPIRED') ? { kind: 'expired' } : { kind: 'failed', cause }
+    } finally {
+      silence.end()
+    }
+  }
+
+  #events(signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const [low, high] = WATCH_SECONDS
+    const timeoutSeconds = Math.round(low + this.#deps.random() * (high - low))
+    const { resource, namespace, labelSelector } = this.#options
+    const options = { namespace, labelSelector, resourceVersion: this.#version, timeoutSeconds }
+    return this.#deps.api.watch(resource, options, signal)
+  }
+
+  /** Returns false for an event that is out of order: the cache can then be trusted only after a list. */
+  #take({ type, object }: Exclude<WatchEvent, { type: 'ERROR' }>): boolean {
+    const next = object.metadata.resourceVersion ?? ''
+    if (isOlder(next, this.#version)) return false
+    this.#version = next
+    if (type === 'BOOKMARK') return true
+    const key = keyOf(object)
+    const before = this.#cache.get(key)
+    if (type === 'DELETED') {
+      if (this.#cache.delete(key)) this.#notify(key, before, undefined)
+      return true
+    }
+    const after = this.#keep(object)
+    this.#cache.set(key, after)
+    if (before?.metadata.resourceVersion !== next) this.#notify(key, before, after)
+    return true
+  }
+
+  #keep(object: KubeObject): T {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- T is KubeObject where no `keep` narrows it
+    return this.#options.keep === undefined ? (object as T) : this.#options.keep(object)
+  }
+
+  #notify(key: string, before: T | undefined, after: T | undefined): void {
+    for (const listener of this.#listeners) listener(key, before, after)
+  }
+
+  #recovered(): void {
+    if (this.#failures === 0) return
+    this.#deps.log.info({ resource: this.#name, failures: this.#failures }, 'list and watch work again')
+    this.#failures = 0
+    this.#delays = fullJitter(this.#backoff, this.#deps.random)
+  }
+
+  async #pause(cause: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, log, measures } = this.#deps
+    const { code } = toIngotError(cause)
+    this.#failures++
+    measures.listWatchFailed(this.#name, code)
+    // one line at the first failure, the second, the fourth …
+    if (Number.isInteger(Math.log2(this.#failures))) {
+      const fields = { resource: this.#name, code, reason: reasonOf(cause), failures: this.#failures }
+      log.warn(fields, 'list or watch failed')
+    }
+    const next = this.#delays.next()
+    const ms = next.done === true ? this.#backoff.maxMs : next.value
+    await clock.sleep(Math.max(ms, retryAfterMsOf(cause) ?? 0), signal)
+  }
+}
+
+const unavailable = (message: string): IngotError => new IngotError('KUBE_UNAVAILABLE', message)
+
+interface Silence {
+  /** Aborts when nothing was heard for too long. */
+  readonly signal: AbortSignal
+  heard(): void
+  end(): void
+}
+
+function createSilence(clock: Clock, ms: number): Silence {
+  const controller = new AbortController()
+  const arm = (): Timer => clock.timer(ms, () => controller.abort(unavailable(`the watch was silent for ${ms} ms`)))
+  let timer = arm()
+  return {
+    signal: controller.signal,
+    heard() {
+      timer.cancel()
+      timer = arm()
     },
+    end: () => timer.cancel(),
   }
 }
 

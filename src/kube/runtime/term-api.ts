@@ -1,6 +1,6 @@
 /** The API as a leader may use it. */
 import type { KubeApi } from '../client/api.ts'
-import type { LeadershipTerm } from './leader-election.ts'
+import type { LeadershipTerm } from './leadership-term.ts'
 
 /**
  * Returns an API whose writes end with the term: none begins after it, and one that is under way is aborted. A request
@@ -12,7 +12,10 @@ export function withTerm(api: KubeApi, term: Pick<LeadershipTerm, 'signal' | 'as
     return AbortSignal.any([signal, term.signal])
   }
   return {
-    ...api,
+    connection: api.connection,
+    list: (resource, selection, signal) => api.list(resource, selection, signal),
+    get: (resource, at, signal) => api.get(resource, at, signal),
+    watch: (resource, options, signal) => api.watch(resource, options, signal),
     create: async (resource, object, signal) => api.create(resource, object, bound(signal)),
     replace: async (resource, object, signal) => api.replace(resource, object, bound(signal)),
     apply: async (resource, object, signal) => api.apply(resource, object, bound(signal)),

@@ -44,96 +44,105 @@ const BACKOFF_BASE_MS = 100
 const BACKOFF_MAX_MS = 60_000
 
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
-  const { name, reconcile, concurrency = CONCURRENCY, clock, random, log, measures } = options
-  const ready = new Set<string>()
-  const active = new Set<string>()
-  /** Keys to reconcile again because they were added while active. */
-  const again = new Set<string>()
-  const timers = new Map<string, Timer>()
-  const failures = new Map<string, number>()
-  let wake = Promise.withResolvers<void>()
+  return new KeyedQueue(options)
+}
 
-  function add(key: string): void {
-    timers.get(key)?.cancel()
-    timers.delete(key)
-    if (active.has(key)) return void again.add(key)
-    ready.add(key)
-    measures.depth(name, ready.size)
-    wake.resolve()
+class KeyedQueue implements WorkQueue {
+  readonly #options: WorkQueueOptions
+  readonly #ready = new Set<string>()
+  readonly #active = new Map<string, Promise<void>>()
+  /** Keys to reconcile again because they were added while active. */
+  readonly #again = new Set<string>()
+  readonly #timers = new Map<string, Timer>()
+  readonly #failures = new Map<string, number>()
+  #wake = Promise.withResolvers<void>()
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options
   }
 
-  function addAfter(key: string, ms: number): void {
-    if (ready.has(key) || again.has(key)) return
-    timers.get(key)?.cancel()
-    timers.set(
+  add(key: string): void {
+    this.#cancelTimer(key)
+    if (this.#active.has(key)) return void this.#again.add(key)
+    this.#ready.add(key)
+    this.#measureDepth()
+    this.#wake.resolve()
+  }
+
+  addAfter(key: string, ms: number): void {
+    if (this.#ready.has(key) || this.#again.has(key)) return
+    this.#cancelTimer(key)
+    this.#timers.set(
       key,
-      clock.timer(ms, () => add(key)),
+      this.#options.clock.timer(ms, () => this.add(key)),
     )
   }
 
-  function failed(key: string, thrown: unknown): void {
-    const count = (failures.get(key) ?? 0) + 1
-    failures.set(key, count)
+  forget(key: string): void {
+    this.#cancelTimer(key)
+    this.#failures.delete(key)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true })
+    while (!signal.aborted) {
+      this.#wake = Promise.withResolvers()
+      this.#startReady(signal)
+      await this.#wake.promise
+    }
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+    await Promise.all(this.#active.values())
+  }
+
+  #startReady(signal: AbortSignal): void {
+    const { concurrency = CONCURRENCY } = this.#options
+    for (const key of this.#ready) {
+      if (this.#active.size >= concurrency) return
+      this.#ready.delete(key)
+      this.#active.set(key, this.#work(key, signal))
+      this.#measureDepth()
+    }
+  }
+
+  async #work(key: string, signal: AbortSignal): Promise<void> {
+    const { name, reconcile, clock, measures } = this.#options
+    const beganMs = clock.monotonicMs()
+    let outcome: 'done' | 'failed' = 'done'
+    try {
+      const result = await reconcile(key, signal)
+      this.#failures.delete(key)
+      if (result?.requeueAfterMs !== undefined) this.addAfter(key, result.requeueAfterMs)
+    } catch (thrown) {
+      outcome = 'failed'
+      if (!signal.aborted) this.#failed(key, thrown)
+    } finally {
+      measures.reconciled(name, outcome, clock.monotonicMs() - beganMs)
+      this.#active.delete(key)
+      if (this.#again.delete(key)) this.add(key)
+      this.#wake.resolve()
+    }
+  }
+
+  #failed(key: string, thrown: unknown): void {
+    const { name, random, log } = this.#options
+    const count = (this.#failures.get(key) ?? 0) + 1
+    this.#failures.set(key, count)
     const bound = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(count, 20))
-    const ms = Math.max(random() * bound, retryAfterMsOf(thrown) ?? 0)
     // one line at the first failure, the second, the fourth …
     if (Number.isInteger(Math.log2(count))) {
       const { code } = toIngotError(thrown)
       log.warn({ controller: name, key, code, reason: reasonOf(thrown), failures: count }, 'reconcile failed')
     }
-    addAfter(key, ms)
+    this.addAfter(key, Math.max(random() * bound, retryAfterMsOf(thrown) ?? 0))
   }
 
-  async function work(key: string, signal: AbortSignal): Promise<void> {
-    const beganMs = clock.monotonicMs()
-    let outcome: 'done' | 'failed' = 'done'
-    try {
-      const result = await reconcile(key, signal)
-      failures.delete(key)
-      if (result?.requeueAfterMs !== undefined) addAfter(key, result.requeueAfterMs)
-    } catch (thrown) {
-      if (signal.aborted) return
-      outcome = 'failed'
-      failed(key, thrown)
-    } finally {
-      measures.reconciled(name, outcome, clock.monotonicMs() - beganMs)
-      active.delete(key)
-      if (again.delete(key)) add(key)
-      wake.resolve()
-    }
+  #cancelTimer(key: string): void {
+    this.#timers.get(key)?.cancel()
+    this.#timers.delete(key)
   }
 
-  function startReady(signal: AbortSignal, running: Set<Promise<void>>): void {
-    for (const key of ready) {
-      if (active.size >= concurrency) return
-      ready.delete(key)
-      active.add(key)
-      measures.depth(name, ready.size)
-      const one = work(key, signal).finally(() => running.delete(one))
-      running.add(one)
-    }
-  }
-
-  return {
-    add,
-    addAfter,
-    forget(key) {
-      timers.get(key)?.cancel()
-      timers.delete(key)
-      failures.delete(key)
-    },
-    async run(signal) {
-      const running = new Set<Promise<void>>()
-      const stop = (): void => wake.resolve()
-      signal.addEventListener('abort', stop, { once: true })
-      while (!signal.aborted) {
-        wake = Promise.withResolvers()
-        startReady(signal, running)
-        await wake.promise
-      }
-      for (const timer of timers.values()) timer.cancel()
-      timers.clear()
-      await Promise.all(running)
-    },
+  #measureDepth(): void {
+    this.#options.measures.depth(this.#options.name, this.#ready.size)
   }
 }

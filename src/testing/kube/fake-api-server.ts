@@ -114,7 +114,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     publish({ version, collection: path.slice(0, path.lastIndexOf('/')), type: 'DELETED', object })
   }
 
-  function watch(collection: string, url: URL, response: ServerResponse): void {
+  function openWatch(collection: string, url: URL, response: ServerResponse): void {
     const from = Number(url.searchParams.get('resourceVersion') ?? '0')
     response.writeHead(200, { 'content-type': 'application/json' })
     response.flushHeaders()
@@ -157,7 +157,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     }
     const merged =
       request.method === 'PATCH' ? { ...before, ...body, metadata: { ...before?.metadata, ...body.metadata } } : body
-    json(response, 200, put(path, merged as KubeObject))
+    json(response, 200, put(path, merged))
   }
 
   function route(request: IncomingMessage, response: ServerResponse): void {
@@ -168,8 +168,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
       return json(response, 200, { metadata: {} })
     }
     if (request.method !== 'GET') return void write(pathname, request, response).catch(() => response.destroy())
-    if (url.searchParams.get('watch') === 'true') return watch(pathname, url, response)
-    // the collections of the API have an even number of parts after /api/v1 or a group, their objects an odd one
+    if (url.searchParams.get('watch') === 'true') return openWatch(pathname, url, response)
     const object = stored.get(pathname)
     if (object !== undefined) return json(response, 200, object)
     return isCollection(pathname) ? list(pathname, url, response) : refuse(response, 404)
