@@ -1,4 +1,4 @@
-/** Finds the store that a URL names. To add a store, import its registration and add it to `STORES`. */
+/** Finds the store that a URL names. To add a store, import its registration and add it to `REGISTERED`. */
 import { IngotError } from '../errors/error.ts'
 import { formOf, schemeOf, type UrlForm } from '../std/url-form.ts'
 import type { ItemStore } from './store.ts'
@@ -8,10 +8,13 @@ import { memoryStore } from './stores/memory/registration.ts'
 import { postgresStore } from './stores/postgres/registration.ts'
 import { sqliteStore } from './stores/sqlite/registration.ts'
 
-const STORES: readonly StoreRegistration[] = [sqliteStore, memoryStore, postgresStore]
+/** Messages list the URLs in this order. The service itself opens an external API, because it adds locks. */
+const REGISTERED: readonly (StoreRegistration | UrlForm)[] = [sqliteStore, memoryStore, externalHttpUrls, postgresStore]
+
+const STORES = REGISTERED.filter((one) => 'load' in one)
 
 /** The URLs of all stores, external APIs included. */
-export const STORE_URLS: readonly UrlForm[] = [sqliteStore, memoryStore, externalHttpUrls, postgresStore]
+export const STORE_URLS: readonly UrlForm[] = REGISTERED
 
 /** The URLs of the databases that `directUrl` of the settings may name. */
 export const DATABASE_URLS: readonly UrlForm[] = [postgresStore]

@@ -1,6 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { redisCacheUrls } from '../items/cache/redis/registration.ts'
+import { DATABASE_URLS, STORE_URLS } from '../items/registry.ts'
+import { FENCE_URLS } from '../lock/fencing/registry.ts'
+import { LOCK_URLS } from '../lock/registry.ts'
 import { temporaryFolder } from '../testing/folder.ts'
 import { loadServiceConfig } from './config.ts'
 
@@ -30,13 +34,20 @@ test('accepts a Postgres URL that names its host in the parameters', () => {
 })
 
 test.each([
-  ['INGOT_STORE_URL', 'sqlite:, memory:, http://…, https://… or postgres://user:password@host:port/database'],
-  ['INGOT_STORE_DIRECT_URL', 'postgres://user:password@host:port/database'],
-  ['INGOT_LOCK_URL', 'memory:, redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or redlock://…'],
-  ['INGOT_LOCK_FENCES', 'memory:, sqlite:FILE or postgres://user:password@host:port/database'],
-  ['INGOT_CACHE_URL', 'redis://…, rediss://…, redis+sentinel://… or redis+cluster://…'],
-])('lists the URLs that %s may hold', (name, allowed) => {
-  expect(() => loadServiceConfig({ [name]: 'mongodb://h' })).toThrow(`"mongodb://h" is not ${allowed}`)
+  ['INGOT_STORE_URL', STORE_URLS],
+  ['INGOT_STORE_DIRECT_URL', DATABASE_URLS],
+  ['INGOT_LOCK_URL', LOCK_URLS],
+  ['INGOT_LOCK_FENCES', FENCE_URLS],
+  ['INGOT_CACHE_URL', [redisCacheUrls]],
+] as const)('lists the URLs that %s may hold', (name, forms) => {
+  const examples = forms.flatMap((form) => form.examples)
+  expect(examples.length).toBeGreaterThan(0)
+  for (const example of examples) expect(() => loadServiceConfig({ [name]: 'mongodb://h' })).toThrow(example)
+})
+
+test('lists them as a sentence', () => {
+  const allowed = 'memory:, sqlite:FILE or postgres://user:password@host:port/database'
+  expect(() => loadServiceConfig({ INGOT_LOCK_FENCES: 'mongodb://h' })).toThrow(`"mongodb://h" is not ${allowed}`)
 })
 
 test('reports a wrong URL together with all other problems', () => {
