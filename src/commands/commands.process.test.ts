@@ -333,7 +333,9 @@ describe('verify', () => {
     db.close()
     const changed = await runIngot(['verify', '--data', data])
     expect(changed.code).toBe(1)
-    expect(changed.stdout).toMatch(/problem: the item at place \d+ of collection "orders" has id j1-.*, but the id of its content is j1-/)
+    expect(changed.stdout).toMatch(
+      /problem: the item at place \d+ of collection "orders" has id j1-.*, but the id of its content is j1-/,
+    )
     expect(changed.stdout).toMatch(/\n1 problems\n$/)
   })
 
