@@ -57,7 +57,7 @@ class Run implements IngestRun {
   readonly #options: IngestOptions
   readonly #counts = { created: 0, duplicate: 0, failed: 0 }
   /** The retry deadline and delays, from the first broken connection to the next result. */
-  #patience: { readonly untilMs: number; readonly delays: Iterator<number, void> } | undefined
+  #retrying: { readonly untilMs: number; readonly delays: Iterator<number, void> } | undefined
 
   constructor(feed: Feed, options: IngestOptions) {
     this.#feed = feed
@@ -78,7 +78,7 @@ class Run implements IngestRun {
       const before = this.#items
       const error = await this.#attempt()
       if (error === undefined) return this.#checkComplete()
-      if (this.#items > before) this.#patience = undefined
+      if (this.#items > before) this.#retrying = undefined
       await this.#waitAfter(error)
     }
   }
@@ -89,7 +89,7 @@ class Run implements IngestRun {
     const before = { ...this.#counts }
     this.#feed.rewind()
     // a pause of the source is not a failure of the service, and no connection stays open during it
-    if (await this.#feed.ready(signal)) this.#patience = undefined
+    if (await this.#feed.ready(signal)) this.#retrying = undefined
     try {
       checkSummary(await exchange(this.#context(), this.#feed, (answer) => this.#take(answer)), before, this.#counts)
       return undefined
@@ -105,10 +105,10 @@ class Run implements IngestRun {
   async #waitAfter(error: IngotError): Promise<void> {
     const { clock, signal, retryForMs, random, onRetry } = this.#options
     const now = clock.monotonicMs()
-    this.#patience ??= { untilMs: now + retryForMs, delays: fullJitter(BACKOFF, random) }
-    const leftMs = this.#patience.untilMs - now
+    this.#retrying ??= { untilMs: now + retryForMs, delays: fullJitter(BACKOFF, random) }
+    const leftMs = this.#retrying.untilMs - now
     if (leftMs <= 0) throw error
-    const wantedMs = Math.max(this.#patience.delays.next().value ?? 0, Number(error.facts['retryAfterMs'] ?? 0))
+    const wantedMs = Math.max(this.#retrying.delays.next().value ?? 0, Number(error.facts['retryAfterMs'] ?? 0))
     const delayMs = Math.min(wantedMs, leftMs)
     onRetry?.(error, delayMs)
     await clock.sleep(delayMs, signal)

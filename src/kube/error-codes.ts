@@ -7,7 +7,7 @@ export const KUBE_ERRORS = {
   KUBE_UNAVAILABLE: passing(503, 'the API server is busy or restarting; the call is tried again by itself'),
   KUBE_UNAUTHORIZED: rejected(401, 'renew the credentials of the kubeconfig or of the ServiceAccount'),
   KUBE_FORBIDDEN: rejected(403, 'bind a Role with the verb and the resource that the message names'),
-  KUBE_NOT_FOUND: rejected(404, 'check the name and the namespace; for a whole kind, install its CRD'),
+  KUBE_NOT_FOUND: rejected(404, 'check the name and the namespace; if the kind itself is unknown, install its CRD'),
   KUBE_CONFLICT: passing(409, 'read the object again, then repeat the change'),
   KUBE_EXPIRED: passing(410, 'list again: the resource version is too old to watch from'),
   KUBE_INVALID: rejected(422, 'correct the fields that the message names'),

@@ -44,7 +44,7 @@ test('gives up at its deadline with the last failure', async () => {
 })
 
 test.each([
-  ['without patience', 0, absent],
+  ['without a wait', 0, absent],
   ['a failure that does not pass by itself', 60_000, new IngotError('REDIS_ACCESS_REFUSED', 'wrong password')],
 ])('tries once %s', async (_what, waitMs, error) => {
   const { open, calls } = failing(1, error)

@@ -6,10 +6,10 @@ import { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 
 if (isMainThread) {
-  const leash = new Socket({ fd: 3, readable: true, writable: false })
-  leash.on('error', () => {})
-  leash.on('close', () => process.kill(process.pid, 'SIGKILL'))
-  leash.resume()
+  const parent = new Socket({ fd: 3, readable: true, writable: false })
+  parent.on('error', () => {})
+  parent.on('close', () => process.kill(process.pid, 'SIGKILL'))
+  parent.resume()
   // the pipe must not keep the service alive
-  leash.unref()
+  parent.unref()
 }

@@ -99,8 +99,8 @@ function processOf(child: ChildProcess, isWrapped: boolean): ServiceProcess {
     if (!isWrapped) child.kill('SIGKILL')
     // closing the watchdog pipe ends a grandchild; then its wrapper ends too, with complete output
     child.stdio[3]?.destroy()
-    const patience = setTimeout(() => child.kill('SIGKILL'), 5_000)
-    return ended.finally(() => clearTimeout(patience))
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
+    return ended.finally(() => clearTimeout(timer))
   }
   return {
     pid: child.pid ?? 0,

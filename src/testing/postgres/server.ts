@@ -1,7 +1,7 @@
 /** A Postgres for one test file, in a container that can be killed, frozen and restarted. */
 import pg from 'pg'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
-import { type Patience, until } from '../../std/until.ts'
+import { until, type WaitLimits } from '../../std/until.ts'
 import { inDocker } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
@@ -102,6 +102,6 @@ export async function runSql(url: string, sql: string): Promise<readonly Readonl
 }
 
 /** Resolves when the server accepts connections. */
-export async function untilAnswering(url: string, patience: Patience): Promise<void> {
-  await until(async () => ({ value: await runSql(url, 'SELECT 1') }), patience)
+export async function untilAnswering(url: string, limits: WaitLimits): Promise<void> {
+  await until(async () => ({ value: await runSql(url, 'SELECT 1') }), limits)
 }

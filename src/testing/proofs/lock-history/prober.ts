@@ -2,11 +2,11 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Entry, machineMs } from '../../../drill/history.ts'
-import { type Patience, until } from '../../../std/until.ts'
+import { until, type WaitLimits } from '../../../std/until.ts'
 
 export interface Prober {
   /** Resolves when a probe that was sent after this call had that outcome. */
-  seen(port: number, type: Entry['type'], patience: Patience): Promise<void>
+  seen(port: number, type: Entry['type'], limits: WaitLimits): Promise<void>
   /** Resolves when nothing more is recorded. */
   stop(): Promise<void>
 }
@@ -46,13 +46,13 @@ export function startProber({ ports, record }: ProberOptions): Prober {
   }
   const watches = ports.map((port) => watch(port))
   return {
-    async seen(port, type, patience) {
+    async seen(port, type, limits) {
       const now = machineMs()
       await until(async () => {
         const entry = last.get(port)
         const isSeen = entry?.type === type && (entry.tMono ?? 0) > now
         return isSeen ? { value: true } : { missing: `a probe of port ${port} with the outcome ${type}` }
-      }, patience)
+      }, limits)
     },
     async stop() {
       ending.abort()
