@@ -28,7 +28,7 @@ FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ingot" \
-  org.opencontainers.image.description="Items in, once: an ingestion service that saves every distinct item exactly once." \
+  org.opencontainers.image.description="An ingestion service that stores every distinct item exactly once." \
   org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}"

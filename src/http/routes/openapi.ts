@@ -121,7 +121,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions = {
     info: {
       title: 'ingot',
       version: '1',
-      summary: 'Items in, once.',
+      summary: 'Stores every distinct item exactly once.',
       description:
         'Saves every distinct item of a collection exactly once. The id of an item is derived from its content.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
