@@ -19,8 +19,14 @@ me 10.0.0.2:6379@16379,b.x,, myself,master - 0 1 2 connected 0-5460 5462 [5463->
 `
 
 test('a server reports its role', () => {
-  expect(parseRole('p-0', PRIMARY)).toEqual({ pod: 'p-0', role: 'primary', synced: true, replicas: 2 })
-  expect(parseRole('p-1', REPLICA)).toMatchObject({ role: 'replica', synced: true })
+  expect(parseRole('p-0', PRIMARY)).toEqual({
+    pod: 'p-0',
+    role: 'primary',
+    synced: true,
+    replicas: 2,
+    offset: 1_000,
+  })
+  expect(parseRole('p-1', REPLICA)).toMatchObject({ role: 'replica', synced: true, offset: 998 })
   expect(parseRole('p-1', REPLICA.replace('status:up', 'status:down'))).toMatchObject({ synced: false })
   expect(parseRole('p-1', 'LOADING Redis is loading')).toBeUndefined()
 })

@@ -15,6 +15,8 @@ export interface ServerRole {
   readonly synced: boolean
   /** Number of replicas that follow this server. */
   readonly replicas: number
+  /** Position in the replication stream, in bytes. Absent if the server did not report it. */
+  readonly offset?: number
   /** In Redis Cluster only. */
   readonly cluster?: ClusterMember
 }
@@ -46,8 +48,14 @@ export function parseRole(pod: string, text: string): ServerRole | undefined {
     synced:
       role === 'master' || (fields.get('master_link_status') === 'up' && fields.get('master_sync_in_progress') === '0'),
     replicas: Number(fields.get('connected_slaves') ?? 0),
+    ...offsetOf(fields, role),
     ...(cluster === undefined ? {} : { cluster }),
   }
+}
+
+function offsetOf(fields: InfoFields, role: 'master' | 'slave'): { readonly offset?: number } {
+  const offset = Number(fields.get(role === 'master' ? 'master_repl_offset' : 'slave_repl_offset'))
+  return Number.isFinite(offset) ? { offset } : {}
 }
 
 /** Reads the line of CLUSTER NODES about the server itself: `ID ADDRESS FLAGS MASTER PING PONG EPOCH LINK SLOT…`. */
@@ -77,51 +85,85 @@ export function primariesOf(roles: readonly ServerRole[]): readonly ServerRole[]
 export interface TopologySpec {
   readonly mode: Mode
   readonly pods: number
+  /** Primaries of a cluster. Default: 3. */
+  readonly primaries?: number
+}
+
+/** A reason why Redis is not healthy. */
+export interface Problem {
+  readonly kind:
+    | 'ServersMissing'
+    | 'ReplicaNotInSync'
+    | 'NoPrimary'
+    | 'SeveralPrimaries'
+    | 'SentinelsDisagree'
+    | 'ReplicasMissing'
+    | 'SlotsMissing'
+    | 'ClusterDown'
+  /** One sentence without a full stop. */
+  readonly says: string
 }
 
 const SLOTS = 16_384
 const CLUSTER_PRIMARIES = 3
 
-/**
- * Returns the reasons why Redis is not healthy, one sentence each; empty if it is healthy. `named` has the primary that
- * each Sentinel names, as a host name or empty.
- */
+/** Returns what `diagnose` finds, as sentences. */
 export function problemsOf(
   spec: TopologySpec,
   roles: readonly ServerRole[],
   named: readonly string[],
 ): readonly string[] {
+  return diagnose(spec, roles, named).map(({ says }) => says)
+}
+
+/**
+ * Returns the reasons why Redis is not healthy; none if it is healthy. `named` has the primary that each Sentinel names,
+ * as a host name or empty.
+ */
+export function diagnose(
+  spec: TopologySpec,
+  roles: readonly ServerRole[],
+  named: readonly string[],
+): readonly Problem[] {
   if (spec.mode === 'external') return []
   const missing = spec.pods - roles.length
-  const unsynced = roles.filter(({ synced }) => !synced).map(({ pod }) => `${pod} is not in sync with its primary`)
+  const unsynced = roles.filter(({ synced }) => !synced)
   return [
-    ...(missing > 0 ? [`${missing} Redis servers do not respond`] : []),
-    ...unsynced,
-    ...(spec.mode === 'cluster' ? clusterProblems(roles) : singleProblems(roles, named)),
+    ...(missing > 0 ? [problem('ServersMissing', `${missing} Redis servers do not respond`)] : []),
+    ...unsynced.map(({ pod }) => problem('ReplicaNotInSync', `${pod} is not in sync with its primary`)),
+    ...(spec.mode === 'cluster' ? clusterProblems(roles, spec.primaries) : singleProblems(roles, named)),
   ]
 }
 
-function singleProblems(roles: readonly ServerRole[], named: readonly string[]): readonly string[] {
-  const primaries = primariesOf(roles)
-  const [primary] = primaries
-  if (primary === undefined || primaries.length > 1) return [`${primaries.length} primaries`]
-  const others = named.filter((name) => name.split('.')[0] !== primary.pod)
+const problem = (kind: Problem['kind'], says: string): Problem => ({ kind, says })
+
+function singleProblems(roles: readonly ServerRole[], named: readonly string[]): readonly Problem[] {
+  const [primary, ...others] = primariesOf(roles)
+  if (primary === undefined) return [problem('NoPrimary', '0 primaries')]
+  if (others.length > 0) return [problem('SeveralPrimaries', `${1 + others.length} primaries`)]
+  const wrong = named.filter((name) => name.split('.')[0] !== primary.pod)
+  const { pod, replicas } = primary
   return [
-    ...others.map((name) => `a Sentinel names ${name || 'no server'} as primary, not ${primary.pod}`),
-    ...(primary.replicas < roles.length - 1 ? [`${primary.pod} has ${primary.replicas} replicas`] : []),
+    ...wrong.map((name) =>
+      problem('SentinelsDisagree', `a Sentinel names ${name || 'no server'} as primary, not ${pod}`),
+    ),
+    ...(replicas < roles.length - 1 ? [problem('ReplicasMissing', `${pod} has ${replicas} replicas`)] : []),
   ]
 }
 
-function clusterProblems(roles: readonly ServerRole[]): readonly string[] {
+function clusterProblems(roles: readonly ServerRole[], wanted = CLUSTER_PRIMARIES): readonly Problem[] {
   const primaries = primariesOf(roles)
   const slots = primaries.reduce((sum, { cluster }) => sum + (cluster?.slots ?? 0), 0)
+  const down = roles.filter(({ cluster }) => cluster?.ok !== true)
   const unreplicated = primaries.filter(
     ({ cluster }) => !roles.some((other) => other.cluster?.primaryId === cluster?.id),
   )
+  const count = `${primaries.length} primaries with slots`
   return [
-    ...(primaries.length === CLUSTER_PRIMARIES ? [] : [`${primaries.length} primaries with slots`]),
-    ...(slots === SLOTS ? [] : [`${slots} of ${SLOTS} slots are served`]),
-    ...roles.filter(({ cluster }) => cluster?.ok !== true).map(({ pod }) => `${pod} reports that the cluster is down`),
-    ...unreplicated.map(({ pod }) => `${pod} has no replica`),
+    ...(primaries.length < wanted ? [problem('NoPrimary', count)] : []),
+    ...(primaries.length > wanted ? [problem('SeveralPrimaries', count)] : []),
+    ...(slots === SLOTS ? [] : [problem('SlotsMissing', `${slots} of ${SLOTS} slots are served`)]),
+    ...down.map(({ pod }) => problem('ClusterDown', `${pod} reports that the cluster is down`)),
+    ...unreplicated.map(({ pod }) => problem('ReplicasMissing', `${pod} has no replica`)),
   ]
 }
