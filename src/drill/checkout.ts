@@ -1,7 +1,7 @@
-/** Where the checkout is that tests and drills start, build and read. */
+/** Paths of the checkout from which tests and drills start, build and read. */
 import { join } from 'node:path'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
 
-/** What runs leave behind; git ignores it. */
+/** Folder for the output of runs. Git ignores it. */
 export const OUT = join(ROOT, 'out')

@@ -9,7 +9,7 @@ const folder = temporaryFolder()
 
 const LINE = '{"seq":1,"process":"p","op":"o1","f":"save","type":"invoke","key":"a","tMono":1,"tWall":2}'
 
-test('what is recorded is read back', () => {
+test('recorded events are read back', () => {
   const path = join(folder, 'one.ndjson')
   const story = createHistoryBuilder()
   story.save('a', 'created')
@@ -20,7 +20,7 @@ test('what is recorded is read back', () => {
   expect(recorder.count).toBe(4)
 })
 
-test('a recorder adds its own order and time', () => {
+test('a recorder adds the order and the time', () => {
   const path = join(folder, 'two.ndjson')
   using recorder = createRecorder(path, () => 7)
   recorder.record({ process: 'p', op: 'o', f: 'phase', type: 'info', key: 'healed' })
@@ -31,7 +31,7 @@ test('a recorder adds its own order and time', () => {
   })
 })
 
-test('a last line that was cut short is left out and counted', () => {
+test('a truncated last line is left out and counted', () => {
   expect(parseHistory(`${LINE}\n${LINE.slice(0, 20)}`)).toMatchObject({ torn: 1, events: [{ seq: 1 }] })
   expect(parseHistory('')).toEqual({ events: [], torn: 0 })
 })
@@ -45,7 +45,7 @@ test.each([
   expect(() => parseHistory(text)).toThrow(message)
 })
 
-test('a file that cannot be read, or not be written, is named', () => {
+test('an error for a file that cannot be read or written names it', () => {
   expect(() => readHistory(join(folder, 'none'))).toThrow(/cannot read the history ".*none"/)
   writeFileSync(join(folder, 'file'), '')
   expect(() => createRecorder(join(folder, 'file', 'x'), () => 0)).toThrow(/cannot write the history/)

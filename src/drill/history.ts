@@ -1,11 +1,11 @@
 /**
  * The history of a run: one event per line of JSON, in the order in which one recorder received them. An operation has
  * an `invoke` and at most one completion with the same `op`:
- *   ok    it happened, and the event has the response.
- *   fail  it certainly did not happen.
- *   info  the outcome is unknown: a time-out, a reset, a 5xx. It may have happened, or may happen later. An operation
- *         without a completion has an unknown outcome too.
- * The checkers (checkers/) judge from these lines and from the store only.
+ *   ok    it took effect, and the event has the response.
+ *   fail  it certainly had no effect.
+ *   info  the outcome is unknown: a timeout, a reset, a 5xx. It may have taken effect, or may take effect later. An
+ *         operation without a completion has an unknown outcome too.
+ * The checkers (checkers/) use only these lines and the store.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { type Static, Type } from 'typebox'
@@ -13,21 +13,22 @@ import { Compile } from 'typebox/compile'
 import { IngotError } from '../errors/error.ts'
 
 /**
- * save     `key` is the content's digest, `bytes` that of the spelling sent, `form` what it was sent in; ok: `result` created
- *          or duplicate, `id`.
- * delete   of the content `key`; ok: `result` deleted or absent.
- * acquire  of the lock `key`; ok: `fence`, and `fromMono` when the attempt that was granted is younger than the invocation.
- *          Its `release` says how long it certainly was held (`untilMono`).
- * look     lookup in the register `key` under `fence`; ok: `value` is the version seen; a stale fence is a fail.
- * write    of version `value` into the register `key` under `fence`; a stale fence is a fail.
- * set      of the number `value` into the Redis set `key`, by the canary.
- * members  of the Redis set `key`; ok: `value` lists them, separated by commas.
+ * Fields of an event by its `f`:
+ * save     `key` is the content's digest, `bytes` the digest of the sent spelling, `form` the form of the request. ok: `result`
+ *          is created or duplicate, and `id` is present.
+ * delete   deletes the content `key`. ok: `result` is deleted or absent.
+ * acquire  acquires the lock `key`. ok: `fence`, and `fromMono` if the granted attempt began after the invocation.
+ * release  completes the acquisition with the same `op`. `untilMono` is the last moment at which the lock was certainly held.
+ * look     lookup in the register `key` under `fence`. ok: `value` is the version. A stale fence is a fail.
+ * write    writes version `value` into the register `key` under `fence`. A stale fence is a fail.
+ * set      the canary adds the number `value` to the Redis set `key`.
+ * members  the canary reads the Redis set `key`. ok: `value` lists the numbers, separated by commas.
  * probe    one event for a write on the server `key`, sent at `tMono`; `untilMono` is when its outcome was known. ok: the
- *          server took it; fail: refused, also the connection; info: no answer in time.
- * fault    `key` names it; ok: it happened, `proof` says how that is known.
- * phase    `key` is healed: from here on nothing is broken. load-began, load-ended and load-cut (its end was not
- *          recorded), canary-began and canary-ended say how much of a run its recorder has seen; the `value` of load-ended
- *          and load-cut is the number of arrivals that the generator could not make.
+ *          server accepted it; fail: the write or the connection was refused; info: no response in time.
+ * fault    `key` is its name. ok: it took effect, and `proof` is the evidence.
+ * phase    `key` is healed (no fault is active any more), load-began, load-ended, load-cut (the record has no end),
+ *          canary-began or canary-ended. These show how much of a run its recorder has seen. The `value` of load-ended and
+ *          load-cut is the number of arrivals that the generator could not make.
  */
 const EVENT = Type.Object({
   seq: Type.Integer({ minimum: 1 }),
@@ -37,8 +38,8 @@ const EVENT = Type.Object({
   type: Type.Enum(['invoke', 'ok', 'fail', 'info']),
   key: Type.String({ minLength: 1 }),
   /**
-   * Milliseconds of the machine's monotonic clock: comparable among the processes of one machine. In a history of
-   * several containers: of its wall clock.
+   * Milliseconds. In a history of one machine, its monotonic clock, which all its processes share. In a history of
+   * several containers, the wall clock.
    */
   tMono: Type.Number(),
   /** Milliseconds since the Unix epoch, for readers. */
@@ -50,14 +51,14 @@ const EVENT = Type.Object({
   id: Type.Optional(Type.String()),
   bytes: Type.Optional(Type.String()),
   form: Type.Optional(Type.Enum(['single', 'batch', 'stream'])),
-  /** Decimal digits: a fence may pass 2^53. */
+  /** Decimal digits, because a fence may exceed 2^53. */
   fence: Type.Optional(Type.String({ pattern: '^\\d+$' })),
   value: Type.Optional(Type.String()),
   untilMono: Type.Optional(Type.Number()),
   fromMono: Type.Optional(Type.Number()),
-  /** Of a fault: locks that are held may be granted again because of it. */
+  /** For a fault: held locks may be granted again because of it. */
   losesLocks: Type.Optional(Type.Boolean()),
-  /** Of a fault: what the store did between its two events may be undone. */
+  /** For a fault: changes of the store between its two events may be undone. */
   losesItems: Type.Optional(Type.Boolean()),
   proof: Type.Optional(Type.String()),
   error: Type.Optional(Type.String()),
@@ -67,7 +68,9 @@ const EVENTS = Compile(EVENT)
 
 export type Event = Readonly<Static<typeof EVENT>>
 
-/** An event without the fields that the recorder adds. `tMono` and `tWall` are present if they were read elsewhere. */
+/**
+ * An event without the fields that the recorder adds. `tMono` and `tWall` are present if they come from another clock.
+ */
 export type Entry = Omit<Event, 'seq' | 'tMono' | 'tWall'> & Partial<Pick<Event, 'tMono' | 'tWall'>>
 
 export interface History {
@@ -86,7 +89,9 @@ export function machineMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000
 }
 
-/** Creates the file and writes each event at once. `monoMs` gives `tMono`. Throws IngotError OUTPUT_UNWRITABLE. */
+/**
+ * Creates the file and writes each event immediately. `monoMs` returns `tMono`. Throws IngotError OUTPUT_UNWRITABLE.
+ */
 export function createRecorder(path: string, wallMs: () => number, monoMs = machineMs): Recorder {
   const fd = openNew(path)
   let seq = 0
@@ -111,7 +116,7 @@ function openNew(path: string): number {
   }
 }
 
-/** Throws IngotError INPUT_UNREADABLE with the line. */
+/** Reads a history file. Throws IngotError INPUT_UNREADABLE that names the line. */
 export function readHistory(path: string): History {
   try {
     return parseHistory(readFileSync(path, 'utf8'), path)
@@ -121,7 +126,10 @@ export function readHistory(path: string): History {
   }
 }
 
-/** Leaves out a last line without a line feed, which is incomplete. Throws IngotError INPUT_UNREADABLE with the line. */
+/**
+ * Parses a history. Leaves out a last line without a line feed, which is incomplete. Throws IngotError INPUT_UNREADABLE
+ * that names the line.
+ */
 export function parseHistory(text: string, name = 'history'): History {
   const lines = text.split('\n')
   const torn = lines.pop() === '' ? 0 : 1

@@ -1,4 +1,7 @@
-/** Runs one setup from its installation to its verdicts: all its faults under one load, and each control under its own. */
+/**
+ * Runs one setup from its installation to its verdicts: all its faults under one load, and each control under its own
+ * load.
+ */
 import type { Kubectl } from '../kube/kubectl.ts'
 import { createScope } from '../std/scope.ts'
 import type { FaultInjection } from './faults/fault.ts'
@@ -18,28 +21,31 @@ import { sabotagedTag, TAGS } from './targets/kubernetes/values.ts'
 
 export interface RunDeps {
   readonly kubectl: Kubectl
-  /** Absent where nothing can be done to the machines of the cluster. */
+  /** Absent if the machines of the cluster cannot be reached. */
   readonly machines?: Machines
   /** Node of the store and of the load, which is never frozen. */
   readonly anchor: string
   readonly say: (line: string) => void
-  /** Keeps the history and the verdict of a case. */
+  /** Saves the history and the verdict of a case. */
   readonly keep: (judged: Judged, result: CaseResult) => void
-  /** Keeps the logs of pods and the events of the cluster. */
+  /** Saves the logs of pods and the events of the cluster. */
   readonly keepEvidence: (run: Run) => Promise<void>
-  /** Iterations a second. Default: 20 with Postgres, 8 with an http store. */
+  /** Iterations per second. Default: 20 with Postgres, 8 with an http store. */
   readonly rate: number | undefined
 }
 
-/** Iterations a second, of two to three items each, that two cores can serve beside the cluster itself. */
+/** Iterations per second that two cores can serve beside the cluster itself. An iteration has two to three items. */
 const RATES: Readonly<Record<Store, number>> = { postgres: 20, http: 8 }
 /**
- * Time-out of a request, milliseconds. It is longer than the longest wait of the service (`INGOT_LOCK_WAIT`, 10 s), so
- * that the figures count responses of the service and not time-outs of its clients.
+ * Timeout of a request, in milliseconds. It is longer than the longest wait of the service (`INGOT_LOCK_WAIT`, 10 s),
+ * so that the figures count responses of the service and not timeouts of its clients.
  */
 const TIMEOUT_MS = 12_000
 
-/** Rejects if nothing could be judged, and keeps the logs then. Leaves nothing in the cluster. */
+/**
+ * Resolves with the results of the cases. Rejects if nothing could be judged, after saving the logs. Leaves nothing in
+ * the cluster.
+ */
 export async function runSetup(run: Run, deps: RunDeps, signal: AbortSignal): Promise<readonly CaseResult[]> {
   try {
     const results = await runInstalled(run, deps, signal)
@@ -132,7 +138,7 @@ async function runUnderLoad(
   scope.defer(() => load[Symbol.asyncDispose]())
   const canary = setup.mode === 'external' ? undefined : await startCanary(kubectl, node, signal)
   scope.defer(() => canary?.[Symbol.asyncDispose]())
-  context.say(`k6 sends ${rate} iterations a second`)
+  context.say(`k6 sends ${rate} iterations per second`)
   const nemesis = createNemesis(() => Date.now())
   const runs: CaseRun[] = []
   for (const one of cases) runs.push(await runCase(context, one, nemesis, signal))

@@ -8,7 +8,7 @@ function event(op: string, tMono: number, type: Event['type'] = 'invoke'): Event
   return { seq: 1, process: 'p', op, f: 'save', type, key: 'k', tMono, tWall: 0 }
 }
 
-test('events come in the order of their time, numbered anew, and none is lost', () => {
+test('events are merged in order of time and numbered again, and none is lost', () => {
   const histories = fc.array(fc.array(fc.nat(20), { maxLength: 10 }), { maxLength: 4 })
   fc.assert(
     fc.property(histories, (times) => {
@@ -21,12 +21,12 @@ test('events come in the order of their time, numbered anew, and none is lost', 
   )
 })
 
-test('of events at the same moment the begins come first', () => {
+test('invocations precede completions of the same moment', () => {
   const merged = mergeHistories([[event('a', 1), event('a', 5, 'ok')], [event('b', 5)]])
   expect(merged.map(({ op, type }) => `${op} ${type}`)).toEqual(['a invoke', 'b invoke', 'a ok'])
 })
 
-test('the same history twice is refused', () => {
+test('a history that is given twice is refused', () => {
   const story = createHistoryBuilder()
   story.save('a', 'created')
   expect(() => mergeHistories([story.events, story.events])).toThrow(/two histories have an operation "o1" \(save\)/)

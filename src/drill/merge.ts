@@ -1,15 +1,15 @@
-/** Merges the histories of several recorders: of the clients, the nemesis and the canary. */
+/** Merges the histories of several recorders, such as the clients, the nemesis and the canary. */
 import type { Event } from './history.ts'
 
-/** In order. Throws an Error when two histories name an operation of one kind alike. */
+/** Returns all events in order of time. Throws an Error if two histories share the name of an operation of one kind. */
 export function mergeHistories(histories: readonly (readonly Event[])[]): readonly Event[] {
   checkNames(histories)
   return inOrder(histories.flat())
 }
 
 /**
- * By `tMono`, which must be of one clock, and numbered anew. Of events at the same moment the begins come first:
- * operations then overlap, and no conclusion rests on an order that was not observed.
+ * Sorts events by `tMono`, which must come from one clock, and numbers them again. Invocations precede completions of
+ * the same moment: operations then overlap, and no conclusion relies on an order that was not observed.
  */
 export function inOrder(events: readonly Event[]): readonly Event[] {
   const sorted = events.toSorted((a, b) => a.tMono - b.tMono || beginsFirst(a) - beginsFirst(b))
@@ -26,7 +26,7 @@ function checkNames(histories: readonly (readonly Event[])[]): void {
     for (const { f, op } of history) {
       const owner = owners.get(`${f} ${op}`) ?? index
       if (owner !== index)
-        throw new Error(`two histories have an operation "${op}" (${f}): is one of them there twice?`)
+        throw new Error(`two histories have an operation "${op}" (${f}): was one of them given twice?`)
       owners.set(`${f} ${op}`, index)
     }
   }

@@ -30,14 +30,14 @@ const save = (key: number, op: string, type: Entry['type'] = 'invoke'): Entry =>
 const opsOf = (out: string, part: PartName): readonly string[] =>
   readHistory(partFile(out, part)).events.map(({ op, type }) => `${op} ${type}`)
 
-test('the operations on a content stay together and in order, whatever comes between', () => {
+test('the operations on a content stay together and in order', () => {
   const out = recorded([save(1, 'a'), save(4, 'b'), save(2, 'c'), save(4, 'b', 'ok'), save(1, 'a', 'info')])
   expect(opsOf(out, 1)).toEqual(['a invoke', 'b invoke', 'b ok', 'a info'])
   expect(opsOf(out, 2)).toEqual(['c invoke'])
   expect(opsOf(out, 0)).toEqual([])
 })
 
-test('faults and phases are in every part, at the place where they happened', () => {
+test('faults and phases are in every part, at their place in the order', () => {
   const fault: Entry = { process: 'n', op: 'f', f: 'fault', type: 'invoke', key: 'kill', tMono: 2 }
   const out = recorded([save(0, 'a'), fault, save(0, 'b')])
   expect(opsOf(out, 0)).toEqual(['a invoke', 'f invoke', 'b invoke'])
@@ -49,7 +49,7 @@ test('operations on locks have a part of their own', () => {
   expect(opsOf(out, 'lock')).toEqual(['l invoke'])
 })
 
-test('every part is a history that can be read by itself, however long it is', () => {
+test('every part can be read as a history by itself, however long it is', () => {
   const count = 2_000
   const out = recorded(Array.from({ length: count }, (_, number) => save(number, `op-${number}`)))
   const counts = [0, 1, 2].map((part) => readHistory(partFile(out, part)).events.length)

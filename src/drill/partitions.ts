@@ -1,20 +1,20 @@
 /**
- * A history in parts, so that one that does not fit into memory can be judged part by part. Every promise about items
- * is a promise about one content, so the operations on a content stay together in one part; what concerns all of them
- * (faults, phases) is written to every part. Each part is a complete history with its own numbering, and can be judged
- * by the same checkers, or by `ingot check`.
+ * Divides a history into parts, so that a history larger than memory can be judged part by part. Every promise about
+ * items concerns one content, so the operations on a content stay together in one part. Events that concern all
+ * contents (faults, phases) are written to every part. Each part is a complete history with its own numbering. The same
+ * checkers, and `ingot check`, can judge it.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Entry, type Event, machineMs } from './history.ts'
 
-/** `lock` is the part of the operations on locks and registers. */
+/** Name of a part. `lock` holds the operations on locks and registers. */
 export type PartName = number | 'lock'
 
 export interface PartitionedRecorder extends Disposable {
   /**
-   * Writes the entry to its part, or to all parts, and returns the event as the last part has it. Up to 64 KiB of a part
-   * stay in memory until `Symbol.dispose`, which writes them.
+   * Writes the entry to its part, or to all parts, and returns the event as the last part has it. Up to 64 KiB of a
+   * part stay in memory until `Symbol.dispose`, which writes them.
    */
   record(entry: Entry): Event
 }
@@ -34,7 +34,7 @@ export function partFile(folder: string, part: PartName): string {
   return join(folder, `history-${part}.ndjson`)
 }
 
-/** Makes the folder, and a new file for each part. Throws what the file system throws. */
+/** Creates the folder, and a new file for each part. Throws the error of the file system. */
 export function createPartitionedRecorder(folder: string, options: PartitionOptions): PartitionedRecorder {
   const { parts, partOf, wallMs } = options
   mkdirSync(folder, { recursive: true })
@@ -55,7 +55,7 @@ export function createPartitionedRecorder(folder: string, options: PartitionOpti
       const times = { tMono: entry.tMono ?? machineMs(), tWall: entry.tWall ?? wallMs() }
       const events = partsFor(entry).map((part) => part.write({ ...entry, ...times }))
       const last = events.at(-1)
-      // the part of the locks is always there
+      // the part of the locks always exists
       if (last === undefined) throw new RangeError('a history needs at least one part')
       return last
     },

@@ -1,4 +1,4 @@
-/** The drills, which setup can have which fault, and the plans of CI and of the full matrix. Pure. */
+/** The drills, the faults that each setup can have, and the plans of CI and of the full matrix. Pure. */
 import { MODES, type Mode } from '../redis/topology/roles.ts'
 
 export const STORES = ['postgres', 'http'] as const
@@ -6,7 +6,7 @@ export type Store = (typeof STORES)[number]
 export const LOCKS = ['auto', 'always'] as const
 export type LockMode = (typeof LOCKS)[number]
 
-/** What a fault breaks. report/goals.ts derives from its nature how much it may cost. */
+/** The component that a fault breaks. report/goals.ts derives the allowed cost from its nature. */
 interface FaultKind {
   /** Short description in the form of a sentence without a full stop. */
   readonly summary: string
@@ -53,7 +53,10 @@ export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(FAULTS, name)
 }
 
-/** Returns true if Redis loses servers without a hand-over. Replication is asynchronous, so their last writes may be lost. */
+/**
+ * Returns true if Redis loses servers without a handover. Replication is asynchronous, so their last writes may be
+ * lost.
+ */
 export function isForcedOnRedis(fault: FaultName): boolean {
   const { nature } = FAULTS[fault]
   return nature !== 'redis-graceful' && nature !== 'service-forced' && nature !== 'rollout'
@@ -133,7 +136,7 @@ export function fullPlan(): readonly Run[] {
     .flatMap((setup) => runsOf(setup, FAULT_NAMES, controlsOf(setup)))
 }
 
-/** With an http store, `auto` always locks. */
+/** Returns true if the setup equals the one with `auto`: with an http store, `auto` always locks. */
 function isSameAsAuto({ store, lock }: Setup): boolean {
   return store === 'http' && lock === 'always'
 }
@@ -162,26 +165,26 @@ export function controlsFor({ store }: Setup): readonly Control[] {
   return [SKIPPED, store === 'http' ? UNLOCKED : EARLY]
 }
 
-/** Returns one run; none if the setup can have none of these faults and there is no control. */
+/** Returns one run, or none if the setup can have none of these faults and there is no control. */
 export function runsOf(setup: Setup, faults: readonly FaultName[], controls: readonly Control[]): readonly Run[] {
   const fit = faults.filter((fault) => whyNotFault(setup, fault) === undefined)
   return fit.length + controls.length === 0 ? [] : [{ ...setup, faults: withReference(setup, fit), controls }]
 }
 
-/** The goal of an overtaken deletion is relative to a plain kill in the same run, so that comes first. */
+/** Adds the plain kill before an overtaken deletion, whose goal is relative to it in the same run. */
 function withReference(setup: Setup, faults: readonly FaultName[]): readonly FaultName[] {
   if (!needsLocks(setup) || !faults.some((fault) => FAULTS[fault].nature === 'redis-overtaken')) return faults
   return [REFERENCE, ...faults.filter((fault) => fault !== REFERENCE)]
 }
 
-/** Returns why there is no such setup; undefined if there is. */
+/** Returns why the setup does not exist, or undefined if it does. */
 export function whyNot({ mode, store, lock }: Setup): string | undefined {
   if (mode !== 'external') return undefined
   if (store === 'http') return 'with --mode external no Redis is installed, and store http cannot do without a lock'
   return lock === 'always' ? 'with --mode external no Redis is installed, and --lock always needs one' : undefined
 }
 
-/** Returns why the setup cannot have the fault; undefined if it can. */
+/** Returns why the setup cannot have the fault, or undefined if it can. */
 export function whyNotFault({ mode }: Setup, fault: FaultName): string | undefined {
   const { nature } = FAULTS[fault]
   if (mode === 'external' && nature !== 'service-forced' && nature !== 'rollout') return 'no Redis is installed'

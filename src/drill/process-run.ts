@@ -1,6 +1,6 @@
 /**
- * A run on processes of this machine: clients send while faults are injected one at a time, in the order that the seed
- * gives. Then the system recovers, requests of unknown outcome are sent again, and the history is complete.
+ * Runs a drill on local processes: clients send while faults are injected one at a time, in the order that the seed
+ * determines. Then the system recovers, requests of unknown outcome are sent again, and the history is complete.
  */
 import type { Clock } from '../std/clock.ts'
 import type { Random } from '../std/random.ts'
@@ -13,7 +13,7 @@ import type { Entry, Event } from './history.ts'
 /** Sends until the signal aborts. Takes all random choices from the given source. */
 export type Client = (random: Random, signal: AbortSignal) => Promise<void>
 
-/** The requests during a run and after it. */
+/** Sources of requests during a run and after it. */
 export interface Traffic {
   readonly clients: readonly Client[]
   /** Runs after the recovery. Sends requests of unknown outcome again until they are acknowledged or the signal aborts. */
@@ -23,19 +23,19 @@ export interface Traffic {
 export interface Run {
   readonly traffic: Traffic
   readonly faults: readonly FaultInjection[]
-  /** Longest time between two faults, milliseconds. The shortest is a quarter of it. */
+  /** Longest time between two faults, in milliseconds. The shortest is a quarter of it. */
   readonly quietMs: number
   readonly trafficMs: number
   /** Ends the traffic as soon as all wanted kinds were seen. A fault that was seen is not repeated. */
   readonly until?: { readonly seen: Coverage; readonly wanted: readonly string[] }
-  /** Longest time for requests of unknown outcome to be settled, milliseconds. */
+  /** Longest time for requests of unknown outcome to be settled, in milliseconds. */
   readonly settleMs: number
   readonly random: Random
   readonly clock: Clock
   readonly record: (entry: Entry) => Event
-  /** Resolves when every part serves again, or when it is given up. */
+  /** Resolves when every part serves again, or when `heal` gives up. */
   readonly heal: (signal: AbortSignal) => Promise<void>
-  /** Ends the run early; the history is then complete up to there. */
+  /** Ends the run early. The history is then complete up to that moment. */
   readonly signal: AbortSignal
 }
 
@@ -44,7 +44,7 @@ export async function run(drill: Run): Promise<void> {
   const { signal, clock, random, traffic } = drill
   const ending = new AbortController()
   const sending = AbortSignal.any([ending.signal, signal])
-  // every source is forked before the first client draws, so only the seed decides what each client sends
+  // every source is forked before the first client draws, so only the seed determines the requests of each client
   const draws = traffic.clients.map((client) => [client, random.fork()] as const)
   const clients = draws.map(([client, draw]) => client(draw, sending))
   try {

@@ -1,8 +1,8 @@
 /** Decides which responses are certain failures, in the same way for every recorder. */
 
 /**
- * Statuses of requests that were refused before anything was stored. 408, 409 (another request saves the same item) and
- * 5xx are missing, SHUTTING_DOWN included: an attempt to save may have been made.
+ * Statuses of requests that were refused before anything was stored. The list excludes 408, 409 (another request saves
+ * the same item) and 5xx, including SHUTTING_DOWN, because an attempt to save may have been made.
  */
 const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 413, 415, 422, 429])
 

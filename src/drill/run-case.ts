@@ -1,4 +1,4 @@
-/** One fault on a release under load: a steady state, the fault, and the recovery. */
+/** Runs one fault on a release under load: a steady state, the fault, and the recovery. */
 import { systemClock } from '../std/clock.ts'
 import { createRandom } from '../std/random.ts'
 import type { RedisLoss } from './checkers/canary.ts'
@@ -8,9 +8,9 @@ import type { Entry, Event } from './history.ts'
 import type { DrillWindow } from './report/judge.ts'
 import { type DrillContext, waitUntilHealthy } from './targets/kubernetes/context.ts'
 
-/** Steady state before each fault, milliseconds. */
+/** Steady state before each fault, in milliseconds. */
 const BASELINE_MS = 6_000
-/** Observed after the recovery, milliseconds. */
+/** Time observed after the recovery, in milliseconds. */
 const QUIET_MS = 5_000
 
 export interface FaultCase {
@@ -23,12 +23,12 @@ export interface FaultCase {
 
 export interface CaseRun {
   readonly window: DrillWindow
-  /** The evidence of the fault, or the reason why it did not come about. */
+  /** Evidence of the fault, or the reason why it did not take effect. */
   readonly proof: string
   readonly tookMs: number
 }
 
-/** Records faults and recoveries, in the form of the history of the load. */
+/** Records faults and recoveries in the format of the load's history. */
 export interface Nemesis {
   readonly events: readonly Event[]
   record(entry: Entry): Event
@@ -48,8 +48,8 @@ export function createNemesis(wallMs: () => number): Nemesis {
 }
 
 /**
- * A fault that does not come about is recorded, and the drill goes on to be inconclusive. Rejects with the signal's
- * reason, and if there is no steady state before the fault.
+ * Resolves with the case. A fault that does not take effect is recorded, and the drill becomes inconclusive. Rejects
+ * with the signal's reason, or if there is no steady state before the fault.
  */
 export async function runCase(
   context: DrillContext,
@@ -72,7 +72,7 @@ export async function runCase(
       signal,
     },
   )
-  const proof = isProven ? says : `did not come about: ${says}`
+  const proof = isProven ? says : `did not take effect: ${says}`
   const missing = await missingAfter(context, signal)
   const healed = nemesis.record({ process: 'nemesis', op: `${name}.healed`, f: 'phase', type: 'info', key: 'healed' })
   const seconds = Math.round((healed.tMono - began.tMono) / 1_000)

@@ -1,4 +1,6 @@
-/** The HTTP service in the test's own process, put together by `createService`, with the parts that the test replaces. */
+/**
+ * Runs the HTTP service in the test's own process. `createService` assembles it with the parts that the test replaces.
+ */
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { onTestFinished } from 'vitest'
 import { type Authenticate, openAccess } from '../http/access.ts'
@@ -12,15 +14,15 @@ import type { Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 
 export interface TestAppOptions {
-  /** Closed with the app. Default: a memory store. */
+  /** Store of the app, which closes it. Default: a memory store. */
   readonly store?: ServiceStore
   readonly http?: Partial<HttpOptions>
   readonly authenticate?: Authenticate
-  /** For deadlines and times of day. Commits go by the real clock. Default: the real one. */
+  /** Clock for deadlines and times of day. Commits use the real clock. Default: the real one. */
   readonly clock?: Clock
   readonly maxPendingItems?: number
   readonly maxDepth?: number
-  /** Default: 1000. */
+  /** Number of recent ids that are kept. Default: 1000. */
   readonly recentItems?: number
 }
 
@@ -34,11 +36,11 @@ export interface TestApp {
   readonly app: FastifyInstance
   readonly store: ServiceStore
   readonly log: readonly LogLine[]
-  /** Is about to end, as after SIGTERM. */
+  /** Announces the shutdown, like a SIGTERM. */
   leave(): void
-  /** Begins to drain, as some time after SIGTERM. */
+  /** Starts to drain, like the service some time after SIGTERM. */
   drain(): void
-  /** Listens on a free port; the address begins with `http://`. */
+  /** Listens on a free port. Resolves with the address, which begins with `http://`. */
   listen(): Promise<string>
   post(
     path: string,
@@ -46,7 +48,7 @@ export interface TestApp {
     headers?: Readonly<Record<string, string>>,
   ): Promise<LightMyRequestResponse>
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<LightMyRequestResponse>
-  /** Texts of the contents that the store holds, in order of creation. */
+  /** Resolves with the contents of a collection as text, in order of creation. */
   stored(collection: string): Promise<string[]>
 }
 
@@ -61,7 +63,7 @@ const HTTP_OPTIONS: HttpOptions = {
   readStallMs: 60_000,
 }
 
-/** Closes with the test. */
+/** Creates an app that is closed with the test. */
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { maxDepth = 64, recentItems = 1_000, maxPendingItems } = options
   const clock = options.clock ?? systemClock
@@ -97,7 +99,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
       service.startDraining()
     },
     listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
-    // async, so that it is sent at once: what inject returns is sent when it is first awaited
+    // async, so that the request is sent immediately: the result of inject is sent when it is first awaited
     post: async (url, payload, headers = {}) =>
       app.inject({
         method: 'POST',
@@ -118,7 +120,7 @@ function recordingLog(lines: LogLine[]): Log {
   return { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') }
 }
 
-/** A store that does some things differently. */
+/** Returns the store with some methods replaced. */
 export function overStore(inner: ItemStore, changes: Partial<ItemStore>): ItemStore {
   return {
     capabilities: inner.capabilities,
@@ -150,7 +152,7 @@ async function storedTexts(store: ServiceStore, collection: string): Promise<str
   return texts
 }
 
-/** The answer lines of a stream, in order. */
+/** Returns the lines of a stream's response, in order. */
 export function answerLines(body: string): Record<string, unknown>[] {
   return body
     .split('\n')

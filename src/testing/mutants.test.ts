@@ -1,4 +1,4 @@
-/** Each mutant must break its promise, and `orMutant` must apply only those that are switched on. */
+/** Tests that each mutant breaks its promise, and that `orMutant` applies only the active ones. */
 import { expect, test, vi } from 'vitest'
 import { DEFAULT_POLICY } from '../identity/policy.ts'
 import type { CacheKey, Fact } from '../items/cache/cache.ts'
@@ -25,7 +25,7 @@ function mutant<Part extends keyof MutableParts>(part: Part, name: string): Muta
   return found
 }
 
-test('without the condition every part is the part itself', async () => {
+test('without the condition every part is unchanged', async () => {
   const { orMutant } = await import('../std/failpoint.ts')
   const part = {}
   expect(orMutant('group-commit', part)).toBe(part)
@@ -95,7 +95,7 @@ test('the cache is written before the commit', async () => {
 test.each([
   ['cache/ignore-epoch', { ...OLD, epoch: 'now', position: 9n }],
   ['cache/ignore-deletes', { ...OLD, deletes: 5 }],
-] as const)('%s makes an old fact agree with the lease', async (name, fact) => {
+] as const)('%s makes an old fact match the lease', async (name, fact) => {
   const { cache } = mutant('cached-store', name)(cached().deps)
   expect(await cache.read([{ collection: 'things', id: item(1).id }])).toEqual([fact])
 })
@@ -134,7 +134,7 @@ test('without the lock two callers hold one key', async () => {
   await locker[Symbol.asyncDispose]()
 })
 
-test('the fence is shown to the save alone', async () => {
+test('only the save gets the fence', async () => {
   const { deps, calls } = external()
   const { external: plain } = mutant('locked-store', 'lock/fence-only-save')(deps)
   await plain.find(item(1), under)
@@ -142,7 +142,7 @@ test('the fence is shown to the save alone', async () => {
   expect(calls).toEqual([{ find: undefined }, { save: 7n }])
 })
 
-test('a save whose outcome is unknown is repeated', async () => {
+test('a save of unknown outcome is repeated', async () => {
   let saves = 0
   const { deps, calls } = external(async () => {
     if (++saves === 1) throw new Error('timed out')

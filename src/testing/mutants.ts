@@ -1,7 +1,7 @@
 /**
- * Wrong algorithms, as decorators of the parts that the service is made of. Each breaks one promise, so that a proof can
- * show that it would find out. `failpoint.ts` applies those that INGOT_FAILPOINTS names. Only types are imported: the
- * image of a sabotaged build gets this file alone.
+ * Wrong algorithms, as decorators of the parts of the service. Each breaks one promise, and shows that a proof detects
+ * it. `failpoint.ts` applies those that INGOT_FAILPOINTS names. This file imports only types, because the image of a
+ * sabotaged build contains no other file.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import type { GroupCommitOptions } from '../items/pipeline/group-commit.ts'
 import type { ItemStore, Unit, UnitOutcome } from '../items/store.ts'
 import type { Locker } from '../lock/locker.ts'
 
-/** The parts of the service that mutants replace, by the name that shipped code gives them. */
+/** Parts of the service that mutants replace, by the name in shipped code. */
 export interface MutableParts {
   readonly 'cached-store': CachedStoreDeps
   readonly 'group-commit': GroupCommitOptions
@@ -24,7 +24,7 @@ type Mutants = {
   readonly [Part in keyof MutableParts]: Readonly<Record<string, (part: MutableParts[Part]) => MutableParts[Part]>>
 }
 
-/** How long the embedded store commits after its response, milliseconds. */
+/** Delay between the response and the commit of the embedded store, in milliseconds. */
 const LATE_MS = 20
 
 export const MUTANTS: Mutants = {
@@ -55,7 +55,7 @@ export const MUTANTS: Mutants = {
     'cache/ignore-deletes': (deps) => withFacts(deps, ({ deletes }) => ({ deletes })),
   },
   'locked-store': {
-    // a key that only one caller asks for excludes no one
+    // a key that only one caller uses excludes no other caller
     'lock/none': (deps) => ({ ...deps, locker: withKey(deps.locker, (key) => `${key}/${randomUUID()}`) }),
     'lock/ignore-fence': (deps) => withPlain(deps, { fences: false }),
     'lock/fence-only-save': (deps) =>
@@ -79,7 +79,7 @@ function allCreated(units: readonly Unit[], firstSeenMs: number): readonly UnitO
   return units.map(({ items }) => ({ kind: 'stored', outcomes: items.map(() => created) }))
 }
 
-/** Tells the cache of items that the store has not committed. */
+/** Writes items to the cache before the store has committed them. */
 function writeBeforeCommit(deps: CachedStoreDeps): CachedStoreDeps {
   const { store, leases, writes } = deps
   async function write({ collection: { name }, items }: Unit, firstSeenMs: number): Promise<void> {
@@ -103,7 +103,7 @@ function writeBeforeCommit(deps: CachedStoreDeps): CachedStoreDeps {
 
 type Lease = NonNullable<ReturnType<CachedStoreDeps['leases']['recorded']>>
 
-/** Makes every fact of the cache agree with the current lease in some respects. */
+/** Makes every fact of the cache match the current lease in the given fields. */
 function withFacts(deps: CachedStoreDeps, agreed: (lease: Lease) => Partial<Lease>): CachedStoreDeps {
   const { cache, leases } = deps
   return {

@@ -58,7 +58,7 @@ test.each([
   ['proofs/torture/mutations.ts', ['--only', 'nothing'], '--only "nothing" is in no name, there are none, ignore'],
   ['proofs/torture/mutations.ts', ['--seed', 'x'], '--seed is "x", write a number above 0, up to 2147483648\n'],
   ['proofs/lock-history/command.ts', ['--fences', 'redis'], '--fences is "redis", write sqlite, postgres or none\n'],
-  ['proofs/crash/command.ts', ['--rounds', '0'], '--rounds takes a whole number from 1, --seed a whole number\n'],
+  ['proofs/crash/command.ts', ['--rounds', '0'], '--rounds takes an integer from 1, --seed an integer\n'],
   ['cluster/command.ts', ['--port', '80000'], '--port is "80000", write a port from 1 to 65535, or 0 for a free one\n'],
 ] as const)('%s %j is answered with what to write', async (program, args, message) => {
   const { code, said } = await called(program, ...args)

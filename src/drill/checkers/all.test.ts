@@ -1,4 +1,4 @@
-/** Properties: a store that keeps its promises is never accused, and each way of breaking one is found. */
+/** Property tests: a correct store is never reported as violated, and each kind of broken promise is found. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom, type Random } from '../../std/random.ts'
@@ -7,7 +7,7 @@ import { checkersOf } from './all.ts'
 import type { FinalStore, StoredRow } from './final-store.ts'
 import { judge, type Verdict } from './verdict.ts'
 
-/** An operation on its way: it takes effect, then is answered; or it is heard of no more. */
+/** An operation in progress. Either it takes effect and then completes, or its outcome stays unknown. */
 interface UnderWay {
   readonly key: string
   readonly bytes: string
@@ -24,7 +24,7 @@ interface World {
 
 const KEYS = ['a', 'b', 'd', 'e']
 
-/** A correct store under concurrent clients, some of which hear of their operation's end, and some not. */
+/** Simulates a correct store under concurrent clients. Clients learn the outcome of some operations only. */
 function simulate(random: Random, deletes: boolean): { story: HistoryBuilder; store: FinalStore } {
   const world: World = { story: createHistoryBuilder(), rows: new Map(), underWay: new Set() }
   world.story.fault('kill')
@@ -75,7 +75,7 @@ function take(world: World, one: UnderWay): void {
   one.result = there ? 'duplicate' : 'created'
 }
 
-/** Answered, or not: then it may have happened or not, or happens right now. */
+/** Completes the operation. If its outcome stays unknown, it may have happened before, happen now, or never happen. */
 function finish(world: World, one: UnderWay, random: Random): void {
   world.underWay.delete(one)
   if (one.result !== undefined && random.chance(0.8)) return one.end('ok', one.result)
@@ -91,7 +91,7 @@ function verdictOn(story: HistoryBuilder, store: FinalStore): Verdict {
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 })
 
-test.each([false, true])('a correct store is never accused (deletions: %s)', (deletes) => {
+test.each([false, true])('a correct store is never reported as violated (deletions: %s)', (deletes) => {
   fc.assert(
     fc.property(seeds, (seed) => {
       const { story, store } = simulate(createRandom(seed), deletes)
@@ -107,17 +107,20 @@ describe('each broken promise is found', () => {
     Record<string, { by: string; how: (story: HistoryBuilder, rows: StoredRow[], random: Random) => void }>
   > = {
     'a lost row': { by: 'nothing-lost', how: (_story, rows, random) => void rows.splice(random.between(0, 3), 1) },
-    'a row twice': { by: 'stored-once', how: (_story, rows, random) => void rows.push(random.pick(rows)) },
+    'a row stored twice': { by: 'stored-once', how: (_story, rows, random) => void rows.push(random.pick(rows)) },
     'a second creation': {
       by: 'created-once',
       how: (story, _rows, random) => story.save(random.pick(KEYS), 'created', { bytes: 'a0' }),
     },
-    'a duplicate of nothing': { by: 'created-once', how: (story) => story.save('new', 'duplicate') },
+    'a duplicate of a content that was never saved': {
+      by: 'created-once',
+      how: (story) => story.save('new', 'duplicate'),
+    },
     'a row that nobody sent': {
       by: 'no-phantom',
       how: (_story, rows) => void rows.push({ collection: 'c', id: 'ghost', bytes: 'ghost' }),
     },
-    'a torn content': {
+    'torn content': {
       by: 'same-content',
       how: (_story, rows, random) => {
         const at = random.between(0, 3)
@@ -128,7 +131,7 @@ describe('each broken promise is found', () => {
       by: 'one-id',
       how: (story, _rows, random) => story.save(random.pick(KEYS), 'duplicate', { id: 'other', bytes: 'a0' }),
     },
-    'a late answer': {
+    'a response after the end of the history': {
       by: 'recovery',
       how: (story) =>
         story.beginSave('a', { bytes: 'a0' })({ type: 'ok', result: 'duplicate', id: 'id-a', tMono: 9e9 }),
@@ -151,7 +154,7 @@ describe('each broken promise is found', () => {
     )
   })
 
-  test('a deletion that is forgotten: what was deleted is there again', () => {
+  test('a lost deletion: the deleted content is present again', () => {
     const story = createHistoryBuilder()
     story.save('a', 'created')
     story.remove('a', 'deleted')
@@ -159,8 +162,8 @@ describe('each broken promise is found', () => {
     expect(checks['nothing-lost']?.kind).toBe('violated')
   })
 
-  // a search that branched at every operation would not end within the test's time
-  test('a long history of one hot content is judged to its end', () => {
+  // a search that branched at every operation would exceed the time limit of the test
+  test('a long history of one hot content is judged completely', () => {
     const story = createHistoryBuilder()
     story.save('a', 'created')
     const ends = Array.from({ length: 2_000 }, () => story.beginSave('a'))

@@ -1,4 +1,4 @@
-/** All checkers by the names under which verdicts show them. */
+/** All checkers, by their names in verdicts. */
 import { availability } from './availability.ts'
 import { canaryGrants, canaryWhole, canaryWrites, type RedisLoss } from './canary.ts'
 import { faultsHappened } from './faults.ts'
@@ -9,17 +9,17 @@ import { recovery, recoveryUnderLoad } from './recovery.ts'
 import type { Checker } from './verdict.ts'
 
 export interface CheckOptions {
-  /** Longest time from the end of all faults to the answer to what is sent again, milliseconds. */
+  /** Longest allowed recovery after the last fault, in milliseconds. */
   readonly recoveryMs: number
-  /** Whether there was a register workload to judge. */
+  /** True if the run had a register workload to judge. */
   readonly locks: boolean
-  /** Whether the load came from a generator at an open rate, which goes on after the faults. Default: false. */
+  /** True if the load came from a generator at an open rate, which continues after the faults. Default: false. */
   readonly load?: boolean
-  /** Whether a canary took part. Default: false. */
+  /** True if a canary took part. Default: false. */
   readonly canary?: boolean
-  /** Whether Redis may lose what it acknowledged. Default: allow. */
+  /** Whether Redis may lose acknowledged writes. Default: allow. */
   readonly redisLoss?: RedisLoss
-  /** Whether there were to be faults. Default: true. */
+  /** True if the run was meant to inject faults. Default: true. */
   readonly faults?: boolean
 }
 

@@ -5,7 +5,7 @@ import { availability } from './availability.ts'
 
 type Sent = Pick<Entry, 'type'> & { readonly from: number; readonly to: number; readonly error?: string }
 
-/** Saves with their times; what lies between is in order. */
+/** Builds saves with the given times and adds `extra` events in order of time. */
 function load(sent: readonly Sent[], extra: readonly Omit<Entry, 'process'>[] = []): readonly Event[] {
   const story = createHistoryBuilder()
   const saves = sent.flatMap(({ from, to, ...end }, index): Entry[] => {
@@ -26,14 +26,14 @@ const every = (fromMs: number, untilMs: number, type: 'ok' | 'info', error?: str
     return { type, from, to: from + 10, ...(error === undefined ? {} : { error }) }
   })
 
-test('a load that is always answered has no gap', () => {
+test('a load whose requests all succeed has no gap', () => {
   expect(availability(load(every(0, 5_000, 'ok')))).toMatchObject({
     kind: 'valid',
     figures: { sent: 50, failed: 0, secondsWithoutGood: 0, longestGapMs: 100, 'baseline p50 ms': 10 },
   })
 })
 
-test('an outage is counted in seconds, by class, and by its phases', () => {
+test('an outage is counted in seconds, by error class and by phase', () => {
   const events = load(
     [...every(0, 2_000, 'ok'), ...every(2_000, 5_000, 'info', '503 X'), ...every(5_000, 8_000, 'ok')],
     [
@@ -58,7 +58,7 @@ test('an outage is counted in seconds, by class, and by its phases', () => {
   })
 })
 
-test('what is sent again to settle it, and what perhaps never was sent, does not count', () => {
+test('retries that settle outcomes, and saves that may never have been sent, do not count', () => {
   const [first, second] = load(every(0, 100, 'ok'))
   if (first === undefined || second === undefined) throw new Error('no events')
   const of = (process: string): readonly Event[] => [

@@ -10,7 +10,7 @@ import { type Finding, findingOf, inconclusive } from './verdict.ts'
 
 const SECOND_MS = 1_000
 
-/** The load lasts from its first save to its last answer; a save that was never answered ended as it began. */
+/** Measures availability from the first save to the last response. A save without a response ends at its invocation. */
 export function availability(history: readonly Event[]): Finding {
   const saves = operationsOf(history, 'save').filter(isLoad)
   if (saves.length === 0) return inconclusive('the load sent nothing')
@@ -26,7 +26,10 @@ export function availability(history: readonly Event[]): Finding {
   })
 }
 
-/** What the recorder made up at the end of a run that was cut was perhaps never sent; what settles is no load. */
+/**
+ * Excludes saves that the recorder added for a truncated run, which may never have been sent, and retries that settle
+ * outcomes.
+ */
 function isLoad({ invoke }: Operation): boolean {
   return !/^(settle|unknown)/.test(invoke.process)
 }
@@ -40,7 +43,7 @@ function darkSeconds(goodMs: readonly number[], { fromMs, untilMs }: Edges): num
   return Array.from({ length: seconds }, (_, second) => second).filter((second) => !light.has(second)).length
 }
 
-/** By the class of what came back, for each how many, and in how many seconds. */
+/** Counts failures, and the seconds that contain one, by error class. */
 function failures(saves: readonly Operation[]): Readonly<Record<string, number>> {
   return Object.fromEntries(
     [...byFailure(saves)].flatMap(([name, operations]) => [

@@ -17,7 +17,7 @@ function members(tale: HistoryBuilder, value: string, key = 'k'): void {
   tale.add({ op: `look-${tale.events.length - 1}`, f: 'members', type: 'ok', key, value })
 }
 
-/** A grant that was asked for, came, and was certainly held until a moment. */
+/** Adds a grant that was requested, was received and was certainly held until `held.until`. */
 function grant(tale: HistoryBuilder, name: string, fence: number, held: { from: number; until: number }): void {
   const base = { op: name, key: KEY } as const
   tale.add({ ...base, f: 'acquire', type: 'invoke', tMono: held.from })
@@ -28,7 +28,7 @@ function grant(tale: HistoryBuilder, name: string, fence: number, held: { from: 
 const writes = (events: readonly Event[], loss: 'allow' | 'forbid' = 'forbid') => canaryWrites(loss)(events, NOTHING)
 const grants = (events: readonly Event[], loss: 'allow' | 'forbid' = 'forbid') => canaryGrants(loss)(events, NOTHING)
 
-test('acknowledged writes that are there, and unknown ones wherever they are, are fine', () => {
+test('acknowledged writes that are present are valid, and unknown outcomes are valid either way', () => {
   const events = historyOf((tale) => {
     set(tale, 1, 'ok')
     set(tale, 2, 'info')
@@ -39,7 +39,7 @@ test('acknowledged writes that are there, and unknown ones wherever they are, ar
   expect(writes(events)).toMatchObject({ kind: 'valid', figures: { acknowledged: 2, unknown: 1, lost: 0 } })
 })
 
-test('an acknowledged write that is gone is counted, and violates where nothing may be lost', () => {
+test('a lost acknowledged write is counted, and is a violation where no loss is allowed', () => {
   const events = historyOf((tale) => {
     set(tale, 1, 'ok')
     set(tale, 2, 'ok')
@@ -53,20 +53,20 @@ test('an acknowledged write that is gone is counted, and violates where nothing 
 })
 
 test.each([
-  ['that never were acknowledged', historyOf((tale) => set(tale, 1, 'info'))],
-  ['that nobody looked for', historyOf((tale) => set(tale, 1, 'ok'))],
+  ['that were never acknowledged', historyOf((tale) => set(tale, 1, 'info'))],
+  ['without a final lookup', historyOf((tale) => set(tale, 1, 'ok'))],
   [
-    'that came after the last look',
+    'after the final lookup',
     historyOf((tale) => {
       members(tale, '')
       set(tale, 1, 'ok')
     }),
   ],
-])('of writes %s nothing is said', (_, events) => {
+])('writes %s are inconclusive', (_, events) => {
   expect(writes(events)).toMatchObject({ kind: 'inconclusive' })
 })
 
-test('grants one after the other with rising fences are fine', () => {
+test('successive grants with rising fences are valid', () => {
   const events = historyOf((tale) => {
     grant(tale, 'a', 5, { from: 0, until: 10 })
     grant(tale, 'b', 6, { from: 10, until: 20 })
@@ -74,7 +74,7 @@ test('grants one after the other with rising fences are fine', () => {
   expect(grants(events)).toMatchObject({ kind: 'valid', figures: { grants: 2, overlapping: 0, fencesFallen: 0 } })
 })
 
-test('two grants at once are counted, and violate where nothing may be lost', () => {
+test('two concurrent grants are counted, and are a violation where no loss is allowed', () => {
   const events = historyOf((tale) => {
     grant(tale, 'a', 5, { from: 0, until: 10 })
     grant(tale, 'b', 6, { from: 7, until: 20 })
@@ -83,7 +83,7 @@ test('two grants at once are counted, and violate where nothing may be lost', ()
   expect(grants(events).counterExamples[0]?.says).toMatch(/was granted twice at once, for 3 ms/)
 })
 
-test('a fence that does not pass that of an earlier grant is found', () => {
+test('a fence that is not greater than that of an earlier grant is found', () => {
   for (const fence of [4, 5]) {
     const events = historyOf((tale) => {
       grant(tale, 'a', 5, { from: 0, until: 10 })
@@ -94,7 +94,7 @@ test('a fence that does not pass that of an earlier grant is found', () => {
   }
 })
 
-test('of two grants under way at once either may have the lower fence', () => {
+test('concurrent grants may have their fences in either order', () => {
   const events = historyOf((tale) => {
     tale.add({ op: 'a', f: 'acquire', type: 'invoke', key: KEY })
     tale.add({ op: 'b', f: 'acquire', type: 'invoke', key: KEY })
@@ -105,12 +105,12 @@ test('of two grants under way at once either may have the lower fence', () => {
   expect(grants(events)).toMatchObject({ kind: 'valid', figures: { fencesFallen: 0 } })
 })
 
-test('without a lock of the canary nothing is said', () => {
+test('without a canary lock the result is inconclusive', () => {
   const events = historyOf((tale) => tale.hold(1, 0, 10))
   expect(grants(events)).toMatchObject({ kind: 'inconclusive' })
 })
 
-test('a canary that nobody heard the end of proves nothing', () => {
+test('a canary record without its end is inconclusive', () => {
   const events = historyOf((tale) => tale.phase('canary-began'))
   expect(hasCanary(events)).toBe(true)
   expect(canaryWhole(events)).toMatchObject({ kind: 'inconclusive' })

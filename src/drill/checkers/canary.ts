@@ -1,7 +1,7 @@
 /**
- * Judges Redis itself by the records of the canary: numbered writes and grants. A store with a unique index hides losses
- * of Redis. Redis replicates asynchronously, so a loss in an unplanned failover is only a figure. `forbid` is for faults
- * that must lose nothing, such as a hand-over before the primary shuts down.
+ * Judges Redis itself by the canary's record: numbered writes and grants. A store with a unique index hides losses of
+ * Redis. Redis replicates asynchronously, so a loss in an unplanned failover is only a figure. `forbid` is for faults
+ * that must lose nothing, such as a handover before the primary shuts down.
  */
 import type { Event } from '../history.ts'
 import { holdsOf, overlapsOf } from './locks.ts'
@@ -10,7 +10,7 @@ import { type Checker, type CounterExample, type Finding, findingOf, inconclusiv
 
 export type RedisLoss = 'allow' | 'forbid'
 
-/** Prefix of the keys of the canary's locks. */
+/** Key prefix of the canary's locks. */
 export const CANARY_LOCKS = 'canary/'
 
 /** Returns true if a canary took part. */
@@ -18,7 +18,7 @@ export function hasCanary(history: readonly Event[]): boolean {
   return phasesOf(history, 'canary-began').length > 0
 }
 
-/** Checks that every write that Redis acknowledged is present at the end. */
+/** Returns a checker that every write acknowledged by Redis is present at the end. */
 export function canaryWrites(loss: RedisLoss): Checker {
   return (history) => {
     const writes = operationsOf(history, 'set')
@@ -26,7 +26,7 @@ export function canaryWrites(loss: RedisLoss): Checker {
     if (acknowledged.length === 0) return inconclusive('Redis acknowledged no write of the canary')
     const looks = lastLooks(history)
     const unread = acknowledged.filter((write) => !isReadAfter(write, looks.get(write.invoke.key)))
-    if (unread.length > 0) return inconclusive(`${unread.length} writes were not looked for at the end`)
+    if (unread.length > 0) return inconclusive(`${unread.length} writes have no lookup at the end`)
     const there = new Map(
       [...looks].map(([key, { completion }]) => [key, new Set((completion?.value ?? '').split(','))]),
     )
@@ -46,7 +46,7 @@ function lossOf(write: Operation): CounterExample {
   return { says: `number ${value} of ${key} was acknowledged by Redis and is lost`, events: eventsOf([write]) }
 }
 
-/** Of each key, the last one that was answered. */
+/** Returns the last completed lookup of each key. */
 function lastLooks(history: readonly Event[]): ReadonlyMap<string, Operation> {
   const looks = operationsOf(history, 'members').filter(({ outcome }) => outcome === 'ok')
   return new Map(looks.map((look) => [look.invoke.key, look]))
@@ -56,7 +56,10 @@ function isReadAfter({ completion }: Operation, look: Operation | undefined): bo
   return look !== undefined && completion !== undefined && completion.seq < look.invoke.seq
 }
 
-/** No two grants of a lock at once, and a grant that was asked for after another one had come has the higher fence. */
+/**
+ * Returns a checker of the canary's locks: no two grants of a lock overlap, and a grant requested after the response to
+ * another one has a greater fence.
+ */
 export function canaryGrants(loss: RedisLoss): Checker {
   return (history) => {
     const holds = holdsOf(history).filter(({ operation }) => operation.invoke.key.startsWith(CANARY_LOCKS))
@@ -76,7 +79,10 @@ export function canaryGrants(loss: RedisLoss): Checker {
   }
 }
 
-/** Grants of one key whose fence does not pass that of a grant that had come before they were asked for. */
+/**
+ * Returns counter-examples for grants whose fence is not greater than that of a grant received before they were
+ * requested.
+ */
 function fallen(grants: readonly Operation[]): readonly CounterExample[] {
   const byEnd = grants.toSorted((a, b) => endOf(a) - endOf(b))
   const examples: CounterExample[] = []
@@ -106,9 +112,9 @@ function judged(
   return findingOf(loss === 'forbid' ? examples : [], figures)
 }
 
-/** Checks that the record of the canary is complete. Without its end, later losses are unknown. */
+/** Checks that the canary's record is complete. Losses after a truncated record are unknown. */
 export function canaryWhole(history: readonly Event[]): Finding {
   const runs = phasesOf(history, 'canary-began').length
   const isCut = phasesOf(history, 'canary-ended').length < runs
-  return isCut ? inconclusive('the record of the canary was cut before its end') : findingOf([], { runs })
+  return isCut ? inconclusive('the record of the canary was truncated before its end') : findingOf([], { runs })
 }

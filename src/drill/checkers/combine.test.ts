@@ -14,7 +14,7 @@ function combined(...verdicts: readonly Verdict[]): Verdict {
   return all.verdict()
 }
 
-test('figures are summed over the parts, and those that all parts share are not', () => {
+test('figures are summed over the parts, except figures that all parts share', () => {
   const part = (rows: number): Verdict =>
     verdictOf({ stored: findingOf([], { rows }), faults: findingOf([], { kill: 4 }) })
   expect(combined(part(10), part(32)).checks).toMatchObject({
@@ -23,7 +23,7 @@ test('figures are summed over the parts, and those that all parts share are not'
   })
 })
 
-test('one violated part makes the whole violated, and its counter-example is kept', () => {
+test('one violated part makes the result violated and keeps its counter-example', () => {
   const good = verdictOf({ stored: findingOf([], {}) })
   const bad = verdictOf({ stored: findingOf([example('content 7 is stored twice')], {}) })
   const verdict = combined(good, bad, good)
@@ -31,7 +31,7 @@ test('one violated part makes the whole violated, and its counter-example is kep
   expect(verdict.checks['stored']?.counterExamples).toEqual([example('content 7 is stored twice')])
 })
 
-test('one part that could not be judged makes the whole inconclusive, with its reason', () => {
+test('one inconclusive part makes the result inconclusive and keeps its reason', () => {
   const verdict = combined(
     verdictOf({ stored: findingOf([], {}) }),
     verdictOf({ stored: inconclusive('nothing was sent') }),
@@ -40,11 +40,11 @@ test('one part that could not be judged makes the whole inconclusive, with its r
   expect(verdict).toMatchObject({ kind: 'inconclusive', checks: { stored: { why: 'nothing was sent' } } })
 })
 
-test('without any part nothing is proven', () => {
+test('no parts are inconclusive', () => {
   expect(combined().kind).toBe('inconclusive')
 })
 
-test('counter-examples are bounded in number and counted beyond it', () => {
+test('the number of kept counter-examples is bounded, and the rest are counted', () => {
   const bad = verdictOf({
     stored: findingOf(
       Array.from({ length: 15 }, (_, n) => example(String(n))),

@@ -1,22 +1,25 @@
-/** Combines the verdicts on the parts of a history to one verdict. */
+/** Combines the verdicts on the parts of a history into one verdict. */
 import { type CounterExample, type Finding, findingOf, type Verdict, worst } from './verdict.ts'
 
-/** Number of counter-examples that are kept for each check. All are counted. */
+/** Number of counter-examples kept for each check. All are counted. */
 const MAX_EXAMPLES = 20
 
 export interface Combined {
-  /** Adds the verdict on a part. */
+  /** Adds the verdict on one part. */
   add(verdict: Verdict): void
-  /** Returns the verdict on all parts that were added; inconclusive when there was none. */
+  /** Returns the verdict on all added parts. It is inconclusive if there are none. */
   verdict(): Verdict
 }
 
 export interface CombineOptions {
-  /** Figures that all parts have in common, such as the number of faults: the greatest is kept instead of the sum. */
+  /**
+   * Returns true for a figure that all parts share, such as the number of faults. Its maximum is kept instead of its
+   * sum.
+   */
   readonly shared: (check: string, figure: string) => boolean
 }
 
-/** Sums the figures of each check, keeps its worst kind, and bounds the counter-examples that it holds. */
+/** Sums the figures of each check, keeps its worst kind, and bounds the number of kept counter-examples. */
 export function createCombined({ shared }: CombineOptions): Combined {
   const checks = new Map<string, Finding>()
   return {
@@ -56,7 +59,7 @@ function joined(a: Finding, b: Finding, isShared: (figure: string) => boolean): 
 
 const VIOLATIONS = 'violations'
 
-/** The number of all counter-examples, once some are left out. */
+/** Adds the total number of counter-examples when some are left out. */
 function counted(figures: Readonly<Record<string, number>>, all: readonly CounterExample[]) {
   const leftOut = Math.max(0, all.length - MAX_EXAMPLES)
   if (leftOut === 0) return figures

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { historyOf } from '../../testing/history-builder.ts'
 import { faultsHappened } from './faults.ts'
 
-test('faults that are proven are counted', () => {
+test('proven faults are counted', () => {
   const events = historyOf((s) => {
     s.fault('kill')
     s.fault('kill')
@@ -10,12 +10,12 @@ test('faults that are proven are counted', () => {
   expect(faultsHappened(events)).toMatchObject({ kind: 'valid', figures: { kill: 2 } })
 })
 
-test('a run without faults, without a proof, or in which a kind of fault never came about shows nothing', () => {
+test('a run is inconclusive without faults, without a proof, or if a kind of fault never took effect', () => {
   expect(faultsHappened([]).kind).toBe('inconclusive')
   expect(faultsHappened(historyOf((s) => s.fault('kill', { proof: '' }))).kind).toBe('inconclusive')
   const never = historyOf((s) => {
     s.fault('kill')
     s.fault('stop', { type: 'fail' })
   })
-  expect(faultsHappened(never)).toMatchObject({ kind: 'inconclusive', why: 'tried, and never came about: stop' })
+  expect(faultsHappened(never)).toMatchObject({ kind: 'inconclusive', why: 'tried, and never took effect: stop' })
 })

@@ -9,7 +9,7 @@ const OPTIONS: FenceHistoryOptions = { epochOf: (fence) => fence / 1_000n, slack
 
 interface Told {
   readonly grants?: readonly (readonly [asked: number, answered: number, fence: number, key?: string])[]
-  /** Times at which a server took writes; it is probed each millisecond from 0 to 99. */
+  /** Result of a write to each server by time in milliseconds. Servers are probed every millisecond from 0 to 99. */
   readonly servers?: Readonly<Record<string, (ms: number) => Event['type']>>
   readonly faults?: readonly (readonly [ms: number, name: string])[]
 }
@@ -49,7 +49,7 @@ const judged = (told: Told, options: Partial<FenceHistoryOptions> = {}): Finding
   fencesRiseInTime(historyOf(told), { ...OPTIONS, ...options })
 
 describe('fencesRiseInTime', () => {
-  test('is valid when fences rise in the order of asking and answering', () => {
+  test('is valid when fences rise in the order of requests and responses', () => {
     const grants = [
       [1, 2, 1_001],
       [3, 4, 1_002],
@@ -60,7 +60,7 @@ describe('fencesRiseInTime', () => {
     expect(found.figures).toMatchObject({ grants: 3, epochs: 2, outOfOrder: 0, insideTwoPrimaries: 0 })
   })
 
-  test('two grants that were asked for at the same time may have their fences in any order', () => {
+  test('two concurrent grants may have their fences in either order', () => {
     const grants = [
       [1, 9, 1_002],
       [2, 5, 1_001],
@@ -68,7 +68,7 @@ describe('fencesRiseInTime', () => {
     expect(judged({ grants }).kind).toBe('valid')
   })
 
-  test('keys have nothing to do with each other', () => {
+  test('keys are independent', () => {
     const grants = [
       [1, 2, 1_002, 'k'],
       [3, 4, 1_001, 'l'],
@@ -76,7 +76,7 @@ describe('fencesRiseInTime', () => {
     expect(judged({ grants }).kind).toBe('valid')
   })
 
-  test('is violated by a lower fence, and shows both grants and the fault before', () => {
+  test('is violated by a lower fence, and shows both grants and the preceding fault', () => {
     const grants = [
       [1, 2, 2_001],
       [50, 51, 1_002],
@@ -87,7 +87,7 @@ describe('fencesRiseInTime', () => {
     expect(new Set(found.counterExamples[0]?.events.map(({ op }) => op))).toEqual(new Set(['g0', 'g1', 'f40']))
   })
 
-  test('compares with the highest fence of all before, not only with the last', () => {
+  test('compares with the highest fence of all earlier grants, not only with the last', () => {
     const grants = [
       [1, 2, 3_001],
       [1, 20, 2_001],
@@ -96,7 +96,7 @@ describe('fencesRiseInTime', () => {
     expect(judged({ grants }).figures).toMatchObject({ outOfOrder: 1 })
   })
 
-  test('compares fences beyond what a double holds', () => {
+  test('compares fences beyond the exact range of a double', () => {
     const [low, high] = ['9007199254740992', '9007199254740993']
     const grants = historyOf({
       grants: [
@@ -110,7 +110,7 @@ describe('fencesRiseInTime', () => {
     expect(fencesRiseInTime(told, OPTIONS).kind).toBe('violated')
   })
 
-  test('is violated by a fence that was given twice, also to grants asked for at the same time', () => {
+  test('is violated by a fence that was granted twice, even to concurrent requests', () => {
     const grants = [
       [1, 9, 1_001],
       [2, 8, 1_001],
@@ -118,7 +118,7 @@ describe('fencesRiseInTime', () => {
     expect(judged({ grants, servers: { a: always, b: always } }).kind).toBe('violated')
   })
 
-  test('an attempt that is younger than its invocation counts from then on', () => {
+  test('an attempt that starts after its invocation counts from its start', () => {
     const told = historyOf({
       grants: [
         [10, 12, 2_001],
@@ -130,7 +130,7 @@ describe('fencesRiseInTime', () => {
     expect(fencesRiseInTime(younger, OPTIONS).kind).toBe('violated')
   })
 
-  describe('while two servers take writes', () => {
+  describe('while two servers accept writes', () => {
     const fall = (at: number) =>
       [
         [1, 2, 2_001],
@@ -138,13 +138,13 @@ describe('fencesRiseInTime', () => {
       ] as const // prettier-ignore
     const servers = { a: until(60), b: from(40) }
 
-    test.for([45, 59])('a lower fence of an earlier epoch is counted apart (%i ms)', (at) => {
+    test.for([45, 59])('a lower fence of an earlier epoch is counted separately (%i ms)', (at) => {
       const found = judged({ grants: fall(at), servers })
       expect(found.kind).toBe('valid')
       expect(found.figures).toMatchObject({ insideTwoPrimaries: 1, outOfOrder: 0 })
     })
 
-    test.for([38, 61])('it is a violation before and after (%i ms)', (at) => {
+    test.for([38, 61])('it is a violation before and after that time (%i ms)', (at) => {
       expect(judged({ grants: fall(at), servers }).kind).toBe('violated')
     })
 
@@ -160,18 +160,18 @@ describe('fencesRiseInTime', () => {
       ).toBe('violated') // prettier-ignore
     })
 
-    test('a server that does not answer takes no writes', () => {
+    test('a server that does not respond accepts no writes', () => {
       const stopped = { a: (ms: number) => (ms < 20 || ms > 70 ? 'ok' : 'info'), b: from(40) } as const
       expect(judged({ grants: fall(50), servers: stopped }).kind).toBe('violated')
       expect(judged({ grants: fall(80), servers: stopped }).kind).toBe('valid')
     })
 
-    test('a fall right after it is counted as such', () => {
+    test('a fall soon after an overlap is counted as such', () => {
       expect(judged({ grants: fall(70), servers }).figures).toMatchObject({ outOfOrder: 1, soonAfterTwoPrimaries: 1 })
     })
   })
 
-  test('is inconclusive with too few grants, too few faults, or without probes; a violation is none the less', () => {
+  test('is inconclusive with too few grants, too few faults, or without probes; a violation still counts', () => {
     const grants = [[1, 2, 1_001]] as const
     expect(judged({ grants }, { minGrants: 2 }).kind).toBe('inconclusive')
     expect(judged({ grants }, { minFaults: 1 }).kind).toBe('inconclusive')
@@ -179,12 +179,12 @@ describe('fencesRiseInTime', () => {
     expect(judged({ grants: [...grants, [3, 4, 1_000]] }, { minGrants: 9 }).kind).toBe('violated')
   })
 
-  test('finds the grants that a comparison of all pairs finds', () => {
+  test('finds the same grants as a comparison of all pairs', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const random = createRandom(seed)
       const grants = Array.from({ length: 60 }, (_, index) => {
         const asked = random.between(0, 400)
-        // each fence once
+        // each fence is unique
         return [asked, asked + random.between(1, 60), random.between(1, 3) * 1_000 + asked + index / 100] as const
       }).map(([asked, answered, fence]) => [asked, answered, Math.round(fence * 100)] as const)
       const fallen = grants.filter(([asked, , fence]) => grants.some((g) => g[1] < asked && g[2] > fence)).length
@@ -204,7 +204,7 @@ describe('twoPrimariesEnd', () => {
   const ends = (servers: Told['servers'], maxMs: number): Finding =>
     twoPrimariesEnd(historyOf({ ...(servers && { servers }) }), { slackMs: 0, maxMs })
 
-  test('measures how long two servers took writes', () => {
+  test('measures how long two servers accepted writes', () => {
     const found = ends({ a: until(60), b: from(40) }, 20)
     expect(found.kind).toBe('valid')
     expect(found.figures).toMatchObject({ overlaps: 1, longestMs: 19 })
@@ -213,10 +213,10 @@ describe('twoPrimariesEnd', () => {
   test('is violated beyond the bound, and names the servers', () => {
     const found = ends({ a: until(60), b: from(40) }, 10)
     expect(found.kind).toBe('violated')
-    expect(found.counterExamples[0]?.says).toContain('a and b both took writes for 19 ms')
+    expect(found.counterExamples[0]?.says).toContain('a and b both accepted writes for 19 ms')
   })
 
-  test('sees no overlap where one follows the other', () => {
+  test('finds no overlap when one follows the other', () => {
     expect(ends({ a: until(40), b: from(50) }, 10).figures).toMatchObject({ overlaps: 0 })
   })
 

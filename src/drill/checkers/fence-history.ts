@@ -1,10 +1,10 @@
 /**
- * The promise about fences, judged by the grants alone: a grant that was asked for after another one of its key had
- * been answered has a greater fence. While two servers both take writes, grants of different epochs may come in any order;
- * those are counted apart. Grants of one epoch, and equal fences, have no such excuse.
+ * Judges the promise about fences by the grants alone: a grant requested after the response to another grant of its key
+ * has a greater fence. While two servers both accept writes, grants of different epochs may come in any order, and are
+ * counted separately. Grants of one epoch, and equal fences, are always violations.
  *
- * Each grant is compared with the highest fence that was answered before it was asked for, in one pass over the grants of
- * a key in the order of their asking: O(n log n).
+ * Each grant is compared with the highest fence received before it was requested, in one pass over the grants of a key
+ * in the order of their requests: O(n log n).
  */
 import type { Event } from '../history.ts'
 import { eventsOf, type Operation, operationsOf } from './operations.ts'
@@ -14,11 +14,11 @@ import { type CounterExample, type Finding, findingOf, inconclusive } from './ve
 export interface FenceHistoryOptions {
   /** Returns the epoch of a fence. */
   readonly epochOf: (fence: bigint) => bigint
-  /** How far times with two primaries reach beyond the probes that show them, in milliseconds. */
+  /** Milliseconds by which a period with two primaries is extended beyond the probes that show it. */
   readonly slackMs: number
-  /** With fewer grants the history says nothing. */
+  /** With fewer grants the result is inconclusive. */
   readonly minGrants: number
-  /** With fewer faults that are known to have happened the history says nothing. */
+  /** With fewer proven faults the result is inconclusive. */
   readonly minFaults: number
 }
 
@@ -26,12 +26,12 @@ interface Grant {
   readonly operation: Operation
   readonly fence: bigint
   readonly epoch: bigint
-  /** The server granted it within this span. */
+  /** Start of the span within which the server granted the lock, in milliseconds. */
   readonly asked: number
   readonly answered: number
 }
 
-/** Two grants of a key of which the later one does not have the greater fence. */
+/** Two grants of a key where the later one does not have a greater fence. */
 interface Fall {
   readonly earlier: Grant
   readonly later: Grant
@@ -39,10 +39,10 @@ interface Fall {
 }
 
 const MAX_EXAMPLES = 20
-/** How long after an overlap a fall is counted as one that follows it, in milliseconds. For diagnosis alone. */
+/** Time after an overlap within which a fall is counted as following it, in milliseconds. For diagnosis only. */
 const SOON_MS = 2_000
 
-/** Violated when fences fall outside the times with two primaries, within one epoch, or come twice. */
+/** Violated when a fence falls outside the periods with two primaries, falls within one epoch, or is granted twice. */
 export function fencesRiseInTime(history: readonly Event[], options: FenceHistoryOptions): Finding {
   const grants = grantsOf(history, options.epochOf)
   const spans = mergedSpans(overlapsOfPrimaries(history, options.slackMs))
@@ -76,8 +76,9 @@ function whyNothing(
   { minGrants, minFaults }: FenceHistoryOptions,
 ): string | undefined {
   if (grants < minGrants) return `only ${grants} grants, at least ${minGrants} are needed`
-  if (faults < minFaults) return `only ${faults} faults are known to have happened, at least ${minFaults} are needed`
-  if (!history.some(({ f, type }) => f === 'probe' && type === 'ok')) return 'no server took a write of the prober'
+  if (faults < minFaults)
+    return `only ${faults} faults are proven to have taken effect, at least ${minFaults} are needed`
+  if (!history.some(({ f, type }) => f === 'probe' && type === 'ok')) return 'no server accepted a write of the prober'
   return undefined
 }
 
@@ -95,7 +96,7 @@ function higher(a: Grant | undefined, b: Grant): Grant {
   return a === undefined || b.fence > a.fence ? b : a
 }
 
-/** Grants of one key that are not greater than the highest one answered before they were asked for. */
+/** Returns the grants of one key that are not greater than the highest fence received before they were requested. */
 function fallsOf(grants: readonly Grant[]): readonly Fall[] {
   const byAnswer = grants.toSorted((a, b) => a.answered - b.answered)
   const ofEpoch = new Map<bigint, Grant>()
@@ -108,7 +109,7 @@ function fallsOf(grants: readonly Grant[]): readonly Fall[] {
       ofEpoch.set(done.epoch, higher(ofEpoch.get(done.epoch), done))
     }
     const same = ofEpoch.get(later.epoch)
-    // equal fences are found by `twice`
+    // `twice` finds equal fences
     if (same !== undefined && same.fence > later.fence) falls.push({ earlier: same, later, kind: 'epoch' })
     else if (highest !== undefined && highest.fence > later.fence)
       falls.push({ earlier: highest, later, kind: 'order' })
@@ -125,7 +126,7 @@ function twice(grants: readonly Grant[]): readonly Fall[] {
   })
 }
 
-/** Whether the grant may have been made within one of the spans, which are in order. */
+/** Returns true if the grant may have been made within one of the spans. The spans are in order. */
 function meets(spans: readonly Span[], { asked, answered }: Pick<Grant, 'asked' | 'answered'>): boolean {
   let low = 0
   let high = spans.length
@@ -144,9 +145,9 @@ function partition<T>(all: readonly T[], fits: (one: T) => boolean): readonly [r
 }
 
 const SAYS: Readonly<Record<Fall['kind'], string>> = {
-  order: 'is not greater than one that was answered before it was asked for',
-  epoch: 'is not greater than one of its own epoch that was answered before it was asked for',
-  twice: 'was given twice',
+  order: 'is not greater than one received before it was requested',
+  epoch: 'is not greater than one of its own epoch received before it was requested',
+  twice: 'was granted twice',
 }
 
 const nameOf = ({ fence, epoch }: Grant): string => `${fence} (epoch ${epoch})`

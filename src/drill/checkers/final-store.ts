@@ -2,18 +2,18 @@
 
 export interface StoredRow {
   readonly collection: string
-  /** As the service writes it, such as `j1-<64 hex>`. */
+  /** ID as the service writes it, such as `j1-<64 hex>`. */
   readonly id: string
-  /** SHA-256 in hex of the content as it is stored. */
+  /** SHA-256 of the stored content, in hex. */
   readonly bytes: string
 }
 
-/** A save that a store without a unique index took, in the order in which it took them. */
+/** A save that a store without a unique index accepted, in commit order. */
 export interface LoggedSave extends StoredRow {
   readonly fence?: string
 }
 
-/** A write that the register took, in the order of its commits. */
+/** A write that the register accepted, in commit order. */
 export interface RegisterRow {
   readonly key: string
   readonly value: string
@@ -22,10 +22,10 @@ export interface RegisterRow {
 
 export interface FinalStore {
   readonly rows: readonly StoredRow[]
-  /** The log of a store that cannot refuse duplicates. */
+  /** Log of a store that cannot enforce uniqueness. */
   readonly saves?: readonly LoggedSave[]
-  /** Whether that store refuses stale fences. If it does not, double saves are counted and are no violation. */
+  /** Whether that store refuses stale fences. With `off`, duplicate saves are counted and are no violation. */
   readonly fencing?: 'on' | 'off'
-  /** The writes of the register workload, where there was one. */
+  /** Writes of the register workload, if the run had one. */
   readonly register?: readonly RegisterRow[]
 }

@@ -13,13 +13,13 @@ const ops = ({ counterExamples }: Finding): readonly string[] => [
 ]
 
 test.each([nothingLost, createdOnce, sameContent, noPhantom, oneId])(
-  '%o says nothing of an empty history',
+  '%o is inconclusive on an empty history',
   (checker) => {
     expect(check(checker, () => {}).kind).toBe('inconclusive')
   },
 )
 
-test('storedOnce says nothing of an empty store', () => {
+test('storedOnce is inconclusive on an empty store', () => {
   expect(check(storedOnce, (s) => s.save('a', 'created'), holding()).kind).toBe('inconclusive')
 })
 
@@ -43,7 +43,7 @@ describe('nothingLost', () => {
     expect(ops(found)).toEqual(['o2', 'o3'])
   })
 
-  test('a content that was deleted may be gone, and one that a lost deletion may have met', () => {
+  test('a content may be absent after a deletion, even one of unknown outcome', () => {
     const found = check(nothingLost, (s) => {
       s.save('a', 'created')
       s.save('b', 'created')
@@ -54,7 +54,7 @@ describe('nothingLost', () => {
     expect(found.kind).toBe('valid')
   })
 
-  test('is violated when a content is gone that was saved again after its deletion', () => {
+  test('is violated when a content saved again after its deletion is absent', () => {
     const found = check(nothingLost, (s) => {
       s.save('b', 'created')
       s.remove('b', 'deleted')
@@ -63,7 +63,7 @@ describe('nothingLost', () => {
     expect(found.kind).toBe('violated')
   })
 
-  test('is violated when what was deleted is there, unless somebody may have saved it since', () => {
+  test('is violated when a deleted content is present, unless a client may have saved it since', () => {
     const deleted = (s: HistoryBuilder): void => {
       s.save('a', 'created')
       s.remove('a', 'deleted')
@@ -76,14 +76,14 @@ describe('nothingLost', () => {
     expect(check(nothingLost, again).kind).toBe('valid')
   })
 
-  test('a row with other bytes than were sent is not missing: sameContent has it', () => {
+  test('a row with other bytes than were sent is not missing: sameContent reports it', () => {
     const store = { rows: [{ collection: 'c', id: 'id-a', bytes: 'torn' }] }
     expect(check(nothingLost, (s) => s.save('a', 'created'), store).kind).toBe('valid')
   })
 })
 
 describe('createdOnce', () => {
-  test('is valid for a creation with duplicates around it, whatever ended first', () => {
+  test('is valid for a creation with duplicates around it, whichever ended first', () => {
     const found = check(createdOnce, (s) => {
       const create = s.beginSave('a')
       const again = s.beginSave('a')
@@ -104,7 +104,7 @@ describe('createdOnce', () => {
     expect(ops(found)).toEqual(['o1', 'o3'])
   })
 
-  test('is violated by a duplicate of what nobody can have saved', () => {
+  test('is violated by a duplicate of a content that no client can have saved', () => {
     const early = (s: HistoryBuilder): void => {
       s.save('a', 'duplicate')
       s.save('a', 'created')
@@ -112,7 +112,7 @@ describe('createdOnce', () => {
     expect(check(createdOnce, early).kind).toBe('violated')
   })
 
-  test('a save of unknown end may have created, but is no excuse for one that failed', () => {
+  test('a save of unknown outcome may have created the content, and a failed one may not', () => {
     const unknown = (result: 'info' | 'fail') => (s: HistoryBuilder) => {
       s.save('a', result)
       s.save('a', 'duplicate')
@@ -134,10 +134,10 @@ describe('createdOnce', () => {
       s.save('a', 'duplicate')
     })
     expect(stale.kind).toBe('violated')
-    expect(stale.counterExamples[0]?.says).toContain('was absent when operation o3 was answered "duplicate"')
+    expect(stale.counterExamples[0]?.says).toContain('was absent when operation o3 returned "duplicate"')
   })
 
-  test('is violated by a deletion that finds nothing where something is', () => {
+  test('is violated by a deletion that finds nothing where the content is present', () => {
     const found = check(createdOnce, (s) => {
       s.save('a', 'created')
       s.remove('a', 'absent')
@@ -145,7 +145,7 @@ describe('createdOnce', () => {
     expect(found.kind).toBe('violated')
   })
 
-  test('tells contents of different collections apart', () => {
+  test('distinguishes contents of different collections', () => {
     const found = check(createdOnce, (s) => {
       s.save('a', 'created')
       s.save('a', 'created', { collection: 'other' })
@@ -153,20 +153,20 @@ describe('createdOnce', () => {
     expect(found.kind).toBe('valid')
   })
 
-  test('throws, and is thus inconclusive, when an end has no begin', () => {
-    expect(() => check(createdOnce, (s) => s.add({ op: 'x', f: 'save', type: 'ok', key: 'a' }))).toThrow(/never begun/)
+  test('throws, and is thus inconclusive, when a completion has no invocation', () => {
+    expect(() => check(createdOnce, (s) => s.add({ op: 'x', f: 'save', type: 'ok', key: 'a' }))).toThrow(/never began/)
   })
 })
 
 describe('storedOnce', () => {
   const twice = [...rowsOf('a'), ...rowsOf('a')]
 
-  test('is valid for rows of which each is another content', () => {
+  test('is valid for rows with distinct contents', () => {
     const found = check(storedOnce, (s) => s.save('a', 'created'), { rows: rowsOf('a', 'b'), saves: rowsOf('a', 'b') })
     expect(found.kind).toBe('valid')
   })
 
-  test('is violated by a content that is stored twice, in two spellings even', () => {
+  test('is violated by a content that is stored twice, even in two spellings', () => {
     expect(check(storedOnce, (s) => s.save('a', 'created'), { rows: twice }).kind).toBe('violated')
     const spelled = check(
       storedOnce,
@@ -179,7 +179,7 @@ describe('storedOnce', () => {
     expect(spelled.kind).toBe('violated')
   })
 
-  test('a content saved twice in the log is a violation, and without fencing a figure', () => {
+  test('a content saved twice in the log is a violation, and only a figure without fencing', () => {
     const save = (s: HistoryBuilder): void => s.save('a', 'created')
     const store = { rows: rowsOf('a'), saves: twice }
     expect(check(storedOnce, save, { ...store, fencing: 'on' }).kind).toBe('violated')
@@ -201,7 +201,7 @@ describe('sameContent', () => {
     expect(check(sameContent, spelled, row('one')).kind).toBe('valid')
   })
 
-  test('is violated by another spelling, by other bytes, and by those of another content', () => {
+  test('is violated by another spelling, by other bytes, and by the bytes of another content', () => {
     expect(check(sameContent, spelled, row('two')).kind).toBe('violated')
     expect(check(sameContent, spelled, row('torn')).kind).toBe('violated')
     const other = (s: HistoryBuilder): void => {
@@ -211,7 +211,7 @@ describe('sameContent', () => {
     expect(check(sameContent, other, row('three')).kind).toBe('violated')
   })
 
-  test('any spelling will do when nobody was told whose was created', () => {
+  test('any spelling is valid when no client knows which one was created', () => {
     const unknown = (s: HistoryBuilder): void => {
       s.save('a', 'info', { bytes: 'one' })
       s.save('a', 'duplicate', { bytes: 'two' })
@@ -221,11 +221,11 @@ describe('sameContent', () => {
 })
 
 describe('noPhantom', () => {
-  test('is valid for what was sent, known to be saved or not', () => {
+  test('is valid for contents that were sent, whether or not their save is known', () => {
     expect(check(noPhantom, (s) => s.save('a', 'info')).kind).toBe('valid')
   })
 
-  test('is violated by what nobody sent', () => {
+  test('is violated by a content that no client sent', () => {
     const found = check(noPhantom, (s) => s.save('a', 'created'), holding('a', 'ghost'))
     expect(found.kind).toBe('violated')
     expect(found.counterExamples[0]?.says).toContain('id-ghost')
@@ -233,7 +233,7 @@ describe('noPhantom', () => {
 })
 
 describe('oneId', () => {
-  test('is valid when all answers for a content agree', () => {
+  test('is valid when all responses for a content agree', () => {
     const found = check(oneId, (s) => {
       s.save('a', 'created')
       s.save('a', 'duplicate')

@@ -7,7 +7,7 @@ import { type CounterExample, type Finding, findingOf, inconclusive } from './ve
 
 const isOk = ({ outcome }: Operation): boolean => outcome === 'ok'
 
-/** What is stored, and what was answered for it, by collection and id; what was sent, by collection and digest. */
+/** Returns the key of a row: collection and id. Sent contents have the key collection and digest. */
 const idOf = ({ collection, id }: StoredRow): string => `${collection}/${id}`
 const answeredId = ({ invoke, completion }: Operation): string => `${invoke.collection ?? ''}/${completion?.id}`
 const bytesOf = ({ collection, bytes }: StoredRow): string => `${collection}/${bytes}`
@@ -19,8 +19,8 @@ function nothingAcknowledged(history: readonly Event[]): boolean {
 }
 
 /**
- * The answers `created`, `duplicate`, `deleted` and `absent` can be put in an order: a content is created at most once
- * between deletions, and called a duplicate only when it is there.
+ * Checks that the results `created`, `duplicate`, `deleted` and `absent` can be put in an order in which a content is
+ * created at most once between deletions, and is reported as a duplicate only while it is present.
  */
 export function createdOnce(history: readonly Event[]): Finding {
   if (nothingAcknowledged(history)) return inconclusive(NOTHING_TO_JUDGE)
@@ -30,7 +30,7 @@ export function createdOnce(history: readonly Event[]): Finding {
     const stuck = unexplained(operations, undefined, rewinds)
     if (stuck === undefined) return []
     const answer = stuck.operation?.completion
-    const says = `content ${content} was ${stuck.state} when operation ${answer?.op} was answered "${answer?.result}"`
+    const says = `content ${content} was ${stuck.state} when operation ${answer?.op} returned "${answer?.result}"`
     return [{ says, events: eventsOf(upTo(operations, answer)) }]
   })
   return findingOf(examples, { contents: contents.size })
@@ -43,12 +43,15 @@ function rewindsOf(history: readonly Event[]): readonly Rewind[] {
     .map(({ invoke, completion }) => ({ begin: invoke.seq, end: completion?.seq ?? Number.POSITIVE_INFINITY }))
 }
 
-/** Returns the operations that can explain a response: those that began before it. */
+/** Returns the operations that can explain a response: those invoked before it. */
 function upTo(operations: readonly Operation[], answer: Event | undefined): readonly Operation[] {
   return operations.filter(({ invoke }) => answer === undefined || invoke.seq < answer.seq)
 }
 
-/** What was acknowledged is stored, unless it was deleted after; what was deleted is gone, unless it was saved after. */
+/**
+ * Checks that every acknowledged content is stored unless it was deleted later, and that every deleted content is
+ * absent unless it was saved later.
+ */
 export function nothingLost(history: readonly Event[], store: FinalStore): Finding {
   if (nothingAcknowledged(history)) return inconclusive(NOTHING_TO_JUDGE)
   const stored = storedContents(history, store)
@@ -58,27 +61,27 @@ export function nothingLost(history: readonly Event[], store: FinalStore): Findi
   const examples = [...contents].flatMap(([content, operations]): readonly CounterExample[] => {
     if (!operations.some(isOk)) return []
     acknowledged++
-    // answers that fit no order by themselves are createdOnce's to report
+    // createdOnce reports responses that fit no order by themselves
     if (unexplained(operations, undefined, rewinds) !== undefined) return []
     const final = stored.has(content) ? 'present' : 'absent'
     if (unexplained(operations, final, rewinds) === undefined) return []
     const says =
       final === 'absent'
         ? `content ${content} was acknowledged and is lost`
-        : `content ${content} was deleted and is there`
+        : `content ${content} was deleted and is present`
     return [{ says, events: eventsOf(operations) }]
   })
   return findingOf(examples, { acknowledged, stored: stored.size })
 }
 
-/** Contents in the store, known by their bytes, or by the id that was answered for them. */
+/** Returns the contents in the store, identified by their bytes or by the id in their responses. */
 function storedContents(history: readonly Event[], store: FinalStore): ReadonlySet<string> {
   const byBytes = contentByBytes(history)
   const byId = contentsById(history)
   return new Set(store.rows.flatMap((row) => [byBytes.get(bytesOf(row)) ?? [], ...(byId.get(idOf(row)) ?? [])].flat()))
 }
 
-/** The contents for which an id was answered: more than one is a collapse. */
+/** Returns the contents for each id in a response. More than one means that distinct contents share an id. */
 function contentsById(history: readonly Event[]): ReadonlyMap<string, ReadonlySet<string>> {
   const contents = new Map<string, Set<string>>()
   for (const op of operationsOf(history, 'save').filter(isOk)) {
@@ -106,7 +109,7 @@ export function oneId(history: readonly Event[]): Finding {
   return findingOf([...split, ...merged], { ids: byId.size })
 }
 
-/** Checks that every stored item was sent, byte by byte. */
+/** Checks that every stored item was sent with the same bytes. */
 export function noPhantom(history: readonly Event[], store: FinalStore): Finding {
   const sent = contentByBytes(history)
   if (sent.size === 0) return inconclusive('nothing was sent')
@@ -147,14 +150,14 @@ function differs(row: StoredRow, operations: readonly Operation[], { sent, delet
     return 'holds other bytes than were sent for it'
   }
   const creators = operations.filter(({ completion }) => completion?.result === 'created')
-  // created more than once: which spelling is left depends on their order
+  // the content was created more than once, so the stored spelling depends on their order
   if (deleted.has(content) || creators.length !== 1 || creators[0]?.invoke.bytes === row.bytes) return undefined
-  return 'holds another spelling than the one that was answered "created"'
+  return 'holds another spelling than the one reported as "created"'
 }
 
 /**
- * No content is stored twice: in the rows, and in the log of a store that saves every request. Without fencing in
- * that store its log is only counted.
+ * Checks that no content is stored twice, neither in the rows nor in the log of a store that saves every request. If
+ * that store has no fencing, duplicates in its log are only counted.
  */
 export function storedOnce(history: readonly Event[], store: FinalStore): Finding {
   if (store.rows.length === 0) return inconclusive('nothing is stored')

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { historyOf } from '../../testing/history-builder.ts'
 import { hasLoad, loadWhole } from './load.ts'
 
-test('a load that was recorded from begin to end is whole', () => {
+test('a load that was recorded from start to end is complete', () => {
   const events = historyOf((story) => {
     story.phase('load-began')
     story.phase('load-ended', '0')
@@ -13,9 +13,9 @@ test('a load that was recorded from begin to end is whole', () => {
 })
 
 test.each([
-  ['load-cut', '0', /was cut/],
+  ['load-cut', '0', /was truncated/],
   ['load-ended', '2', /2 arrivals were not made/],
-])('one that says %s %s proves nothing', (key, value, why) => {
+])('a load with %s %s is inconclusive', (key, value, why) => {
   const events = historyOf((story) => {
     story.phase('load-began')
     story.phase(key, value)

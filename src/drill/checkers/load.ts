@@ -9,8 +9,8 @@ export function hasLoad(history: readonly Event[]): boolean {
 }
 
 /**
- * Valid if every run of the generator was recorded to its end and made every planned arrival. A generator that waits for
- * a stalled service hides the stall.
+ * Valid if every run of the generator was recorded to its end and made every planned arrival. A generator that waits
+ * for a stalled service hides the stall.
  */
 export function loadWhole(history: readonly Event[]): Finding {
   const runs = phasesOf(history, 'load-began').length
@@ -18,7 +18,7 @@ export function loadWhole(history: readonly Event[]): Finding {
   const ends = [...ended, ...phasesOf(history, 'load-cut')]
   const dropped = ends.reduce((sum, { value }) => sum + Number(value ?? 0), 0)
   const figures = { runs, dropped }
-  if (ended.length < runs) return inconclusive('the record of the load was cut before its end', figures)
+  if (ended.length < runs) return inconclusive('the record of the load was truncated before its end', figures)
   if (dropped > 0) return inconclusive(`${dropped} arrivals were not made: the load was not open`, figures)
   return findingOf([], figures)
 }

@@ -4,7 +4,7 @@ import type { FinalStore } from './final-store.ts'
 import { fencesRise, oneHolder } from './locks.ts'
 import type { Finding } from './verdict.ts'
 
-/** Rows as [version, fence], in commit order. */
+/** Returns a store with register rows given as [version, fence], in commit order. */
 function register(...rows: readonly (readonly [number, number])[]): FinalStore {
   return { rows: [], register: rows.map(([version, fence]) => ({ key: 'r', value: `${version}`, fence: `${fence}` })) }
 }
@@ -22,7 +22,7 @@ describe('fencesRise', () => {
     expect(fences(two, register([1, 5], [2, 7])).kind).toBe('valid')
   })
 
-  test('compares fences as numbers, beyond what a double holds', () => {
+  test('compares fences as numbers beyond the exact range of a double', () => {
     const story = createHistoryBuilder()
     const big = [9_007_199_254_740_993n, 9_007_199_254_740_992n].map(String)
     const rows = big.map((fence, at) => ({ key: 'r', value: `${at + 1}`, fence }))
@@ -48,7 +48,7 @@ describe('fencesRise', () => {
     expect(found.counterExamples[0]?.events.map(({ op }) => op)).toEqual(['o1', 'o1', 'o2', 'o2'])
   })
 
-  test('is violated by a version that two writers made: an update is lost', () => {
+  test('is violated by a version that two writers made, which is a lost update', () => {
     const lost = (s: HistoryBuilder): void => {
       s.write(1, 5, 'ok')
       s.write(1, 7, 'ok')
@@ -56,11 +56,11 @@ describe('fencesRise', () => {
     expect(fences(lost, register([1, 5], [1, 7])).kind).toBe('violated')
   })
 
-  test('is violated by an acknowledged write that is not there', () => {
+  test('is violated by an acknowledged write that is absent', () => {
     expect(fences(two, register([1, 5])).kind).toBe('violated')
   })
 
-  test('is violated by a write that is there though it was refused, or that nobody asked for', () => {
+  test('is violated by a stored write that was refused or never requested', () => {
     const refused = (s: HistoryBuilder): void => {
       s.write(1, 5, 'ok')
       s.write(2, 7, 'fail')
@@ -69,7 +69,7 @@ describe('fencesRise', () => {
     expect(fences((s) => s.write(1, 5, 'ok'), register([1, 5], [2, 6])).kind).toBe('violated')
   })
 
-  test('a write of unknown end may be there or not', () => {
+  test('a write of unknown outcome may be present or absent', () => {
     const unknown = (s: HistoryBuilder): void => {
       s.write(1, 5, 'ok')
       s.write(2, 7, 'info')
@@ -102,7 +102,7 @@ describe('oneHolder', () => {
     expect(holders(() => {}).kind).toBe('inconclusive')
   })
 
-  test('is violated by two holders at once', () => {
+  test('is violated by two concurrent holders', () => {
     const found = holders((s) => {
       s.hold(1, 10, 25)
       s.hold(2, 20, 30)
@@ -111,7 +111,7 @@ describe('oneHolder', () => {
     expect(found.counterExamples[0]?.says).toContain('for 5 ms')
   })
 
-  test('counts the overlap only, when locks were lost between the two grants', () => {
+  test('only counts the overlap when locks were lost between the two grants', () => {
     const found = holders((s) => {
       s.hold(1, 10, 25)
       s.fault('redis-flush', { losesLocks: true, tMono: 15 })

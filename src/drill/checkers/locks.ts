@@ -1,13 +1,13 @@
-/** The promises about locks: one holder at a time, and a store that compares fences never takes a stale write. */
+/** The promises about locks: one holder at a time, and a store that compares fences never accepts a stale write. */
 import type { Event } from '../history.ts'
 import type { FinalStore, RegisterRow } from './final-store.ts'
 import { eventsOf, type Operation, operationsOf } from './operations.ts'
 import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
 /**
- * Fences rise in the order of the register's commits, versions rise one by one (no update is lost), every acknowledged
- * write is there and every one that is there was asked for. A run in which a holder was stopped past its lease and no
- * stale write was refused says nothing of fences.
+ * Checks that fences rise in the register's commit order, that versions rise by one (no update is lost), that every
+ * acknowledged write is present, and that every present write was requested. A run in which a holder was stopped past
+ * its lease and no stale write was refused is inconclusive about fences.
  */
 export function fencesRise(history: readonly Event[], store: FinalStore): Finding {
   const writes = operationsOf(history, 'write')
@@ -33,7 +33,7 @@ function isStoppedHolder({ f, type, key }: Event): boolean {
 const nameOf = ({ key, value, fence }: Pick<Event, 'key' | 'value' | 'fence'>): string =>
   `${key} version ${value} under fence ${fence}`
 
-/** Neighbours in commit order of which the later has a lower fence, or not the next version. */
+/** Returns neighbours in commit order of which the later one has a lower fence or is not the next version. */
 function disorder(rows: readonly RegisterRow[], writes: readonly Operation[]): readonly CounterExample[] {
   return rows.flatMap((row, index): readonly CounterExample[] => {
     const before = rows[index - 1] ?? { key: row.key, value: '0', fence: '0' }
@@ -41,7 +41,7 @@ function disorder(rows: readonly RegisterRow[], writes: readonly Operation[]): r
     if (rises) return []
     const both = new Set([nameOf(before), nameOf(row)])
     const involved = writes.filter(({ invoke }) => both.has(nameOf(invoke)))
-    return [{ says: `the register took ${nameOf(row)} after ${nameOf(before)}`, events: eventsOf(involved) }]
+    return [{ says: `the register accepted ${nameOf(row)} after ${nameOf(before)}`, events: eventsOf(involved) }]
   })
 }
 
@@ -56,7 +56,7 @@ function unasked(rows: readonly RegisterRow[], writes: readonly Operation[]): re
   const asked = new Set(writes.filter(({ outcome }) => outcome !== 'fail').map(({ invoke }) => nameOf(invoke)))
   return rows
     .filter((row) => !asked.has(nameOf(row)))
-    .map((row) => ({ says: `the register took ${nameOf(row)}, which was refused or never asked`, events: [] }))
+    .map((row) => ({ says: `the register accepted ${nameOf(row)}, which was refused or never requested`, events: [] }))
 }
 
 export interface Hold {
@@ -67,8 +67,8 @@ export interface Hold {
 }
 
 /**
- * No two holders of a key at once, by the machine's clock: a hold counts from the grant to the last moment at which its
- * holder knew that the lease still ran. Around a fault that loses locks two holders are what was to be expected: such
+ * Checks that no key has two holders at once, by the machine's clock. A hold lasts from the grant to the last moment at
+ * which its holder knew that the lease was valid. Two holders are expected around a fault that loses locks: such
  * overlaps are counted, and fences must have refused the stale writes.
  */
 export function oneHolder(history: readonly Event[]): Finding {
@@ -86,7 +86,10 @@ export function oneHolder(history: readonly Event[]): Finding {
   return findingOf(examples, { holds: holds.length, overlapsAfterLoss: excused })
 }
 
-/** A fault takes effect at some moment between its invocation and its completion. */
+/**
+ * Returns true if the fault may have taken effect in the span. It takes effect at some moment between its invocation
+ * and its completion.
+ */
 function mayFallBetween({ invoke, completion, outcome }: Operation, from: number, until: number): boolean {
   return outcome !== 'fail' && invoke.tMono <= until && (completion?.tMono ?? Number.POSITIVE_INFINITY) >= from
 }
@@ -106,7 +109,7 @@ export interface Overlap {
   readonly key: string
   readonly first: Hold
   readonly second: Hold
-  /** How long it certainly lasted. */
+  /** Minimum duration, in milliseconds. */
   readonly ms: number
   readonly events: readonly Event[]
 }
@@ -122,7 +125,7 @@ export function overlapsOf(holds: readonly Hold[]): readonly Overlap[] {
   )
 }
 
-/** Holds of one key that overlap, each later one with the earlier one that reaches furthest. */
+/** Returns the overlapping holds of one key. Each later hold is paired with the earlier one that ends last. */
 function pairs(holds: readonly Hold[]): readonly (readonly [Hold, Hold])[] {
   const found: [Hold, Hold][] = []
   let reaching: Hold | undefined

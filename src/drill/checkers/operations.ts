@@ -1,14 +1,17 @@
-/** Pairs events to operations. */
+/** Pairs events into operations. */
 import type { Event } from '../history.ts'
 
 export interface Operation {
   readonly invoke: Event
-  /** Absent if no end was recorded, which means the same as `info`. */
+  /** Absent if no completion was recorded, which is equivalent to `info`. */
   readonly completion: Event | undefined
   readonly outcome: 'ok' | 'fail' | 'info'
 }
 
-/** In the order of their invocation. Throws when a completion has no invocation, or an operation two of either. */
+/**
+ * Returns the operations in the order of their invocation. Throws if a completion has no invocation, or if an operation
+ * has two invocations or two completions.
+ */
 export function operationsOf(history: readonly Event[], f: Event['f']): readonly Operation[] {
   const invokes = new Map<string, Event>()
   const completions = new Map<string, Event>()
@@ -17,7 +20,7 @@ export function operationsOf(history: readonly Event[], f: Event['f']): readonly
     const book = event.type === 'invoke' ? invokes : completions
     if (book.has(event.op)) throw new Error(`operation ${event.op} has two events of its kind (seq ${event.seq})`)
     if (event.type !== 'invoke' && !invokes.has(event.op)) {
-      throw new Error(`operation ${event.op} ends (seq ${event.seq}) and was never begun`)
+      throw new Error(`operation ${event.op} ends (seq ${event.seq}) and never began`)
     }
     book.set(event.op, event)
   }
@@ -44,7 +47,7 @@ export function contentOf({ invoke }: Operation): string {
   return `${invoke.collection ?? ''}/${invoke.key}`
 }
 
-/** Saves and deletes of each content. */
+/** Returns the saves and deletions of each content. */
 export function byContent(history: readonly Event[]): ReadonlyMap<string, readonly Operation[]> {
   const all = [...operationsOf(history, 'save'), ...operationsOf(history, 'delete')]
   return Map.groupBy(
@@ -53,7 +56,7 @@ export function byContent(history: readonly Event[]): ReadonlyMap<string, readon
   )
 }
 
-/** Which content has these bytes: `collection/digest` by `collection/bytes`. */
+/** Maps `collection/bytes` to the content, `collection/digest`. */
 export function contentByBytes(history: readonly Event[]): ReadonlyMap<string, string> {
   const contents = new Map<string, string>()
   for (const op of operationsOf(history, 'save')) {

@@ -1,15 +1,15 @@
 /**
- * Searches an order of the operations on one content that explains every response. A content is either absent or
+ * Searches for an order of the operations on one content that explains every response. A content is either absent or
  * present: a save that creates makes it present, a deletion makes it absent, `duplicate` and "there is none" only
  * observe. An operation takes effect at one moment between its invocation and its completion. An operation of unknown
  * outcome takes effect at any later moment, or never. This is linearizability (Herlihy, Wing 1990) of a two-state
  * object, searched by the algorithm of Wing and Gong (1993) with a memory of visited states (Lowe 2017).
  *
- * A store that was restored to an earlier state has lost its later changes: at one moment of that fault the content may
- * change its state without an operation (a `Rewind`), once.
+ * A store that was restored to an earlier state has lost its later changes. At one moment of that fault the content may
+ * change its state once without an operation (a `Rewind`).
  *
- * Two rules keep the search short. An observation that fits may be taken at once, because it changes nothing. Of two
- * open operations of one kind the one that ends first goes first, because exchanging them makes no difference.
+ * Two rules keep the search short. An observation that fits may be applied immediately, because it changes nothing. Of
+ * two open operations of one kind the one that ends first goes first, because exchanging them makes no difference.
  */
 import type { Operation } from './operations.ts'
 
@@ -35,8 +35,8 @@ export interface Stuck {
 }
 
 /**
- * Returns the response that fits no order; undefined if all fit. `operations` are the saves and deletions of one
- * content, `final` is its state in the store at the end (default: unknown), `rewinds` are in their order.
+ * Returns the response that fits no order, or undefined if all responses fit. `operations` are the saves and deletions
+ * of one content, `final` is its state in the store at the end (default: unknown), `rewinds` are in order of time.
  */
 export function unexplained(
   operations: readonly Operation[],
@@ -50,7 +50,10 @@ export function unexplained(
   ).run()
 }
 
-/** A rewind changes nothing for a content without operations. */
+/**
+ * Returns true if the content has an operation that the rewind may have undone. A rewind does not affect other
+ * contents.
+ */
 function isTouched(operations: readonly Operation[], { begin, end }: Rewind): boolean {
   return operations.some(({ invoke, completion, outcome }) => {
     const isOver = outcome === 'ok' && completion !== undefined && completion.seq < begin
@@ -67,19 +70,19 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
 
 interface Node {
   readonly present: boolean
-  /** Steps that are done, by index. */
+  /** Indices of the steps that are done. */
   readonly done: ReadonlySet<number>
-  /** Operations of unknown end that were used. */
+  /** Number of operations of unknown outcome that were used. */
   readonly creates: number
   readonly removes: number
-  /** Rewinds of which it is settled whether they changed the state. */
+  /** Number of rewinds for which the search has decided whether they changed the state. */
   readonly settled: number
 }
 
 class Search {
   /** Sorted by their ends. */
   readonly #steps: readonly Step[]
-  /** Begins of saves, and of deletions, whose end nobody knows. */
+  /** Start times of the saves, and of the deletions, of unknown outcome. */
   readonly #maybeCreate: readonly number[]
   readonly #maybeRemove: readonly number[]
   readonly #rewinds: readonly Rewind[]
@@ -117,7 +120,7 @@ class Search {
     return this.#stuck
   }
 
-  /** With every look taken that fits. */
+  /** Returns the node after every observation that fits. */
   #look(node: Node): Node {
     const done = new Set(node.done)
     const fits = node.present ? 'see' : 'miss'
@@ -129,7 +132,7 @@ class Search {
     }
   }
 
-  /** What may change the state now: one that was answered, or one of which nobody knows. */
+  /** Returns the nodes after each possible next change: by a completed operation or by one of unknown outcome. */
   #changes(node: Node): readonly Node[] {
     const limit = this.#limit(node.done, node.settled)
     const wanted = node.present ? 'remove' : 'create'
@@ -146,7 +149,7 @@ class Search {
     return next
   }
 
-  /** With the next rewind behind it: it undid something, or not. */
+  /** Returns the nodes after the next rewind, which either undid a change or did not. */
   #rewound(node: Node, limit: number): readonly Node[] {
     const rewind = this.#rewinds[node.settled]
     if (rewind === undefined || rewind.begin >= limit) return []
@@ -157,7 +160,7 @@ class Search {
     ]
   }
 
-  /** Nothing that begins later may come before what ends first of all that is left. */
+  /** Returns the earliest end of the remaining steps. A step that begins later cannot precede it. */
   #limit(done: ReadonlySet<number>, settled: number): number {
     const first = this.#steps.find((_, index) => !done.has(index))?.end ?? Number.POSITIVE_INFINITY
     return Math.min(first, this.#rewinds[settled]?.end ?? Number.POSITIVE_INFINITY)
@@ -171,7 +174,7 @@ class Search {
   }
 }
 
-/** The look at the end begins when all that ends has ended, and is the only one that does. */
+/** Returns true if the step may be next. The final observation begins when all completed steps have ended. */
 function mayBegin(step: Step, limit: number): boolean {
   return step.begin < limit || step.end === limit
 }

@@ -9,7 +9,7 @@ const healed = (s: HistoryBuilder): void => s.phase('healed')
 describe('recovery', () => {
   const within = recovery(1_000)
 
-  test('is valid when what nobody knew is sent again and answered in time', () => {
+  test('is valid when items of unknown outcome are sent again and acknowledged in time', () => {
     const found = check(within, (s) => {
       s.save('a', 'info')
       healed(s)
@@ -18,7 +18,7 @@ describe('recovery', () => {
     expect(found).toMatchObject({ kind: 'valid', figures: { recoveredMs: 2 } })
   })
 
-  test('is violated by an answer that comes late, or never', () => {
+  test('is violated by a late or missing acknowledgement', () => {
     const late = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
@@ -39,7 +39,7 @@ describe('recovery', () => {
     expect(check(within, nobody).kind).toBe('violated')
   })
 
-  test('is inconclusive when nothing was healed, sent after it, or sent again', () => {
+  test('is inconclusive when nothing was healed, sent after the healing, or sent again', () => {
     expect(check(within, (s) => s.save('a', 'created')).kind).toBe('inconclusive')
     expect(check(within, healed).kind).toBe('inconclusive')
     const other = (s: HistoryBuilder): void => {
@@ -54,7 +54,7 @@ describe('recovery', () => {
 describe('recoveryUnderLoad', () => {
   const within = recoveryUnderLoad(100)
 
-  test('is the time to the first acknowledgement of what is sent after everything is healed', () => {
+  test('measures the time to the first acknowledgement of a request sent after the healing', () => {
     const tell = (s: HistoryBuilder): void => {
       const underWay = s.beginSave('a')
       healed(s)
@@ -67,7 +67,7 @@ describe('recoveryUnderLoad', () => {
     expect(check(recoveryUnderLoad(4), tell)).toMatchObject({ kind: 'violated' })
   })
 
-  test('is violated by a service that acknowledges nothing after everything is healed', () => {
+  test('is violated by a service that acknowledges nothing after the healing', () => {
     const silent = (s: HistoryBuilder): void => {
       s.save('a', 'created')
       healed(s)
@@ -82,7 +82,7 @@ describe('recoveryUnderLoad', () => {
     expect(check(within, andOpen).kind).toBe('violated')
   })
 
-  test('is violated by what was sent again and never acknowledged', () => {
+  test('is violated by an item that was sent again and never acknowledged', () => {
     const found = check(within, (s) => {
       s.save('a', 'info')
       healed(s)
@@ -93,9 +93,9 @@ describe('recoveryUnderLoad', () => {
   })
 
   test.each<[string, (s: HistoryBuilder) => void]>([
-    ['nobody says when it was healed', (s) => s.save('a', 'created')],
+    ['the history has no moment of healing', (s) => s.save('a', 'created')],
     [
-      'nothing is sent after',
+      'nothing is sent after it',
       (s) => {
         s.save('a', 'created')
         healed(s)
@@ -110,7 +110,7 @@ describe('recoveryUnderLoad', () => {
       },
     ],
     [
-      'the record was cut, and with it perhaps the only answer',
+      'the record was truncated, and the only acknowledgement may be missing',
       (s) => {
         healed(s)
         s.beginSave('a')
@@ -118,7 +118,7 @@ describe('recoveryUnderLoad', () => {
       },
     ],
     [
-      'the record was cut, and what may have been sent was added to it',
+      'the record was truncated, and requests that may have been sent were added to it',
       (s) => {
         healed(s)
         s.save('a', 'created')
@@ -130,7 +130,7 @@ describe('recoveryUnderLoad', () => {
     expect(check(within, tell).kind).toBe('inconclusive')
   })
 
-  test('is judged in a record that was cut by what it has answers to', () => {
+  test('judges a truncated record by the requests with a response', () => {
     const tell = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)

@@ -4,16 +4,19 @@ import { byContent, eventsOf, type Operation, operationsOf, phasesOf } from './o
 import { greatest, least } from './responses.ts'
 import { type Checker, type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
-/** Checks that items of unknown outcome are sent again after the recovery and acknowledged within the bound, in ms. */
+/**
+ * Returns a checker that items of unknown outcome are sent again after the recovery, and acknowledged within the bound
+ * in milliseconds.
+ */
 export function recovery(boundMs: number): Checker {
   return afterHealing(({ healed, saves, open, goodMs }) => {
     if (goodMs.length === 0) {
-      return findingOf([{ says: 'nothing was answered after everything was healed', events: eventsOf(saves) }], {})
+      return findingOf([{ says: 'nothing was acknowledged after everything was healed', events: eventsOf(saves) }], {})
     }
     const late = saves.filter(({ outcome, completion }) => outcome === 'ok' && isLate(completion, healed, boundMs))
     const examples = [...open, ...late].map(
       (op): CounterExample => ({
-        says: `content ${op.invoke.key} had no answer within ${boundMs} ms of the end of all faults`,
+        says: `content ${op.invoke.key} was not acknowledged within ${boundMs} ms of the end of all faults`,
         events: eventsOf([op]),
       }),
     )
@@ -27,8 +30,8 @@ function isLate(completion: Event | undefined, healed: Event, boundMs: number): 
 }
 
 /**
- * Checks that a save is acknowledged within the bound after the recovery, in milliseconds, and that items of unknown
- * outcome are sent again and acknowledged.
+ * Returns a checker that a save is acknowledged within the bound after the recovery, in milliseconds, and that items of
+ * unknown outcome are sent again and acknowledged.
  */
 export function recoveryUnderLoad(boundMs: number): Checker {
   return afterHealing(({ healed, saves, open, goodMs }) => {
@@ -44,13 +47,16 @@ export function recoveryUnderLoad(boundMs: number): Checker {
 }
 
 interface Aftermath {
-  /** When everything was healed. */
+  /** The event after which no fault is active. */
   readonly healed: Event
-  /** Begun after that; at least one. */
+  /** Saves that began after `healed`; at least one. */
   readonly saves: readonly Operation[]
-  /** When those of them that were acknowledged were. */
+  /** Times of their acknowledgements, in milliseconds. */
   readonly goodMs: readonly number[]
-  /** The last attempt of each content whose outcome was never known: one of these saves, unless none was acknowledged. */
+  /**
+   * The last attempt for each content whose outcome was never known. It is one of `saves`, unless none was
+   * acknowledged.
+   */
   readonly open: readonly Operation[]
 }
 
@@ -66,7 +72,7 @@ function afterHealing(judge: (aftermath: Aftermath) => Finding): Checker {
     const open = unsettled(history)
     const isCut = phasesOf(history, 'load-cut').length > 0
     if (isCut && (goodMs.length === 0 || open.length > 0)) {
-      return inconclusive('the record of the load was cut: what it has no answer to may have had one')
+      return inconclusive('the record of the load was truncated: a request without a response may have had one')
     }
     const again = new Set(saves.map(({ invoke }) => invoke.key))
     const unsent = open.filter(({ invoke }) => !again.has(invoke.key))

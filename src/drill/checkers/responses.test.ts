@@ -5,18 +5,18 @@ import { byFailure, greatest, least, longestGapMs } from './responses.ts'
 
 const EDGES = { fromMs: 100, untilMs: 1_000 }
 
-test('the longest gap lies between two good answers, or one and an edge', () => {
+test('the longest gap is between two acknowledgements, or between one and an edge', () => {
   expect(longestGapMs([700, 200, 900], EDGES)).toBe(500)
   expect(longestGapMs([700, 800, 900], EDGES)).toBe(600)
   expect(longestGapMs([200, 300], EDGES)).toBe(700)
   expect(longestGapMs([], EDGES)).toBe(900)
 })
 
-test('answers beyond the edges do not count', () => {
+test('acknowledgements beyond the edges do not count', () => {
   expect(longestGapMs([50, 500, 1_200], EDGES)).toBe(500)
 })
 
-test('failures are told apart by what came back, and else by what is known of the outcome', () => {
+test('failures are classified by their error, or else by their outcome', () => {
   const events = historyOf((story) => {
     story.save('a', 'created')
     story.beginSave('b')({ type: 'info', error: 'timeout' })
@@ -35,7 +35,7 @@ test('failures are told apart by what came back, and else by what is known of th
   ])
 })
 
-test('more values than a call takes arguments have a least and a greatest, none have not', () => {
+test('least and greatest accept more values than a call accepts arguments, and no values', () => {
   const many = Array.from({ length: 500_000 }, (_, index) => (index * 7) % 500_000)
   expect([least(many), greatest(many)]).toEqual([0, 499_999])
   expect([least([]), greatest([])]).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])

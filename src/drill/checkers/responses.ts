@@ -4,18 +4,23 @@
  */
 import type { Operation } from './operations.ts'
 
-/** Time of the response; `unanswered` if no end was recorded. Milliseconds of the history's clock. */
+/**
+ * Returns the time of the response, or `unanswered` if no completion was recorded. Milliseconds of the history's clock.
+ */
 export function endMs({ completion }: Operation, unanswered: number): number {
   return completion?.tMono ?? unanswered
 }
 
-/** Moments of the history's clock, milliseconds: from the first, up to the second. */
+/** A span of the history's clock in milliseconds, from `fromMs` until `untilMs`. */
 export interface Edges {
   readonly fromMs: number
   readonly untilMs: number
 }
 
-/** The longest time without any of the good answers, up to both edges. Those beyond them do not count. */
+/**
+ * Returns the longest time between acknowledgements or edges, in milliseconds. Acknowledgements beyond the edges do not
+ * count.
+ */
 export function longestGapMs(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
   const within = goodMs.filter((ms) => ms >= fromMs && ms < untilMs)
   const marks = [...within.toSorted((a, b) => a - b), untilMs]
@@ -25,7 +30,7 @@ export function longestGapMs(goodMs: readonly number[], { fromMs, untilMs }: Edg
   }).longest
 }
 
-/** Operations that were not acknowledged, by what came back: its error, or else `fail`, `info`, `unanswered`. */
+/** Groups the operations that were not acknowledged by their error, or else by `fail`, `info` or `unanswered`. */
 export function byFailure(operations: readonly Operation[]): ReadonlyMap<string, readonly Operation[]> {
   return Map.groupBy(
     operations.filter(({ outcome }) => outcome !== 'ok'),
@@ -33,14 +38,14 @@ export function byFailure(operations: readonly Operation[]): ReadonlyMap<string,
   )
 }
 
-/** However many there are: a call takes only so many arguments. Infinity of none. */
+/** Returns the minimum, or Infinity if there are no values. Math.min accepts a limited number of arguments only. */
 export function least(values: Iterable<number>): number {
   let found = Number.POSITIVE_INFINITY
   for (const value of values) found = Math.min(found, value)
   return found
 }
 
-/** As `least`. -Infinity of none. */
+/** Returns the maximum, or -Infinity if there are no values. */
 export function greatest(values: Iterable<number>): number {
   let found = Number.NEGATIVE_INFINITY
   for (const value of values) found = Math.max(found, value)

@@ -1,9 +1,9 @@
-/** What the checkers of items make of a store that was put back to an earlier state. */
+/** Tests the item checkers on a store that was restored to an earlier state. */
 import { expect, test } from 'vitest'
 import { createHistoryBuilder, type HistoryBuilder, holding } from '../../testing/history-builder.ts'
 import { createdOnce, nothingLost } from './items.ts'
 
-/** Runs `meanwhile` between the copy and the end of the fault. */
+/** Restores the store: runs `meanwhile` between the copy and the end of the fault. */
 function putBack(story: HistoryBuilder, meanwhile: () => void, losesItems = true): void {
   const fault = { op: 'restore', f: 'fault', key: 'store-restore', losesItems } as const
   story.add({ ...fault, type: 'invoke' })
@@ -13,7 +13,7 @@ function putBack(story: HistoryBuilder, meanwhile: () => void, losesItems = true
 
 function judged(tell: (story: HistoryBuilder) => void, ...kept: readonly string[]) {
   const story = createHistoryBuilder()
-  // so that there is always something to judge
+  // so that the history always has an acknowledged save
   story.save('kept', 'created')
   tell(story)
   const store = holding('kept', ...kept)
@@ -25,7 +25,7 @@ function judged(tell: (story: HistoryBuilder) => void, ...kept: readonly string[
 
 const VALID = { lost: 'valid', once: 'valid' }
 
-test('what was saved meanwhile may be gone, and be created again', () => {
+test('a content saved meanwhile may be absent, and may be created again', () => {
   const saved = (s: HistoryBuilder): void => putBack(s, () => s.save('a', 'created'))
   expect(judged(saved)).toEqual(VALID)
   const again = (s: HistoryBuilder): void => {
@@ -37,7 +37,7 @@ test('what was saved meanwhile may be gone, and be created again', () => {
   expect(judged(saved, 'a')).toEqual(VALID)
 })
 
-test('what was deleted meanwhile may be there again', () => {
+test('a content deleted meanwhile may be present again', () => {
   const tell = (s: HistoryBuilder): void => {
     s.save('a', 'created')
     putBack(s, () => s.remove('a', 'deleted'))
@@ -46,7 +46,7 @@ test('what was deleted meanwhile may be there again', () => {
   expect(judged(tell)).toEqual(VALID)
 })
 
-test('what was saved before may not be gone', () => {
+test('a content saved before the copy must be present', () => {
   const tell = (s: HistoryBuilder): void => {
     s.save('a', 'created')
     putBack(s, () => s.save('b', 'created'))
@@ -54,7 +54,7 @@ test('what was saved before may not be gone', () => {
   expect(judged(tell, 'b').lost).toBe('violated')
 })
 
-test('what was called a duplicate afterwards is there', () => {
+test('a content reported as a duplicate afterwards must be present', () => {
   const tell = (s: HistoryBuilder): void => {
     putBack(s, () => s.save('a', 'created'))
     s.save('a', 'duplicate')
@@ -63,7 +63,7 @@ test('what was called a duplicate afterwards is there', () => {
   expect(judged(tell).lost).toBe('violated')
 })
 
-test('it is undone once: what was created again afterwards is not created a third time', () => {
+test('a change is undone once: a content created again afterwards is not created a third time', () => {
   const tell = (s: HistoryBuilder): void => {
     putBack(s, () => s.save('a', 'created'))
     s.save('a', 'created')
@@ -72,7 +72,7 @@ test('it is undone once: what was created again afterwards is not created a thir
   expect(judged(tell, 'a').once).toBe('violated')
 })
 
-test('a look that fits before may come after', () => {
+test('an observation that fits before the rewind may follow it', () => {
   const tell = (s: HistoryBuilder): void => {
     putBack(s, () => s.save('a', 'created'))
     const create = s.beginSave('a')
@@ -83,7 +83,7 @@ test('a look that fits before may come after', () => {
   expect(judged(tell, 'a')).toEqual(VALID)
 })
 
-test('a fault that loses nothing explains nothing', () => {
+test('a fault that loses no items explains no missing item', () => {
   const tell = (s: HistoryBuilder): void => putBack(s, () => s.save('a', 'created'), false)
   expect(judged(tell).lost).toBe('violated')
 })

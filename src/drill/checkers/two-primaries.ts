@@ -1,6 +1,6 @@
 /**
- * Times at which two servers both took writes, derived from writes that a prober tried on each of them. A probe is one
- * event: it was sent at `tMono`, and its outcome was known at `untilMono`.
+ * Derives the periods in which two servers both accepted writes, from the probes that a prober wrote to each of them. A
+ * probe is one event: it was sent at `tMono`, and its outcome was known at `untilMono`.
  */
 import type { Event } from '../history.ts'
 import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
@@ -10,17 +10,19 @@ export interface Span {
   readonly until: number
 }
 
-/** A time during which two servers both took writes. */
+/** A period in which two servers both accepted writes. */
 export interface Overlap {
   readonly servers: readonly [string, string]
-  /** It began and ended within this span. */
+  /** Contains the beginning and the end of the period. */
   readonly outer: Span
-  /** It certainly lasted for this span, which is empty (`from` after `until`) when single probes alone show it. */
+  /**
+   * The period certainly covers this span. It is empty (`from` after `until`) when only single probes show the overlap.
+   */
   readonly inner: Span
   readonly events: readonly Event[]
 }
 
-/** Probes of one server in a row that were all accepted. */
+/** Successive probes of one server that were all accepted. */
 interface Run {
   readonly server: string
   readonly outer: Span
@@ -30,8 +32,8 @@ interface Run {
 }
 
 /**
- * Returns the overlaps in the order of their beginning. A server takes writes from the first accepted probe until the
- * first that was refused or not answered. The outer span reaches `slackMs` beyond the probes around it.
+ * Returns the overlaps in the order of their beginning. A server accepts writes from its first accepted probe until the
+ * first one that was refused or had no response. The outer span extends `slackMs` beyond the probes around it.
  */
 export function overlapsOfPrimaries(history: readonly Event[], slackMs: number): readonly Overlap[] {
   const probes = history.filter(({ f }) => f === 'probe')
@@ -69,13 +71,19 @@ function runsOf(server: string, probes: readonly Event[], slackMs: number): read
 
 const endOf = (probe: Event): number => probe.untilMono ?? probe.tMono
 
-/** A server may take writes right after it saw the probe that it refused, but not while it is silent. */
+/**
+ * Returns when the server may have begun to accept writes: from a probe that it refused, or after one without a
+ * response.
+ */
 function startAfter(before: Event | undefined, first: Event): number {
   if (before === undefined) return first.tMono
   return Math.min(first.tMono, before.type === 'info' ? endOf(before) : before.tMono)
 }
 
-/** A server may take writes until it saw the probe that it refused. One that was silent took none since it was sent. */
+/**
+ * Returns until when the server may have accepted writes: until it refused a probe, or until a probe without a response
+ * was sent.
+ */
 function endBefore(after: Event): number {
   return after.type === 'info' ? after.tMono : endOf(after)
 }
@@ -89,7 +97,7 @@ function overlapOf(a: Run, b: Run): Overlap {
   return { servers: [a.server, b.server], outer: both((run) => run.outer), inner: both((run) => run.inner), events }
 }
 
-/** Merges overlaps to spans in order that do not touch each other. */
+/** Merges overlaps into disjoint spans in order. */
 export function mergedSpans(overlaps: readonly Overlap[]): readonly Span[] {
   const merged: Span[] = []
   for (const { outer } of overlaps.toSorted((a, b) => a.outer.from - b.outer.from)) {
@@ -102,20 +110,20 @@ export function mergedSpans(overlaps: readonly Overlap[]): readonly Span[] {
 
 export interface TwoPrimariesOptions {
   readonly slackMs: number
-  /** The longest time for which two servers may both take writes, in milliseconds. */
+  /** Longest allowed time for which two servers both accept writes, in milliseconds. */
   readonly maxMs: number
 }
 
-/** Violated when two servers certainly both took writes for longer than the bound. Inconclusive without probes. */
+/** Violated when two servers certainly both accepted writes for longer than the bound. Inconclusive without probes. */
 export function twoPrimariesEnd(history: readonly Event[], { slackMs, maxMs }: TwoPrimariesOptions): Finding {
   const probes = history.filter(({ f }) => f === 'probe')
-  if (!probes.some(({ type }) => type === 'ok')) return inconclusive('no server took a write of the prober')
+  if (!probes.some(({ type }) => type === 'ok')) return inconclusive('no server accepted a write of the prober')
   const overlaps = overlapsOfPrimaries(history, slackMs)
   const lengths = overlaps.map(({ inner }) => Math.max(0, Math.round(inner.until - inner.from)))
   const examples = overlaps.flatMap(({ servers, events }, index): readonly CounterExample[] => {
     const ms = lengths[index] ?? 0
     if (ms <= maxMs) return []
-    return [{ says: `${servers.join(' and ')} both took writes for ${ms} ms, the bound is ${maxMs} ms`, events }]
+    return [{ says: `${servers.join(' and ')} both accepted writes for ${ms} ms, the bound is ${maxMs} ms`, events }]
   })
   const longestMs = lengths.reduce((a, b) => Math.max(a, b), 0)
   return findingOf(examples, { probes: probes.length, overlaps: overlaps.length, longestMs, boundMs: maxMs })

@@ -6,13 +6,13 @@ export type Kind = 'valid' | 'violated' | 'inconclusive'
 
 export interface CounterExample {
   readonly says: string
-  /** The operations that cannot all be true, in the order in which they were recorded. */
+  /** The operations that contradict each other, in the order in which they were recorded. */
   readonly events: readonly Event[]
 }
 
 export interface Finding {
   readonly kind: Kind
-  /** Why it is inconclusive; empty otherwise. */
+  /** Reason for an inconclusive finding; empty otherwise. */
   readonly why: string
   readonly counterExamples: readonly CounterExample[]
   readonly figures: Readonly<Record<string, number>>
@@ -37,7 +37,7 @@ export function findingOf(counterExamples: readonly CounterExample[], figures: F
   return { kind: counterExamples.length === 0 ? 'valid' : 'violated', why: '', counterExamples, figures }
 }
 
-/** Runs all; the worst finding is the verdict: violated, then inconclusive, then valid. */
+/** Runs all checkers. The verdict is the worst finding: violated, then inconclusive, then valid. */
 export function judge(
   checkers: Readonly<Record<string, Checker>>,
   history: readonly Event[],

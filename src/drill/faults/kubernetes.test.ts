@@ -18,7 +18,9 @@ interface FakePod {
   image: string
 }
 
-/** A release with Sentinel whose controllers replace deleted pods at once. redis-0 is on a node of its own. */
+/**
+ * Creates a release with Sentinel whose controllers replace deleted pods immediately. redis-0 is on a node of its own.
+ */
 function createCluster() {
   let created = 0
   const pods: FakePod[] = Object.entries(COMPONENTS).flatMap(([component, count]) =>
@@ -140,7 +142,7 @@ const CASES: readonly (readonly [FaultName, calls: readonly string[], evidence: 
   ['node-freeze', ['freeze n1'], /n1 frozen and NotReady; primary redis-0, then redis-1/],
 ]
 
-describe('each fault breaks what it names, and proves it', () => {
+describe('each fault breaks its target and proves it', () => {
   test.each(CASES)('%s', async (name, expected, evidence) => {
     const { calls, context } = createCluster()
     const injection = await prepared(context, name)
@@ -171,7 +173,7 @@ test('a fault that changed nothing is not proven', async () => {
   await expect(injection.prove(signal)).rejects.toThrow('only 0 of 3 pods of the service are new')
 })
 
-test('without access to the machines pods are deleted, and no node can be frozen', async () => {
+test('without access to the machines, pods are deleted and nodes cannot be frozen', async () => {
   const { calls, context } = createCluster()
   const { machines: _machines, ...remote } = context
   const injection = await prepared(remote, 'primary-kill')
@@ -181,7 +183,7 @@ test('without access to the machines pods are deleted, and no node can be frozen
 })
 
 describe('a frozen node is thawed', () => {
-  test('once, however often the fault is undone', async () => {
+  test('once, even if the fault is undone twice', async () => {
     const { calls, context } = createCluster()
     const injection = await prepared(context, 'node-freeze')
     await injection.undo(signal)
@@ -192,7 +194,7 @@ describe('a frozen node is thawed', () => {
     expect(calls).toEqual(['freeze n1', 'thaw n1'])
   })
 
-  test('also if the call that froze it failed afterwards', async () => {
+  test('even if the call that froze it failed afterwards', async () => {
     const { calls, context, machines } = createCluster()
     const failing: Machines = {
       ...machines,

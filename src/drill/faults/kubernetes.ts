@@ -1,4 +1,4 @@
-/** All faults on a cluster by name. plan.ts says which setup can have which. */
+/** All faults on a cluster by name. plan.ts defines which setup can have which fault. */
 import { ofComponent } from '../../kube/pods.ts'
 import { FAULT_NAMES, type FaultName, isForcedOnRedis } from '../plan.ts'
 import type { DrillContext } from '../targets/kubernetes/context.ts'
@@ -24,7 +24,10 @@ const CREATE: Readonly<Record<FaultName, (name: string, context: DrillContext) =
   'restart-all': restartAll,
 }
 
-/** Returns every fault for this release. A forced loss of Redis servers loses locks, because replication is asynchronous. */
+/**
+ * Returns every fault for this release. A forced loss of Redis servers loses locks, because replication is
+ * asynchronous.
+ */
 export function kubernetesFaults(context: DrillContext): Readonly<Record<FaultName, FaultInjection>> {
   const entries = FAULT_NAMES.map((name): [FaultName, FaultInjection] => [
     name,
@@ -34,13 +37,13 @@ export function kubernetesFaults(context: DrillContext): Readonly<Record<FaultNa
   return Object.fromEntries(entries) as Record<FaultName, FaultInjection>
 }
 
-/** For a control: the only Postgres server is killed. */
+/** Kills the only Postgres server, for a negative control. */
 export function postgresKill(context: DrillContext): FaultInjection {
   return podKill('postgres-kill', context, (view) => [anyOf(view, 'postgres')])
 }
 
-/** For a control: no fault is injected, so the drill must be inconclusive. */
+/** Injects no fault, for a negative control: the drill must be inconclusive. */
 export const SKIPPED_FAULT: FaultInjection = {
   name: 'skipped',
-  prepare: () => Promise.reject(new Error('it was left out')),
+  prepare: () => Promise.reject(new Error('no fault was injected')),
 }

@@ -3,10 +3,10 @@ import type { Failover, LockServer } from '../targets/processes/parts.ts'
 import { type FaultInjection, nothingToUndo } from './fault.ts'
 import { freezeOf, serverKill } from './server.ts'
 
-/** Shortest freeze, milliseconds. The longest outlasts a lock. */
+/** Shortest freeze, in milliseconds. The longest one exceeds the lease of a lock. */
 const LEAST_FREEZE_MS = 500
 
-/** `ttlMs` is the time to live of a lock, milliseconds. */
+/** Returns the faults for this server. `ttlMs` is the lease of a lock in milliseconds. */
 export function lockServerFaults(server: LockServer, ttlMs: number): readonly FaultInjection[] {
   const { failover } = server
   const freeze: FaultInjection = {

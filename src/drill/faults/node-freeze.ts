@@ -1,4 +1,4 @@
-/** A node stops for a while as if it had lost power: every process on it, its kubelet among them. */
+/** Freezes a node for some time, as if it had lost power: every process on it stops, including its kubelet. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { readNodes } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
@@ -10,17 +10,20 @@ import { redisShell } from '../targets/kubernetes/redis-view.ts'
 import type { FaultInjection } from './fault.ts'
 import { type Placement, placementOf } from './placement.ts'
 
-/** Tells other users of the cluster which node is frozen. */
+/** File that informs other users of the cluster which node is frozen. */
 const NOTICE = '/tmp/kind-node-fault'
-/** Longest time until the control plane reports NotReady. The default of node-monitor-grace-period is 40 to 50 s. */
+/**
+ * Longest time until the control plane reports NotReady, in milliseconds. The default of node-monitor-grace-period is
+ * 40 to 50 s.
+ */
 const NOT_READY_MS = 90_000
 const FAILOVER_MS = 60_000
-/** How long the node stays frozen after that, so that the figures show the service without it. */
+/** Time for which the node then stays frozen, in milliseconds, so that the figures show the service without it. */
 const BEYOND_MS = 8_000
 const HAND_OVERS = 4
 const SHELL_MS = 30_000
 const CALL_MS = 20_000
-/** Sentinels read the priority of a replica every 10 s. */
+/** Interval in milliseconds, rounded up, at which Sentinels read the priority of a replica: every 10 s. */
 const PRIORITY_READ_MS = 11_000
 const DEFAULT_PRIORITY = 100
 
@@ -60,7 +63,7 @@ export function nodeFreeze(name: string, context: DrillContext): FaultInjection 
   }
 }
 
-/** Has a deadline of its own, because a node must not stay frozen. */
+/** Thaws the node. Has its own deadline, because a node must not stay frozen after an abort. */
 async function thaw(machines: Machines, node: string): Promise<void> {
   const options = { signal: AbortSignal.timeout(CALL_MS), timeoutMs: CALL_MS }
   // the call that froze it may have failed
@@ -68,15 +71,15 @@ async function thaw(machines: Machines, node: string): Promise<void> {
   rmSync(NOTICE, { force: true })
 }
 
-/** Hands over until a primary is on a node that can be frozen. */
+/** Fails over until a primary is on a node that can be frozen. */
 async function placed(context: DrillContext, signal: AbortSignal): Promise<Freeze> {
   for (let count = 0; ; count++) {
     const view = await waitUntilHealthy(context, signal)
     const placement = placementOf(view.pods, view.roles)
     if (placement.kind === 'freeze') return placement
     if (placement.kind === 'impossible') throw new Error(placement.why)
-    if (count === HAND_OVERS) throw new Error(`after ${count} hand-overs no node holds exactly one primary alone`)
-    context.say(`handing over from ${placement.insteadOf} to ${placement.replica}, to have a node to freeze`)
+    if (count === HAND_OVERS) throw new Error(`after ${count} failovers no node holds exactly one primary alone`)
+    context.say(`failing over from ${placement.insteadOf} to ${placement.replica}, to have a node to freeze`)
     await promote(context, placement.replica, signal)
   }
 }
@@ -104,7 +107,7 @@ async function handOverBySentinel(context: DrillContext, replica: string, signal
 }
 
 interface HandOver {
-  /** Requests the hand-over, in the shell of the replica. */
+  /** Shell script that requests the failover in the replica's pod. */
   readonly script: string
   readonly signal: AbortSignal
 }
@@ -123,7 +126,7 @@ async function handOver(context: DrillContext, replica: string, { script, signal
   )
 }
 
-/** Resolves with the primaries that remain once another server has replaced the frozen one. */
+/** Resolves with the current primaries once another server has replaced the frozen one. */
 function promoted(context: DrillContext, primary: string, signal: AbortSignal): Promise<string> {
   const { mode } = context.setup
   if (mode === 'standalone') return Promise.resolve('none: there is only one server')

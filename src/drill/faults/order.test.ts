@@ -9,16 +9,16 @@ function first(seed: number, count: number): readonly string[] {
   return Array.from({ length: count }, () => plan.next().value ?? '')
 }
 
-test('every fault comes once before any comes again', () => {
+test('every fault comes once before any is repeated', () => {
   const drawn = first(1, KINDS.length * 3)
   for (const from of [0, 5, 10]) expect(drawn.slice(from, from + 5).toSorted()).toEqual(KINDS.toSorted())
 })
 
-test('the same seed gives the same plan, another one another', () => {
+test('a plan depends only on its seed', () => {
   expect(first(7, 50)).toEqual(first(7, 50))
   expect(first(7, 50)).not.toEqual(first(8, 50))
 })
 
-test('of no faults there is no plan', () => {
+test('the plan of no faults is empty', () => {
   expect([...planOf([], createRandom(1))]).toEqual([])
 })

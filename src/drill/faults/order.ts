@@ -6,7 +6,7 @@ export function* planOf<T>(kinds: readonly T[], random: Random): Generator<T, vo
   while (kinds.length > 0) yield* shuffled(kinds, random)
 }
 
-/** The shuffle of Fisher and Yates. */
+/** Shuffles the items (Fisher and Yates). */
 function shuffled<T>(kinds: readonly T[], random: Random): readonly T[] {
   const rest = [...kinds]
   return kinds.map(() => {

@@ -6,10 +6,10 @@ import type { Content } from '../workloads/content.ts'
 import type { Outcome } from '../workloads/sender.ts'
 import type { FaultInjection, Injection } from './fault.ts'
 
-/** Longest wait for the save on the connection, milliseconds. */
+/** Longest wait for the save on the connection, in milliseconds. */
 const CATCH_MS = 5_000
 
-/** Sends a content of the fault's own, which is recorded like every other. */
+/** Sends a content of the fault's own. It is recorded like every other one. */
 export interface Probe {
   fresh(random: Random): Content
   /** Returns bytes by which the content is recognized on the connection to the store. */
@@ -66,7 +66,7 @@ export function lostAnswer(options: PacketFaultOptions): FaultInjection {
 }
 
 interface CaughtSave {
-  /** The replica whose save was caught. */
+  /** Replica whose save was caught. */
   readonly first: Replica
   readonly second: Replica
   readonly hold: PacketHold

@@ -31,7 +31,7 @@ test('the node of the primary is frozen if it holds nothing that the drill needs
   expect(placementOf(PODS, roles)).toEqual({ kind: 'freeze', node: 'w1', primary: 'r0' })
 })
 
-test('a primary beside Postgres hands over first', () => {
+test('a primary on the node of Postgres fails over first', () => {
   const roles = [role('r0', 'replica'), role('r1', 'replica'), role('r2', 'primary')]
   expect(placementOf(PODS, roles)).toEqual({ kind: 'promote', replica: 'r0', insteadOf: 'r2' })
 })

@@ -10,7 +10,7 @@ export type Placement =
   | { readonly kind: 'promote'; readonly replica: string; readonly insteadOf: string }
   | { readonly kind: 'impossible'; readonly why: string }
 
-/** Components whose loss would be another fault, or the end of the drill. */
+/** Components whose loss would be another fault, or would end the drill. */
 const SPARED = ['postgres', 'legacy-backend', 'load', 'canary']
 
 export function placementOf(pods: readonly Pod[], roles: readonly ServerRole[]): Placement {

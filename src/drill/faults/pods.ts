@@ -1,4 +1,4 @@
-/** Faults on pods: killed, deleted gracefully, or both one after the other. */
+/** Faults on pods: a kill, a graceful deletion, or a deletion followed by a kill. */
 import { ofComponent, type Pod, readPods } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
 import { primariesOf } from '../../redis/topology/roles.ts'
@@ -7,7 +7,7 @@ import { type DrillContext, observe, type View, waitUntilHealthy } from '../targ
 import { awaitPrimary } from '../targets/kubernetes/redis-view.ts'
 import { type FaultInjection, type Injection, nothingToUndo } from './fault.ts'
 
-/** Longest time until a pod is gone, and until another server is primary, milliseconds. */
+/** Longest time until a pod is gone, and until another server is primary, in milliseconds. */
 const GONE_MS = 120_000
 const CALL_MS = 30_000
 
@@ -51,7 +51,7 @@ export function podDelete(name: string, context: DrillContext, choose: (view: Vi
   })
 }
 
-/** The undo is the controller's: it creates another pod for each that is gone. */
+/** Builds a fault on pods. Its undo does nothing, because the controller replaces each pod. */
 function podFault(
   name: string,
   context: DrillContext,
@@ -66,8 +66,8 @@ function podFault(
 }
 
 /**
- * Deletes the pods without a grace period: no preStop hook runs. Where the machines can be reached, the first process of
- * each container is killed before, so that it gets no SIGTERM from the kubelet either.
+ * Deletes the pods without a grace period, so no preStop hook runs. Where the machines can be reached, it first kills
+ * the first process of each container, so that it gets no SIGTERM from the kubelet either.
  */
 async function killPods(
   { kubectl, machines }: DrillContext,
@@ -81,7 +81,9 @@ async function killPods(
   await kubectl.run(['delete', 'pod', ...names, '--grace-period=0', '--force', '--wait=false'], options)
 }
 
-/** How long the graceful deletion runs alone: a hand-over has begun then, and has not ended. */
+/**
+ * Time for which the graceful deletion runs alone, in milliseconds. By then the failover has begun and has not ended.
+ */
 const OVERTAKEN_AFTER_MS = 700
 
 /**

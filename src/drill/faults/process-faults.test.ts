@@ -10,7 +10,7 @@ import { serverKill } from './server.ts'
 
 const { signal } = new AbortController()
 
-/** Parts that record what is done to them. */
+/** Creates parts that record the calls made to them. */
 function createParts() {
   const calls: string[] = []
   const call = async (name: string): Promise<void> => void calls.push(name)
@@ -72,7 +72,7 @@ interface Steps {
   readonly undo: readonly string[]
 }
 
-describe('each step does one thing', () => {
+describe('each step makes one call', () => {
   const { calls, replicas, lockServer } = createParts()
   const parts = { replicas, ttlMs: 1_000 }
   const cases: readonly Steps[] = [
@@ -142,12 +142,12 @@ test('a late packet is held until its sender has given up, and delivered while a
   expect(calls).toEqual(['open 0', 'open 0'])
 })
 
-test('a packet of which nothing was held is no late packet', async () => {
+test('a fault that held no packet is not proven', async () => {
   const { replicas, probe } = createParts()
   const clock = createFakeClock()
   const injection = await prepared(latePacket({ replicas, probe, clock }, { afterMs: [10, 10] }))
   await injection.inject(signal)
-  // undone before it was delivered: the hold is empty
+  // undone before the delivery, so the hold is empty
   await injection.undo(signal)
   const proof = injection.prove(signal)
   proof.catch(() => {})
@@ -155,7 +155,7 @@ test('a packet of which nothing was held is no late packet', async () => {
   await expect(proof).rejects.toThrow('was delivered late')
 })
 
-test('a save that never passes is an error, and its hold is opened', async () => {
+test('a save that never passes is an error, and its hold is released', async () => {
   const { calls, replicas, probe } = createParts()
   const clock = createFakeClock()
   const never: PacketHold = { caught: new Promise(() => {}), release: () => calls.push('open') }

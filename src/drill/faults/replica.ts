@@ -1,4 +1,4 @@
-/** Faults on one of several replicas of the service, at any moment or at a fail point. */
+/** Faults on one of several replicas of the service, at a random moment or at a fail point. */
 import type { Breakpoint, BreakSignal, Replica } from '../targets/processes/parts.ts'
 import type { FaultInjection, Injection } from './fault.ts'
 import { freezeOf, killOf } from './server.ts'
@@ -6,14 +6,14 @@ import { freezeOf, killOf } from './server.ts'
 /** Points at which a replica is killed or stopped. See std/failpoint.ts. */
 export const POINTS = ['before-commit', 'after-commit', 'before-answer', 'before-release'] as const
 
-/** Longest wait for a request that passes a breakpoint, milliseconds. */
+/** Longest wait for a request that reaches a breakpoint, in milliseconds. */
 const REACH_MS = 5_000
 const DOWN_MS = 500
 const LEAST_STOP_MS = 200
 
 export interface ReplicaFaultOptions {
   readonly replicas: readonly Replica[]
-  /** Time to live of a lock, milliseconds. A stop that must outlast a lock is longer. */
+  /** Lease of a lock, in milliseconds. A stop that must exceed the lease is longer. */
   readonly ttlMs: number
 }
 
@@ -38,7 +38,7 @@ export function replicaKillAt({ replicas }: ReplicaFaultOptions, point: string):
   }
 }
 
-/** Stops a replica at the point until another one may have taken its lock. */
+/** Stops a replica at the point until another replica may have taken its lock. */
 export function replicaStopAt({ replicas, ttlMs }: ReplicaFaultOptions, point: string): FaultInjection {
   return {
     name: `replica-stop-${point}`,

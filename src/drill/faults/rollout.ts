@@ -1,4 +1,4 @@
-/** Faults that are changes of the release: upgrades and restarts. They break nothing, so nothing is undone. */
+/** Faults that change the release: upgrades and restarts. They break nothing, so nothing is undone. */
 import { ofComponent, type Pod, readPods } from '../../kube/pods.ts'
 import { type DrillContext, waitUntilHealthy } from '../targets/kubernetes/context.ts'
 import { type Change, RELEASE } from '../targets/kubernetes/installation.ts'
@@ -36,7 +36,7 @@ function proveUpgrade(change: Change, before: readonly Pod[], pods: readonly Pod
 
 const REDIS_SETS = { sentinel: ['redis', 'sentinel'], cluster: ['redis'], standalone: ['redis'], external: [] } as const
 
-/** Restarts the Deployment and every StatefulSet but Postgres, which has one pod. */
+/** Restarts the Deployment and every StatefulSet except Postgres, which has one pod. */
 export function restartAll(name: string, context: DrillContext): FaultInjection {
   const { kubectl, setup } = context
   const sets: readonly string[] = REDIS_SETS[setup.mode]

@@ -16,7 +16,7 @@ interface FakeRun {
 const fails = (message: string) => (): Promise<never> => Promise.reject(new Error(message))
 const never = (): Promise<never> => new Promise(() => {})
 
-/** Runs a fake fault. `steps` lists the calls of its steps; `overrides` replace what they do. */
+/** Runs a fake fault. `steps` lists the calls of its steps; `overrides` replace steps. */
 function start(overrides: Partial<Injection> & Partial<Omit<FaultInjection, 'name'>> = {}): FakeRun {
   const steps: string[] = []
   const events: Event[] = []
@@ -73,7 +73,7 @@ test('a fault is injected, proven and undone, and then recorded with its evidenc
   expect(run.events[0]).not.toHaveProperty('losesItems')
 })
 
-test('losesItems is recorded where it applies', async () => {
+test('losesItems is recorded if the fault has it', async () => {
   const run = start({ losesItems: true })
   await run.outcome
   expect(run.events.map(({ losesItems }) => losesItems)).toEqual([true, true])
@@ -89,7 +89,7 @@ test('a fault is held between its proof and its undo', async () => {
   expect(run.steps).toEqual(['inject', 'prove', 'undo'])
 })
 
-describe('a fault that did not come about is recorded as info', () => {
+describe('a fault that did not take effect is recorded as info', () => {
   test('when it cannot be prepared: nothing is injected, and nothing undone', async () => {
     const run = start({ prepare: fails('no primary') })
     await expect(run.outcome).resolves.toMatchObject({ isProven: false, says: 'no primary' })
@@ -123,7 +123,7 @@ describe('a fault that did not come about is recorded as info', () => {
     expect(recorded(run)).toEqual(['invoke', 'info it still responds; the undo failed: no such container'])
   })
 
-  test('when undo does not end: the deadline of the undo aborts, and the run goes on', async () => {
+  test('when undo does not end: the deadline of the undo aborts, and the run continues', async () => {
     let deadline: AbortSignal | undefined
     const run = start({
       undo(signal) {
@@ -165,7 +165,7 @@ describe('when the run is aborted', () => {
     expect(recorded(run)).toEqual(['invoke', 'info ended by SIGINT'])
   })
 
-  test('while the fault is held, the rest of the time is skipped', async () => {
+  test('while the fault is held, the rest of the hold is skipped', async () => {
     const run = start({ holdMs: 60_000 })
     await run.clock.advance(1)
     run.ending.abort(reason)
@@ -173,7 +173,7 @@ describe('when the run is aborted', () => {
     expect(run.steps).toEqual(['inject', 'prove', 'undo'])
   })
 
-  test('the signal does not cancel the undo, which only gets a shorter deadline', async () => {
+  test('the signal does not cancel the undo, and only shortens its deadline', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     let deadline: AbortSignal | undefined
     const run = start({
@@ -191,7 +191,7 @@ describe('when the run is aborted', () => {
     await expect(run.outcome).resolves.toMatchObject({ isProven: true })
   })
 
-  test('an undo that does not end is given up soon', async () => {
+  test('an undo that does not end has a short deadline', async () => {
     const run = start({ undo: never })
     await run.clock.advance(1)
     run.ending.abort(reason)

@@ -10,27 +10,27 @@ export interface FaultRunOptions {
   readonly random: Random
   readonly clock: Clock
   readonly record: (entry: Entry) => Event
-  /** Ends the run early. What was broken is undone first. */
+  /** Ends the run early. An injected fault is undone first. */
   readonly signal: AbortSignal
 }
 
 export interface FaultOutcome {
-  /** The event that was recorded just before the injection. */
+  /** The event recorded just before the injection. */
   readonly began: Event
-  /** Whether the fault came about and was undone. */
+  /** True if the fault took effect and was undone. */
   readonly isProven: boolean
   /** The evidence, or the reason why there is none. */
   readonly says: string
 }
 
-/** Longest undo, milliseconds. A Sentinel that was stopped takes part again after up to 45 s. */
+/** Longest undo, in milliseconds. A Sentinel that was stopped takes part again after up to 45 s. */
 export const UNDO_MS = 120_000
-/** Longest undo after the run was aborted, milliseconds. */
+/** Longest undo after the run was aborted, in milliseconds. */
 export const ABORTED_UNDO_MS = 20_000
 
 /**
- * Records `invoke`, and `ok` with the evidence once the fault is undone. A fault that did not come about, or whose undo
- * failed, is recorded as `info`: it may have broken something. Rejects only with the signal's reason.
+ * Records `invoke`, and `ok` with the evidence once the fault is undone. A fault that did not take effect, or whose
+ * undo failed, is recorded as `info`: it may have broken something. Rejects only with the signal's reason.
  */
 export async function runFault(fault: FaultInjection, options: FaultRunOptions): Promise<FaultOutcome> {
   const { op, random, record, signal } = options

@@ -1,8 +1,8 @@
-/** Faults that any server can have: it is killed and started again, or stopped and continued. */
+/** Faults that apply to any server: kill and start, stop and continue. */
 import type { Freezable, Server } from '../targets/processes/parts.ts'
 import type { FaultInjection, Injection } from './fault.ts'
 
-/** Longest time until a killed server is started again, milliseconds. */
+/** Longest time until a killed server is started again, in milliseconds. */
 const DOWN_MS = 800
 
 /** Kills the server, and starts it again after `holdMs` milliseconds. */

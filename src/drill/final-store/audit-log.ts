@@ -1,6 +1,6 @@
 /**
- * The log of a backend that saves whatever it is told (examples/legacy-backend): a line for each save it took, in the
- * order in which it took them. What it holds is the first save of each key; the others are duplicates.
+ * Reads the log of a backend that saves every request (examples/legacy-backend). The log has one line per save, in
+ * commit order. The first save of each key is the stored row; the others are duplicates.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -17,13 +17,13 @@ const LINE = Type.Object({
   fence: Type.Optional(Type.String()),
 })
 
-/** `where` is a file or an http address. Throws IngotError INPUT_UNREADABLE. */
+/** Returns the rows and saves of a log. `where` is a file or an http address. Throws IngotError INPUT_UNREADABLE. */
 export async function readAuditLog(where: string, fencing: 'on' | 'off', signal: AbortSignal): Promise<FinalStore> {
   return parseAuditLog(await textOf(where, signal), fencing)
 }
 
 export function parseAuditLog(text: string, fencing: 'on' | 'off'): FinalStore {
-  // what stands after the last line feed was cut short by a crash: a save that was never answered
+  // a crash truncated the text after the last line feed: a save that was never acknowledged
   const lines = text.split('\n').slice(0, -1)
   const saves = lines.flatMap((line, index) => (line === '' ? [] : savesOf(line, index + 1)))
   const rows = new Map<string, LoggedSave>()
@@ -36,8 +36,7 @@ export function parseAuditLog(text: string, fencing: 'on' | 'off'): FinalStore {
 
 function savesOf(text: string, number: number): readonly LoggedSave[] {
   const line = parse(text)
-  if (!Value.Check(LINE, line))
-    throw new IngotError('INPUT_UNREADABLE', `line ${number} of the audit log is not of its form`)
+  if (!Value.Check(LINE, line)) throw new IngotError('INPUT_UNREADABLE', `line ${number} of the audit log is malformed`)
   if (line.type === 'look') return []
   const bytes = createHash('sha256')
     .update(Buffer.from(line.content ?? '', 'base64'))
@@ -50,7 +49,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // the caller says which line it is
+    // the caller adds the number of the line
     return undefined
   }
 }
@@ -59,7 +58,7 @@ async function textOf(where: string, signal: AbortSignal): Promise<string> {
   try {
     if (!/^https?:/.test(where)) return readFileSync(where, 'utf8')
     const response = await fetch(where, { signal })
-    if (!response.ok) throw new Error(`it answered ${response.status}`)
+    if (!response.ok) throw new Error(`the response has status ${response.status}`)
     return await response.text()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)

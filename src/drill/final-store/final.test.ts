@@ -13,7 +13,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 const save = (key: string, content: string, fence?: string): string =>
   JSON.stringify({ type: 'save', collection: 'c', key, content: Buffer.from(content).toString('base64'), fence })
 
-test('an audit log is its saves in order, and its rows are the first of each', () => {
+test('an audit log holds its saves in order, and its rows are the first save of each key', () => {
   const look = JSON.stringify({ type: 'look', collection: 'c', key: 'a', fence: '3' })
   const { rows, saves, fencing } = parseAuditLog([save('a', 'x', '3'), look, save('a', 'y'), ''].join('\n'), 'on')
   const first = { collection: 'c', id: 'a', bytes: sha256('x'), fence: '3' }
@@ -22,17 +22,17 @@ test('an audit log is its saves in order, and its rows are the first of each', (
   expect(fencing).toBe('on')
 })
 
-test('the last line of an audit log may have been cut short by a crash', () => {
+test('a crash may have truncated the last line of an audit log', () => {
   const { saves } = parseAuditLog(`${save('a', 'x')}\n${save('b', 'y').slice(0, 30)}`, 'on')
   expect(saves?.map(({ id }) => id)).toEqual(['a'])
 })
 
-test('an audit log that is none is refused, with its line', async () => {
+test('a malformed audit log is refused with the number of the line', async () => {
   expect(() => parseAuditLog(`${save('a', 'x')}\n{"type":"save"}\n`, 'on')).toThrow(/line 2 of the audit log/)
   await expect(readAuditLog(join(folder, 'none'), 'on', AbortSignal.timeout(1_000))).rejects.toThrow(/cannot read/)
 })
 
-test('rows of Postgres get the ids that are answered', async () => {
+test('rows of Postgres get the ids of the responses', async () => {
   const id = Buffer.from('j1').toString('hex') + 'ab'.repeat(32)
   const store = await readPostgresStore(async (sql) => (sql.includes('FROM') ? [{ name: 'c', id, bytes: 'd' }] : []))
   expect(store.rows).toEqual([{ collection: 'c', id: `j1-${'ab'.repeat(32)}`, bytes: 'd' }])
@@ -42,7 +42,7 @@ test('a folder without a store is refused', () => {
   expect(() => readSqliteStore(folder)).toThrow(/there is no items.sqlite/)
 })
 
-test('the register refuses lower fences from the look on, and logs what it took', () => {
+test('the register refuses fences lower than a lookup, and logs accepted writes', () => {
   const path = join(folder, 'register.sqlite')
   using register = openSqliteRegister(path)
   expect(register.look('r', 5n)).toBe(0)

@@ -19,7 +19,7 @@ afterAll(async () => {
 })
 const folder = temporaryFolder()
 
-test('every row is in exactly one part, that of its number, and a row without a number is in part 0', async ({
+test('every row is in exactly one part, determined by its number; a row without a number is in part 0', async ({
   skip,
 }) => {
   const url = await present(server, skip).database()

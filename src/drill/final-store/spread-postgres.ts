@@ -1,4 +1,7 @@
-/** What a Postgres store holds, read in one pass and written in parts, however many rows there are. */
+/**
+ * Reads the content of a Postgres store in one pass, and writes it in parts. Memory use does not depend on the number
+ * of rows.
+ */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { IngotError } from '../../errors/error.ts'
@@ -14,15 +17,15 @@ export interface SpreadOptions {
 
 const PAGE_ROWS = 20_000
 
-/** The number in the content decides the part. A row without one was never sent: part 0 judges it. */
+/** The number in the content determines the part. A row without a number was never sent, and part 0 judges it. */
 const ROWS = (parts: number): string => `
   SELECT c.name, encode(i.id, 'hex') AS id, encode(sha256(i.content), 'hex') AS bytes,
     coalesce(substring(encode(i.content, 'escape') from '${NUMBER_PATTERN}')::numeric % ${parts}, 0) AS part
   FROM ingot_items i JOIN ingot_collections c ON c.id = i.collection`
 
 /**
- * Writes one file of rows a part into the folder; resolves with the number of rows. `query` must keep to one
- * connection. Rejects with what `query` rejects with, and when a file cannot be written.
+ * Writes one file of rows per part into the folder. Resolves with the number of rows. `query` must keep to one
+ * connection. Rejects with the error of `query`, or if a file cannot be written.
  */
 export async function spreadPostgresRows(query: Query, { folder, parts }: SpreadOptions): Promise<number> {
   const files = Array.from({ length: parts }, (_, part) => openSync(rowsFile(folder, part), 'w'))
@@ -61,7 +64,7 @@ export function rowsFile(folder: string, part: number): string {
   return join(folder, `rows-${part}.tsv`)
 }
 
-/** Reads back one part. Throws IngotError INPUT_UNREADABLE. */
+/** Returns the rows of one part. Throws IngotError INPUT_UNREADABLE. */
 export function readSpreadRows(folder: string, part: number): FinalStore {
   const path = rowsFile(folder, part)
   const lines = textOf(path).split('\n').slice(0, -1)

@@ -1,4 +1,6 @@
-/** What the embedded store's file holds, by SQL alone, from a copy of its folder: to open a file is to recover it. */
+/**
+ * Reads the file of the embedded store by SQL alone, from a copy of its folder, because opening the file recovers it.
+ */
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +12,7 @@ import { idOfHex } from './item-id.ts'
 
 export interface FileRow {
   readonly collection: string
-  /** As the service writes it, such as `j1-<64 hex>`. */
+  /** ID as the service writes it, such as `j1-<64 hex>`. */
   readonly id: string
   readonly media: string
   readonly content: Buffer
@@ -22,7 +24,10 @@ const ROWS = `
   SELECT c.name, hex(i.id) AS id, coalesce(i.media, 'application/json') AS media, i.content
   FROM items i JOIN collections c ON c.id = i.collection`
 
-/** Calls back for every row. Throws IngotError INPUT_UNREADABLE for a folder without a store, or one that SQLite finds damaged. */
+/**
+ * Calls `take` for every row. Throws IngotError INPUT_UNREADABLE if the folder has no store, or if SQLite reports
+ * damage.
+ */
 export function eachSqliteRow(folder: string, take: (row: FileRow) => void): void {
   if (!existsSync(join(folder, FILE))) throw new IngotError('INPUT_UNREADABLE', `there is no ${FILE} in "${folder}"`)
   const copy = mkdtempSync(join(tmpdir(), 'ingot-copy-'))
@@ -39,7 +44,7 @@ function readCopy(file: string, take: (row: FileRow) => void): void {
   try {
     const found = db.prepare('PRAGMA integrity_check').all()
     const verdict = found.map((row) => String(row['integrity_check'])).join('; ')
-    if (verdict !== 'ok') throw new IngotError('INPUT_UNREADABLE', `SQLite says of ${FILE}: ${verdict}`)
+    if (verdict !== 'ok') throw new IngotError('INPUT_UNREADABLE', `SQLite reports damage of ${FILE}: ${verdict}`)
     for (const row of db.prepare(ROWS).iterate()) take(fileRow(row))
   } finally {
     db.close()
@@ -56,7 +61,7 @@ function fileRow(row: Readonly<Record<string, unknown>>): FileRow {
   }
 }
 
-/** Throws as `eachSqliteRow` does. */
+/** Returns all rows. Throws like `eachSqliteRow`. */
 export function readSqliteStore(folder: string): FinalStore {
   const rows: FinalStore['rows'][number][] = []
   eachSqliteRow(folder, ({ collection, id, content }) => {

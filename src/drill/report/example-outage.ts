@@ -1,4 +1,4 @@
-/** An example for the tests of goals and reports. */
+/** Example outage for the tests of goals and reports. */
 import type { Outage } from './outage.ts'
 
 /** The outage of a drill without failed writes. */

@@ -12,12 +12,12 @@ const measured = (more: Partial<Measured>): Measured => ({
 const met = (one: Measured): readonly boolean[] => goalsOf(one).map((goal) => goal.met)
 const failing = (name: string, failingMs = 1_000) => ({ ...CALM, failures: { [name]: 2 }, failingMs })
 
-test('where no write waits for Redis none may fail', () => {
+test('no write may fail where no write waits for Redis', () => {
   expect(met(measured({}))).toEqual([true])
   expect(met(measured({ outage: failing('timeout') }))).toEqual([false])
 })
 
-test('where writes wait for Redis a forced kill may cost the floor and two seconds', () => {
+test('where writes wait for Redis, a forced kill may cost the floor plus two seconds', () => {
   const setup = { mode: 'sentinel', store: 'postgres', lock: 'always' } as const
   const floorMs = floorOf(setup, 'primary-kill')
   expect(floorMs).toBeGreaterThan(0)
@@ -28,12 +28,12 @@ test('where writes wait for Redis a forced kill may cost the floor and two secon
   expect(met(measured({ setup, floorMs, outage: { ...CALM, slowestMs: floorMs + 2_100 } }))).toEqual([false])
 })
 
-test("a pod's death may fail what was on its connections, and nothing that a living one answers", () => {
+test('the death of a pod may fail requests on its connections, and none that a running pod receives', () => {
   expect(met(measured({ fault: 'service-kill', outage: failing('reset') }))).toEqual([true])
   expect(met(measured({ fault: 'service-kill', outage: failing('503 STORE_UNAVAILABLE') }))).toEqual([false])
 })
 
-test('what is graceful fails no write, and loses no write of the canary', () => {
+test('a graceful fault fails no write, and loses no write of the canary', () => {
   const kept = { writesLost: 0, overlappingGrants: 0 }
   expect(met(measured({ fault: 'restart-all', canary: kept }))).toEqual([true, true])
   expect(met(measured({ fault: 'primary-delete', canary: { ...kept, writesLost: 1 } }))).toEqual([true, false])

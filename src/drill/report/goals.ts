@@ -1,4 +1,4 @@
-/** The goals of each fault, and whether they were met. Pure. */
+/** Defines the goals of each fault and decides whether they were met. Pure. */
 
 import { FAULTS, type FaultName, isForcedOnRedis, needsLocks, type Setup } from '../plan.ts'
 import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from '../targets/kubernetes/values.ts'
@@ -7,13 +7,13 @@ import type { Outage } from './outage.ts'
 export interface Goal {
   readonly says: string
   readonly met: boolean
-  /** Times depend on the machine: such a goal is printed, and fails no drill. */
+  /** Marks a goal whose value depends on the machine. It is printed, and does not fail the drill. */
   readonly isTime?: true
   /** The measured value, as text. */
   readonly seen: string
 }
 
-/** Losses that the canary has seen: acknowledged Redis writes, and overlapping grants of one lock. */
+/** Losses that the canary has observed: acknowledged Redis writes, and overlapping grants of one lock. */
 export interface CanaryFigures {
   readonly writesLost: number
   readonly overlappingGrants: number
@@ -23,18 +23,21 @@ export interface Measured {
   readonly setup: Setup
   readonly fault: FaultName
   readonly outage: Outage
-  /** Absent where no Redis is installed. */
+  /** Absent if no Redis is installed. */
   readonly canary?: CanaryFigures
-  /** See floorOf. */
+  /** Shortest possible failover in milliseconds, from floorOf. */
   readonly floorMs: number
-  /** What a plain kill of the primary cost in the same run; absent if it was not run. */
+  /** Cost of a plain kill of the primary in the same run, in milliseconds. Absent if it was not run. */
   readonly referenceMs?: number
 }
 
-/** An election among Sentinels takes up to a second, one in the cluster half of one to one. */
+/** An election among Sentinels takes up to a second. An election in a cluster takes half a second to one second. */
 const ELECTION_MS = 1_000
 
-/** Returns the shortest failover that the settings of Redis allow, milliseconds; 0 where no write waits for Redis. */
+/**
+ * Returns the shortest failover that the settings of Redis allow, in milliseconds. Returns 0 if no write waits for
+ * Redis.
+ */
 export function floorOf(setup: Setup, fault: FaultName): number {
   if (!needsLocks(setup) || !isForcedOnRedis(fault)) return 0
   // no server is left, so there is no failover
@@ -43,7 +46,7 @@ export function floorOf(setup: Setup, fault: FaultName): number {
   return setup.mode === 'cluster' ? NODE_TIMEOUT_MS + ELECTION_MS : 0
 }
 
-/** Allowed beyond the floor, for the clients to find the new primary. */
+/** Milliseconds allowed beyond the floor, for the clients to find the new primary. */
 const BEYOND_FLOOR_MS = 2_000
 /** Failures of requests on the connections of a dead pod. None is a response of a running pod. */
 const CONNECTION = /^(closed|reset|broken pipe|refused|dial|dial timeout|timeout|unanswered)$/
@@ -72,10 +75,10 @@ export function goalsOf(measured: Measured): readonly Goal[] {
   }
 }
 
-/** Goals for a loss of Redis where writes wait for it. */
+/** Returns the goals for a loss of Redis where writes wait for it. */
 function primaryGoals(measured: Measured): readonly Goal[] {
   const { nature } = FAULTS[measured.fault]
-  // there is no failover: the recovery takes as long as the pods take to start
+  // there is no failover: the recovery takes as long as the start of the pods
   if (nature === 'redis-all') return []
   return [nature === 'redis-overtaken' ? atMostReference(measured) : atMostFloor(measured)]
 }
@@ -92,13 +95,16 @@ function noFailure({ outage }: Measured, says: string): Goal {
 function ownConnections({ outage }: Measured): Goal {
   const strange = Object.keys(outage.failures).filter((name) => !CONNECTION.test(name))
   return {
-    says: "a pod's death fails no request but those on its own connections",
+    says: 'the death of a pod fails no request except those on its own connections',
     met: strange.length === 0,
     seen: failuresOf(outage),
   }
 }
 
-/** Returns the longest of three times: without an acknowledged write, with failing writes, and of a single write. */
+/**
+ * Returns the longest of three times in milliseconds: without an acknowledged write, with failing writes, and of a
+ * single write.
+ */
 export function costMs({ withoutGoodMs, failingMs, slowestMs }: Outage): number {
   return Math.max(withoutGoodMs, failingMs, slowestMs)
 }
@@ -113,10 +119,13 @@ function atMostFloor({ outage, floorMs }: Measured): Goal {
   }
 }
 
-/** Allowed for an overtaken deletion beyond the detection of the second failure and a plain kill. */
+/** Milliseconds allowed for an overtaken deletion beyond the detection of the second failure and a plain kill. */
 const BEYOND_REFERENCE_MS = 5_000
 
-/** Two primaries fail one after the other. The second failure is detected separately, and then handled like a plain kill. */
+/**
+ * Returns the goal of two primaries that fail in succession. The second failure is detected separately, and then
+ * handled like a plain kill.
+ */
 function atMostReference({ setup, outage, referenceMs }: Measured): Goal {
   const says =
     'an overtaken deletion costs at most the failure detection of the primary, a plain kill in the same run, and 5.0 s'

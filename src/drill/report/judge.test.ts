@@ -18,7 +18,7 @@ interface Save {
   readonly result?: string
 }
 
-/** Named by its time. */
+/** A save at `at` milliseconds. Its default key contains that time. */
 function save({ at, key = `k${at}`, tookMs = 5, error, result = 'created' }: Save): readonly Event[] {
   const base = { process: 'vu', op: `${key}@${at}`, f: 'save', key, collection: 'c', seq: 1 } as const
   const end = at + tookMs
@@ -71,7 +71,7 @@ function judgeAll(record: DrillRecord, windows: readonly DrillWindow[]): readonl
 
 const kinds = (record: DrillRecord): readonly string[] => judgeAll(record, WINDOWS).map(({ verdict }) => verdict.kind)
 
-test('each fault is judged by its own piece of the run', () => {
+test('each fault is judged by its own part of the run', () => {
   const saves = every(100, 19_900)
   expect(kinds(recordOf(saves))).toEqual(['valid', 'valid'])
   const full = recordOf(saves)
@@ -79,7 +79,7 @@ test('each fault is judged by its own piece of the run', () => {
   expect(kinds({ ...full, before: { rows: lost }, after: { rows: lost } })).toEqual(['valid', 'violated'])
 })
 
-test('what was lost stays lost when sending it again saved it', () => {
+test('a lost item stays lost even if sending it again saved it', () => {
   const full = recordOf(every(100, 19_900))
   const before = { rows: full.before.rows.filter(({ id }) => id !== 'j1-k4000') }
   const settle = save({ at: 22_000, key: 'k4000', result: 'duplicate' })
@@ -87,7 +87,7 @@ test('what was lost stays lost when sending it again saved it', () => {
   expect(one?.verdict.checks['nothing-lost']?.kind).toBe('violated')
 })
 
-test('a fault without a proof, and a window without writes before it, are inconclusive', () => {
+test('a fault without a proof, or a window without writes before it, is inconclusive', () => {
   const nemesis = [
     ...fault('one', 3_000, false),
     phase('healed', 5_000),
@@ -98,7 +98,7 @@ test('a fault without a proof, and a window without writes before it, are inconc
   expect(kinds(recordOf(every(3_000, 19_900)))).toEqual(['inconclusive', 'valid'])
 })
 
-test('writes that failed before the fault make it inconclusive', () => {
+test('writes that failed before the fault make the drill inconclusive', () => {
   expect(kinds(recordOf([...every(100, 19_900), { at: 1_050, error: 'timeout', key: 'k1000' }]))).toEqual([
     'inconclusive',
     'valid',
@@ -110,7 +110,7 @@ test('a release that does not recover is a violation', () => {
   expect(judgeAll(recordOf(every(100, 8_900)), one === undefined ? [] : [one])[0]?.verdict.kind).toBe('violated')
 })
 
-test('a stored item that was never sent is in every piece, and a repeated one in the piece of its first request', () => {
+test('a stored item that was never sent is in every part, and one stored twice is in the part of its first request', () => {
   const saves = [
     { at: 1_000, key: 'a' },
     { at: 12_000, key: 'a' },
@@ -125,7 +125,7 @@ test('a stored item that was never sent is in every piece, and a repeated one in
   expect(two?.events.map(({ seq }) => seq)).toEqual([1, 2])
 })
 
-/** A write of the canary, acknowledged. */
+/** Returns an acknowledged write of the canary. */
 function set(number: number, at: number): readonly Event[] {
   const base = { process: 'canary', op: `set-${number}`, f: 'set', key: 'numbers', seq: 1 } as const
   return [
@@ -150,7 +150,7 @@ function found(value: string, at: number): readonly Event[] {
   ]
 }
 
-/** Long enough to be seen: a lock held by one. */
+/** Returns a lock that one holder holds for `forMs` milliseconds. */
 function held(name: string, at: number, forMs: number): readonly Event[] {
   const base = { process: name, op: `${name}-${at}`, f: 'acquire', key: 'canary/0', seq: 1 } as const
   return [
@@ -160,7 +160,7 @@ function held(name: string, at: number, forMs: number): readonly Event[] {
   ]
 }
 
-test('what the canary lost is a figure of a kill, and breaks the promise of a hand-over', () => {
+test('a loss of the canary is a figure of a kill, and violates the promise of a handover', () => {
   const canary = inOrder([
     phase('canary-began', 50),
     ...set(1, 2_990),
@@ -180,13 +180,13 @@ test('what the canary lost is a figure of a kill, and breaks the promise of a ha
   expect(handover?.verdict.checks['canary-grants']?.kind).toBe('valid')
 })
 
-test('windows that overlap cannot be cut', () => {
+test('overlapping windows cannot be cut', () => {
   expect(() => cut([], { rows: [] }, WINDOWS.toReversed())).toThrow(/window one is out of order/)
 })
 
 const TIMES = { fromMs: 0, injectedMs: 3_000, untilMs: 9_000 }
 
-test('an outage is the longest time without a good answer, and what failed by class', () => {
+test('an outage has its longest time without an acknowledged write, and its failures by class', () => {
   const good = every(100, 3_000).concat(every(5_000, 9_000))
   const failed = every(3_050, 5_000, 500).map((one) => ({ ...one, error: '503 LOCK_BACKEND_UNAVAILABLE' }))
   const outage = outageOf(inOrder([...good, ...failed].flatMap(save)), TIMES)
@@ -212,7 +212,7 @@ test('without an acknowledged write after the injection the outage lasts to the 
   expect(outage.withoutGoodMs).toBe(6_095)
 })
 
-test('a request that was never answered counts as failed', () => {
+test('a request without a response counts as failed', () => {
   const [invoke] = save({ at: 4_000 })
   const outage = outageOf(
     inOrder([...every(100, 9_000).flatMap(save), ...(invoke === undefined ? [] : [{ ...invoke, op: 'open' }])]),

@@ -11,11 +11,11 @@ import { type Outage, outageOf } from './outage.ts'
 import { cut, type Window } from './split-history.ts'
 
 export interface DrillWindow extends Window {
-  /** When the injection began, milliseconds. */
+  /** Beginning of the injection, in milliseconds. */
   readonly injectedMs: number
-  /** Whether Redis may lose acknowledged writes. A forced kill may, a hand-over must not. */
+  /** Whether Redis may lose acknowledged writes. A forced kill may lose some, a handover must not. */
   readonly redisLoss: RedisLoss
-  /** Problems long after the fault; absent if the release recovered. */
+  /** Problems long after the fault. Absent if the release recovered. */
   readonly missing?: string
 }
 
@@ -25,11 +25,11 @@ export interface DrillRecord {
   readonly load: readonly Event[]
   /** Faults and recoveries. */
   readonly nemesis: readonly Event[]
-  /** Events of the canary; empty where there is none. */
+  /** Events of the canary; empty if there is none. */
   readonly canary: readonly Event[]
-  /** Requests and responses when all items are sent again. */
+  /** Requests and responses of the settling, in which all items are sent again. */
   readonly settle: readonly Event[]
-  /** The store when the load had ended, and when everything had been sent again. */
+  /** Content of the store after the load, and after the settling. */
   readonly before: FinalStore
   readonly after: FinalStore
 }
@@ -41,9 +41,9 @@ export interface Judged {
   readonly events: readonly Event[]
 }
 
-/** Longest time from the end of a fault to the first acknowledged write, milliseconds. */
+/** Longest time from the end of a fault to the first acknowledged write, in milliseconds. */
 const RECOVERY_MS = 10_000
-/** Acknowledged writes that the steady state before a fault must have. */
+/** Minimum number of acknowledged writes in the steady state before a fault. */
 const LEAST_WRITES = 20
 
 /** Returns a function that judges one of the windows. */

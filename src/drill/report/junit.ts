@@ -1,4 +1,4 @@
-/** Results as JUnit XML, which every CI shows. Pure. */
+/** Renders results as JUnit XML, which every CI shows. Pure. */
 import { setupName } from '../plan.ts'
 import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
 
@@ -25,7 +25,7 @@ function stopped({ setup, why }: Broken): string {
 const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' }
 
 function escape(text: string): string {
-  // XML has no way to write most control characters
+  // XML cannot represent most control characters
   const printable = text.replaceAll(/[^\t\n\r -￿]/gu, '?')
   return printable.replaceAll(/[<>&"]/g, (character) => ENTITIES[character] ?? character)
 }

@@ -37,7 +37,7 @@ const CONTROL: CaseResult = {
   breaks: 'nothing-lost',
 }
 
-test('a drill passes when it is valid and every goal is met', () => {
+test('a drill passes when it is valid and meets every goal', () => {
   expect(isPassed(RESULT)).toBe(true)
   expect(isPassed({ ...RESULT, verdict: LOST })).toBe(false)
   expect(isPassed({ ...RESULT, verdict: { kind: 'inconclusive', checks: {} } })).toBe(false)
@@ -51,7 +51,7 @@ test('a drill passes when it is valid and every goal is met', () => {
   expect(complaintsOf(missed)).toEqual(['missed: no write fails (timeout 3)'])
 })
 
-test('a control passes when its promise is found broken, and only then', () => {
+test('a control passes only when the expected check is violated', () => {
   expect(isPassed({ ...CONTROL, verdict: LOST })).toBe(true)
   expect(isPassed({ ...CONTROL, verdict: VALID })).toBe(false)
   expect(isPassed({ ...CONTROL, verdict: LOST, breaks: 'stored-once' })).toBe(false)
@@ -64,21 +64,21 @@ test('the report names every drill, its figures and its goals', () => {
     { ...RESULT, goals },
     { ...CONTROL, verdict: LOST },
   ])
-  expect(report).toContain('2 of 2 as they must be')
+  expect(report).toContain('2 of 2 as expected')
   expect(report).toContain(
     '| sentinel-postgres-auto-primary-kill | valid | 0 | 0 | 0.3 s | 0.1 s | 0.2 s | none failed | 0.0 s |',
   )
   expect(report).toContain('- met: sentinel-postgres-auto-primary-kill: no Redis fault fails a write (none failed)')
-  expect(report).toContain('violated (wanted: violated)')
+  expect(report).toContain('violated (expected: violated)')
 })
 
-test('JUnit counts the failed and escapes what XML cannot hold', () => {
+test('JUnit counts failures and escapes characters that XML does not allow', () => {
   const xml = junitOf([RESULT, { ...RESULT, verdict: LOST }])
   expect(xml).toContain('tests="2" failures="1"')
   expect(xml).toContain('content &lt;a&gt; &amp; &quot;b&quot; is lost')
 })
 
-test('a setup that could not be judged is a failure of its own', () => {
+test('a setup that could not be judged is a separate failure', () => {
   const broken = [{ setup: 'cluster-postgres-auto', why: 'helm cannot be run' }]
   expect(junitOf([RESULT], broken)).toContain('tests="2" failures="1"')
   expect(reportOf([RESULT], broken)).toContain('**cluster-postgres-auto was not judged**: helm cannot be run')

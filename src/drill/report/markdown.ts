@@ -22,7 +22,7 @@ export function reportOf(results: readonly CaseResult[], broken: readonly Broken
   return [
     '# Drills on Kubernetes',
     '',
-    `${passed} of ${results.length} as they must be.`,
+    `${passed} of ${results.length} as expected.`,
     ...broken.map(({ setup, why }) => `\n**${setup} was not judged**: ${why}`),
     '',
     row(COLUMNS),
@@ -62,7 +62,7 @@ function cellsOf(result: CaseResult): readonly string[] {
   const mark = isPassed(result) ? '' : ' **✗**'
   return [
     titleOf(result),
-    `${verdict.kind}${isControl ? ` (wanted: ${expected})` : ''}${mark}`,
+    `${verdict.kind}${isControl ? ` (expected: ${expected})` : ''}${mark}`,
     examplesOf(result, 'nothing-lost'),
     examplesOf(result, 'stored-once'),
     seconds(outage.withoutGoodMs),

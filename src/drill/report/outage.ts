@@ -1,6 +1,6 @@
 /**
- * What a fault cost those who send: seconds without a good write, failed writes by class, and the first good write
- * after. From the history alone. Pure.
+ * Computes the cost of a fault for clients from the history alone: time without an acknowledged write, failed writes by
+ * class, and the first acknowledged write afterwards. Pure.
  */
 
 import { type Operation, operationsOf } from '../checkers/operations.ts'
@@ -8,15 +8,18 @@ import { byFailure, type Edges, endMs, greatest, least, longestGapMs } from '../
 import type { Event } from '../history.ts'
 
 export interface Outage {
-  /** Writes begun in the window. */
+  /** Number of writes that began in the window. */
   readonly writes: number
-  /** Longest time between two good answers that the fault or what follows it lies in, milliseconds. */
+  /** Longest time between acknowledged writes, counted from the last one before the injection, in milliseconds. */
   readonly withoutGoodMs: number
-  /** From the injection to the first acknowledged write that began after it; absent if there was none. */
+  /**
+   * Time from the injection to the first acknowledged write that began after it, in milliseconds. Absent if there was
+   * none.
+   */
   readonly firstGoodMs?: number
-  /** Longest acknowledged write that ended after the injection, milliseconds; 0 without one. */
+  /** Longest acknowledged write that ended after the injection, in milliseconds; 0 without one. */
   readonly slowestMs: number
-  /** From the injection to the beginning of the last write that failed; 0 if none did. */
+  /** Time from the injection to the beginning of the last write that failed, in milliseconds; 0 if none did. */
   readonly failingMs: number
   /** Writes after the injection that were refused or have an unknown outcome, by class. */
   readonly failures: Readonly<Record<string, number>>
@@ -29,7 +32,10 @@ export interface Times extends Edges {
   readonly injectedMs: number
 }
 
-/** Of the writes that began in the time; `events` may be more. One that was never answered ended after everything. */
+/**
+ * Returns the outage of the writes that began in the window; `events` may hold others. A write without a response
+ * counts as ending after the window.
+ */
 export function outageOf(events: readonly Event[], { fromMs, injectedMs, untilMs }: Times): Outage {
   const all = operationsOf(events, 'save').filter(({ invoke }) => invoke.tMono >= fromMs && invoke.tMono < untilMs)
   const good = all.filter(({ outcome }) => outcome === 'ok')
@@ -52,7 +58,10 @@ const durationOf = (operation: Operation): number => endOf(operation) - operatio
 
 const endOf = (operation: Operation): number => endMs(operation, Number.POSITIVE_INFINITY)
 
-/** Counts from the last acknowledged write before the injection, because requests in progress were cut off. */
+/**
+ * Returns the longest gap in milliseconds. It counts from the last acknowledged write before the injection, because
+ * requests in progress were cut off.
+ */
 function withoutGoodMs(goodMs: readonly number[], { injectedMs, untilMs }: Omit<Times, 'fromMs'>): number {
   const lastMs = greatest(goodMs.filter((ms) => ms < injectedMs))
   return longestGapMs(goodMs, { fromMs: Number.isFinite(lastMs) ? lastMs : injectedMs, untilMs })

@@ -12,7 +12,7 @@ export interface CaseResult {
   readonly isControl: boolean
   readonly verdict: Verdict
   readonly expected: Kind
-  /** Of a control: the check that must find a violation. */
+  /** For a control: the check that must find a violation. */
   readonly breaks?: string
   readonly proof: string
   readonly outage: Outage
@@ -35,12 +35,12 @@ export function isPassed({ verdict, expected, breaks, goals }: CaseResult): bool
   return goals.every(({ met, isTime }) => met || isTime === true)
 }
 
-/** Returns the reasons why a case has not passed, one line each. */
+/** Returns why a case has not passed, one line per reason. */
 export function complaintsOf({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
   const findings = Object.entries(verdict.checks).filter(([, { kind }]) => kind !== 'valid')
-  const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, and had to be ${expected}`]
+  const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, expected ${expected}`]
   const unbroken =
-    breaks === undefined || verdict.checks[breaks]?.kind === 'violated' ? [] : [`"${breaks}" was not found broken`]
+    breaks === undefined || verdict.checks[breaks]?.kind === 'violated' ? [] : [`"${breaks}" was not violated`]
   const said = findings.map(
     ([name, { why, counterExamples }]) =>
       `${name}: ${[why, ...counterExamples.slice(0, 3).map(({ says }) => says)].filter((text) => text !== '').join('; ')}`,

@@ -1,14 +1,14 @@
 /**
- * Splits the history of a load into one piece per fault, because each fault is judged by itself. A content belongs to
- * the fault during which it was first sent, with all its operations. So each piece is a complete history, and together
- * the pieces cover the load. A stored item that was never sent belongs to every piece. Pure.
+ * Splits the history of a load into one part per fault, because each fault is judged by itself. A content belongs to
+ * the fault during which it was first sent, with all its operations. So each part is a complete history, and together
+ * the parts cover the load. A stored item that was never sent belongs to every part. Pure.
  */
 import type { FinalStore, StoredRow } from '../checkers/final-store.ts'
 import type { Event } from '../history.ts'
 
 export interface Window {
   readonly name: string
-  /** Milliseconds of the history's clock; the first begins before everything. */
+  /** Start in milliseconds of the history's clock. The first window has no lower limit. */
   readonly fromMs: number
   readonly untilMs: number
 }
@@ -20,7 +20,7 @@ export interface Piece {
 
 const contentOf = ({ collection = '', key }: Event): string => `${collection}/${key}`
 
-/** Returns a function that cuts the piece of a window. Throws if a window is empty or two overlap. */
+/** Returns a function that cuts the part of a window. Throws if a window is empty or two overlap. */
 export function cut(
   events: readonly Event[],
   store: FinalStore,
@@ -58,12 +58,12 @@ function checkOrder(windows: readonly Window[]): void {
   }
 }
 
-/** A release belongs to the operation that acquired. */
+/** Returns the key of an operation. A release belongs to the operation that acquired the lock. */
 const opOf = ({ f, op }: Event): string => `${f === 'release' ? 'acquire' : f} ${op}`
 
 const isOfContent = ({ f }: Event): boolean => f === 'save' || f === 'delete'
 
-/** The extent of the record and the final reads of the canary matter to every piece. */
+/** Returns true for events of every part: the extent of the record, and the final reads of the canary. */
 const isOfAll = ({ f, key }: Event): boolean => f === 'members' || (f === 'phase' && /^(load|canary)-/.test(key))
 
 const isWithin = (ms: number, { fromMs, untilMs }: Window): boolean => ms >= fromMs && ms < untilMs

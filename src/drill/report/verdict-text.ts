@@ -1,8 +1,8 @@
-/** A verdict as text: a line for each promise, then counter-examples with their operations. */
+/** Renders a verdict as text: one line per promise, then counter-examples with their operations. */
 import type { Finding, Verdict } from '../checkers/verdict.ts'
 import type { Event } from '../history.ts'
 
-/** Counter-examples of one promise, and operations of one of them, that are shown. */
+/** Maximum number of counter-examples shown per promise, and of operations shown per counter-example. */
 const MAX_EXAMPLES = 3
 const MAX_EVENTS = 24
 

@@ -1,8 +1,9 @@
 /**
- * A Job of a drill as a manifest, under the restricted pod security. Its container `history` makes
- * /out/history.ndjson, is Ready when that is there, and keeps it until it is fetched: logs rotate and lose lines.
+ * Renders the manifest of a drill's Job for the restricted pod security. Its container `history` creates
+ * /out/history.ndjson, is Ready when the file exists, and keeps it until it is fetched. The file is not read from logs,
+ * because logs rotate and lose lines.
  *
- *   kubectl wait --for=condition=Ready pod -l job-name=NAME --timeout=5m   the history is there
+ *   kubectl wait --for=condition=Ready pod -l job-name=NAME --timeout=5m   waits for the history
  *   kubectl exec POD -c history -- cat /out/history.ndjson                 fetches it
  *   kubectl exec POD -c history -- touch /out/fetched                      ends the Job
  */
@@ -10,20 +11,22 @@
 export interface Labelled {
   readonly name: string
   readonly namespace: string
-  /** The part of names and labels that says which release it belongs to. */
+  /** Release to which the Job belongs. Names and labels contain it. */
   readonly release: string
-  /** What it is: `load` or `canary`. */
+  /** Component of the Job: `load` or `canary`. */
   readonly component: string
 }
 
 export interface HistoryJob extends Labelled {
-  /** Of ingot. */
+  /** Image of ingot. */
   readonly image: string
-  /** One command of the shell, after whose success the history is there, and whole as soon as it is there. */
+  /**
+   * One shell command. When it succeeds, the history exists. It must create the history file only when it is complete.
+   */
   readonly make: string
-  /** Default: none. */
+  /** Environment variables of the container. Default: none. */
   readonly env?: readonly Manifest[]
-  /** What runs before; `/out` and `/tmp` are volumes by the names `out` and `tmp`. Default: nothing. */
+  /** Containers that run before. They may use the volumes `out` (`/out`) and `tmp` (`/tmp`). Default: none. */
   readonly before?: readonly Manifest[]
   /** Further volumes. Default: none. */
   readonly volumes?: readonly Manifest[]
@@ -32,9 +35,9 @@ export interface HistoryJob extends Labelled {
 
 export type Manifest = Readonly<Record<string, unknown>>
 
-/** How long the history is kept for whoever fetches it, seconds. */
+/** Time for which the history is kept until it is fetched, in seconds. */
 const KEEP_S = 600
-/** Any number that is not root's; every image of a drill runs as it. */
+/** User id of every image of a drill. It may be any id except that of root. */
 const USER = 1_000
 
 export function metadataOf({ name, namespace, release, component }: Labelled): Manifest {
@@ -53,7 +56,7 @@ export function historyJob(job: HistoryJob): Manifest {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata,
-    // a second try would be another run
+    // a retry would be another run
     spec: { backoffLimit: 0, template: { metadata: { labels: metadata['labels'] }, spec: podOf(job) } },
   }
 }
@@ -77,7 +80,7 @@ function podOf({ before = [], volumes = [], nodeSelector, ...job }: HistoryJob):
   }
 }
 
-/** Of every container. */
+/** Security context of every container. */
 export const RESTRICTED = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -89,7 +92,7 @@ export const MOUNTS: readonly Manifest[] = [
   { name: 'tmp', mountPath: '/tmp' },
 ]
 
-/** Ends when the history was fetched, or after a time: a Job that nobody looks after ends by itself. */
+/** Ends when the history was fetched, or after a timeout, so that an abandoned Job ends by itself. */
 const KEEP = `left=${KEEP_S}
 until [ -e /out/fetched ] || [ $left -le 0 ]; do sleep 1; left=$((left - 1)); done
 [ -e /out/fetched ]`

@@ -15,7 +15,7 @@ interface Request {
   readonly numbers: readonly number[]
 }
 
-/** A workload whose requests come to what `outcome` says. */
+/** Creates a workload whose requests have the outcome that `outcome` returns. */
 function setUp(outcome: (request: Request, count: number) => Outcome) {
   const clock = createFakeClock()
   const requests: Request[] = []
@@ -54,7 +54,7 @@ test('single requests, batches and streams are sent, with repeats, to every repl
   expect(set.book.acknowledged).toBe(new Set(all).size)
 })
 
-test('a replica that acknowledges nothing is left alone for a moment, and asked again after it', async () => {
+test('a replica that acknowledges nothing gets no requests for a moment, and then gets requests again', async () => {
   const set = setUp(({ to }) => (to === 'b' ? 'info' : 'ok'))
   await traffic(set, 5_000)
   const toB = set.requests.filter(({ to }) => to === 'b').length
@@ -62,7 +62,7 @@ test('a replica that acknowledges nothing is left alone for a moment, and asked 
   expect(toB).toBeLessThan(set.requests.length / 10)
 })
 
-test('after the faults everything that is open is sent until it is acknowledged', async () => {
+test('after the faults every open content is sent until it is acknowledged', async () => {
   const set = setUp((_request, count) => (count % 3 === 0 ? 'ok' : 'info'))
   await traffic(set, 500)
   const settled = settleBulk(set.workload, 8)(createRandom(4), new AbortController().signal)

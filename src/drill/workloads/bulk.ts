@@ -1,7 +1,7 @@
 /**
  * The bulk workload: millions of items in streams, batches and single requests, with repeats of recent and of old
- * contents, the same contents sent to all replicas at once, and deletions. Requests without an acknowledgement are
- * repeated, as a client has to do.
+ * contents, concurrent requests with the same contents to all replicas, and deletions. Requests without an
+ * acknowledgement are repeated, as every client must do.
  */
 import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
@@ -17,12 +17,15 @@ export interface BulkWorkload {
   readonly targets: readonly string[]
   readonly book: NumberedBook
   readonly clock: Clock
-  /** Most items of one stream. */
+  /** Maximum number of items in one stream. */
   readonly streamItems: number
   readonly routes: Routes
 }
 
-/** Where to send: a replica that acknowledged nothing is left alone for a moment, as a load balancer would do. */
+/**
+ * Chooses the replica of a request. A replica that acknowledged nothing gets no requests for a moment, as with a load
+ * balancer.
+ */
 export interface Routes {
   pick(random: Random): string
   note(to: string, isAcknowledged: boolean): void
@@ -46,7 +49,7 @@ export function createRoutes(targets: readonly string[], clock: Clock): Routes {
 }
 
 const REPEATS = 0.12
-/** Pause after a request that was not acknowledged at all, milliseconds. */
+/** Pause after a request without any acknowledgement, in milliseconds. */
 const BACK_OFF_MS = [50, 300] as const
 
 /** Returns a client that sends until its signal aborts. */
@@ -59,7 +62,7 @@ export function bulkClient(workload: BulkWorkload, name: string): Client {
   }
 }
 
-/** Returns a client that deletes recent contents, and sends half of them again at once. */
+/** Returns a client that deletes recent contents, and immediately sends half of them again. */
 export function deletingClient(workload: BulkWorkload, name: string): Client {
   const { book, sender, routes } = workload
   return async (random, signal) => {
@@ -77,8 +80,9 @@ export function deletingClient(workload: BulkWorkload, name: string): Client {
 }
 
 /**
- * Returns what follows the faults: all open contents and a sample of the acknowledged ones are sent until they are
- * acknowledged, and `fresh` new contents, so that every part of the history has something to judge.
+ * Returns the client for the time after the faults. It sends all open contents and a sample of the acknowledged ones
+ * until they are acknowledged. It also sends `fresh` new contents, so that every part of the history has something to
+ * judge.
  */
 export function settleBulk(workload: BulkWorkload, fresh: number): Client {
   const { book, routes } = workload
@@ -115,7 +119,7 @@ function step(workload: BulkWorkload, name: string, random: Random): Promise<boo
   return send(workload, { name, to, form: 'stream' }, draw(workload, random, count), random)
 }
 
-/** Open contents first, then new ones mixed with repeats. */
+/** Returns open contents first, then new ones mixed with repeats. */
 function draw({ book }: BulkWorkload, random: Random, count: number): readonly Content[] {
   const open = book.takeOpen(count)
   const rest = Array.from({ length: count - open.length }, () => {
@@ -125,7 +129,7 @@ function draw({ book }: BulkWorkload, random: Random, count: number): readonly C
   return [...open, ...rest]
 }
 
-/** The same contents to all replicas at once, in different spellings. */
+/** Sends the same contents to all replicas at the same time, in different spellings. */
 async function sendEverywhere(workload: BulkWorkload, name: string, random: Random): Promise<boolean> {
   const contents = draw(workload, random, random.between(1, 50))
   const sent = await Promise.all(
@@ -142,7 +146,7 @@ interface How {
   readonly form: Form
 }
 
-/** Resolves with whether any of the contents was acknowledged. */
+/** Resolves with true if any of the contents was acknowledged. */
 async function send(
   { sender, book, routes }: BulkWorkload,
   { name, to, form }: How,
@@ -160,6 +164,6 @@ async function send(
 }
 
 async function pause({ clock }: BulkWorkload, random: Random, signal: AbortSignal): Promise<void> {
-  // the loop of the caller sees the end
+  // the loop of the caller checks the signal
   await clock.sleep(random.between(...BACK_OFF_MS), signal).catch(() => {})
 }

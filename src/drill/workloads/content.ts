@@ -1,6 +1,6 @@
 /**
- * Contents of drills and proofs. A content has several spellings of the same item. The generator knows which bytes belong
- * to which content, so the proof does not depend on the identity rules of the service.
+ * Contents of drills and proofs. A content has several spellings of the same item. The generator knows which bytes
+ * belong to which content, so the proof does not depend on the identity rules of the service.
  */
 import { createRandom, type Random } from '../../std/random.ts'
 import { escapeAll, LETTERS } from '../spelling.ts'
@@ -9,14 +9,14 @@ export const JSON_MEDIA = 'application/json'
 export const BYTES_MEDIA = 'application/octet-stream'
 
 export interface Content {
-  /** Number of the content: its identity to the proof. */
+  /** Number of the content. It identifies the content in the proof. */
   readonly number: number
   readonly media: typeof JSON_MEDIA | typeof BYTES_MEDIA
-  /** The same item, spelled in different bytes; none holds a line end when it is JSON. */
+  /** The same item in different bytes. A JSON spelling has no line break. */
   readonly spellings: readonly Buffer[]
 }
 
-/** What is sent of a content: one of its spellings. */
+/** One spelling of a content, as it is sent. */
 export interface Entry {
   readonly content: Content
   readonly spelling: number
@@ -28,8 +28,8 @@ export function createContent(number: number, random: Random): Content {
 }
 
 /**
- * Creates a small JSON content, of 40 to 160 bytes, from a seed and its number alone: a run of millions can create a
- * content again instead of remembering it.
+ * Creates a JSON content of 40 to 160 bytes from a seed and its number alone. A run of millions can create a content
+ * again instead of storing it.
  */
 export function smallContent(seed: number, number: number): Content {
   const random = createRandom(Math.imul(number, 0x9e3779b1) ^ seed)
@@ -37,7 +37,7 @@ export function smallContent(seed: number, number: number): Content {
   return { number, media: JSON_MEDIA, spellings: spellingsOf(number, text, random) }
 }
 
-/** A regular expression, of JavaScript and of Postgres, whose group is the number of a JSON content in any spelling. */
+/** Regular expression for JavaScript and Postgres. Its group is the number of a JSON content in any spelling. */
 export const NUMBER_PATTERN = '"number": ?([0-9]+)'
 
 function spellingsOf(number: number, text: string, random: Random): readonly Buffer[] {

@@ -1,6 +1,7 @@
 /**
- * The item workload: clients that send single items, batches and streams to any replica. They repeat contents that
- * other clients have sent or are sending, send the same content to all replicas at once, and delete where the store can.
+ * The item workload: clients send single items, batches and streams to any replica. They repeat contents that other
+ * clients have sent or are sending, send the same content to all replicas at the same time, and delete items if the
+ * store can.
  */
 import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
@@ -15,22 +16,22 @@ export interface ItemWorkload {
   readonly contents: ContentBook
   readonly clock: Clock
   readonly deletes: boolean
-  /** Longest pause of a client between two requests, milliseconds. */
+  /** Longest pause of a client between two requests, in milliseconds. */
   readonly pauseMs: number
   readonly signal: AbortSignal
 }
 
-/** The contents that were sent so far, and those without any response. */
+/** The contents sent so far, and those without any response. */
 export interface ContentBook {
   fresh(random: Random): Content
-  /** New, or a repeat: often of what was sent a moment ago. */
+  /** Returns a new content or a repeat. A repeat is often of a content sent a moment ago. */
   draw(random: Random, form: Form): Entry
-  /** One that was sent. */
+  /** Returns a content that was sent, or undefined if there is none. */
   old(random: Random): Content | undefined
   note(content: Content, outcome: Outcome): void
-  /** Contents that were sent and never acknowledged, refusals aside. */
+  /** Returns the contents that were sent and never acknowledged, except refused ones. */
   unsettled(): readonly Content[]
-  /** Contents that were acknowledged, at most so many, from all times. */
+  /** Returns at most `most` acknowledged contents, from the complete run. */
   acknowledged(most: number): readonly Content[]
   readonly size: number
 }
@@ -85,7 +86,7 @@ export async function runItemClient(workload: ItemWorkload, process: string, ran
   const { signal, clock, pauseMs } = workload
   while (!signal.aborted) {
     await step(workload, process, random)
-    // the end is looked at above
+    // the loop above checks the signal
     await clock.sleep(random.between(0, pauseMs), signal).catch(() => {})
   }
 }
@@ -115,7 +116,7 @@ async function send(
   for (const [index, { content }] of sent.entries()) contents.note(content, outcomes[index] ?? 'info')
 }
 
-/** Sends the same content to all replicas at once. */
+/** Sends the same content to all replicas at the same time. */
 async function sendEverywhere({ contents, sender, targets }: ItemWorkload, process: string, random: Random) {
   const { content } = contents.draw(random, 'single')
   await Promise.all(
@@ -127,7 +128,7 @@ async function sendEverywhere({ contents, sender, targets }: ItemWorkload, proce
   )
 }
 
-/** Often sends the content again at once: it must not be a duplicate of the deleted item. */
+/** Deletes a content. Often sends it again immediately: it must not be a duplicate of the deleted item. */
 async function removeOne({ contents, sender, targets }: ItemWorkload, process: string, random: Random): Promise<void> {
   const content = contents.old(random)
   const id = content === undefined ? undefined : sender.idOf(content)
@@ -138,7 +139,7 @@ async function removeOne({ contents, sender, targets }: ItemWorkload, process: s
   contents.note(content, outcome ?? 'info')
 }
 
-/** How many are sent again at once, and the pause before the next try of one, milliseconds. */
+/** Number of concurrent repeats, and the pause before the next attempt of each, in milliseconds. */
 const AGAIN_AT_ONCE = 8
 const AGAIN_MS = 100
 

@@ -19,7 +19,7 @@ test('the number can be read from every spelling of a content', () => {
   }
 })
 
-test('a content counts as acknowledged once, however often it is acknowledged', () => {
+test('a content that is acknowledged several times counts once', () => {
   const numbers = book()
   const content = numbers.fresh()
   numbers.note(content, 'ok')
@@ -30,13 +30,13 @@ test('a content counts as acknowledged once, however often it is acknowledged', 
 })
 
 test.each(['info', 'fail'] as const)(
-  'a content whose outcome is %s is handed out again until it is acknowledged',
+  'a content with the outcome %s is returned again until it is acknowledged',
   (outcome) => {
     const numbers = book()
     const content = numbers.fresh()
     numbers.note(content, outcome)
     expect(numbers.takeOpen(9)).toEqual([content])
-    // while a request sends it, no other request takes it
+    // while one request sends it, no other request gets it
     expect(numbers.takeOpen(9)).toEqual([])
     numbers.note(content, outcome)
     expect(numbers.takeOpen(9)).toEqual([content])
@@ -46,7 +46,7 @@ test.each(['info', 'fail'] as const)(
   },
 )
 
-test('the sample is bounded and holds contents of all times', () => {
+test('the sample is bounded and has contents from the complete run', () => {
   const numbers = book()
   for (let count = 0; count < 20_000; count++) numbers.note(numbers.fresh(), 'ok')
   const sample = numbers.sample().map(({ number }) => number)

@@ -11,7 +11,7 @@ export interface NumberedBook {
   readonly acknowledged: number
   /** Returns a content that was never sent before. */
   fresh(): Content
-  /** Returns a content that was sent before: mostly a recent one. `undefined` before the first. */
+  /** Returns a content that was sent before, usually a recent one. Returns undefined before the first. */
   repeat(random: Random): Content | undefined
   /** Returns up to `most` contents whose outcome is unknown and that no request is sending now, and takes them out. */
   takeOpen(most: number): readonly Content[]
@@ -19,17 +19,17 @@ export interface NumberedBook {
   recentAcknowledged(random: Random): Content | undefined
   /** Returns a sample of all acknowledged contents, at most 256. */
   sample(): readonly Content[]
-  /** Notes what a request came to for a content. */
+  /** Records the outcome of a request for a content. */
   note(content: Content, outcome: Outcome): void
 }
 
-/** Repeats go mostly to contents of the last requests, where replicas race for the same commit. */
+/** Number of recent contents, from which most repeats are chosen, because there replicas race for the same commit. */
 const RECENT = 5_000
 const SAMPLE = 256
 
 export function createNumberedBook(seed: number, random: Random): NumberedBook {
   let next = 0
-  /** Numbers below are acknowledged or in one of the two sets. */
+  /** Every smaller number is acknowledged or in one of the two sets. */
   const open = new Set<number>()
   const sending = new Set<number>()
   const ring: number[] = []

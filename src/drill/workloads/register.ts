@@ -8,36 +8,36 @@ import type { Clock } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
 import { type Entry, machineMs } from '../history.ts'
 
-/** A value per key. Lookups and writes need a fence that is at least as high as the highest one before. */
+/** A value per key. Lookups and writes need a fence that is not lower than the highest earlier one. */
 export interface FencedRegister {
-  /** Returns the version, 0 if nothing was written. Lower fences are refused from then on. */
+  /** Returns the version, or 0 if nothing was written. Lower fences are refused from then on. */
   look(key: string, fence: bigint): number | 'stale'
   write(key: string, version: number, fence: bigint): 'written' | 'stale'
 }
 
 export interface RegisterWorkload {
-  /** Names the process in the history. */
+  /** Name of the process in the history. */
   readonly process: string
   readonly keys: readonly string[]
   readonly locker: Locker
   readonly register: FencedRegister
   readonly random: Random
   readonly clock: Clock
-  /** Resolves when the entry is out of this process, so that an invocation is known before it has an effect. */
+  /** Resolves when the entry has left this process, so that an invocation is known before it has an effect. */
   readonly record: (entry: Entry) => Promise<void>
   /** Ends the workload. */
   readonly signal: AbortSignal
-  /** Takes the lock, or rejects. Default: waits for it in line, for up to 2 s. */
+  /** Acquires the lock or rejects. Default: waits in line for up to 2 s. */
   readonly take?: (key: string) => Promise<Taken>
 }
 
 export interface Taken {
   readonly grant: Grant
-  /** When the attempt that was granted was sent, by the machine's clock, if that is known. */
+  /** Start of the attempt that was granted, in milliseconds of the machine's clock, if known. */
   readonly fromMono?: number
 }
 
-/** Longest wait for a lock, and longest time between look and write, in milliseconds. */
+/** Longest wait for a lock, and longest time between lookup and write, in milliseconds. */
 const WAIT_MS = 2_000
 const THINK_MS = 80
 
@@ -59,7 +59,7 @@ async function holdOnce(workload: RegisterWorkload, op: string): Promise<void> {
   const base = { process: workload.process, op, f: 'acquire', key } as const
   await record({ ...base, type: 'invoke' })
   const taken = await take(key).catch((thrown: unknown) => String(thrown))
-  // read at once: until here no other client can have been granted the lock
+  // read immediately: until this moment no other client can have been granted the lock
   const tMono = machineMs()
   if (typeof taken === 'string') return record({ ...base, type: 'info', error: taken })
   const { grant, ...from } = taken
@@ -70,7 +70,7 @@ async function holdOnce(workload: RegisterWorkload, op: string): Promise<void> {
 interface Hold {
   readonly op: string
   readonly grant: Grant
-  /** The last moment at which it certainly ran, by the machine's clock. */
+  /** Last moment at which the lease was certainly valid, in milliseconds of the machine's clock. */
   heldUntil: number
 }
 
@@ -104,7 +104,10 @@ async function look({ process, record, register }: RegisterWorkload, { op, grant
   }
 }
 
-/** The clock is read before the lease: what is stopped in between then claims too little, never too much. */
+/**
+ * Updates `heldUntil`. The clock is read before the lease, so a process that is stopped in between records too short a
+ * hold, and never too long a one.
+ */
 function noteHeld(hold: Hold): void {
   const now = machineMs()
   if (hold.grant.isHeld()) hold.heldUntil = now
@@ -124,6 +127,6 @@ async function write(workload: RegisterWorkload, { op, grant }: Hold, version: n
 }
 
 async function pause({ clock, signal }: RegisterWorkload, ms: number): Promise<void> {
-  // the end of the workload is looked at by whoever paused
+  // the caller checks the signal
   await clock.sleep(ms, signal).catch(() => {})
 }

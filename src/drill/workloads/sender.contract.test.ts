@@ -41,7 +41,7 @@ function json(): Content {
 const entries = (count: number): readonly Entry[] =>
   Array.from({ length: count }, () => ({ content: json(), spelling: 0 }))
 
-test('an accepted item is ok, with its id, and every spelling has the same key', async () => {
+test('an accepted item is ok with its id, and every spelling has the same key', async () => {
   answer = (_request, response) => response.writeHead(201).end('{"id":"j1-x","status":"created"}')
   const content = json()
   expect(await sender.save('p', url, [{ content, spelling: 1 }], 'single')).toEqual(['ok'])
@@ -59,12 +59,12 @@ test.each([
   [409, 'info'],
   [500, 'info'],
   [503, 'info'],
-])('the status %i makes %s', async (status, outcome) => {
+])('status %i is recorded as %s', async (status, outcome) => {
   answer = (_request, response) => response.writeHead(status).end('{}')
   expect(await sender.save('p', url, entries(1), 'single')).toEqual([outcome])
 })
 
-test('a time-out and a reset leave it unknown; a connection that never was is a failure', async () => {
+test('a timeout and a reset are unknown; a connection that was never made is a failure', async () => {
   answer = () => {}
   expect(await sender.save('p', url, entries(1), 'single')).toEqual(['info'])
   answer = (request) => request.socket.resetAndDestroy()
@@ -73,7 +73,7 @@ test('a time-out and a reset leave it unknown; a connection that never was is a 
   expect(await sender.save('p', `http://127.0.0.1:${port}`, entries(1), 'single')).toEqual(['fail'])
 })
 
-test('each item of a batch is an operation; what the answer leaves out or reports as failed is unknown', async () => {
+test('each item of a batch is an operation; an item that is missing in the response or failed is unknown', async () => {
   const items = [
     { index: 0, id: 'a', status: 'created' },
     { index: 1, status: 'failed', error: { code: 'STORE_UNAVAILABLE' } },
@@ -83,7 +83,7 @@ test('each item of a batch is an operation; what the answer leaves out or report
   expect(new Set(events.map(({ op }) => op)).size).toBe(3)
 })
 
-test('lines of a stream that were answered before it broke are ok, the others unknown', async () => {
+test('lines of a stream with a response before it broke are ok, the others unknown', async () => {
   answer = (_request, response) => {
     response.write('{"line":1,"id":"a","status":"created"}\n{"line":2,"id":"b","status":"duplicate"}\n')
     setTimeout(() => response.destroy(), 20)
@@ -94,7 +94,7 @@ test('lines of a stream that were answered before it broke are ok, the others un
   expect(await sender.save('p', url, entries(2), 'stream')).toEqual(['ok', 'info'])
 })
 
-test('a deletion is ok whether there was something or nothing, and unknown after a failure', async () => {
+test('a deletion is ok whether or not the item existed, and unknown after a failure', async () => {
   const content = json()
   const statuses = [204, 404, 503]
   answer = (_request, response) => response.writeHead(statuses.shift() ?? 500).end()

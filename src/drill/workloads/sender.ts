@@ -1,6 +1,6 @@
 /**
- * Sends contents and records what is heard of them: each content is an operation of its own, whatever it is sent in.
- * What is certain is recorded so; everything else is info.
+ * Sends contents and records the outcomes. Each content is a separate operation in every form of request. Only certain
+ * outcomes are recorded as ok or fail; every other one is info.
  */
 import { createHash } from 'node:crypto'
 import { createLineSplitter } from '../../std/lines.ts'
@@ -12,26 +12,29 @@ import { bytesOf, type Content, JSON_MEDIA, type Entry as Sent } from './content
 export interface SenderOptions {
   readonly record: (entry: Entry) => Event
   readonly collection: string
-  /** Time-out of a request, milliseconds. Its outcome is unknown then. */
+  /** Timeout of a request, in milliseconds. Its outcome is then unknown. */
   readonly timeoutMs: number
-  /** What the history calls a content. Default: `keyOf`. */
+  /** Returns the key of a content in the history. Default: `keyOf`. */
   readonly keyOf?: (content: Content) => string
-  /** Of how many contents the id is remembered, for `idOf`. Default: all. */
+  /** Number of contents whose id is kept for `idOf`. Default: all. */
   readonly rememberedIds?: number
 }
 
-/** What is known of a content after an operation. */
+/** Known outcome of an operation on a content. */
 export type Outcome = 'ok' | 'fail' | 'info'
 
 export interface Sender {
-  /** `to` is a replica's address; `process` names the client. One outcome per content. */
+  /**
+   * Sends contents in one request. `to` is a replica's address; `process` is the name of the client. Resolves with one
+   * outcome per content.
+   */
   save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]>
   remove(process: string, to: string, content: Content, id: string): Promise<Outcome>
-  /** The id that was answered for a content. */
+  /** Returns the id of a content in its last response, or undefined. */
   idOf(content: Content): string | undefined
 }
 
-/** What the history calls a content: a digest of it, however it was spelled. */
+/** Returns the key of a content in the history: a digest that does not depend on the spelling. */
 export function keyOf(content: Content): string {
   return sha256(bytesOf({ content, spelling: 0 }))
 }
@@ -40,7 +43,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** What is heard of one content. */
+/** Outcome of one content, as it is recorded. */
 type Heard = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
 
 const MAX_LINE_BYTES = 65_536
@@ -51,9 +54,9 @@ export function createSender(options: SenderOptions): Sender {
 
 class HttpSender implements Sender {
   readonly #options: SenderOptions
-  /** By the number of the content. */
+  /** Ids by the number of the content. */
   readonly #ids = new Map<number, string>()
-  /** Numbers whose ids are remembered, when those are bounded; `#next` is the place of the oldest one. */
+  /** Numbers whose ids are kept, if they are bounded. `#next` is the index of the oldest one. */
   readonly #ring: number[] = []
   #next = 0
   readonly #keyOf: (content: Content) => string
@@ -71,7 +74,7 @@ class HttpSender implements Sender {
   #remember({ number }: Content, id: string): void {
     const { rememberedIds } = this.#options
     if (rememberedIds !== undefined && !this.#ids.has(number)) {
-      // a ring: asking a Map for its oldest key steps over all that were deleted before
+      // a ring buffer, because finding the oldest key of a Map iterates over all deleted entries
       const oldest = this.#ring[this.#next]
       if (oldest !== undefined) this.#ids.delete(oldest)
       this.#ring[this.#next] = number
@@ -125,7 +128,7 @@ class HttpSender implements Sender {
     return heard.type === 'invoke' ? 'info' : heard.type
   }
 
-  /** Calls back for each content that is answered for; what comes back goes for the others. */
+  /** Calls `hear` for each content with a result of its own. Resolves with the outcome of the others. */
   async #exchange(to: string, sent: readonly Sent[], form: Form, hear: Hear): Promise<Heard> {
     try {
       const response = await fetch(`${this.#path(to)}${form === 'batch' ? ':batch' : ''}`, {
@@ -137,7 +140,7 @@ class HttpSender implements Sender {
       if (!response.ok) return refused(response.status, await response.text())
       if (form === 'stream') return await hearLines(response, hear)
       hearItems(await response.json(), hear)
-      return { type: 'info', error: 'the answer leaves it out' }
+      return { type: 'info', error: 'the response has no result for it' }
     } catch (thrown) {
       return unheard(thrown)
     }
@@ -162,7 +165,9 @@ function refused(status: number, body: string): Heard {
   return { type: isRefusal(status) ? 'fail' : 'info', error: `${status} ${body.slice(0, 200)}` }
 }
 
-/** A connection that never was is the one failure that is certain. */
+/**
+ * Returns the outcome of a request without a response. A connection that was never made is the only certain failure.
+ */
 function unheard(thrown: unknown): Heard {
   const cause: unknown = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
@@ -180,7 +185,7 @@ function hearItems(body: unknown, hear: Hear): void {
   for (const [index, item] of items.entries()) hear(index, heardOf(item))
 }
 
-/** Every line is heard as it comes, so that what was answered before a break counts. */
+/** Processes every line when it arrives, so that results before a break count. */
 async function hearLines(response: Response, hear: Hear): Promise<Heard> {
   const splitter = createLineSplitter(MAX_LINE_BYTES)
   let last: Heard = { type: 'info', error: 'the stream ended early' }
@@ -194,7 +199,7 @@ async function hearLines(response: Response, hear: Hear): Promise<Heard> {
   }
 }
 
-/** What it says of all lines that follow, if anything. */
+/** Processes one line. Returns the outcome of all lines that follow, if the line determines it. */
 function hearLine(answer: unknown, hear: Hear): Heard | undefined {
   const line = field(answer, 'line')
   const error = field(answer, 'error')
@@ -202,7 +207,10 @@ function hearLine(answer: unknown, hear: Hear): Heard | undefined {
   return typeof line === 'number' || error === undefined ? undefined : { type: 'info', error: JSON.stringify(error) }
 }
 
-/** An item that is refused in a batch or a stream was not stored; by a failure of the service it may have been. */
+/**
+ * Returns the outcome of one result. An item that is refused in a batch or a stream was not stored. After a failure of
+ * the service it may have been stored.
+ */
 function heardOf(item: unknown): Heard {
   const [status, id] = [field(item, 'status'), field(item, 'id')]
   if ((status === 'created' || status === 'duplicate') && typeof id === 'string') {

@@ -1,6 +1,6 @@
 /**
- * The fenced register in a file that the processes of one machine share. The guard stands in the statement, so that
- * comparing and writing are one step; every write that is taken leaves a line in a log, in the order of commits.
+ * The fenced register in a file that the processes of one machine share. The statement compares the fence, so comparing
+ * and writing are one step. Every accepted write adds a row to a log in commit order.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { failpoint } from '#failpoint'
@@ -9,7 +9,7 @@ import { useWriteAheadLog } from '../../std/write-ahead-log.ts'
 import type { RegisterRow } from '../checkers/final-store.ts'
 import type { FencedRegister } from './register.ts'
 
-/** How long a call waits for another process that writes, milliseconds; it blocks this process meanwhile. */
+/** Longest wait for another process that writes, in milliseconds. The wait blocks this process. */
 const BUSY_MS = 5_000
 
 const SCHEMA = `
@@ -25,12 +25,12 @@ const LOOK = 'UPDATE register SET fence = ?1 WHERE key = ?2 AND (fence <= ?1 OR 
 const WRITE = 'UPDATE register SET version = ?1, fence = ?2 WHERE key = ?3 AND (fence <= ?2 OR ?4)'
 const LOG = 'SELECT key, version, fence FROM register_log ORDER BY n'
 
-/** SQL's truth of a fence that is not compared. Always false in shipped code. */
+/** Returns the SQL value that disables the comparison of fences. Always false in shipped code. */
 function blind(): number {
   return failpoint('lock/ignore-fence') ? 1 : 0
 }
 
-/** Opens or creates the file. Its methods rethrow errors of SQLite; the outcome of a write is unknown then. */
+/** Opens or creates the file. Its methods rethrow errors of SQLite; the outcome of a write is then unknown. */
 export function openSqliteRegister(path: string): FencedRegister & Disposable {
   const db = new DatabaseSync(path, { timeout: BUSY_MS })
   useWriteAheadLog(db, BUSY_MS)
@@ -49,10 +49,10 @@ export function openSqliteRegister(path: string): FencedRegister & Disposable {
   }
 }
 
-/** The writes that were taken, in the order of their commits. Throws IngotError INPUT_UNREADABLE. */
+/** Returns the accepted writes in commit order. Throws IngotError INPUT_UNREADABLE. */
 export function readSqliteRegister(path: string): readonly RegisterRow[] {
   try {
-    // read-only: one that is absent must not be made
+    // read-only, so that a missing file is not created
     const db = new DatabaseSync(path, { timeout: BUSY_MS, readOnly: true })
     try {
       const statement = db.prepare(LOG)

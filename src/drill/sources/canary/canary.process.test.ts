@@ -13,7 +13,7 @@ import { readHistory } from '../../history.ts'
 endProcesses()
 const folder = temporaryFolder()
 
-/** Until it has written and been granted so much more than `since`, at 20 writes a second. */
+/** Resolves when the canary, at 20 writes per second, has the given number of writes and grants more than `since`. */
 async function untilSeen(
   out: string,
   { sets, grants }: Counts,
@@ -40,7 +40,7 @@ async function countsOf(out: string): Promise<Counts> {
   return { sets: count('set'), grants: count('acquire') }
 }
 
-/** A canary beside a server to which something happens; what its history says. */
+/** Runs a canary beside a server while `happen` runs. Resolves with its history. */
 async function watch(name: string, redis: RedisServers, happen: () => Promise<unknown>) {
   const out = join(folder, `${name}.ndjson`)
   const stop = join(folder, `${name}.stop`)
@@ -55,7 +55,7 @@ async function watch(name: string, redis: RedisServers, happen: () => Promise<un
   return judge(checkersOf(options), readHistory(out).events, { rows: [] }).checks
 }
 
-test('a server that keeps what it acknowledges loses nothing', async ({ skip }) => {
+test('a server that keeps its acknowledged writes loses nothing', async ({ skip }) => {
   await using redis = present(await startStandalone(), skip)
   const checks = await watch('kept', redis, async () => {})
   expect(checks['canary-whole']).toMatchObject({ kind: 'valid' })
@@ -63,7 +63,7 @@ test('a server that keeps what it acknowledges loses nothing', async ({ skip }) 
   expect(checks['canary-grants']).toMatchObject({ kind: 'valid', figures: { overlapping: 0, fencesFallen: 0 } })
 })
 
-test('a server that forgets everything is found out: writes, grants and fences', async ({ skip }) => {
+test('a server that loses all its data is detected by writes, grants and fences', async ({ skip }) => {
   await using redis = present(await startStandalone(), skip)
   const checks = await watch('lost', redis, () => redis.cli(redis.ports[0] ?? 0, 'flushall'))
   expect(checks['canary-whole']).toMatchObject({ kind: 'valid' })

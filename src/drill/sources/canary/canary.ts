@@ -1,7 +1,7 @@
 /**
- * The canary: numbers written to Redis at a steady rate, and locks that two holders contend for, each through its own
- * connection. It notes what it was told; at the end it looks for every number. What it notes shows what Redis loses,
- * which nobody who writes to a store with a unique index could notice.
+ * The canary writes numbers to Redis at a steady rate, and two holders contend for locks, each through its own
+ * connection. It records every response, and reads back every number at the end. Its record shows the losses of Redis,
+ * which clients of a store with a unique index cannot observe.
  */
 
 import { IngotError } from '../../../errors/error.ts'
@@ -15,37 +15,37 @@ import { redisErrorIn } from '../../redis-error.ts'
 import type { Numbers } from './numbers.ts'
 
 export interface Canary {
-  /** Names the run, and with it the keys. */
+  /** Name of the run. The keys contain it. */
   readonly run: string
   readonly numbers: Numbers
-  /** Two or more that share nothing but the lock service. */
+  /** Two or more lockers that share only the lock service. */
   readonly lockers: readonly Locker[]
-  /** Writes a second. */
+  /** Writes per second. */
   readonly rate: number
-  /** Length of a lease, milliseconds. */
+  /** Length of a lease, in milliseconds. */
   readonly ttlMs: number
   readonly clock: Clock
   readonly random: Random
   readonly record: (entry: Entry) => void
-  /** The time that the record is in. */
+  /** Returns the time of the record, in milliseconds. */
   readonly nowMs: () => number
-  /** Ends the writing and holding; what is there is looked for after that. */
+  /** Ends the writes and the holds. The canary then reads back all numbers. */
   readonly signal: AbortSignal
 }
 
-/** Hash tags, so that every primary of a cluster has some of the numbers and locks. */
+/** Number of hash tags. With several, every primary of a cluster has some of the numbers and locks. */
 const SETS = 16
 const LOCKS = 6
-/** Longest wait for a lock, milliseconds: another holder may keep it for most of a lease. */
+/** Longest wait for a lock, in milliseconds. Another holder may keep it for most of a lease. */
 const WAIT_MS = 15_000
-/** How often a holder looks whether it still holds, and rests between two grants, milliseconds. */
+/** Interval at which a holder checks its lease, and the pause between two grants, in milliseconds. */
 const STEP_MS = 100
-/** Numbers asked for in one call, and how often and how soon a look that failed is tried again. */
+/** Numbers per lookup, and the number and interval of retries of a failed lookup. */
 const LOOK_AT_ONCE = 500
 const LOOK_TRIES = 120
 const AGAIN_MS = 500
 
-/** Resolves when every number was looked for, or that failed for a minute. */
+/** Resolves when every number was looked up, or when lookups have failed for a minute. */
 export async function runCanary(canary: Canary): Promise<void> {
   const { run, record, lockers, random } = canary
   const phase = (key: string): void => record({ process: 'canary', op: `${run}.${key}`, f: 'phase', type: 'info', key })
@@ -59,12 +59,15 @@ export async function runCanary(canary: Canary): Promise<void> {
   if (isWhole) phase('canary-ended')
 }
 
-/** `{}` makes the name's part within it alone decide where a cluster keeps the key. */
+/** Returns a key. Only the part within `{}` determines the slot of the key in a cluster. */
 function setKey(run: string, number: number): string {
   return `ingot:canary:${run}:{${number % SETS}}`
 }
 
-/** At a steady rate, whatever becomes of the writes before. Resolves with how many there were when all have ended. */
+/**
+ * Writes at a steady rate, whatever the outcome of the earlier writes. Resolves with their number when all have
+ * completed.
+ */
 async function write({ run, numbers, rate, record, clock, signal }: Canary): Promise<number> {
   const underWay = new Set<Promise<void>>()
   const beganMs = clock.monotonicMs()
@@ -104,7 +107,7 @@ async function holdOnce(canary: Canary, { locker, lock, name, random }: Holder, 
   const base = { process: `canary-${name}`, op, f: 'acquire', key: `${CANARY_LOCKS}${run}/${lock}` } as const
   record({ ...base, type: 'invoke' })
   const grant = await locker.acquire(base.key, { ttlMs, waitMs: WAIT_MS, signal }).catch(errorOf)
-  // taken at once: until here nobody else can have been granted it
+  // read immediately: until this moment no other client can have been granted the lock
   const tMono = nowMs()
   if (typeof grant === 'string') return record({ ...base, type: 'info', error: grant })
   record({ ...base, type: 'ok', tMono, fence: String(grant.fence ?? 0n) })
@@ -115,7 +118,10 @@ async function holdOnce(canary: Canary, { locker, lock, name, random }: Holder, 
   await grant.release()
 }
 
-/** The last moment at which it certainly was held. The clock is read before the lease, so it is never too late. */
+/**
+ * Resolves with the last moment at which the lock was certainly held. The clock is read before the lease, so it is
+ * never too late.
+ */
 async function heldUntil({ clock, nowMs, signal }: Canary, grant: Grant, fromMs: number, holdMs: number) {
   for (let untilMs = fromMs; ; ) {
     const now = nowMs()
@@ -126,7 +132,7 @@ async function heldUntil({ clock, nowMs, signal }: Canary, grant: Grant, fromMs:
   }
 }
 
-/** Resolves with whether all was looked for. */
+/** Resolves with true if every number was looked up. */
 async function look(canary: Canary, written: number): Promise<boolean> {
   const all = Array.from({ length: written }, (_, index) => index + 1)
   const byKey = [...Map.groupBy(all, (number) => setKey(canary.run, number))]
@@ -158,7 +164,7 @@ async function found({ numbers: kept }: Canary, key: string, numbers: readonly n
   return there
 }
 
-/** Of the way to it. */
+/** Errors of the network between the canary and Redis. */
 const NETWORK_ERROR = /\b(ECONN[A-Z]+|ENOTFOUND|timed out)\b/
 
 function errorOf(thrown: unknown): string {
@@ -167,7 +173,7 @@ function errorOf(thrown: unknown): string {
   return thrown instanceof IngotError ? `${thrown.code} ${word}` : word
 }
 
-/** At least a turn of the event loop. Ends early with the signal, which the caller looks at. */
+/** Waits for at least one turn of the event loop. Resolves early if the signal aborts; the caller must check it. */
 async function rest(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   await clock.sleep(Math.max(0, ms), signal).catch(() => {})
 }

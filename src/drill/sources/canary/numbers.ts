@@ -1,4 +1,4 @@
-/** Numbers kept in Redis by the connection that locks use: what was acknowledged must be there afterwards. */
+/** Stores numbers in Redis through a lock connection. Acknowledged numbers must be present afterwards. */
 
 import { IngotError } from '../../../errors/error.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
@@ -8,15 +8,21 @@ const ADD = loadScript('add', import.meta.url)
 const PRESENT = loadScript('present', import.meta.url)
 
 export interface Numbers {
-  /** Resolves when the server has acknowledged it. Rejects with a IngotError; it may have been taken all the same. */
+  /**
+   * Resolves when the server has acknowledged the number. Rejects with an IngotError; the number may be stored even
+   * then.
+   */
   add(key: string, number: number): Promise<void>
-  /** Those of `numbers` that the key holds. Rejects with a IngotError. */
+  /** Resolves with those of `numbers` that the key holds. Rejects with an IngotError. */
   present(key: string, numbers: readonly number[]): Promise<readonly number[]>
 }
 
 const wanted = (): boolean => true
 
-/** `keepMs`: how long after the last addition Redis forgets a key by itself. */
+/**
+ * Returns the numbers of a connection. `keepMs` is the time after the last addition at which Redis expires a key, in
+ * milliseconds.
+ */
 export function createNumbers(connection: RedisConnection, keepMs: number): Numbers {
   const keep = String(keepMs)
   return {
@@ -34,5 +40,5 @@ export function createNumbers(connection: RedisConnection, keepMs: number): Numb
 
 function presentOf(reply: unknown, numbers: readonly number[]): readonly number[] {
   if (typeof reply === 'string' && reply.length === numbers.length) return numbers.filter((_, at) => reply[at] === '1')
-  throw new IngotError('REDIS_UNREACHABLE', 'the server answered otherwise than its script')
+  throw new IngotError('REDIS_UNREACHABLE', 'the response of the server is not one of its script')
 }

@@ -46,7 +46,7 @@ function convert(lines: readonly string[]): readonly Timed[] {
   return [...lines.flatMap((line, index) => converter.line(line, index + 1)), ...converter.end()]
 }
 
-/** What may come back, and what is concluded from it. */
+/** Possible responses and the outcome that each of them implies. */
 const REPLIES: readonly (readonly [Partial<typeof FINE>, ItemTold, Event['type'], string | undefined])[] = [
   [{ status: '201' }, ['created', 'j1-a'], 'ok', undefined],
   [{}, ['duplicate', 'j1-a'], 'ok', undefined],
@@ -70,7 +70,7 @@ const REPLIES: readonly (readonly [Partial<typeof FINE>, ItemTold, Event['type']
   [{ status: '0', errorCode: '1211' }, ['untold'], 'fail', 'dial timeout'],
   [{ status: '0', errorCode: '1000', error: 'EOF' }, ['untold'], 'info', 'closed'],
   [{ status: '0', errorCode: '1310', error: 'odd' }, ['untold'], 'info', 'k6 1310 odd'],
-  // the status had come, the body never did
+  // the status came, and the body did not
   [{ status: '201', errorCode: '1050' }, ['untold'], 'info', 'timeout'],
 ]
 
@@ -89,7 +89,7 @@ interface Told {
   readonly reply: number
 }
 
-/** A run's lines in an order that can be: every answer after its request, k6's own metrics anywhere. */
+/** A run's lines in a causal order: every response after its request, k6's own metrics anywhere. */
 const run = fc
   .array(fc.record({ reply: fc.nat(REPLIES.length - 1), answers: fc.boolean(), noise: fc.boolean() }), {
     maxLength: ITERATIONS,
@@ -122,7 +122,7 @@ const count = (entries: readonly Timed[], type: string): number =>
 const itemsOf = (iterations: Iterable<number>): number =>
   [...iterations].reduce((sum, iteration) => sum + shotAt('r', iteration).items.length, 0)
 
-test('of a whole run every item sent has one begin, and every answer one end', () => {
+test('in a complete run every sent item has one invocation, and every response one completion', () => {
   fc.assert(
     fc.property(run, ({ lines, begun, ended }) => {
       const entries = convert([...lines, lineOf({ event: 'ended' }, lines.length)])
@@ -136,7 +136,7 @@ test('of a whole run every item sent has one begin, and every answer one end', (
   )
 })
 
-test('of a run cut anywhere everything that it may have sent has begun, and no answer is made up', () => {
+test('in a run truncated anywhere every item that may have been sent has an invocation, and no response is invented', () => {
   fc.assert(
     fc.property(run, fc.nat(), ({ lines }, at) => {
       const kept = lines.slice(0, 1 + (at % lines.length))
@@ -159,7 +159,7 @@ test('arrivals that were not made are counted', () => {
   expect(convert([...lines, lineOf({ event: 'ended' }, 9)]).at(-1)).toMatchObject({ key: 'load-ended', value: '5' })
 })
 
-test('times keep what they say beyond the millisecond', () => {
+test('times keep their digits beyond the millisecond', () => {
   const line = lineOf(BEGAN, 0).replace('.000Z', '.123456789Z')
   expect(createConverter().line(line, 1)[0]).toMatchObject({ tMono: 1_000_000_000_123.457, tWall: 1_000_000_000_123 })
 })
@@ -168,7 +168,7 @@ test.each([
   [[], /no run of loadtests\/ingest.ts begins/],
   [[lineOf(asked(0), 0)], /begins before line 1/],
   [[lineOf(BEGAN, 0), lineOf(BEGAN, 1)], /line 2 begins a second run/],
-  [[lineOf(BEGAN, 0), lineOf(told(0, {}, ['untold']), 1)], /line 2 ends operation r.0, which was never begun/],
+  [[lineOf(BEGAN, 0), lineOf(told(0, {}, ['untold']), 1)], /line 2 ends operation r.0, which was never began/],
   [[lineOf(BEGAN, 0), lineOf(asked(0), 1), lineOf(asked(0), 2)], /line 3 begins operation r.0 again/],
   [[lineOf(BEGAN, 0), lineOf(asked(0), 1).slice(0, -9)], /line 2 is not JSON/],
   [[lineOf({ ...BEGAN, iterations: 'x' }, 0)], /line 1 is not as loadtests/],

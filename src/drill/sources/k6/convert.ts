@@ -1,12 +1,12 @@
 /**
- * k6's JSON output to a history, line by line, in the order of the file; nothing is kept but what is under way. That
- * order is causal, and so is any beginning of it: a sample is in k6's one queue before its request is sent, or after its
- * answer has come. What a run that was cut has lost is therefore a tail on which nothing that is there depends.
+ * Converts k6's JSON output into a history, line by line, in the order of the file. Only operations in progress are
+ * kept in memory. The order of the file is causal, and so is every prefix of it: a sample enters k6's one queue before
+ * its request is sent, or after its response has come. A truncated run has therefore lost a suffix on which no present
+ * line depends.
  *
- * Such a tail may hold requests that were sent. Contents are a function of the run, so at the end of a run that was cut
- * every planned content that is not there yet is noted as begun, with an outcome that nobody knows; and the history says
- * `load-cut` where it would say `load-ended`. `tMono` of such a history is the wall clock: all its sources run on one
- * machine.
+ * The lost suffix may hold requests that were sent. Contents are a function of the run, so at the end of a truncated
+ * run the converter adds every other planned content as invoked with an unknown outcome, and records `load-cut` instead
+ * of `load-ended`. `tMono` of such a history is the wall clock, because all its sources run on one machine.
  */
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
@@ -17,17 +17,20 @@ import { outcomeOf } from './outcome.ts'
 import { shotAt } from './plan.ts'
 import { METRIC } from './sample.ts'
 
-/** Entries of a history with their time. */
+/** Entry of a history with its time. */
 export type Timed = Entry & { readonly tMono: number; readonly tWall: number }
 
 export interface Converter {
-  /** `number` names the line in messages. Throws IngotError INPUT_UNREADABLE for one of ours that is not of the form. */
+  /**
+   * Converts one line. `number` identifies the line in messages. Throws IngotError INPUT_UNREADABLE for a malformed
+   * sample of the load test.
+   */
   line(text: string, number: number): readonly Timed[]
-  /** What follows the last line. Throws IngotError INPUT_UNREADABLE when no run began. */
+  /** Returns the entries after the last line. Throws IngotError INPUT_UNREADABLE when no run began. */
   end(): readonly Timed[]
 }
 
-/** The digits of k6's time stamps beyond the millisecond: order at high rates. */
+/** Matches k6's time stamps. The digits beyond the millisecond give the order at high rates. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
 const DIGITS = Type.String({ pattern: '^\\d+$' })
@@ -76,7 +79,7 @@ interface Run {
 
 type Base = Omit<Entry, 'type'>
 
-/** A line of ours: when, and what was noted. */
+/** A parsed sample of the load test, with its time. */
 interface Noted {
   readonly where: string
   readonly ms: number
@@ -85,7 +88,7 @@ interface Noted {
 
 class K6Converter implements Converter {
   #run: Run | undefined
-  /** Operations under way: one for each item of a request. */
+  /** Operations in progress: one for each item of a request. */
   readonly #open = new Map<string, readonly Base[]>()
   readonly #begun = new Set<number>()
   #dropped = 0
@@ -93,7 +96,7 @@ class K6Converter implements Converter {
   #isComplete = false
 
   line(text: string, number: number): readonly Timed[] {
-    // most lines are of k6's own metrics: they are not worth reading
+    // most lines are k6's own metrics, and skipping them saves the parsing
     if (!text.includes(METRIC) && !text.includes(DROPPED)) return []
     const where = `line ${number}`
     const point = parseJson(text, where)
@@ -124,7 +127,7 @@ class K6Converter implements Converter {
 
   #began({ metadata, where }: Noted): readonly Timed[] {
     if (!Value.Check(BEGAN, metadata)) throw misformed(where)
-    if (this.#run !== undefined) throw unreadable(`${where} begins a second run: give each its own file`)
+    if (this.#run !== undefined) throw unreadable(`${where} begins a second run: write each run to its own file`)
     const { run, collection, iterations } = metadata
     this.#run = { name: run, collection, iterations: Number(iterations) }
     return [this.#phase('load-began', { value: iterations })]
@@ -146,7 +149,7 @@ class K6Converter implements Converter {
     const items = parseJson(metadata['items'] ?? '', where)
     if (!Value.Check(TOLD, metadata) || !Value.Check(ITEMS_TOLD, items)) throw misformed(where)
     const bases = this.#open.get(metadata.op)
-    if (bases === undefined) throw unreadable(`${where} ends operation ${metadata.op}, which was never begun`)
+    if (bases === undefined) throw unreadable(`${where} ends operation ${metadata.op}, which never began`)
     this.#open.delete(metadata.op)
     return bases.map((base, index) => at(ms, { ...base, ...outcomeOf(metadata, items[index] ?? ['untold']) }))
   }
@@ -157,7 +160,7 @@ class K6Converter implements Converter {
     return [...this.#perhapsSent(run), this.#phase('load-cut', { value: String(this.#dropped) })]
   }
 
-  /** All that the run would have sent yet. */
+  /** Returns an entry for every content of the plan that has none yet, because the run may have sent it. */
   #perhapsSent({ name, collection, iterations }: Run): readonly Timed[] {
     const missing = Array.from({ length: iterations }, (_, index) => index).filter((index) => !this.#begun.has(index))
     return missing.flatMap((iteration) =>
@@ -190,7 +193,7 @@ function at(ms: number, entry: Entry): Timed {
   return { ...entry, tMono: ms, tWall: Math.floor(ms) }
 }
 
-/** Milliseconds since the Unix epoch with their fraction. */
+/** Returns milliseconds since the Unix epoch with their fraction. */
 function msOf(time: string, where: string): number {
   const fraction = TIME.exec(time)?.[1] ?? ''
   const seconds = Date.parse(fraction === '' ? time : time.replace(fraction, ''))
@@ -207,7 +210,7 @@ function parseJson(text: string, where: string): unknown {
 }
 
 function misformed(where: string): IngotError {
-  return unreadable(`${where} is not as loadtests/lib/send.ts writes it: do the versions fit?`)
+  return unreadable(`${where} does not match loadtests/lib/send.ts: do the versions fit?`)
 }
 
 function unreadable(message: string): IngotError {

@@ -1,13 +1,13 @@
-/** From k6's output file to a history file, line by line: either may be larger than memory. */
+/** Converts k6's output file into a history file line by line, because either may be larger than memory. */
 import { openFile } from '../../../client/source.ts'
 import { createLineSplitter } from '../../../std/lines.ts'
 import type { Recorder } from '../../history.ts'
 import { createConverter, type Timed } from './convert.ts'
 
-/** Longest line of ours: a batch of answers. */
+/** Longest sample of the load test: a batch of responses. */
 const MAX_LINE_BYTES = 16 * 1_024 * 1_024
 
-/** Rejects with IngotError INPUT_UNREADABLE, and with the signal's reason. */
+/** Resolves when every line is converted. Rejects with IngotError INPUT_UNREADABLE, or with the signal's reason. */
 export async function convertFile(path: string, recorder: Recorder, signal: AbortSignal): Promise<void> {
   const converter = createConverter()
   const note = (entries: readonly Timed[]): void => entries.forEach((entry) => void recorder.record(entry))
@@ -16,6 +16,6 @@ export async function convertFile(path: string, recorder: Recorder, signal: Abor
     signal.throwIfAborted()
     for (const { bytes, line } of splitter.push(chunk)) note(converter.line(bytes.toString('utf8'), line))
   }
-  // what stands after the last line feed was cut short
+  // the text after the last line feed is incomplete
   note(converter.end())
 }

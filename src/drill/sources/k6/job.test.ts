@@ -45,7 +45,7 @@ const JOB = Type.Object({
   }),
 })
 
-test('every file of the load test is mounted under its own path, out of the ConfigMap', () => {
+test('every file of the load test is mounted from the ConfigMap under its own path', () => {
   const { spec } = Value.Parse(JOB, job).spec.template
   const items = spec.volumes.flatMap((volume) => volume.configMap?.items ?? [])
   expect(items.map(({ path }) => path)).toEqual(Object.keys(files))
@@ -55,7 +55,7 @@ test('every file of the load test is mounted under its own path, out of the Conf
   expect(Object.keys(data).every((key) => /^[\w.-]+$/.test(key))).toBe(true)
 })
 
-test('what the scripts import is among the files', () => {
+test('the files include every import of the scripts', () => {
   for (const [path, text] of Object.entries(files)) {
     const imports = [...text.matchAll(/^(?:import|export) (?!type\b).*from '(\.[^']+)'/gm)].map(([, name = '']) => name)
     for (const name of imports) expect(Object.keys(files)).toContain(join(path, '..', name))

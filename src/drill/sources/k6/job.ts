@@ -1,16 +1,16 @@
 /**
- * The load test in a cluster, as manifests. k6 is an init container that writes its output into a volume; then ingot's
- * own container turns that into a history and keeps it, see drill/sources/job.ts for how it is fetched.
+ * Renders the manifests of the load test in a cluster. k6 is an init container that writes its output into a volume.
+ * Then ingot's own container converts it into a history and keeps it. drill/sources/job.ts shows how to fetch it.
  *
- *   kubectl exec POD -c k6 -- grep -q '"began"' /out/k6.json   the service was ready, the load has begun
- *   kubectl exec POD -c history -- cat /out/k6.exit            k6's exit code; also k6.json, k6.log
+ *   kubectl exec POD -c k6 -- grep -q '"began"' /out/k6.json   the service was ready, and the load has begun
+ *   kubectl exec POD -c history -- cat /out/k6.exit            reads k6's exit code; k6.json and k6.log are there too
  *
- * The exit code is 0 when all was fine, 99 when a threshold was crossed; with any other there was no run.
+ * The exit code is 0 if every threshold was met and 99 if one was crossed. Any other code means that there was no run.
  */
 import { historyJob, type Labelled, type Manifest, MOUNTS, metadataOf, RESTRICTED } from '../job.ts'
 
 export interface LoadJob extends Omit<Labelled, 'component'> {
-  /** Of ingot. */
+  /** Image of ingot. */
   readonly image: string
   readonly k6Image: string
   /** `ingest`, `smoke` or `soak`. */
@@ -20,14 +20,14 @@ export interface LoadJob extends Omit<Labelled, 'component'> {
   /** Texts of the scripts by their paths in the project. */
   readonly files: Readonly<Record<string, string>>
   readonly nodeSelector?: Readonly<Record<string, string>>
-  /** Secret with the key `token`, for the variable TOKEN. */
+  /** Name of a Secret with the key `token`, for the variable TOKEN. */
   readonly tokenSecret?: string
 }
 
-/** A key of a ConfigMap has no slash. */
+/** Returns the key of a file in a ConfigMap, which must not have a slash. */
 const keyOf = (path: string): string => path.replaceAll('/', '__')
 
-/** The ConfigMap with the scripts, and the Job. */
+/** Returns the ConfigMap with the scripts, and the Job. */
 export function loadManifests({
   name,
   namespace,
@@ -51,7 +51,7 @@ export function loadManifests({
   return [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(labelled), data }, job]
 }
 
-/** A threshold that is crossed must not keep the history from being made: the code goes into a file. */
+/** Writes the exit code to a file, so that a crossed threshold does not prevent the history. */
 const RUN_K6 = `k6 run --out json=/out/k6.json "/scripts/loadtests/$SCRIPT.ts" >/out/k6.log 2>&1 &
 pid=$!
 trap 'kill -INT $pid' TERM INT

@@ -1,4 +1,4 @@
-/** Real k6 against the real service, which is killed under it: what the history says of it. */
+/** Runs real k6 against the real service while the service is killed, and judges the history. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -23,7 +23,7 @@ interface Played {
 
 const nowMs = (): number => performance.timeOrigin + performance.now()
 
-/** A load during which the service is killed and started again, as often as said. */
+/** Runs a load during which the service is killed and started again `kills` times. */
 async function play(tool: K6, name: string, kills: number, failpoints: readonly FailpointName[] = []): Promise<Played> {
   const [port = 0] = await freePorts(1)
   const played = {
@@ -83,13 +83,13 @@ test('a service that is killed under load keeps its promises', async ({ skip }) 
   expect(verdict.checks['faults-happened']?.figures['service-kill']).toBe(1)
 })
 
-test('a service that answers before it commits is found out', async ({ skip }) => {
+test('a service that responds before it commits is detected', async ({ skip }) => {
   const verdict = await judge(await play(present(k6, skip), 'early', 4, ['sqlite/answer-before-commit']))
   expect(verdict).toMatchObject({ code: 1, kind: 'violated' })
   expect(verdict.not).toContain('created-once violated')
 })
 
-test('a load generator that was killed proves nothing, and convicts nobody', async ({ skip }) => {
+test('a load generator that was killed is inconclusive, and never a violation', async ({ skip }) => {
   const tool = present(k6, skip)
   const data = join(folder, 'cut')
   const load = join(folder, 'cut.json')
@@ -108,7 +108,7 @@ test('a load generator that was killed proves nothing, and convicts nobody', asy
   expect(readHistory(`${load}.ndjson`).events.some(({ key }) => key === 'load-cut')).toBe(true)
 })
 
-test('a service that is asked for nothing special passes the smoke test', async ({ skip }) => {
+test('a service with default settings passes the smoke test', async ({ skip }) => {
   const tool = present(k6, skip)
   await using service = await startService({ data: join(folder, 'smoke') })
   const run = tool.start('smoke', join(folder, 'smoke.json'), { BASE_URL: service.url })

@@ -1,6 +1,6 @@
 /**
- * What is known of an item after a request of k6. Certain failures are few: a connection that never was, and a refusal
- * by its status (refusal.ts). Everything else that is no success is unknown: the item may be saved, or may be later.
+ * Derives the outcome of an item from a k6 response. Few failures are certain: a connection that was never made, and a
+ * refusal by its status (refusal.ts). Every other failure is unknown: the item may be saved already, or later.
  */
 import { ERRORS } from '../../../errors/error.ts'
 import type { Entry } from '../../history.ts'
@@ -10,13 +10,13 @@ import type { ItemTold, Told } from './sample.ts'
 
 export type Outcome = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
 
-/** k6's codes below are of the transport; 1400 to 1599 repeat the HTTP status. */
+/** Codes of k6 below this number are transport errors. 1400 to 1599 repeat the HTTP status. */
 const FIRST_OF_STATUS = 1_400
 const LAST_OF_STATUS = 1_599
 
 interface Failure {
   readonly word: string
-  /** Nothing had been sent. */
+  /** True if nothing had been sent. */
   readonly certain?: true
 }
 
@@ -58,10 +58,10 @@ function unheard(code: number, error: string): Outcome {
 }
 
 function refused({ status, code, detail }: Omit<Told, 'event' | 'op' | 'items'>): Outcome {
-  // what it tells of the servers behind the service
+  // the detail names an error of a server behind the service
   const behind = redisErrorIn(detail) ?? ''
   const error = [status, code, behind].filter((word) => word !== '').join(' ')
-  // a 200 that does not say what became of an item: a stream that was cut
+  // a 200 without a result for the item: a stream that was cut off
   const type = isRefusal(Number(status)) ? 'fail' : 'info'
   return { type, error: status === '200' ? `cut ${error}` : error }
 }

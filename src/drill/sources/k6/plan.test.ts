@@ -4,12 +4,12 @@ import { shotAt } from './plan.ts'
 
 const SHOTS = Array.from({ length: 2_000 }, (_, iteration) => shotAt('r', iteration))
 
-test('a run and a number give the same shot again, another run another one', () => {
+test('a run and a number give the same shot again, and another run gives another shot', () => {
   expect(shotAt('r', 7)).toEqual(SHOTS[7])
   expect(shotAt('q', 7)).not.toEqual(SHOTS[7])
 })
 
-test('a key stands for one content, however it is spelled, and a content for one key', () => {
+test('a key identifies one content in every spelling, and a content has one key', () => {
   const keys = new Map<string, string>()
   const texts = new Set<string>()
   for (const { key, text } of SHOTS.flatMap(({ items }) => items)) {
@@ -23,7 +23,7 @@ test('a key stands for one content, however it is spelled, and a content for one
   expect(texts.size).toBeGreaterThan(keys.size)
 })
 
-test('half of the odd iterations bring what the one before brings at the same time, others what was sent earlier', () => {
+test('half of the odd iterations send the content of the preceding one at the same time, others an earlier content', () => {
   const firsts = SHOTS.map(({ items }) => items[0]?.key)
   const odd = firsts.flatMap((key, iteration) => (iteration % 2 === 1 ? [{ key, iteration }] : []))
   const twins = odd.filter(({ key, iteration }) => key === firsts[iteration - 1])
@@ -32,7 +32,7 @@ test('half of the odd iterations bring what the one before brings at the same ti
   expect(again.length / odd.length).toBeGreaterThan(0.1)
 })
 
-test('all forms occur, and no shot names a content twice', () => {
+test('all forms occur, and no shot has a content twice', () => {
   expect(new Set(SHOTS.map(({ form }) => form))).toEqual(new Set(['single', 'batch', 'stream']))
   for (const { form, items } of SHOTS) {
     expect(new Set(items.map(({ key }) => key)).size).toBe(items.length)

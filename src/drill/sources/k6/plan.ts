@@ -1,16 +1,17 @@
 /**
- * What the load test sends, as a function of the run's name and an iteration's number alone: k6 and whoever judges its
- * run compute the same contents, so what a run that was cut may have sent is known too. Runs in k6 as well as in Node:
- * nothing of either is used.
+ * Computes the contents of the load test from the run's name and the iteration's number alone. k6 and the judge of its
+ * run compute the same contents, so the possible requests of a truncated run are known too. Runs in k6 as well as in
+ * Node, so it uses no API of either.
  *
- * Iterations come in pairs that start at the same moment in different virtual users. The even one brings a new content;
- * the odd one brings the same at the same time in half the cases, an older one in a fifth, and a new one in the others.
+ * Iterations come in pairs that start at the same moment in different virtual users. The even one sends a new content.
+ * The odd one sends the same content at the same time in half the cases, an older one in a fifth, and a new one in the
+ * others.
  */
 import { createRandom, type Random } from '../../../std/random.ts'
 import { escapeAll, type Form, LETTERS } from '../../spelling.ts'
 
 export interface PlannedItem {
-  /** Names the content: `RUN/USER.ITERATION.NUMBER`. */
+  /** Identifies the content: `RUN/USER.ITERATION.NUMBER`. */
   readonly key: string
   /** One of its spellings in JSON, on one line. */
   readonly text: string
@@ -18,18 +19,18 @@ export interface PlannedItem {
 
 export interface Shot {
   readonly form: Form
-  /** Each content once. */
+  /** Items of distinct contents. */
   readonly items: readonly PlannedItem[]
 }
 
-/** Contents name one of so many logical users and how often it has sent. */
+/** Number of logical users. A content has the name of its user and the count of that user's items. */
 const USERS = 16
-/** How far back a repeat may lie, in iterations. */
+/** Maximum distance of a repeat, in iterations. */
 const REACH = 400
 const MAX_ITEMS = 6
 const MAX_TEXT = 120
 
-/** What iteration number `iteration`, from 0, of the run sends. */
+/** Returns the request of iteration number `iteration` of the run, from 0. */
 export function shotAt(run: string, iteration: number): Shot {
   const random = createRandom(seedOf(`${run}/${iteration}`))
   const form = formOf(random.next())
@@ -48,7 +49,9 @@ function formOf(dice: number): Form {
   return dice < 0.8 ? 'batch' : 'stream'
 }
 
-/** The iteration and number of the content in a slot. The first content of an even iteration is always its own. */
+/**
+ * Returns the iteration and number of the content in a slot. The first content of an even iteration is always its own.
+ */
 function sourceOf(random: Random, iteration: number, slot: number): readonly [number, number] {
   const dice = random.next()
   if (slot > 0) return dice < 0.2 ? [earlier(random, iteration), 0] : [iteration, slot]
@@ -56,7 +59,7 @@ function sourceOf(random: Random, iteration: number, slot: number): readonly [nu
   return dice < 0.8 ? [iteration - 1, 0] : [earlier(random, iteration), 0]
 }
 
-/** An even iteration before this one. */
+/** Returns an even iteration before this one. */
 function earlier(random: Random, iteration: number): number {
   const back = random.between(2, Math.max(2, Math.min(iteration, REACH)))
   const from = Math.max(0, iteration - back)
@@ -68,7 +71,7 @@ interface Spelled {
   readonly spelling: number
 }
 
-/** The same item in one of three spellings. */
+/** Returns the item in one of three spellings. */
 function itemOf(run: string, iteration: number, { number, spelling }: Spelled): PlannedItem {
   const user = iteration % USERS
   const turn = Math.floor(iteration / USERS)
@@ -99,7 +102,7 @@ function spell(content: Content, spelling: number): string {
   return `{"text":${escapeAll(text)},"run":${name},"number":${number},"user":${user},"price":${price},"iteration":${iteration}}`
 }
 
-/** FNV-1a over UTF-16 units. Source: Noll, "FNV Hash", http://www.isthe.com/chongo/tech/comp/fnv. */
+/** Returns the FNV-1a hash over UTF-16 units. Source: Noll, "FNV Hash", http://www.isthe.com/chongo/tech/comp/fnv. */
 function seedOf(text: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)

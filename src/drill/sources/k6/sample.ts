@@ -1,11 +1,11 @@
 /**
- * What the load test leaves in k6's JSON output: points of one metric whose metadata say what was sent and what came
- * back, as it was, without judging it. Metadata, not tags, because each tag value would be a time series of its own.
- * Runs in k6 as well as in Node.
+ * Defines the samples that the load test writes to k6's JSON output: points of one metric whose metadata hold the raw
+ * request and response. They are metadata and not tags, because each tag value would be a separate time series. Runs in
+ * k6 as well as in Node.
  */
 import type { Form } from '../../spelling.ts'
 
-/** The metric, a counter that counts nothing of interest. */
+/** The metric: a counter that only carries the metadata. */
 export const METRIC = 'ingot_load'
 
 /** The first sample of a run, from setup. */
@@ -13,15 +13,15 @@ export interface Began {
   readonly event: 'began'
   readonly run: string
   readonly collection: string
-  /** Iterations that the run begins at most, by plan.ts. */
+  /** Maximum number of iterations that the run begins, by plan.ts. */
   readonly iterations: string
 }
 
-/** Left before the request is sent. */
+/** Written before the request is sent. */
 export interface Asked {
   readonly event: 'asked'
   readonly op: string
-  /** Its number when it is an iteration of plan.ts. */
+  /** Number of the iteration in plan.ts, if it is one of the plan. */
   readonly iteration?: string
   readonly process: string
   readonly to: string
@@ -30,13 +30,13 @@ export interface Asked {
   readonly items: string
 }
 
-/** Left when the request has ended, however it did. */
+/** Written when the request has ended with any outcome. */
 export interface Told {
   readonly event: 'told'
   readonly op: string
   /** HTTP status, 0 without one. */
   readonly status: string
-  /** k6's own code and words for a failure: https://grafana.com/docs/k6/latest/javascript-api/error-codes/ */
+  /** k6's own error code and message: https://grafana.com/docs/k6/latest/javascript-api/error-codes/ */
   readonly errorCode: string
   readonly error: string
   /** Code and detail of a problem body. */
@@ -46,7 +46,7 @@ export interface Told {
   readonly items: string
 }
 
-/** The last sample of a run, from teardown: without it the run was cut. */
+/** The last sample of a run, from teardown. Without it the run was truncated. */
 export interface Ended {
   readonly event: 'ended'
 }
@@ -66,7 +66,7 @@ export interface Answer {
   readonly items: readonly ItemTold[]
 }
 
-/** What an answer says of `count` items: all of what is whole, whatever follows it. */
+/** Returns the results of `count` items from a response. Complete results count even if the rest is truncated. */
 export function answerOf(form: Form, body: string, count: number): Answer {
   const answers = (form === 'stream' ? body.split('\n') : [body]).map(parsed)
   const last = answers.filter((answer) => answer !== undefined).pop()
@@ -76,14 +76,17 @@ export function answerOf(form: Form, body: string, count: number): Answer {
   return { code: textOf(field(problem, 'code')), detail: textOf(field(problem, 'detail')), items }
 }
 
-/** Answers by the index of their item. */
+/** Maps the index of each item to its result. */
 function saidOf(form: Form, answers: readonly unknown[]): ReadonlyMap<number, unknown> {
   if (form === 'single') return new Map([[0, answers[0]]])
   const of = form === 'batch' ? listOf(field(answers[0], 'items')) : answers
   return new Map(of.map((answer) => [indexOf(answer), answer]))
 }
 
-/** A line counts from 1. The last line of a stream that ended early is of no item. */
+/**
+ * Returns the index of the item, from 0. Line numbers start at 1. The last line of a stream that ended early belongs to
+ * no item.
+ */
 function indexOf(answer: unknown): number {
   const [index, line] = [field(answer, 'index'), field(answer, 'line')]
   if (typeof index === 'number') return index
@@ -100,7 +103,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // cut short, or no JSON at all: it says nothing
+    // truncated or not JSON: it has no result
     return undefined
   }
 }

@@ -1,4 +1,4 @@
-/** The load test's files, for a ConfigMap: the scripts and the modules that they share with ingot. */
+/** Reads the files of the load test for a ConfigMap: the scripts and the modules that they share with ingot. */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { IngotError } from '../../../errors/error.ts'
@@ -11,7 +11,9 @@ const FILES = [
   'src/std/random.ts',
 ]
 
-/** Texts by their paths in the project. Throws IngotError INPUT_UNREADABLE where `root` is no checkout of it. */
+/**
+ * Returns file contents by their paths in the project. Throws IngotError INPUT_UNREADABLE if `root` is not a checkout.
+ */
 export function readScripts(root: string): Readonly<Record<string, string>> {
   const paths = globSync(FILES, { cwd: root }).toSorted()
   if (!paths.includes('loadtests/ingest.ts')) {

@@ -1,10 +1,10 @@
-/** Settings of the load tests: what is wrong must stop a run before it sends anything. */
+/** Tests settings of the load tests: an invalid setting must stop a run before it sends anything. */
 import { expect, test } from 'vitest'
 import { settingsOf } from '../../../../loadtests/lib/settings.ts'
 
 const DEFAULTS = { rate: 50, durationMs: 60_000 }
 
-test('what the environment does not say is as the script has it', () => {
+test('unset variables have the defaults of the script', () => {
   expect(settingsOf({ BASE_URL: 'http://ingot/', RUN: 'one' }, DEFAULTS)).toEqual({
     baseUrl: 'http://ingot',
     collection: 'load',
@@ -35,6 +35,6 @@ test.each([
   ['PARTS', 'all', 'PARTS is "all", write load, settle or load,settle'],
   ['PHASES', 'baseline,fault:40s', 'PHASES is "baseline,fault:40s", write such as baseline:20s,fault:40s,recovery'],
   ['PHASES', 'fault:soon,recovery', 'PHASES is "soon", write a duration such as 500ms, 30s or 5m'],
-])('%s=%s is answered with what to write', (name, value, message) => {
+])('the error for %s=%s has a valid example', (name, value, message) => {
   expect(() => settingsOf({ [name]: value }, DEFAULTS)).toThrow(message)
 })

@@ -5,7 +5,7 @@ export function kindClusterOf(context: string): string {
   const [, name] = /^kind-(.+)$/.exec(context) ?? []
   if (name !== undefined) return name
   throw new Error(
-    `the current context is "${context}"; drills break things, and run on kind only: kubectl config use-context kind-ingot`,
+    `the current context is "${context}"; drills inject faults, and run on kind only: kubectl config use-context kind-ingot`,
   )
 }
 

@@ -1,6 +1,6 @@
 /**
- * Builds the images of a drill and loads them into the kind cluster: the service as it ships, the same with another tag
- * for upgrades, and sabotaged ones, which are the shipped code with active fail points.
+ * Builds the images of a drill and loads them into the kind cluster: the shipped service, the same with another tag for
+ * upgrades, and sabotaged ones, which are the shipped code with active fail points.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -51,7 +51,7 @@ export async function provideImages(
   })
 }
 
-/** Test files that a sabotaged image has beside the shipped ones. */
+/** Test files that a sabotaged image has in addition to the shipped ones. */
 const FILES = ['failpoint.ts', 'mutants.ts']
 
 async function buildSabotaged(docker: Program, sabotage: Sabotage, signal: AbortSignal): Promise<void> {

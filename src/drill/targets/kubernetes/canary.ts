@@ -1,6 +1,6 @@
 /**
- * The canary as a Job of its own beside the service: not a part of the release, whose upgrades would take it along. It
- * reaches Redis as the service does, with the service's own settings.
+ * Runs the canary as a Job of its own beside the service. It is not a part of the release, because upgrades would
+ * replace it. It connects to Redis like the service, with the service's own settings.
  */
 import { Type } from 'typebox'
 import type { Kubectl } from '../../../kube/kubectl.ts'
@@ -16,9 +16,9 @@ export interface Canary extends AsyncDisposable {
 }
 
 const NAME = 'canary'
-/** Writes a second. */
+/** Writes per second. */
 const RATE = 10
-/** Settings with the URLs of Redis and of the fence store, and the Secrets that they refer to. */
+/** Matches settings with the URLs of Redis and of the fence store, and with their passwords. */
 const LEADS = /^(POSTGRES_PASSWORD|LOCK_PASSWORD|INGOT_LOCK_\w+)$/
 
 const ENV = Type.Array(
@@ -34,7 +34,7 @@ const DEPLOYMENT = Type.Object({
   }),
 })
 
-/** The canary writes its events at once. The file gets the name of a history when it is complete. */
+/** Writes events immediately. The file gets the name of a history when it is complete. */
 const MAKE = `node dist/cli.js drill canary --rate ${RATE} --stop-file /out/stop --out /out/canary.ndjson &&
 mv /out/canary.ndjson /out/history.ndjson`
 

@@ -1,4 +1,4 @@
-/** What a fault on a cluster works with: the release, its present state, and when it is healthy. */
+/** Context of a fault on a cluster: the release, its present state, and the wait until it is healthy. */
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import { ofComponent, type Pod, readPods, unready } from '../../../kube/pods.ts'
 import { untilSeen } from '../../../kube/until.ts'
@@ -14,7 +14,7 @@ export interface DrillContext {
   readonly kubectl: Kubectl
   readonly installation: Installation
   readonly say: (line: string) => void
-  /** Absent where nothing can be done to the machines of the cluster. */
+  /** Absent if the machines of the cluster cannot be reached. */
   readonly machines?: Machines
 }
 
@@ -27,9 +27,9 @@ export interface View {
 }
 
 const OBSERVE_MS = 20_000
-/** Longest call of one server, milliseconds. A frozen server never responds. */
+/** Longest call to one server, in milliseconds. A frozen server never responds. */
 const CALL_MS = 6_000
-/** Longest recovery after a fault, milliseconds. */
+/** Longest recovery after a fault, in milliseconds. */
 const HEALTHY_MS = 240_000
 
 export async function observe(context: DrillContext, signal: AbortSignal): Promise<View> {

@@ -7,7 +7,7 @@ import { readPods } from '../../../kube/pods.ts'
 const SAVE_MS = 90_000
 const LINES = 2_000
 
-/** Never rejects. A file has the error if its content cannot be read. */
+/** Saves logs and events into the folder. Never rejects. If a content cannot be read, its file holds the error. */
 export async function saveEvidence(kubectl: Kubectl, folder: string, say: (line: string) => void): Promise<void> {
   mkdirSync(folder, { recursive: true })
   const signal = AbortSignal.timeout(SAVE_MS)

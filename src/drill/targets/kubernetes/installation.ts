@@ -1,4 +1,4 @@
-/** Installs the chart for a drill, upgrades it, and removes it with everything that it has created. */
+/** Installs the chart for a drill, upgrades it, and removes it with all its resources. */
 import { join } from 'node:path'
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import type { Wanted } from '../../../kube/pods.ts'

@@ -13,9 +13,9 @@ import { imageOf, TAGS } from './values.ts'
 export interface LoadOptions {
   /** Name of the run. Contents and the collection contain it. */
   readonly run: string
-  /** Iterations a second. */
+  /** Iterations per second. */
   readonly rate: number
-  /** Time-out of a request, milliseconds. */
+  /** Timeout of a request, in milliseconds. */
   readonly timeoutMs: number
   readonly node: string
 }
@@ -28,10 +28,10 @@ export interface Load extends AsyncDisposable {
 }
 
 const K6_IMAGE = 'grafana/k6:1.8.1'
-/** Longest load, seconds. k6 ends then even if it is not stopped. */
+/** Longest load, in seconds. k6 ends then even if it is not stopped. */
 const MAX_S = 1_800
 const BEGIN_MS = 120_000
-/** Settling sends the items of the load and of this many more seconds. */
+/** Seconds of further iterations that the settling sends in addition to those of the load. */
 const MARGIN_S = 5
 
 /** Resolves when k6 has begun to send. */

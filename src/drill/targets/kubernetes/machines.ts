@@ -1,8 +1,8 @@
-/** What can be done to the machines of a cluster from outside of it. Most clusters offer no such access. */
+/** Port for access to the machines of a cluster from outside it. Most clusters offer no such access. */
 import type { CallOptions } from '../../../std/run-program.ts'
 
 export interface Machines {
-  /** Stops every process of the node, the kubelet among them. */
+  /** Stops every process of the node, including the kubelet. */
   freeze(node: string, options: CallOptions): Promise<void>
   thaw(node: string, options: CallOptions): Promise<void>
   isFrozen(node: string, options: CallOptions): Promise<boolean>

@@ -1,6 +1,6 @@
 /**
- * Jobs beside the service that record a history: the load, its repetition, and the canary. The container `history` of
- * such a Job is Ready when the history is complete, and the Job ends when it was fetched.
+ * Starts Jobs beside the service that record a history: the load, its settling, and the canary. The container `history`
+ * of such a Job is Ready when the history is complete, and the Job ends when it was fetched.
  */
 
 import type { Kubectl } from '../../../kube/kubectl.ts'
@@ -11,12 +11,14 @@ import type { Manifest } from '../../sources/job.ts'
 export interface Beside extends AsyncDisposable {
   /** Runs a script in one of the containers. */
   shell(container: string, script: string, signal: AbortSignal): Promise<string>
-  /** Waits for the history, and ends the Job. */
+  /** Waits for the history, resolves with its events, and ends the Job. */
   fetch(signal: AbortSignal): Promise<readonly Event[]>
 }
 
 const POD_MS = 90_000
-/** Longest time until a history is complete, milliseconds: all items are sent again on a busy machine. */
+/**
+ * Longest time until a history is complete, in milliseconds. Settling sends all items again, perhaps on a busy machine.
+ */
 const HISTORY_MS = 300_000
 const FETCH_MS = 120_000
 const REMOVE_MS = 90_000
@@ -41,7 +43,7 @@ export async function startBeside(
       const bytes = Number(await shell('history', 'wc -c </out/history.ndjson', inner))
       const text = await shell('history', 'cat /out/history.ndjson', inner)
       const got = Buffer.byteLength(text)
-      if (got !== bytes) throw new Error(`the history of ${name} came incomplete: ${got} of ${bytes} bytes`)
+      if (got !== bytes) throw new Error(`the history of ${name} is incomplete: got ${got} of ${bytes} bytes`)
       await shell('history', 'touch /out/fetched', inner)
       return parseHistory(text, name).events
     },

@@ -1,10 +1,10 @@
-/** Reads what Redis servers and Sentinels report, by redis-cli in their own pods. */
+/** Reads the state of Redis servers and Sentinels with redis-cli in their own pods. */
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import { parseRole, ROLE_COMMANDS, type ServerRole } from '../../../redis/topology/roles.ts'
 import { parsePrimaryHost } from '../../../redis/topology/sentinel-replies.ts'
 import type { CallOptions } from '../../../std/run-program.ts'
 
-/** Where the chart mounts its scripts; `local_cli`, `redis_at` and `sentinel_at` are functions of them. */
+/** Path at which the chart mounts its script. It defines `local_cli`, `redis_at` and `sentinel_at`. */
 const LIBRARY = '/etc/ingot/redis/lib.sh'
 const MASTER_NAME = 'ingot'
 
@@ -53,7 +53,7 @@ export function readSentinelViews(
   )
 }
 
-/** How long one of the pods may take to become primary, seconds. */
+/** Longest time until one of the pods becomes primary, in seconds. */
 const PROMOTION_S = 30
 
 /**

@@ -1,4 +1,4 @@
-/** The chart's values for a setup. Pure. */
+/** Renders the chart's values for a setup. Pure. */
 import type { Sabotage, Setup } from '../../plan.ts'
 
 const REPOSITORY = 'ingot'
@@ -24,7 +24,10 @@ export interface Choices {
 
 export const REPLICAS = 3
 
-/** Lower bounds of a failover, milliseconds. Not shorter, because a primary on two busy cores is slow to respond too. */
+/**
+ * Lower bound of a failover, in milliseconds. It is not shorter, because a primary on two busy cores also responds
+ * slowly.
+ */
 export const DOWN_AFTER_MS = 5_000
 export const NODE_TIMEOUT_MS = 5_000
 
@@ -33,7 +36,7 @@ export function valuesOf({ setup, anchor, tag = TAGS.shipped, replicas = REPLICA
   const anchored = { nodeSelector: { 'kubernetes.io/hostname': anchor } }
   return {
     image: { repository: REPOSITORY, tag },
-    // a drill wants one pod on each node, not mostly so
+    // a drill requires one pod on each node, and not only a preference
     service: { replicas, topologySpread: { whenUnsatisfiable: 'ScheduleAnyway' } },
     access: { mode: 'off' },
     store: { mode: store },

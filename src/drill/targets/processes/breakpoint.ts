@@ -1,6 +1,6 @@
 /**
- * Breakpoints: a process with fail points sends itself a signal when it passes a point. A file with the name of the
- * point holds the signal; the process renames it to `NAME.met` when it passes.
+ * Breakpoints: a process with fail points sends itself a signal when it reaches a point. A file with the name of the
+ * point holds the signal; the process renames it to `NAME.met` when it reaches the point.
  */
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,11 +14,11 @@ export interface BreakpointOptions {
   readonly point: string
   readonly signalName: BreakSignal
   readonly pid: number
-  /** Returns the signal that has ended the process; undefined while it runs. */
+  /** Returns the signal that ended the process, or undefined while it runs. */
   readonly endedBy: () => string | undefined
 }
 
-/** How long a signal may take to end a process that has reached the point, milliseconds. */
+/** Longest time until a signal ends a process that has reached the point, in milliseconds. */
 const END_MS = 5_000
 
 export function armBreakpoint({ folder, point, signalName, pid, endedBy }: BreakpointOptions): Breakpoint {
@@ -28,7 +28,7 @@ export function armBreakpoint({ folder, point, signalName, pid, endedBy }: Break
   const isReached = async (): Promise<boolean> => existsSync(`${file}.met`)
   return {
     async reached(withinMs, signal) {
-      await untilTrue(`a request that passes ${point}`, isReached, { withinMs, everyMs: 5, signal })
+      await untilTrue(`a request that reaches ${point}`, isReached, { withinMs, everyMs: 5, signal })
       return `at ${point}: ${await (signalName === 'SIGSTOP' ? proveFrozen(pid) : proveEnded(pid, endedBy))}`
     },
     disarm: () => rmSync(file, { force: true }),

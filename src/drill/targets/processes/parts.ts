@@ -1,4 +1,4 @@
-/** The parts of a system on this machine that faults can break: replicas, links and servers. */
+/** The parts of a local system that faults can break: replicas, links and servers. */
 
 /** A server that can be killed and started again. */
 export interface Server {
@@ -23,7 +23,7 @@ export interface Freezable {
 export interface Replica extends Server, Freezable {
   readonly name: string
   readonly url: string
-  /** Makes the replica send itself the signal when it passes the fail point next. */
+  /** Makes the replica send itself the signal when it next reaches the fail point. */
   arm(point: string, signalName: BreakSignal): Breakpoint
   /** The connection between the replica and the store. */
   readonly link: ProxyLink
@@ -50,7 +50,7 @@ export interface PacketHold {
   /** Resolves when the marker was seen. */
   readonly caught: Promise<void>
   /**
-   * Delivers what is held, or stops waiting for the marker. Returns the number of bytes that were delivered late; a
+   * Delivers the held data, or stops waiting for the marker. Returns the number of bytes that were delivered late. A
    * second call returns 0.
    */
   release(): number
@@ -59,11 +59,11 @@ export interface PacketHold {
 export interface LockServer extends Server, Freezable {
   /** Deletes all keys. Resolves with the reply as evidence. */
   flush(): Promise<string>
-  /** Absent where there is no replica. */
+  /** Absent if there is no replica. */
   readonly failover?: Failover
 }
 
-/** A planned hand-over to a replica. */
+/** A planned handover to a replica. */
 export interface Failover {
   request(): Promise<void>
   /** Resolves with the evidence that another server is primary. */

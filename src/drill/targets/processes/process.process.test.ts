@@ -25,7 +25,7 @@ async function startSleeper() {
   }
 }
 
-test('a stopped process is proven stopped, and one that runs is not', async () => {
+test('a stopped process is proven stopped, and a running one is not', async () => {
   await using sleeper = await startSleeper()
   await expect(proveFrozen(sleeper.pid)).rejects.toThrow('a stopped process')
   freezeProcess(sleeper.pid)
@@ -34,34 +34,37 @@ test('a stopped process is proven stopped, and one that runs is not', async () =
   await expect(proveFrozen(sleeper.pid)).rejects.toThrow('a stopped process')
 })
 
-test('to continue a process that is gone does nothing', async () => {
+test('continuing a process that is gone does nothing', async () => {
   const sleeper = await startSleeper()
   await sleeper[Symbol.asyncDispose]()
   expect(() => thawProcess(sleeper.pid)).not.toThrow()
   expect(() => freezeProcess(sleeper.pid)).toThrow('ESRCH')
 })
 
-/** Does what a process with fail points does when it passes the point. */
+/** Simulates a process with fail points that reaches the point. */
 function pass(point: string, pid: number): void {
   const file = join(folder, point)
   renameSync(file, `${file}.met`)
   process.kill(pid, readFileSync(`${file}.met`, 'utf8'))
 }
 
-test.for(['SIGKILL', 'SIGSTOP'] as const)('a breakpoint with %s is proven when a process has passed it', async (by) => {
-  await using sleeper = await startSleeper()
-  const point = `point-${by}`
-  const breakpoint = armBreakpoint({ folder, point, signalName: by, pid: sleeper.pid, endedBy: sleeper.endedBy })
-  const reached = breakpoint.reached(10_000, AbortSignal.timeout(10_000))
-  pass(point, sleeper.pid)
-  expect(await reached).toContain(by === 'SIGKILL' ? `process ${sleeper.pid} ended by SIGKILL` : 'T (stopped)')
-})
+test.for(['SIGKILL', 'SIGSTOP'] as const)(
+  'a breakpoint with %s is proven when a process has reached it',
+  async (by) => {
+    await using sleeper = await startSleeper()
+    const point = `point-${by}`
+    const breakpoint = armBreakpoint({ folder, point, signalName: by, pid: sleeper.pid, endedBy: sleeper.endedBy })
+    const reached = breakpoint.reached(10_000, AbortSignal.timeout(10_000))
+    pass(point, sleeper.pid)
+    expect(await reached).toContain(by === 'SIGKILL' ? `process ${sleeper.pid} ended by SIGKILL` : 'T (stopped)')
+  },
+)
 
 test('a breakpoint that is not reached is an error, and is removed by disarm', async () => {
   await using sleeper = await startSleeper()
   const options = { folder, point: 'never', signalName: 'SIGKILL', ...sleeper } as const
   const breakpoint = armBreakpoint(options)
-  await expect(breakpoint.reached(1, AbortSignal.timeout(10_000))).rejects.toThrow('a request that passes never')
+  await expect(breakpoint.reached(1, AbortSignal.timeout(10_000))).rejects.toThrow('a request that reaches never')
   expect(existsSync(join(folder, 'never'))).toBe(true)
   breakpoint.disarm()
   breakpoint.disarm()

@@ -1,8 +1,8 @@
-/** Stops and continues processes of this machine, and reads their state from proc(5). */
+/** Stops and continues local processes, and reads their state from proc(5). */
 import { readFileSync } from 'node:fs'
 import { type Attempt, until } from '../../../std/until.ts'
 
-/** How long the kernel may take to stop a process, milliseconds. */
+/** Longest time until the kernel has stopped a process, in milliseconds. */
 const STOP_MS = 2_000
 
 /** Sends SIGSTOP. Throws if there is no such process. */
@@ -19,7 +19,7 @@ export function thawProcess(pid: number): void {
   }
 }
 
-/** Resolves with the state of the process once the kernel has stopped it. Rejects if it goes on. */
+/** Resolves with the state of the process once the kernel has stopped it. Rejects if it keeps running. */
 export function proveFrozen(pid: number): Promise<string> {
   const read = async (): Promise<Attempt<string>> => {
     const state = stateOf(pid)
@@ -29,7 +29,7 @@ export function proveFrozen(pid: number): Promise<string> {
   return until(read, { withinMs: STOP_MS, everyMs: 2 })
 }
 
-/** Such as `T (stopped)`. Throws if there is no such process. */
+/** Returns the state, such as `T (stopped)`. Throws if there is no such process. */
 function stateOf(pid: number): string | undefined {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return /^State:\s+(.+)$/m.exec(status)?.[1]

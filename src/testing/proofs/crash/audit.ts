@@ -1,4 +1,4 @@
-/** What was acknowledged against what is there: through the API after each restart, and in the file at the end. */
+/** Compares acknowledged items with the store: through the API after each restart, and in the file at the end. */
 import type { Agent } from 'node:http'
 import type { FileRow } from '../../../drill/final-store/sqlite.ts'
 import type { Random } from '../../../std/random.ts'
@@ -7,15 +7,15 @@ import type { Account, Ledger } from './ledger.ts'
 import { COLLECTION_PATH } from './requests.ts'
 import { readStoredFile } from './stored-file.ts'
 
-/** The service under proof, and the connections to it. */
+/** The service under test, and its connections. */
 export interface Api {
   readonly url: string
   readonly agent: Agent
 }
 
-/** Follows the list of items from round to round, so that each round reads only what came with it. */
+/** Reads the list of items across rounds, so that each round reads only new items. */
 export interface Listing {
-  /** Reads on. Violates when an item is listed twice. */
+  /** Reads the new pages. Records a violation if an item is listed twice. */
   catchUp(api: Api): Promise<void>
   has(id: string): boolean
 }
@@ -26,7 +26,7 @@ interface PageBody {
 }
 
 export function createListing(ledger: Ledger): Listing {
-  /** Ids on pages that are full and behind us, and on the page that is still filling. */
+  /** Ids on complete pages, and on the last page, which may still grow. */
   const settled = new Set<string>()
   let filling = new Set<string>()
   let after: string | undefined
@@ -54,7 +54,7 @@ export function createListing(ledger: Ledger): Listing {
   }
 }
 
-/** Every acknowledged item of these accounts must be listed. */
+/** Records a violation for each acknowledged item of these accounts that is not listed. */
 export async function auditAccounts(
   api: Api,
   ledger: Ledger,
@@ -67,7 +67,7 @@ export async function auditAccounts(
   }
 }
 
-/** Reads items back through the API byte by byte, some at a time; resolves with how many. */
+/** Reads items through the API and compares their bytes, with bounded concurrency. Resolves with their number. */
 export async function readBack(api: Api, ledger: Ledger, accounts: readonly Account[]): Promise<number> {
   const queue = accounts.filter((account) => account.id !== undefined)
   const readers = Array.from({ length: 8 }, async () => {
@@ -82,19 +82,22 @@ export async function readBack(api: Api, ledger: Ledger, accounts: readonly Acco
 
 async function readOne({ url, agent }: Api, ledger: Ledger, account: Account): Promise<void> {
   const answer = await ask(`${url}${COLLECTION_PATH}/${account.id}`, { agent })
-  if (answer.status !== 200) return ledger.violate(`${describe(account)}: GET answers ${answer.status}`)
+  if (answer.status !== 200) return ledger.violate(`${describe(account)}: GET returned ${answer.status}`)
   if (answer.headers['content-type'] !== account.content.media || !isAsSent(account, answer.body)) {
-    ledger.violate(`${describe(account)}: GET answers ${answer.headers['content-type']} ${show(answer.body)}`)
+    ledger.violate(`${describe(account)}: GET returned ${answer.headers['content-type']} ${show(answer.body)}`)
   }
 }
 
-/** The spelling of the request that created the item, or any spelling that was sent if that request is unknown. */
+/**
+ * Returns true for the spelling of the request that created the item, or for any sent spelling if that request is
+ * unknown.
+ */
 function isAsSent({ content, created, sent }: Account, bytes: Buffer): boolean {
   const possible = created === undefined ? [...sent] : [created.spelling]
   return possible.some((spelling) => content.spellings[spelling]?.equals(bytes) === true)
 }
 
-/** Rows per content, counted in the file: one of each that was acknowledged, at most one of what was only sent. */
+/** Counts the rows of each content in the file: exactly one if it was acknowledged, otherwise at most one. */
 export function auditFile(ledger: Ledger, data: string): { readonly rows: number } {
   const accounts = new Map<string, Account>()
   for (const account of ledger.accounts) {
@@ -137,7 +140,7 @@ function show(bytes: Buffer): string {
   return text.length <= 200 ? text : `${text.slice(0, 200)}... (${bytes.length} bytes)`
 }
 
-/** So many of them, by chance. */
+/** Returns `size` random elements. */
 export function sampleOf<T>(from: readonly T[], size: number, random: Random): readonly T[] {
   return from.length <= size ? from : Array.from({ length: size }, () => random.pick(from))
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run crash -- --rounds 50 --seed N`: the crash proof at length. Exit: 0 pass, 1 fail, 2 wrong usage,
+ * `npm run crash -- --rounds 50 --seed N`: runs the crash proof with many rounds. Exit: 0 pass, 1 fail, 2 wrong usage,
  * 3 inconclusive.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -16,7 +16,7 @@ interface Numbers {
 function numbersOf(values: { readonly rounds: string; readonly seed: string | undefined }): Numbers {
   const [rounds, seed] = [Number(values.rounds), Number(values.seed ?? Date.now() % 2 ** 32)]
   if (Number.isInteger(rounds) && rounds >= 1 && Number.isInteger(seed)) return { rounds, seed }
-  throw usageError('--rounds takes a whole number from 1, --seed a whole number')
+  throw usageError('--rounds takes an integer from 1, --seed an integer')
 }
 
 const EXIT_OF = { pass: EXIT.fine, fail: EXIT.failed, inconclusive: EXIT.inconclusive } as const
@@ -32,25 +32,25 @@ async function run({ rounds, seed }: Numbers, { stdout, signal }: Io): Promise<E
   const verdict = await runCrashProof({ data, rounds, seed, onRound })
   for (const violation of verdict.violations.slice(0, 20)) say(`VIOLATION ${violation}`)
   say(JSON.stringify(verdict.figures))
-  if (verdict.kind === 'inconclusive') say('nothing was acknowledged, or no kill met any traffic: that proves nothing')
-  say(verdict.kind === 'pass' ? 'pass' : `${verdict.kind}: the store is left in ${data}; again with --seed ${seed}`)
+  if (verdict.kind === 'inconclusive') say('inconclusive: nothing was acknowledged, or no kill happened during traffic')
+  say(verdict.kind === 'pass' ? 'pass' : `${verdict.kind}: the store is left in ${data}; repeat with --seed ${seed}`)
   if (verdict.kind === 'pass') rmSync(data, { recursive: true, force: true })
   return EXIT_OF[verdict.kind]
 }
 
 await runProgram({
   call: 'npm run crash --',
-  summary: 'kills the service again and again, and compares what it acknowledged with what it stored',
+  summary: 'kills the service repeatedly, and compares acknowledged with stored items',
   command: defineCommand({
     help: `
-Each round starts the service on one data folder, sends items, and kills it with SIGKILL at a moment by the seed. At
-the end every acknowledged item has to be stored, and none of them twice.
+Each round starts the service on one data folder, sends items, and kills it with SIGKILL at a moment that the seed
+determines. At the end every acknowledged item must be stored exactly once.
 
 Exit code 0 pass, 1 fail, 2 wrong usage, 3 inconclusive. After a failure the data folder is left.`,
     examples: ['npm run crash -- --rounds 50', 'npm run crash -- --rounds 5 --seed 12'],
     options: {
-      rounds: { type: 'string', value: 'N', summary: 'how many kills', default: '50' },
-      seed: { type: 'string', value: 'N', summary: 'when they come; default: by the clock' },
+      rounds: { type: 'string', value: 'N', summary: 'number of kills', default: '50' },
+      seed: { type: 'string', value: 'N', summary: 'determines the times of the kills; default: by the clock' },
     },
     run: ({ values }, io) => orSay(io, EXIT.failed, () => run(numbersOf(values), io)),
   }),

@@ -10,7 +10,7 @@ function acknowledge(ledger: Ledger, name: string, status: 'created' | 'duplicat
   ledger.acknowledge({ entry, id: 'id', status, request: { name, sentAt } })
 }
 
-test('has nothing against one creation and its duplicates, in whatever order they are heard of', () => {
+test('accepts one creation and its duplicates in any order of their responses', () => {
   const ledger = createLedger()
   const early = ledger.tick()
   acknowledge(ledger, '2', 'duplicate')
@@ -20,7 +20,7 @@ test('has nothing against one creation and its duplicates, in whatever order the
   expect(ledger.acknowledgements).toBe(3)
 })
 
-test('objects to a content that two requests created', () => {
+test('reports a content that two requests created', () => {
   const ledger = createLedger()
   const early = ledger.tick()
   acknowledge(ledger, '1', 'created', early)
@@ -28,7 +28,7 @@ test('objects to a content that two requests created', () => {
   expect(ledger.violations).toHaveLength(1)
 })
 
-test('objects to a creation after an acknowledgement', () => {
+test('reports a creation after an acknowledgement', () => {
   const ledger = createLedger()
   acknowledge(ledger, '1', 'duplicate')
   acknowledge(ledger, '2', 'created')
@@ -49,7 +49,7 @@ test('accepts that a creation is reported again under its idempotency key', () =
   expect(ledger.violations).toEqual([])
 })
 
-test('objects to two ids and to two first-seen times', () => {
+test('reports two ids and two first-seen times', () => {
   const ledger = createLedger()
   const request = { name: '1', sentAt: ledger.tick() }
   ledger.acknowledge({ entry, id: 'a', status: 'duplicate', firstSeen: 'then', request })

@@ -1,9 +1,9 @@
 /**
- * The books of the crash proof: what was sent, what was acknowledged, and whether the acknowledgements agree among
- * themselves. Judged here, as they come:
- * - a content has one id and one first-seen time, whoever is told;
- * - a content is created by one request at most, for ever (nothing is deleted in this proof);
- * - what was acknowledged before a request was sent is not created by that request.
+ * Records the requests and acknowledgements of the crash proof, and checks that the acknowledgements agree. It checks
+ * each one as it arrives:
+ * - A content has one id and one first-seen time in all responses.
+ * - At most one request creates a content, because nothing is deleted in this proof.
+ * - A request that was sent after an acknowledgement of the content does not create it.
  */
 import type { Content, Entry } from '../../../drill/workloads/content.ts'
 
@@ -11,47 +11,47 @@ export interface Acknowledgement {
   readonly entry: Entry
   readonly id: string
   readonly status: 'created' | 'duplicate'
-  /** Answers in streams have none. */
+  /** Absent in responses to streams. */
   readonly firstSeen?: string
   readonly request: SentRequest
-  /** The answer is an earlier one, repeated under its Idempotency-Key. */
+  /** True if the response repeats an earlier one for its Idempotency-Key. */
   readonly replayed?: boolean
 }
 
-/** One item of a request; sent again under the request's Idempotency-Key it keeps its name. */
+/** One item of a request. It keeps its name when it is sent again under the request's Idempotency-Key. */
 export interface SentRequest {
   readonly name: string
-  /** What `Ledger.tick` gave when it was sent. */
+  /** Value of `Ledger.tick` when it was sent. */
   readonly sentAt: number
 }
 
-/** All that is known of one content. */
+/** Known facts about one content. */
 export interface Account {
   readonly content: Content
-  /** Spellings that were sent at all. */
+  /** Spellings that were sent. */
   readonly sent: Set<number>
-  /** The first acknowledgement, once there is one. */
+  /** Id of the first acknowledgement, if there is one. */
   id: string | undefined
   firstSeen: string | undefined
   ackedInRound: number | undefined
   ackedAt: number
-  /** The request that was told `created`, and the spelling that is therefore stored. */
+  /** The request with the result `created`, and its spelling, which must be the stored one. */
   created: { readonly request: string; readonly spelling: number } | undefined
 }
 
 export interface Ledger {
   readonly violations: readonly string[]
   readonly accounts: readonly Account[]
-  /** Acknowledgements so far, those of repeated contents included. */
+  /** Number of acknowledgements so far, including those of repeated contents. */
   readonly acknowledgements: number
-  /** Begins a round: its number is part of every violation. */
+  /** Begins a round. Every violation contains its number. */
   beginRound(round: number): void
-  /** A moment in the order of things sent and acknowledged. */
+  /** Returns the next position in the order of requests and acknowledgements. */
   tick(): number
   send(entry: Entry): void
   acknowledge(ack: Acknowledgement): void
   violate(what: string): void
-  /** Accounts acknowledged for the first time in the round that is under way. */
+  /** Returns the accounts whose first acknowledgement is in the current round. */
   fresh(): readonly Account[]
 }
 
@@ -85,9 +85,11 @@ export function createLedger(): Ledger {
     const before = account.created
     const who = `content ${entry.content.number} is created by request ${request.name}`
     if (before !== undefined && before.request !== request.name) {
-      violate(`${who}, and was by request ${before.request} (first acknowledged in round ${account.ackedInRound})`)
+      violate(
+        `${who}, and was created by request ${before.request} (first acknowledged in round ${account.ackedInRound})`,
+      )
     } else if (replayed !== true && account.ackedAt < request.sentAt) {
-      violate(`${who}, which was sent after it had been acknowledged (in round ${account.ackedInRound})`)
+      violate(`${who}, which was sent after its acknowledgement (in round ${account.ackedInRound})`)
     }
     account.created ??= { request: request.name, spelling: entry.spelling }
   }

@@ -1,6 +1,7 @@
 /**
- * `npm run crash:mutations`: are the proofs able to fail? Each runs against the service as it is, which must pass, and
- * against services that were sabotaged, of which each must be caught. Exit: 0 so it is, 1 not so, 2 wrong usage, 4 ended early.
+ * `npm run crash:mutations`: shows that the proofs can fail. Each proof runs against the unchanged service, which must
+ * pass, and against sabotaged services, which it must detect. Exit: 0 all results as expected, 1 some not, 2 wrong
+ * usage, 4 ended early.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,14 +15,14 @@ type Color = 'green' | 'red' | 'inconclusive' | 'skipped'
 
 interface Finding {
   readonly color: Color
-  /** The first counter-example, or why there is none. */
+  /** The first counter-example, or the reason why there is none. */
   readonly why: string
 }
 
 interface Mutation {
   readonly name: string
   readonly failpoints: readonly FailpointName[]
-  /** What a proof must come to. What is not named may come to either: it is not that proof's business. */
+  /** Expected results of the proofs. A proof that is not named may have any result. */
   readonly expected: { readonly kill?: Color; readonly sync?: Color }
 }
 
@@ -36,7 +37,9 @@ const MUTATIONS: readonly Mutation[] = [
   { name: 'no synchronous', failpoints: ['sqlite/no-sync'], expected: { sync: 'red' } },
 ]
 
-/** Enough for a kill to meet an early answer for certain; a sabotaged service is found out in the first few. */
+/**
+ * Number of rounds. A kill certainly happens near an early response; a sabotaged service is detected in the first few.
+ */
 const ROUNDS = 8
 
 async function inFolder(work: (folder: string) => Promise<Finding>): Promise<Finding> {
@@ -62,7 +65,7 @@ async function sync(folder: string, failpoints: readonly FailpointName[]): Promi
   return { color: kind === 'pass' ? 'green' : 'red', why: problems[0] ?? '' }
 }
 
-/** A proof that cannot be had on a laptop without strace is no failure there; where CI runs it is. */
+/** Returns true if the result is the expected one. A proof that cannot run without strace fails only in CI. */
 function isAsExpected(color: Color, expected: Color | undefined): boolean {
   if (color === 'skipped') return process.env['CI'] === undefined
   return expected === undefined ? color !== 'inconclusive' : color === expected
@@ -79,23 +82,27 @@ async function run({ stdout, signal }: Io): Promise<ExitCode> {
     signal.throwIfAborted()
     const fine = isAsExpected(killed.color, expected.kill) && isAsExpected(synced.color, expected.sync)
     if (!fine) failed++
-    say(`${name.padEnd(22)}${killed.color.padEnd(15)}${synced.color.padEnd(13)}${fine ? '' : 'NOT AS IT MUST BE'}`)
+    say(`${name.padEnd(22)}${killed.color.padEnd(15)}${synced.color.padEnd(13)}${fine ? '' : 'UNEXPECTED'}`)
     for (const [proof, { why }] of Object.entries({ SIGKILL: killed, strace: synced })) {
       if (why !== '') say(`  ${proof}: ${why}`)
     }
   }
-  say(failed === 0 ? 'the proofs bite' : `${failed} of ${MUTATIONS.length} not as they must be`)
+  say(
+    failed === 0
+      ? 'every proof detected its mutations'
+      : `${failed} of ${MUTATIONS.length} mutations had an unexpected result`,
+  )
   return failed === 0 ? EXIT.fine : EXIT.failed
 }
 
 await runProgram({
   call: 'npm run crash:mutations --',
-  summary: 'whether the crash proofs find every sabotage of the service, and none in the service as it is',
+  summary: 'checks that the crash proofs detect every sabotage, and report none in the unchanged service',
   command: defineCommand({
     help: `
 Runs the proof by SIGKILL and the proof by strace once for each mutation, and without one as a control.
 
-Exit code 0 when all came out as they must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+Exit code 0 if all results are as expected, 1 if not, 2 wrong usage, 4 after Ctrl-C.`,
     examples: ['npm run crash:mutations'],
     options: {},
     run: (_, io) => orSay(io, EXIT.failed, () => run(io)),

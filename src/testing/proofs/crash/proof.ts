@@ -1,14 +1,16 @@
 /**
- * Crash proof: the real service takes items from many clients and is killed at random moments. After every restart,
- * and once more at the end, what it acknowledged must be there, once, with its bytes.
+ * Crash proof: the real service accepts items from many clients and is killed at random moments. After every restart,
+ * and again at the end, every acknowledged item must be stored exactly once with its bytes.
  *
- * A round, in words: start on the same folder; see to what the round before was promised (listed, a sample read back,
- * answers under Idempotency-Keys repeated); let the clients loose; end the service in one of three ways:
- *   traffic   SIGKILL while requests are under way. The usual one.
- *   draining  SIGTERM, and SIGKILL while it drains.
- *   starting  killed in traffic, started again, and killed while it starts.
- * At the end: everything that was ever sent is sent again, twice; nothing that was acknowledged may be created, the
- * second pass may create nothing; every item is read back; the rows of the file are counted.
+ * A round starts the service on the same folder and checks the promises of the previous round: acknowledged items are
+ * listed, a sample is read back, and requests with Idempotency-Keys are repeated. Then it starts the clients and ends
+ * the service in one of three ways:
+ * - traffic: SIGKILL while requests are in progress. This is the most frequent one.
+ * - draining: SIGTERM, and SIGKILL while it drains.
+ * - starting: SIGKILL in traffic, then a start, and SIGKILL during the start.
+ *
+ * At the end the proof sends every content again, twice. The first pass must not create an acknowledged content, and
+ * the second pass must create none. Then it reads every item back, and counts the rows of the file.
  */
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,7 +28,7 @@ export interface CrashProofOptions {
   readonly rounds: number
   readonly seed: number
   readonly failpoints?: readonly FailpointName[]
-  /** Longest traffic of a round, milliseconds. Default: 400. */
+  /** Longest traffic of a round, in milliseconds. Default: 400. */
   readonly trafficMs?: number
   /** Called after each round. */
   readonly onRound?: (line: string) => void
@@ -40,13 +42,13 @@ export interface CrashVerdict {
 
 export interface CrashFigures {
   readonly rounds: number
-  /** Kills with requests under way, after some had been acknowledged in the same round. */
+  /** Kills with requests in progress, after an acknowledgement in the same round. */
   readonly killsInTraffic: number
   readonly requests: number
   readonly acknowledgements: number
-  /** Distinct contents acknowledged. */
+  /** Number of distinct acknowledged contents. */
   readonly acknowledged: number
-  /** Distinct contents without any response. */
+  /** Number of distinct contents without any response. */
   readonly unknown: number
   readonly replays: number
   readonly readBack: number
@@ -54,7 +56,7 @@ export interface CrashFigures {
   readonly seconds: number
 }
 
-/** Runs until the rounds are over or a violation is found. */
+/** Runs until all rounds are done or a violation is found. */
 export async function runCrashProof(options: CrashProofOptions): Promise<CrashVerdict> {
   const begin = performance.now()
   const run = createRun(options)
@@ -86,7 +88,7 @@ interface Run {
   readonly world: World
   readonly listing: Listing
   readonly figures: { rounds: number; killsInTraffic: number; replays: number; readBack: number; rows: number }
-  /** Requests under a key whose answers have been seen to be repeated. */
+  /** Number of keyed requests whose responses were already checked for repetition. */
   replayedUpTo: number
 }
 
@@ -103,7 +105,7 @@ function createRun(options: CrashProofOptions): Run {
   }
 }
 
-/** A service for the length of `work`, then killed. */
+/** Runs `work` with a service, and then kills the service. */
 async function withService(run: Run, work: (service: Service, api: Api) => Promise<void>): Promise<void> {
   const { data, failpoints = [] } = run.options
   await using service = await startService({ data, failpoints })
@@ -148,7 +150,10 @@ async function killWhileStarting({ options, random }: Run): Promise<void> {
   await starting.kill()
 }
 
-/** After a restart: what the round before acknowledged is there, and keys get their answers again. */
+/**
+ * Checks the promises after a restart: items acknowledged in the previous round are stored, and Idempotency-Keys return
+ * the same responses.
+ */
 async function seeToPromises(run: Run, api: Api): Promise<void> {
   const { ledger, listing, random } = run
   const fresh = ledger.fresh()
@@ -172,11 +177,11 @@ async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void
   if (told === undefined) return
   run.figures.replays++
   if (answer.headers['idempotency-replayed'] !== 'true' || told.status !== now.status || told.body !== now.body) {
-    ledger.violate(`${planned.idempotencyKey} was told ${show(told)}, and after the crash ${show(now)}`)
+    ledger.violate(`${planned.idempotencyKey} returned ${show(told)}, and after the crash ${show(now)}`)
   }
 }
 
-/** The end: everything sent again, everything read back, the file counted. */
+/** Sends every content again, reads every item back, and counts the rows of the file. */
 async function settle(run: Run): Promise<void> {
   const { ledger } = run
   await withService(run, async (_service, api) => {

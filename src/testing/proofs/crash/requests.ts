@@ -1,4 +1,4 @@
-/** Single items and batches: how they are sent, and how their answers are entered into the books. */
+/** Sends single items and batches, and enters their responses into the ledger. */
 import type { Agent } from 'node:http'
 import { bytesOf, type Entry, JSON_MEDIA } from '../../../drill/workloads/content.ts'
 import { type Answer, ask, jsonOf } from '../../http/requests.ts'
@@ -13,7 +13,7 @@ export interface PlannedRequest {
   readonly number: number
 }
 
-/** The part of an answer that a replay must repeat. */
+/** Part of a response that a replay must repeat. */
 export interface Told {
   readonly status: number
   readonly body: string
@@ -25,10 +25,10 @@ interface ItemAnswer {
   readonly firstSeen: string
 }
 
-/** Sends once. Rejects if the connection breaks; the outcome is unknown then. */
+/** Sends once. Rejects if the connection breaks; the outcome is then unknown. */
 export function send(url: string, planned: PlannedRequest, agent: Agent): Promise<Answer> {
   const [first] = planned.entries
-  if (first === undefined) throw new RangeError('a request of nothing')
+  if (first === undefined) throw new RangeError('an empty request')
   const media = planned.kind === 'batch' ? JSON_MEDIA : first.content.media
   const key = planned.idempotencyKey
   return ask(`${url}${COLLECTION_PATH}${planned.kind === 'batch' ? ':batch' : ''}`, {
@@ -48,12 +48,12 @@ export function isAccepted({ status }: Answer): boolean {
   return status === 200 || status === 201
 }
 
-/** Enters an accepted answer, item by item. */
+/** Enters an accepted response into the ledger, item by item. */
 export function enter(ledger: Ledger, planned: PlannedRequest, sentAt: number, answer: Answer): void {
   const replayed = answer.headers['idempotency-replayed'] === 'true'
   const items = planned.kind === 'batch' ? jsonOf<{ items: ItemAnswer[] }>(answer).items : [jsonOf<ItemAnswer>(answer)]
   if (items.length !== planned.entries.length) {
-    ledger.violate(`request ${planned.number} of ${planned.entries.length} items was answered for ${items.length}`)
+    ledger.violate(`request ${planned.number} of ${planned.entries.length} items has a response for ${items.length}`)
   }
   for (const [at, entry] of planned.entries.entries()) {
     const item = items[at]

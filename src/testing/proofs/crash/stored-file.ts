@@ -1,7 +1,7 @@
-/** What the store's file holds, read without the service. */
+/** Reads the store's file without the service. */
 import { eachSqliteRow, type FileRow } from '../../../drill/final-store/sqlite.ts'
 
-/** Every row of the items table. Throws when SQLite finds the file damaged. */
+/** Returns every row of the items table. Throws if SQLite reports damage. */
 export function readStoredFile(data: string): readonly FileRow[] {
   const rows: FileRow[] = []
   eachSqliteRow(data, (row) => void rows.push(row))

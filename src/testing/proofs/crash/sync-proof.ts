@@ -1,10 +1,10 @@
 /**
- * Proof that answers wait for the disk. SIGKILL cannot show a missing fsync: what a dead process wrote is still in the
- * system's memory. So the service runs under strace, and its system calls are read:
- * - for every item: its write to the log, then a sync of the log, then the answer;
- * - after a restart: the log is synced before the first answer, for the process before may have died between its write
- *   and its sync, and `duplicate` promises that the item is durable;
- * - folders that were made: the folder that names them is synced before the first answer.
+ * Proves that responses wait for the disk. SIGKILL cannot show a missing fsync, because writes of a dead process remain
+ * in the system's memory. So the service runs under strace, and the proof reads its system calls:
+ * - For every item, its write to the log precedes a sync of the log, which precedes the response.
+ * - After a restart the log is synced before the first response. The previous process may have died between its write
+ *   and its sync, and `duplicate` promises that the item is durable.
+ * - The parent of each created folder is synced before the first response.
  */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,7 @@ import {
 } from './system-calls.ts'
 
 export interface SyncProofOptions {
-  /** An empty or missing folder: for the store, and for the traces. */
+  /** An empty or missing folder for the store and the traces. */
   readonly folder: string
   readonly failpoints?: readonly FailpointName[]
 }
@@ -31,11 +31,11 @@ export interface SyncProofOptions {
 export interface SyncVerdict {
   readonly kind: 'pass' | 'fail'
   readonly problems: readonly string[]
-  /** Answers that were followed through the trace. */
+  /** Number of responses that were traced. */
   readonly answers: number
 }
 
-/** Why the proof cannot be had here; undefined when it can. */
+/** Returns why the proof cannot run on this machine, or undefined if it can. */
 export function whyNoStrace(): string | undefined {
   const { status, error } = spawnSync('strace', ['-e', 'trace=none', 'true'], { stdio: 'ignore' })
   if (error !== undefined) return 'strace is not installed'
@@ -43,7 +43,7 @@ export function whyNoStrace(): string | undefined {
 }
 
 export async function runSyncProof({ folder, failpoints = [] }: SyncProofOptions): Promise<SyncVerdict> {
-  // two folders deep, so that there is one between that only names another
+  // two levels deep, so that one folder only contains another folder
   const data = join(folder, 'made', 'data')
   mkdirSync(folder, { recursive: true })
   const first = await traced({ data, trace: join(folder, 'first.strace'), failpoints }, saveSamples)
@@ -55,7 +55,7 @@ export async function runSyncProof({ folder, failpoints = [] }: SyncProofOptions
     ...unsyncedFolders(first.calls, first.result, data),
     ...(syncedBefore(again.calls, again.result.id)
       ? []
-      : ['after a restart a duplicate was answered before the log had been synced']),
+      : ['after a restart a duplicate was returned before the log had been synced']),
   ]
   return { kind: problems.length === 0 ? 'pass' : 'fail', problems, answers: first.result.length + 1 }
 }
@@ -75,7 +75,7 @@ async function traced<T>(
   const strace = ['strace', '-f', '-yy', '-v', '-s', '100000', '-o', trace, '-e', CALLS, '-e', 'signal=none']
   await using service = await startService({ data, failpoints, under: strace })
   const result = await within(work(service.url), 60_000, () => 'the requests took more than a minute')
-  // not a clean end: that would sync everything, and hide what the restart has to see to
+  // not a graceful shutdown, which would sync everything and hide the work of the restart
   await service.kill()
   return { calls: parseTrace(readFileSync(trace, 'latin1')), result }
 }
@@ -83,12 +83,12 @@ async function traced<T>(
 function unsyncedFolders(calls: readonly SystemCall[], saved: readonly Saved[], data: string): readonly string[] {
   const synced = foldersSyncedBefore(calls, saved[0]?.id ?? '')
   const needed = [data, dirname(data), dirname(dirname(data))]
-  return needed.filter((one) => !synced.has(one)).map((one) => `folder ${one} was not synced before the first answer`)
+  return needed.filter((one) => !synced.has(one)).map((one) => `folder ${one} was not synced before the first response`)
 }
 
 const COLLECTION = '/v1/collections/synced/items'
 
-/** Spelled so that a page of the log shows it in one piece. */
+/** Returns a marker that lies in one piece on a page of the log. */
 const markerOf = (what: string): string => `marker of ${what}.`
 
 function post(url: string, body: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
@@ -96,7 +96,7 @@ function post(url: string, body: string, headers: Readonly<Record<string, string
 }
 
 function savedAs(what: string, id: unknown): Saved {
-  if (typeof id !== 'string') throw new Error(`${what} was answered without an id`)
+  if (typeof id !== 'string') throw new Error(`the response to ${what} has no id`)
   return { what, marker: markerOf(what), id }
 }
 
@@ -105,7 +105,7 @@ async function saveOne(url: string, what: string, headers?: Readonly<Record<stri
   return savedAs(what, jsonOf(answer)['id'])
 }
 
-/** A sample of every way in, one after another and at once. */
+/** Saves samples through every form of request, sequentially and concurrently. */
 async function saveSamples(url: string): Promise<readonly Saved[]> {
   const saved: Saved[] = []
   for (let n = 0; n < 6; n++) saved.push(await saveOne(url, `single ${n}`))
@@ -123,7 +123,7 @@ async function saveBatch(url: string, batch: number): Promise<readonly Saved[]> 
   return names.map((name, at) => savedAs(name, items[at]?.id))
 }
 
-/** Each line waits for the answer to the one before, so that each has a commit of its own. */
+/** Saves lines one by one. Each line waits for the response to the previous one, so that each has its own commit. */
 async function saveStream(url: string): Promise<readonly Saved[]> {
   const { request, response } = openStream(`${url}${COLLECTION}`)
   const names = Array.from({ length: 5 }, (_, n) => `line ${n}`)
@@ -145,9 +145,9 @@ function lineOf(name = ''): string {
   return `${JSON.stringify({ m: markerOf(name) })}\n`
 }
 
-/** Each twice: whichever answer is first, it too must have waited. */
+/** Saves each content twice concurrently. Both responses must have waited for the sync. */
 async function saveAtOnce(url: string): Promise<readonly Saved[]> {
-  const names = Array.from({ length: 12 }, (_, n) => `at once ${n}`)
+  const names = Array.from({ length: 12 }, (_, n) => `concurrent ${n}`)
   const answers = await Promise.all([...names, ...names].map((name) => saveOne(url, name)))
   return answers.slice(0, names.length)
 }

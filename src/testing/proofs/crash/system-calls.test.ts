@@ -8,11 +8,11 @@ const saved = [{ what: 'it', marker: 'marker', id: 'j1-aa' }]
 
 const judge = (...lines: readonly string[]): readonly string[] => unsyncedAnswers(parseTrace(lines.join('\n')), saved)
 
-test('takes a write, a sync and an answer in this order', () => {
+test('accepts a write, a sync and a response in this order', () => {
   expect(judge(WRITE, SYNC, ANSWER)).toEqual([])
 })
 
-test('takes calls of other threads in between, whose lines are split', () => {
+test('accepts calls of other threads in between, whose lines are split', () => {
   const split = [
     WRITE,
     '11 fdatasync(29</d/items.sqlite-wal> <unfinished ...>',
@@ -29,7 +29,7 @@ test.each([
   ['without a sync', [WRITE, ANSWER]],
   ['with the sync of another file', [WRITE, SYNC.replace('-wal', '-journal'), ANSWER]],
   ['with a sync before the write', [SYNC, WRITE, ANSWER]],
-  ['with a sync after the answer', [WRITE, ANSWER, SYNC]],
+  ['with a sync after the response', [WRITE, ANSWER, SYNC]],
   ['with a sync that failed', [WRITE, SYNC.replace('= 0', '= -1 EIO (Input/output error)'), ANSWER]],
   [
     'with a sync that had not ended',
@@ -37,15 +37,15 @@ test.each([
   ],
   ['that came before the write', [ANSWER, WRITE, SYNC]],
   ['without a write', [SYNC, ANSWER]],
-])('objects to an answer %s', (_what, lines) => {
+])('reports a response %s', (_what, lines) => {
   expect(judge(...lines)).toHaveLength(1)
 })
 
-test('objects when there is no answer', () => {
+test('reports a missing response', () => {
   expect(judge(WRITE, SYNC)).toHaveLength(1)
 })
 
-test('knows what was synced before an answer', () => {
+test('returns what was synced before a response', () => {
   const calls = parseTrace([SYNC, '11 fsync(31</d>) = 0', ANSWER, '11 fsync(31</late>) = 0'].join('\n'))
   expect(syncedBefore(calls, 'j1-aa')).toBe(true)
   expect(foldersSyncedBefore(calls, 'j1-aa')).toEqual(new Set(['/d/items.sqlite-wal', '/d']))

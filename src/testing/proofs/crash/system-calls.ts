@@ -1,12 +1,13 @@
 /**
- * Reads what `strace -f -yy` wrote, and judges whether answers waited for the disk. Positions are lines of the trace:
- * strace writes a line when a call begins, and, when something else happens before its end, another one at its end. A
- * thread goes on only after strace has noted the end of its call, so what follows from a call stands below it.
+ * Reads the output of `strace -f -yy`, and judges whether responses waited for the disk. Positions are lines of the
+ * trace: strace writes a line when a call begins, and another one at its end if something else happens in between. A
+ * thread continues only after strace has written the end of its call, so every consequence of a call follows it in the
+ * trace.
  */
 
 export interface SystemCall {
   readonly name: string
-  /** What the file descriptor stands for, such as a path or `TCP:[...]`. */
+  /** Target of the file descriptor, such as a path or `TCP:[...]`. */
   readonly target: string
   /** The arguments as strace prints them. */
   readonly text: string
@@ -21,16 +22,16 @@ const RESUMED = /^(\d+) +<\.\.\. (\w+) resumed>(.*)$/s
 const TARGET = /^(?:\d+|AT_FDCWD)<(\w+:\[[^\]]*\]|[^>]*)>/
 const RESULT = /\) += (-?\d+)[^"]*$/
 
-/** A call of which only the beginning has been read. */
+/** A call whose end has not been read yet. */
 interface Begun {
   readonly name: string
   readonly begin: number
   readonly text: string
 }
 
-/** Calls that were begun and ended. A call that a kill cut short has no end, and is left out. */
+/** Returns the calls that began and ended. A call that a kill cut off has no end, and is left out. */
 export function parseTrace(trace: string): readonly SystemCall[] {
-  /** By thread: it is in one call at a time. */
+  /** Calls by thread. A thread is in one call at a time. */
   const begun = new Map<string, Begun>()
   const calls: SystemCall[] = []
   for (const [at, line] of trace.split('\n').entries()) {
@@ -50,7 +51,7 @@ function ended(call: Begun, end: number): readonly SystemCall[] {
   return result === undefined ? [] : [{ ...call, target, end, result: Number(result) }]
 }
 
-/** Something saved: `marker` stands in its content, `id` in its answer. */
+/** A saved item: `marker` is in its content, `id` in its response. */
 export interface Saved {
   readonly what: string
   readonly marker: string
@@ -60,13 +61,13 @@ export interface Saved {
 const WRITES = new Set(['write', 'writev', 'pwrite64', 'pwritev', 'sendmsg', 'sendto'])
 const SYNCS = new Set(['fsync', 'fdatasync'])
 
-/** The log of an SQLite file. */
+/** Returns true for the log of an SQLite file. */
 const isLog = (call: SystemCall): boolean => call.target.endsWith('.sqlite-wal')
 const isSocket = (call: SystemCall): boolean => /^TCP(v6)?:/.test(call.target)
 const writes = (call: SystemCall): boolean => WRITES.has(call.name) && call.result > 0
 const syncs = (call: SystemCall): boolean => SYNCS.has(call.name) && call.result === 0
 
-/** One sentence for each thing whose answer did not wait for the sync that follows its write. */
+/** Returns one sentence for each item whose response did not wait for the sync after its write. */
 export function unsyncedAnswers(calls: readonly SystemCall[], saved: readonly Saved[]): readonly string[] {
   return saved.flatMap((one) => judge(calls, one) ?? [])
 }
@@ -79,22 +80,25 @@ function judge(calls: readonly SystemCall[], { what, marker, id }: Saved): strin
   const write = calls.find((call) => isLog(call) && writes(call) && call.text.includes(marker))
   const answer = answerThatNames(id, calls)
   if (write === undefined) return `${what}: no write of it to the log`
-  if (answer === undefined) return `${what}: no answer that names it`
+  if (answer === undefined) return `${what}: no response with its id`
   if (answer.begin < write.end)
-    return `${what}: answered (line ${answer.begin + 1}) before it was written (line ${write.end + 1})`
+    return `${what}: response (line ${answer.begin + 1}) before it was written (line ${write.end + 1})`
   const sync = calls.some((call) => isLog(call) && syncs(call) && call.begin > write.end && call.end < answer.begin)
   return sync
     ? undefined
-    : `${what}: no sync of the log between its write (line ${write.end + 1}) and its answer (line ${answer.begin + 1})`
+    : `${what}: no sync of the log between its write (line ${write.end + 1}) and its response (line ${answer.begin + 1})`
 }
 
-/** Whether the log was synced before the first answer that names `id`: what a dead process wrote may be in memory only. */
+/**
+ * Returns true if the log was synced before the first response with `id`. Writes of a dead process may be in memory
+ * only.
+ */
 export function syncedBefore(calls: readonly SystemCall[], id: string): boolean {
   const answer = answerThatNames(id, calls)
   return answer !== undefined && calls.some((call) => isLog(call) && syncs(call) && call.end < answer.begin)
 }
 
-/** Folders that were synced before the first answer that names `id`. */
+/** Returns the folders that were synced before the first response with `id`. */
 export function foldersSyncedBefore(calls: readonly SystemCall[], id: string): ReadonlySet<string> {
   const answer = answerThatNames(id, calls)
   if (answer === undefined) return new Set()

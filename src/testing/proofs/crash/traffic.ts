@@ -1,6 +1,7 @@
 /**
- * The clients of the crash proof: single items, batches and streams at once, new contents mixed with repeats of what
- * others have sent or are sending. They go on until told to stop, or until the service dies under them.
+ * The clients of the crash proof. They send single items, batches and streams concurrently, and mix new contents with
+ * repeats of contents that others have sent or are sending. They continue until they are stopped, or until the service
+ * dies.
  */
 import { Agent } from 'node:http'
 import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from '../../../drill/workloads/content.ts'
@@ -9,13 +10,13 @@ import { type Answer, linesOf, openStream, wholeAnswer } from '../../http/reques
 import type { Ledger } from './ledger.ts'
 import { COLLECTION_PATH, enter, isAccepted, type PlannedRequest, send, type Told } from './requests.ts'
 
-/** A request under an Idempotency-Key, to be sent again later. */
+/** A request with an Idempotency-Key, to be sent again later. */
 export interface Keyed {
   readonly planned: PlannedRequest
   told: Told | undefined
 }
 
-/** Everything that clients share in one run of the proof. */
+/** State that all clients share in one run of the proof. */
 export interface World {
   readonly ledger: Ledger
   readonly contents: Content[]
@@ -24,11 +25,11 @@ export interface World {
 }
 
 export interface Traffic {
-  /** From now on broken connections and refusals are what was to be expected. */
+  /** Makes broken connections and refusals expected from now on. */
   expectTheEnd(): void
-  /** Requests that are sent and not answered. */
+  /** Returns the number of requests without a response. */
   underWay(): number
-  /** Resolves when every client has ended, which they do when the service is gone. */
+  /** Resolves when every client has ended. They end when the service is gone. */
   readonly ended: Promise<void>
 }
 
@@ -63,7 +64,7 @@ interface ClientState {
   underWay: number
 }
 
-/** One request. Rejects when the connection breaks. */
+/** Sends one request. Rejects if the connection breaks. */
 type Step = (random: Random) => Promise<void>
 
 async function run(state: ClientState, random: Random, step: Step): Promise<void> {
@@ -80,7 +81,10 @@ async function run(state: ClientState, random: Random, step: Step): Promise<void
   }
 }
 
-/** New, or what was sent before: often a moment ago, so that it may be under way still. */
+/**
+ * Returns a new content or a repeat. A repeat is often of a content sent a moment ago, so that it may still be in
+ * progress.
+ */
 function chooseEntry({ contents, ledger }: World, random: Random, jsonOnly: boolean): Entry {
   const repeat = contents.length > 0 && random.chance(0.4)
   const recent = random.chance(0.5) ? contents.slice(-50) : contents
@@ -131,10 +135,10 @@ async function put(state: ClientState, planned: PlannedRequest, agent: Agent): P
   keyed.told = { status: answer.status, body: answer.body.toString() }
 }
 
-/** While the service drains it may refuse, and says so properly; nothing is promised then, and the client ends. */
+/** Handles a refusal. A draining service may refuse with SHUTTING_DOWN, which promises nothing and ends the client. */
 function refused(state: ClientState, number: number, answer: Answer): void {
   const text = answer.body.toString()
-  const what = `request ${number} was answered ${answer.status}: ${text.slice(0, 300)}`
+  const what = `request ${number} returned ${answer.status}: ${text.slice(0, 300)}`
   const properly =
     answer.status === 503 && text.includes('"SHUTTING_DOWN"') && answer.headers['retry-after'] !== undefined
   if (!state.ending || !properly) state.world.ledger.violate(what)
@@ -149,7 +153,7 @@ interface LineAnswer {
   readonly error?: { readonly code: string; readonly nextLine: number }
 }
 
-/** Lines that a client sends ahead of their answers. */
+/** Number of lines that a client sends ahead of their responses. */
 const WINDOW = 100
 
 interface SentLine {
@@ -165,7 +169,7 @@ async function putStream(state: ClientState, random: Random): Promise<void> {
   const total = random.between(50, 600)
   const counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
   const more = (): void => {
-    // the service may be gone: the answers tell
+    // if the service is gone, the missing responses show it
     if (request.destroyed || request.writableEnded) return
     request.write(linesUpTo(Math.min(total, counts.lines + WINDOW), lines, world, random))
     if (lines.length === total) request.end()
@@ -190,7 +194,7 @@ async function putStream(state: ClientState, random: Random): Promise<void> {
   throw new Error('the stream ended without its summary')
 }
 
-/** Text of the lines that are still to be sent, `end` in all. */
+/** Returns the text of the lines up to number `end` that were not sent yet. */
 function linesUpTo(end: number, lines: SentLine[], world: World, random: Random): string {
   let text = ''
   while (lines.length < end) {
@@ -203,11 +207,11 @@ function linesUpTo(end: number, lines: SentLine[], world: World, random: Random)
 
 function checkSummary(ledger: Ledger, summary: object, counts: object): void {
   const [told, counted] = [summary, counts].map((one) => JSON.stringify(one))
-  if (told !== counted) ledger.violate(`a stream summed up ${told}, its lines were ${counted}`)
+  if (told !== counted) ledger.violate(`the summary of a stream was ${told}, its lines were ${counted}`)
 }
 
 function lastWord(state: ClientState, answered: number, text: string, { error }: LineAnswer): void {
   const draining = state.ending && error?.code === 'SHUTTING_DOWN' && error.nextLine === answered + 1
-  if (!draining) state.world.ledger.violate(`after ${answered} lines a stream answered: ${text}`)
+  if (!draining) state.world.ledger.violate(`after ${answered} lines a stream returned: ${text}`)
   throw new Error(text)
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run e2e`: drills on the current kind cluster, see plan.ts. Without options (flags.ts) it runs the drills that gate
- * a change, with `--full` all. Exit: 0 all passed, 1 some failed, 2 wrong usage, 4 aborted.
+ * `npm run e2e`: runs drills on the current kind cluster, see plan.ts. Without options (flags.ts) it runs the drills
+ * that gate a change; with `--full` it runs all. Exit: 0 all passed, 1 some failed, 2 wrong usage, 4 aborted.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -7,14 +7,14 @@ const command = defineCommand({ help: '', examples: [], options: OPTIONS, run: a
 
 function parseCall(args: readonly string[]): Call {
   const parsed = parseArguments(args, command)
-  if (parsed.kind === 'help') throw new Error('help was asked for')
+  if (parsed.kind === 'help') throw new Error('help was requested')
   return callOf(parsed.args.values as unknown as Given)
 }
 
 const names = (...args: readonly string[]): readonly string[] =>
   parseCall(args).runs.flatMap((run) => run.faults.map((fault) => `${setupName(run)}-${fault}`))
 
-test('without a choice the plan of CI is run, or the full plan', () => {
+test('without a choice the plan of CI or the full plan is run', () => {
   expect(parseCall([])).toEqual({ runs: ciPlan(), rate: undefined, build: true })
   expect(parseCall(['--full', '--rate', '12', '--no-build'])).toEqual({ runs: fullPlan(), rate: 12, build: false })
 })
@@ -43,6 +43,6 @@ test.each([
   ['--rate 3', '--rate is "3", write an even number from 2'],
   ['--mdoe x', 'unknown option "--mdoe", did you mean "--mode"?'],
   ['postgres', '"postgres" is one argument too many'],
-])('%s is refused, and the message says what to write', (line, message) => {
+])('%s is refused with a valid example', (line, message) => {
   expect(() => parseCall(line.split(' '))).toThrow(message)
 })

@@ -1,4 +1,4 @@
-/** Reads the options of `npm run e2e`. Throws IngotError USAGE_INVALID, which says what to write instead. */
+/** Reads the options of `npm run e2e`. Throws IngotError USAGE_INVALID with a valid example. */
 
 import {
   type Control,
@@ -21,9 +21,9 @@ import { oneOf, usageError, type Values } from '../../program.ts'
 
 export interface Call {
   readonly runs: readonly Run[]
-  /** Iterations a second. Default: by the store, for two cores. */
+  /** Iterations per second. Default: 20 with Postgres, 8 with an http store, for two cores. */
   readonly rate: number | undefined
-  /** Whether images are built and loaded. */
+  /** True if images are built and loaded. */
   readonly build: boolean
 }
 
@@ -33,7 +33,7 @@ export const OPTIONS = {
   lock: { type: 'string', value: 'LOCK', summary: `when items are locked: ${LOCKS.join(', ')}` },
   fault: { type: 'string', value: 'NAMES', summary: 'only these faults, separated by commas; --list shows them' },
   control: { type: 'string', value: 'NAMES', summary: 'only these negative controls, separated by commas' },
-  rate: { type: 'string', value: 'N', summary: 'iterations a second, an even number; default: by the store' },
+  rate: { type: 'string', value: 'N', summary: 'iterations per second, an even number; default: by the store' },
   full: { type: 'boolean', summary: 'run every combination, not only those that gate a change' },
   list: { type: 'boolean', summary: 'print the faults and negative controls, and run nothing' },
   'no-build': { type: 'boolean', summary: 'use images that are already loaded' },
@@ -58,9 +58,9 @@ interface Choice {
   readonly mode?: string | undefined
   readonly store?: string | undefined
   readonly lock?: string | undefined
-  /** Names, separated by commas. Default: all. */
+  /** Names separated by commas. Default: all. */
   readonly fault?: string | undefined
-  /** Names, separated by commas. With a control, the default is no fault. */
+  /** Names separated by commas. With a control, the default is no fault. */
   readonly control?: string | undefined
 }
 

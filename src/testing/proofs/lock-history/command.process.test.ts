@@ -9,7 +9,7 @@ import { present } from '../../present.ts'
 import { findRedisPrograms } from '../../redis/processes.ts'
 
 const PROGRAM = 'redis-server'
-/** A primary, two replicas, three Sentinels. */
+/** Number of servers: a primary, two replicas and three Sentinels. */
 const SERVERS = 6
 const WORKERS = 8
 const GONE_MS = 10_000
@@ -51,7 +51,7 @@ function folderIn(text: string): string | undefined {
 
 interface ProcessState {
   readonly group: number
-  /** As in proc(5): `T` is stopped, `Z` has ended. */
+  /** State as in proc(5): `T` is stopped, `Z` has ended. */
   readonly state: string
   readonly command: string
 }
@@ -85,7 +85,7 @@ function childrenOf(pid: number): readonly number[] {
   }
 }
 
-/** Resolves with the members of the program's group when its first fault is under way: a stopped worker. */
+/** Resolves with the members of the program's group when its first fault is active: a stopped worker. */
 async function untilInjected(run: Running): Promise<readonly number[]> {
   const giveUp = new AbortController()
   void run.ended.then(() => giveUp.abort(new Error(`ended early: ${run.stdout()}${run.stderr()}`)))
@@ -123,12 +123,12 @@ describe('npm run locks:history', () => {
     expect(membersOf(run.child.pid ?? 0)).toEqual([])
   })
 
-  test('is inconclusive if no fault has happened', async ({ skip }) => {
+  test('is inconclusive if no fault took effect', async ({ skip }) => {
     present(await findRedisPrograms(PROGRAM), skip)
-    // the time for traffic is over before the first fault
+    // the traffic ends before the first fault
     const run = start('--seed', '2', '--minutes', '0.0001')
     expect(await run.ended, run.stdout() + run.stderr()).toEqual([3, null])
-    expect(run.stdout()).toContain('only 0 faults are known to have happened')
+    expect(run.stdout()).toContain('only 0 faults are proven to have taken effect')
   })
 
   test('ends with Ctrl-C while a worker is stopped, and leaves no process behind', async ({ skip }) => {

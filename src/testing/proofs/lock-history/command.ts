@@ -1,6 +1,6 @@
 /**
- * `npm run locks:history -- --seed N --minutes M`: see lock-history.ts. Exit: 0 valid, 1 violated, 2 wrong usage or no run
- * to be had, 3 inconclusive, 4 ended early.
+ * `npm run locks:history -- --seed N --minutes M`: see lock-history.ts. Exit: 0 valid, 1 violated, 2 wrong usage or the
+ * run cannot start, 3 inconclusive, 4 ended early.
  */
 import { join } from 'node:path'
 import { OUT } from '../../../drill/checkout.ts'
@@ -16,7 +16,12 @@ const MAX_SECONDS = 600
 
 const OPTIONS = {
   seed: { type: 'string', value: 'N', summary: 'determines the faults; default: by the clock' },
-  minutes: { type: 'string', value: 'M', summary: `how long faults are injected, up to ${MAX_MINUTES}`, default: '5' },
+  minutes: {
+    type: 'string',
+    value: 'M',
+    summary: `time for which faults are injected, up to ${MAX_MINUTES}`,
+    default: '5',
+  },
   lock: { type: 'string', value: 'redis+sentinel', summary: 'the lock service', default: 'redis+sentinel' },
   redis: {
     type: 'string',
@@ -34,7 +39,7 @@ const OPTIONS = {
   'two-primaries': {
     type: 'string',
     value: 'SECONDS',
-    summary: 'the longest time for which two servers may both take writes',
+    summary: 'the longest time for which two servers may both accept writes',
     default: '30',
   },
 } as const
@@ -72,12 +77,12 @@ await runProgram({
   failed: EXIT.usage,
   command: defineCommand({
     help: `
-Starts a primary, two replicas and three Sentinels on this machine, and 30 workers in 8 processes that take locks and
+Starts a primary, two replicas and three Sentinels on this machine, and 30 workers in 8 processes that acquire locks and
 write to a register under their fences, while servers, one Sentinel at a time and workers are killed, stopped and failed
 over. Then judges the fences of all grants in time. Needs Docker for images. The history and the verdict are left in
 out/locks/history.
 
-Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
+Exit code 0 valid, 1 violated, 2 wrong usage or the run cannot start, 3 inconclusive, 4 after Ctrl-C.`,
     examples: [
       'npm run locks:history -- --seed 7',
       'npm run locks:history -- --seed 7 --minutes 1 --redis valkey/valkey:8.1',

@@ -1,4 +1,4 @@
-/** All faults of a lock history, and when its servers are healthy. */
+/** All faults of a lock history, and the wait until its servers are healthy. */
 import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import { parseRole, problemsOf } from '../../../redis/topology/roles.ts'
 import { until } from '../../../std/until.ts'

@@ -1,7 +1,7 @@
 /**
- * A history of locks under faults: workers in several processes take locks on real servers and write to a register that
- * compares fences, a prober records which server takes writes at what time, and faults are injected by seed. The verdict comes
- * from the history and the register alone.
+ * Records a history of locks under faults: workers in several processes acquire locks on real servers and write to a
+ * register that compares fences, a prober records which servers accept writes, and faults are injected in the order of
+ * the seed. The verdict comes from the history and the register alone.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,13 +30,16 @@ export interface LockHistoryOptions {
   readonly trafficMs: number
   /** An image of Redis or Valkey (with a tag), or a redis-server on this machine. */
   readonly redis: string
-  /** `none` leaves fences to Redis, which loses them. It is a negative control, which must be violated. */
+  /**
+   * Where fences are stored. `none` leaves fences to Redis, which loses them. It is a negative control, which must be
+   * violated.
+   */
   readonly fences: 'sqlite' | 'postgres' | 'none'
-  /** The longest time for which two servers may both take writes, in milliseconds. */
+  /** Longest allowed time for which two servers both accept writes, in milliseconds. */
   readonly maxTwoPrimariesMs: number
   /** Names of faults. Default: all. */
   readonly faults?: readonly string[] | undefined
-  /** Makes the name of the folder from the version of the server. It is emptied first. */
+  /** Returns the folder for a version of the server. The folder is emptied first. */
   readonly folderOf: (version: string) => string
   readonly signal: AbortSignal
   readonly say: (line: string) => void
@@ -54,12 +57,12 @@ const LOCK_TTL_MS = 1_000
 const QUIET_MS = 1_500
 const QUEUED = ['queued-1', 'queued-2', 'queued-3'] as const
 const POLLED = ['polled-1', 'polled-2', 'polled-3'] as const
-/** Grants that a valid run has at least, for each minute. */
+/** Minimum number of grants in a valid run, per minute. */
 const MIN_GRANTS_PER_MINUTE = 200
-/** How long workers continue after the recovery, milliseconds. */
+/** Time for which workers continue after the recovery, in milliseconds. */
 const AFTER_MS = 2_000
 
-/** Rejects with the signal's reason, and with the reason why the run cannot start. */
+/** Resolves with the verdict. Rejects with the signal's reason, or with the reason why the run cannot start. */
 export async function lockHistory(options: LockHistoryOptions): Promise<LockHistoryResult> {
   await using scope = createScope()
   const lifeSeconds = Math.ceil(options.trafficMs / 1_000) + 600

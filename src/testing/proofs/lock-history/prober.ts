@@ -1,11 +1,11 @@
-/** Tries a write on every server again and again, so that it is known which of them took writes at what time. */
+/** Writes to every server repeatedly, so that the history shows which servers accepted writes at which times. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Entry, machineMs } from '../../../drill/history.ts'
 import { until, type WaitLimits } from '../../../std/until.ts'
 
 export interface Prober {
-  /** Resolves when a probe that was sent after this call had that outcome. */
+  /** Resolves when a probe sent after this call had the given outcome. */
   seen(port: number, type: Entry['type'], limits: WaitLimits): Promise<void>
   /** Resolves when nothing more is recorded. */
   stop(): Promise<void>
@@ -17,11 +17,11 @@ export interface ProberOptions {
 }
 
 const HOST = '127.0.0.1'
-/** Between two probes of a server, milliseconds. */
+/** Interval between two probes of a server, in milliseconds. */
 const EVERY_MS = 30
-/** A server that does not answer for so long is silent, milliseconds. */
+/** Timeout of a probe, in milliseconds. A server without a response until then is silent. */
 const ANSWER_MS = 300
-/** How far a time with two primaries may reach beyond its probes: the space between two of them and some delay, ms. */
+/** Milliseconds by which a period with two primaries may extend beyond its probes: their interval and some delay. */
 export const SLACK_MS = 60
 
 type Outcome = Pick<Entry, 'type' | 'error'>
@@ -61,7 +61,7 @@ export function startProber({ ports, record }: ProberOptions): Prober {
   }
 }
 
-/** A connection that sends one command at a time, and is made anew after a failure. */
+/** A connection that sends one command at a time, and reconnects after a failure. */
 interface Line {
   write(command: string): Promise<Outcome>
   close(): void
@@ -80,14 +80,14 @@ function createLine(port: number): Line {
       clearTimeout(timer)
       wire.removeAllListeners()
       if (!isUsable) {
-        // what a broken connection reports later is of no interest
+        // later errors of a broken connection are ignored
         wire.on('error', () => {}).destroy()
         socket = undefined
       }
       resolve(outcome)
     }
-    const silent = (): void => finish({ type: 'info', error: `no answer within ${ANSWER_MS} ms` })
-    // an answer that arrived while this process was busy is read first
+    const silent = (): void => finish({ type: 'info', error: `no response within ${ANSWER_MS} ms` })
+    // a response that arrived while this process was busy is read first
     const timer = setTimeout(() => setImmediate(silent), ANSWER_MS)
     wire.on('error', (error) => finish({ type: 'fail', error: error.message }))
     wire.on('close', () => finish({ type: 'fail', error: 'the connection was closed' }))

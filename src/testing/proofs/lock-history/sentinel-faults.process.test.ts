@@ -20,7 +20,7 @@ async function expectHealthy(servers: SentinelServers): Promise<void> {
 test.for([
   ['sentinel-kill', 'KILL'],
   ['sentinel-stop', 'STOP'],
-] as const)('%s: another Sentinel sees it down, and the undo brings it back', async ([name, signalName], { skip }) => {
+] as const)('%s: another Sentinel reports it down, and the undo restores it', async ([name, signalName], { skip }) => {
   present(await findRedisPrograms(PROGRAM), skip)
   await using scope = createScope()
   const servers = await start(scope)

@@ -9,12 +9,15 @@ import type { Random } from '../../../std/random.ts'
 import { until, untilTrue } from '../../../std/until.ts'
 import type { SentinelServers } from '../../redis/servers.ts'
 
-/** How long a Sentinel may take to see that another one is away, or back, milliseconds. */
+/** Longest time until a Sentinel reports that another one is down, or up again, in milliseconds. */
 const SEEN_MS = 15_000
-/** A Sentinel whose clock has jumped, as after a stop of more than 2 s, does nothing for 30 s (TILT mode). */
+/**
+ * Longest return of a Sentinel, in milliseconds. A Sentinel whose clock has jumped, as after a stop of more than 2 s,
+ * does nothing for 30 s (TILT mode).
+ */
 const TILT_MS = 45_000
 const EVERY_MS = 100
-/** Longest time that a Sentinel stays away after its witness has seen it down, milliseconds. */
+/** Longest time for which a Sentinel stays down after its witness has reported it, in milliseconds. */
 const AWAY_MS = 4_000
 
 export function sentinelFaults(servers: SentinelServers): readonly FaultInjection[] {

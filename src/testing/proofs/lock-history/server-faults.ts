@@ -11,13 +11,18 @@ export interface ServerFaultOptions {
   readonly prober: Prober
 }
 
-/** How long a fault may take to show in the probes, milliseconds. */
+/** Longest time until the probes show a fault, in milliseconds. */
 const SHOW_MS = 5_000
-/** Sentinel starts no second failover within twice its failover-timeout, and then needs a few seconds. */
+/**
+ * Longest failover, in milliseconds. Sentinel starts no second failover within twice its failover-timeout, and then
+ * needs a few seconds.
+ */
 const SWITCH_MS = 25_000
 const EVERY_MS = 100
 
-/** Each of these faults may lose locks: a replica is promoted without the writes that it has not received. */
+/**
+ * Returns the faults. Each of them may lose locks: a replica is promoted without the writes that it has not received.
+ */
 export function serverFaults(options: ServerFaultOptions): readonly FaultInjection[] {
   const prepare: Readonly<Record<string, FaultInjection['prepare']>> = {
     'primary-kill': (random) => primaryKill(options, random),
@@ -30,7 +35,7 @@ export function serverFaults(options: ServerFaultOptions): readonly FaultInjecti
   return Object.entries(prepare).map(([name, of]) => ({ name, losesLocks: true, prepare: of }))
 }
 
-/** Servers that were killed, and can be started again. */
+/** Creates kills of servers, which can be started again. */
 function createKills({ servers, prober }: ServerFaultOptions) {
   const killed = new Set<number>()
   return {
@@ -51,7 +56,7 @@ function createKills({ servers, prober }: ServerFaultOptions) {
   }
 }
 
-/** The server may be back before Sentinel has noticed, then without data, or after another one was promoted. */
+/** Kills the primary. It may return without data before Sentinel has noticed, or after another server was promoted. */
 async function primaryKill(options: ServerFaultOptions, random: Random): Promise<Injection> {
   const port = await options.servers.master()
   const kills = createKills(options)
@@ -104,7 +109,7 @@ async function switched(servers: SentinelServers, before: number, signal: AbortS
   return `the primary was ${before} and is ${await servers.master()}`
 }
 
-/** Promotes a replica by hand. Nothing is undone: Sentinel demotes it later, and that is part of the fault. */
+/** Promotes a replica by REPLICAOF. Nothing is undone: Sentinel demotes it later, and that is part of the fault. */
 async function rawFailover({ servers, prober }: ServerFaultOptions, random: Random): Promise<Injection> {
   const primary = await servers.master()
   const port = replicaOf(servers, primary, random)
@@ -121,7 +126,7 @@ async function rawFailover({ servers, prober }: ServerFaultOptions, random: Rand
   }
 }
 
-/** Promotes a replica by hand and kills the primary, which comes back. */
+/** Promotes a replica by REPLICAOF and kills the primary, which returns later. */
 async function rawTakeover(options: ServerFaultOptions, random: Random): Promise<Injection> {
   const { servers, prober } = options
   const primary = await servers.master()
@@ -146,7 +151,7 @@ function replicaOf(servers: SentinelServers, primary: number, random: Random): n
   return random.pick(servers.ports.filter((port) => port !== primary))
 }
 
-/** Kills the new primary right after a planned failover, so that the former one, never demoted, may return. */
+/** Kills the new primary right after a planned failover, so that the former one may return before it was demoted. */
 async function successorKill(options: ServerFaultOptions, random: Random): Promise<Injection> {
   const { servers } = options
   const before = await servers.master()

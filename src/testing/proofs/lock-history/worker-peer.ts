@@ -1,6 +1,6 @@
 /**
- * The program of a process with several workers that share a locker and write to the register under locks. It reports
- * every event to its parent, and ends when the parent goes away.
+ * Program of a process with several workers that share a locker and write to the register under locks. It reports every
+ * event to its parent, and ends when the parent ends.
  *
  * Argument: the settings as JSON.
  */
@@ -16,23 +16,23 @@ import { createRandom } from '../../../std/random.ts'
 import { until } from '../../../std/until.ts'
 import { silentLog } from '../../../telemetry/log.ts'
 
-/** What the parent says to end the workload. */
+/** Message of the parent that ends the workload. */
 export const END = 'end'
 
 export interface WorkerSettings {
   readonly name: string
   readonly workers: number
   readonly lockUrl: string
-  /** Empty for none. */
+  /** URL of the fence store. Empty for none. */
   readonly fencesUrl: string
   readonly registerFile: string
   readonly seed: number
   readonly ttlMs: number
   /** Keys for which workers wait in line. */
   readonly queued: readonly string[]
-  /** Keys that workers ask for again and again, one attempt at a time. */
+  /** Keys that workers request repeatedly, one attempt at a time. */
   readonly polled: readonly string[]
-  /** Whether fences that the register refused are reported to the locker. */
+  /** True if fences that the register refused are reported to the locker. */
   readonly reportsRefusals: boolean
 }
 
@@ -41,7 +41,7 @@ const POLL_MS = 30
 const ATTEMPT_MS = 10_000
 const START_MS = 40_000
 
-/** Resolves when the parent's end of the pipe has it. An event without a time gets the present one. */
+/** Resolves when the event is in the parent's end of the pipe. An event without a time gets the present one. */
 function record(entry: Entry): Promise<void> {
   const timed = { ...entry, tMono: entry.tMono ?? machineMs() }
   return new Promise((resolve) => {
@@ -49,7 +49,7 @@ function record(entry: Entry): Promise<void> {
   })
 }
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parent is of the same code
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parent and child run the same code
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { name, polled, queued } = settings
 const ending = new AbortController()

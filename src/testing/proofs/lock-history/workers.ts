@@ -22,7 +22,7 @@ export interface Worker extends Freezable {
   kill(): Promise<void>
   /** Resolves with the evidence that the process is dead. Rejects if it runs. */
   proveKilled(): Promise<string>
-  /** Starts another process in the place of one that has ended. Resolves when it works. */
+  /** Starts a replacement for a process that has ended. Resolves when it works. */
   start(): Promise<void>
 }
 
@@ -37,7 +37,7 @@ export interface Workers extends AsyncDisposable {
 const READY_MS = 60_000
 const END_MS = 30_000
 
-/** Starts the processes and spreads `workers` over them. */
+/** Starts the processes and distributes `workers` among them. */
 export function startWorkers({ processes, workers, random, record, ...settings }: WorkersOptions): Workers {
   let started = 0
   const all = Array.from({ length: processes }, (_, index) => {

@@ -1,6 +1,6 @@
 /** Counts the use of the shared cache in a run. A run without lookups proves nothing about it. */
 
-/** Resolves with the numbers of cache hits and of distrusted entries, since the last start of each replica. */
+/** Resolves with the numbers of cache hits and of distrusted entries since the last start of each replica. */
 export async function cacheCounts(urls: readonly string[]): Promise<Readonly<Record<string, number>>> {
   const pages = await Promise.all(urls.map(metricsOf))
   const sum = (result: string): number => {

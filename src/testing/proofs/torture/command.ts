@@ -1,6 +1,6 @@
 /**
- * `npm run torture -- --seed N --minutes M`: see torture.ts. Exit: 0 valid, 1 violated, 2 wrong usage or no run to be
- * had, 3 inconclusive, 4 ended early.
+ * `npm run torture -- --seed N --minutes M`: see torture.ts. Exit: 0 valid, 1 violated, 2 wrong usage or the run cannot
+ * start, 3 inconclusive, 4 ended early.
  */
 import { join } from 'node:path'
 import { OUT } from '../../../drill/checkout.ts'
@@ -11,12 +11,12 @@ import { torture } from './torture.ts'
 
 removeContainersOurselves()
 
-/** The containers end by themselves after twenty minutes. */
+/** Longest traffic, in minutes. The containers end by themselves after twenty minutes. */
 const MAX_MINUTES = 15
 
 const OPTIONS = {
   seed: { type: 'string', value: 'N', summary: 'determines traffic and faults; default: by the clock' },
-  minutes: { type: 'string', value: 'M', summary: `how long traffic lasts, up to ${MAX_MINUTES}`, default: '1' },
+  minutes: { type: 'string', value: 'M', summary: `duration of the traffic, up to ${MAX_MINUTES}`, default: '1' },
   store: { type: 'string', value: 'http|postgres', summary: 'where items live', default: 'http' },
   lock: { type: 'string', value: 'redis|sentinel', summary: 'the lock service', default: 'sentinel' },
   fencing: { type: 'string', value: 'on|off', summary: 'whether the backend refuses stale fences', default: 'on' },
@@ -54,7 +54,7 @@ async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
   )
   if (missing.length > 0) say(`did not happen: ${missing.join(', ')}\n`)
   stdout.write(reportOf(verdict))
-  say(`history and verdict: ${folder}; the same again: --seed ${options.seed}`)
+  say(`history and verdict: ${folder}; repeat with --seed ${options.seed}`)
   return EXIT_OF[verdict.kind]
 }
 
@@ -67,10 +67,10 @@ await runProgram({
   command: defineCommand({
     help: `
 Starts replicas of the service with their store and Redis on this machine, sends items while faults are injected, and then
-judges what was acknowledged against what is stored. Needs Docker. The history and the verdict are left in
+compares the acknowledged items with the stored ones. Needs Docker. The history and the verdict are left in
 out/torture/SEED.
 
-Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
+Exit code 0 valid, 1 violated, 2 wrong usage or the run cannot start, 3 inconclusive, 4 after Ctrl-C.`,
     examples: ['npm run torture -- --seed 7 --minutes 1 --store postgres', 'npm run torture -- --cover --minutes 3'],
     options: OPTIONS,
     run: ({ values }, io) => orSay(io, EXIT.usage, () => run(values, io)),

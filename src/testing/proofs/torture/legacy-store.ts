@@ -1,4 +1,6 @@
-/** The external store that does not refuse duplicates (examples/legacy-backend) as a process that can be killed. */
+/**
+ * Runs the external store that does not enforce uniqueness (examples/legacy-backend) as a process that can be killed.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +26,7 @@ const TIMEOUT = '1s'
 export async function startLegacyStore(options: LegacyOptions): Promise<TortureStore> {
   const { folder, port, latencyMs, fencing } = options
   const mapping = join(folder, 'mapping.json')
-  // the mapping of the example, with a shorter time-out
+  // the mapping of the example with a shorter timeout
   const shipped = JSON.parse(readFileSync(join(EXAMPLE, 'mapping.json'), 'utf8')) as object
   writeFileSync(mapping, JSON.stringify({ ...shipped, fencing: fencing === 'on', timeout: TIMEOUT }))
   const data = join(folder, 'legacy')

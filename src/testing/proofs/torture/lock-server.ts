@@ -1,13 +1,13 @@
-/** The Redis servers of a test as a lock server that faults can break. */
+/** Adapts the Redis servers of a test to a lock server that faults can break. */
 import type { Failover, LockServer } from '../../../drill/targets/processes/parts.ts'
 import { untilTrue } from '../../../std/until.ts'
 import { serverFolder } from '../../redis/container.ts'
 import type { RedisServers, SentinelServers } from '../../redis/servers.ts'
 
 const READY_MS = 20_000
-/** Between two checks, milliseconds. Each is a process in a container. */
+/** Interval between two checks, in milliseconds. Each check is a process in a container. */
 const EVERY_MS = 100
-/** Attempts to see that a killed server does not respond. */
+/** Number of checks that a killed server does not respond. */
 const DEAD_ATTEMPTS = 20
 
 export function lockServerOf(redis: RedisServers): LockServer {
@@ -57,7 +57,7 @@ export function lockServerOf(redis: RedisServers): LockServer {
       const before = await redis.cli(port, 'dbsize')
       const reply = await redis.cli(port, 'flushall')
       if (reply !== 'OK') throw new Error(`FLUSHALL returned ${reply}`)
-      return `FLUSHALL returned OK with ${before} keys there`
+      return `FLUSHALL returned OK with ${before} keys present`
     },
   }
   return isSentinel(redis) ? { ...server, failover: failoverOf(redis) } : server

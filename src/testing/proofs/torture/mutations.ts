@@ -1,7 +1,7 @@
 /**
- * `npm run torture:mutations`: is the proof able to fail? Each run meets the faults that should expose its sabotage; the
- * service as it is must stand them, and every sabotaged one must be found out, by the promise that it breaks.
- * Exit: 0 so it is, 1 not so, 2 wrong usage, 4 ended early.
+ * `npm run torture:mutations`: shows that the proof can fail. Each run injects the faults that should expose its
+ * sabotage. The unchanged service must pass, and each sabotaged one must violate the promise that it breaks. Exit: 0
+ * all results as expected, 1 some not, 2 wrong usage, 4 ended early.
  */
 import { join } from 'node:path'
 import { OUT } from '../../../drill/checkout.ts'
@@ -29,14 +29,14 @@ interface Mutant
   readonly store: TortureOptions['store']
   readonly failpoints?: readonly FailpointName[]
   readonly faults: readonly string[]
-  /** The promise that must be found broken. Without: the control, which must be valid. */
+  /** The check that must be violated. Absent for the control, which must be valid. */
   readonly breaks?: string
 }
 
-/** Slow enough that a packet can be delivered between a look and the save that follows it. */
+/** Slow enough to deliver a packet between a lookup and the save that follows it. */
 const BETWEEN_LOOK_AND_SAVE = { latencyMs: 300, lateMs: [80, 220] } as const
 
-/** Late enough that the other replica has looked, and saved. */
+/** Late enough for the other replica to have looked up and saved the content. */
 const AFTER_THE_SAVE = { lateMs: [600, 900] } as const
 
 const MUTANTS: readonly Mutant[] = [
@@ -79,7 +79,7 @@ const MUTANTS: readonly Mutant[] = [
     breaks: 'one-holder',
   },
   {
-    name: 'treat a time-out as failure',
+    name: 'treat a timeout as failure',
     store: 'http',
     failpoints: ['lock/time-out-is-failure'],
     faults: ['lost-answer'],
@@ -90,7 +90,7 @@ const MUTANTS: readonly Mutant[] = [
     store: 'http',
     failpoints: ['lock/answer-before-save'],
     faults: ['store-kill'],
-    // acknowledged saves are still under way when the store is killed, and kills leave time for traffic between them
+    // acknowledged saves are still in progress when the store is killed, and there is time for traffic between kills
     latencyMs: 100,
     quietMs: 3_000,
     trafficMs: 24_000,
@@ -143,7 +143,7 @@ const MUTANTS: readonly Mutant[] = [
     store: 'postgres',
     failpoints: ['cache/ignore-deletes'],
     faults: ['replica-kill'],
-    // two in ten seconds are found, on average
+    // on average two are found in ten seconds
     trafficMs: 36_000,
     breaks: 'created-once',
   },
@@ -165,7 +165,7 @@ function runMutant(mutant: Mutant, { seed, verbose, signal, say }: Choice): Prom
   return torture({ ...common, ...rest, folder, signal, ...(verbose ? { say } : {}) })
 }
 
-/** Whether it came out as it must, and what was seen. */
+/** Resolves with true if the result is the expected one, and with a description of it. */
 async function tried(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
   const { verdict, counts } = await runMutant(mutant, choice)
   if (choice.verbose) choice.say(JSON.stringify(counts))
@@ -179,7 +179,7 @@ async function tried(mutant: Mutant, choice: Choice): Promise<readonly [boolean,
   return [fine, `${verdict.kind.padEnd(14)}${rest.join('; ')}`]
 }
 
-/** They wait more than they work. */
+/** Number of concurrent runs. A run mostly waits. */
 const AT_ONCE = 2
 
 async function lineOf(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
@@ -187,12 +187,12 @@ async function lineOf(mutant: Mutant, choice: Choice): Promise<readonly [boolean
   const [fine, seen] = await tried(mutant, choice)
   const seconds = Math.round((performance.now() - startMs) / 1_000)
   const text = `${mutant.store.padEnd(10)}${mutant.name.padEnd(30)}${seen} (${seconds} s)`
-  return [fine, fine ? text : `${text}  NOT AS IT MUST BE`]
+  return [fine, fine ? text : `${text}  UNEXPECTED`]
 }
 
 const OPTIONS = {
-  seed: { type: 'string', value: 'N', summary: 'which faults, and when', default: '1' },
-  only: { type: 'string', value: 'TEXT', summary: 'the mutations alone whose names contain it', default: '' },
+  seed: { type: 'string', value: 'N', summary: 'determines the faults and their times', default: '1' },
+  only: { type: 'string', value: 'TEXT', summary: 'only the mutations whose names contain this', default: '' },
   verbose: { type: 'boolean', summary: 'print every fault' },
 } as const
 
@@ -214,18 +214,22 @@ async function run({ seed, only, verbose }: Values<typeof OPTIONS>, { stdout, si
     }
   })
   await Promise.all(workers)
-  say(failed === 0 ? 'the proof bites' : `${failed} of ${chosen.length} not as they must be`)
+  say(
+    failed === 0
+      ? 'the proof detected every mutation'
+      : `${failed} of ${chosen.length} mutations had an unexpected result`,
+  )
   return failed === 0 ? EXIT.fine : EXIT.failed
 }
 
 await runProgram({
   call: 'npm run torture:mutations --',
-  summary: 'whether the torture finds every sabotage of the service, and none in the service as it is',
+  summary: 'checks that the torture detects every sabotage, and reports none in the unchanged service',
   command: defineCommand({
     help: `
 Runs the torture once for each mutation, with the faults that should expose it, and without one as a control. Needs Docker.
 
-Exit code 0 when all came out as they must, 1 when not, 2 wrong usage, 4 after Ctrl-C.`,
+Exit code 0 if all results are as expected, 1 if not, 2 wrong usage, 4 after Ctrl-C.`,
     examples: ['npm run torture:mutations', 'npm run torture:mutations -- --only fence --verbose'],
     options: OPTIONS,
     run: ({ values }, io) => orSay(io, EXIT.failed, () => run(values, io)),

@@ -1,4 +1,4 @@
-/** What a torture run is asked to do. */
+/** Options of a torture run. */
 import type { FailpointName } from '../../../std/failpoint.ts'
 
 export interface TortureOptions {
@@ -8,31 +8,33 @@ export interface TortureOptions {
   readonly lock: 'redis' | 'sentinel'
   /** INGOT_LOCK_MODE of the replicas. Default: auto. */
   readonly mode?: 'auto' | 'always'
-  /** Ends as soon as every fault and every kind of operation has happened; `trafficMs` is then the longest time. */
+  /** Ends as soon as every fault and every kind of operation has happened. `trafficMs` is then the longest time. */
   readonly cover?: boolean
-  /** A folder for history, verdict and what the processes keep. It is emptied first. */
+  /** Folder for the history, the verdict and the files of the processes. It is emptied first. */
   readonly folder: string
   readonly signal: AbortSignal
   readonly say?: (line: string) => void
-  /** How the service is sabotaged. Default: not at all. */
+  /** Fail points that sabotage the service. Default: none. */
   readonly failpoints?: readonly FailpointName[] | undefined
   /** Names of faults. Default: all. */
   readonly faults?: readonly string[] | undefined
-  /** Of the legacy backend. Default: 20 and on. */
+  /** Latency of the legacy backend in milliseconds, and its fencing. Default: 20 and on. */
   readonly latencyMs?: number
   readonly fencing?: 'on' | 'off'
-  /** Bounds of what lies between a second save and the late delivery of the first, in ms. Default: 0 to 100. */
+  /**
+   * Bounds of the time between a second save and the late delivery of the first, in milliseconds. Default: 0 to 100.
+   */
   readonly lateMs?: readonly [number, number]
-  /** Longest quiet between faults, milliseconds. Default: 1000. */
+  /** Longest time between faults, in milliseconds. Default: 1000. */
   readonly quietMs?: number
-  /** Whether replicas of a store that allows it share a cache, in the Redis of the locks. Default: true. */
+  /** Whether replicas share a cache in the Redis of the locks, if their store allows it. Default: true. */
   readonly cache?: boolean
-  /** Whether clients delete items where the store can. Default: true. */
+  /** Whether clients delete items, if the store can. Default: true. */
   readonly deletes?: boolean
   /** Statement to run in the Postgres store once the service is up. */
   readonly sql?: string
-  /** The containers end by themselves after so long. Default: 1200. */
+  /** Time after which the containers end by themselves, in seconds. Default: 1200. */
   readonly lifeSeconds?: number
-  /** INGOT_CACHE_TTL of the replicas. Default: the service's own. */
+  /** INGOT_CACHE_TTL of the replicas. Default: that of the service. */
   readonly cacheTtl?: string
 }

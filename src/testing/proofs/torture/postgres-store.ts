@@ -1,4 +1,4 @@
-/** A Postgres server in a container of its own, in which it can be killed, started again, and restored from a copy. */
+/** Runs Postgres in a container, in which it can be killed, started again, and restored from a copy. */
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 import { type FaultInjection, nothingToUndo } from '../../../drill/faults/fault.ts'
 import { readPostgresStore } from '../../../drill/final-store/postgres.ts'
@@ -13,7 +13,7 @@ export interface PostgresStoreOptions {
   readonly port: number
   /** Statement to run once the service has created its tables. */
   readonly sql: string | undefined
-  /** The container ends by itself after this time. Default: 1200. */
+  /** Time after which the container ends by itself, in seconds. Default: 1200. */
   readonly lifeSeconds?: number
 }
 
@@ -21,7 +21,7 @@ const PASSWORD = 'test-only'
 const READY_MS = 30_000
 const LIFE_SECONDS = 1_200
 
-/** Starts the server again whenever it has ended, unless it is held. Ends after its time. */
+/** Script that starts the server again whenever it has ended, unless it is held. Ends after its time. */
 const loop = (lifeSeconds: number): string => `
 end=$(( $(date +%s) + ${lifeSeconds} ))
 while [ $(date +%s) -lt $end ]; do
@@ -30,7 +30,7 @@ done`
 
 const COPY = 'rm -rf /tmp/then && pg_basebackup -U postgres -D /tmp/then -c fast && chown -R postgres: /tmp/then'
 
-/** Replaces the data by the copy. No process of the server is left to write then. */
+/** Script that replaces the data by the copy. By then no process of the server is left to write. */
 const RESTORE = `
 touch /tmp/held
 server=$(head -n 1 "$PGDATA/postmaster.pid")
@@ -39,7 +39,7 @@ while kill -0 $server 2>/dev/null; do sleep 0.05; done
 find "$PGDATA" -mindepth 1 -delete
 cp -a /tmp/then/. "$PGDATA"`
 
-/** Longer than a lease on the store version. */
+/** Longer than a lease on the store version, in milliseconds. */
 const LEASE_OVER_MS = 2_200
 
 export function startPostgresStore(options: PostgresStoreOptions): Promise<TortureStore | Absent> {
@@ -94,7 +94,7 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
         Number((await query('SELECT count(*) AS n FROM ingot_items', signal))[0]?.['n'])
       let before = 0
       return {
-        // until then a replica may rely on what it has read before
+        // until then a replica may rely on earlier reads
         holdMs: LEASE_OVER_MS,
         async inject(signal) {
           await shell(container, COPY)
@@ -105,10 +105,10 @@ async function startStore({ port, sql, lifeSeconds = LIFE_SECONDS }: PostgresSto
         },
         async prove(signal) {
           const after = await count(signal)
-          if (after >= before) throw new Error(`nothing was lost: ${before} items were there, ${after} are`)
-          return `of ${before} items ${after} are in the copy that was restored`
+          if (after >= before) throw new Error(`nothing was lost: ${before} items before, ${after} after`)
+          return `the restored copy has ${after} of ${before} items`
         },
-        // the server runs even if the injection failed after it was ended
+        // the injection may have failed after it stopped the server, so start it again
         undo: (deadline) => start(deadline),
       }
     },

@@ -1,15 +1,18 @@
-/** When the replicas serve again. */
+/** Waits until the replicas serve again. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunningReplica } from './replica.ts'
 
 export interface Patience {
-  /** For all of them together, milliseconds. */
+  /** Timeout for all of them together, in milliseconds. */
   readonly ms: number
   readonly say: (line: string) => void
   readonly signal: AbortSignal
 }
 
-/** One that does not come back is said so, and left to the checker of recoveries. */
+/**
+ * Resolves when all replicas are ready or the time is over. Reports a replica that is not ready; the recovery checker
+ * judges it.
+ */
 export async function untilReady(replicas: readonly RunningReplica[], { ms, say, signal }: Patience): Promise<void> {
   const endMs = performance.now() + ms
   for (const replica of replicas) {

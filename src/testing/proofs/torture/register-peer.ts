@@ -1,8 +1,8 @@
 /**
- * The program of a process that writes to the register under locks (drill/workloads/register.ts). Reports every event to
- * its parent, and ends when the parent goes away.
+ * Program of a process that writes to the register under locks (drill/workloads/register.ts). It reports every event to
+ * its parent, and ends when the parent ends.
  *
- * Arguments: name, lock URL, fence store URL, register file, seed, time to live of locks in ms.
+ * Arguments: name, lock URL, fence store URL, register file, seed, lease of locks in milliseconds.
  */
 import type { Entry } from '../../../drill/history.ts'
 import { runRegister } from '../../../drill/workloads/register.ts'
@@ -14,12 +14,12 @@ import { systemClock } from '../../../std/clock.ts'
 import { createRandom } from '../../../std/random.ts'
 import { silentLog } from '../../../telemetry/log.ts'
 
-/** What the parent says to end the workload. */
+/** Message of the parent that ends the workload. */
 export const END = 'end'
 
 const [name = '', lockUrl = '', fencesUrl = '', registerFile = '', seed = '', ttl = ''] = process.argv.slice(2)
 
-/** Resolves when the parent's end of the pipe has it: it is known then, whatever becomes of this process. */
+/** Resolves when the event is in the parent's end of the pipe, where it survives the end of this process. */
 function record(entry: Entry): Promise<void> {
   return new Promise((resolve) => {
     process.send?.(entry, () => resolve())

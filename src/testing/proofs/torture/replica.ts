@@ -11,9 +11,9 @@ import { startTcpProxy } from '../../tcp/proxy.ts'
 export interface ReplicaOptions {
   readonly name: string
   readonly port: number
-  /** For its breakpoints and its embedded store. */
+  /** Folder for its breakpoints and its embedded store. */
   readonly folder: string
-  /** Port of the store. Each replica reaches it through a proxy of its own. */
+  /** Port of the store. Each replica connects through a proxy of its own. */
   readonly storePort: number
   /** Returns the settings of the replica, given the port of that proxy. */
   readonly env: (proxyPort: number) => Readonly<Record<string, string>>
@@ -21,7 +21,7 @@ export interface ReplicaOptions {
 }
 
 export interface RunningReplica extends Replica, AsyncDisposable {
-  /** Returns what it has logged since its last start. */
+  /** Returns its log since its last start. */
   stderr(): string
 }
 
@@ -34,7 +34,7 @@ export async function createReplica(options: ReplicaOptions): Promise<RunningRep
   const url = `http://127.0.0.1:${options.port}`
   let service: Service | undefined
   let ending: Ending | undefined
-  /** The last start. A disposal during it must end its service. */
+  /** The last start. Disposal during a start must end its service. */
   let starting: Promise<Service> | undefined
 
   async function start(signal: AbortSignal): Promise<void> {

@@ -10,9 +10,9 @@ export interface TortureStore extends Server, AsyncDisposable {
   env(proxyPort: number): Readonly<Record<string, string>>
   /** Returns bytes by which a content is recognized on the connection when it is saved. */
   marker(bytes: Uint8Array): Uint8Array
-  /** Whether it can delete items. */
+  /** True if it can delete items. */
   readonly deletes: boolean
-  /** Faults of its own, besides being killed. */
+  /** Faults of its own, in addition to a kill. */
   readonly faults: readonly FaultInjection[]
   /** Restores an earlier copy. Injected only if a run names it. */
   readonly restore?: FaultInjection

@@ -12,7 +12,10 @@ import { runIngot } from '../../process.ts'
 import { torture } from './torture.ts'
 
 const folder = temporaryFolder()
-/** Traffic goes on until all has happened: on a busy machine longer, for so long at most. */
+/**
+ * Longest traffic, in milliseconds. It ends earlier, when every kind has happened, which takes longer on a busy
+ * machine.
+ */
 const LONGEST_MS = 120_000
 const SHORT = { trafficMs: LONGEST_MS, cover: true, lock: 'redis', quietMs: 200 } as const
 
@@ -29,14 +32,12 @@ describe('three replicas under faults', () => {
     const options = { ...SHORT, seed: 7, store, faults, folder: out, signal: AbortSignal.timeout(280_000) }
     const { verdict, missing } = await torture(options)
     expect(verdict.kind, reportOf(verdict)).toBe('valid')
-    // every fault is proven, and there were single items, batches, streams, deletions, locks
+    // every fault is proven, and single items, batches, streams, deletions and locks occurred
     expect(missing).toEqual([])
     expect(JSON.parse(readFileSync(join(out, 'verdict.json'), 'utf8'))).toMatchObject({ seed: 7, store, kind: 'valid' })
   })
 
-  test('are found to store twice if they ignore the fence, and `ingot check` has the same verdict', async ({
-    skip,
-  }) => {
+  test('violate stored-once if they ignore the fence, and `ingot check` has the same verdict', async ({ skip }) => {
     present(await findDocker(), skip)
     const out = join(folder, 'sabotaged')
     const { verdict, historyFile } = await torture({
@@ -46,7 +47,7 @@ describe('three replicas under faults', () => {
       folder: out,
       failpoints: ['lock/ignore-fence'],
       faults: ['late-packet'],
-      // when the other replica has looked, and saved
+      // after the lookup and the save of the other replica
       lateMs: [1_000, 1_000],
       signal: AbortSignal.timeout(280_000),
     })
@@ -61,7 +62,7 @@ describe('three replicas under faults', () => {
     })
   })
 
-  test('end with Ctrl-C, and leave no process behind', async ({ skip }) => {
+  test('end after Ctrl-C, and leave no process behind', async ({ skip }) => {
     present(await findDocker(), skip)
     const args = [join(import.meta.dirname, 'command.ts'), '--seed', '3', '--minutes', '5', '--lock', 'redis']
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -96,7 +97,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch {
-    // there is no process with that number any more
+    // no process has this number any more
     return false
   }
 }

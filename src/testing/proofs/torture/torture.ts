@@ -1,6 +1,6 @@
 /**
- * A torture run: three replicas of the service, a store and a lock service, all real processes; clients, faults, and a
- * verdict from the history and the store alone. The seed decides what is sent and which faults come in which order.
+ * A torture run: three replicas of the service, a store and a lock service as real processes, clients and faults. The
+ * verdict comes from the history and the store alone. The seed determines the requests and the order of the faults.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ import type { TortureStore } from './store.ts'
 
 export interface TortureResult {
   readonly verdict: Verdict
-  /** Events by kind and outcome. */
+  /** Number of events by kind and outcome. */
   readonly counts: Readonly<Record<string, number>>
   /** Kinds of faults and operations that did not happen. */
   readonly missing: readonly string[]
@@ -45,19 +45,25 @@ const CLIENTS = 4
 const REQUEST_MS = 6_000
 const PAUSE_MS = 120
 const RECOVERY_MS = 20_000
-/** Longest time from the end of traffic to the end of the run: a fault under way, healing, sending again. */
+/**
+ * Longest time from the end of traffic to the end of the run, in milliseconds: an active fault, the recovery and the
+ * settling.
+ */
 const END_MS = 90_000
 const COLLECTION = 'torture'
-/** A multiple of three, so that it is a beginning in base64 too. */
+/** Length of a marker. It is a multiple of three, so that it is a prefix in base64 too. */
 const MARKER_BYTES = 240
 
-/** Rejects with the signal's reason when it was ended early, and with why there can be no run. */
+/**
+ * Resolves with the verdict. Rejects with the signal's reason if it was ended early, or with the reason why the run
+ * cannot start.
+ */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { folder } = options
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const historyFile = join(folder, 'history.ndjson')
-  // closed after everything that may still record
+  // disposed after everything that may still record
   using recorder = createRecorder(historyFile, () => systemClock.wallMs())
   await using scope = createScope()
   const seen = createCoverage()
@@ -134,8 +140,8 @@ async function perform(options: TortureOptions, set: Fixture, { record, seen }: 
 }
 
 /**
- * Returns the faults of these names in the order given, so that a run of few faults is steered; all without names.
- * Throws an Error that lists the names there are.
+ * Returns the faults of these names in the given order, so that a run can have few faults. Returns all faults without
+ * names. Throws an Error that lists the valid names.
  */
 export function chosen(
   faults: readonly FaultInjection[],
@@ -152,7 +158,7 @@ export function chosen(
 function probeOf(sender: Sender, contents: ContentBook, store: TortureStore): Probe {
   return {
     fresh: (random) => contents.fresh(random),
-    // a beginning is enough, and less likely to come in two pieces
+    // a prefix is enough, and is less likely to arrive in two pieces
     marker: (content) => store.marker(bytesOf({ content, spelling: 0 }).subarray(0, MARKER_BYTES)),
     async save(replica, content) {
       const [outcome = 'info'] = await sender.save('probe', replica.url, [{ content, spelling: 0 }], 'single')

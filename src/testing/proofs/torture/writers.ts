@@ -1,4 +1,4 @@
-/** The processes of the register workload, and a fault on them: a holder is stopped past the end of its lease. */
+/** The processes of the register workload, and a fault on them that stops a holder past the end of its lease. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { FaultInjection } from '../../../drill/faults/fault.ts'
@@ -32,13 +32,13 @@ export interface Writers extends AsyncDisposable {
 const READY_MS = 20_000
 const END_MS = 8_000
 const LOOKUP_MS = 5_000
-/** On a busy machine a holder may have written before it is stopped. */
+/** Number of attempts. On a busy machine a holder may have written before it is stopped. */
 const STOP_ATTEMPTS = 4
 
 interface HolderStop {
   /** The process that is stopped. */
   child: ChildProcess | undefined
-  /** Which process took the lock, and when. */
+  /** The process that acquired the lock, and the time. */
   says: string
 }
 
@@ -46,7 +46,7 @@ export function startWriters(options: WritersOptions): Writers {
   const listeners = new Set<(event: Event, child: ChildProcess) => void>()
   const children = Array.from({ length: options.count }, (_, index) => startWriter(options, index + 1, listeners))
 
-  /** Resolves with the next event that fits, and its process. */
+  /** Resolves with the next event for which `fits` returns true, and its process. */
   function next(fits: (event: Event) => boolean, ms: number): Promise<readonly [Event, ChildProcess]> {
     const { promise, resolve } = Promise.withResolvers<readonly [Event, ChildProcess]>()
     const listener = (event: Event, child: ChildProcess): void => {
@@ -57,16 +57,16 @@ export function startWriters(options: WritersOptions): Writers {
     return found.finally(() => listeners.delete(listener))
   }
 
-  /** Last operation of each process that has asked to write. */
+  /** Last operation of each process that has requested a write. */
   const lastWrite = new Map<string, string>()
   listeners.add(({ f, process, op }) => void (f === 'write' && lastWrite.set(process, op)))
 
-  /** Stops a holder after its lookup. Resolves with false if it has asked to write before it was stopped. */
+  /** Stops a holder after its lookup. Resolves with false if it requested a write before it was stopped. */
   async function stopHolder(stop: HolderStop): Promise<boolean> {
     const [lookup, child] = await next(({ f, type }) => f === 'look' && type === 'ok', LOOKUP_MS)
     stop.child = child
     freezeProcess(child.pid ?? 0)
-    // waits for the lookup of the next holder, not for its grant: from then on the register knows the higher fence
+    // waits for the lookup of the next holder and not for its grant: from then on the register has the higher fence
     const [taken] = await next(
       ({ f, type, key, process }) => f === 'look' && type === 'ok' && key === lookup.key && process !== lookup.process,
       options.ttlMs * 6,
@@ -81,7 +81,7 @@ export function startWriters(options: WritersOptions): Writers {
     stop.child = undefined
     if (child === undefined) return
     thawProcess(child.pid ?? 0)
-    // it wakes while the other process holds the lock
+    // the holder continues while the other process holds the lock
     await systemClock.sleep(options.ttlMs / 2)
   }
 

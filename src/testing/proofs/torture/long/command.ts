@@ -1,6 +1,6 @@
 /**
  * `npm run torture:long -- --seed N --items 1e7 --hours H`: see long.ts. Exit: 0 valid, 1 violated, 2 wrong usage or
- * no run to be had, 3 inconclusive, 4 ended early.
+ * the run cannot start, 3 inconclusive, 4 ended early.
  */
 import { join } from 'node:path'
 import { OUT } from '../../../../drill/checkout.ts'
@@ -25,7 +25,7 @@ const MAX_HOURS = 24
 
 const OPTIONS = {
   seed: { type: 'string', value: 'N', summary: 'determines traffic and faults; default: by the clock' },
-  items: { type: 'string', value: 'N', summary: 'traffic ends when so many were acknowledged', default: '1e7' },
+  items: { type: 'string', value: 'N', summary: 'number of acknowledged items that ends the traffic', default: '1e7' },
   hours: { type: 'string', value: 'H', summary: `the longest time for traffic, up to ${MAX_HOURS}`, default: '6' },
   faults: { type: 'string', value: 'NAMES', summary: 'only these, separated by commas; default: all' },
 } as const
@@ -48,7 +48,7 @@ async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
   const { verdict, figures } = await tortureLong({ ...options, folder, signal, say })
   for (const [name, value] of Object.entries(figures)) say(`${name.padEnd(40)}${value}`)
   stdout.write(`\n${reportOf(verdict)}`)
-  say(`history and verdict: ${folder}; the same again: --seed ${options.seed} --items ${options.items}`)
+  say(`history and verdict: ${folder}; repeat with --seed ${options.seed} --items ${options.items}`)
   return EXIT_OF[verdict.kind]
 }
 
@@ -56,14 +56,14 @@ const EXIT_OF = { valid: EXIT.fine, violated: EXIT.failed, inconclusive: EXIT.in
 
 await runProgram({
   call: 'npm run torture:long --',
-  summary: 'millions of items through three replicas on Postgres, under faults by seed',
+  summary: 'sends millions of items through three replicas on Postgres, under faults by seed',
   failed: EXIT.usage,
   command: defineCommand({
     help: `
-Starts three replicas, Postgres and Redis in Docker, sends items until enough are acknowledged or the time is over, while
-faults are injected. Then judges the history part by part. The history and the verdict are left in out/torture.
+Starts three replicas, Postgres and Redis in Docker, and sends items under faults until enough are acknowledged or the
+time is over. Then judges the history part by part. The history and the verdict are left in out/torture.
 
-Exit code 0 valid, 1 violated, 2 wrong usage or no run to be had, 3 inconclusive, 4 after Ctrl-C.`,
+Exit code 0 valid, 1 violated, 2 wrong usage or the run cannot start, 3 inconclusive, 4 after Ctrl-C.`,
     examples: ['npm run torture:long -- --seed 7 --items 1e7', 'npm run torture:long -- --items 1e5 --hours 0.5'],
     options: OPTIONS,
     run: ({ values }, io) => orSay(io, EXIT.usage, () => run(values, io)),

@@ -1,4 +1,4 @@
-/** The verdict on a history in parts: one part in memory at a time. */
+/** Judges a history in parts, with one part in memory at a time. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { checkersOf } from '../../../../drill/checkers/all.ts'
 import { createCombined } from '../../../../drill/checkers/combine.ts'
@@ -11,7 +11,7 @@ import { partFile } from '../../../../drill/partitions.ts'
 export interface PartsToJudge {
   readonly folder: string
   readonly parts: number
-  /** Longest time from the end of all faults to the acknowledgement of everything that was open, milliseconds. */
+  /** Longest time from the end of all faults to the acknowledgement of every open content, in milliseconds. */
   readonly recoveryMs: number
   readonly register: FinalStore['register']
   readonly signal: AbortSignal
@@ -19,12 +19,15 @@ export interface PartsToJudge {
 
 const LOCK_CHECKS: ReadonlySet<string> = new Set(['fences-rise', 'one-holder'])
 
-/** Rejects with IngotError INPUT_UNREADABLE when a part cannot be read, and with the signal's reason. */
+/**
+ * Resolves with the verdict. Rejects with IngotError INPUT_UNREADABLE when a part cannot be read, or with the signal's
+ * reason.
+ */
 export async function judgeParts({ folder, parts, recoveryMs, register, signal }: PartsToJudge): Promise<Verdict> {
   const combined = createCombined({ shared: isShared })
   const items = checkersOf({ recoveryMs, locks: false })
   for (let part = 0; part < parts; part++) {
-    // a signal to end must get through between two parts
+    // lets the process handle signals between two parts
     await turn(undefined, { signal })
     combined.add(judge(items, readHistory(partFile(folder, part)).events, readSpreadRows(folder, part)))
   }
@@ -33,7 +36,7 @@ export async function judgeParts({ folder, parts, recoveryMs, register, signal }
   return combined.verdict()
 }
 
-/** Faults and their end are in every part. */
+/** Returns true for checks of events that are in every part: the faults and their end. */
 function isShared(check: string): boolean {
   return check === 'faults-happened' || check === 'recovery'
 }

@@ -22,7 +22,7 @@ test('a run in parts is judged item by item and keeps every promise', async ({ s
   })
   expect(verdict.kind, reportOf(verdict)).toBe('valid')
   expect(figures['acknowledged']).toBeGreaterThanOrEqual(10_000)
-  // single requests, batches, streams, duplicates and deletions all took part
+  // single requests, batches, streams, duplicates and deletions all occurred
   for (const name of ['save single created', 'save batch created', 'save stream created', 'save stream duplicate']) {
     expect(figures[name], name).toBeGreaterThan(0)
   }
@@ -32,7 +32,7 @@ test('a run in parts is judged item by item and keeps every promise', async ({ s
   expect(existsSync(join(folder, 'valid', 'verdict.json'))).toBe(true)
 })
 
-test('a service that acknowledges before it commits is found out', async ({ skip }) => {
+test('a service that acknowledges before it commits is detected', async ({ skip }) => {
   present(await findDocker(), skip)
   const { verdict } = await tortureLong({
     ...COMMON,

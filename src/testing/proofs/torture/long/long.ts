@@ -1,6 +1,6 @@
 /**
  * A long torture run: millions of acknowledged items through three replicas on Postgres while faults are injected. The
- * history is on disk in parts; every part is judged by the checkers of the short run, item by item, in bounded memory.
+ * history is on disk in parts. The checkers of the short run judge every part, item by item, in bounded memory.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,20 +35,23 @@ import { createTally, type Tally } from './tally.ts'
 
 export interface LongOptions {
   readonly seed: number
-  /** Traffic ends as soon as so many distinct items were acknowledged. */
+  /** Number of distinct acknowledged items that ends the traffic. */
   readonly items: number
-  /** Longest time for traffic, milliseconds. */
+  /** Longest traffic, in milliseconds. */
   readonly maxMs: number
-  /** A folder for history, rows and verdict. It is emptied first. */
+  /** Folder for the history, rows and verdict. It is emptied first. */
   readonly folder: string
   readonly signal: AbortSignal
   readonly say: (line: string) => void
   /** Names of faults. Default: all but `store-restore`. */
   readonly faults?: readonly string[]
   readonly failpoints?: readonly FailpointName[]
-  /** Longest quiet between two faults, milliseconds. Default: 4000. */
+  /** Longest time between two faults, in milliseconds. Default: 4000. */
   readonly quietMs?: number
-  /** Number of parts of the history. Default: 256, for some 100,000 events a part in a run of 10 million items. */
+  /**
+   * Number of parts of the history. Default: 256, which gives some 100,000 events per part in a run of 10 million
+   * items.
+   */
   readonly parts?: number
 }
 
@@ -62,14 +65,17 @@ const DELETING_CLIENTS = 3
 const STREAM_ITEMS = 3_000
 const REQUEST_MS = 20_000
 const SETTLE_MS = 60_000
-/** From the end of traffic until the containers may end: settling and reading the rows. */
+/** Seconds from the end of traffic until the containers may end, for settling and reading the rows. */
 const AFTERWARDS_S = 1_800
 const READ_MS = 900_000
 const COLLECTION = 'torture'
 const REMEMBERED_IDS = 20_000
 const PROGRESS_MS = 15_000
 
-/** Rejects with the signal's reason when it was ended early, and with the reason why there can be no run. */
+/**
+ * Resolves with the verdict. Rejects with the signal's reason if it was ended early, or with the reason why the run
+ * cannot start.
+ */
 export async function tortureLong(options: LongOptions): Promise<LongResult> {
   const { folder, parts = 256, seed, signal, say } = options
   rmSync(folder, { recursive: true, force: true })
@@ -99,11 +105,11 @@ function round(hours: number): number {
   return Math.round(hours * 1_000) / 1_000
 }
 
-/** Runs the traffic; when it resolves, the history and the rows are on disk and every process has ended. */
+/** Runs the traffic. When it resolves, the history and the rows are on disk and every process has ended. */
 async function withHistory(options: LongOptions, parts: number): Promise<{ tally: Tally; registerFile: string }> {
   const { folder, seed, signal } = options
   const tally = createTally()
-  // closed after everything that may still record
+  // disposed after everything that may still record
   using recorder = createPartitionedRecorder(folder, {
     parts,
     partOf: (key) => Number(key) % parts,
@@ -195,7 +201,7 @@ async function perform(options: LongOptions, set: Fixture, { record, tally, part
 
 const ALL_ACKNOWLEDGED = 'all items acknowledged'
 
-/** The run ends by the number of items; faults are repeated until then. */
+/** Returns a coverage that is complete at the number of items, so that faults are repeated until then. */
 function untilAcknowledged(book: NumberedBook, items: number): Coverage {
   return {
     note() {},

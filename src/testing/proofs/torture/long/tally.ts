@@ -1,12 +1,12 @@
-/** Counts of a long run, which are kept while it goes on because its history does not fit into memory. */
+/** Counts the events of a long run while it runs, because its history does not fit into memory. */
 import type { Entry } from '../../../../drill/history.ts'
 
 export interface Tally {
   note(entry: Entry): void
   add(name: string, count: number): void
-  /** Counts by name, in alphabetical order, with the greatest resident memory seen so far in MiB. */
+  /** Returns counts by name in alphabetical order, and the maximum resident memory so far in MiB. */
   figures(): Readonly<Record<string, number>>
-  /** One line for a person who waits. */
+  /** Returns one line for a person who waits. */
   progress(acknowledged: number, of: number): string
 }
 
@@ -40,7 +40,9 @@ export function createTally(): Tally {
   }
 }
 
-/** Operations by kind and outcome; saves that were acknowledged also by form and result. */
+/**
+ * Returns the name of a count: the kind and outcome of the operation, and for acknowledged saves the form and result.
+ */
 function nameOf({ f, type, key, form = 'single', result = '' }: Entry): string | undefined {
   if (f === 'save') return `save ${form} ${type === 'ok' ? result : type}`
   if (f === 'delete') return `delete ${type === 'ok' ? result : type}`
