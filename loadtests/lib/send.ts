@@ -3,7 +3,7 @@ import { sha256 } from 'k6/crypto'
 import exec from 'k6/execution'
 import http, { type RefinedResponse } from 'k6/http'
 import type { Shot } from '../../src/drill/sources/k6/plan.ts'
-import { type Answer, answerOf } from '../../src/drill/sources/k6/sample.ts'
+import { type ResponseContent, readResponse } from '../../src/drill/sources/k6/sample.ts'
 import { record } from './record.ts'
 import type { Settings } from './settings.ts'
 
@@ -15,7 +15,7 @@ export interface Named {
   readonly iteration?: number
 }
 
-export function send(settings: Settings, shot: Shot, { op, iteration }: Named): Answer {
+export function send(settings: Settings, shot: Shot, { op, iteration }: Named): ResponseContent {
   // the final phase is not part of the load and does not count for availability
   const user = iteration === undefined ? 'settle' : 'vu'
   const { form, items } = shot
@@ -29,7 +29,7 @@ export function send(settings: Settings, shot: Shot, { op, iteration }: Named): 
     items: JSON.stringify(items.map(({ key, text }) => [key, sha256(text, 'hex')])),
   })
   const response = post(settings, shot)
-  const answer = answerOf(form, typeof response.body === 'string' ? response.body : '', items.length)
+  const answer = readResponse(form, typeof response.body === 'string' ? response.body : '', items.length)
   record({
     event: 'told',
     op,

@@ -11,12 +11,12 @@ const LINE = '{"seq":1,"process":"p","op":"o1","f":"save","type":"invoke","key":
 
 test('recorded events are read back', () => {
   const path = join(folder, 'one.ndjson')
-  const story = createHistoryBuilder()
-  story.save('a', 'created')
-  story.write(1, 5, 'ok')
+  const builder = createHistoryBuilder()
+  builder.save('a', 'created')
+  builder.write(1, 5, 'ok')
   using recorder = createRecorder(path, () => 0)
-  for (const event of story.events) recorder.record(event)
-  expect(readHistory(path)).toEqual({ events: story.events, torn: 0 })
+  for (const event of builder.events) recorder.record(event)
+  expect(readHistory(path)).toEqual({ events: builder.events, torn: 0 })
   expect(recorder.count).toBe(4)
 })
 

@@ -27,7 +27,9 @@ test('invocations precede completions of the same moment', () => {
 })
 
 test('a history that is given twice is refused', () => {
-  const story = createHistoryBuilder()
-  story.save('a', 'created')
-  expect(() => mergeHistories([story.events, story.events])).toThrow(/two histories have an operation "o1" \(save\)/)
+  const builder = createHistoryBuilder()
+  builder.save('a', 'created')
+  expect(() => mergeHistories([builder.events, builder.events])).toThrow(
+    /two histories have an operation "o1" \(save\)/,
+  )
 })

@@ -1,9 +1,9 @@
 /** All checkers, by their names in verdicts. */
 import { availability } from './availability.ts'
-import { canaryGrants, canaryWhole, canaryWrites, type RedisLoss } from './canary.ts'
+import { canaryComplete, canaryGrants, canaryWrites, type RedisLoss } from './canary.ts'
 import { faultsHappened } from './faults.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
-import { loadWhole } from './load.ts'
+import { loadComplete } from './load.ts'
 import { fencesRise, oneHolder } from './locks.ts'
 import { recovery, recoveryUnderLoad } from './recovery.ts'
 import type { Checker } from './verdict.ts'
@@ -34,7 +34,7 @@ export function checkersOf(options: CheckOptions): Checkers {
     'same-content': sameContent,
     'no-phantom': noPhantom,
     'one-id': oneId,
-    ...(load ? { 'load-whole': loadWhole, availability } : {}),
+    ...(load ? { 'load-whole': loadComplete, availability } : {}),
     ...(faults ? faultCheckers(recoveryMs, load) : {}),
     ...(canary ? canaryCheckers(redisLoss) : {}),
     ...(locks ? { 'fences-rise': fencesRise, 'one-holder': oneHolder } : {}),
@@ -49,5 +49,5 @@ function faultCheckers(recoveryMs: number, load: boolean): Checkers {
 }
 
 function canaryCheckers(loss: RedisLoss): Checkers {
-  return { 'canary-whole': canaryWhole, 'canary-writes': canaryWrites(loss), 'canary-grants': canaryGrants(loss) }
+  return { 'canary-whole': canaryComplete, 'canary-writes': canaryWrites(loss), 'canary-grants': canaryGrants(loss) }
 }

@@ -7,7 +7,7 @@ type Sent = Pick<Entry, 'type'> & { readonly from: number; readonly to: number; 
 
 /** Builds saves with the given times and adds `extra` events in order of time. */
 function load(sent: readonly Sent[], extra: readonly Omit<Entry, 'process'>[] = []): readonly Event[] {
-  const story = createHistoryBuilder()
+  const builder = createHistoryBuilder()
   const saves = sent.flatMap(({ from, to, ...end }, index): Entry[] => {
     const base = { process: 'vu-1', op: `o${index}`, f: 'save', key: `k${index}`, collection: 'c' } as const
     return [
@@ -16,8 +16,8 @@ function load(sent: readonly Sent[], extra: readonly Omit<Entry, 'process'>[] = 
     ]
   })
   const all = [...saves, ...extra].toSorted((a, b) => (a.tMono ?? 0) - (b.tMono ?? 0))
-  for (const entry of all) story.add({ ...entry })
-  return story.events
+  for (const entry of all) builder.add({ ...entry })
+  return builder.events
 }
 
 const every = (fromMs: number, untilMs: number, type: 'ok' | 'info', error?: string): Sent[] =>

@@ -19,7 +19,7 @@ export function availability(history: readonly Event[]): Finding {
   return findingOf([], {
     sent: saves.length,
     failed: saves.length - goodMs.length,
-    secondsWithoutGood: darkSeconds(goodMs, load),
+    secondsWithoutGood: secondsWithoutWrites(goodMs, load),
     longestGapMs: Math.round(longestGapMs(goodMs, load)),
     ...failures(saves),
     ...latencies(history, saves),
@@ -37,10 +37,11 @@ function isLoad({ invoke }: Operation): boolean {
 const endOf = (operation: Operation): number => endMs(operation, operation.invoke.tMono)
 
 /** Returns the full seconds of the load in which no save was acknowledged. */
-function darkSeconds(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
-  const light = new Set(goodMs.map((ms) => Math.floor((ms - fromMs) / SECOND_MS)))
+function secondsWithoutWrites(goodMs: readonly number[], { fromMs, untilMs }: Edges): number {
+  const acknowledgedSeconds = new Set(goodMs.map((ms) => Math.floor((ms - fromMs) / SECOND_MS)))
   const seconds = Math.floor((untilMs - fromMs) / SECOND_MS)
-  return Array.from({ length: seconds }, (_, second) => second).filter((second) => !light.has(second)).length
+  return Array.from({ length: seconds }, (_, second) => second).filter((second) => !acknowledgedSeconds.has(second))
+    .length
 }
 
 /** Counts failures, and the seconds that contain one, by error class. */

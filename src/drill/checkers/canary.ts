@@ -24,7 +24,7 @@ export function canaryWrites(loss: RedisLoss): Checker {
     const writes = operationsOf(history, 'set')
     const acknowledged = writes.filter(({ outcome }) => outcome === 'ok')
     if (acknowledged.length === 0) return inconclusive('Redis acknowledged no write of the canary')
-    const looks = lastLooks(history)
+    const looks = lastLookups(history)
     const unread = acknowledged.filter((write) => !isReadAfter(write, looks.get(write.invoke.key)))
     if (unread.length > 0) return inconclusive(`${unread.length} writes have no lookup at the end`)
     const there = new Map(
@@ -47,7 +47,7 @@ function lossOf(write: Operation): CounterExample {
 }
 
 /** Returns the last completed lookup of each key. */
-function lastLooks(history: readonly Event[]): ReadonlyMap<string, Operation> {
+function lastLookups(history: readonly Event[]): ReadonlyMap<string, Operation> {
   const looks = operationsOf(history, 'members').filter(({ outcome }) => outcome === 'ok')
   return new Map(looks.map((look) => [look.invoke.key, look]))
 }
@@ -73,7 +73,7 @@ export function canaryGrants(loss: RedisLoss): Checker {
     const granted = operationsOf(history, 'acquire').filter(
       ({ invoke, outcome }) => outcome === 'ok' && invoke.key.startsWith(CANARY_LOCKS),
     )
-    const stale = [...Map.groupBy(granted, ({ invoke }) => invoke.key).values()].flatMap(fallen)
+    const stale = [...Map.groupBy(granted, ({ invoke }) => invoke.key).values()].flatMap(loweredFences)
     const figures = { grants: granted.length, overlapping: overlapping.length, fencesFallen: stale.length }
     return judged([...overlapping, ...stale], loss, figures)
   }
@@ -83,7 +83,7 @@ export function canaryGrants(loss: RedisLoss): Checker {
  * Returns counter-examples for grants whose fence is not greater than that of a grant received before they were
  * requested.
  */
-function fallen(grants: readonly Operation[]): readonly CounterExample[] {
+function loweredFences(grants: readonly Operation[]): readonly CounterExample[] {
   const byEnd = grants.toSorted((a, b) => endOf(a) - endOf(b))
   const examples: CounterExample[] = []
   let highest: Operation | undefined
@@ -113,7 +113,7 @@ function judged(
 }
 
 /** Checks that the canary's record is complete. Losses after a truncated record are unknown. */
-export function canaryWhole(history: readonly Event[]): Finding {
+export function canaryComplete(history: readonly Event[]): Finding {
   const runs = phasesOf(history, 'canary-began').length
   const isCut = phasesOf(history, 'canary-ended').length < runs
   return isCut ? inconclusive('the record of the canary was truncated before its end') : findingOf([], { runs })

@@ -7,7 +7,7 @@ import type { Finding } from './verdict.ts'
 
 const OPTIONS: FenceHistoryOptions = { epochOf: (fence) => fence / 1_000n, slackMs: 0, minGrants: 1, minFaults: 0 }
 
-interface Told {
+interface HistorySpec {
   readonly grants?: readonly (readonly [asked: number, answered: number, fence: number, key?: string])[]
   /** Result of a write to each server by time in milliseconds. Servers are probed every millisecond from 0 to 99. */
   readonly servers?: Readonly<Record<string, (ms: number) => Event['type']>>
@@ -24,7 +24,7 @@ const from =
   (ms: number): Event['type'] =>
     ms < start ? before : 'ok'
 
-function historyOf({ grants = [], servers = { a: always }, faults = [] }: Told): readonly Event[] {
+function historyOf({ grants = [], servers = { a: always }, faults = [] }: HistorySpec): readonly Event[] {
   const events: Omit<Event, 'seq'>[] = []
   for (const [index, [asked, answered, fence, key = 'k']] of grants.entries()) {
     const base = { process: 'p', op: `g${index}`, f: 'acquire', key, tWall: 0 } as const
@@ -45,8 +45,8 @@ function historyOf({ grants = [], servers = { a: always }, faults = [] }: Told):
   return sorted.map((event, index) => ({ ...event, seq: index + 1 }))
 }
 
-const judged = (told: Told, options: Partial<FenceHistoryOptions> = {}): Finding =>
-  fencesRiseInTime(historyOf(told), { ...OPTIONS, ...options })
+const judged = (spec: HistorySpec, options: Partial<FenceHistoryOptions> = {}): Finding =>
+  fencesRiseInTime(historyOf(spec), { ...OPTIONS, ...options })
 
 describe('fencesRiseInTime', () => {
   test('is valid when fences rise in the order of requests and responses', () => {
@@ -104,10 +104,10 @@ describe('fencesRiseInTime', () => {
         [3, 4, 2],
       ],
     }) // prettier-ignore
-    const told = grants.map((event) =>
+    const history = grants.map((event) =>
       event.fence === undefined ? event : { ...event, fence: event.op === 'g0' ? high : low },
     )
-    expect(fencesRiseInTime(told, OPTIONS).kind).toBe('violated')
+    expect(fencesRiseInTime(history, OPTIONS).kind).toBe('violated')
   })
 
   test('is violated by a fence that was granted twice, even to concurrent requests', () => {
@@ -119,14 +119,16 @@ describe('fencesRiseInTime', () => {
   })
 
   test('an attempt that starts after its invocation counts from its start', () => {
-    const told = historyOf({
+    const history = historyOf({
       grants: [
         [10, 12, 2_001],
         [5, 30, 1_001],
       ],
     }) // prettier-ignore
-    expect(fencesRiseInTime(told, OPTIONS).kind).toBe('valid')
-    const younger = told.map((event) => (event.op === 'g1' && event.type === 'ok' ? { ...event, fromMono: 20 } : event))
+    expect(fencesRiseInTime(history, OPTIONS).kind).toBe('valid')
+    const younger = history.map((event) =>
+      event.op === 'g1' && event.type === 'ok' ? { ...event, fromMono: 20 } : event,
+    )
     expect(fencesRiseInTime(younger, OPTIONS).kind).toBe('violated')
   })
 
@@ -201,7 +203,7 @@ describe('fencesRiseInTime', () => {
 })
 
 describe('twoPrimariesEnd', () => {
-  const ends = (servers: Told['servers'], maxMs: number): Finding =>
+  const ends = (servers: HistorySpec['servers'], maxMs: number): Finding =>
     twoPrimariesEnd(historyOf({ ...(servers && { servers }) }), { slackMs: 0, maxMs })
 
   test('measures how long two servers accepted writes', () => {

@@ -49,13 +49,13 @@ export function fencesRiseInTime(history: readonly Event[], options: FenceHistor
   const faults = operationsOf(history, 'fault').filter(({ outcome }) => outcome === 'ok')
   const byKey = Map.groupBy(grants, ({ operation }) => operation.invoke.key)
   const falls = [...byKey.values()].flatMap((ofKey) => [...twice(ofKey), ...fallsOf(ofKey)])
-  const [inside, outside] = partition(falls, ({ kind, later }) => kind === 'order' && meets(spans, later))
+  const [inside, outside] = partition(falls, ({ kind, later }) => kind === 'order' && overlapsAny(spans, later))
   const figures = {
     grants: grants.length,
     epochs: new Set(grants.map(({ epoch }) => epoch)).size,
     faults: faults.length,
     outOfOrder: outside.length,
-    soonAfterTwoPrimaries: outside.filter(({ later }) => meets(spans, { ...later, asked: later.asked - SOON_MS }))
+    soonAfterTwoPrimaries: outside.filter(({ later }) => overlapsAny(spans, { ...later, asked: later.asked - SOON_MS }))
       .length,
     insideTwoPrimaries: inside.length,
   }
@@ -65,11 +65,11 @@ export function fencesRiseInTime(history: readonly Event[], options: FenceHistor
       figures,
     )
   }
-  const why = whyNothing(history, grants.length, faults.length, options)
+  const why = whyInconclusive(history, grants.length, faults.length, options)
   return why === undefined ? findingOf([], figures) : inconclusive(why, figures)
 }
 
-function whyNothing(
+function whyInconclusive(
   history: readonly Event[],
   grants: number,
   faults: number,
@@ -127,7 +127,7 @@ function twice(grants: readonly Grant[]): readonly Fall[] {
 }
 
 /** Returns true if the grant may have been made within one of the spans. The spans are in order. */
-function meets(spans: readonly Span[], { asked, answered }: Pick<Grant, 'asked' | 'answered'>): boolean {
+function overlapsAny(spans: readonly Span[], { asked, answered }: Pick<Grant, 'asked' | 'answered'>): boolean {
   let low = 0
   let high = spans.length
   while (low < high) {

@@ -4,8 +4,8 @@ import type { FinalStore } from './final-store.ts'
 import { createdOnce, noPhantom, nothingLost, oneId, sameContent, storedOnce } from './items.ts'
 import type { Checker, Finding } from './verdict.ts'
 
-function check(checker: Checker, tell: (story: HistoryBuilder) => void, store: FinalStore = holding('a')): Finding {
-  return checker(historyOf(tell), store)
+function check(checker: Checker, build: (builder: HistoryBuilder) => void, store: FinalStore = holding('a')): Finding {
+  return checker(historyOf(build), store)
 }
 
 const ops = ({ counterExamples }: Finding): readonly string[] => [

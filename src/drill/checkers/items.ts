@@ -31,7 +31,7 @@ export function createdOnce(history: readonly Event[]): Finding {
     if (stuck === undefined) return []
     const answer = stuck.operation?.completion
     const says = `content ${content} was ${stuck.state} when operation ${answer?.op} returned "${answer?.result}"`
-    return [{ says, events: eventsOf(upTo(operations, answer)) }]
+    return [{ says, events: eventsOf(invokedBefore(operations, answer)) }]
   })
   return findingOf(examples, { contents: contents.size })
 }
@@ -44,7 +44,7 @@ function rewindsOf(history: readonly Event[]): readonly Rewind[] {
 }
 
 /** Returns the operations that can explain a response: those invoked before it. */
-function upTo(operations: readonly Operation[], answer: Event | undefined): readonly Operation[] {
+function invokedBefore(operations: readonly Operation[], answer: Event | undefined): readonly Operation[] {
   return operations.filter(({ invoke }) => answer === undefined || invoke.seq < answer.seq)
 }
 
@@ -114,8 +114,8 @@ export function noPhantom(history: readonly Event[], store: FinalStore): Finding
   const sent = contentByBytes(history)
   if (sent.size === 0) return inconclusive('nothing was sent')
   const byId = contentsById(history)
-  const strangers = store.rows.filter((row) => !sent.has(bytesOf(row)))
-  const examples = strangers
+  const unsentRows = store.rows.filter((row) => !sent.has(bytesOf(row)))
+  const examples = unsentRows
     .filter((row) => !byId.has(idOf(row)))
     .map((row): CounterExample => ({ says: `${idOf(row)} is stored and was never sent`, events: [] }))
   return findingOf(examples, { rows: store.rows.length })

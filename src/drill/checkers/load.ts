@@ -12,7 +12,7 @@ export function hasLoad(history: readonly Event[]): boolean {
  * Valid if every run of the generator was recorded to its end and made every planned arrival. A generator that waits
  * for a stalled service hides the stall.
  */
-export function loadWhole(history: readonly Event[]): Finding {
+export function loadComplete(history: readonly Event[]): Finding {
   const runs = phasesOf(history, 'load-began').length
   const ended = phasesOf(history, 'load-ended')
   const ends = [...ended, ...phasesOf(history, 'load-cut')]

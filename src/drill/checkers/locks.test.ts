@@ -9,8 +9,9 @@ function register(...rows: readonly (readonly [number, number])[]): FinalStore {
   return { rows: [], register: rows.map(([version, fence]) => ({ key: 'r', value: `${version}`, fence: `${fence}` })) }
 }
 
-const fences = (tell: (story: HistoryBuilder) => void, store: FinalStore): Finding => fencesRise(historyOf(tell), store)
-const holders = (tell: (story: HistoryBuilder) => void): Finding => oneHolder(historyOf(tell))
+const fences = (build: (builder: HistoryBuilder) => void, store: FinalStore): Finding =>
+  fencesRise(historyOf(build), store)
+const holders = (build: (builder: HistoryBuilder) => void): Finding => oneHolder(historyOf(build))
 
 describe('fencesRise', () => {
   const two = (s: HistoryBuilder): void => {
@@ -23,13 +24,13 @@ describe('fencesRise', () => {
   })
 
   test('compares fences as numbers beyond the exact range of a double', () => {
-    const story = createHistoryBuilder()
+    const builder = createHistoryBuilder()
     const big = [9_007_199_254_740_993n, 9_007_199_254_740_992n].map(String)
     const rows = big.map((fence, at) => ({ key: 'r', value: `${at + 1}`, fence }))
     for (const { key, value, fence } of rows) {
-      story.add({ op: fence, f: 'write', type: 'invoke', key, value, fence })
+      builder.add({ op: fence, f: 'write', type: 'invoke', key, value, fence })
     }
-    expect(fencesRise(story.events, { rows: [], register: rows }).kind).toBe('violated')
+    expect(fencesRise(builder.events, { rows: [], register: rows }).kind).toBe('violated')
   })
 
   test('is inconclusive without writes', () => {

@@ -3,7 +3,7 @@ import { type HistoryBuilder, historyOf, holding } from '../../testing/history-b
 import { recovery, recoveryUnderLoad } from './recovery.ts'
 import type { Checker } from './verdict.ts'
 
-const check = (checker: Checker, tell: (story: HistoryBuilder) => void) => checker(historyOf(tell), holding())
+const check = (checker: Checker, build: (builder: HistoryBuilder) => void) => checker(historyOf(build), holding())
 const healed = (s: HistoryBuilder): void => s.phase('healed')
 
 describe('recovery', () => {
@@ -55,16 +55,16 @@ describe('recoveryUnderLoad', () => {
   const within = recoveryUnderLoad(100)
 
   test('measures the time to the first acknowledgement of a request sent after the healing', () => {
-    const tell = (s: HistoryBuilder): void => {
-      const underWay = s.beginSave('a')
+    const build = (s: HistoryBuilder): void => {
+      const open = s.beginSave('a')
       healed(s)
-      underWay({ type: 'ok', result: 'created', id: 'id-a' })
+      open({ type: 'ok', result: 'created', id: 'id-a' })
       s.save('b', 'info')
       s.save('b', 'created')
       s.save('c', 'fail')
     }
-    expect(check(within, tell)).toMatchObject({ kind: 'valid', figures: { recoveredMs: 5 } })
-    expect(check(recoveryUnderLoad(4), tell)).toMatchObject({ kind: 'violated' })
+    expect(check(within, build)).toMatchObject({ kind: 'valid', figures: { recoveredMs: 5 } })
+    expect(check(recoveryUnderLoad(4), build)).toMatchObject({ kind: 'violated' })
   })
 
   test('is violated by a service that acknowledges nothing after the healing', () => {
@@ -126,18 +126,18 @@ describe('recoveryUnderLoad', () => {
         s.phase('load-cut')
       },
     ],
-  ])('is inconclusive where %s', (_, tell) => {
-    expect(check(within, tell).kind).toBe('inconclusive')
+  ])('is inconclusive where %s', (_, build) => {
+    expect(check(within, build).kind).toBe('inconclusive')
   })
 
   test('judges a truncated record by the requests with a response', () => {
-    const tell = (s: HistoryBuilder): void => {
+    const build = (s: HistoryBuilder): void => {
       s.save('a', 'info')
       healed(s)
       s.save('a', 'duplicate')
       s.phase('load-cut')
     }
-    expect(check(within, tell).kind).toBe('valid')
-    expect(check(recoveryUnderLoad(1), tell).kind).toBe('violated')
+    expect(check(within, build).kind).toBe('valid')
+    expect(check(recoveryUnderLoad(1), build).kind).toBe('violated')
   })
 })

@@ -46,7 +46,7 @@ export function recoveryUnderLoad(boundMs: number): Checker {
   })
 }
 
-interface Aftermath {
+interface HealedHistory {
   /** The event after which no fault is active. */
   readonly healed: Event
   /** Saves that began after `healed`; at least one. */
@@ -60,7 +60,7 @@ interface Aftermath {
   readonly open: readonly Operation[]
 }
 
-function afterHealing(judge: (aftermath: Aftermath) => Finding): Checker {
+function afterHealing(judge: (aftermath: HealedHistory) => Finding): Checker {
   return (history) => {
     const healed = phasesOf(history, 'healed').at(-1)
     if (healed === undefined) return inconclusive('the history does not say when everything was healed')

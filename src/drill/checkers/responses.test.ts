@@ -17,13 +17,13 @@ test('acknowledgements beyond the edges do not count', () => {
 })
 
 test('failures are classified by their error, or else by their outcome', () => {
-  const events = historyOf((story) => {
-    story.save('a', 'created')
-    story.beginSave('b')({ type: 'info', error: 'timeout' })
-    story.beginSave('c')({ type: 'fail', error: '429 OVERLOADED' })
-    story.save('d', 'info')
-    story.save('e', 'fail')
-    story.beginSave('f')
+  const events = historyOf((builder) => {
+    builder.save('a', 'created')
+    builder.beginSave('b')({ type: 'info', error: 'timeout' })
+    builder.beginSave('c')({ type: 'fail', error: '429 OVERLOADED' })
+    builder.save('d', 'info')
+    builder.save('e', 'fail')
+    builder.beginSave('f')
   })
   const counts = Array.from(byFailure(operationsOf(events, 'save')), ([name, { length }]) => [name, length])
   expect(counts).toEqual([

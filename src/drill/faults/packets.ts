@@ -36,7 +36,7 @@ export function latePacket(options: PacketFaultOptions, { afterMs }: LateOptions
   return {
     name: 'late-packet',
     prepare: (random) =>
-      caughtSave(options, random, {
+      holdSave(options, random, {
         kind: 'hold',
         async prove({ first, second, hold, saveAgain }) {
           const again = saveAgain()
@@ -55,7 +55,7 @@ export function lostAnswer(options: PacketFaultOptions): FaultInjection {
   return {
     name: 'lost-answer',
     prepare: (random) =>
-      caughtSave(options, random, {
+      holdSave(options, random, {
         kind: 'mute',
         async prove({ first, saveAgain }) {
           await saveAgain()
@@ -74,14 +74,14 @@ interface CaughtSave {
   readonly saveAgain: () => Promise<Outcome>
 }
 
-interface Trap {
+interface HeldSaveSteps {
   readonly kind: 'hold' | 'mute'
   /** Called when the save has been caught and its sender has given up. Resolves with the evidence. */
   readonly prove: (caught: CaughtSave) => Promise<string>
 }
 
 /** Catches a save of the first replica on its way to the store. */
-function caughtSave({ replicas, probe, clock }: PacketFaultOptions, random: Random, trap: Trap): Injection {
+function holdSave({ replicas, probe, clock }: PacketFaultOptions, random: Random, trap: HeldSaveSteps): Injection {
   const [first, second] = twoOf(replicas, random)
   const content = probe.fresh(random)
   let hold: PacketHold | undefined

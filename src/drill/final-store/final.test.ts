@@ -45,11 +45,11 @@ test('a folder without a store is refused', () => {
 test('the register refuses fences lower than a lookup, and logs accepted writes', () => {
   const path = join(folder, 'register.sqlite')
   using register = openSqliteRegister(path)
-  expect(register.look('r', 5n)).toBe(0)
+  expect(register.lookup('r', 5n)).toBe(0)
   expect(register.write('r', 1, 4n)).toBe('stale')
   expect(register.write('r', 1, 5n)).toBe('written')
-  expect(register.look('r', 4n)).toBe('stale')
-  expect(register.look('r', 2n ** 62n)).toBe(1)
+  expect(register.lookup('r', 4n)).toBe('stale')
+  expect(register.lookup('r', 2n ** 62n)).toBe(1)
   expect(register.write('r', 2, 2n ** 62n)).toBe('written')
   expect(readSqliteRegister(path)).toEqual([
     { key: 'r', value: '1', fence: '5' },

@@ -93,10 +93,10 @@ function noFailure({ outage }: Measured, says: string): Goal {
 }
 
 function ownConnections({ outage }: Measured): Goal {
-  const strange = Object.keys(outage.failures).filter((name) => !CONNECTION.test(name))
+  const unexpected = Object.keys(outage.failures).filter((name) => !CONNECTION.test(name))
   return {
     says: 'the death of a pod fails no request except those on its own connections',
-    met: strange.length === 0,
+    met: unexpected.length === 0,
     seen: failuresOf(outage),
   }
 }

@@ -22,10 +22,11 @@ interface Save {
 function save({ at, key = `k${at}`, tookMs = 5, error, result = 'created' }: Save): readonly Event[] {
   const base = { process: 'vu', op: `${key}@${at}`, f: 'save', key, collection: 'c', seq: 1 } as const
   const end = at + tookMs
-  const told = error === undefined ? { type: 'ok' as const, result, id: `j1-${key}` } : { type: 'info' as const, error }
+  const completion =
+    error === undefined ? { type: 'ok' as const, result, id: `j1-${key}` } : { type: 'info' as const, error }
   return [
     { ...base, type: 'invoke', bytes: digest(key), tMono: at, tWall: at },
-    { ...base, ...told, tMono: end, tWall: end },
+    { ...base, ...completion, tMono: end, tWall: end },
   ]
 }
 

@@ -1,6 +1,6 @@
 /** Renders results as JUnit XML, which every CI shows. Pure. */
 import { setupName } from '../plan.ts'
-import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
+import { type Broken, type CaseResult, failureReasons, isPassed } from './results.ts'
 
 export function junitOf(results: readonly CaseResult[], broken: readonly Broken[] = []): string {
   const failed = results.filter((result) => !isPassed(result)).length + broken.length
@@ -14,7 +14,7 @@ function testcase(result: CaseResult): string {
   const { setup, name, tookMs } = result
   const head = `  <testcase classname="${setupName(setup)}" name="${escape(name)}" time="${(tookMs / 1_000).toFixed(1)}"`
   if (isPassed(result)) return `${head}/>\n`
-  const [first = 'failed', ...rest] = complaintsOf(result)
+  const [first = 'failed', ...rest] = failureReasons(result)
   return `${head}>\n    <failure message="${escape(first)}">${escape([first, ...rest].join('\n'))}</failure>\n  </testcase>\n`
 }
 

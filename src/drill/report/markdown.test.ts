@@ -4,7 +4,7 @@ import { findingOf } from '../checkers/verdict.ts'
 import { CALM } from './example-outage.ts'
 import { junitOf } from './junit.ts'
 import { reportOf } from './markdown.ts'
-import { type CaseResult, complaintsOf, isPassed } from './results.ts'
+import { type CaseResult, failureReasons, isPassed } from './results.ts'
 
 const VALID: Verdict = {
   kind: 'valid',
@@ -48,7 +48,7 @@ test('a drill passes when it is valid and meets every goal', () => {
   expect(reportOf([{ ...RESULT, goals: [slow] }])).toContain(
     '**missed**: sentinel-postgres-auto-primary-kill: at most 5 s',
   )
-  expect(complaintsOf(missed)).toEqual(['missed: no write fails (timeout 3)'])
+  expect(failureReasons(missed)).toEqual(['missed: no write fails (timeout 3)'])
 })
 
 test('a control passes only when the expected check is violated', () => {

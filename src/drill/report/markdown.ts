@@ -1,7 +1,7 @@
 /** Renders results as Markdown: one row per drill, then goals, evidence and failures. Pure. */
 import { FAULTS, isFaultName, setupName } from '../plan.ts'
 import { failuresOf, seconds } from './goals.ts'
-import { type Broken, type CaseResult, complaintsOf, isPassed } from './results.ts'
+import { type Broken, type CaseResult, failureReasons, isPassed } from './results.ts'
 
 const COLUMNS = [
   'drill',
@@ -83,5 +83,12 @@ function examplesOf({ verdict }: CaseResult, check: string): string {
 
 function failure(result: CaseResult): readonly string[] {
   const what = isFaultName(result.name) ? FAULTS[result.name].summary : result.name
-  return ['', `## ${titleOf(result)}`, '', `${what}.`, '', ...complaintsOf(result).map((complaint) => `- ${complaint}`)]
+  return [
+    '',
+    `## ${titleOf(result)}`,
+    '',
+    `${what}.`,
+    '',
+    ...failureReasons(result).map((complaint) => `- ${complaint}`),
+  ]
 }

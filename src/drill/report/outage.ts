@@ -40,15 +40,15 @@ export function outageOf(events: readonly Event[], { fromMs, injectedMs, untilMs
   const all = operationsOf(events, 'save').filter(({ invoke }) => invoke.tMono >= fromMs && invoke.tMono < untilMs)
   const good = all.filter(({ outcome }) => outcome === 'ok')
   const before = all.filter((operation) => endOf(operation) < injectedMs)
-  const hurt = all.filter((operation) => operation.outcome !== 'ok' && endOf(operation) >= injectedMs)
+  const failed = all.filter((operation) => operation.outcome !== 'ok' && endOf(operation) >= injectedMs)
   const firstGoodMs = least(good.filter(({ invoke }) => invoke.tMono >= injectedMs).map(endOf))
   return {
     writes: all.length,
     withoutGoodMs: withoutGoodMs(good.map(endOf), { injectedMs, untilMs }),
     ...(Number.isFinite(firstGoodMs) ? { firstGoodMs: firstGoodMs - injectedMs } : {}),
     slowestMs: Math.max(0, greatest(good.filter((one) => endOf(one) >= injectedMs).map(durationOf))),
-    failingMs: Math.max(0, greatest(hurt.map(({ invoke }) => invoke.tMono)) - injectedMs),
-    failures: Object.fromEntries(Array.from(byFailure(hurt), ([name, operations]) => [name, operations.length])),
+    failingMs: Math.max(0, greatest(failed.map(({ invoke }) => invoke.tMono)) - injectedMs),
+    failures: Object.fromEntries(Array.from(byFailure(failed), ([name, operations]) => [name, operations.length])),
     writesBefore: before.length,
     failedBefore: before.filter(({ outcome }) => outcome !== 'ok').length,
   }

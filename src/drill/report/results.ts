@@ -36,10 +36,10 @@ export function isPassed({ verdict, expected, breaks, goals }: CaseResult): bool
 }
 
 /** Returns why a case has not passed, one line per reason. */
-export function complaintsOf({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
+export function failureReasons({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
   const findings = Object.entries(verdict.checks).filter(([, { kind }]) => kind !== 'valid')
   const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, expected ${expected}`]
-  const unbroken =
+  const missingViolation =
     breaks === undefined || verdict.checks[breaks]?.kind === 'violated' ? [] : [`"${breaks}" was not violated`]
   const said = findings.map(
     ([name, { why, counterExamples }]) =>
@@ -48,7 +48,7 @@ export function complaintsOf({ verdict, expected, breaks, goals, isControl }: Ca
   const missed = goals
     .filter(({ met, isTime }) => !met && isTime !== true)
     .map(({ says, seen }) => `missed: ${says} (${seen})`)
-  return [...kind, ...unbroken, ...(isControl ? [] : [...said, ...missed])]
+  return [...kind, ...missingViolation, ...(isControl ? [] : [...said, ...missed])]
 }
 
 function canaryOf({ checks }: Verdict): { readonly canary?: CanaryFigures } {

@@ -13,7 +13,7 @@ export interface Window {
   readonly untilMs: number
 }
 
-export interface Piece {
+export interface HistoryPart {
   readonly events: readonly Event[]
   readonly store: FinalStore
 }
@@ -25,7 +25,7 @@ export function cut(
   events: readonly Event[],
   store: FinalStore,
   windows: readonly Window[],
-): (window: Window) => Piece {
+): (window: Window) => HistoryPart {
   checkOrder(windows)
   const homes = homesOf(events, windows)
   const begins = new Map(events.flatMap((event) => (event.type === 'invoke' ? [[opOf(event), event.tMono]] : [])))

@@ -153,17 +153,17 @@ const AGAIN_ACKNOWLEDGED = 60
  */
 export async function settle(workload: ItemWorkload, random: Random): Promise<void> {
   const { contents, targets } = workload
-  const told = contents.acknowledged(AGAIN_ACKNOWLEDGED)
-  const queue = [...told, ...contents.unsettled(), ...targets.map(() => contents.fresh(random))]
+  const acknowledged = contents.acknowledged(AGAIN_ACKNOWLEDGED)
+  const queue = [...acknowledged, ...contents.unsettled(), ...targets.map(() => contents.fresh(random))]
   const senders = Array.from({ length: AGAIN_AT_ONCE }, async (_, index) => {
     for (let content = queue.pop(); content !== undefined; content = queue.pop()) {
-      await sendUntilAnswered(workload, `settle-${index}`, content, random)
+      await sendUntilAcknowledged(workload, `settle-${index}`, content, random)
     }
   })
   await Promise.all(senders)
 }
 
-async function sendUntilAnswered(workload: ItemWorkload, process: string, content: Content, random: Random) {
+async function sendUntilAcknowledged(workload: ItemWorkload, process: string, content: Content, random: Random) {
   const { sender, targets, signal, clock, contents } = workload
   while (!signal.aborted) {
     const [outcome] = await sender.save(process, random.pick(targets), [{ content, spelling: 0 }], 'single')

@@ -11,7 +11,7 @@ import { type Entry, machineMs } from '../history.ts'
 /** A value per key. Lookups and writes need a fence that is not lower than the highest earlier one. */
 export interface FencedRegister {
   /** Returns the version, or 0 if nothing was written. Lower fences are refused from then on. */
-  look(key: string, fence: bigint): number | 'stale'
+  lookup(key: string, fence: bigint): number | 'stale'
   write(key: string, version: number, fence: bigint): 'written' | 'stale'
 }
 
@@ -78,7 +78,7 @@ async function work(workload: RegisterWorkload, hold: Hold): Promise<void> {
   const { grant, op } = hold
   const { record, random, process } = workload
   try {
-    const version = await look(workload, hold)
+    const version = await lookup(workload, hold)
     noteHeld(hold)
     await pause(workload, random.between(THINK_MS / 4, THINK_MS))
     if (version !== 'stale') await write(workload, hold, version + 1)
@@ -90,12 +90,12 @@ async function work(workload: RegisterWorkload, hold: Hold): Promise<void> {
   }
 }
 
-async function look({ process, record, register }: RegisterWorkload, { op, grant }: Hold): Promise<number | 'stale'> {
+async function lookup({ process, record, register }: RegisterWorkload, { op, grant }: Hold): Promise<number | 'stale'> {
   const fence = grant.fence ?? 0n
   const base = { process, op, f: 'look', key: grant.key, fence: String(fence) } as const
   await record({ ...base, type: 'invoke' })
   try {
-    const seen = register.look(grant.key, fence)
+    const seen = register.lookup(grant.key, fence)
     await record(seen === 'stale' ? { ...base, type: 'fail', result: seen } : { ...base, type: 'ok', value: `${seen}` })
     return seen
   } catch (thrown) {

@@ -44,7 +44,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** Outcome of one content, as it is recorded. */
-type Heard = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
+type RecordedOutcome = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
 
 const MAX_LINE_BYTES = 65_536
 
@@ -86,14 +86,14 @@ class HttpSender implements Sender {
   async save(process: string, to: string, sent: readonly Sent[], form: Form): Promise<readonly Outcome[]> {
     const pending = new Map(sent.map((one, index) => [index, this.#begin({ process, to, form }, one)]))
     const outcomes: Outcome[] = sent.map(() => 'info')
-    const hear = (index: number, heard: Heard): void => {
+    const onOutcome = (index: number, recorded: RecordedOutcome): void => {
       const base = pending.get(index)
       if (base === undefined) return
       pending.delete(index)
-      outcomes[index] = this.#end(base, sent[index]?.content, heard)
+      outcomes[index] = this.#end(base, sent[index]?.content, recorded)
     }
-    const failure = await this.#exchange(to, sent, form, hear)
-    for (const index of pending.keys()) hear(index, failure)
+    const failure = await this.#exchange(to, sent, form, onOutcome)
+    for (const index of pending.keys()) onOutcome(index, failure)
     return outcomes
   }
 
@@ -102,12 +102,12 @@ class HttpSender implements Sender {
     const base = { process, op: `d${++this.#ops}`, f: 'delete', key: this.#keyOf(content), collection, to } as const
     record({ ...base, type: 'invoke' })
     const url = `${this.#path(to)}/${id}`
-    const heard = await fetch(url, { method: 'DELETE', signal: AbortSignal.timeout(timeoutMs) }).then(
+    const recorded = await fetch(url, { method: 'DELETE', signal: AbortSignal.timeout(timeoutMs) }).then(
       async (response) => removed(response.status, await response.text()),
-      unheard,
+      failureOf,
     )
-    record({ ...base, ...heard })
-    return heard.type === 'invoke' ? 'info' : heard.type
+    record({ ...base, ...recorded })
+    return recorded.type === 'invoke' ? 'info' : recorded.type
   }
 
   #path(to: string): string {
@@ -122,14 +122,14 @@ class HttpSender implements Sender {
     return base
   }
 
-  #end(base: Omit<Entry, 'type'>, content: Content | undefined, heard: Heard): Outcome {
-    this.#options.record({ ...base, ...heard })
-    if (content !== undefined && heard.id !== undefined) this.#remember(content, heard.id)
-    return heard.type === 'invoke' ? 'info' : heard.type
+  #end(base: Omit<Entry, 'type'>, content: Content | undefined, recorded: RecordedOutcome): Outcome {
+    this.#options.record({ ...base, ...recorded })
+    if (content !== undefined && recorded.id !== undefined) this.#remember(content, recorded.id)
+    return recorded.type === 'invoke' ? 'info' : recorded.type
   }
 
-  /** Calls `hear` for each content with a result of its own. Resolves with the outcome of the others. */
-  async #exchange(to: string, sent: readonly Sent[], form: Form, hear: Hear): Promise<Heard> {
+  /** Calls `onOutcome` for each content with a result of its own. Resolves with the outcome of the others. */
+  async #exchange(to: string, sent: readonly Sent[], form: Form, onOutcome: OnOutcome): Promise<RecordedOutcome> {
     try {
       const response = await fetch(`${this.#path(to)}${form === 'batch' ? ':batch' : ''}`, {
         method: 'POST',
@@ -138,16 +138,16 @@ class HttpSender implements Sender {
         signal: AbortSignal.timeout(this.#options.timeoutMs),
       })
       if (!response.ok) return refused(response.status, await response.text())
-      if (form === 'stream') return await hearLines(response, hear)
-      hearItems(await response.json(), hear)
+      if (form === 'stream') return await readLines(response, onOutcome)
+      readItems(await response.json(), onOutcome)
       return { type: 'info', error: 'the response has no result for it' }
     } catch (thrown) {
-      return unheard(thrown)
+      return failureOf(thrown)
     }
   }
 }
 
-type Hear = (index: number, heard: Heard) => void
+type OnOutcome = (index: number, recorded: RecordedOutcome) => void
 
 function mediaOf(sent: readonly Sent[], form: Form): string {
   if (form === 'stream') return 'application/x-ndjson'
@@ -161,49 +161,50 @@ function bodyOf(sent: readonly Sent[], form: Form): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(form === 'batch' ? `[${texts.join(',')}]` : `${texts.join('\n')}\n`))
 }
 
-function refused(status: number, body: string): Heard {
+function refused(status: number, body: string): RecordedOutcome {
   return { type: isRefusal(status) ? 'fail' : 'info', error: `${status} ${body.slice(0, 200)}` }
 }
 
 /**
  * Returns the outcome of a request without a response. A connection that was never made is the only certain failure.
  */
-function unheard(thrown: unknown): Heard {
+function failureOf(thrown: unknown): RecordedOutcome {
   const cause: unknown = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
   return { type: code === 'ECONNREFUSED' ? 'fail' : 'info', error: code === '' ? String(cause) : code }
 }
 
-function removed(status: number, body: string): Heard {
+function removed(status: number, body: string): RecordedOutcome {
   if (status === 204) return { type: 'ok', result: 'deleted' }
   return status === 404 ? { type: 'ok', result: 'absent' } : refused(status, body)
 }
 
-function hearItems(body: unknown, hear: Hear): void {
+function readItems(body: unknown, onOutcome: OnOutcome): void {
   const list = field(body, 'items')
   const items = Array.isArray(list) ? list : [body]
-  for (const [index, item] of items.entries()) hear(index, heardOf(item))
+  for (const [index, item] of items.entries()) onOutcome(index, outcomeOf(item))
 }
 
 /** Processes every line when it arrives, so that results before a break count. */
-async function hearLines(response: Response, hear: Hear): Promise<Heard> {
+async function readLines(response: Response, onOutcome: OnOutcome): Promise<RecordedOutcome> {
   const splitter = createLineSplitter(MAX_LINE_BYTES)
-  let last: Heard = { type: 'info', error: 'the stream ended early' }
+  let last: RecordedOutcome = { type: 'info', error: 'the stream ended early' }
   try {
     for await (const chunk of response.body ?? []) {
-      for (const { bytes } of splitter.push(chunk)) last = hearLine(JSON.parse(bytes.toString('utf8')), hear) ?? last
+      for (const { bytes } of splitter.push(chunk))
+        last = readLine(JSON.parse(bytes.toString('utf8')), onOutcome) ?? last
     }
     return last
   } catch (thrown) {
-    return { ...unheard(thrown), type: 'info' }
+    return { ...failureOf(thrown), type: 'info' }
   }
 }
 
 /** Processes one line. Returns the outcome of all lines that follow, if the line determines it. */
-function hearLine(answer: unknown, hear: Hear): Heard | undefined {
+function readLine(answer: unknown, onOutcome: OnOutcome): RecordedOutcome | undefined {
   const line = field(answer, 'line')
   const error = field(answer, 'error')
-  if (typeof line === 'number') hear(line - 1, heardOf(answer))
+  if (typeof line === 'number') onOutcome(line - 1, outcomeOf(answer))
   return typeof line === 'number' || error === undefined ? undefined : { type: 'info', error: JSON.stringify(error) }
 }
 
@@ -211,7 +212,7 @@ function hearLine(answer: unknown, hear: Hear): Heard | undefined {
  * Returns the outcome of one result. An item that is refused in a batch or a stream was not stored. After a failure of
  * the service it may have been stored.
  */
-function heardOf(item: unknown): Heard {
+function outcomeOf(item: unknown): RecordedOutcome {
   const [status, id] = [field(item, 'status'), field(item, 'id')]
   if ((status === 'created' || status === 'duplicate') && typeof id === 'string') {
     return { type: 'ok', result: status, id }

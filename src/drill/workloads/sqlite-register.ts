@@ -26,7 +26,7 @@ const WRITE = 'UPDATE register SET version = ?1, fence = ?2 WHERE key = ?3 AND (
 const LOG = 'SELECT key, version, fence FROM register_log ORDER BY n'
 
 /** Returns the SQL value that disables the comparison of fences. Always false in shipped code. */
-function blind(): number {
+function comparisonDisabled(): number {
   return failpoint('lock/ignore-fence') ? 1 : 0
 }
 
@@ -37,13 +37,13 @@ export function openSqliteRegister(path: string): FencedRegister & Disposable {
   db.exec(SCHEMA)
   const [row, look, write] = [db.prepare(ROW), db.prepare(LOOK), db.prepare(WRITE)]
   return {
-    look(key, fence) {
+    lookup(key, fence) {
       row.run(key)
-      const found = look.get(fence, key, blind())
+      const found = look.get(fence, key, comparisonDisabled())
       return found === undefined ? 'stale' : Number(found['version'])
     },
     write(key, version, fence) {
-      return Number(write.run(version, fence, key, blind()).changes) === 1 ? 'written' : 'stale'
+      return Number(write.run(version, fence, key, comparisonDisabled()).changes) === 1 ? 'written' : 'stale'
     },
     [Symbol.dispose]: () => db.close(),
   }

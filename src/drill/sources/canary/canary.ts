@@ -41,9 +41,9 @@ const WAIT_MS = 15_000
 /** Interval at which a holder checks its lease, and the pause between two grants, in milliseconds. */
 const STEP_MS = 100
 /** Numbers per lookup, and the number and interval of retries of a failed lookup. */
-const LOOK_AT_ONCE = 500
-const LOOK_TRIES = 120
-const AGAIN_MS = 500
+const LOOKUP_BATCH = 500
+const LOOKUP_ATTEMPTS = 120
+const RETRY_MS = 500
 
 /** Resolves when every number was looked up, or when lookups have failed for a minute. */
 export async function runCanary(canary: Canary): Promise<void> {
@@ -55,8 +55,8 @@ export async function runCanary(canary: Canary): Promise<void> {
   )
   const written = await write(canary)
   await Promise.all(holders)
-  const isWhole = await look(canary, written)
-  if (isWhole) phase('canary-ended')
+  const isComplete = await readBack(canary, written)
+  if (isComplete) phase('canary-ended')
 }
 
 /** Returns a key. Only the part within `{}` determines the slot of the key in a cluster. */
@@ -69,7 +69,7 @@ function setKey(run: string, number: number): string {
  * completed.
  */
 async function write({ run, numbers, rate, record, clock, signal }: Canary): Promise<number> {
-  const underWay = new Set<Promise<void>>()
+  const open = new Set<Promise<void>>()
   const beganMs = clock.monotonicMs()
   let count = 0
   while (!signal.aborted) {
@@ -79,11 +79,11 @@ async function write({ run, numbers, rate, record, clock, signal }: Canary): Pro
       () => record({ ...base, type: 'ok' }),
       (thrown: unknown) => record({ ...base, type: 'info', error: errorOf(thrown) }),
     )
-    underWay.add(one)
-    void one.finally(() => underWay.delete(one))
-    await rest(clock, beganMs + (count * 1_000) / rate - clock.monotonicMs(), signal)
+    open.add(one)
+    void one.finally(() => open.delete(one))
+    await pause(clock, beganMs + (count * 1_000) / rate - clock.monotonicMs(), signal)
   }
-  await Promise.all(underWay)
+  await Promise.all(open)
   return count
 }
 
@@ -98,7 +98,7 @@ async function hold(canary: Canary, holder: Holder): Promise<void> {
   const { run, clock, signal } = canary
   for (let turn = 1; !signal.aborted; turn++) {
     await holdOnce(canary, holder, `${run}.lock-${holder.lock}.${holder.name}.${turn}`)
-    await rest(clock, STEP_MS, signal)
+    await pause(clock, STEP_MS, signal)
   }
 }
 
@@ -128,21 +128,21 @@ async function heldUntil({ clock, nowMs, signal }: Canary, grant: Grant, fromMs:
     if (!grant.isHeld()) return untilMs
     untilMs = now
     if (signal.aborted || now - fromMs >= holdMs) return untilMs
-    await rest(clock, Math.min(STEP_MS, fromMs + holdMs - now), signal)
+    await pause(clock, Math.min(STEP_MS, fromMs + holdMs - now), signal)
   }
 }
 
 /** Resolves with true if every number was looked up. */
-async function look(canary: Canary, written: number): Promise<boolean> {
+async function readBack(canary: Canary, written: number): Promise<boolean> {
   const all = Array.from({ length: written }, (_, index) => index + 1)
   const byKey = [...Map.groupBy(all, (number) => setKey(canary.run, number))]
-  const looks = await Promise.all(byKey.map(([key, numbers]) => lookInto(canary, key, numbers)))
-  return looks.every((isRead) => isRead)
+  const results = await Promise.all(byKey.map(([key, numbers]) => readBackKey(canary, key, numbers)))
+  return results.every((isRead) => isRead)
 }
 
-async function lookInto(canary: Canary, key: string, numbers: readonly number[]): Promise<boolean> {
+async function readBackKey(canary: Canary, key: string, numbers: readonly number[]): Promise<boolean> {
   const { record, run, clock } = canary
-  for (let attempt = 1; attempt <= LOOK_TRIES; attempt++) {
+  for (let attempt = 1; attempt <= LOOKUP_ATTEMPTS; attempt++) {
     const base = { process: 'canary', op: `${run}.look-${key}.${attempt}`, f: 'members', key } as const
     record({ ...base, type: 'invoke' })
     try {
@@ -151,17 +151,17 @@ async function lookInto(canary: Canary, key: string, numbers: readonly number[])
     } catch (thrown) {
       record({ ...base, type: 'info', error: errorOf(thrown) })
     }
-    await clock.sleep(AGAIN_MS)
+    await clock.sleep(RETRY_MS)
   }
   return false
 }
 
 async function found({ numbers: kept }: Canary, key: string, numbers: readonly number[]): Promise<readonly number[]> {
-  const there: number[] = []
-  for (let from = 0; from < numbers.length; from += LOOK_AT_ONCE) {
-    there.push(...(await kept.present(key, numbers.slice(from, from + LOOK_AT_ONCE))))
+  const present: number[] = []
+  for (let from = 0; from < numbers.length; from += LOOKUP_BATCH) {
+    present.push(...(await kept.present(key, numbers.slice(from, from + LOOKUP_BATCH))))
   }
-  return there
+  return present
 }
 
 /** Errors of the network between the canary and Redis. */
@@ -174,6 +174,6 @@ function errorOf(thrown: unknown): string {
 }
 
 /** Waits for at least one turn of the event loop. Resolves early if the signal aborts; the caller must check it. */
-async function rest(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   await clock.sleep(Math.max(0, ms), signal).catch(() => {})
 }

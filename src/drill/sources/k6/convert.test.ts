@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Event } from '../../history.ts'
 import { createConverter, type Timed } from './convert.ts'
 import { shotAt } from './plan.ts'
-import { type ItemTold, METRIC, type Sample } from './sample.ts'
+import { type ItemResult, METRIC, type Sample } from './sample.ts'
 
 const ITERATIONS = 12
 
@@ -36,7 +36,7 @@ function asked(iteration: number): Sample {
 
 const FINE = { status: '200', errorCode: '0', error: '', code: '', detail: '' }
 
-function told(iteration: number, more: Partial<typeof FINE>, item: ItemTold): Sample {
+function responseSample(iteration: number, more: Partial<typeof FINE>, item: ItemResult): Sample {
   const items = JSON.stringify(shotAt('r', iteration).items.map(() => item))
   return { event: 'told', op: `r.${iteration}`, ...FINE, ...more, items }
 }
@@ -47,7 +47,7 @@ function convert(lines: readonly string[]): readonly Timed[] {
 }
 
 /** Possible responses and the outcome that each of them implies. */
-const REPLIES: readonly (readonly [Partial<typeof FINE>, ItemTold, Event['type'], string | undefined])[] = [
+const REPLIES: readonly (readonly [Partial<typeof FINE>, ItemResult, Event['type'], string | undefined])[] = [
   [{ status: '201' }, ['created', 'j1-a'], 'ok', undefined],
   [{}, ['duplicate', 'j1-a'], 'ok', undefined],
   [{}, ['failed', 'STORE_UNAVAILABLE'], 'info', 'item STORE_UNAVAILABLE'],
@@ -75,7 +75,7 @@ const REPLIES: readonly (readonly [Partial<typeof FINE>, ItemTold, Event['type']
 ]
 
 test.each(REPLIES)('%j with %j is %s', (more, item, type, error) => {
-  const entries = convert([lineOf(BEGAN, 0), lineOf(asked(0), 1), lineOf(told(0, more, item), 2)])
+  const entries = convert([lineOf(BEGAN, 0), lineOf(asked(0), 1), lineOf(responseSample(0, more, item), 2)])
   const completions = entries.filter((entry) => entry.f === 'save' && entry.type !== 'invoke')
   expect(completions.length).toBe(shotAt('r', 0).items.length)
   for (const completion of completions) {
@@ -84,7 +84,7 @@ test.each(REPLIES)('%j with %j is %s', (more, item, type, error) => {
   }
 })
 
-interface Told {
+interface EndedOperation {
   readonly iteration: number
   readonly reply: number
 }
@@ -102,14 +102,14 @@ const run = fc
   .map(({ shots, order }) => {
     const lines = [lineOf(BEGAN, 0)]
     const begun = new Set<number>()
-    const ended: Told[] = []
+    const ended: EndedOperation[] = []
     for (const iteration of order) {
       const shot = shots[iteration]
       if (shot?.noise) lines.push(noise('http_req_duration'), noise('iterations'))
       if (!begun.has(iteration)) lines.push(lineOf(asked(iteration), lines.length))
       else if (shot?.answers) {
         const [more, item] = REPLIES[shot.reply] ?? [{}, ['untold']]
-        lines.push(lineOf(told(iteration, more, item), lines.length))
+        lines.push(lineOf(responseSample(iteration, more, item), lines.length))
         ended.push({ iteration, reply: shot.reply })
       }
       begun.add(iteration)
@@ -168,7 +168,7 @@ test.each([
   [[], /no run of loadtests\/ingest.ts begins/],
   [[lineOf(asked(0), 0)], /begins before line 1/],
   [[lineOf(BEGAN, 0), lineOf(BEGAN, 1)], /line 2 begins a second run/],
-  [[lineOf(BEGAN, 0), lineOf(told(0, {}, ['untold']), 1)], /line 2 ends operation r.0, which was never began/],
+  [[lineOf(BEGAN, 0), lineOf(responseSample(0, {}, ['untold']), 1)], /line 2 ends operation r.0, which never began/],
   [[lineOf(BEGAN, 0), lineOf(asked(0), 1), lineOf(asked(0), 2)], /line 3 begins operation r.0 again/],
   [[lineOf(BEGAN, 0), lineOf(asked(0), 1).slice(0, -9)], /line 2 is not JSON/],
   [[lineOf({ ...BEGAN, iterations: 'x' }, 0)], /line 1 is not as loadtests/],

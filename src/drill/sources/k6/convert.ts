@@ -35,14 +35,14 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
 const DIGITS = Type.String({ pattern: '^\\d+$' })
 const BEGAN = Type.Object({ run: Type.String(), collection: Type.String(), iterations: DIGITS })
-const ASKED = Type.Object({
+const REQUEST = Type.Object({
   op: Type.String({ minLength: 1 }),
   iteration: Type.Optional(DIGITS),
   process: Type.String({ minLength: 1 }),
   to: Type.String(),
   items: Type.String(),
 })
-const TOLD = Type.Object({
+const RESPONSE = Type.Object({
   op: Type.String(),
   status: Type.String(),
   errorCode: Type.String(),
@@ -60,8 +60,8 @@ const POINT = Type.Object({
     metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
   }),
 })
-const ITEMS_ASKED = Type.Array(Type.Tuple([Type.String({ minLength: 1 }), Type.String({ pattern: '^[0-9a-f]{64}$' })]))
-const ITEMS_TOLD = Type.Array(
+const SENT_ITEMS = Type.Array(Type.Tuple([Type.String({ minLength: 1 }), Type.String({ pattern: '^[0-9a-f]{64}$' })]))
+const ITEM_RESULTS = Type.Array(
   Type.Union([
     Type.Tuple([Type.Enum(['created', 'duplicate']), Type.String()]),
     Type.Tuple([Type.Literal('failed'), Type.String()]),
@@ -80,7 +80,7 @@ interface Run {
 type Base = Omit<Entry, 'type'>
 
 /** A parsed sample of the load test, with its time. */
-interface Noted {
+interface ParsedSample {
   readonly where: string
   readonly ms: number
   readonly metadata: Readonly<Record<string, string>>
@@ -108,24 +108,24 @@ class K6Converter implements Converter {
     return this.#sample({ where, ms: this.#lastMs, metadata })
   }
 
-  #sample(noted: Noted): readonly Timed[] {
-    const event = noted.metadata['event'] ?? ''
+  #sample(sample: ParsedSample): readonly Timed[] {
+    const event = sample.metadata['event'] ?? ''
     switch (event) {
       case 'began':
-        return this.#began(noted)
+        return this.#began(sample)
       case 'asked':
-        return this.#asked(noted)
+        return this.#requested(sample)
       case 'told':
-        return this.#told(noted)
+        return this.#responded(sample)
       case 'ended':
         this.#isComplete = true
         return [this.#phase('load-ended', { value: String(this.#dropped) })]
       default:
-        throw unreadable(`${noted.where} has the unknown event "${event}"`)
+        throw unreadable(`${sample.where} has the unknown event "${event}"`)
     }
   }
 
-  #began({ metadata, where }: Noted): readonly Timed[] {
+  #began({ metadata, where }: ParsedSample): readonly Timed[] {
     if (!Value.Check(BEGAN, metadata)) throw misformed(where)
     if (this.#run !== undefined) throw unreadable(`${where} begins a second run: write each run to its own file`)
     const { run, collection, iterations } = metadata
@@ -133,9 +133,9 @@ class K6Converter implements Converter {
     return [this.#phase('load-began', { value: iterations })]
   }
 
-  #asked({ metadata, where, ms }: Noted): readonly Timed[] {
+  #requested({ metadata, where, ms }: ParsedSample): readonly Timed[] {
     const items = parseJson(metadata['items'] ?? '', where)
-    if (!Value.Check(ASKED, metadata) || !Value.Check(ITEMS_ASKED, items)) throw misformed(where)
+    if (!Value.Check(REQUEST, metadata) || !Value.Check(SENT_ITEMS, items)) throw misformed(where)
     const { op, iteration, process, to } = metadata
     const { collection } = this.#knownRun(where)
     if (this.#open.has(op)) throw unreadable(`${where} begins operation ${op} again`)
@@ -145,9 +145,9 @@ class K6Converter implements Converter {
     return bases.map((base, index) => at(ms, { ...base, type: 'invoke', bytes: items[index]?.[1] ?? '' }))
   }
 
-  #told({ metadata, where, ms }: Noted): readonly Timed[] {
+  #responded({ metadata, where, ms }: ParsedSample): readonly Timed[] {
     const items = parseJson(metadata['items'] ?? '', where)
-    if (!Value.Check(TOLD, metadata) || !Value.Check(ITEMS_TOLD, items)) throw misformed(where)
+    if (!Value.Check(RESPONSE, metadata) || !Value.Check(ITEM_RESULTS, items)) throw misformed(where)
     const bases = this.#open.get(metadata.op)
     if (bases === undefined) throw unreadable(`${where} ends operation ${metadata.op}, which never began`)
     this.#open.delete(metadata.op)
@@ -157,11 +157,11 @@ class K6Converter implements Converter {
   end(): readonly Timed[] {
     const run = this.#knownRun('the end')
     if (this.#isComplete) return []
-    return [...this.#perhapsSent(run), this.#phase('load-cut', { value: String(this.#dropped) })]
+    return [...this.#possiblySent(run), this.#phase('load-cut', { value: String(this.#dropped) })]
   }
 
   /** Returns an entry for every content of the plan that has none yet, because the run may have sent it. */
-  #perhapsSent({ name, collection, iterations }: Run): readonly Timed[] {
+  #possiblySent({ name, collection, iterations }: Run): readonly Timed[] {
     const missing = Array.from({ length: iterations }, (_, index) => index).filter((index) => !this.#begun.has(index))
     return missing.flatMap((iteration) =>
       shotAt(name, iteration).items.map(({ key, text }, index) => {

@@ -15,7 +15,7 @@ endProcesses()
 const folder = temporaryFolder()
 const k6 = findK6()
 
-interface Played {
+interface KilledRun {
   readonly data: string
   readonly load: string
   readonly nemesis: string
@@ -24,7 +24,12 @@ interface Played {
 const nowMs = (): number => performance.timeOrigin + performance.now()
 
 /** Runs a load during which the service is killed and started again `kills` times. */
-async function play(tool: K6, name: string, kills: number, failpoints: readonly FailpointName[] = []): Promise<Played> {
+async function runUnderKills(
+  tool: K6,
+  name: string,
+  kills: number,
+  failpoints: readonly FailpointName[] = [],
+): Promise<KilledRun> {
   const [port = 0] = await freePorts(1)
   const played = {
     data: join(folder, name),
@@ -42,7 +47,7 @@ async function play(tool: K6, name: string, kills: number, failpoints: readonly 
     using recorder = createRecorder(played.nemesis, Date.now, nowMs)
     for (let count = 1; count <= kills; count++) {
       await sleep(1_500)
-      service = await strike(recorder, `kill-${count}`, service, start)
+      service = await killAndRestart(recorder, `kill-${count}`, service, start)
     }
     recorder.record({ process: 'nemesis', op: 'healed', f: 'phase', type: 'info', key: 'healed' })
     const { code, printed } = await run.ended
@@ -54,7 +59,7 @@ async function play(tool: K6, name: string, kills: number, failpoints: readonly 
   }
 }
 
-async function strike(recorder: Recorder, op: string, victim: Service, start: () => Promise<Service>) {
+async function killAndRestart(recorder: Recorder, op: string, victim: Service, start: () => Promise<Service>) {
   const base = { process: 'nemesis', op, f: 'fault', key: 'service-kill' } as const
   recorder.record({ ...base, type: 'invoke' })
   const { signal } = await victim.kill()
@@ -63,7 +68,7 @@ async function strike(recorder: Recorder, op: string, victim: Service, start: ()
   return service
 }
 
-async function judge({ data, load, nemesis }: Played) {
+async function judge({ data, load, nemesis }: KilledRun) {
   const out = `${load}.ndjson`
   const made = await runIngot(['drill', 'history', '--k6', load, '--with', nemesis, '--out', out])
   expect(made).toMatchObject({ code: 0 })
@@ -77,14 +82,14 @@ async function judge({ data, load, nemesis }: Played) {
 }
 
 test('a service that is killed under load keeps its promises', async ({ skip }) => {
-  const verdict = await judge(await play(present(k6, skip), 'sound', 1))
+  const verdict = await judge(await runUnderKills(present(k6, skip), 'sound', 1))
   expect(verdict).toMatchObject({ code: 0, kind: 'valid', not: [] })
   expect(verdict.checks['availability']?.figures['failed']).toBeGreaterThan(0)
   expect(verdict.checks['faults-happened']?.figures['service-kill']).toBe(1)
 })
 
 test('a service that responds before it commits is detected', async ({ skip }) => {
-  const verdict = await judge(await play(present(k6, skip), 'early', 4, ['sqlite/answer-before-commit']))
+  const verdict = await judge(await runUnderKills(present(k6, skip), 'early', 4, ['sqlite/answer-before-commit']))
   expect(verdict).toMatchObject({ code: 1, kind: 'violated' })
   expect(verdict.not).toContain('created-once violated')
 })

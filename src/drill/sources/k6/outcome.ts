@@ -6,7 +6,7 @@ import { ERRORS } from '../../../errors/error.ts'
 import type { Entry } from '../../history.ts'
 import { redisErrorIn } from '../../redis-error.ts'
 import { isRefusal } from '../../refusal.ts'
-import type { ItemTold, Told } from './sample.ts'
+import type { ItemResult, ResponseSample } from './sample.ts'
 
 export type Outcome = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
 
@@ -33,13 +33,13 @@ const TRANSPORT: Readonly<Record<number, Failure>> = {
   1220: { word: 'reset' },
 }
 
-export function outcomeOf(told: Omit<Told, 'event' | 'op' | 'items'>, item: ItemTold): Outcome {
+export function outcomeOf(response: Omit<ResponseSample, 'event' | 'op' | 'items'>, item: ItemResult): Outcome {
   const [kind] = item
   if (kind === 'created' || kind === 'duplicate') return { type: 'ok', result: kind, id: item[1] }
   if (kind === 'failed') return failedItem(item[1])
-  const code = Number(told.errorCode)
+  const code = Number(response.errorCode)
   const transport = code !== 0 && (code < FIRST_OF_STATUS || code > LAST_OF_STATUS)
-  return transport ? unheard(code, told.error) : refused(told)
+  return transport ? transportFailure(code, response.error) : httpFailure(response)
 }
 
 function failedItem(code: string): Outcome {
@@ -51,13 +51,13 @@ function statusOf(code: string): number {
   return Object.entries(ERRORS).find(([name]) => name === code)?.[1].status ?? 0
 }
 
-function unheard(code: number, error: string): Outcome {
+function transportFailure(code: number, error: string): Outcome {
   const known = TRANSPORT[code]
   if (known !== undefined) return { type: known.certain === true ? 'fail' : 'info', error: known.word }
   return { type: 'info', error: /\bEOF\b/.test(error) ? 'closed' : `k6 ${code} ${error}`.trim() }
 }
 
-function refused({ status, code, detail }: Omit<Told, 'event' | 'op' | 'items'>): Outcome {
+function httpFailure({ status, code, detail }: Omit<ResponseSample, 'event' | 'op' | 'items'>): Outcome {
   // the detail names an error of a server behind the service
   const behind = redisErrorIn(detail) ?? ''
   const error = [status, code, behind].filter((word) => word !== '').join(' ')

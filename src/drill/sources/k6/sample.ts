@@ -18,7 +18,7 @@ export interface Began {
 }
 
 /** Written before the request is sent. */
-export interface Asked {
+export interface RequestSample {
   readonly event: 'asked'
   readonly op: string
   /** Number of the iteration in plan.ts, if it is one of the plan. */
@@ -31,7 +31,7 @@ export interface Asked {
 }
 
 /** Written when the request has ended with any outcome. */
-export interface Told {
+export interface ResponseSample {
   readonly event: 'told'
   readonly op: string
   /** HTTP status, 0 without one. */
@@ -51,33 +51,33 @@ export interface Ended {
   readonly event: 'ended'
 }
 
-export type Sample = Began | Asked | Told | Ended
+export type Sample = Began | RequestSample | ResponseSample | Ended
 
-export type ItemTold =
+export type ItemResult =
   | readonly ['created' | 'duplicate', string]
   /** Refused or failed by itself, with its code. */
   | readonly ['failed', string]
   /** Nothing was said of it. */
   | readonly ['untold']
 
-export interface Answer {
+export interface ResponseContent {
   readonly code: string
   readonly detail: string
-  readonly items: readonly ItemTold[]
+  readonly items: readonly ItemResult[]
 }
 
 /** Returns the results of `count` items from a response. Complete results count even if the rest is truncated. */
-export function answerOf(form: Form, body: string, count: number): Answer {
+export function readResponse(form: Form, body: string, count: number): ResponseContent {
   const answers = (form === 'stream' ? body.split('\n') : [body]).map(parsed)
   const last = answers.filter((answer) => answer !== undefined).pop()
   const problem = field(last, 'error') ?? last
-  const said = saidOf(form, answers)
-  const items = Array.from({ length: count }, (_, index) => told(said.get(index)))
+  const byIndex = resultsByIndex(form, answers)
+  const items = Array.from({ length: count }, (_, index) => itemResult(byIndex.get(index)))
   return { code: textOf(field(problem, 'code')), detail: textOf(field(problem, 'detail')), items }
 }
 
 /** Maps the index of each item to its result. */
-function saidOf(form: Form, answers: readonly unknown[]): ReadonlyMap<number, unknown> {
+function resultsByIndex(form: Form, answers: readonly unknown[]): ReadonlyMap<number, unknown> {
   if (form === 'single') return new Map([[0, answers[0]]])
   const of = form === 'batch' ? listOf(field(answers[0], 'items')) : answers
   return new Map(of.map((answer) => [indexOf(answer), answer]))
@@ -93,7 +93,7 @@ function indexOf(answer: unknown): number {
   return typeof line === 'number' ? line - 1 : -1
 }
 
-function told(answer: unknown): ItemTold {
+function itemResult(answer: unknown): ItemResult {
   const [status, id, code] = [field(answer, 'status'), field(answer, 'id'), field(field(answer, 'error'), 'code')]
   if ((status === 'created' || status === 'duplicate') && typeof id === 'string') return [status, id]
   return typeof code === 'string' ? ['failed', code] : ['untold']

@@ -80,9 +80,9 @@ async function run({ stdout, signal }: Io): Promise<ExitCode> {
     signal.throwIfAborted()
     const synced = await inFolder((folder) => sync(folder, failpoints))
     signal.throwIfAborted()
-    const fine = isAsExpected(killed.color, expected.kill) && isAsExpected(synced.color, expected.sync)
-    if (!fine) failed++
-    say(`${name.padEnd(22)}${killed.color.padEnd(15)}${synced.color.padEnd(13)}${fine ? '' : 'UNEXPECTED'}`)
+    const isExpected = isAsExpected(killed.color, expected.kill) && isAsExpected(synced.color, expected.sync)
+    if (!isExpected) failed++
+    say(`${name.padEnd(22)}${killed.color.padEnd(15)}${synced.color.padEnd(13)}${isExpected ? '' : 'UNEXPECTED'}`)
     for (const [proof, { why }] of Object.entries({ SIGKILL: killed, strace: synced })) {
       if (why !== '') say(`  ${proof}: ${why}`)
     }

@@ -20,7 +20,7 @@ import { type Service, spawnService, startService } from '../../service.ts'
 import { type Api, auditAccounts, auditFile, createListing, type Listing, readBack, sampleOf } from './audit.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { enter, isAccepted, send } from './requests.ts'
-import { createWorld, type Keyed, startTraffic, type World } from './traffic.ts'
+import { createTrafficState, type Keyed, startTraffic, type TrafficState } from './traffic.ts'
 
 export interface CrashProofOptions {
   /** An empty folder for the store. It is left as the service left it. */
@@ -60,14 +60,13 @@ export interface CrashFigures {
 export async function runCrashProof(options: CrashProofOptions): Promise<CrashVerdict> {
   const begin = performance.now()
   const run = createRun(options)
-  for (let round = 1; round <= options.rounds && run.ledger.violations.length === 0; round++)
-    await playRound(run, round)
+  for (let round = 1; round <= options.rounds && run.ledger.violations.length === 0; round++) await runRound(run, round)
   const unknown = run.ledger.accounts.filter((account) => account.id === undefined).length
   if (run.ledger.violations.length === 0) await settle(run)
   const { violations, acknowledgements, accounts } = run.ledger
   const figures: CrashFigures = {
     ...run.figures,
-    requests: run.world.requests,
+    requests: run.shared.requests,
     acknowledgements,
     acknowledged: accounts.filter((account) => account.id !== undefined).length,
     unknown,
@@ -85,7 +84,7 @@ interface Run {
   readonly options: CrashProofOptions
   readonly random: Random
   readonly ledger: Ledger
-  readonly world: World
+  readonly shared: TrafficState
   readonly listing: Listing
   readonly figures: { rounds: number; killsInTraffic: number; replays: number; readBack: number; rows: number }
   /** Number of keyed requests whose responses were already checked for repetition. */
@@ -98,7 +97,7 @@ function createRun(options: CrashProofOptions): Run {
     options,
     random: createRandom(options.seed),
     ledger,
-    world: createWorld(ledger),
+    shared: createTrafficState(ledger),
     listing: createListing(ledger),
     figures: { rounds: 0, killsInTraffic: 0, replays: 0, readBack: 0, rows: 0 },
     replayedUpTo: 0,
@@ -117,22 +116,22 @@ async function withService(run: Run, work: (service: Service, api: Api) => Promi
   }
 }
 
-async function playRound(run: Run, round: number): Promise<void> {
-  const { ledger, random, world } = run
+async function runRound(run: Run, round: number): Promise<void> {
+  const { ledger, random, shared } = run
   await withService(run, async (service, api) => {
-    await seeToPromises(run, api)
+    await checkPromises(run, api)
     if (ledger.violations.length > 0) return
     ledger.beginRound(round)
     const before = ledger.acknowledgements
-    const traffic = startTraffic(service.url, world, random)
+    const traffic = startTraffic(service.url, shared, random)
     await sleep(random.between(20, run.options.trafficMs ?? 400))
     const ending = random.pick(['traffic', 'traffic', 'traffic', 'draining', 'starting'] as const)
-    traffic.expectTheEnd()
+    traffic.expectEnd()
     if (ending === 'draining') {
       process.kill(service.pid, 'SIGTERM')
       await sleep(random.between(0, 60))
     }
-    if (traffic.underWay() > 0 && ledger.acknowledgements > before) run.figures.killsInTraffic++
+    if (traffic.openRequests() > 0 && ledger.acknowledgements > before) run.figures.killsInTraffic++
     const { signal } = await service.kill()
     if (signal !== 'SIGKILL' && ending !== 'draining')
       ledger.violate(`the service ended by itself: ${service.stderr()}`)
@@ -154,30 +153,30 @@ async function killWhileStarting({ options, random }: Run): Promise<void> {
  * Checks the promises after a restart: items acknowledged in the previous round are stored, and Idempotency-Keys return
  * the same responses.
  */
-async function seeToPromises(run: Run, api: Api): Promise<void> {
+async function checkPromises(run: Run, api: Api): Promise<void> {
   const { ledger, listing, random } = run
   const fresh = ledger.fresh()
   await auditAccounts(api, ledger, listing, fresh)
   run.figures.readBack += await readBack(api, ledger, sampleOf(fresh, 30, random))
-  for (const keyed of run.world.keyed.slice(run.replayedUpTo)) await replay(run, keyed, api)
-  run.replayedUpTo = run.world.keyed.length
+  for (const keyed of run.shared.keyed.slice(run.replayedUpTo)) await replay(run, keyed, api)
+  run.replayedUpTo = run.shared.keyed.length
 }
 
 async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void> {
   const { ledger } = run
-  const { planned, told } = keyed
+  const { planned, response: first } = keyed
   const sentAt = ledger.tick()
   const answer = await send(url, planned, agent)
   const now = { status: answer.status, body: answer.body.toString() }
   const show = ({ status, body }: { status: number; body: string }): string => `${status} ${body.slice(0, 300)}`
   if (!isAccepted(answer)) return ledger.violate(`${planned.idempotencyKey} sent again: ${show(now)}`)
   enter(ledger, planned, sentAt, answer)
-  keyed.told = now
+  keyed.response = now
   // without a first response, the request may or may not have been new
-  if (told === undefined) return
+  if (first === undefined) return
   run.figures.replays++
-  if (answer.headers['idempotency-replayed'] !== 'true' || told.status !== now.status || told.body !== now.body) {
-    ledger.violate(`${planned.idempotencyKey} returned ${show(told)}, and after the crash ${show(now)}`)
+  if (answer.headers['idempotency-replayed'] !== 'true' || first.status !== now.status || first.body !== now.body) {
+    ledger.violate(`${planned.idempotencyKey} returned ${show(first)}, and after the crash ${show(now)}`)
   }
 }
 
@@ -185,9 +184,9 @@ async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void
 async function settle(run: Run): Promise<void> {
   const { ledger } = run
   await withService(run, async (_service, api) => {
-    await seeToPromises(run, api)
+    await checkPromises(run, api)
     ledger.beginRound(run.options.rounds + 1)
-    for (const keyed of run.world.keyed) await replay(run, keyed, api)
+    for (const keyed of run.shared.keyed) await replay(run, keyed, api)
     await sendAllAgain(run, api)
     await sendAllAgain(run, api)
     run.figures.readBack += await readBack(api, ledger, ledger.accounts)
@@ -198,7 +197,7 @@ async function settle(run: Run): Promise<void> {
 const AGAIN_AT_ONCE = 500
 
 async function sendAllAgain(run: Run, { url, agent }: Api): Promise<void> {
-  const { ledger, world } = run
+  const { ledger, shared } = run
   const entries = ledger.accounts.map(({ content }) => ({
     content,
     spelling: run.random.between(0, content.spellings.length - 1),
@@ -210,7 +209,7 @@ async function sendAllAgain(run: Run, { url, agent }: Api): Promise<void> {
     json.slice(at * AGAIN_AT_ONCE, (at + 1) * AGAIN_AT_ONCE),
   )
   for (const group of [...batches, ...single]) {
-    const planned = { kind: group.length > 1 ? 'batch' : 'single', entries: group, number: ++world.requests } as const
+    const planned = { kind: group.length > 1 ? 'batch' : 'single', entries: group, number: ++shared.requests } as const
     const sentAt = ledger.tick()
     const answer = await send(url, planned, agent)
     if (isAccepted(answer)) enter(ledger, planned, sentAt, answer)

@@ -14,7 +14,7 @@ export interface PlannedRequest {
 }
 
 /** Part of a response that a replay must repeat. */
-export interface Told {
+export interface RepeatableResponse {
   readonly status: number
   readonly body: string
 }

@@ -8,16 +8,16 @@ import { bytesOf, type Content, createContent, type Entry, JSON_MEDIA } from '..
 import type { Random } from '../../../std/random.ts'
 import { type Answer, linesOf, openStream, wholeAnswer } from '../../http/requests.ts'
 import type { Ledger } from './ledger.ts'
-import { COLLECTION_PATH, enter, isAccepted, type PlannedRequest, send, type Told } from './requests.ts'
+import { COLLECTION_PATH, enter, isAccepted, type PlannedRequest, type RepeatableResponse, send } from './requests.ts'
 
 /** A request with an Idempotency-Key, to be sent again later. */
 export interface Keyed {
   readonly planned: PlannedRequest
-  told: Told | undefined
+  response: RepeatableResponse | undefined
 }
 
 /** State that all clients share in one run of the proof. */
-export interface World {
+export interface TrafficState {
   readonly ledger: Ledger
   readonly contents: Content[]
   readonly keyed: Keyed[]
@@ -26,9 +26,9 @@ export interface World {
 
 export interface Traffic {
   /** Makes broken connections and refusals expected from now on. */
-  expectTheEnd(): void
+  expectEnd(): void
   /** Returns the number of requests without a response. */
-  underWay(): number
+  openRequests(): number
   /** Resolves when every client has ended. They end when the service is gone. */
   readonly ended: Promise<void>
 }
@@ -37,12 +37,12 @@ const SINGLE_CLIENTS = 4
 const BATCH_CLIENTS = 2
 const STREAM_CLIENTS = 2
 
-export function createWorld(ledger: Ledger): World {
+export function createTrafficState(ledger: Ledger): TrafficState {
   return { ledger, contents: [], keyed: [], requests: 0 }
 }
 
-export function startTraffic(url: string, world: World, random: Random): Traffic {
-  const state: ClientState = { url, world, ending: false, underWay: 0 }
+export function startTraffic(url: string, shared: TrafficState, random: Random): Traffic {
+  const state: ClientState = { url, shared, ending: false, underWay: 0 }
   const agent = new Agent({ keepAlive: true })
   const kinds: readonly [number, Step][] = [
     [SINGLE_CLIENTS, (own) => putOne(state, own, agent)],
@@ -51,15 +51,15 @@ export function startTraffic(url: string, world: World, random: Random): Traffic
   ]
   const clients = kinds.flatMap(([count, step]) => Array.from({ length: count }, () => run(state, random.fork(), step)))
   return {
-    expectTheEnd: () => void (state.ending = true),
-    underWay: () => state.underWay,
+    expectEnd: () => void (state.ending = true),
+    openRequests: () => state.underWay,
     ended: Promise.all(clients).then(() => agent.destroy()),
   }
 }
 
 interface ClientState {
   readonly url: string
-  readonly world: World
+  readonly shared: TrafficState
   ending: boolean
   underWay: number
 }
@@ -73,7 +73,7 @@ async function run(state: ClientState, random: Random, step: Step): Promise<void
     try {
       await step(random)
     } catch (failure) {
-      if (!state.ending) state.world.ledger.violate(`the service failed by itself: ${String(failure)}`)
+      if (!state.ending) state.shared.ledger.violate(`the service failed by itself: ${String(failure)}`)
       return
     } finally {
       state.underWay--
@@ -85,7 +85,7 @@ async function run(state: ClientState, random: Random, step: Step): Promise<void
  * Returns a new content or a repeat. A repeat is often of a content sent a moment ago, so that it may still be in
  * progress.
  */
-function chooseEntry({ contents, ledger }: World, random: Random, jsonOnly: boolean): Entry {
+function chooseEntry({ contents, ledger }: TrafficState, random: Random, jsonOnly: boolean): Entry {
   const repeat = contents.length > 0 && random.chance(0.4)
   const recent = random.chance(0.5) ? contents.slice(-50) : contents
   const known = repeat ? random.pick(recent) : undefined
@@ -109,30 +109,30 @@ function sent(ledger: Ledger, entry: Entry): Entry {
 function putOne(state: ClientState, random: Random, agent: Agent): Promise<void> {
   return put(
     state,
-    plan(state.world, random, { kind: 'single', entries: [chooseEntry(state.world, random, false)] }),
+    plan(state.shared, random, { kind: 'single', entries: [chooseEntry(state.shared, random, false)] }),
     agent,
   )
 }
 
 function putBatch(state: ClientState, random: Random, agent: Agent): Promise<void> {
-  const entries = Array.from({ length: random.between(1, 40) }, () => chooseEntry(state.world, random, true))
-  return put(state, plan(state.world, random, { kind: 'batch', entries }), agent)
+  const entries = Array.from({ length: random.between(1, 40) }, () => chooseEntry(state.shared, random, true))
+  return put(state, plan(state.shared, random, { kind: 'batch', entries }), agent)
 }
 
-function plan(world: World, random: Random, what: Pick<PlannedRequest, 'kind' | 'entries'>): PlannedRequest {
-  const number = ++world.requests
+function plan(shared: TrafficState, random: Random, what: Pick<PlannedRequest, 'kind' | 'entries'>): PlannedRequest {
+  const number = ++shared.requests
   return random.chance(0.3) ? { ...what, number, idempotencyKey: `key-${number}` } : { ...what, number }
 }
 
 async function put(state: ClientState, planned: PlannedRequest, agent: Agent): Promise<void> {
-  const { world } = state
-  const keyed: Keyed = { planned, told: undefined }
-  if (planned.idempotencyKey !== undefined) world.keyed.push(keyed)
-  const sentAt = world.ledger.tick()
+  const { shared } = state
+  const keyed: Keyed = { planned, response: undefined }
+  if (planned.idempotencyKey !== undefined) shared.keyed.push(keyed)
+  const sentAt = shared.ledger.tick()
   const answer = await send(state.url, planned, agent)
   if (!isAccepted(answer)) return refused(state, planned.number, answer)
-  enter(world.ledger, planned, sentAt, answer)
-  keyed.told = { status: answer.status, body: answer.body.toString() }
+  enter(shared.ledger, planned, sentAt, answer)
+  keyed.response = { status: answer.status, body: answer.body.toString() }
 }
 
 /** Handles a refusal. A draining service may refuse with SHUTTING_DOWN, which promises nothing and ends the client. */
@@ -141,7 +141,7 @@ function refused(state: ClientState, number: number, answer: Answer): void {
   const what = `request ${number} returned ${answer.status}: ${text.slice(0, 300)}`
   const properly =
     answer.status === 503 && text.includes('"SHUTTING_DOWN"') && answer.headers['retry-after'] !== undefined
-  if (!state.ending || !properly) state.world.ledger.violate(what)
+  if (!state.ending || !properly) state.shared.ledger.violate(what)
   throw new Error(what)
 }
 
@@ -162,16 +162,16 @@ interface SentLine {
 }
 
 async function putStream(state: ClientState, random: Random): Promise<void> {
-  const { world } = state
+  const { shared } = state
   const { request, response } = openStream(`${state.url}${COLLECTION_PATH}`)
-  const number = ++world.requests
+  const number = ++shared.requests
   const lines: SentLine[] = []
   const total = random.between(50, 600)
   const counts = { lines: 0, created: 0, duplicate: 0, failed: 0 }
   const more = (): void => {
     // if the service is gone, the missing responses show it
     if (request.destroyed || request.writableEnded) return
-    request.write(linesUpTo(Math.min(total, counts.lines + WINDOW), lines, world, random))
+    request.write(linesUpTo(Math.min(total, counts.lines + WINDOW), lines, shared, random))
     if (lines.length === total) request.end()
   }
   more()
@@ -179,39 +179,39 @@ async function putStream(state: ClientState, random: Random): Promise<void> {
   if (head.statusCode !== 200) return refused(state, number, await wholeAnswer(head))
   for await (const text of linesOf(head)) {
     const answer = JSON.parse(text) as LineAnswer
-    if (answer.summary !== undefined) return checkSummary(world.ledger, answer.summary, counts)
+    if (answer.summary !== undefined) return checkSummary(shared.ledger, answer.summary, counts)
     const sentLine = lines[counts.lines]
     if (answer.error !== undefined || sentLine === undefined || answer.line !== counts.lines + 1) {
-      return lastWord(state, counts.lines, text, answer)
+      return handleStreamEnd(state, counts.lines, text, answer)
     }
     counts[answer.status]++
     counts.lines++
     const { entry, sentAt } = sentLine
     const name = `${number}.${counts.lines}`
-    world.ledger.acknowledge({ entry, id: answer.id, status: answer.status, request: { name, sentAt } })
+    shared.ledger.acknowledge({ entry, id: answer.id, status: answer.status, request: { name, sentAt } })
     if (lines.length - counts.lines < WINDOW / 2) more()
   }
   throw new Error('the stream ended without its summary')
 }
 
 /** Returns the text of the lines up to number `end` that were not sent yet. */
-function linesUpTo(end: number, lines: SentLine[], world: World, random: Random): string {
+function linesUpTo(end: number, lines: SentLine[], shared: TrafficState, random: Random): string {
   let text = ''
   while (lines.length < end) {
-    const entry = chooseEntry(world, random, true)
-    lines.push({ entry, sentAt: world.ledger.tick() })
+    const entry = chooseEntry(shared, random, true)
+    lines.push({ entry, sentAt: shared.ledger.tick() })
     text += `${bytesOf(entry).toString()}${random.chance(0.1) ? '\r\n' : '\n'}`
   }
   return text
 }
 
 function checkSummary(ledger: Ledger, summary: object, counts: object): void {
-  const [told, counted] = [summary, counts].map((one) => JSON.stringify(one))
-  if (told !== counted) ledger.violate(`the summary of a stream was ${told}, its lines were ${counted}`)
+  const [reported, counted] = [summary, counts].map((one) => JSON.stringify(one))
+  if (reported !== counted) ledger.violate(`the summary of a stream was ${reported}, its lines were ${counted}`)
 }
 
-function lastWord(state: ClientState, answered: number, text: string, { error }: LineAnswer): void {
+function handleStreamEnd(state: ClientState, answered: number, text: string, { error }: LineAnswer): void {
   const draining = state.ending && error?.code === 'SHUTTING_DOWN' && error.nextLine === answered + 1
-  if (!draining) state.world.ledger.violate(`after ${answered} lines a stream returned: ${text}`)
+  if (!draining) state.shared.ledger.violate(`after ${answered} lines a stream returned: ${text}`)
   throw new Error(text)
 }

@@ -96,7 +96,7 @@ function checkersOf({ trafficMs, maxTwoPrimariesMs }: LockHistoryOptions): Reado
   }
 }
 
-interface Ground {
+interface RunContext {
   readonly scope: Scope
   readonly servers: SentinelServers
   readonly folder: string
@@ -105,16 +105,16 @@ interface Ground {
 }
 
 /** Resolves when the history is complete. */
-async function perform(options: LockHistoryOptions, set: Ground): Promise<void> {
+async function perform(options: LockHistoryOptions, context: RunContext): Promise<void> {
   const { seed, trafficMs, signal, say } = options
-  const { servers, registerFile } = set
+  const { servers, registerFile } = context
   const random = createRandom(seed)
-  const recorder = createRecorder(set.historyFile, () => systemClock.wallMs())
-  set.scope.defer(() => recorder[Symbol.dispose]())
+  const recorder = createRecorder(context.historyFile, () => systemClock.wallMs())
+  context.scope.defer(() => recorder[Symbol.dispose]())
   const record = (entry: Entry): Event => recorder.record(entry)
-  const fencesUrl = await fencesUrlOf(options, set)
+  const fencesUrl = await fencesUrlOf(options, context)
   const prober = startProber({ ports: servers.ports, record })
-  set.scope.defer(() => prober.stop())
+  context.scope.defer(() => prober.stop())
   const workers = startWorkers({
     processes: PROCESSES,
     workers: WORKERS,
@@ -127,7 +127,7 @@ async function perform(options: LockHistoryOptions, set: Ground): Promise<void> 
     queued: QUEUED,
     polled: POLLED,
   })
-  set.scope.defer(() => workers[Symbol.asyncDispose]())
+  context.scope.defer(() => workers[Symbol.asyncDispose]())
   await workers.ready
   const recordAndSay = (entry: Entry): Event => {
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
@@ -150,7 +150,7 @@ async function perform(options: LockHistoryOptions, set: Ground): Promise<void> 
   await prober.stop()
 }
 
-async function fencesUrlOf({ fences }: LockHistoryOptions, { scope, folder }: Ground): Promise<string> {
+async function fencesUrlOf({ fences }: LockHistoryOptions, { scope, folder }: RunContext): Promise<string> {
   if (fences === 'none') return ''
   if (fences === 'sqlite') return `sqlite:${join(folder, 'fences.sqlite')}`
   const postgres = await needed(scope, 'Postgres', startPostgres())

@@ -31,7 +31,7 @@ export function startProber({ ports, record }: ProberOptions): Prober {
   const ending = new AbortController()
 
   async function watch(port: number): Promise<void> {
-    const line = createLine(port)
+    const line = createConnection(port)
     for (let count = 1; !ending.signal.aborted; count++) {
       const tMono = machineMs()
       const outcome = await line.write(`SET fence-history-probe ${count}`)
@@ -62,26 +62,26 @@ export function startProber({ ports, record }: ProberOptions): Prober {
 }
 
 /** A connection that sends one command at a time, and reconnects after a failure. */
-interface Line {
+interface ProbeConnection {
   write(command: string): Promise<Outcome>
   close(): void
 }
 
-function createLine(port: number): Line {
+function createConnection(port: number): ProbeConnection {
   let socket: Socket | undefined
 
   function write(command: string): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
-    const wire = (socket ??= connect(port, HOST).setEncoding('latin1'))
+    const current = (socket ??= connect(port, HOST).setEncoding('latin1'))
     let isDone = false
     const finish = (outcome: Outcome, isUsable = false): void => {
       if (isDone) return
       isDone = true
       clearTimeout(timer)
-      wire.removeAllListeners()
+      current.removeAllListeners()
       if (!isUsable) {
         // later errors of a broken connection are ignored
-        wire.on('error', () => {}).destroy()
+        current.on('error', () => {}).destroy()
         socket = undefined
       }
       resolve(outcome)
@@ -89,13 +89,13 @@ function createLine(port: number): Line {
     const silent = (): void => finish({ type: 'info', error: `no response within ${ANSWER_MS} ms` })
     // a response that arrived while this process was busy is read first
     const timer = setTimeout(() => setImmediate(silent), ANSWER_MS)
-    wire.on('error', (error) => finish({ type: 'fail', error: error.message }))
-    wire.on('close', () => finish({ type: 'fail', error: 'the connection was closed' }))
-    wire.on('data', (text) => {
+    current.on('error', (error) => finish({ type: 'fail', error: error.message }))
+    current.on('close', () => finish({ type: 'fail', error: 'the connection was closed' }))
+    current.on('data', (text) => {
       const answer = String(text).trim()
       finish(answer.startsWith('+OK') ? { type: 'ok' } : { type: 'fail', error: answer }, true)
     })
-    wire.write(`${command}\r\n`)
+    current.write(`${command}\r\n`)
     return promise
   }
   return { write, close: () => void socket?.destroy() }

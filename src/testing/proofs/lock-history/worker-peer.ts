@@ -72,8 +72,8 @@ const file = openSqliteRegister(settings.registerFile)
 const random = createRandom(settings.seed)
 
 const register: FencedRegister = {
-  look(key, fence) {
-    const seen = file.look(key, fence)
+  lookup(key, fence) {
+    const seen = file.lookup(key, fence)
     if (seen === 'stale' && settings.reportsRefusals) locker.fenceRefused(key, fence)
     return seen
   },

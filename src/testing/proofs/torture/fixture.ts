@@ -106,7 +106,7 @@ function replicaEnv(
   }
 }
 
-interface Ground {
+interface ReplicaParts {
   readonly ports: readonly number[]
   readonly store: TortureStore
   readonly env: Settings
@@ -115,7 +115,7 @@ interface Ground {
 async function startReplicas(
   { folder, failpoints = [], signal }: TortureOptions,
   scope: Scope,
-  { ports, store, env }: Ground,
+  { ports, store, env }: ReplicaParts,
 ): Promise<readonly RunningReplica[]> {
   const create = async (port: number, index: number): Promise<RunningReplica> => {
     const name = `replica-${index + 1}`

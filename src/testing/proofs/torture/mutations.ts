@@ -34,7 +34,7 @@ interface Mutant
 }
 
 /** Slow enough to deliver a packet between a lookup and the save that follows it. */
-const BETWEEN_LOOK_AND_SAVE = { latencyMs: 300, lateMs: [80, 220] } as const
+const BETWEEN_LOOKUP_AND_SAVE = { latencyMs: 300, lateMs: [80, 220] } as const
 
 /** Late enough for the other replica to have looked up and saved the content. */
 const AFTER_THE_SAVE = { lateMs: [600, 900] } as const
@@ -45,7 +45,7 @@ const MUTANTS: readonly Mutant[] = [
     store: 'http',
     faults: ['late-packet', 'lost-answer', 'holder-stop', 'store-kill'],
     trafficMs: 16_000,
-    ...BETWEEN_LOOK_AND_SAVE,
+    ...BETWEEN_LOOKUP_AND_SAVE,
   },
   {
     name: 'ignore the fence',
@@ -68,7 +68,7 @@ const MUTANTS: readonly Mutant[] = [
     failpoints: ['lock/fence-only-save'],
     faults: ['late-packet'],
     breaks: 'stored-once',
-    ...BETWEEN_LOOK_AND_SAVE,
+    ...BETWEEN_LOOKUP_AND_SAVE,
   },
   {
     name: 'release without owner check',
@@ -166,7 +166,7 @@ function runMutant(mutant: Mutant, { seed, verbose, signal, say }: Choice): Prom
 }
 
 /** Resolves with true if the result is the expected one, and with a description of it. */
-async function tried(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
+async function runAndCompare(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
   const { verdict, counts } = await runMutant(mutant, choice)
   if (choice.verbose) choice.say(JSON.stringify(counts))
   const violated = Object.entries(verdict.checks).filter(([, { kind }]) => kind === 'violated')
@@ -184,7 +184,7 @@ const AT_ONCE = 2
 
 async function lineOf(mutant: Mutant, choice: Choice): Promise<readonly [boolean, string]> {
   const startMs = performance.now()
-  const [fine, seen] = await tried(mutant, choice)
+  const [fine, seen] = await runAndCompare(mutant, choice)
   const seconds = Math.round((performance.now() - startMs) / 1_000)
   const text = `${mutant.store.padEnd(10)}${mutant.name.padEnd(30)}${seen} (${seconds} s)`
   return [fine, fine ? text : `${text}  UNEXPECTED`]

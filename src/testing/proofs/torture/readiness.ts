@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunningReplica } from './replica.ts'
 
-export interface Patience {
+export interface ReadinessOptions {
   /** Timeout for all of them together, in milliseconds. */
   readonly ms: number
   readonly say: (line: string) => void
@@ -13,7 +13,10 @@ export interface Patience {
  * Resolves when all replicas are ready or the time is over. Reports a replica that is not ready; the recovery checker
  * judges it.
  */
-export async function untilReady(replicas: readonly RunningReplica[], { ms, say, signal }: Patience): Promise<void> {
+export async function untilReady(
+  replicas: readonly RunningReplica[],
+  { ms, say, signal }: ReadinessOptions,
+): Promise<void> {
   const endMs = performance.now() + ms
   for (const replica of replicas) {
     while (!(await isReady(replica.url))) {

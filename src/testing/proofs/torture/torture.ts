@@ -101,13 +101,17 @@ interface Ledger {
 }
 
 /** Resolves with the kinds of faults and operations that did not happen. */
-async function perform(options: TortureOptions, set: Fixture, { record, seen }: Ledger): Promise<readonly string[]> {
+async function perform(
+  options: TortureOptions,
+  fixture: Fixture,
+  { record, seen }: Ledger,
+): Promise<readonly string[]> {
   const { trafficMs, signal, say = () => {}, quietMs = 1_000 } = options
-  const { store, replicas } = set
+  const { store, replicas } = fixture
   const random = createRandom(options.seed)
   const sender = createSender({ record, collection: COLLECTION, timeoutMs: REQUEST_MS })
   const contents = createContentBook()
-  const faults = chosen(set.faults(probeOf(sender, contents, store)), options.faults)
+  const faults = chosen(fixture.faults(probeOf(sender, contents, store)), options.faults)
   const recordAndSay = (entry: Entry): Event => {
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
