@@ -4,6 +4,7 @@
  */
 import type { Event } from './history.ts'
 
+/** The kinds seen so far. */
 export interface Coverage {
   note(event: Event): void
   has(kind: string): boolean
@@ -16,10 +17,12 @@ export const ITEM_KINDS = ['save single', 'save batch', 'save stream'] as const
 export const DELETE_KIND = 'delete'
 export const REGISTER_KINDS = ['acquire', 'look', 'write'] as const
 
+/** Returns the kind of a fault, given its name. */
 export function faultKind(name: string): string {
   return `fault ${name}`
 }
 
+/** Returns a coverage without any kind. */
 export function createCoverage(): Coverage {
   const seen = new Set<string>()
   return {

@@ -73,12 +73,14 @@ export type Event = Readonly<Static<typeof EVENT>>
  */
 export type Entry = Omit<Event, 'seq' | 'tMono' | 'tWall'> & Partial<Pick<Event, 'tMono' | 'tWall'>>
 
+/** A history that was read. */
 export interface History {
   readonly events: readonly Event[]
   /** 1 if the last line is incomplete because its recorder was killed, else 0. */
   readonly torn: number
 }
 
+/** Writes events to a history file. */
 export interface Recorder extends Disposable {
   record(entry: Entry): Event
   readonly count: number

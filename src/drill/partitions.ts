@@ -30,6 +30,7 @@ export interface PartitionOptions {
 
 const BUFFER_CHARS = 65_536
 
+/** Returns the path of a part's file. */
 export function partFile(folder: string, part: PartName): string {
   return join(folder, `history-${part}.ndjson`)
 }

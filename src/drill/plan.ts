@@ -49,6 +49,7 @@ export type FaultName = keyof typeof FAULTS
 export const REFERENCE: FaultName = 'primary-kill'
 export const FAULT_NAMES = Object.keys(FAULTS).filter(isFaultName)
 
+/** Returns true if a fault has this name. */
 export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(FAULTS, name)
 }
@@ -62,6 +63,7 @@ export function isForcedOnRedis(fault: FaultName): boolean {
   return nature !== 'redis-graceful' && nature !== 'service-forced' && nature !== 'rollout'
 }
 
+/** A combination of Redis topology, store and lock mode. */
 export interface Setup {
   readonly mode: Mode
   readonly store: Store

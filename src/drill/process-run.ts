@@ -20,6 +20,7 @@ export interface Traffic {
   readonly settle: Client
 }
 
+/** Parts and limits of a run. */
 export interface Run {
   readonly traffic: Traffic
   readonly faults: readonly FaultInjection[]

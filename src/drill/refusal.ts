@@ -6,6 +6,7 @@
  */
 const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 413, 415, 422, 429])
 
+/** Returns true if a request with this HTTP status was certainly not stored. */
 export function isRefusal(status: number): boolean {
   return REFUSED.has(status)
 }

@@ -13,6 +13,7 @@ const BASELINE_MS = 6_000
 /** Time observed after the recovery, in milliseconds. */
 const QUIET_MS = 5_000
 
+/** A fault with its name in the run. */
 export interface FaultCase {
   /** Unique in the run. */
   readonly name: string
@@ -34,6 +35,7 @@ export interface Nemesis {
   record(entry: Entry): Event
 }
 
+/** Returns a recorder. `wallMs` returns milliseconds since the Unix epoch. */
 export function createNemesis(wallMs: () => number): Nemesis {
   const events: Event[] = []
   return {

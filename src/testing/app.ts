@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 
+/** Parts of the service that a test replaces. */
 export interface TestAppOptions {
   /** Store of the app, which closes it. Default: a memory store. */
   readonly store?: ServiceStore
@@ -32,6 +33,7 @@ export interface LogLine {
   readonly fields: object
 }
 
+/** The service in the test's process. */
 export interface TestApp {
   readonly app: FastifyInstance
   readonly store: ServiceStore

@@ -116,7 +116,7 @@ describe('each broken promise is found', () => {
       by: 'created-once',
       how: (builder) => builder.save('new', 'duplicate'),
     },
-    'a row that nobody sent': {
+    'a row that no client sent': {
       by: 'no-phantom',
       how: (_story, rows) => void rows.push({ collection: 'c', id: 'ghost', bytes: 'ghost' }),
     },

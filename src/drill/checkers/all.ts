@@ -8,6 +8,7 @@ import { fencesRise, oneHolder } from './locks.ts'
 import { recovery, recoveryUnderLoad } from './recovery.ts'
 import type { Checker } from './verdict.ts'
 
+/** Determines the checkers of a run. */
 export interface CheckOptions {
   /** Longest allowed recovery after the last fault, in milliseconds. */
   readonly recoveryMs: number
@@ -25,6 +26,7 @@ export interface CheckOptions {
 
 type Checkers = Readonly<Record<string, Checker>>
 
+/** Returns the checkers for the parts that took part in the run, by name. */
 export function checkersOf(options: CheckOptions): Checkers {
   const { recoveryMs, locks, load = false, canary = false, redisLoss = 'allow', faults = true } = options
   return {

@@ -4,6 +4,7 @@ import { type CounterExample, type Finding, findingOf, type Verdict, worst } fro
 /** Number of counter-examples kept for each check. All are counted. */
 const MAX_EXAMPLES = 20
 
+/** Accumulates the verdicts on parts. */
 export interface Combined {
   /** Adds the verdict on one part. */
   add(verdict: Verdict): void

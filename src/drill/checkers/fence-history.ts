@@ -11,6 +11,7 @@ import { eventsOf, type Operation, operationsOf } from './operations.ts'
 import { mergedSpans, overlapsOfPrimaries, type Span } from './two-primaries.ts'
 import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
+/** Parameters of `fencesRiseInTime`. */
 export interface FenceHistoryOptions {
   /** Returns the epoch of a fence. */
   readonly epochOf: (fence: bigint) => bigint

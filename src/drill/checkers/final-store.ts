@@ -1,5 +1,6 @@
 /** The content of the store at the end of a run, read without the service. */
 
+/** A stored item. */
 export interface StoredRow {
   readonly collection: string
   /** ID as the service writes it, such as `j1-<64 hex>`. */
@@ -20,6 +21,7 @@ export interface RegisterRow {
   readonly fence: string
 }
 
+/** Content of a store. Fields that do not apply to the store are absent. */
 export interface FinalStore {
   readonly rows: readonly StoredRow[]
   /** Log of a store that cannot enforce uniqueness. */

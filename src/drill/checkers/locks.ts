@@ -59,6 +59,7 @@ function unasked(rows: readonly RegisterRow[], writes: readonly Operation[]): re
     .map((row) => ({ says: `the register accepted ${nameOf(row)}, which was refused or never requested`, events: [] }))
 }
 
+/** The time for which a lock was certainly held, `from` until `until`, in milliseconds of the history's clock. */
 export interface Hold {
   readonly operation: Operation
   readonly release: Event
@@ -94,6 +95,7 @@ function mayFallBetween({ invoke, completion, outcome }: Operation, from: number
   return outcome !== 'fail' && invoke.tMono <= until && (completion?.tMono ?? Number.POSITIVE_INFINITY) >= from
 }
 
+/** Returns the holds of all acquisitions with a release. */
 export function holdsOf(history: readonly Event[]): readonly Hold[] {
   const releases = new Map(history.filter(({ f }) => f === 'release').map((event) => [event.op, event]))
   return operationsOf(history, 'acquire').flatMap((operation): readonly Hold[] => {
@@ -114,6 +116,7 @@ export interface Overlap {
   readonly events: readonly Event[]
 }
 
+/** Returns the overlaps among holds of the same key. */
 export function overlapsOf(holds: readonly Hold[]): readonly Overlap[] {
   const byKey = [...Map.groupBy(holds, ({ operation }) => operation.invoke.key)]
   return byKey.flatMap(([key, ofKey]) =>

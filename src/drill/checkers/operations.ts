@@ -1,6 +1,7 @@
 /** Pairs events into operations. */
 import type { Event } from '../history.ts'
 
+/** An invocation with its completion. */
 export interface Operation {
   readonly invoke: Event
   /** Absent if no completion was recorded, which is equivalent to `info`. */
@@ -32,6 +33,7 @@ function operation(invoke: Event, completion: Event | undefined): Operation {
   return { invoke, completion, outcome }
 }
 
+/** Returns the events of the operations in the order in which they were recorded. */
 export function eventsOf(operations: readonly Operation[]): readonly Event[] {
   const events = operations.flatMap(({ invoke, completion }) => (completion ? [invoke, completion] : [invoke]))
   return events.toSorted((a, b) => a.seq - b.seq)

@@ -5,6 +5,7 @@
 import type { Event } from '../history.ts'
 import { type CounterExample, type Finding, findingOf, inconclusive } from './verdict.ts'
 
+/** A span of the history's clock, in milliseconds. */
 export interface Span {
   readonly from: number
   readonly until: number

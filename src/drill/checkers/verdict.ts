@@ -4,12 +4,14 @@ import type { FinalStore } from './final-store.ts'
 
 export type Kind = 'valid' | 'violated' | 'inconclusive'
 
+/** Evidence of a violation. `says` is one sentence. */
 export interface CounterExample {
   readonly says: string
   /** The operations that contradict each other, in the order in which they were recorded. */
   readonly events: readonly Event[]
 }
 
+/** Result of one checker. */
 export interface Finding {
   readonly kind: Kind
   /** Reason for an inconclusive finding; empty otherwise. */
@@ -21,6 +23,7 @@ export interface Finding {
 /** A pure function. If it throws, its finding is inconclusive. */
 export type Checker = (history: readonly Event[], store: FinalStore) => Finding
 
+/** Findings by the name of their check, and the worst kind among them. */
 export interface Verdict {
   readonly kind: Kind
   readonly checks: Readonly<Record<string, Finding>>
@@ -28,6 +31,7 @@ export interface Verdict {
 
 type Figures = Readonly<Record<string, number>>
 
+/** Returns an inconclusive finding with its reason. */
 export function inconclusive(why: string, figures: Figures = {}): Finding {
   return { kind: 'inconclusive', why, counterExamples: [], figures }
 }

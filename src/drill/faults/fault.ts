@@ -1,6 +1,7 @@
 /** The port of all faults: on local processes, on lock servers, and on a cluster. run-fault.ts drives it. */
 import type { Random } from '../../std/random.ts'
 
+/** A kind of fault. Each call of `prepare` returns one injection. */
 export interface FaultInjection {
   /** Its name in the history, such as `replica-kill`. */
   readonly name: string

@@ -29,6 +29,7 @@ const DEFAULT_PRIORITY = 100
 
 type Freeze = Extract<Placement, { kind: 'freeze' }>
 
+/** Returns the fault that freezes the node of one Redis primary. */
 export function nodeFreeze(name: string, context: DrillContext): FaultInjection {
   return {
     name,

@@ -17,6 +17,7 @@ export interface Probe {
   save(replica: Replica, content: Content): Promise<Outcome>
 }
 
+/** Parts that the packet faults use. */
 export interface PacketFaultOptions {
   readonly replicas: readonly Replica[]
   readonly probe: Probe

@@ -13,6 +13,7 @@ export type Placement =
 /** Components whose loss would be another fault, or would end the drill. */
 const SPARED = ['postgres', 'legacy-backend', 'load', 'canary']
 
+/** Returns the node to freeze, the replica to promote first, or the reason why neither exists. */
 export function placementOf(pods: readonly Pod[], roles: readonly ServerRole[]): Placement {
   const nodeOf = new Map(pods.map(({ name, node }) => [name, node]))
   const spared = new Set(pods.filter(({ component }) => SPARED.includes(component)).map(({ node }) => node))

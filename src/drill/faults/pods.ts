@@ -13,6 +13,7 @@ const CALL_MS = 30_000
 
 type Choice = (view: View) => readonly Pod[]
 
+/** Returns the pod of the first primary. Throws an Error if there is none. */
 export function primaryOf(view: View): Pod {
   const [primary] = primariesOf(view.roles)
   const pod = view.pods.find(({ name }) => name === primary?.pod)
@@ -20,6 +21,7 @@ export function primaryOf(view: View): Pod {
   return pod
 }
 
+/** Returns a pod of the component. Throws an Error if there is none. */
 export function anyOf(view: View, component: string): Pod {
   const [pod] = ofComponent(view.pods, component)
   if (pod === undefined) throw new Error(`there is no pod of component ${component}`)
@@ -116,8 +118,8 @@ export function overtakenDelete(name: string, context: DrillContext): FaultInjec
 }
 
 /**
- * Resolves with the pod that is primary now and was not before. It must be killed before a replica follows it, so a loop
- * within the cluster looks for it. If the deleted pod comes back as primary, that one is the successor.
+ * Resolves with the pod that became primary after the deletion. It must be killed before a replica follows it, so a loop
+ * within the cluster finds it. If the deleted pod returns as primary, that pod is the successor.
  */
 async function successorOf(context: DrillContext, before: View, first: Pod, signal: AbortSignal): Promise<Pod> {
   const formers = new Set(primariesOf(before.roles).map(({ pod }) => pod))

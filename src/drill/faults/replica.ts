@@ -17,10 +17,12 @@ export interface ReplicaFaultOptions {
   readonly ttlMs: number
 }
 
+/** Kills a random replica, and starts it again after up to 500 ms. */
 export function replicaKill({ replicas }: ReplicaFaultOptions): FaultInjection {
   return { name: 'replica-kill', prepare: (random) => killOf(random.pick(replicas), random.between(0, DOWN_MS)) }
 }
 
+/** Stops a random replica for 200 ms up to 1.5 leases. */
 export function replicaStop({ replicas, ttlMs }: ReplicaFaultOptions): FaultInjection {
   return {
     name: 'replica-stop',
@@ -28,6 +30,7 @@ export function replicaStop({ replicas, ttlMs }: ReplicaFaultOptions): FaultInje
   }
 }
 
+/** Kills a random replica when it reaches the fail point. */
 export function replicaKillAt({ replicas }: ReplicaFaultOptions, point: string): FaultInjection {
   return {
     name: `replica-kill-${point}`,

@@ -25,6 +25,7 @@ export function freezeOf(server: Freezable, holdMs: number): Injection {
   }
 }
 
+/** Kills the server, and starts it again after up to 800 ms. */
 export function serverKill(name: string, server: Server, losesLocks = false): FaultInjection {
   return { name, losesLocks, prepare: (random) => killOf(server, random.between(0, DOWN_MS)) }
 }

@@ -22,6 +22,7 @@ export async function readAuditLog(where: string, fencing: 'on' | 'off', signal:
   return parseAuditLog(await textOf(where, signal), fencing)
 }
 
+/** Parses the text of a log. Throws an Error that names the line. */
 export function parseAuditLog(text: string, fencing: 'on' | 'off'): FinalStore {
   // a crash truncated the text after the last line feed: a save that was never acknowledged
   const lines = text.split('\n').slice(0, -1)

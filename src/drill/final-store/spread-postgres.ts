@@ -60,6 +60,7 @@ function lineOf(row: Row): string {
   return `${[String(row['name']), idOfHex(String(row['id'])), String(row['bytes'])].join('\t')}\n`
 }
 
+/** Returns the path of a part's file. */
 export function rowsFile(folder: string, part: number): string {
   return join(folder, `rows-${part}.tsv`)
 }

@@ -10,6 +10,7 @@ import { IngotError } from '../../errors/error.ts'
 import type { FinalStore } from '../checkers/final-store.ts'
 import { idOfHex } from './item-id.ts'
 
+/** A row of the file. */
 export interface FileRow {
   readonly collection: string
   /** ID as the service writes it, such as `j1-<64 hex>`. */

@@ -4,6 +4,7 @@ import { FAULTS, type FaultName, isForcedOnRedis, needsLocks, type Setup } from 
 import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from '../targets/kubernetes/values.ts'
 import type { Outage } from './outage.ts'
 
+/** A goal with its measured result. */
 export interface Goal {
   readonly says: string
   readonly met: boolean
@@ -19,6 +20,7 @@ export interface CanaryFigures {
   readonly overlappingGrants: number
 }
 
+/** Measurements of one drill, from which its goals are derived. */
 export interface Measured {
   readonly setup: Setup
   readonly fault: FaultName
@@ -51,6 +53,7 @@ const BEYOND_FLOOR_MS = 2_000
 /** Failures of requests on the connections of a dead pod. None is a response of a running pod. */
 const CONNECTION = /^(closed|reset|broken pipe|refused|dial|dial timeout|timeout|unanswered)$/
 
+/** Returns the goals of a drill, which depend on its fault and on whether writes wait for Redis. */
 export function goalsOf(measured: Measured): readonly Goal[] {
   const { setup, fault } = measured
   const locks = needsLocks(setup)
@@ -83,6 +86,7 @@ function primaryGoals(measured: Measured): readonly Goal[] {
   return [nature === 'redis-overtaken' ? atMostReference(measured) : atMostFloor(measured)]
 }
 
+/** Returns the number of failed writes by class, as text. */
 export function failuresOf({ failures }: Outage): string {
   const counted = Object.entries(failures).map(([name, count]) => `${name} ${count}`)
   return counted.length === 0 ? 'none failed' : counted.join(', ')
@@ -143,6 +147,7 @@ function canaryKeeps({ canary }: Measured): readonly Goal[] {
   return [{ says: 'the canary loses no acknowledged Redis write', met: writesLost === 0, seen: `${writesLost} lost` }]
 }
 
+/** Returns a duration in milliseconds as text in seconds, with one decimal. */
 export function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`
 }

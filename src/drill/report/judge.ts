@@ -10,6 +10,7 @@ import { inOrder } from '../merge.ts'
 import { type Outage, outageOf } from './outage.ts'
 import { cut, type Window } from './split-history.ts'
 
+/** The window of one drill. */
 export interface DrillWindow extends Window {
   /** Beginning of the injection, in milliseconds. */
   readonly injectedMs: number
@@ -34,6 +35,7 @@ export interface DrillRecord {
   readonly after: FinalStore
 }
 
+/** The verdict on one drill, with its part of the history. */
 export interface Judged {
   readonly window: DrillWindow
   readonly verdict: Verdict

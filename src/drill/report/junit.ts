@@ -2,6 +2,7 @@
 import { setupName } from '../plan.ts'
 import { type Broken, type CaseResult, failureReasons, isPassed } from './results.ts'
 
+/** Returns the XML document. */
 export function junitOf(results: readonly CaseResult[], broken: readonly Broken[] = []): string {
   const failed = results.filter((result) => !isPassed(result)).length + broken.length
   const tests = results.length + broken.length

@@ -17,6 +17,7 @@ const COLUMNS = [
   'canary: lost, overlaps',
 ]
 
+/** Returns the Markdown document. */
 export function reportOf(results: readonly CaseResult[], broken: readonly Broken[] = []): string {
   const passed = results.filter(isPassed).length
   return [
@@ -53,6 +54,7 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`
 }
 
+/** Returns the name of a case with its setup. */
 export function titleOf({ setup, name }: CaseResult): string {
   return `${setupName(setup)}-${name}`
 }

@@ -7,6 +7,7 @@ import { type Operation, operationsOf } from '../checkers/operations.ts'
 import { byFailure, type Edges, endMs, greatest, least, longestGapMs } from '../checkers/responses.ts'
 import type { Event } from '../history.ts'
 
+/** The cost of one fault for clients. */
 export interface Outage {
   /** Number of writes that began in the window. */
   readonly writes: number

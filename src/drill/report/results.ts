@@ -5,6 +5,7 @@ import { type CanaryFigures, floorOf, type Goal, goalsOf } from './goals.ts'
 import type { Judged } from './judge.ts'
 import type { Outage } from './outage.ts'
 
+/** The result of a drill or a control. */
 export interface CaseResult {
   readonly setup: Setup
   /** Name of the fault or of the control. */
@@ -75,6 +76,7 @@ interface Drill extends Finished {
   readonly referenceMs?: number
 }
 
+/** Returns the result of a drill, with its goals. */
 export function drillResult({ fault, referenceMs, ...finished }: Drill): CaseResult {
   const frame = frameOf(finished)
   const { setup, verdict, outage } = frame
@@ -85,6 +87,7 @@ export function drillResult({ fault, referenceMs, ...finished }: Drill): CaseRes
   return { ...frame, name: fault, isControl: false, expected: 'valid', ...canary, floorMs, goals }
 }
 
+/** Returns the result of a negative control. */
 export function controlResult({ control, ...finished }: Finished & { readonly control: Control }): CaseResult {
   const { name, expected, breaks } = control
   const promise = breaks === undefined ? {} : { breaks }

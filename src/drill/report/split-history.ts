@@ -6,6 +6,7 @@
 import type { FinalStore, StoredRow } from '../checkers/final-store.ts'
 import type { Event } from '../history.ts'
 
+/** The time of one drill within a load. */
 export interface Window {
   readonly name: string
   /** Start in milliseconds of the history's clock. The first window has no lower limit. */
@@ -13,6 +14,7 @@ export interface Window {
   readonly untilMs: number
 }
 
+/** The history and the stored rows of one window. */
 export interface HistoryPart {
   readonly events: readonly Event[]
   readonly store: FinalStore

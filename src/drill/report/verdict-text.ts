@@ -6,6 +6,7 @@ import type { Event } from '../history.ts'
 const MAX_EXAMPLES = 3
 const MAX_EVENTS = 24
 
+/** Returns the text. */
 export function reportOf({ kind, checks }: Verdict): string {
   const lines = Object.entries(checks).map(([name, finding]) => lineOf(name, finding))
   const examples = Object.entries(checks).flatMap(([name, { counterExamples }]) =>

@@ -17,6 +17,7 @@ export interface Labelled {
   readonly component: string
 }
 
+/** Settings of a Job that creates a history. */
 export interface HistoryJob extends Labelled {
   /** Image of ingot. */
   readonly image: string
@@ -40,6 +41,7 @@ const KEEP_S = 600
 /** User id of every image of a drill. It may be any id except that of root. */
 const USER = 1_000
 
+/** Returns the metadata of a manifest, with the standard labels. */
 export function metadataOf({ name, namespace, release, component }: Labelled): Manifest {
   const labels = {
     'app.kubernetes.io/name': 'ingot',
@@ -50,6 +52,7 @@ export function metadataOf({ name, namespace, release, component }: Labelled): M
   return { name, namespace, labels }
 }
 
+/** Returns the manifest of the Job. The Job is never retried. */
 export function historyJob(job: HistoryJob): Manifest {
   const metadata = metadataOf(job)
   return {

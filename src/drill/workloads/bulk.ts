@@ -11,6 +11,7 @@ import type { Content, Entry } from './content.ts'
 import type { NumberedBook } from './numbered-book.ts'
 import type { Sender } from './sender.ts'
 
+/** Parts and settings of the bulk workload. */
 export interface BulkWorkload {
   readonly sender: Sender
   /** Addresses of the replicas. */
@@ -33,6 +34,7 @@ export interface Routes {
 
 const AWAY_MS = 1_000
 
+/** Returns the routes to the targets. */
 export function createRoutes(targets: readonly string[], clock: Clock): Routes {
   const awayUntilMs = new Map<string, number>()
   return {

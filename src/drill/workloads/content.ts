@@ -8,6 +8,7 @@ import { escapeAll, LETTERS } from '../spelling.ts'
 export const JSON_MEDIA = 'application/json'
 export const BYTES_MEDIA = 'application/octet-stream'
 
+/** One item in all its spellings. */
 export interface Content {
   /** Number of the content. It identifies the content in the proof. */
   readonly number: number
@@ -48,6 +49,7 @@ function spellingsOf(number: number, text: string, random: Random): readonly Buf
   return [compact, turned, escaped].map((one) => Buffer.from(one))
 }
 
+/** Returns the bytes of the entry's spelling. Throws an Error if it does not exist. */
 export function bytesOf(entry: Entry): Buffer {
   const bytes = entry.content.spellings[entry.spelling]
   if (bytes === undefined) throw new RangeError(`content ${entry.content.number} has no spelling ${entry.spelling}`)

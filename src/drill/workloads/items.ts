@@ -9,6 +9,7 @@ import type { Form } from '../spelling.ts'
 import { type Content, createContent, type Entry, JSON_MEDIA } from './content.ts'
 import type { Outcome, Sender } from './sender.ts'
 
+/** Parts and settings of the item workload. */
 export interface ItemWorkload {
   readonly sender: Sender
   /** Addresses of the replicas. */
@@ -39,6 +40,7 @@ export interface ContentBook {
 const REPEATS = 0.3
 const RECENT = 20
 
+/** Returns a book without contents. */
 export function createContentBook(): ContentBook {
   const contents: Content[] = []
   const open = new Set<Content>()

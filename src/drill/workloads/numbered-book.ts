@@ -6,6 +6,7 @@ import type { Random } from '../../std/random.ts'
 import { type Content, smallContent } from './content.ts'
 import type { Outcome } from './sender.ts'
 
+/** The contents of a workload and their outcomes. */
 export interface NumberedBook {
   /** Contents that were acknowledged at least once. */
   readonly acknowledged: number
@@ -27,6 +28,7 @@ export interface NumberedBook {
 const RECENT = 5_000
 const SAMPLE = 256
 
+/** Returns a book without contents. The seed determines all contents. */
 export function createNumberedBook(seed: number, random: Random): NumberedBook {
   let next = 0
   /** Every smaller number is acknowledged or in one of the two sets. */

@@ -15,6 +15,7 @@ export interface FencedRegister {
   write(key: string, version: number, fence: bigint): 'written' | 'stale'
 }
 
+/** Parts and settings of the register workload. */
 export interface RegisterWorkload {
   /** Name of the process in the history. */
   readonly process: string
@@ -31,6 +32,7 @@ export interface RegisterWorkload {
   readonly take?: (key: string) => Promise<Taken>
 }
 
+/** An acquired lock. */
 export interface Taken {
   readonly grant: Grant
   /** Start of the attempt that was granted, in milliseconds of the machine's clock, if known. */

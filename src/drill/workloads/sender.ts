@@ -9,6 +9,7 @@ import { isRefusal } from '../refusal.ts'
 import type { Form } from '../spelling.ts'
 import { bytesOf, type Content, JSON_MEDIA, type Entry as Sent } from './content.ts'
 
+/** Settings of a sender. */
 export interface SenderOptions {
   readonly record: (entry: Entry) => Event
   readonly collection: string
@@ -23,6 +24,7 @@ export interface SenderOptions {
 /** Known outcome of an operation on a content. */
 export type Outcome = 'ok' | 'fail' | 'info'
 
+/** Sends requests and records an operation for each content. */
 export interface Sender {
   /**
    * Sends contents in one request. `to` is a replica's address; `process` is the name of the client. Resolves with one
@@ -48,6 +50,7 @@ type RecordedOutcome = Pick<Entry, 'type' | 'result' | 'id' | 'error'>
 
 const MAX_LINE_BYTES = 65_536
 
+/** Returns a sender that uses HTTP. */
 export function createSender(options: SenderOptions): Sender {
   return new HttpSender(options)
 }

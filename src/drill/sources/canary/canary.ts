@@ -14,6 +14,7 @@ import type { Entry } from '../../history.ts'
 import { redisErrorIn } from '../../redis-error.ts'
 import type { Numbers } from './numbers.ts'
 
+/** Parts and settings of a canary. */
 export interface Canary {
   /** Name of the run. The keys contain it. */
   readonly run: string

@@ -1,7 +1,7 @@
--- Which numbers are kept: a text of a digit for each of ARGV, 1 or 0.
+-- Returns a text with one digit for each number in ARGV: 1 if it is present, otherwise 0.
 --
--- KEYS[1]  the numbers, a hash
--- ARGV     numbers
+-- KEYS[1]  a hash whose fields are the numbers
+-- ARGV     the numbers
 local found = redis.call('HMGET', KEYS[1], unpack(ARGV))
 local digits = {}
 for i = 1, #ARGV do

@@ -20,6 +20,7 @@ import { METRIC } from './sample.ts'
 /** Entry of a history with its time. */
 export type Timed = Entry & { readonly tMono: number; readonly tWall: number }
 
+/** Converts the lines of one run. */
 export interface Converter {
   /**
    * Converts one line. `number` identifies the line in messages. Throws IngotError INPUT_UNREADABLE for a malformed
@@ -185,6 +186,7 @@ class K6Converter implements Converter {
   }
 }
 
+/** Returns a converter for one run. */
 export function createConverter(): Converter {
   return new K6Converter()
 }

@@ -9,6 +9,7 @@
  */
 import { historyJob, type Labelled, type Manifest, MOUNTS, metadataOf, RESTRICTED } from '../job.ts'
 
+/** Settings of a load test. */
 export interface LoadJob extends Omit<Labelled, 'component'> {
   /** Image of ingot. */
   readonly image: string

@@ -33,6 +33,7 @@ const TRANSPORT: Readonly<Record<number, Failure>> = {
   1220: { word: 'reset' },
 }
 
+/** Returns the outcome of one item, given the response and the item's result in it. */
 export function outcomeOf(response: Omit<ResponseSample, 'event' | 'op' | 'items'>, item: ItemResult): Outcome {
   const [kind] = item
   if (kind === 'created' || kind === 'duplicate') return { type: 'ok', result: kind, id: item[1] }

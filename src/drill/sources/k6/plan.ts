@@ -10,6 +10,7 @@
 import { createRandom, type Random } from '../../../std/random.ts'
 import { escapeAll, type Form, LETTERS } from '../../spelling.ts'
 
+/** One item of a request. */
 export interface PlannedItem {
   /** Identifies the content: `RUN/USER.ITERATION.NUMBER`. */
   readonly key: string
@@ -17,6 +18,7 @@ export interface PlannedItem {
   readonly text: string
 }
 
+/** The request of one iteration. */
 export interface Shot {
   readonly form: Form
   /** Items of distinct contents. */

@@ -60,6 +60,7 @@ export type ItemResult =
   /** Nothing was said of it. */
   | readonly ['untold']
 
+/** Content of a response: the problem's code and detail, and one result per item. */
 export interface ResponseContent {
   readonly code: string
   readonly detail: string

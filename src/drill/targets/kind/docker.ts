@@ -2,10 +2,12 @@
 import { createProgram, type Program } from '../../../std/run-program.ts'
 import type { Machines } from '../kubernetes/machines.ts'
 
+/** Returns the docker program. */
 export function createDocker(): Program {
   return createProgram('docker', 'install Docker, and put it on the PATH')
 }
 
+/** Returns access to the nodes of a kind cluster. */
 export function createKindMachines(docker: Program): Machines {
   return {
     freeze: async (node, options) => void (await docker(['pause', node], options)),

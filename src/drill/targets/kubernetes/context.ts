@@ -9,6 +9,7 @@ import type { Machines } from './machines.ts'
 import { readRoles, readSentinelViews } from './redis-view.ts'
 import { redisPods } from './values.ts'
 
+/** Parts that every fault on a cluster uses. */
 export interface DrillContext {
   readonly setup: Setup
   readonly kubectl: Kubectl
@@ -32,6 +33,7 @@ const CALL_MS = 6_000
 /** Longest recovery after a fault, in milliseconds. */
 const HEALTHY_MS = 240_000
 
+/** Resolves with the present state of the release and its problems. */
 export async function observe(context: DrillContext, signal: AbortSignal): Promise<View> {
   const { kubectl, setup, installation } = context
   const pods = await readPods(kubectl, { signal, timeoutMs: OBSERVE_MS })

@@ -14,11 +14,13 @@ const CHART = join(ROOT, 'charts', 'ingot')
 const INSTALL_MS = 360_000
 const REMOVE_MS = 180_000
 
+/** Changes of an upgrade. */
 export interface Change {
   readonly tag?: string
   readonly replicas?: number
 }
 
+/** An installed release. */
 export interface Installation {
   /** Returns the number of pods that each component of the present release must have. */
   wanted(): Wanted

@@ -10,6 +10,7 @@ import { RELEASE } from './installation.ts'
 import { type Beside, startBeside } from './recorder-job.ts'
 import { imageOf, TAGS } from './values.ts'
 
+/** Settings of a load. */
 export interface LoadOptions {
   /** Name of the run. Contents and the collection contain it. */
   readonly run: string
@@ -20,6 +21,7 @@ export interface LoadOptions {
   readonly node: string
 }
 
+/** A running load. */
 export interface Load extends AsyncDisposable {
   /** Stops the load. Resolves with its requests and responses. */
   stop(signal: AbortSignal): Promise<readonly Event[]>

@@ -6,10 +6,12 @@ const REPOSITORY = 'ingot'
 /** Tags of the images of a drill. */
 export const TAGS = { shipped: 'e2e', next: 'e2e-next' } as const
 
+/** Returns the tag of a sabotaged image. */
 export function sabotagedTag(sabotage: Sabotage): string {
   return `e2e-${sabotage}`
 }
 
+/** Returns the image name with the tag. */
 export function imageOf(tag: string): string {
   return `${REPOSITORY}:${tag}`
 }
@@ -31,6 +33,7 @@ export const REPLICAS = 3
 export const DOWN_AFTER_MS = 5_000
 export const NODE_TIMEOUT_MS = 5_000
 
+/** Returns the chart's values. */
 export function valuesOf({ setup, anchor, tag = TAGS.shipped, replicas = REPLICAS }: Choices): object {
   const { mode, store, lock } = setup
   const anchored = { nodeSelector: { 'kubernetes.io/hostname': anchor } }

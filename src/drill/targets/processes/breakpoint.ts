@@ -21,6 +21,7 @@ export interface BreakpointOptions {
 /** Longest time until a signal ends a process that has reached the point, in milliseconds. */
 const END_MS = 5_000
 
+/** Creates the file of the breakpoint. */
 export function armBreakpoint({ folder, point, signalName, pid, endedBy }: BreakpointOptions): Breakpoint {
   const file = join(folder, point)
   rmSync(`${file}.met`, { force: true })

@@ -31,6 +31,7 @@ export interface Replica extends Server, Freezable {
 
 export type BreakSignal = 'SIGKILL' | 'SIGSTOP'
 
+/** An armed breakpoint of a replica. */
 export interface Breakpoint {
   /** Resolves with the evidence that the replica has reached the point. Rejects after `withinMs` milliseconds. */
   reached(withinMs: number, signal: AbortSignal): Promise<string>
@@ -46,6 +47,7 @@ export interface ProxyLink {
   mute(marker: Uint8Array): PacketHold
 }
 
+/** Data that is held on a link. */
 export interface PacketHold {
   /** Resolves when the marker was seen. */
   readonly caught: Promise<void>
@@ -56,6 +58,7 @@ export interface PacketHold {
   release(): number
 }
 
+/** The server of the lock service. */
 export interface LockServer extends Server, Freezable {
   /** Deletes all keys. Resolves with the reply as evidence. */
   flush(): Promise<string>

@@ -25,6 +25,7 @@ interface PageBody {
   readonly next?: string
 }
 
+/** Returns a listing that has read no pages. */
 export function createListing(ledger: Ledger): Listing {
   /** Ids on complete pages, and on the last page, which may still grow. */
   const settled = new Set<string>()

@@ -7,6 +7,7 @@
  */
 import type { Content, Entry } from '../../../drill/workloads/content.ts'
 
+/** The result of one item in an accepted response. */
 export interface Acknowledgement {
   readonly entry: Entry
   readonly id: string
@@ -39,6 +40,7 @@ export interface Account {
   created: { readonly request: string; readonly spelling: number } | undefined
 }
 
+/** Requests and acknowledgements of one run of the proof. */
 export interface Ledger {
   readonly violations: readonly string[]
   readonly accounts: readonly Account[]
@@ -55,6 +57,7 @@ export interface Ledger {
   fresh(): readonly Account[]
 }
 
+/** Returns an empty ledger. */
 export function createLedger(): Ledger {
   const accounts = new Map<number, Account>()
   const violations: string[] = []

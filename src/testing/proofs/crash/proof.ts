@@ -22,6 +22,7 @@ import { createLedger, type Ledger } from './ledger.ts'
 import { enter, isAccepted, send } from './requests.ts'
 import { createTrafficState, type Keyed, startTraffic, type TrafficState } from './traffic.ts'
 
+/** Settings of a crash proof. */
 export interface CrashProofOptions {
   /** An empty folder for the store. It is left as the service left it. */
   readonly data: string
@@ -34,12 +35,14 @@ export interface CrashProofOptions {
   readonly onRound?: (line: string) => void
 }
 
+/** Result of a crash proof. */
 export interface CrashVerdict {
   readonly kind: 'pass' | 'fail' | 'inconclusive'
   readonly violations: readonly string[]
   readonly figures: CrashFigures
 }
 
+/** Counts of a crash proof. */
 export interface CrashFigures {
   readonly rounds: number
   /** Kills with requests in progress, after an acknowledgement in the same round. */

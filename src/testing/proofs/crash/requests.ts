@@ -6,6 +6,7 @@ import type { Ledger } from './ledger.ts'
 
 export const COLLECTION_PATH = '/v1/collections/crash/items'
 
+/** A request that can be sent again unchanged. */
 export interface PlannedRequest {
   readonly kind: 'single' | 'batch'
   readonly entries: readonly Entry[]
@@ -44,6 +45,7 @@ function arrayOf(entries: readonly Entry[]): Buffer {
   return Buffer.concat([...parts, Buffer.from(']')])
 }
 
+/** Returns true for the status 200 or 201. */
 export function isAccepted({ status }: Answer): boolean {
   return status === 200 || status === 201
 }

@@ -42,6 +42,7 @@ export function whyNoStrace(): string | undefined {
   return status === 0 ? undefined : 'strace may not trace processes here'
 }
 
+/** Resolves with the problems found. Needs strace, see `whyNoStrace`. */
 export async function runSyncProof({ folder, failpoints = [] }: SyncProofOptions): Promise<SyncVerdict> {
   // two levels deep, so that one folder only contains another folder
   const data = join(folder, 'made', 'data')

@@ -5,6 +5,7 @@
  * trace.
  */
 
+/** A system call that ended. */
 export interface SystemCall {
   readonly name: string
   /** Target of the file descriptor, such as a path or `TCP:[...]`. */
@@ -82,7 +83,7 @@ function judge(calls: readonly SystemCall[], { what, marker, id }: Saved): strin
   if (write === undefined) return `${what}: no write of it to the log`
   if (answer === undefined) return `${what}: no response with its id`
   if (answer.begin < write.end)
-    return `${what}: response (line ${answer.begin + 1}) before it was written (line ${write.end + 1})`
+    return `${what}: response (line ${answer.begin + 1}) before its write (line ${write.end + 1})`
   const sync = calls.some((call) => isLog(call) && syncs(call) && call.begin > write.end && call.end < answer.begin)
   return sync
     ? undefined

@@ -24,6 +24,7 @@ export interface TrafficState {
   requests: number
 }
 
+/** Running clients of the proof. */
 export interface Traffic {
   /** Makes broken connections and refusals expected from now on. */
   expectEnd(): void
@@ -37,10 +38,12 @@ const SINGLE_CLIENTS = 4
 const BATCH_CLIENTS = 2
 const STREAM_CLIENTS = 2
 
+/** Returns the state before the first request. */
 export function createTrafficState(ledger: Ledger): TrafficState {
   return { ledger, contents: [], keyed: [], requests: 0 }
 }
 
+/** Starts the clients. */
 export function startTraffic(url: string, shared: TrafficState, random: Random): Traffic {
   const state: ClientState = { url, shared, ending: false, underWay: 0 }
   const agent = new Agent({ keepAlive: true })

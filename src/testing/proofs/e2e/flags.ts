@@ -19,6 +19,7 @@ import {
 import { MODES } from '../../../redis/topology/roles.ts'
 import { oneOf, usageError, type Values } from '../../program.ts'
 
+/** Runs and settings that the options select. */
 export interface Call {
   readonly runs: readonly Run[]
   /** Iterations per second. Default: 20 with Postgres, 8 with an http store, for two cores. */
@@ -41,6 +42,7 @@ export const OPTIONS = {
 
 export type Given = Values<typeof OPTIONS>
 
+/** Returns the runs and settings. Throws IngotError USAGE_INVALID. */
 export function callOf({ rate, full, list: _list, 'no-build': noBuild, ...choice }: Given): Call {
   const isPlan = Object.values(choice).every((value) => value === undefined)
   return { runs: isPlan ? planOf(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }

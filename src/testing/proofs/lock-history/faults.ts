@@ -15,6 +15,7 @@ export interface FaultParts extends ServerFaultOptions {
 const HEALTHY_MS = 60_000
 const EVERY_MS = 250
 
+/** Returns every fault of a lock history. */
 export function faultsOf(parts: FaultParts): readonly FaultInjection[] {
   return [...serverFaults(parts), ...sentinelFaults(parts.servers), ...workerFaults(parts.workers)]
 }

@@ -25,6 +25,7 @@ import { type FaultParts, faultsOf, untilHealthy } from './faults.ts'
 import { SLACK_MS, startProber } from './prober.ts'
 import { startWorkers } from './workers.ts'
 
+/** Settings of a lock history. */
 export interface LockHistoryOptions {
   readonly seed: number
   readonly trafficMs: number
@@ -45,6 +46,7 @@ export interface LockHistoryOptions {
   readonly say: (line: string) => void
 }
 
+/** Result of a lock history. */
 export interface LockHistoryResult {
   readonly verdict: Verdict
   readonly folder: string

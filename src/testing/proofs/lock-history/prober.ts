@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Entry, machineMs } from '../../../drill/history.ts'
 import { until, type WaitLimits } from '../../../std/until.ts'
 
+/** Probes servers until it is stopped. */
 export interface Prober {
   /** Resolves when a probe sent after this call had the given outcome. */
   seen(port: number, type: Entry['type'], limits: WaitLimits): Promise<void>
@@ -26,6 +27,7 @@ export const SLACK_MS = 60
 
 type Outcome = Pick<Entry, 'type' | 'error'>
 
+/** Starts to probe each port and records the probes. */
 export function startProber({ ports, record }: ProberOptions): Prober {
   const last = new Map<number, Entry>()
   const ending = new AbortController()

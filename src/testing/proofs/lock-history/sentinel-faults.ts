@@ -20,6 +20,7 @@ const EVERY_MS = 100
 /** Longest time for which a Sentinel stays down after its witness has reported it, in milliseconds. */
 const AWAY_MS = 4_000
 
+/** Returns the faults on a Sentinel. */
 export function sentinelFaults(servers: SentinelServers): readonly FaultInjection[] {
   return [
     { name: 'sentinel-kill', prepare: (random) => sentinelKill(servers, random) },

@@ -2,6 +2,7 @@
 import type { FaultInjection } from '../../../drill/faults/fault.ts'
 import type { Workers } from './workers.ts'
 
+/** Returns the faults on a worker process. */
 export function workerFaults(workers: Workers): readonly FaultInjection[] {
   return [
     {

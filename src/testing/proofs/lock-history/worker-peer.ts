@@ -19,6 +19,7 @@ import { silentLog } from '../../../telemetry/log.ts'
 /** Message of the parent that ends the workload. */
 export const END = 'end'
 
+/** Settings of one process, as its parent passes them. */
 export interface WorkerSettings {
   readonly name: string
   readonly workers: number

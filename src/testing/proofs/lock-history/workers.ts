@@ -26,6 +26,7 @@ export interface Worker extends Freezable {
   start(): Promise<void>
 }
 
+/** The running processes. */
 export interface Workers extends AsyncDisposable {
   /** Resolves when every process works. Rejects if one does not start. */
   readonly ready: Promise<void>

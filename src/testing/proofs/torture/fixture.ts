@@ -27,6 +27,7 @@ import { createReplica, type RunningReplica } from './replica.ts'
 import type { TortureStore } from './store.ts'
 import { startWriters, type Writers } from './writers.ts'
 
+/** The running parts of a torture run. */
 export interface Fixture {
   readonly store: TortureStore
   readonly replicas: readonly RunningReplica[]

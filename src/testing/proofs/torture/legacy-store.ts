@@ -23,6 +23,7 @@ const START_MS = 10_000
 /** Longest wait of a replica for a response. */
 const TIMEOUT = '1s'
 
+/** Resolves with the running store. Rejects with an Error if it does not start. */
 export async function startLegacyStore(options: LegacyOptions): Promise<TortureStore> {
   const { folder, port, latencyMs, fencing } = options
   const mapping = join(folder, 'mapping.json')

@@ -10,6 +10,7 @@ const EVERY_MS = 100
 /** Number of checks that a killed server does not respond. */
 const DEAD_ATTEMPTS = 20
 
+/** Returns the lock server. Its primary is the target of every fault. */
 export function lockServerOf(redis: RedisServers): LockServer {
   /** Port of the server that is killed. */
   let down: number | undefined

@@ -1,6 +1,7 @@
 /** Options of a torture run. */
 import type { FailpointName } from '../../../std/failpoint.ts'
 
+/** Settings of a torture run. */
 export interface TortureOptions {
   readonly seed: number
   readonly trafficMs: number

@@ -42,6 +42,7 @@ cp -a /tmp/then/. "$PGDATA"`
 /** Longer than a lease on the store version, in milliseconds. */
 const LEASE_OVER_MS = 2_200
 
+/** Resolves with the running store, or with the reason why Docker cannot run it. */
 export function startPostgresStore(options: PostgresStoreOptions): Promise<TortureStore | Absent> {
   return inDocker(() => startStore(options))
 }

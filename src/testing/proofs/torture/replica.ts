@@ -20,6 +20,7 @@ export interface ReplicaOptions {
   readonly failpoints: readonly FailpointName[]
 }
 
+/** A replica with its proxy to the store. */
 export interface RunningReplica extends Replica, AsyncDisposable {
   /** Returns its log since its last start. */
   stderr(): string

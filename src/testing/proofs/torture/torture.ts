@@ -32,6 +32,7 @@ import type { TortureOptions } from './options.ts'
 import { untilReady } from './readiness.ts'
 import type { TortureStore } from './store.ts'
 
+/** Result of a torture run. */
 export interface TortureResult {
   readonly verdict: Verdict
   /** Number of events by kind and outcome. */

@@ -20,6 +20,7 @@ export interface WritersOptions {
   readonly failpoints: readonly string[]
 }
 
+/** The running processes of the register workload. */
 export interface Writers extends AsyncDisposable {
   /** Resolves when every process works. Rejects if one does not start. */
   readonly ready: Promise<void>
@@ -42,6 +43,7 @@ interface HolderStop {
   says: string
 }
 
+/** Starts the processes. */
 export function startWriters(options: WritersOptions): Writers {
   const listeners = new Set<(event: Event, child: ChildProcess) => void>()
   const children = Array.from({ length: options.count }, (_, index) => startWriter(options, index + 1, listeners))

@@ -33,6 +33,7 @@ import { chosen } from '../torture.ts'
 import { judgeParts } from './judge-parts.ts'
 import { createTally, type Tally } from './tally.ts'
 
+/** Settings of a long torture run. */
 export interface LongOptions {
   readonly seed: number
   /** Number of distinct acknowledged items that ends the traffic. */
@@ -55,6 +56,7 @@ export interface LongOptions {
   readonly parts?: number
 }
 
+/** Result of a long torture run. */
 export interface LongResult {
   readonly verdict: Verdict
   readonly figures: Readonly<Record<string, number>>

@@ -1,6 +1,7 @@
 /** Counts the events of a long run while it runs, because its history does not fit into memory. */
 import type { Entry } from '../../../../drill/history.ts'
 
+/** Counts of a run. */
 export interface Tally {
   note(entry: Entry): void
   add(name: string, count: number): void
@@ -10,6 +11,7 @@ export interface Tally {
   progress(acknowledged: number, of: number): string
 }
 
+/** Returns a tally without counts. */
 export function createTally(): Tally {
   const counts = new Map<string, number>()
   const startMs = performance.now()
