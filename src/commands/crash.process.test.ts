@@ -38,7 +38,7 @@ describe('the service, watched by strace', () => {
     if (reason !== undefined) skip(reason)
     const verdict = await runSyncProof({ folder: newFolder() })
     expect(verdict.problems).toEqual([])
-    expect(verdict.answers).toBeGreaterThan(30)
+    expect(verdict.responses).toBeGreaterThan(30)
   })
 
   test.for<[string, FailpointName]>([

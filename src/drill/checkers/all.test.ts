@@ -131,7 +131,7 @@ describe('each broken promise is found', () => {
       by: 'one-id',
       how: (builder, _rows, random) => builder.save(random.pick(KEYS), 'duplicate', { id: 'other', bytes: 'a0' }),
     },
-    'a response after the end of the history': {
+    'a response after the recovery bound': {
       by: 'recovery',
       how: (builder) =>
         builder.beginSave('a', { bytes: 'a0' })({ type: 'ok', result: 'duplicate', id: 'id-a', tMono: 9e9 }),

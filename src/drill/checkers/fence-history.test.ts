@@ -8,7 +8,7 @@ import type { Finding } from './verdict.ts'
 const OPTIONS: FenceHistoryOptions = { epochOf: (fence) => fence / 1_000n, slackMs: 0, minGrants: 1, minFaults: 0 }
 
 interface HistorySpec {
-  readonly grants?: readonly (readonly [asked: number, answered: number, fence: number, key?: string])[]
+  readonly grants?: readonly (readonly [requested: number, granted: number, fence: number, key?: string])[]
   /** Result of a write to each server by time in milliseconds. Servers are probed every millisecond from 0 to 99. */
   readonly servers?: Readonly<Record<string, (ms: number) => Event['type']>>
   readonly faults?: readonly (readonly [ms: number, name: string])[]
@@ -26,10 +26,10 @@ const from =
 
 function historyOf({ grants = [], servers = { a: always }, faults = [] }: HistorySpec): readonly Event[] {
   const events: Omit<Event, 'seq'>[] = []
-  for (const [index, [asked, answered, fence, key = 'k']] of grants.entries()) {
+  for (const [index, [requested, granted, fence, key = 'k']] of grants.entries()) {
     const base = { process: 'p', op: `g${index}`, f: 'acquire', key, tWall: 0 } as const
-    events.push({ ...base, type: 'invoke', tMono: asked })
-    events.push({ ...base, type: 'ok', tMono: answered, fence: `${fence}` })
+    events.push({ ...base, type: 'invoke', tMono: requested })
+    events.push({ ...base, type: 'ok', tMono: granted, fence: `${fence}` })
   }
   for (const [ms, key] of faults) {
     const base = { process: 'nemesis', op: `f${ms}`, f: 'fault', key, tWall: 0, tMono: ms } as const
@@ -185,11 +185,17 @@ describe('fencesRiseInTime', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const random = createRandom(seed)
       const grants = Array.from({ length: 60 }, (_, index) => {
-        const asked = random.between(0, 400)
+        const requested = random.between(0, 400)
         // each fence is unique
-        return [asked, asked + random.between(1, 60), random.between(1, 3) * 1_000 + asked + index / 100] as const
-      }).map(([asked, answered, fence]) => [asked, answered, Math.round(fence * 100)] as const)
-      const fallen = grants.filter(([asked, , fence]) => grants.some((g) => g[1] < asked && g[2] > fence)).length
+        return [
+          requested,
+          requested + random.between(1, 60),
+          random.between(1, 3) * 1_000 + requested + index / 100,
+        ] as const
+      }).map(([requested, granted, fence]) => [requested, granted, Math.round(fence * 100)] as const)
+      const fallen = grants.filter(([requested, , fence]) =>
+        grants.some((g) => g[1] < requested && g[2] > fence),
+      ).length
       const epochOf = (fence: bigint): bigint => fence / 100_000n
       const unique = new Set(grants.map(([, , fence]) => fence)).size === grants.length
       if (unique) expect(judged({ grants }, { epochOf }).figures['outOfOrder']).toBe(fallen)

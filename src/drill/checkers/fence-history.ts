@@ -28,8 +28,8 @@ interface Grant {
   readonly fence: bigint
   readonly epoch: bigint
   /** Start of the span within which the server granted the lock, in milliseconds. */
-  readonly asked: number
-  readonly answered: number
+  readonly requestedMs: number
+  readonly grantedMs: number
 }
 
 /** Two grants of a key where the later one does not have a greater fence. */
@@ -56,8 +56,9 @@ export function fencesRiseInTime(history: readonly Event[], options: FenceHistor
     epochs: new Set(grants.map(({ epoch }) => epoch)).size,
     faults: faults.length,
     outOfOrder: outside.length,
-    soonAfterTwoPrimaries: outside.filter(({ later }) => overlapsAny(spans, { ...later, asked: later.asked - SOON_MS }))
-      .length,
+    soonAfterTwoPrimaries: outside.filter(({ later }) =>
+      overlapsAny(spans, { ...later, requestedMs: later.requestedMs - SOON_MS }),
+    ).length,
     insideTwoPrimaries: inside.length,
   }
   if (outside.length > 0) {
@@ -88,8 +89,8 @@ function grantsOf(history: readonly Event[], epochOf: FenceHistoryOptions['epoch
     const { invoke, completion, outcome } = operation
     if (outcome !== 'ok' || completion?.fence === undefined) return []
     const fence = BigInt(completion.fence)
-    const asked = completion.fromMono ?? invoke.tMono
-    return [{ operation, fence, epoch: epochOf(fence), asked, answered: completion.tMono }]
+    const requestedMs = completion.fromMono ?? invoke.tMono
+    return [{ operation, fence, epoch: epochOf(fence), requestedMs, grantedMs: completion.tMono }]
   })
 }
 
@@ -99,13 +100,13 @@ function higher(a: Grant | undefined, b: Grant): Grant {
 
 /** Returns the grants of one key that are not greater than the highest fence received before they were requested. */
 function fallsOf(grants: readonly Grant[]): readonly Fall[] {
-  const byAnswer = grants.toSorted((a, b) => a.answered - b.answered)
+  const byGrant = grants.toSorted((a, b) => a.grantedMs - b.grantedMs)
   const ofEpoch = new Map<bigint, Grant>()
   let highest: Grant | undefined
   let next = 0
   const falls: Fall[] = []
-  for (const later of grants.toSorted((a, b) => a.asked - b.asked)) {
-    for (let done = byAnswer[next]; done !== undefined && done.answered < later.asked; done = byAnswer[++next]) {
+  for (const later of grants.toSorted((a, b) => a.requestedMs - b.requestedMs)) {
+    for (let done = byGrant[next]; done !== undefined && done.grantedMs < later.requestedMs; done = byGrant[++next]) {
       highest = higher(highest, done)
       ofEpoch.set(done.epoch, higher(ofEpoch.get(done.epoch), done))
     }
@@ -128,16 +129,19 @@ function twice(grants: readonly Grant[]): readonly Fall[] {
 }
 
 /** Returns true if the grant may have been made within one of the spans. The spans are in order. */
-function overlapsAny(spans: readonly Span[], { asked, answered }: Pick<Grant, 'asked' | 'answered'>): boolean {
+function overlapsAny(
+  spans: readonly Span[],
+  { requestedMs, grantedMs }: Pick<Grant, 'requestedMs' | 'grantedMs'>,
+): boolean {
   let low = 0
   let high = spans.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((spans[middle]?.until ?? 0) < asked) low = middle + 1
+    if ((spans[middle]?.until ?? 0) < requestedMs) low = middle + 1
     else high = middle
   }
   const span = spans[low]
-  return span !== undefined && span.from <= answered
+  return span !== undefined && span.from <= grantedMs
 }
 
 function partition<T>(all: readonly T[], fits: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
@@ -154,7 +158,7 @@ const SAYS: Readonly<Record<Fall['kind'], string>> = {
 const nameOf = ({ fence, epoch }: Grant): string => `${fence} (epoch ${epoch})`
 
 function exampleOf({ earlier, later, kind }: Fall, faults: readonly Operation[]): CounterExample {
-  const fault = faults.findLast(({ invoke }) => invoke.tMono <= later.answered)
+  const fault = faults.findLast(({ invoke }) => invoke.tMono <= later.grantedMs)
   const after = fault === undefined ? 'before any fault' : `the last fault before it is ${fault.invoke.key}`
   return {
     says: `lock ${later.operation.invoke.key}: fence ${nameOf(later)} ${SAYS[kind]}: ${nameOf(earlier)}; ${after}`,

@@ -9,7 +9,7 @@ const isOk = ({ outcome }: Operation): boolean => outcome === 'ok'
 
 /** Returns the key of a row: collection and id. Sent contents have the key collection and digest. */
 const idOf = ({ collection, id }: StoredRow): string => `${collection}/${id}`
-const answeredId = ({ invoke, completion }: Operation): string => `${invoke.collection ?? ''}/${completion?.id}`
+const responseId = ({ invoke, completion }: Operation): string => `${invoke.collection ?? ''}/${completion?.id}`
 const bytesOf = ({ collection, bytes }: StoredRow): string => `${collection}/${bytes}`
 
 const NOTHING_TO_JUDGE = 'nothing was acknowledged'
@@ -29,9 +29,9 @@ export function createdOnce(history: readonly Event[]): Finding {
   const examples = [...contents].flatMap(([content, operations]): readonly CounterExample[] => {
     const stuck = unexplained(operations, undefined, rewinds)
     if (stuck === undefined) return []
-    const answer = stuck.operation?.completion
-    const says = `content ${content} was ${stuck.state} when operation ${answer?.op} returned "${answer?.result}"`
-    return [{ says, events: eventsOf(invokedBefore(operations, answer)) }]
+    const response = stuck.operation?.completion
+    const says = `content ${content} was ${stuck.state} when operation ${response?.op} returned "${response?.result}"`
+    return [{ says, events: eventsOf(invokedBefore(operations, response)) }]
   })
   return findingOf(examples, { contents: contents.size })
 }
@@ -44,8 +44,8 @@ function rewindsOf(history: readonly Event[]): readonly Rewind[] {
 }
 
 /** Returns the operations that can explain a response: those invoked before it. */
-function invokedBefore(operations: readonly Operation[], answer: Event | undefined): readonly Operation[] {
-  return operations.filter(({ invoke }) => answer === undefined || invoke.seq < answer.seq)
+function invokedBefore(operations: readonly Operation[], response: Event | undefined): readonly Operation[] {
+  return operations.filter(({ invoke }) => response === undefined || invoke.seq < response.seq)
 }
 
 /**
@@ -85,7 +85,7 @@ function storedContents(history: readonly Event[], store: FinalStore): ReadonlyS
 function contentsById(history: readonly Event[]): ReadonlyMap<string, ReadonlySet<string>> {
   const contents = new Map<string, Set<string>>()
   for (const op of operationsOf(history, 'save').filter(isOk)) {
-    const id = answeredId(op)
+    const id = responseId(op)
     contents.set(id, (contents.get(id) ?? new Set()).add(contentOf(op)))
   }
   return contents
@@ -103,7 +103,7 @@ export function oneId(history: readonly Event[]): Finding {
     return [{ says: `content ${content} has the ids ${[...ids].join(', ')}`, events: eventsOf(operations) }]
   })
   const merged = collapsed.map(([id]): CounterExample => {
-    const operations = saves.filter((op) => answeredId(op) === id)
+    const operations = saves.filter((op) => responseId(op) === id)
     return { says: `different contents share the id ${id}`, events: eventsOf(operations) }
   })
   return findingOf([...split, ...merged], { ids: byId.size })
@@ -124,7 +124,7 @@ export function noPhantom(history: readonly Event[], store: FinalStore): Finding
 /** Checks that the item stored under an id is a content that got this id, in the spelling that was created. */
 export function sameContent(history: readonly Event[], store: FinalStore): Finding {
   const saves = operationsOf(history, 'save')
-  const acknowledged = Map.groupBy(saves.filter(isOk), answeredId)
+  const acknowledged = Map.groupBy(saves.filter(isOk), responseId)
   if (acknowledged.size === 0) return inconclusive(NOTHING_TO_JUDGE)
   const sent = contentByBytes(history)
   const deleted = new Set(operationsOf(history, 'delete').map(contentOf))

@@ -53,9 +53,9 @@ function missing(rows: readonly RegisterRow[], writes: readonly Operation[]): re
 }
 
 function unasked(rows: readonly RegisterRow[], writes: readonly Operation[]): readonly CounterExample[] {
-  const asked = new Set(writes.filter(({ outcome }) => outcome !== 'fail').map(({ invoke }) => nameOf(invoke)))
+  const requested = new Set(writes.filter(({ outcome }) => outcome !== 'fail').map(({ invoke }) => nameOf(invoke)))
   return rows
-    .filter((row) => !asked.has(nameOf(row)))
+    .filter((row) => !requested.has(nameOf(row)))
     .map((row) => ({ says: `the register accepted ${nameOf(row)}, which was refused or never requested`, events: [] }))
 }
 

@@ -136,7 +136,7 @@ class Search {
   #changes(node: Node): readonly Node[] {
     const limit = this.#limit(node.done, node.settled)
     const wanted = node.present ? 'remove' : 'create'
-    const answered = this.#steps.findIndex(
+    const completed = this.#steps.findIndex(
       (step, i) => !node.done.has(i) && step.effect === wanted && mayBegin(step, limit),
     )
     const maybe = (node.present ? this.#maybeRemove : this.#maybeCreate)[node.present ? node.removes : node.creates]
@@ -145,7 +145,7 @@ class Search {
       const used = node.present ? { removes: node.removes + 1 } : { creates: node.creates + 1 }
       next.push({ ...node, ...used, present: !node.present })
     }
-    if (answered !== -1) next.push({ ...node, done: new Set(node.done).add(answered), present: !node.present })
+    if (completed !== -1) next.push({ ...node, done: new Set(node.done).add(completed), present: !node.present })
     return next
   }
 

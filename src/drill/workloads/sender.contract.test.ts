@@ -9,12 +9,12 @@ import { createSender, keyOf, type Sender } from './sender.ts'
 
 let server: Server
 let url = ''
-let answer: RequestListener
+let respond: RequestListener
 let events: Event[] = []
 let sender: Sender
 
 beforeEach(async () => {
-  server = createServer((request, response) => void request.resume().on('end', () => answer(request, response)))
+  server = createServer((request, response) => void request.resume().on('end', () => respond(request, response)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   events = []
@@ -42,7 +42,7 @@ const entries = (count: number): readonly Entry[] =>
   Array.from({ length: count }, () => ({ content: json(), spelling: 0 }))
 
 test('an accepted item is ok with its id, and every spelling has the same key', async () => {
-  answer = (_request, response) => response.writeHead(201).end('{"id":"j1-x","status":"created"}')
+  respond = (_request, response) => response.writeHead(201).end('{"id":"j1-x","status":"created"}')
   const content = json()
   expect(await sender.save('p', url, [{ content, spelling: 1 }], 'single')).toEqual(['ok'])
   expect(events.map(({ type }) => type)).toEqual(['invoke', 'ok'])
@@ -60,14 +60,14 @@ test.each([
   [500, 'info'],
   [503, 'info'],
 ])('status %i is recorded as %s', async (status, outcome) => {
-  answer = (_request, response) => response.writeHead(status).end('{}')
+  respond = (_request, response) => response.writeHead(status).end('{}')
   expect(await sender.save('p', url, entries(1), 'single')).toEqual([outcome])
 })
 
 test('a timeout and a reset are unknown; a connection that was never made is a failure', async () => {
-  answer = () => {}
+  respond = () => {}
   expect(await sender.save('p', url, entries(1), 'single')).toEqual(['info'])
-  answer = (request) => request.socket.resetAndDestroy()
+  respond = (request) => request.socket.resetAndDestroy()
   expect(await sender.save('p', url, entries(1), 'single')).toEqual(['info'])
   const [port] = await freePorts(1)
   expect(await sender.save('p', `http://127.0.0.1:${port}`, entries(1), 'single')).toEqual(['fail'])
@@ -78,18 +78,18 @@ test('each item of a batch is an operation; an item that is missing in the respo
     { index: 0, id: 'a', status: 'created' },
     { index: 1, status: 'failed', error: { code: 'STORE_UNAVAILABLE' } },
   ]
-  answer = (_request, response) => response.end(JSON.stringify({ items }))
+  respond = (_request, response) => response.end(JSON.stringify({ items }))
   expect(await sender.save('p', url, entries(3), 'batch')).toEqual(['ok', 'info', 'info'])
   expect(new Set(events.map(({ op }) => op)).size).toBe(3)
 })
 
 test('lines of a stream with a response before it broke are ok, the others unknown', async () => {
-  answer = (_request, response) => {
+  respond = (_request, response) => {
     response.write('{"line":1,"id":"a","status":"created"}\n{"line":2,"id":"b","status":"duplicate"}\n')
     setTimeout(() => response.destroy(), 20)
   }
   expect(await sender.save('p', url, entries(4), 'stream')).toEqual(['ok', 'ok', 'info', 'info'])
-  answer = (_request, response) =>
+  respond = (_request, response) =>
     response.end('{"line":1,"id":"a","status":"created"}\n{"error":{"code":"X","nextLine":2}}\n')
   expect(await sender.save('p', url, entries(2), 'stream')).toEqual(['ok', 'info'])
 })
@@ -97,7 +97,7 @@ test('lines of a stream with a response before it broke are ok, the others unkno
 test('a deletion is ok whether or not the item existed, and unknown after a failure', async () => {
   const content = json()
   const statuses = [204, 404, 503]
-  answer = (_request, response) => response.writeHead(statuses.shift() ?? 500).end()
+  respond = (_request, response) => response.writeHead(statuses.shift() ?? 500).end()
   const outcomes = []
   for (let n = 0; n < 3; n++) outcomes.push(await sender.remove('p', url, content, 'id'))
   expect(outcomes).toEqual(['ok', 'ok', 'info'])

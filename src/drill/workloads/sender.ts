@@ -204,10 +204,10 @@ async function readLines(response: Response, onOutcome: OnOutcome): Promise<Reco
 }
 
 /** Processes one line. Returns the outcome of all lines that follow, if the line determines it. */
-function readLine(answer: unknown, onOutcome: OnOutcome): RecordedOutcome | undefined {
-  const line = field(answer, 'line')
-  const error = field(answer, 'error')
-  if (typeof line === 'number') onOutcome(line - 1, outcomeOf(answer))
+function readLine(result: unknown, onOutcome: OnOutcome): RecordedOutcome | undefined {
+  const line = field(result, 'line')
+  const error = field(result, 'error')
+  if (typeof line === 'number') onOutcome(line - 1, outcomeOf(result))
   return typeof line === 'number' || error === undefined ? undefined : { type: 'info', error: JSON.stringify(error) }
 }
 

@@ -69,33 +69,33 @@ export interface ResponseContent {
 
 /** Returns the results of `count` items from a response. Complete results count even if the rest is truncated. */
 export function readResponse(form: Form, body: string, count: number): ResponseContent {
-  const answers = (form === 'stream' ? body.split('\n') : [body]).map(parsed)
-  const last = answers.filter((answer) => answer !== undefined).pop()
+  const results = (form === 'stream' ? body.split('\n') : [body]).map(parsed)
+  const last = results.filter((result) => result !== undefined).pop()
   const problem = field(last, 'error') ?? last
-  const byIndex = resultsByIndex(form, answers)
+  const byIndex = resultsByIndex(form, results)
   const items = Array.from({ length: count }, (_, index) => itemResult(byIndex.get(index)))
   return { code: textOf(field(problem, 'code')), detail: textOf(field(problem, 'detail')), items }
 }
 
 /** Maps the index of each item to its result. */
-function resultsByIndex(form: Form, answers: readonly unknown[]): ReadonlyMap<number, unknown> {
-  if (form === 'single') return new Map([[0, answers[0]]])
-  const of = form === 'batch' ? listOf(field(answers[0], 'items')) : answers
-  return new Map(of.map((answer) => [indexOf(answer), answer]))
+function resultsByIndex(form: Form, results: readonly unknown[]): ReadonlyMap<number, unknown> {
+  if (form === 'single') return new Map([[0, results[0]]])
+  const of = form === 'batch' ? listOf(field(results[0], 'items')) : results
+  return new Map(of.map((result) => [indexOf(result), result]))
 }
 
 /**
  * Returns the index of the item, from 0. Line numbers start at 1. The last line of a stream that ended early belongs to
  * no item.
  */
-function indexOf(answer: unknown): number {
-  const [index, line] = [field(answer, 'index'), field(answer, 'line')]
+function indexOf(result: unknown): number {
+  const [index, line] = [field(result, 'index'), field(result, 'line')]
   if (typeof index === 'number') return index
   return typeof line === 'number' ? line - 1 : -1
 }
 
-function itemResult(answer: unknown): ItemResult {
-  const [status, id, code] = [field(answer, 'status'), field(answer, 'id'), field(field(answer, 'error'), 'code')]
+function itemResult(result: unknown): ItemResult {
+  const [status, id, code] = [field(result, 'status'), field(result, 'id'), field(field(result, 'error'), 'code')]
   if ((status === 'created' || status === 'duplicate') && typeof id === 'string') return [status, id]
   return typeof code === 'string' ? ['failed', code] : ['untold']
 }

@@ -82,10 +82,10 @@ export async function readBack(api: Api, ledger: Ledger, accounts: readonly Acco
 }
 
 async function readOne({ url, agent }: Api, ledger: Ledger, account: Account): Promise<void> {
-  const answer = await ask(`${url}${COLLECTION_PATH}/${account.id}`, { agent })
-  if (answer.status !== 200) return ledger.violate(`${describe(account)}: GET returned ${answer.status}`)
-  if (answer.headers['content-type'] !== account.content.media || !isAsSent(account, answer.body)) {
-    ledger.violate(`${describe(account)}: GET returned ${answer.headers['content-type']} ${show(answer.body)}`)
+  const response = await ask(`${url}${COLLECTION_PATH}/${account.id}`, { agent })
+  if (response.status !== 200) return ledger.violate(`${describe(account)}: GET returned ${response.status}`)
+  if (response.headers['content-type'] !== account.content.media || !isAsSent(account, response.body)) {
+    ledger.violate(`${describe(account)}: GET returned ${response.headers['content-type']} ${show(response.body)}`)
   }
 }
 

@@ -169,16 +169,16 @@ async function replay(run: Run, keyed: Keyed, { url, agent }: Api): Promise<void
   const { ledger } = run
   const { planned, response: first } = keyed
   const sentAt = ledger.tick()
-  const answer = await send(url, planned, agent)
-  const now = { status: answer.status, body: answer.body.toString() }
+  const response = await send(url, planned, agent)
+  const now = { status: response.status, body: response.body.toString() }
   const show = ({ status, body }: { status: number; body: string }): string => `${status} ${body.slice(0, 300)}`
-  if (!isAccepted(answer)) return ledger.violate(`${planned.idempotencyKey} sent again: ${show(now)}`)
-  enter(ledger, planned, sentAt, answer)
+  if (!isAccepted(response)) return ledger.violate(`${planned.idempotencyKey} sent again: ${show(now)}`)
+  enter(ledger, planned, sentAt, response)
   keyed.response = now
   // without a first response, the request may or may not have been new
   if (first === undefined) return
   run.figures.replays++
-  if (answer.headers['idempotency-replayed'] !== 'true' || first.status !== now.status || first.body !== now.body) {
+  if (response.headers['idempotency-replayed'] !== 'true' || first.status !== now.status || first.body !== now.body) {
     ledger.violate(`${planned.idempotencyKey} returned ${show(first)}, and after the crash ${show(now)}`)
   }
 }
@@ -214,8 +214,8 @@ async function sendAllAgain(run: Run, { url, agent }: Api): Promise<void> {
   for (const group of [...batches, ...single]) {
     const planned = { kind: group.length > 1 ? 'batch' : 'single', entries: group, number: ++shared.requests } as const
     const sentAt = ledger.tick()
-    const answer = await send(url, planned, agent)
-    if (isAccepted(answer)) enter(ledger, planned, sentAt, answer)
-    else ledger.violate(`everything sent again: ${answer.status} ${answer.body.toString().slice(0, 300)}`)
+    const response = await send(url, planned, agent)
+    if (isAccepted(response)) enter(ledger, planned, sentAt, response)
+    else ledger.violate(`everything sent again: ${response.status} ${response.body.toString().slice(0, 300)}`)
   }
 }

@@ -20,7 +20,7 @@ export interface RepeatableResponse {
   readonly body: string
 }
 
-interface ItemAnswer {
+interface ItemResult {
   readonly id: string
   readonly status: 'created' | 'duplicate'
   readonly firstSeen: string
@@ -51,9 +51,10 @@ export function isAccepted({ status }: Answer): boolean {
 }
 
 /** Enters an accepted response into the ledger, item by item. */
-export function enter(ledger: Ledger, planned: PlannedRequest, sentAt: number, answer: Answer): void {
-  const replayed = answer.headers['idempotency-replayed'] === 'true'
-  const items = planned.kind === 'batch' ? jsonOf<{ items: ItemAnswer[] }>(answer).items : [jsonOf<ItemAnswer>(answer)]
+export function enter(ledger: Ledger, planned: PlannedRequest, sentAt: number, response: Answer): void {
+  const replayed = response.headers['idempotency-replayed'] === 'true'
+  const items =
+    planned.kind === 'batch' ? jsonOf<{ items: ItemResult[] }>(response).items : [jsonOf<ItemResult>(response)]
   if (items.length !== planned.entries.length) {
     ledger.violate(`request ${planned.number} of ${planned.entries.length} items has a response for ${items.length}`)
   }

@@ -19,7 +19,7 @@ import {
   type Saved,
   type SystemCall,
   syncedBefore,
-  unsyncedAnswers,
+  unsyncedResponses,
 } from './system-calls.ts'
 
 export interface SyncProofOptions {
@@ -32,7 +32,7 @@ export interface SyncVerdict {
   readonly kind: 'pass' | 'fail'
   readonly problems: readonly string[]
   /** Number of responses that were traced. */
-  readonly answers: number
+  readonly responses: number
 }
 
 /** Returns why the proof cannot run on this machine, or undefined if it can. */
@@ -52,13 +52,13 @@ export async function runSyncProof({ folder, failpoints = [] }: SyncProofOptions
     saveOne(url, 'single 0'),
   )
   const problems = [
-    ...unsyncedAnswers(first.calls, first.result),
+    ...unsyncedResponses(first.calls, first.result),
     ...unsyncedFolders(first.calls, first.result, data),
     ...(syncedBefore(again.calls, again.result.id)
       ? []
       : ['after a restart a duplicate was returned before the log had been synced']),
   ]
-  return { kind: problems.length === 0 ? 'pass' : 'fail', problems, answers: first.result.length + 1 }
+  return { kind: problems.length === 0 ? 'pass' : 'fail', problems, responses: first.result.length + 1 }
 }
 
 const CALLS = 'trace=write,writev,pwrite64,pwritev,sendmsg,sendto,fsync,fdatasync'
@@ -102,8 +102,8 @@ function savedAs(what: string, id: unknown): Saved {
 }
 
 async function saveOne(url: string, what: string, headers?: Readonly<Record<string, string>>): Promise<Saved> {
-  const answer = await post(`${url}${COLLECTION}`, JSON.stringify({ m: markerOf(what) }), headers)
-  return savedAs(what, jsonOf(answer)['id'])
+  const response = await post(`${url}${COLLECTION}`, JSON.stringify({ m: markerOf(what) }), headers)
+  return savedAs(what, jsonOf(response)['id'])
 }
 
 /** Saves samples through every form of request, sequentially and concurrently. */
@@ -119,8 +119,8 @@ async function saveSamples(url: string): Promise<readonly Saved[]> {
 
 async function saveBatch(url: string, batch: number): Promise<readonly Saved[]> {
   const names = Array.from({ length: 5 }, (_, n) => `batch ${batch} item ${n}`)
-  const answer = await post(`${url}${COLLECTION}:batch`, JSON.stringify(names.map((name) => ({ m: markerOf(name) }))))
-  const { items } = jsonOf<{ items: { id: string }[] }>(answer)
+  const response = await post(`${url}${COLLECTION}:batch`, JSON.stringify(names.map((name) => ({ m: markerOf(name) }))))
+  const { items } = jsonOf<{ items: { id: string }[] }>(response)
   return names.map((name, at) => savedAs(name, items[at]?.id))
 }
 
@@ -149,6 +149,6 @@ function lineOf(name = ''): string {
 /** Saves each content twice concurrently. Both responses must have waited for the sync. */
 async function saveAtOnce(url: string): Promise<readonly Saved[]> {
   const names = Array.from({ length: 12 }, (_, n) => `concurrent ${n}`)
-  const answers = await Promise.all([...names, ...names].map((name) => saveOne(url, name)))
-  return answers.slice(0, names.length)
+  const saved = await Promise.all([...names, ...names].map((name) => saveOne(url, name)))
+  return saved.slice(0, names.length)
 }

@@ -69,25 +69,25 @@ const writes = (call: SystemCall): boolean => WRITES.has(call.name) && call.resu
 const syncs = (call: SystemCall): boolean => SYNCS.has(call.name) && call.result === 0
 
 /** Returns one sentence for each item whose response did not wait for the sync after its write. */
-export function unsyncedAnswers(calls: readonly SystemCall[], saved: readonly Saved[]): readonly string[] {
+export function unsyncedResponses(calls: readonly SystemCall[], saved: readonly Saved[]): readonly string[] {
   return saved.flatMap((one) => judge(calls, one) ?? [])
 }
 
-function answerThatNames(id: string, calls: readonly SystemCall[]): SystemCall | undefined {
+function responseWithId(id: string, calls: readonly SystemCall[]): SystemCall | undefined {
   return calls.find((call) => isSocket(call) && writes(call) && call.text.includes(id))
 }
 
 function judge(calls: readonly SystemCall[], { what, marker, id }: Saved): string | undefined {
   const write = calls.find((call) => isLog(call) && writes(call) && call.text.includes(marker))
-  const answer = answerThatNames(id, calls)
+  const response = responseWithId(id, calls)
   if (write === undefined) return `${what}: no write of it to the log`
-  if (answer === undefined) return `${what}: no response with its id`
-  if (answer.begin < write.end)
-    return `${what}: response (line ${answer.begin + 1}) before its write (line ${write.end + 1})`
-  const sync = calls.some((call) => isLog(call) && syncs(call) && call.begin > write.end && call.end < answer.begin)
+  if (response === undefined) return `${what}: no response with its id`
+  if (response.begin < write.end)
+    return `${what}: response (line ${response.begin + 1}) before its write (line ${write.end + 1})`
+  const sync = calls.some((call) => isLog(call) && syncs(call) && call.begin > write.end && call.end < response.begin)
   return sync
     ? undefined
-    : `${what}: no sync of the log between its write (line ${write.end + 1}) and its response (line ${answer.begin + 1})`
+    : `${what}: no sync of the log between its write (line ${write.end + 1}) and its response (line ${response.begin + 1})`
 }
 
 /**
@@ -95,13 +95,13 @@ function judge(calls: readonly SystemCall[], { what, marker, id }: Saved): strin
  * only.
  */
 export function syncedBefore(calls: readonly SystemCall[], id: string): boolean {
-  const answer = answerThatNames(id, calls)
-  return answer !== undefined && calls.some((call) => isLog(call) && syncs(call) && call.end < answer.begin)
+  const response = responseWithId(id, calls)
+  return response !== undefined && calls.some((call) => isLog(call) && syncs(call) && call.end < response.begin)
 }
 
 /** Returns the folders that were synced before the first response with `id`. */
 export function foldersSyncedBefore(calls: readonly SystemCall[], id: string): ReadonlySet<string> {
-  const answer = answerThatNames(id, calls)
-  if (answer === undefined) return new Set()
-  return new Set(calls.filter((call) => syncs(call) && call.end < answer.begin).map((call) => call.target))
+  const response = responseWithId(id, calls)
+  if (response === undefined) return new Set()
+  return new Set(calls.filter((call) => syncs(call) && call.end < response.begin).map((call) => call.target))
 }

@@ -132,23 +132,23 @@ async function put(state: ClientState, planned: PlannedRequest, agent: Agent): P
   const keyed: Keyed = { planned, response: undefined }
   if (planned.idempotencyKey !== undefined) shared.keyed.push(keyed)
   const sentAt = shared.ledger.tick()
-  const answer = await send(state.url, planned, agent)
-  if (!isAccepted(answer)) return refused(state, planned.number, answer)
-  enter(shared.ledger, planned, sentAt, answer)
-  keyed.response = { status: answer.status, body: answer.body.toString() }
+  const response = await send(state.url, planned, agent)
+  if (!isAccepted(response)) return refused(state, planned.number, response)
+  enter(shared.ledger, planned, sentAt, response)
+  keyed.response = { status: response.status, body: response.body.toString() }
 }
 
 /** Handles a refusal. A draining service may refuse with SHUTTING_DOWN, which promises nothing and ends the client. */
-function refused(state: ClientState, number: number, answer: Answer): void {
-  const text = answer.body.toString()
-  const what = `request ${number} returned ${answer.status}: ${text.slice(0, 300)}`
+function refused(state: ClientState, number: number, response: Answer): void {
+  const text = response.body.toString()
+  const what = `request ${number} returned ${response.status}: ${text.slice(0, 300)}`
   const properly =
-    answer.status === 503 && text.includes('"SHUTTING_DOWN"') && answer.headers['retry-after'] !== undefined
+    response.status === 503 && text.includes('"SHUTTING_DOWN"') && response.headers['retry-after'] !== undefined
   if (!state.ending || !properly) state.shared.ledger.violate(what)
   throw new Error(what)
 }
 
-interface LineAnswer {
+interface LineResult {
   readonly line?: number
   readonly id: string
   readonly status: 'created' | 'duplicate'
@@ -181,17 +181,17 @@ async function putStream(state: ClientState, random: Random): Promise<void> {
   const head = await response
   if (head.statusCode !== 200) return refused(state, number, await wholeAnswer(head))
   for await (const text of linesOf(head)) {
-    const answer = JSON.parse(text) as LineAnswer
-    if (answer.summary !== undefined) return checkSummary(shared.ledger, answer.summary, counts)
+    const result = JSON.parse(text) as LineResult
+    if (result.summary !== undefined) return checkSummary(shared.ledger, result.summary, counts)
     const sentLine = lines[counts.lines]
-    if (answer.error !== undefined || sentLine === undefined || answer.line !== counts.lines + 1) {
-      return handleStreamEnd(state, counts.lines, text, answer)
+    if (result.error !== undefined || sentLine === undefined || result.line !== counts.lines + 1) {
+      return handleStreamEnd(state, counts.lines, text, result)
     }
-    counts[answer.status]++
+    counts[result.status]++
     counts.lines++
     const { entry, sentAt } = sentLine
     const name = `${number}.${counts.lines}`
-    shared.ledger.acknowledge({ entry, id: answer.id, status: answer.status, request: { name, sentAt } })
+    shared.ledger.acknowledge({ entry, id: result.id, status: result.status, request: { name, sentAt } })
     if (lines.length - counts.lines < WINDOW / 2) more()
   }
   throw new Error('the stream ended without its summary')
@@ -213,8 +213,8 @@ function checkSummary(ledger: Ledger, summary: object, counts: object): void {
   if (reported !== counted) ledger.violate(`the summary of a stream was ${reported}, its lines were ${counted}`)
 }
 
-function handleStreamEnd(state: ClientState, answered: number, text: string, { error }: LineAnswer): void {
-  const draining = state.ending && error?.code === 'SHUTTING_DOWN' && error.nextLine === answered + 1
-  if (!draining) state.shared.ledger.violate(`after ${answered} lines a stream returned: ${text}`)
+function handleStreamEnd(state: ClientState, completedLines: number, text: string, { error }: LineResult): void {
+  const draining = state.ending && error?.code === 'SHUTTING_DOWN' && error.nextLine === completedLines + 1
+  if (!draining) state.shared.ledger.violate(`after ${completedLines} lines a stream returned: ${text}`)
   throw new Error(text)
 }

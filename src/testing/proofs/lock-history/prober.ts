@@ -94,8 +94,8 @@ function createConnection(port: number): ProbeConnection {
     current.on('error', (error) => finish({ type: 'fail', error: error.message }))
     current.on('close', () => finish({ type: 'fail', error: 'the connection was closed' }))
     current.on('data', (text) => {
-      const answer = String(text).trim()
-      finish(answer.startsWith('+OK') ? { type: 'ok' } : { type: 'fail', error: answer }, true)
+      const reply = String(text).trim()
+      finish(reply.startsWith('+OK') ? { type: 'ok' } : { type: 'fail', error: reply }, true)
     })
     current.write(`${command}\r\n`)
     return promise

@@ -11,6 +11,6 @@ export async function cacheCounts(urls: readonly string[]): Promise<Readonly<Rec
 }
 
 async function metricsOf(url: string): Promise<string> {
-  const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
-  return (await answer?.text().catch(() => undefined)) ?? ''
+  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+  return (await response?.text().catch(() => undefined)) ?? ''
 }
