@@ -171,7 +171,7 @@ test.each([
   [[lineOf(BEGAN, 0), lineOf(responseSample(0, {}, ['untold']), 1)], /line 2 ends operation r.0, which never began/],
   [[lineOf(BEGAN, 0), lineOf(asked(0), 1), lineOf(asked(0), 2)], /line 3 begins operation r.0 again/],
   [[lineOf(BEGAN, 0), lineOf(asked(0), 1).slice(0, -9)], /line 2 is not JSON/],
-  [[lineOf({ ...BEGAN, iterations: 'x' }, 0)], /line 1 is not as loadtests/],
+  [[lineOf({ ...BEGAN, iterations: 'x' }, 0)], /line 1 does not match loadtests/],
   [[lineOf(BEGAN, 0).replace('"began"', '"bagan"')], /line 1 has the unknown event "bagan"/],
   [[lineOf(BEGAN, 0).replace(/"time":"[^"]*"/, '"time":"today"')], /line 1 has the time "today"/],
 ])('%j is refused', (lines, message) => {
