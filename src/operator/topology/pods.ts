@@ -1,0 +1,83 @@
+/** The pods of a topology: which belong to its StatefulSets, and where their servers listen. Pure. */
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { KubeObject, Resource } from '../../kube/client/resource.ts'
+
+export const PODS: Resource = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true }
+
+/** The part of a pod that the operator keeps in memory. */
+export interface TopologyPod extends KubeObject {
+  readonly statefulSet: string
+  readonly ready: boolean
+  /** Empty before the pod has one. */
+  readonly ip: string
+  /** Ports of its containers by name. */
+  readonly ports: Readonly<Record<string, number>>
+  readonly labels: Readonly<Record<string, string>>
+}
+
+const POD = Type.Object({
+  spec: Type.Optional(
+    Type.Object({
+      containers: Type.Array(
+        Type.Object({
+          ports: Type.Optional(
+            Type.Array(Type.Object({ name: Type.Optional(Type.String()), containerPort: Type.Integer() })),
+          ),
+        }),
+      ),
+    }),
+  ),
+  status: Type.Optional(
+    Type.Object({
+      podIP: Type.Optional(Type.String()),
+      conditions: Type.Optional(Type.Array(Type.Object({ type: Type.String(), status: Type.String() }))),
+    }),
+  ),
+})
+
+/** Returns the part of the pod that is kept. A pod that no StatefulSet owns has an empty `statefulSet`. */
+export function keepPod(pod: KubeObject): TopologyPod {
+  const { metadata } = pod
+  const { spec, status }: Static<typeof POD> = Value.Check(POD, pod) ? pod : {}
+  const owner = metadata.ownerReferences?.find(({ kind, controller }) => kind === 'StatefulSet' && controller === true)
+  const ports = (spec?.containers ?? []).flatMap((container) => container.ports ?? [])
+  const { name, namespace, uid, resourceVersion, deletionTimestamp } = metadata
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    },
+    statefulSet: owner?.name ?? '',
+    ready: status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
+    ip: status?.podIP ?? '',
+    ports: Object.fromEntries(
+      ports.flatMap((port) => (port.name === undefined ? [] : [[port.name, port.containerPort]])),
+    ),
+    labels: metadata.labels ?? {},
+  }
+}
+
+/** Returns the pods of the StatefulSet in the namespace, in the order of their numbers. */
+export function podsOf(pods: readonly TopologyPod[], namespace: string, statefulSet: string): readonly TopologyPod[] {
+  return pods
+    .filter((pod) => pod.metadata.namespace === namespace && pod.statefulSet === statefulSet)
+    .toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name, 'en', { numeric: true }))
+}
+
+/** Labels that differ from pod to pod of one StatefulSet, or from revision to revision. */
+const OWN_LABELS =
+  /^(statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|controller-revision-hash|ingot\.dev\/role)$/
+
+/** Returns a selector of the labels that all the pods share; empty without pods. */
+export function selectorOf(pods: readonly TopologyPod[]): string {
+  const [first, ...others] = pods
+  if (first === undefined) return ''
+  const shared = Object.entries(first.labels).filter(
+    ([name, value]) => !OWN_LABELS.test(name) && others.every(({ labels }) => labels[name] === value),
+  )
+  return shared.map(([name, value]) => `${name}=${value}`).join(',')
+}
