@@ -48,9 +48,14 @@ test('a primary and a replica report their roles and offsets, under the name of 
 test('a Sentinel reports the primary, the Sentinels that it knows, and whether it can fail over', async () => {
   const [port = 0] = servers.sentinels
   using probe = await createSentinelProbe('ingot', at(port), SETTINGS)
-  expect(await seen(probe)).toEqual({ names: '127.0.0.1', knows: 3, hasQuorum: true })
+  expect(await seen(probe)).toEqual({
+    host: '127.0.0.1',
+    port: await servers.master(),
+    knows: 3,
+    hasQuorum: true,
+  })
   using other = await createSentinelProbe('unknown', at(port), SETTINGS)
-  expect(await seen(other)).toEqual({ names: '', knows: 1, hasQuorum: false })
+  expect(await seen(other)).toEqual({ host: '', port: 0, knows: 1, hasQuorum: false })
 })
 
 test('a stopped server is silent, and is seen again when it goes on', async () => {

@@ -17,7 +17,9 @@ export interface Probe<T> extends Disposable {
 /** What one Sentinel reports about the primary of one name. */
 export interface SentinelView {
   /** Host of the primary; empty if the Sentinel knows none. */
-  readonly names: string
+  readonly host: string
+  /** Port of the primary; 0 if the Sentinel knows none. */
+  readonly port: number
   /** Sentinels that it knows, itself included. */
   readonly knows: number
   /** Quorum and majority are reachable (`SENTINEL CKQUORUM`). */
@@ -48,7 +50,8 @@ export function createSentinelProbe(
       sentinel('CKQUORUM').catch(refusedAs('')),
     ])
     return {
-      names: Array.isArray(address) ? String(address[0]) : '',
+      host: Array.isArray(address) ? String(address[0]) : '',
+      port: Array.isArray(address) ? Number(address[1]) : 0,
       knows: 1 + Number(fieldOf(fields, 'num-other-sentinels') ?? 0),
       hasQuorum: String(quorum).startsWith('OK'),
     }

@@ -1,7 +1,7 @@
 /** The pods of a topology: which belong to its StatefulSets, and where their servers listen. Pure. */
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import type { KubeObject, Resource } from '../../kube/client/resource.ts'
+import type { KubeObject, Metadata, Resource } from '../../kube/client/resource.ts'
 
 export const PODS: Resource = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true }
 
@@ -38,27 +38,31 @@ const POD = Type.Object({
 
 /** Returns the part of the pod that is kept. A pod that no StatefulSet owns has an empty `statefulSet`. */
 export function keepPod(pod: KubeObject): TopologyPod {
-  const { metadata } = pod
   const { spec, status }: Static<typeof POD> = Value.Check(POD, pod) ? pod : {}
-  const owner = metadata.ownerReferences?.find(({ kind, controller }) => kind === 'StatefulSet' && controller === true)
-  const ports = (spec?.containers ?? []).flatMap((container) => container.ports ?? [])
-  const { name, namespace, uid, resourceVersion, deletionTimestamp } = metadata
+  const { ownerReferences, labels } = pod.metadata
+  const owner = ownerReferences?.find(({ kind, controller }) => kind === 'StatefulSet' && controller === true)
   return {
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    },
+    metadata: keptOf(pod.metadata),
     statefulSet: owner?.name ?? '',
     ready: status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
     ip: status?.podIP ?? '',
-    ports: Object.fromEntries(
-      ports.flatMap((port) => (port.name === undefined ? [] : [[port.name, port.containerPort]])),
-    ),
-    labels: metadata.labels ?? {},
+    ports: portsOf(spec),
+    labels: labels ?? {},
   }
+}
+
+function portsOf(spec: Static<typeof POD>['spec']): Readonly<Record<string, number>> {
+  const ports = (spec?.containers ?? []).flatMap((container) => container.ports ?? [])
+  return Object.fromEntries(
+    ports.flatMap(({ name, containerPort }) => (name === undefined ? [] : [[name, containerPort]])),
+  )
+}
+
+const KEPT: readonly (keyof Metadata)[] = ['name', 'namespace', 'uid', 'resourceVersion', 'deletionTimestamp']
+
+function keptOf(metadata: Metadata): Metadata {
+  const kept = KEPT.filter((field) => metadata[field] !== undefined).map((field) => [field, metadata[field]] as const)
+  return { name: metadata.name, ...Object.fromEntries(kept) }
 }
 
 /** Returns the pods of the StatefulSet in the namespace, in the order of their numbers. */

@@ -53,6 +53,7 @@ test('a healthy Sentinel topology is ready, and can fail over', () => {
     Ready: 'True Healthy',
     Degraded: 'False Healthy',
     Progressing: 'False Complete',
+    Stalled: 'False Observed',
     FailoverPossible: 'True ReplicaInSync',
   })
 })

@@ -10,7 +10,7 @@ import { diagnose, type Mode, type Problem, primariesOf, type ServerRole } from 
 /** What a Sentinel reports. A Sentinel that does not respond has no report. */
 export interface SentinelReport {
   readonly pod: string
-  /** Host of the primary that it names; empty if it names none. */
+  /** Pod or host of the primary that it names; empty if it names none. */
   readonly names: string
   /** Sentinels that it knows, itself and departed ones included. */
   readonly knows: number
@@ -172,6 +172,7 @@ function conditionsOf(seen: TopologyObservation): readonly ConditionObservation[
     condition('Ready', first === undefined, first?.kind ?? 'Healthy', message || 'all servers are healthy'),
     condition('Degraded', isDegraded, isDegraded ? first.kind : 'Healthy', isDegraded ? message : ''),
     condition('Progressing', waiting, waiting ? 'PodsStarting' : 'Complete', waiting ? podsMessage(seen) : ''),
+    condition('Stalled', false, 'Observed', ''),
     failoverCondition(seen, condition),
   ]
 }
