@@ -58,6 +58,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./epoch.ts')).epoch,
   },
   {
+    name: 'operate',
+    summary: 'run the operator: report the state of Redis topologies in a cluster',
+    load: async () => (await import('./operate.ts')).operate,
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell: bash, zsh or fish',
     load: async () => (await import('./completion.ts')).completionCommand(() => COMMANDS),

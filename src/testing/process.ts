@@ -36,6 +36,8 @@ export interface Finished {
 export interface Running {
   readonly stdin: Writable
   readonly finished: Promise<Finished>
+  /** Output on stdout so far. */
+  stdout(): string
   /** Output on stderr so far. */
   stderr(): string
   kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void
@@ -47,7 +49,7 @@ export function startIngot(args: readonly string[], env?: Readonly<Record<string
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   const finished = exitCodeOf(child).then((code) => ({ code, stdout: stdout(), stderr: stderr() }))
-  return { stdin: child.stdin, finished, stderr, kill: (signal) => void child.kill(signal) }
+  return { stdin: child.stdin, finished, stdout, stderr, kill: (signal) => void child.kill(signal) }
 }
 
 /** Runs a command to its end, with empty standard input. */

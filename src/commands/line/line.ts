@@ -120,6 +120,7 @@ function oneOf(family: readonly string[], first: string, second: string): string
 const NOTHING_STARTED: ReadonlySet<string> = new Set([
   'USAGE_INVALID',
   'CONFIG_INVALID',
+  'KUBE_CONFIG_INVALID',
   'STORE_LOCKED',
   'STORE_SHAPE_UNKNOWN',
   'STORE_UNSUITABLE',

@@ -1,9 +1,9 @@
 /** Connects a command to its process: streams, signals and the exit code. */
-import { readFileSync } from 'node:fs'
 import { clientSettings } from '../../config/client.ts'
 import { systemClock } from '../../std/clock.ts'
 import { EXIT, type ExitCode, type Io } from './command.ts'
 import { createOutput, flushed, isReaderGone } from './output.ts'
+import { version } from './version.ts'
 
 /**
  * One Ctrl-C may arrive twice: the terminal signals every process of its foreground group, and a parent such as npm
@@ -48,9 +48,4 @@ export async function runProcess(work: (io: Io, context: ProcessContext) => Prom
   await flushed(stderr)
   // exits explicitly, because a half-read stdin or a kept-alive socket would keep the process alive
   process.exit(lost && code === EXIT.fine ? EXIT.failed : code)
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '?'
 }

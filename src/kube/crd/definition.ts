@@ -1,5 +1,5 @@
 /** Builds CustomResourceDefinitions. Pure. */
-import type { KubeObject, Resource } from '../client/resource.ts'
+import { apiVersionOf, type KubeObject, type Resource } from '../client/resource.ts'
 import { type JsonSchema, structuralSchema } from './structural-schema.ts'
 
 export const DEFINITIONS: Resource = {
@@ -40,7 +40,7 @@ export interface CustomKind {
 }
 
 /** The annotation with the version of ingot that made the definition. */
-const VERSION_ANNOTATION = 'ingot.dev/crd-version'
+export const VERSION_ANNOTATION = 'ingot.dev/crd-version'
 
 /**
  * Returns the definition. The version is in an annotation and in the schema's description, because an operator that
@@ -50,6 +50,8 @@ export function definitionOf(kind: CustomKind, version: string): KubeObject {
   const { resource, singular, shortNames, categories } = kind
   const { group, plural } = resource
   return {
+    apiVersion: apiVersionOf(DEFINITIONS),
+    kind: DEFINITIONS.kind,
     metadata: { name: `${plural}.${group}`, annotations: { [VERSION_ANNOTATION]: version } },
     spec: {
       group,
