@@ -7,6 +7,7 @@ import { IDENTITY_ERRORS } from '../identity/error-codes.ts'
 import { ITEM_ERRORS } from '../items/error-codes.ts'
 import { KUBE_ERRORS } from '../kube/error-codes.ts'
 import { LOCK_ERRORS } from '../lock/error-codes.ts'
+import { OPERATOR_ERRORS } from '../operator/error-codes.ts'
 import { REDIS_ERRORS } from '../redis/error-codes.ts'
 import { STD_ERRORS } from '../std/error-codes.ts'
 import type { ErrorKind } from '../std/error-kind.ts'
@@ -18,6 +19,7 @@ export const ERRORS = {
   ...LOCK_ERRORS,
   ...REDIS_ERRORS,
   ...KUBE_ERRORS,
+  ...OPERATOR_ERRORS,
   ...CONFIG_ERRORS,
   ...COMMAND_ERRORS,
   ...CLIENT_ERRORS,

@@ -5,13 +5,12 @@ import type { Resource } from '../../kube/client/resource.ts'
 import type { Credentials } from '../../redis/redis-url.ts'
 import type { Clock } from '../../std/clock.ts'
 
-/** What keeps a topology from being observed: a reason for programs, and a sentence with a remedy. */
-export class Obstacle extends Error {
-  override readonly name = 'Obstacle'
+/** The reason why a topology cannot be observed: CamelCase for programs, and a sentence with a remedy. */
+export class Obstacle extends IngotError {
   readonly reason: string
 
   constructor(reason: string, message: string) {
-    super(message)
+    super('TOPOLOGY_UNOBSERVABLE', message)
     this.reason = reason
   }
 }
