@@ -10,7 +10,7 @@ export type Polled<T> =
   | { readonly kind: 'silent'; readonly reason: string }
 
 export interface Probe<T> extends Disposable {
-  /** Never rejects. Takes at most the command timeout of the settings for each of its commands. */
+  /** Never rejects. Takes at most the command timeout; the first one at most the connect timeout in addition. */
   poll(): Promise<Polled<T>>
 }
 
@@ -67,9 +67,11 @@ async function createProbe<T>(
   const client = await createSingleClient(target, settings, { started: true })
   let failure = 'there is no connection yet'
   client.on('error', (error: Error) => void (failure = error.message))
-  client.connect().catch((cause: unknown) => void (failure = reasonOf(cause)))
+  // the first poll waits for the first attempt: otherwise a new probe would report every server as silent
+  const attempt = client.connect().catch((cause: unknown) => void (failure = reasonOf(cause)))
   return {
     async poll() {
+      await attempt
       if (client.status !== 'ready') return { kind: 'silent', reason: failure }
       try {
         return { kind: 'seen', value: await read(client) }
