@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { loadServiceConfig } from '../service/config.ts'
 import { storeLocation } from '../service/configured-store.ts'
 import { createService } from '../service/service.ts'
+import { untilAborted } from '../std/abort.ts'
 import { durationOf } from '../std/duration.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
 
@@ -21,7 +22,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     const url = await service.listen()
     greet(io, config, url)
     log.info({ url, store: storeLocation(config), pid: process.pid }, 'serving')
-    await aborted(signal)
+    await untilAborted(signal)
     service.leave()
     log.info({ delay: config.drainDelay }, 'leaving')
     await clock.sleep(durationOf(config.drainDelay))
@@ -38,11 +39,4 @@ Send a first item, and then the same again:
 
 API: ${url}/openapi.json   Ctrl-C ends.
 `)
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

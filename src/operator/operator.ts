@@ -12,6 +12,7 @@ import { mergeInformers } from '../kube/runtime/merged-informer.ts'
 import { withTerm } from '../kube/runtime/term-api.ts'
 import { createWorkQueue, type Reconcile } from '../kube/runtime/work-queue.ts'
 import { DEFAULT_SETTINGS } from '../redis/client.ts'
+import { untilAborted } from '../std/abort.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import { requireDefinitions } from './installed.ts'
@@ -68,7 +69,7 @@ export function createOperator(options: OperatorOptions): Operator {
       await Promise.all([
         ...caches.map((cache) => cache.run(signal)),
         runElection(election, signal),
-        Promise.race([filling, aborted(signal)]),
+        Promise.race([filling, untilAborted(signal)]),
       ])
     },
   }
@@ -119,11 +120,4 @@ function createWork(
     for (const { metadata } of topologies.all()) queue.add(`${metadata.namespace}/${metadata.name}`)
     await runController({ ...controller, secondary: [{ informer: pods, keysOf: () => [] }] }, term.signal)
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -10,6 +10,7 @@ import { apiError, isKubeError, type KubeApi, retryAfterMsOf, type Selection } f
 import { apiVersionOf, type KubeObject, keyOf, type Resource } from '../client/resource.ts'
 import type { WatchEvent } from '../client/watch-stream.ts'
 import type { RuntimeMeasures } from './measures.ts'
+import { isLogged } from './repeats.ts'
 
 export interface InformerOptions<T extends KubeObject> extends Selection {
   readonly resource: Resource
@@ -218,8 +219,7 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
     const { code } = toIngotError(cause)
     this.#failures++
     measures.listWatchFailed(this.#name, code)
-    // one line at the first failure, the second, the fourth …
-    if (Number.isInteger(Math.log2(this.#failures))) {
+    if (isLogged(this.#failures)) {
       const fields = { resource: this.#name, code, reason: reasonOf(cause), failures: this.#failures }
       log.warn(fields, 'list or watch failed')
     }

@@ -16,6 +16,7 @@ import {
   type TermOptions,
 } from './leadership-term.ts'
 import type { RuntimeMeasures } from './measures.ts'
+import { isLogged } from './repeats.ts'
 
 export interface ElectionOptions extends TermOptions {
   /** Works as the leader until the term's signal aborts. */
@@ -49,9 +50,7 @@ export async function runElection(options: ElectionOptions, signal: AbortSignal)
     } catch (cause) {
       if (signal.aborted) return undefined
       const { code, message } = toIngotError(cause)
-      // one line at the first failure, the second, the fourth …
-      if (Number.isInteger(Math.log2(++failures)))
-        log.warn({ code, reason: message, failures }, 'the Lease cannot be taken')
+      if (isLogged(++failures)) log.warn({ code, reason: message, failures }, 'the Lease cannot be taken')
       return undefined
     }
   }
@@ -89,7 +88,7 @@ async function tryAcquire(options: ElectionOptions, seen: Sighting | undefined, 
 }
 
 /**
- * Returns for how long the Lease must not change before it may be taken, in milliseconds: 0 when nobody holds it. The
+ * Returns for how long the Lease must not change before it may be taken, in milliseconds: 0 if it has no holder. The
  * holder's own duration counts too, because another version of ingot may have another one.
  */
 function restMsOf({ times = ELECTION_TIMES }: ElectionOptions, { spec }: Lease): number {

@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../../std/clock.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { retryAfterMsOf } from '../client/api.ts'
 import type { RuntimeMeasures } from './measures.ts'
+import { isLogged } from './repeats.ts'
 
 export interface Reconciled {
   /** Reconciles the key again after so long, in milliseconds. Default: at its next change or resync. */
@@ -129,8 +130,7 @@ class KeyedQueue implements WorkQueue {
     const count = (this.#failures.get(key) ?? 0) + 1
     this.#failures.set(key, count)
     const bound = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(count, 20))
-    // one line at the first failure, the second, the fourth …
-    if (Number.isInteger(Math.log2(count))) {
+    if (isLogged(count)) {
       const { code } = toIngotError(thrown)
       log.warn({ controller: name, key, code, reason: reasonOf(thrown), failures: count }, 'reconcile failed')
     }
