@@ -1,8 +1,9 @@
-/** Tests that files of the image that the chart names exist: each must have a source with the same path. */
+/** Tests the programs of the chart without a cluster: the files of the image that they name, and what `helm test` prints. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { CHART } from './helm.ts'
+import { HELM_TEST_CHECKS } from './helm-test-checks.ts'
 
 const ROOT = join(CHART, '..', '..')
 const NAMED = /\bdist\/([\w/-]+)\.js\b/g
@@ -17,4 +18,8 @@ test('the chart names files of the image', () => {
 
 test.each(named)('$file names $path, which has a source', ({ path }) => {
   expect(existsSync(join(ROOT, 'src', `${path}.ts`))).toBe(true)
+})
+
+test.each(HELM_TEST_CHECKS)('helm test checks: %s', (check) => {
+  expect(readFileSync(join(CHART, 'files/test/installed.mjs'), 'utf8')).toContain(check)
 })
