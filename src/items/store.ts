@@ -10,7 +10,7 @@
  * - Within one `put` the units are processed in order. An id that an earlier unit created is a duplicate for a later
  *   one.
  * - The receipt of an Idempotency-Key is written in the same transaction as the items.
- * - `get` and `list` return what was stored, byte for byte, or reject with IngotError STORE_CORRUPT.
+ * - `get` and `list` return the stored items byte for byte, or reject with IngotError STORE_CORRUPT.
  * - Every method may reject with IngotError STORE_UNAVAILABLE. Then the outcome is unknown, and the caller may repeat.
  */
 

@@ -1,11 +1,10 @@
 /** Connection and API on a server that misbehaves, and on a real API server. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
 import { silentLog } from '../../telemetry/log.ts'
-import { startBareApiServer } from '../../testing/kube/bare-api-server.ts'
 import { startFakeApiServer } from '../../testing/kube/fake-api-server.ts'
-import { present } from '../../testing/present.ts'
+import { shareApiServer } from '../../testing/kube/shared-api-server.ts'
 import { createEventRecorder } from '../runtime/event-recorder.ts'
 import { unmeasuredRuntime } from '../runtime/measures.ts'
 import { createKubeApi } from './api.ts'
@@ -122,16 +121,10 @@ test('a kubeconfig that does not exist is refused with what to do', () => {
 })
 
 describe('on a real API server', () => {
-  let server: Awaited<ReturnType<typeof startBareApiServer>>
-  beforeAll(async () => {
-    server = await startBareApiServer()
-  })
-  afterAll(async () => {
-    if (!('absent' in server)) await server[Symbol.asyncDispose]()
-  })
+  const apiServer = shareApiServer()
 
   test('objects are applied, read, replaced, patched and deleted', async ({ skip }) => {
-    using connection = createKubeConnection({ clock: systemClock, kubeconfig: present(server, skip).kubeconfig })
+    using connection = createKubeConnection({ clock: systemClock, kubeconfig: apiServer(skip).kubeconfig })
     const api = createKubeApi(connection)
     expect(await api.get(CONFIG_MAPS, AT, soon())).toBeUndefined()
     const first = await api.apply(CONFIG_MAPS, { metadata: AT, data: { a: '1' } }, soon())
@@ -148,7 +141,7 @@ describe('on a real API server', () => {
   })
 
   test('what is wrong with an object is in the message', async ({ skip }) => {
-    using connection = createKubeConnection({ clock: systemClock, kubeconfig: present(server, skip).kubeconfig })
+    using connection = createKubeConnection({ clock: systemClock, kubeconfig: apiServer(skip).kubeconfig })
     const api = createKubeApi(connection)
     const wrong = api.apply(CONFIG_MAPS, { metadata: { ...AT, name: 'Not_A_Name' }, data: {} }, soon())
     await expect(wrong).rejects.toThrow(expect.objectContaining({ code: 'KUBE_INVALID' }))
@@ -156,7 +149,7 @@ describe('on a real API server', () => {
   })
 
   test('Events are accepted, and counted on', async ({ skip }) => {
-    using connection = createKubeConnection({ clock: systemClock, kubeconfig: present(server, skip).kubeconfig })
+    using connection = createKubeConnection({ clock: systemClock, kubeconfig: apiServer(skip).kubeconfig })
     const api = createKubeApi(connection)
     let aheadMs = 0
     const clock = { ...systemClock, monotonicMs: () => performance.now() + aheadMs }
@@ -173,7 +166,7 @@ describe('on a real API server', () => {
   })
 
   test('a hundred calls use few connections', async ({ skip }) => {
-    using connection = createKubeConnection({ clock: systemClock, kubeconfig: present(server, skip).kubeconfig })
+    using connection = createKubeConnection({ clock: systemClock, kubeconfig: apiServer(skip).kubeconfig })
     const api = createKubeApi(connection)
     for (let call = 0; call < 100; call++) await api.get(CONFIG_MAPS, AT, soon())
     const sockets = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap' || kind === 'TLSWrap')

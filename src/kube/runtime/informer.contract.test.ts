@@ -1,13 +1,12 @@
 /** The informer on a server that misbehaves, and on a real API server. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../std/clock.ts'
 import { createRandom } from '../../std/random.ts'
 import { createScope } from '../../std/scope.ts'
 import { untilTrue } from '../../std/until.ts'
 import { silentLog } from '../../telemetry/log.ts'
-import { startBareApiServer } from '../../testing/kube/bare-api-server.ts'
 import { type FakeApiServer, startFakeApiServer, type WatchFault } from '../../testing/kube/fake-api-server.ts'
-import { present } from '../../testing/present.ts'
+import { shareApiServer } from '../../testing/kube/shared-api-server.ts'
 import { createKubeApi, type KubeApi } from '../client/api.ts'
 import { createKubeConnection } from '../client/connection.ts'
 import { type KubeObject, keyOf, type Resource } from '../client/resource.ts'
@@ -186,16 +185,10 @@ describe('on a server that misbehaves', () => {
 })
 
 describe('on a real API server', () => {
-  let server: Awaited<ReturnType<typeof startBareApiServer>>
-  beforeAll(async () => {
-    server = await startBareApiServer()
-  })
-  afterAll(async () => {
-    if (!('absent' in server)) await server[Symbol.asyncDispose]()
-  })
+  const apiServer = shareApiServer()
 
   test('changes are seen, also those made while nothing watched', async ({ skip }) => {
-    const { kubeconfig } = present(server, skip)
+    const { kubeconfig } = apiServer(skip)
     using connection = createKubeConnection({ clock: systemClock, kubeconfig })
     const api = createKubeApi(connection)
     const signal = AbortSignal.timeout(60_000)
@@ -212,7 +205,7 @@ describe('on a real API server', () => {
   })
 
   test('a version that is too old leads to a list', async ({ skip }) => {
-    const { kubeconfig } = present(server, skip)
+    const { kubeconfig } = apiServer(skip)
     using connection = createKubeConnection({ clock: systemClock, kubeconfig })
     const api = createKubeApi(connection)
     const patched = createKubeApi(connection)

@@ -1,12 +1,11 @@
 /** Leader election on a server that misbehaves, with faked time, and on a real API server. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { IngotError } from '../../errors/error.ts'
 import { systemClock } from '../../std/clock.ts'
 import { untilTrue } from '../../std/until.ts'
 import { silentLog } from '../../telemetry/log.ts'
 import { createFakeClock } from '../../testing/clock.ts'
-import { startBareApiServer } from '../../testing/kube/bare-api-server.ts'
-import { present } from '../../testing/present.ts'
+import { shareApiServer } from '../../testing/kube/shared-api-server.ts'
 import { createKubeApi, type KubeApi } from '../client/api.ts'
 import { createKubeConnection } from '../client/connection.ts'
 import type { KubeObject } from '../client/resource.ts'
@@ -221,16 +220,10 @@ describe('with faked time', () => {
 })
 
 describe('on a real API server', () => {
-  let server: Awaited<ReturnType<typeof startBareApiServer>>
-  beforeAll(async () => {
-    server = await startBareApiServer()
-  })
-  afterAll(async () => {
-    if (!('absent' in server)) await server[Symbol.asyncDispose]()
-  })
+  const apiServer = shareApiServer()
 
   test('two processes hand leadership on, and never lead at the same time', async ({ skip }) => {
-    const { kubeconfig } = present(server, skip)
+    const { kubeconfig } = apiServer(skip)
     using connection = createKubeConnection({ clock: systemClock, kubeconfig })
     const api = createKubeApi(connection)
     // a busy machine must not cost a leader its Lease, so only the period is short

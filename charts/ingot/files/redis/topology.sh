@@ -105,7 +105,7 @@ plan_move() {
 # --- Passwords: standard input has user and digest of each password in the Secret -------------------------------------
 
 # renew_passwords NOW SECONDS FILE: prints the new content of FILE. Its lines are: user, digest, time of replacement in
-# seconds since 1970, or 0 for a password that is in the Secret. Drops what was replaced SECONDS or longer ago.
+# seconds since 1970, or 0 for a password that is in the Secret. Drops a digest that was replaced SECONDS or longer ago.
 renew_passwords() {
   awk -v now="$1" -v valid="$2" '
     NR == FNR { current[$1] = $2; next }
