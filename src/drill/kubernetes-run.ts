@@ -141,7 +141,7 @@ async function runUnderLoad(
   context.say(`k6 sends ${rate} iterations per second`)
   const nemesis = createNemesis(() => Date.now())
   const runs: CaseRun[] = []
-  for (const one of cases) runs.push(await runCase(context, one, nemesis, signal))
+  for (const one of cases) runs.push(await runCase(context, one, { nemesis, load }, signal))
   const record = await recordOf(context, { load, canary, nemesis, collection: name }, signal)
   const judge = createJudge(
     record,

@@ -7,11 +7,14 @@ import { runFault } from './faults/run-fault.ts'
 import type { Entry, Event } from './history.ts'
 import type { DrillWindow } from './report/judge.ts'
 import { type DrillContext, waitUntilHealthy } from './targets/kubernetes/context.ts'
+import type { Load } from './targets/kubernetes/load.ts'
 
 /** Steady state before each fault, in milliseconds. */
 const BASELINE_MS = 6_000
-/** Time observed after the recovery, in milliseconds. */
+/** Time without a failed write that ends a case, in milliseconds. */
 const QUIET_MS = 5_000
+/** Longest wait for that time after the release is healthy, in milliseconds. Writes that fail later are a finding. */
+const SETTLING_MS = 60_000
 
 /** A fault with its name in the run. */
 export interface FaultCase {
@@ -27,6 +30,12 @@ export interface CaseRun {
   /** Evidence of the fault, or the reason why it did not take effect. */
   readonly proof: string
   readonly tookMs: number
+}
+
+/** The records of a load that a case adds to and reads. */
+export interface CaseRecords {
+  readonly nemesis: Nemesis
+  readonly load: Pick<Load, 'failedWithin'>
 }
 
 /** Records faults and recoveries in the format of the load's history. */
@@ -56,7 +65,7 @@ export function createNemesis(wallMs: () => number): Nemesis {
 export async function runCase(
   context: DrillContext,
   { name, fault, redisLoss }: FaultCase,
-  nemesis: Nemesis,
+  { nemesis, load }: CaseRecords,
   signal: AbortSignal,
 ): Promise<CaseRun> {
   const fromMs = Date.now()
@@ -79,11 +88,21 @@ export async function runCase(
   const healed = nemesis.record({ process: 'nemesis', op: `${name}.healed`, f: 'phase', type: 'info', key: 'healed' })
   const seconds = Math.round((healed.tMono - began.tMono) / 1_000)
   context.say(`${name}: ${proof}; ${missing ?? 'healthy'} after ${seconds} s`)
-  await systemClock.sleep(QUIET_MS, signal)
+  await untilQuiet(load, signal)
   const untilMs = Date.now()
   const times = { fromMs, injectedMs: began.tMono, untilMs }
   const window = { name, ...times, redisLoss, ...(missing === undefined ? {} : { missing }) }
   return { window, proof, tookMs: untilMs - fromMs }
+}
+
+/**
+ * Waits until no write has failed for some seconds. A healthy release may still refuse writes, for example while a
+ * circuit breaker is open, and these belong to the fault before and not to the next one.
+ */
+async function untilQuiet(load: Pick<Load, 'failedWithin'>, signal: AbortSignal): Promise<void> {
+  const endMs = Date.now() + SETTLING_MS
+  await systemClock.sleep(QUIET_MS, signal)
+  while ((await load.failedWithin(QUIET_MS, signal)) && Date.now() < endMs) await systemClock.sleep(1_000, signal)
 }
 
 /** Resolves with the problems that remain long after the fault; undefined if the release is healthy. */

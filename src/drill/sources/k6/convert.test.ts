@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Event } from '../../history.ts'
-import { createConverter, type Timed } from './convert.ts'
+import { createConverter, lastFailureMs, type Timed } from './convert.ts'
 import { shotAt } from './plan.ts'
 import { type ItemResult, METRIC, type Sample } from './sample.ts'
 
@@ -176,4 +176,18 @@ test.each([
   [[lineOf(BEGAN, 0).replace(/"time":"[^"]*"/, '"time":"today"')], /line 1 has the time "today"/],
 ])('%j is refused', (lines, message) => {
   expect(() => convert(lines)).toThrow(message)
+})
+
+test('the last failure is the time of the last response with a failed item, also between cut lines', () => {
+  const good = responseSample(0, {}, ['created', 'id'])
+  const refused = responseSample(1, { status: '503', code: 'LOCK_BREAKER_OPEN' }, ['untold'])
+  const cutOff = responseSample(2, {}, ['untold'])
+  const failed = responseSample(3, {}, ['failed', 'LOCK_BREAKER_OPEN'])
+  const whole = [lineOf(good, 1), lineOf(refused, 2), lineOf(good, 3)]
+  const last = lineOf(refused, 9)
+  const at = (ms: number): number => 1_000_000_000_000 + ms
+  expect(lastFailureMs([lineOf(good, 1), noise('http_reqs')])).toBeUndefined()
+  expect(lastFailureMs([last.slice(40), ...whole, last.slice(0, -9)])).toBe(at(2))
+  expect(lastFailureMs([...whole, lineOf(cutOff, 4)])).toBe(at(4))
+  expect(lastFailureMs([...whole, lineOf(failed, 5), lineOf(asked(4), 6)])).toBe(at(5))
 })

@@ -191,6 +191,32 @@ export function createConverter(): Converter {
   return new K6Converter()
 }
 
+/**
+ * Returns when the last response with a failed item came, in milliseconds since the Unix epoch; undefined if the lines
+ * have none. The first and last line may be cut off.
+ */
+export function lastFailureMs(lines: readonly string[]): number | undefined {
+  return lines.map(failureMs).findLast((ms) => ms !== undefined)
+}
+
+function failureMs(line: string): number | undefined {
+  const point = parsedOrUndefined(line)
+  if (!Value.Check(POINT, point) || point.data.metadata?.['event'] !== 'told') return undefined
+  const { time, metadata } = point.data
+  const items = parsedOrUndefined(metadata['items'] ?? '')
+  if (!Value.Check(RESPONSE, metadata) || !Value.Check(ITEM_RESULTS, items)) return undefined
+  const hasFailed = items.some((item) => outcomeOf(metadata, item).type !== 'ok')
+  return hasFailed ? msOf(time, 'a response') : undefined
+}
+
+function parsedOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 function at(ms: number, entry: Entry): Timed {
   return { ...entry, tMono: ms, tWall: Math.floor(ms) }
 }

@@ -4,7 +4,9 @@ import type { Kubectl } from '../../../kube/kubectl.ts'
 import { untilSeen } from '../../../kube/until.ts'
 import { ROOT } from '../../checkout.ts'
 import type { Event } from '../../history.ts'
+import { lastFailureMs } from '../../sources/k6/convert.ts'
 import { loadManifests } from '../../sources/k6/job.ts'
+import { METRIC } from '../../sources/k6/sample.ts'
 import { readScripts } from '../../sources/k6/scripts.ts'
 import { RELEASE } from './installation.ts'
 import { type Beside, startBeside } from './recorder-job.ts'
@@ -23,6 +25,8 @@ export interface LoadOptions {
 
 /** A running load. */
 export interface Load extends AsyncDisposable {
+  /** Returns true if a response of the last `ms` milliseconds failed. */
+  failedWithin(ms: number, signal: AbortSignal): Promise<boolean>
   /** Stops the load. Resolves with its requests and responses. */
   stop(signal: AbortSignal): Promise<readonly Event[]>
   /** Sends every item again until it is acknowledged. Resolves with these requests and responses. */
@@ -33,6 +37,8 @@ const K6_IMAGE = 'grafana/k6:1.8.1'
 /** Longest load, in seconds. k6 ends then even if it is not stopped. */
 const MAX_S = 1_800
 const BEGIN_MS = 120_000
+/** The end of k6's output that holds some seconds of it, with room to spare. */
+const RECENT_BYTES = 4_000_000
 /** Seconds of further iterations that the settling sends in addition to those of the load. */
 const MARGIN_S = 5
 
@@ -50,6 +56,12 @@ export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: 
   )
   const beganMs = Date.now()
   return {
+    async failedWithin(ms, inner) {
+      const fromMs = Date.now() - ms
+      const recent = `tail -c ${RECENT_BYTES} /out/k6.json | grep ${METRIC}; true`
+      const failedMs = lastFailureMs((await load.shell('k6', recent, inner)).split('\n'))
+      return failedMs !== undefined && failedMs >= fromMs
+    },
     async stop(inner) {
       await load.shell('k6', 'kill -TERM 1', inner)
       return load.fetch(inner)
