@@ -16,7 +16,7 @@ const PLAIN = join(ROOT, 'k8s')
 const NAMESPACE = `ingot-dry-run-${process.pid}`
 const TIMEOUT_MS = 60_000
 /** API groups of the chart that a cluster may lack. */
-const OPTIONAL = /^gateway\.networking\.k8s\.io\//
+const OPTIONAL = /^(gateway\.networking\.k8s\.io|ingot\.dev)\//
 
 function run(command, args, input) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, timeout: TIMEOUT_MS })

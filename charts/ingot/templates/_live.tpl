@@ -50,7 +50,8 @@ reads, because a missing right would fail the upgrade. Nodes are an exception, a
 {{- if $live -}}
 {{- $installed := include "ingot.redis.installedTopology" $live | fromYaml -}}
 {{- $sets := ternary (printf "%s %s" $name (include "ingot.redis.sentinelName" .)) $name (eq $installed.mode "sentinel") -}}
-{{- $remedy := printf "Locks cannot move to another Redis. Install a second release and move clients to it; or stop the service (kubectl -n %s scale deployment/%s --replicas=0), delete the old Redis (kubectl -n %s delete statefulset %s) and its claims (kubectl -n %s delete pvc -l 'app.kubernetes.io/instance=%s,app.kubernetes.io/component in (redis,sentinel)'), and upgrade again. Stored items stay, locks are lost" .Release.Namespace (include "ingot.fullname" .) .Release.Namespace $sets .Release.Namespace .Release.Name -}}
+{{- $topology := ternary (printf "; kubectl -n %s delete redistopology %s" .Release.Namespace $name) "" (eq (include "ingot.operator.on" .) "true") -}}
+{{- $remedy := printf "Locks cannot move to another Redis. Install a second release and move clients to it; or stop the service (kubectl -n %s scale deployment/%s --replicas=0), delete the old Redis (kubectl -n %s delete statefulset %s%s) and its claims (kubectl -n %s delete pvc -l 'app.kubernetes.io/instance=%s,app.kubernetes.io/component in (redis,sentinel)'), and upgrade again. Stored items stay, locks are lost" .Release.Namespace (include "ingot.fullname" .) .Release.Namespace $sets $topology .Release.Namespace .Release.Name -}}
 {{- if and $installed.mode (ne $installed.mode $redis.mode) -}}
 {{- fail (printf "redis.mode is %s, but this release runs Redis as %s, and an upgrade cannot change that in place. %s" $redis.mode $installed.mode $remedy) -}}
 {{- end -}}

@@ -115,7 +115,7 @@
 {{- $missing = append $missing "postgres.existingSecret (key password)" -}}
 {{- end -}}
 {{- if and $own (not $v.redis.auth.existingSecret) -}}
-{{- $missing = append $missing "redis.auth.existingSecret (keys password, replication-password, sentinel-password and admin-password)" -}}
+{{- $missing = append $missing "redis.auth.existingSecret (keys password, replication-password, sentinel-password, admin-password and operator-password)" -}}
 {{- end -}}
 {{- if and $own $v.redis.tls.enabled (not $v.redis.tls.existingSecret) -}}
 {{- $missing = append $missing "redis.tls.existingSecret (keys ca.crt, tls.crt and tls.key)" -}}

@@ -13,6 +13,14 @@ export interface Meta {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
+/** A rule of a Role or ClusterRole. */
+export interface Rule {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+  readonly verbs: readonly string[]
+}
+
 /** Fields that the tests read. A field that an object lacks is undefined, and fails the test that needs it. */
 export interface Manifest {
   readonly apiVersion: string
@@ -21,6 +29,8 @@ export interface Manifest {
   readonly spec: Record<string, unknown>
   readonly data: Readonly<Record<string, string>>
   readonly stringData: Readonly<Record<string, string>>
+  /** Of a Role. */
+  readonly rules?: readonly Rule[]
 }
 
 export interface EnvVar {

@@ -1,72 +1,6 @@
 /** Tests the functions of keeper.sh in a real shell with a scripted redis-cli: replies, missing replies and refusals. */
-import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
-import { CHART } from './helm.ts'
-
-const SCRIPTS = join(CHART, 'files', 'redis')
-const folders: string[] = []
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
-
-interface Result {
-  readonly out: string
-  /** Calls of redis-cli, a line each. The first word is the password. */
-  readonly calls: string
-}
-
-interface Setup {
-  /** Body of a shell `case` on "PASSWORD OPTIONS COMMAND" that prints the replies of redis-cli. */
-  readonly replies: string
-  readonly files?: Readonly<Record<string, string>>
-}
-
-function run(script: string, { replies, files = {} }: Setup): Result {
-  const folder = mkdtempSync(join(tmpdir(), 'ingot-keeper-'))
-  folders.push(folder)
-  for (const name of ['run', 'run/current', 'run/previous', 'data', 'auth', 'settings']) mkdirSync(join(folder, name))
-  const all = { 'auth/admin-password': 'secret', calls: '', ...files }
-  for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text)
-  const cli = join(folder, 'cli')
-  const call = `"$REDISCLI_AUTH $*"`
-  writeFileSync(cli, `#!/bin/sh\necho ${call} >>${folder}/calls\ncase ${call} in\n${replies}\nesac\n`)
-  chmodSync(cli, 0o755)
-  const parts = ['lib', 'topology', 'passwords', 'bootstrap-role', 'cluster', 'sentinel'].map(
-    (name) => `. ${SCRIPTS}/${name}.sh`,
-  )
-  const { stdout, stderr, status } = spawnSync('sh', ['-euc', [...parts, script].join('\n')], {
-    encoding: 'utf8',
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      RUN: join(folder, 'run'),
-      DATA: join(folder, 'data'),
-      AUTH: join(folder, 'auth'),
-      SETTINGS: join(folder, 'settings'),
-      REDIS_CLI: cli,
-      TLS: 'false',
-      MODE: 'sentinel',
-      PERSISTENT: 'false',
-      REDIS_SET: 'r',
-      REDIS_COUNT: '3',
-      REDIS_DOMAIN: 'd',
-      REDIS_PORT: '1',
-      MIN_REPLICAS: '1',
-      SELF: 'r-0.d',
-      SENTINEL_SET: 's',
-      SENTINEL_COUNT: '3',
-      SENTINEL_DOMAIN: 'd',
-      SENTINEL_PORT: '2',
-      MASTER_NAME: 'm',
-      QUORUM: '2',
-    },
-  })
-  if (status !== 0) throw new Error(stderr)
-  return { out: stdout.trim(), calls: readFileSync(join(folder, 'calls'), 'utf8') }
-}
+import { describe, expect, test } from 'vitest'
+import { runKeeper as run } from './keeper-shell.ts'
 
 describe('the view of a Sentinel', () => {
   test.each([
@@ -152,6 +86,49 @@ describe('when a password changes', () => {
     const replies = `*r-1.d*) if [ -e "\${0%/*}/asked" ]; then echo PONG; else : >"\${0%/*}/asked"; echo WRONGPASS; fi ;; *) echo PONG ;;`
     const { calls } = run('await_login admin 1 r-1.d r-2.d 2>&1', { replies, files })
     expect(calls.match(/r-1\.d/g)).toHaveLength(2)
+  })
+})
+
+describe('a user whose password is not in the Secret', () => {
+  const users = 'admin admin ~* +@all\noperator operator -@all +ping +client|list\n'
+  const files = {
+    'auth/admin-password': 'secret',
+    'run/current/admin-password': 'secret',
+    'settings/users.redis': users,
+    'data/.passwords': '',
+  }
+  const PASSWORD = { 'auth/operator-password': 'key' }
+  const acl = 'write_acl redis; cat "$RUN/users.acl"'
+
+  test('is left out, so that the server starts', () => {
+    const { out } = run(acl, { replies: '', files })
+    expect(out).toMatch(/^user admin on #[0-9a-f]{64} sanitize-payload ~\* \+@all$/m)
+    expect(out).not.toContain('operator')
+    const complete = run(acl, { replies: '', files: { ...files, ...PASSWORD } }).out
+    expect(complete).toMatch(/^user operator on #[0-9a-f]{64} sanitize-payload -@all \+ping \+client\|list$/m)
+  })
+
+  test('is created with its rules when the password appears', () => {
+    const { calls, err, out } = run(
+      'expired_at=0; load_passwords redis local_cli; load_passwords redis local_cli; cat "$RUN/current/operator-password"',
+      { replies: '*) echo OK ;;', files: { ...files, ...PASSWORD } },
+    )
+    const created = calls.match(/ACL SETUSER operator on #[0-9a-f]{64} sanitize-payload -@all \+ping \+client\|list$/gm)
+    expect(created).toHaveLength(1)
+    expect(err).toContain('the user operator is new')
+    expect(out).toBe('key')
+  })
+
+  test('can no longer log in when the password disappears, and is new when it comes back', () => {
+    const { calls } = run(
+      'expired_at=0; load_passwords redis local_cli; echo key >"$AUTH/operator-password"; load_passwords redis local_cli',
+      {
+        replies: '*) echo OK ;;',
+        files: { ...files, 'run/current/operator-password': 'key', 'data/.passwords': 'operator digest 0\n' },
+      },
+    )
+    expect(calls).toContain('ACL SETUSER operator !digest')
+    expect(calls).toContain('sanitize-payload -@all +ping')
   })
 })
 

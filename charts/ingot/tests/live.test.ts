@@ -14,6 +14,13 @@ const CHANGES: readonly Case[] = [
   ['postgres', [], ['redis.mode="cluster"'], 'redis.mode is cluster, but this release runs Redis as sentinel'],
   ['postgres', [], ['redis.mode="standalone"'], 'redis.mode is standalone, but this release runs Redis as sentinel'],
   ['postgres', [], ['redis.mode="external"'], 'delete statefulset ingot-redis ingot-sentinel)'],
+  // a RedisTopology keeps its mode
+  [
+    'postgres',
+    [],
+    ['redis.mode="cluster"', 'operator.resources="always"'],
+    'delete redistopology ingot-redis) and its claims',
+  ],
   ['cluster', [], ['redis.mode="sentinel"'], 'redis.mode is sentinel, but this release runs Redis as cluster'],
   ['cluster', [], ['redis.cluster.masters=4'], 'redis.cluster.masters is 4, but this Redis Cluster has 3 primaries'],
   ['cluster', ['redis.cluster.masters=5'], [], 'redis.cluster.masters is 3, but this Redis Cluster has 5 primaries'],

@@ -33,6 +33,8 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'batch/v1': { CronJob: 'cronjobs' },
   'networking.k8s.io/v1': { Ingress: 'ingresses', NetworkPolicy: 'networkpolicies' },
   'policy/v1': { PodDisruptionBudget: 'poddisruptionbudgets' },
+  'rbac.authorization.k8s.io/v1': { Role: 'roles', RoleBinding: 'rolebindings' },
+  'ingot.dev/v1alpha1': { RedisTopology: 'redistopologies' },
 }
 
 export interface Live extends AsyncDisposable {

@@ -161,7 +161,7 @@ describe('with secrets.requireExisting', () => {
     for (const part of [
       'access.existingSecret (keys tokens.json and token)',
       'postgres.existingSecret (key password)',
-      'redis.auth.existingSecret (keys password, replication-password, sentinel-password and admin-password)',
+      'redis.auth.existingSecret (keys password, replication-password, sentinel-password, admin-password and operator-password)',
       'redis.tls.existingSecret (keys ca.crt, tls.crt and tls.key)',
     ]) {
       expect(message).toContain(part)

@@ -137,7 +137,9 @@ all_met() { [ "$(echo "$1" | awk -v all="$REDIS_COUNT" 'NF && $7 >= all { n++ } 
 cluster_is_ok() { local_cli CLUSTER INFO | grep -q '^cluster_state:ok'; }
 
 # reconcile: takes at most one step towards the desired topology. Succeeds if nothing had to change, or a primary moves.
+# Leaves every step to the operator while it steers.
 reconcile() {
+  if operator_steers; then stable_rounds=0 && return 0; fi
   snapshot=$(cluster_snapshot)
   all_met "$snapshot" || return 1
   if ! echo "$snapshot" | awk '$5 > 0 { found = 1 } END { exit !found }'; then form_cluster "$snapshot" && return 1; fi
@@ -153,6 +155,7 @@ reconcile() {
 # cluster_round: succeeds if nothing had to change. `info` is the reply to INFO of this pod's server.
 cluster_round() {
   view=$(local_cli CLUSTER NODES)
+  look_for_operator local_cli
   follow_moved_primary
   meet_peers || { stable_rounds=0 && return 1; }
   forget_replaced

@@ -7,6 +7,7 @@ set -eu
 . "${0%/*}/topology.sh"
 . "${0%/*}/passwords.sh"
 . "${0%/*}/bootstrap-role.sh"
+. "${0%/*}/operator.sh"
 . "${0%/*}/cluster.sh"
 . "${0%/*}/sentinel.sh"
 
@@ -64,6 +65,7 @@ keep_sentinel() {
     -) pause=1 && learn_primary ;;
     *)
       pause=5
+      look_for_operator local_sentinel
       if slow_work_is_due; then load_passwords sentinel local_sentinel; use_sentinel_password; forget_departed; fi
       ;;
   esac

@@ -8,7 +8,17 @@
 # A line for each password that this server accepts: user, digest, time of replacement (0: it is in the Secret).
 KNOWN=$DATA/.passwords
 
-users() { awk 'NF { print $1 }' "$SETTINGS/users.$1"; }
+# users SET: prints the users of this pod's server. A user without a password in the Secret is left out: the Secret may
+# be older than the user.
+users() {
+  awk 'NF { print $1 }' "$SETTINGS/users.$1" | while read -r name; do
+    if [ -r "$AUTH/$name-password" ]; then echo "$name"; fi
+  done
+}
+
+# rules_of SET USER: prints the ACL rules of the user.
+rules_of() { awk -v user="$2" '$1 == user { $1 = $2 = ""; sub(/^ +/, ""); print }' "$SETTINGS/users.$1"; }
+
 digest() { printf %s "$(secret "$1")" | sha256sum | cut -d ' ' -f 1; }
 
 # update_known USER...: updates KNOWN from the Secret, and drops passwords that were replaced too long ago.
@@ -27,9 +37,9 @@ write_acl() (
   remember_secrets "$1"
   # shellcheck disable=SC2046 # names are words
   update_known $(users "$1")
-  while read -r name _ rules; do
-    [ -z "$name" ] || echo "user $name on $(accepted "$name") sanitize-payload $rules"
-  done <"$SETTINGS/users.$1" >"$RUN/users.acl"
+  for name in $(users "$1"); do
+    echo "user $name on $(accepted "$name") sanitize-payload $(rules_of "$1" "$name")"
+  done >"$RUN/users.acl"
   echo 'user default off sanitize-payload allkeys allchannels +@all' >>"$RUN/users.acl"
 )
 
@@ -58,17 +68,25 @@ load_passwords() {
 }
 
 # load_password USER COMMAND...: keeps the old password beside the new one. run_cli logs in with the old one where the
-# new one is refused.
+# new one is refused. Creates the user if the server started without a password for it.
 load_password() (
   umask 077
   changing=$1
   shift
   mkdir -p "$RUN/previous"
   secret "$changing" >"$RUN/new-password"
-  [ "$("$@" ACL SETUSER "$changing" on "#$(sha256sum <"$RUN/new-password" | cut -d ' ' -f 1)")" = OK ] || return 1
-  mv "$RUN/current/$changing-password" "$RUN/previous/"
+  new_digest="#$(sha256sum <"$RUN/new-password" | cut -d ' ' -f 1)"
+  if [ -e "$RUN/current/$changing-password" ]; then
+    [ "$("$@" ACL SETUSER "$changing" on "$new_digest")" = OK ] || return 1
+    mv "$RUN/current/$changing-password" "$RUN/previous/"
+    log "the password of the user $changing has changed: the previous one is accepted for another $PREVIOUS_VALID_S s"
+  else
+    set -f # rules are words with asterisks
+    # shellcheck disable=SC2046
+    [ "$("$@" ACL SETUSER "$changing" on "$new_digest" sanitize-payload $(rules_of "$users_of" "$changing"))" = OK ] || return 1
+    log "the user $changing is new"
+  fi
   mv "$RUN/new-password" "$RUN/current/$changing-password"
-  log "the password of the user $changing has changed: the previous one is accepted for another $PREVIOUS_VALID_S s"
 )
 
 expire_passwords() {
@@ -77,6 +95,10 @@ expire_passwords() {
   update_known $(users "$users_of")
   echo "$before" | while read -r name old _; do
     grep -q "^$name $old " "$KNOWN" || "$@" ACL SETUSER "$name" "!$old" >/dev/null
+  done
+  # a user whose key was removed is new if it comes back
+  for file in "$RUN"/current/*-password; do
+    [ -e "$AUTH/${file##*/}" ] || rm -f "$file"
   done
   expired_at=$(date +%s)
 }

@@ -79,9 +79,10 @@ sentinel_report_of() {
 }
 
 # forget_departed: a Sentinel never forgets peers by itself, and they count for its majorities. If two of five Sentinels
-# are removed, the other three could not spare one.
+# are removed, the other three could not spare one. The operator does the same while it steers.
 # shellcheck disable=SC2046 # host names are words
 forget_departed() {
+  ! operator_steers || return 0
   departed=$(entries_of localhost | count_entries "$(redis_hosts) $(sentinel_hosts)" | awk '{ print $3 }')
   [ "$departed" -gt 0 ] || return 0
   [ "$(in_parallel sentinel_report_of $(sentinel_hosts) | plan_reset)" = "$SELF" ] || return 0

@@ -81,9 +81,14 @@ ends or hangs, without the server: (dict "context" $ "component" redis|sentinel 
     {{- include "ingot.items" .values.extraVolumeMounts | nindent 4 }}
 {{- end }}
 
+{{- define "ingot.redis.quorum" -}}
+{{- $sentinel := .Values.redis.sentinel }}
+{{- $sentinel.quorum | default (add 1 (div $sentinel.replicas 2)) }}
+{{- end }}
+
 {{- define "ingot.redis.sentinelEnv" -}}
 {{- $sentinel := .context.Values.redis.sentinel }}
-- { name: QUORUM, value: {{ $sentinel.quorum | default (add 1 (div $sentinel.replicas 2)) | quote }} }
+- { name: QUORUM, value: {{ include "ingot.redis.quorum" .context | quote }} }
 - { name: DOWN_AFTER_MS, value: {{ $sentinel.downAfterMs | quote }} }
 - { name: FAILOVER_TIMEOUT_MS, value: {{ $sentinel.failoverTimeoutMs | quote }} }
 {{- end }}
@@ -106,14 +111,22 @@ ends or hangs, without the server: (dict "context" $ "component" redis|sentinel 
     name: {{ include "ingot.redis.name" .context }}
     defaultMode: 0555
 - name: auth
-  secret:
-    secretName: {{ include "ingot.redis.secretName" .context | quote }}
+  projected:
     defaultMode: 0440
-    items:
-      - { key: password, path: ingot-password }
-      - { key: replication-password, path: replication-password }
-      - { key: sentinel-password, path: sentinel-password }
-      - { key: admin-password, path: admin-password }
+    sources:
+      - secret:
+          name: {{ include "ingot.redis.secretName" .context | quote }}
+          items:
+            - { key: password, path: ingot-password }
+            - { key: replication-password, path: replication-password }
+            - { key: sentinel-password, path: sentinel-password }
+            - { key: admin-password, path: admin-password }
+      # a Secret without this key: the servers have no user for the operator
+      - secret:
+          name: {{ include "ingot.redis.secretName" .context | quote }}
+          optional: true
+          items:
+            - { key: operator-password, path: operator-password }
 {{- if .context.Values.redis.tls.enabled }}
 - name: tls
   secret:
