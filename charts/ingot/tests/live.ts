@@ -118,8 +118,9 @@ export async function startLive(options: LiveOptions): Promise<Live> {
   }
 }
 
-const GROUP = /^\/apis?\/(?<group>v1|[^/]+\/v[0-9]+)$/
-const OBJECT = /^\/apis?\/(?<group>v1|[^/]+\/v[0-9]+)\/(?:namespaces\/shop\/)?(?<plural>[a-z]+)(?:\/(?<name>[^/]+))?$/
+const GROUP = /^\/apis?\/(?<group>v1|[^/]+\/v[0-9][0-9a-z]*)$/
+const OBJECT =
+  /^\/apis?\/(?<group>v1|[^/]+\/v[0-9][0-9a-z]*)\/(?:namespaces\/shop\/)?(?<plural>[a-z]+)(?:\/(?<name>[^/]+))?$/
 
 function discovery(path: string): object | undefined {
   if (path === '/version') return { major: '1', minor: '34', gitVersion: 'v1.34.0' }
