@@ -10,7 +10,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Node 22.19 runs TypeScript and SQLite without flags and warnings. */
@@ -42,9 +42,12 @@ function bundledNode() {
   }
 }
 
+/** kubectl finds its plugins by name: under the name kubectl-ingot this is the plugin `kubectl ingot`. */
 function program() {
-  const source = join(root, 'src', 'cli.ts')
-  return existsSync(source) ? source : join(root, 'dist', 'cli.js')
+  const called = basename(process.argv[1] ?? '').replace(/\.(mjs|cmd|exe)$/, '')
+  const name = called === 'kubectl-ingot' ? called : 'cli'
+  const source = join(root, 'src', `${name}.ts`)
+  return existsSync(source) ? source : join(root, 'dist', `${name}.js`)
 }
 
 function refuse() {

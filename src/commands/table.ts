@@ -1,4 +1,5 @@
 /** Every command of `ingot`, in the order of the help. A new command is one file and one entry here. */
+import { KUBE_GROUP } from './kube/table.ts'
 import type { CommandEntry } from './line/command.ts'
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -62,6 +63,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'run the operator: report the state of Redis topologies in a cluster',
     load: async () => (await import('./operate.ts')).operate,
   },
+  ...KUBE_GROUP,
   {
     name: 'completion',
     summary: 'print the completion script of a shell: bash, zsh or fish',

@@ -4,6 +4,7 @@ import { COMMAND_ERRORS } from '../commands/error-codes.ts'
 import { CONFIG_ERRORS } from '../config/error-codes.ts'
 import { HTTP_ERRORS } from '../http/error-codes.ts'
 import { IDENTITY_ERRORS } from '../identity/error-codes.ts'
+import { INSPECT_ERRORS } from '../inspect/error-codes.ts'
 import { ITEM_ERRORS } from '../items/error-codes.ts'
 import { KUBE_ERRORS } from '../kube/error-codes.ts'
 import { LOCK_ERRORS } from '../lock/error-codes.ts'
@@ -20,6 +21,7 @@ export const ERRORS = {
   ...REDIS_ERRORS,
   ...KUBE_ERRORS,
   ...OPERATOR_ERRORS,
+  ...INSPECT_ERRORS,
   ...CONFIG_ERRORS,
   ...COMMAND_ERRORS,
   ...CLIENT_ERRORS,

@@ -77,6 +77,8 @@ interface Definition<O extends Options> {
   /** Complete command lines that work unchanged. */
   readonly examples: readonly string[]
   readonly options: O
+  /** Exit code of a failure other than wrong usage or a signal. Default: 1. */
+  readonly failed?: ExitCode
   run(args: Arguments<O>, io: Io): Promise<ExitCode>
 }
 

@@ -5,18 +5,18 @@ import type { Command, CommandEntry, Option } from './command.ts'
 const FOOTER = `Exit codes: 0 fine, 1 violated or failed, 2 wrong usage or configuration, 3 inconclusive, 4 aborted.`
 
 /** Returns the list of commands. */
-export function overview(entries: readonly CommandEntry[]): string {
+export function overview(entries: readonly CommandEntry[], call = 'ingot'): string {
   const commands = columns(entries.map(({ name, summary }) => [name, summary]))
   return `ingot: items in, once. Send the same content as often as you like, it is saved exactly once.
 
 Usage:
-  ingot COMMAND [OPTIONS]
+  ${call} COMMAND [OPTIONS]
 
 Commands:
 ${commands}
 
-  ingot COMMAND --help   explains a command, with examples
-  ingot --version        prints the version
+  ${call} COMMAND --help   explains a command, with examples
+  ${call} --version        prints the version
 
 ${FOOTER}
 `

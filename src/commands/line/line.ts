@@ -7,13 +7,17 @@ import { explanation, overview } from './help.ts'
 
 export interface LineOptions {
   readonly commands: readonly CommandEntry[]
+  /** What a user types before a command. Default: ingot. */
+  readonly call?: string
   readonly version: string
   /** If true, failures are shown with their stack. */
   readonly debug: boolean
 }
 
 export function runLine(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
-  return shown(() => dispatch(argv, io, options), io, { debug: options.debug })
+  const { debug, call } = options
+  const remedy = call === undefined ? {} : { remedy: `see ${call} --help, or ${call} COMMAND --help` }
+  return shown(() => dispatch(argv, io, { ...options, ...remedy }), io, { debug, ...remedy })
 }
 
 /** A program with a single command, such as `npm run torture --`. */
@@ -30,7 +34,7 @@ export interface Program {
 export function runProgram(
   argv: readonly string[],
   io: Io,
-  { call, summary, command, failed, debug, version }: Program & Omit<LineOptions, 'commands'>,
+  { call, summary, command, failed, debug, version }: Program & Omit<LineOptions, 'commands' | 'call'>,
 ): Promise<ExitCode> {
   const work = async (): Promise<ExitCode> => {
     if (isVersion(argv[0])) return show(`${version}\n`, io)
@@ -61,10 +65,10 @@ async function shown(work: () => Promise<ExitCode>, io: Io, showing: Showing): P
 
 const isVersion = (word: string | undefined): boolean => ['--version', '-V', '-v'].includes(word ?? '')
 
-async function dispatch(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+async function dispatch(argv: readonly string[], io: Io, options: LineOptions & Showing): Promise<ExitCode> {
   const [first, ...rest] = argv
   if (first === undefined) {
-    io.stderr.write(overview(options.commands))
+    io.stderr.write(overview(options.commands, options.call))
     return EXIT.usage
   }
   if (isVersion(first)) return show(`${options.version}\n`, io)
@@ -72,18 +76,19 @@ async function dispatch(argv: readonly string[], io: Io, options: LineOptions): 
   const entry = findEntry(argv, options.commands)
   const command = await entry.load()
   const parsed = parseArguments(rest.slice(wordsOf(entry) - 1), command)
-  if (parsed.kind === 'help') return show(explained(entry, command), io)
-  return command.run(parsed.args, io)
+  if (parsed.kind === 'help') return show(explained(entry, command, options), io)
+  const { failed } = command
+  return shown(() => command.run(parsed.args, io), io, { ...options, ...(failed === undefined ? {} : { failed }) })
 }
 
-async function help(words: readonly string[], io: Io, { commands }: LineOptions): Promise<ExitCode> {
-  if (words.length === 0) return show(overview(commands), io)
-  const entry = findEntry(words, commands)
-  return show(explained(entry, await entry.load()), io)
+async function help(words: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+  if (words.length === 0) return show(overview(options.commands, options.call), io)
+  const entry = findEntry(words, options.commands)
+  return show(explained(entry, await entry.load(), options), io)
 }
 
-function explained({ name, summary }: CommandEntry, command: Command): string {
-  return explanation(`ingot ${name}`, summary, command)
+function explained({ name, summary }: CommandEntry, command: Command, { call = 'ingot' }: LineOptions): string {
+  return explanation(`${call} ${name}`, summary, command)
 }
 
 function show(text: string, io: Io): ExitCode {

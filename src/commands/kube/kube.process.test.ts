@@ -1,0 +1,175 @@
+/** The plugin as a process, under the name that kubectl looks for, on an API server that has a release. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { ROOT } from '../../drill/checkout.ts'
+import type { StatusReport } from '../../inspect/status/report.ts'
+import { createScope } from '../../std/scope.ts'
+import { temporaryFolder } from '../../testing/folder.ts'
+import { NAMESPACE, type ReleaseObjects, releaseObjects, set } from '../../testing/inspect/release.ts'
+import { type ReleaseServer, startReleaseServer } from '../../testing/inspect/release-server.ts'
+import { runIngot } from '../../testing/process.ts'
+
+const folder = temporaryFolder()
+const PLUGIN = join(folder, 'kubectl-ingot')
+symlinkSync(join(ROOT, 'bin', 'ingot.mjs'), PLUGIN)
+
+const scope = createScope()
+afterEach(() => scope.close())
+
+type Env = Readonly<Record<string, string>>
+
+function start(args: readonly string[], env: Env = {}, program = PLUGIN) {
+  const child = spawn(program, [...args], { env: { ...process.env, ...env }, stdio: 'pipe' })
+  scope.defer(() => void child.kill('SIGKILL'))
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => void (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => void (stderr += text))
+  const ended = once(child, 'close').then(([code]: unknown[]) => ({ code, stdout, stderr }))
+  const shows = async (pattern: RegExp): Promise<void> => {
+    while (!pattern.test(stdout)) await once(child.stdout, 'data')
+  }
+  return { child, ended, shows, stdout: () => stdout }
+}
+
+const run = (args: readonly string[], env?: Env) => start(args, env).ended
+
+async function serve(objects: ReleaseObjects = fresh()): Promise<ReleaseServer & { readonly env: Env }> {
+  const server = await startReleaseServer(objects)
+  scope.defer(() => server[Symbol.asyncDispose]())
+  return { ...server, env: { KUBECONFIG: server.kubeconfig } }
+}
+
+/** The Lease of the release was renewed just now. */
+function fresh(): ReleaseObjects {
+  const objects = releaseObjects('sentinel')
+  const aheadMs = 3_600_000
+  set(objects.get('Lease', 'ingot-operator'), ['spec', 'renewTime'], new Date(Date.now() + aheadMs).toISOString())
+  return objects
+}
+
+describe('the name', () => {
+  test('of the plugin is in its help and its errors', async () => {
+    const help = await run(['--help'])
+    expect(help).toMatchObject({ code: 0, stderr: '' })
+    expect(help.stdout).toContain('kubectl ingot COMMAND [OPTIONS]')
+    expect(help.stdout).not.toContain('  serve')
+    expect((await run(['status', '--help'])).stdout).toContain('kubectl ingot status [OPTIONS]')
+    const wrong = await run(['staus'])
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean "status"') as string })
+    expect(wrong.stderr).toContain('see kubectl ingot --help')
+  })
+
+  test('of ingot has the same commands in the group kube', async () => {
+    const { code, stdout } = await runIngot(['kube', 'status', '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('ingot kube status -n shop --watch')
+    expect(stdout).not.toContain('kubectl ingot')
+  })
+})
+
+describe('status', () => {
+  test('shows a healthy release without colours, and exits 0', async () => {
+    const { env, requests } = await serve()
+    const { code, stdout, stderr } = await run(['status'], env)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain('Release     shop/ingot  ingot-0.1.0  healthy')
+    expect(stdout).toMatch(/ingot-7c9d5f6b8-aaaaa +yes +0.1.0 +closed +7 +0/)
+    expect(stdout).not.toContain('\u001B')
+    expect(requests.every((line) => line.startsWith('GET '))).toBe(true)
+    expect(requests.join('\n')).not.toContain('/secrets')
+  })
+
+  test('-o json has a stable form', async () => {
+    const { env } = await serve()
+    const { code, stdout } = await run(['status', '-o', 'json', '-n', NAMESPACE, '--context', 'empty'], env)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'IngotStatus', version: 1, healthy: true, notRead: [] })
+  })
+
+  test('names what it may not read, shows the rest, and exits 0', async () => {
+    const server = await serve()
+    server.forbid(/proxy\/metrics/)
+    server.forbid(/leases/)
+    const { code, stdout } = await run(['status'], server.env)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/Not read +leases: .*403/)
+    expect(stdout).toMatch(/metrics of ingot-7c9d5f6b8-aaaaa: 403/)
+    expect(stdout).toContain('primary ingot-redis-0')
+  })
+
+  test('of a degraded release exits 1', async () => {
+    const objects = fresh()
+    set(objects.get('RedisTopology', 'ingot-redis'), ['status', 'primaries'], [])
+    const { env } = await serve(objects)
+    const { code, stdout } = await run(['status'], env)
+    expect(code).toBe(1)
+    expect(stdout).toContain('Problems    no Redis server is primary')
+  })
+
+  test.each<[string, readonly string[], string]>([
+    ['another namespace', ['-n', 'other'], 'RELEASE_NOT_FOUND: there is no release of ingot in other'],
+    [
+      'another release',
+      ['--release', 'x'],
+      'RELEASE_NOT_FOUND: there is no release "x" in namespace shop: it has ingot',
+    ],
+    ['an unknown context', ['--context', 'nope'], 'KUBE_CONFIG_INVALID: context "nope" cannot be used'],
+    ['an unknown form', ['-o', 'yaml'], 'USAGE_INVALID: --output is "yaml", write text or json'],
+  ])('%s exits 2', async (_what, args, message) => {
+    const { env } = await serve()
+    expect(await run(['status', ...args], env)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(message) as string,
+    })
+  })
+
+  test('of a server that is gone exits 2', async () => {
+    const server = await serve()
+    const kubeconfig = join(folder, 'gone')
+    copyFileSync(server.kubeconfig, kubeconfig)
+    await server[Symbol.asyncDispose]()
+    expect(await run(['status'], { KUBECONFIG: kubeconfig })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^KUBE_UNREACHABLE: .*ECONNREFUSED/) as string,
+    })
+  })
+
+  test('on a terminal has colours and redraws, and with NO_COLOR has no colours', async ({ skip }) => {
+    if (spawnSync('script', ['--version']).error !== undefined) skip('there is no program "script"')
+    const { env } = await serve()
+    const onTerminal = (line: string, more: Env = {}) =>
+      start(['-qec', `'${PLUGIN}' ${line}`, '/dev/null'], { TERM: 'xterm', NO_COLOR: '', ...env, ...more }, 'script')
+    expect((await onTerminal('status').ended).stdout).toContain('\u001B[32mhealthy')
+    expect((await onTerminal('status', { NO_COLOR: '1' }).ended).stdout).not.toContain('\u001B')
+    expect((await onTerminal('status -o json').ended).stdout).not.toContain('\u001B')
+    const watching = onTerminal('status -w', { NO_COLOR: '1' })
+    // oxlint-disable-next-line no-control-regex -- the screen is cleared from its top
+    await watching.shows(/\u001B\[H\u001B\[JRelease/)
+    // oxlint-disable-next-line no-control-regex -- no colour
+    expect(watching.stdout()).not.toMatch(/\u001B\[\d+m/)
+  })
+
+  test('--watch prints one line for each change, and ends by Ctrl-C with the last state', async () => {
+    const objects = fresh()
+    const { env } = await serve(objects)
+    const { child, ended, shows } = start(['status', '--watch', '-o', 'json'], env)
+    await shows(/"healthy":true.*\n/)
+    set(objects.get('RedisTopology', 'ingot-redis'), ['status', 'servers', 1, 'lagBytes'], 1)
+    set(objects.get('RedisTopology', 'ingot-redis'), ['status', 'primaries'], [])
+    await shows(/"healthy":false.*\n/)
+    child.kill('SIGINT')
+    const { code, stdout } = await ended
+    expect(code).toBe(1)
+    const reports = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as StatusReport)
+    expect(reports.map(({ healthy }) => healthy)).toEqual([true, false])
+  })
+})

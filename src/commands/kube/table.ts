@@ -1,0 +1,22 @@
+/** The commands of the kubectl plugin, in the order of the help. `ingot` has them in the group `kube`. */
+import type { CommandEntry } from '../line/command.ts'
+
+export const KUBECTL_COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'status',
+    summary: 'show the service, Redis and the last failover of a release',
+    load: async () => (await import('./status.ts')).status,
+  },
+]
+
+export const KUBE_GROUP: readonly CommandEntry[] = KUBECTL_COMMANDS.map(({ name, summary, load }) => ({
+  name: `kube ${name}`,
+  summary,
+  load: async () => {
+    const command = await load()
+    return { ...command, help: asGroup(command.help), examples: command.examples.map(asGroup) }
+  },
+}))
+
+/** The plugin may not be installed under its own name. */
+const asGroup = (text: string): string => text.replaceAll('kubectl ingot ', 'ingot kube ')

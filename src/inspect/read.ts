@@ -1,0 +1,161 @@
+/** Reads what the plugin shows of a release from the API server. A part that cannot be read does not stop the others. */
+import { reasonOf } from '../errors/error.ts'
+import { isKubeError, type KubeApi } from '../kube/client/api.ts'
+import { isKubeObject, jsonOf, type KubeObject, pathOf } from '../kube/client/resource.ts'
+import { DEFINITIONS } from '../kube/crd/definition.ts'
+import { LEASES } from '../kube/runtime/leadership-term.ts'
+import type { Clock } from '../std/clock.ts'
+import { type Facts, livePods, mainContainer, type NamedSecret, type PodMetrics, type Read } from './facts.ts'
+import { listAt, numberAt, textAt } from './json.ts'
+import { KINDS, type Part, SECRETS, TOPOLOGIES } from './kinds.ts'
+import { OPERATOR } from './operator-presence.ts'
+import { secretNamesOf } from './secret-names.ts'
+
+export interface ReadOptions {
+  readonly api: KubeApi
+  readonly namespace: string
+  readonly release: string
+  readonly version: string
+  readonly clock: Clock
+  /** `status` reads workloads and pods only. `all` adds what doctor and bundle need. */
+  readonly depth: 'status' | 'all'
+  readonly signal: AbortSignal
+}
+
+const STATUS_PARTS: ReadonlySet<Part> = new Set(['deployments', 'statefulSets', 'pods', 'configMaps'])
+/** Where the chart of the operator is installed by default. */
+const OPERATOR_NAMESPACE = 'ingot-system'
+
+export async function readFacts(options: ReadOptions): Promise<Facts> {
+  const { api, namespace, release, version, clock, depth, signal } = options
+  const labelSelector = `app.kubernetes.io/instance=${release},app.kubernetes.io/part-of=ingot`
+  const list = async (part: Part): Promise<Read<readonly KubeObject[]>> =>
+    depth === 'all' || STATUS_PARTS.has(part)
+      ? attempt(async () => (await api.list(KINDS[part], { namespace, labelSelector }, signal)).items, signal)
+      : { kind: 'read', value: [] }
+  const nothing = { kind: 'read', value: undefined } as const
+  const [objects, topologies, leases, operators, definition] = await Promise.all([
+    partsBy(list),
+    attempt(() => topologiesIn(api, namespace, signal), signal),
+    attempt(() => leasesOf(api, namespace, signal), signal),
+    depth === 'all' ? attempt(() => operatorsOf(api, signal), signal) : ({ kind: 'read', value: [] } as const),
+    depth === 'all'
+      ? attempt(() => api.get(DEFINITIONS, { name: `${TOPOLOGIES.plural}.${TOPOLOGIES.group}` }, signal), signal)
+      : nothing,
+  ])
+  const base = { namespace, release, version, objects, topologies, leases, operators, definition }
+  const facts: Facts = { ...base, nowMs: clock.wallMs(), secrets: [], metrics: [] }
+  const [secrets, metrics] = await Promise.all([
+    depth === 'all' ? readSecrets(api, facts, signal) : [],
+    readMetrics(api, facts, signal),
+  ])
+  return { ...facts, secrets, metrics }
+}
+
+async function partsBy(list: (part: Part) => Promise<Read<readonly KubeObject[]>>): Promise<Facts['objects']> {
+  const [deployments, statefulSets, pods, services, configMaps] = await Promise.all([
+    list('deployments'),
+    list('statefulSets'),
+    list('pods'),
+    list('services'),
+    list('configMaps'),
+  ])
+  const [budgets, autoscalers, networkPolicies, claims] = await Promise.all([
+    list('budgets'),
+    list('autoscalers'),
+    list('networkPolicies'),
+    list('claims'),
+  ])
+  return {
+    deployments,
+    statefulSets,
+    pods,
+    services,
+    configMaps,
+    budgets,
+    autoscalers,
+    networkPolicies,
+    claims,
+  }
+}
+
+/** Resolves with the reason of a failure. Rejects only when the signal aborts. */
+async function attempt<T>(work: () => Promise<T>, signal: AbortSignal): Promise<Read<T>> {
+  try {
+    return { kind: 'read', value: await work() }
+  } catch (failure) {
+    signal.throwIfAborted()
+    return { kind: 'unread', why: reasonOf(failure) }
+  }
+}
+
+/** Resolves with undefined if the kind is not installed: the API server then knows no such path. */
+async function topologiesIn(
+  api: KubeApi,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[] | undefined> {
+  try {
+    return (await api.list(TOPOLOGIES, { namespace }, signal)).items
+  } catch (failure) {
+    if (isKubeError(failure, 'KUBE_NOT_FOUND')) return undefined
+    throw failure
+  }
+}
+
+/** Lists the Leases of all namespaces; without the right to do so, looks where the operator usually is. */
+async function leasesOf(api: KubeApi, namespace: string, signal: AbortSignal): Promise<readonly KubeObject[]> {
+  const path = `${pathOf(LEASES)}?fieldSelector=${encodeURIComponent(`metadata.name=${OPERATOR}`)}`
+  const { status, body } = await api.connection.send({ method: 'GET', path, signal })
+  const found = status === 200 ? listAt(jsonOf(body), 'items').filter(isKubeObject) : []
+  const named = found.filter(({ metadata }) => metadata.name === OPERATOR)
+  if (named.length > 0) return named
+  const near = await Promise.all(
+    [...new Set([OPERATOR_NAMESPACE, namespace])].map((at) =>
+      api.get(LEASES, { namespace: at, name: OPERATOR }, signal),
+    ),
+  )
+  return near.filter((lease) => lease !== undefined)
+}
+
+async function operatorsOf(api: KubeApi, signal: AbortSignal): Promise<readonly KubeObject[]> {
+  const labelSelector = `app.kubernetes.io/name=${OPERATOR}`
+  return (await api.list(KINDS.deployments, { labelSelector }, signal)).items
+}
+
+function readSecrets(api: KubeApi, facts: Facts, signal: AbortSignal): Promise<readonly NamedSecret[]> {
+  const { namespace } = facts
+  return Promise.all(
+    secretNamesOf(facts).map(async (name) => ({
+      name,
+      secret: await attempt(() => api.get(SECRETS, { namespace, name }, signal), signal),
+    })),
+  )
+}
+
+const METRICS_PORT = 8080
+/** A pod that hangs must not delay the others for long, in milliseconds. */
+const METRICS_DEADLINE_MS = 3_000
+
+function readMetrics(api: KubeApi, facts: Facts, signal: AbortSignal): Promise<readonly PodMetrics[]> {
+  const running = livePods(facts, 'service').filter((pod) => textAt(pod, 'status', 'phase') === 'Running')
+  return Promise.all(
+    running.map(async (pod) => {
+      const { name } = pod.metadata
+      const path = `${pathOf(KINDS.pods, { namespace: facts.namespace, name })}:${portOf(pod)}/proxy/metrics`
+      const text = await attempt(() => textOf(api, path, signal), signal)
+      return { pod: name, text }
+    }),
+  )
+}
+
+function portOf(pod: KubeObject): number {
+  const port = listAt(mainContainer(pod), 'ports').find((one) => textAt(one, 'name') === 'http')
+  return numberAt(port, 'containerPort') ?? METRICS_PORT
+}
+
+async function textOf({ connection }: KubeApi, path: string, signal: AbortSignal): Promise<string> {
+  const { status, body } = await connection.send({ method: 'GET', path, signal, deadlineMs: METRICS_DEADLINE_MS })
+  if (status === 200) return body
+  throw new Error(`${status} ${textAt(jsonOf(body), 'message')}`.trim())
+}
