@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'chart',
-          include: ['charts/ingot/tests/*.test.ts'],
+          include: ['charts/*/tests/*.test.ts'],
           globalSetup: 'charts/ingot/tests/need-helm.ts',
           setupFiles: 'charts/ingot/tests/skip-without-helm.ts',
           testTimeout: 30_000,

@@ -1,18 +1,19 @@
 /**
- * Generates charts/ingot/values.schema.json and charts/ingot/files/config-rules.json. With --check, only fails if they are
- * not current. Run it after a change of src/config/schema.ts or of charts/ingot/schema/.
+ * Generates values.schema.json of both charts, and charts/ingot/files/config-rules.json. With --check, only fails if they
+ * are not current. Run it after a change of src/config/schema.ts or of schema/ of a chart.
  *
  * charts/ingot/schema/values.json is the frame. Every other file there, NAME.json, is the schema of the value NAME. The
  * value `service.config` comes from the schema of the service's configuration, without settings that other values decide.
  * `"extends": "pod"` adds the properties of that definition, because JSON Schema cannot extend a closed object.
+ * charts/ingot-operator/schema/values.json uses the same definitions.
  * Patterns of strings go into config-rules.json, for templates/_validate.tpl: the errors of JSON Schema would show the
  * pattern instead of a readable message.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CONFIG_SCHEMA } from '../src/config/schema.ts'
 
-const CHART = join(import.meta.dirname, '..', 'charts', 'ingot')
+const CHARTS = join(import.meta.dirname, '..', 'charts')
 
 /** Settings that the templates set from other values. */
 const DECIDED = [
@@ -71,26 +72,47 @@ function extended(part, definitions) {
   return { ...rest, ...(required.length > 0 ? { required } : {}), properties: all }
 }
 
+const readJson = (...path) => JSON.parse(readFileSync(join(CHARTS, ...path), 'utf8'))
+
 function valuesSchema() {
-  const folder = join(CHART, 'schema')
-  const read = (file) => JSON.parse(readFileSync(join(folder, file), 'utf8'))
-  const { properties, ...frame } = read('values.json')
-  const parts = readdirSync(folder).filter((file) => file.endsWith('.json') && file !== 'values.json')
-  const others = Object.fromEntries(parts.toSorted().map((file) => [file.slice(0, -'.json'.length), read(file)]))
+  const { properties, ...frame } = readJson('ingot', 'schema', 'values.json')
+  const parts = readdirSync(join(CHARTS, 'ingot', 'schema')).filter((file) => file !== 'values.json')
+  const others = Object.fromEntries(
+    parts.toSorted().map((file) => [file.slice(0, -'.json'.length), readJson('ingot', 'schema', file)]),
+  )
   const service = { ...others.service, properties: { config: configSchema(), ...others.service.properties } }
   const all = { ...properties, ...others, service }
   const { pod: _base, ...definitions } = frame.definitions
   return { ...frame, definitions, ...extended({ properties: all }, frame.definitions) }
 }
 
+/** Returns the definitions that a schema refers to, directly or through others. */
+function referred(schema, definitions) {
+  const text = JSON.stringify(schema)
+  const found = Object.entries(definitions).filter(([name]) => text.includes(`"#/definitions/${name}"`))
+  return Object.fromEntries(
+    found.flatMap(([name, one]) => [...Object.entries(referred(one, definitions)), [name, one]]),
+  )
+}
+
+function operatorSchema() {
+  const { definitions } = readJson('ingot', 'schema', 'values.json')
+  const { $schema, title, ...schema } = extended(readJson('ingot-operator', 'schema', 'values.json'), definitions)
+  return { $schema, title, definitions: referred(schema, definitions), ...schema }
+}
+
 const isCheck = process.argv.includes('--check')
-const outputs = { 'values.schema.json': valuesSchema(), 'files/config-rules.json': configRules() }
+const outputs = {
+  'ingot/values.schema.json': valuesSchema(),
+  'ingot/files/config-rules.json': configRules(),
+  'ingot-operator/values.schema.json': operatorSchema(),
+}
 for (const [file, content] of Object.entries(outputs)) {
-  const path = join(CHART, file)
+  const path = join(CHARTS, file)
   const text = `${JSON.stringify(content, null, 2)}\n`
   if (!isCheck) writeFileSync(path, text)
-  else if (readFileSync(path, 'utf8') !== text) {
-    console.error(`charts/ingot/${file} is not current: run "npm run chart:schema"`)
+  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) {
+    console.error(`charts/${file} is not current: run "npm run chart:schema"`)
     process.exitCode = 1
   }
 }

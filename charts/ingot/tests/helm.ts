@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 
 export const CHART = join(import.meta.dirname, '..')
-const VALUES = join(import.meta.dirname, 'values')
 
 export interface Meta {
   readonly name: string
@@ -84,43 +83,76 @@ export function hasHelm(): boolean {
   return isThere
 }
 
-/** Names of the sets of values in the folder values/. */
-export const MODES: readonly string[] = readdirSync(VALUES).map((file) => file.replace(/\.yaml$/, ''))
-
-export const valuesFile = (mode: string): string => join(VALUES, `${mode}.yaml`)
-
-function valueArgs(mode: string, changes: readonly string[]): string[] {
-  return ['--values', valuesFile(mode), ...changes.flatMap((change) => ['--set-json', change])]
+export interface ChartUnderTest {
+  /** Names of the sets of values in the folder tests/values of the chart. */
+  readonly modes: readonly string[]
+  readonly valuesFile: (mode: string) => string
+  /**
+   * Renders a set of values for a release. `changes` are `path=JSON`, `more` are additional arguments of helm. Caches the
+   * result. Throws the error of helm.
+   */
+  readonly render: (
+    mode: string,
+    changes?: readonly string[],
+    release?: string,
+    more?: readonly string[],
+  ) => readonly Manifest[]
+  /** Renders the values of any file. */
+  readonly renderFile: (file: string) => readonly Manifest[]
+  /** Returns the message with which helm refuses the values. Throws if helm accepts them. */
+  readonly refusal: (mode: string, changes: readonly string[]) => string
+  /** Returns the message with which helm refuses an object of values. Throws if helm accepts it. */
+  readonly refusalOf: (mode: string, values: object) => string
+  /** Returns the findings of helm, or `fine`. */
+  readonly lint: (mode: string) => string
 }
 
-const rendered = new Map<string, readonly Manifest[]>()
+/** `folder` is that of the chart, `name` the default name of the release. */
+export function chartIn(folder: string, name: string): ChartUnderTest {
+  const valuesFolder = join(folder, 'tests', 'values')
+  const valuesFile = (mode: string): string => join(valuesFolder, `${mode}.yaml`)
+  const rendered = new Map<string, readonly Manifest[]>()
 
-/**
- * Renders a set of values for a release. `changes` are `path=JSON`, `more` are additional arguments of helm. Caches the
- * result. Throws the error of helm.
- */
-export function render(
-  mode: string,
-  changes: readonly string[] = [],
-  release = 'ingot',
-  more: readonly string[] = [],
-): readonly Manifest[] {
-  const key = JSON.stringify([mode, changes, release, more])
-  const manifests = rendered.get(key) ?? manifestsOf(release, [...valueArgs(mode, changes), ...more])
-  rendered.set(key, manifests)
-  return manifests
+  function valueArgs(mode: string, changes: readonly string[]): string[] {
+    return ['--values', valuesFile(mode), ...changes.flatMap((change) => ['--set-json', change])]
+  }
+
+  function manifestsOf(release: string, args: readonly string[]): readonly Manifest[] {
+    const { status, out, err } = helm(['template', release, folder, '--namespace', 'shop', ...args])
+    if (status !== 0) throw new Error(err)
+    return readManifests(out)
+  }
+
+  return {
+    modes: readdirSync(valuesFolder).map((file) => file.replace(/\.yaml$/, '')),
+    valuesFile,
+    render(mode, changes = [], release = name, more = []) {
+      const key = JSON.stringify([mode, changes, release, more])
+      const manifests = rendered.get(key) ?? manifestsOf(release, [...valueArgs(mode, changes), ...more])
+      rendered.set(key, manifests)
+      return manifests
+    },
+    renderFile: (file) => manifestsOf(name, ['--values', file]),
+    refusal(mode, changes) {
+      const { status, err } = helm(['template', name, folder, ...valueArgs(mode, changes)])
+      if (status === 0) throw new Error(`helm takes ${changes.join(' ')}`)
+      return err
+    },
+    refusalOf(mode, values) {
+      const input = JSON.stringify(values)
+      const args = ['template', name, folder, '--values', valuesFile(mode), '--values', '-']
+      const { status, stderr } = spawnSync('helm', args, { encoding: 'utf8', input })
+      if (status === 0) throw new Error(`helm takes ${input}`)
+      return stderr
+    },
+    lint(mode) {
+      const { status, out, err } = helm(['lint', '--strict', folder, ...valueArgs(mode, [])])
+      return status === 0 ? 'fine' : out + err
+    },
+  }
 }
 
-/** Renders the values of any file. */
-export function renderFile(file: string): readonly Manifest[] {
-  return manifestsOf('ingot', ['--values', file])
-}
-
-function manifestsOf(release: string, args: readonly string[]): readonly Manifest[] {
-  const { status, out, err } = helm(['template', release, CHART, '--namespace', 'shop', ...args])
-  if (status !== 0) throw new Error(err)
-  return readManifests(out)
-}
+export const { modes: MODES, valuesFile, render, renderFile, refusal, refusalOf, lint } = chartIn(CHART, 'ingot')
 
 /** Parses YAML like Kubernetes: 0555 is octal. */
 export function readManifests(text: string): readonly Manifest[] {
@@ -130,27 +162,6 @@ export function readManifests(text: string): readonly Manifest[] {
       return document.toJS() as Manifest | null
     })
     .filter((manifest) => manifest !== null)
-}
-
-/** Returns the message with which helm refuses the values. Throws if helm accepts them. */
-export function refusal(mode: string, changes: readonly string[]): string {
-  const { status, err } = helm(['template', 'ingot', CHART, ...valueArgs(mode, changes)])
-  if (status === 0) throw new Error(`helm takes ${changes.join(' ')}`)
-  return err
-}
-
-/** Returns the message with which helm refuses an object of values. Throws if helm accepts it. */
-export function refusalOf(mode: string, values: object): string {
-  const input = JSON.stringify(values)
-  const args = ['template', 'ingot', CHART, '--values', valuesFile(mode), '--values', '-']
-  const { status, stderr } = spawnSync('helm', args, { encoding: 'utf8', input })
-  if (status === 0) throw new Error(`helm takes ${input}`)
-  return stderr
-}
-
-export function lint(mode: string): string {
-  const { status, out, err } = helm(['lint', '--strict', CHART, ...valueArgs(mode, [])])
-  return status === 0 ? 'fine' : out + err
 }
 
 /** Returns the only object of a kind and name. Throws if there is none. */

@@ -1,7 +1,7 @@
-/** Tests that values.yaml, which is also the documentation, has every value of the schema and comments. */
+/** Tests that values.yaml of both charts, which is also the documentation, has every value of the schema and comments. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { isMap, parseDocument, type YAMLMap } from 'yaml'
 import { CHART } from './helm.ts'
 
@@ -9,11 +9,11 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
 }
 
-const document = parseDocument(readFileSync(join(CHART, 'values.yaml'), 'utf8'))
-const { properties = {} } = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Schema
 /** Settings whose defaults are in the service, and old names of values. */
-const UNLISTED =
-  /^(service\.config\..*|replicaCount|autoscaling|config|extraEnv|resources|affinity|topologySpread|podDisruptionBudget)$/
+const UNLISTED: Readonly<Record<string, RegExp>> = {
+  ingot:
+    /^(service\.config\..*|replicaCount|autoscaling|config|extraEnv|resources|affinity|topologySpread|podDisruptionBudget)$/,
+}
 
 function paths({ properties: parts }: Schema, path: readonly string[] = []): string[] {
   return Object.entries(parts ?? {}).flatMap(([name, part]) => [
@@ -21,10 +21,6 @@ function paths({ properties: parts }: Schema, path: readonly string[] = []): str
     ...paths(part, [...path, name]),
   ])
 }
-
-test.each(paths({ properties }).filter((path) => !UNLISTED.test(path)))('values.yaml has %s', (path) => {
-  expect(document.hasIn(path.split('.'))).toBe(true)
-})
 
 /** Values that need no comment, because their name or their section explains them. */
 const OF_COURSE = new Set(
@@ -50,14 +46,25 @@ function values({ items, commentBefore }: YAMLMap, path: readonly string[] = [])
   })
 }
 
-const documented = values(document.contents as YAMLMap).filter(
-  ({ path }) => !OF_COURSE.has(path.split('.').at(-1) ?? '') || !path.includes('.'),
-)
+describe.each([['ingot'], ['ingot-operator']])('of the chart %s', (chart) => {
+  const folder = join(CHART, '..', chart)
+  const document = parseDocument(readFileSync(join(folder, 'values.yaml'), 'utf8'))
+  const { properties = {} } = JSON.parse(readFileSync(join(folder, 'values.schema.json'), 'utf8')) as Schema
 
-test.each(documented.map((value) => [value.path, value.comment] as const))(
-  'a comment says what %s is',
-  (path, comment) => {
-    // the comment of the first section is at the start of the document
-    expect(comment ?? (path === 'clusterDomain' ? document.commentBefore : undefined)).toMatch(/\w+ \w+/)
-  },
-)
+  test.each(paths({ properties }).filter((path) => !UNLISTED[chart]?.test(path)))('values.yaml has %s', (path) => {
+    expect(document.hasIn(path.split('.'))).toBe(true)
+  })
+
+  const documented = values(document.contents as YAMLMap).filter(
+    ({ path }) => !OF_COURSE.has(path.split('.').at(-1) ?? '') || !path.includes('.'),
+  )
+
+  test.each(documented.map((value) => [value.path, value.comment] as const))(
+    'a comment says what %s is',
+    (path, comment) => {
+      // the comment of the first section is at the start of the document
+      const [first] = documented
+      expect(comment ?? (path === first?.path ? document.commentBefore : undefined)).toMatch(/\w+ \w+/)
+    },
+  )
+})
