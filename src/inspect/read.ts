@@ -1,6 +1,6 @@
 /** Reads what the plugin shows of a release from the API server. A part that cannot be read does not stop the others. */
 import { reasonOf } from '../errors/error.ts'
-import { isKubeError, type KubeApi } from '../kube/client/api.ts'
+import { apiError, isKubeError, type KubeApi } from '../kube/client/api.ts'
 import { isKubeObject, jsonOf, type KubeObject, pathOf } from '../kube/client/resource.ts'
 import { DEFINITIONS } from '../kube/crd/definition.ts'
 import { LEASES } from '../kube/runtime/leadership-term.ts'
@@ -115,7 +115,10 @@ async function leasesOf(api: KubeApi, namespace: string, signal: AbortSignal): P
       api.get(LEASES, { namespace: at, name: OPERATOR }, signal),
     ),
   )
-  return near.filter((lease) => lease !== undefined)
+  const seen = near.filter((lease) => lease !== undefined)
+  // an operator in another namespace cannot be ruled out
+  if (seen.length === 0 && status !== 200) throw apiError(status, `GET ${pathOf(LEASES)}: ${status}`)
+  return seen
 }
 
 async function operatorsOf(api: KubeApi, signal: AbortSignal): Promise<readonly KubeObject[]> {

@@ -5,6 +5,7 @@ import { copyFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../drill/checkout.ts'
+import type { Diagnosis } from '../../inspect/doctor/diagnosis.ts'
 import type { StatusReport } from '../../inspect/status/report.ts'
 import { createScope } from '../../std/scope.ts'
 import { temporaryFolder } from '../../testing/folder.ts'
@@ -171,5 +172,49 @@ describe('status', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as StatusReport)
     expect(reports.map(({ healthy }) => healthy)).toEqual([true, false])
+  })
+})
+
+describe('doctor', () => {
+  test('of a healthy release finds nothing, changes nothing, and exits 0', async () => {
+    const { env, requests } = await serve()
+    const { code, stdout, stderr } = await run(['doctor'], env)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^shop\/ingot: 0 findings in \d+ checks\n$/)
+    expect(requests.every((line) => line.startsWith('GET '))).toBe(true)
+  })
+
+  test('exits 1 with findings, and lists what it may not read as not checked', async () => {
+    const objects = fresh()
+    objects.remove('PodDisruptionBudget', 'ingot-redis')
+    const server = await serve(objects)
+    server.forbid(/\/secrets\//)
+    const { code, stdout } = await run(['doctor', '-o', 'json'], server.env)
+    expect(code).toBe(1)
+    const { findings, notChecked } = JSON.parse(stdout) as Diagnosis
+    expect(findings.map((finding) => finding.code)).toEqual(['NO_DISRUPTION_BUDGET'])
+    expect(notChecked).toContainEqual({
+      code: 'SECRET_MISSING',
+      why: expect.stringContaining('403') as string,
+    })
+  })
+
+  test('does not call an operator absent that may be in a namespace that the user may not read', async () => {
+    const objects = fresh()
+    set(objects.get('Lease', 'ingot-operator'), ['metadata', 'namespace'], 'elsewhere')
+    const server = await serve(objects)
+    server.forbid(/v1\/leases\?/)
+    const { stdout } = await run(['doctor', '-o', 'json'], server.env)
+    const { findings, notChecked } = JSON.parse(stdout) as Diagnosis
+    expect(findings).toEqual([])
+    expect(notChecked.map((one) => one.code)).toContain('OPERATOR_ABSENT')
+  })
+
+  test('exits 2 if nothing can be read', async () => {
+    const server = await serve()
+    server.forbid(/./)
+    const { code, stdout } = await run(['doctor', '--release', 'ingot'], server.env)
+    expect(code).toBe(2)
+    expect(stdout).toContain('0 findings in 0 checks')
   })
 })

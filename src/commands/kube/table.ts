@@ -7,6 +7,11 @@ export const KUBECTL_COMMANDS: readonly CommandEntry[] = [
     summary: 'show the service, Redis and the last failover of a release',
     load: async () => (await import('./status.ts')).status,
   },
+  {
+    name: 'doctor',
+    summary: 'find hazards of a release, each with a remedy',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
 ]
 
 export const KUBE_GROUP: readonly CommandEntry[] = KUBECTL_COMMANDS.map(({ name, summary, load }) => ({
