@@ -52,7 +52,8 @@ function optionOf(long: string, option: Option): OptionWords {
 }
 
 /** Derives the values from the placeholder in the help: `on|off` has two values, `FILE` is any file. */
-function valuesOf(placeholder: string): Values {
+function valuesOf(named: string): Values {
+  const placeholder = named.replaceAll(/[[\]]/g, '')
   if (placeholder.includes('|')) return placeholder.split('|')
   if (placeholder === 'FILE') return 'file'
   return placeholder === 'DIR' ? 'folder' : 'any'

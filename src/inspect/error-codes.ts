@@ -4,4 +4,11 @@ import { type ErrorKinds, rejected } from '../std/error-kind.ts'
 export const INSPECT_ERRORS = {
   RELEASE_NOT_FOUND: rejected(404, 'name the namespace and the release: --namespace NAMESPACE --release RELEASE'),
   RELEASE_AMBIGUOUS: rejected(409, 'choose one of them: --release RELEASE'),
+  TOPOLOGY_NOT_FOUND: rejected(404, 'install the operator, then upgrade the release with operator.resources=auto'),
+  OPERATOR_NOT_LEADING: rejected(503, 'install the operator, or look at its pods and its Lease (docs/operator.md)'),
+  HANDOVER_NOT_ALLOWED: rejected(
+    409,
+    'change the RedisTopology as the message says (values operator.policy and operator.paused)',
+  ),
+  HANDOVER_POD_UNKNOWN: rejected(404, 'name one of the servers that kubectl ingot status lists'),
 } as const satisfies ErrorKinds

@@ -17,8 +17,8 @@ export interface ReadOptions {
   readonly release: string
   readonly version: string
   readonly clock: Clock
-  /** `status` reads workloads and pods only. `all` adds what doctor and bundle need. */
-  readonly depth: 'status' | 'all'
+  /** `topology`: workloads, pods and the RedisTopology. `status` adds metrics, `all` what doctor and bundle need. */
+  readonly depth: 'topology' | 'status' | 'all'
   readonly signal: AbortSignal
 }
 
@@ -47,7 +47,7 @@ export async function readFacts(options: ReadOptions): Promise<Facts> {
   const facts: Facts = { ...base, nowMs: clock.wallMs(), secrets: [], metrics: [] }
   const [secrets, metrics] = await Promise.all([
     depth === 'all' ? readSecrets(api, facts, signal) : [],
-    readMetrics(api, facts, signal),
+    depth === 'topology' ? [] : readMetrics(api, facts, signal),
   ])
   return { ...facts, secrets, metrics }
 }

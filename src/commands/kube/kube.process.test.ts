@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../drill/checkout.ts'
 import type { Diagnosis } from '../../inspect/doctor/diagnosis.ts'
 import type { StatusReport } from '../../inspect/status/report.ts'
+import type { KubeObject } from '../../kube/client/resource.ts'
 import { createScope } from '../../std/scope.ts'
 import { temporaryFolder } from '../../testing/folder.ts'
 import { NAMESPACE, type ReleaseObjects, releaseObjects, set } from '../../testing/inspect/release.ts'
@@ -38,8 +39,11 @@ function start(args: readonly string[], env: Env = {}, program = PLUGIN) {
 
 const run = (args: readonly string[], env?: Env) => start(args, env).ended
 
-async function serve(objects: ReleaseObjects = fresh()): Promise<ReleaseServer & { readonly env: Env }> {
-  const server = await startReleaseServer(objects)
+async function serve(
+  objects: ReleaseObjects = fresh(),
+  patched?: (object: KubeObject) => void,
+): Promise<ReleaseServer & { readonly env: Env }> {
+  const server = await startReleaseServer(objects, patched)
   scope.defer(() => server[Symbol.asyncDispose]())
   return { ...server, env: { KUBECONFIG: server.kubeconfig } }
 }
@@ -216,5 +220,62 @@ describe('doctor', () => {
     const { code, stdout } = await run(['doctor', '--release', 'ingot'], server.env)
     expect(code).toBe(2)
     expect(stdout).toContain('0 findings in 0 checks')
+  })
+})
+
+describe('handover', () => {
+  /** Plays the operator: it runs the request, then ends it. */
+  function carriesOut(phase: 'Done' | 'Refused') {
+    return (topology: KubeObject): void => {
+      const request = topology.metadata.annotations?.['ingot.dev/handover']?.split('/')[0]
+      set(topology, ['status', 'handover'], { request, phase: 'Running', message: '' })
+      const end = (): void => {
+        set(topology, ['status', 'handover'], { request, phase, message: 'as the operator says' })
+        if (phase === 'Done') set(topology, ['status', 'lastFailover', 'at'], '2026-11-29T12:00:01Z')
+      }
+      scope.defer(() => clearTimeout(timer))
+      const timer = setTimeout(end, 700)
+    }
+  }
+
+  test('waits until the operator has done it, and exits 0', async () => {
+    const { env, requests } = await serve(fresh(), carriesOut('Done'))
+    const { code, stdout, stderr } = await run(['handover', 'ingot-redis-1'], env)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^requested hand-over [0-9a-f]{8} of RedisTopology ingot-redis, waiting/)
+    expect(stdout).toContain('Done: as the operator says\nfrom ingot-redis-1 to ingot-redis-0, 120 ms without')
+    expect(requests.filter((line) => !line.startsWith('GET '))).toEqual([
+      expect.stringMatching(/^PATCH .*\/redistopologies\/ingot-redis\?/),
+    ])
+  })
+
+  test('exits 1 when the operator refuses it', async () => {
+    const { env } = await serve(fresh(), carriesOut('Refused'))
+    const { code, stdout } = await run(['handover', '-o', 'json'], env)
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ outcome: 'Refused', message: 'as the operator says' })
+  })
+
+  test('exits 1 when the operator does not end it in time', async () => {
+    const { env } = await serve()
+    const { code, stdout } = await run(['handover', '--timeout', '1s'], env)
+    expect(code).toBe(1)
+    expect(stdout).toContain('TimedOut: the operator has not ended it within 1 s (Requested)')
+  })
+
+  test('exits 2 without an operator, and requests nothing', async () => {
+    const objects = fresh()
+    objects.remove('Lease', 'ingot-operator')
+    const { env, requests } = await serve(objects)
+    const { code, stderr } = await run(['handover'], env)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^OPERATOR_NOT_LEADING: .*\n {2}install the operator/)
+    expect(requests.every((line) => line.startsWith('GET '))).toBe(true)
+  })
+
+  test('exits 2 for a timeout that is none', async () => {
+    const { env } = await serve()
+    expect(await run(['handover', '--timeout', 'soon'], env)).toMatchObject({ code: 2 })
+    expect((await run(['handover', 'a', 'b'], env)).stderr).toContain('"b" is one argument too many')
   })
 })

@@ -12,6 +12,11 @@ export const KUBECTL_COMMANDS: readonly CommandEntry[] = [
     summary: 'find hazards of a release, each with a remedy',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  {
+    name: 'handover',
+    summary: 'hand Redis over to a replica without loss, by the operator',
+    load: async () => (await import('./handover.ts')).handover,
+  },
 ]
 
 export const KUBE_GROUP: readonly CommandEntry[] = KUBECTL_COMMANDS.map(({ name, summary, load }) => ({

@@ -73,7 +73,7 @@ export function unknown(kind: string, word: string, known: readonly string[]): s
 
 function checkPositionals(given: readonly string[], wanted: readonly string[]): void {
   const missing = wanted[given.length]
-  if (missing !== undefined) throw usageError(`${missing} is missing`)
+  if (missing !== undefined && !missing.startsWith('[')) throw usageError(`${missing} is missing`)
   const extra = given[wanted.length]
   if (extra !== undefined) throw usageError(`"${extra}" is one argument too many`)
 }

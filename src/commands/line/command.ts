@@ -65,12 +65,12 @@ export type Values<O extends Options> = { readonly [K in keyof O]: Value<O[K]> }
 
 export interface Arguments<O extends Options = Options> {
   readonly values: Values<O>
-  /** As many as the command declares. */
+  /** As many as the command declares; an optional one may be missing. */
   readonly positionals: readonly string[]
 }
 
 interface Definition<O extends Options> {
-  /** Names of the required arguments without a dash, such as `FILE`. */
+  /** Names of the arguments without a dash, such as `FILE`. The last one may be optional: `[FILE]`. */
   readonly positionals?: readonly string[]
   /** What the command does, in paragraphs of lines up to 120 characters. */
   readonly help: string
