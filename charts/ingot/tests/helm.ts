@@ -43,6 +43,7 @@ export interface Container {
   readonly image: string
   readonly imagePullPolicy: string
   readonly command?: readonly string[]
+  readonly args?: readonly string[]
   readonly env?: readonly EnvVar[]
   readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
   readonly resources: {

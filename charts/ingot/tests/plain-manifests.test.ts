@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { CHART, find, type Manifest, podOf, readManifests, render, serviceConfig } from './helm.ts'
+import { CHART, chartIn, find, type Manifest, podOf, readManifests, render, serviceConfig } from './helm.ts'
 
 const FOLDER = join(CHART, '..', '..', 'k8s')
 
@@ -51,6 +51,45 @@ describe('k8s/ingot.yaml', () => {
         bootstrap: { initdb: { database: 'ingot', owner: 'ingot' } },
         postgresql: { synchronous: { method: 'any', number: 1, dataDurability: 'required' } },
       })
+    }
+  })
+})
+
+describe('k8s/operator.yaml', () => {
+  const ours = read('operator.yaml')
+  const chart = chartIn(join(CHART, '..', 'ingot-operator'), 'ingot-operator').render('default', [
+    'rbac.aggregate=false',
+  ])
+
+  /** Names the release in nothing, as the plain manifests do. */
+  const plain = (value: unknown): unknown =>
+    JSON.parse(
+      JSON.stringify(value)
+        .replaceAll('"app.kubernetes.io/instance":"ingot-operator",', '')
+        .replaceAll('"app.kubernetes.io/part-of":"ingot"', '')
+        .replaceAll(/,(?=})/g, '')
+        .replaceAll('shop:ingot-operator', 'ingot-operator')
+        .replaceAll('"namespace":"shop"', '"namespace":"ingot-system"'),
+    )
+
+  /** Everything but the labels and the defaults of Kubernetes. */
+  const essence = ({ metadata: { name }, ...rest }: Manifest): unknown => {
+    const { revisionHistoryLimit: _limit, ...spec } = rest.spec ?? {}
+    return plain({ ...rest, name, spec })
+  }
+
+  test('has the objects of the chart', () => {
+    const wanted = chart.filter(({ kind }) => kind !== 'CustomResourceDefinition').map(essence)
+    const [namespace, ...others] = ours
+    expect(namespace).toMatchObject({ kind: 'Namespace', metadata: { name: 'ingot-system' } })
+    expect(others.map(essence)).toEqual(expect.arrayContaining(wanted))
+    expect(others).toHaveLength(wanted.length)
+  })
+
+  test('has a namespace in every object that can have one', () => {
+    for (const { kind, metadata } of ours) {
+      const { namespace } = metadata as { readonly namespace?: string }
+      expect(namespace, kind).toBe(/^(Cluster|Namespace)/.test(kind) ? undefined : 'ingot-system')
     }
   })
 })

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FAULT_NAMES } from '../../../src/drill/plan.ts'
-import { CHART, kinds, renderFile } from './helm.ts'
+import { CHART, chartIn, kinds, pods, renderFile } from './helm.ts'
 
 const ROOT = join(CHART, '..', '..')
 const hasPython = spawnSync('python3', ['--version']).status === 0
@@ -69,13 +69,41 @@ describe.skipIf(!hasPython)('the Tiltfile', () => {
     expect(files.filter((file) => !existsSync(join(ROOT, String(file))))).toEqual([])
   })
 
-  test('forwards and groups the objects that the chart renders', () => {
-    const manifests = renderFile(join(ROOT, 'k8s', 'tilt', 'values.yaml'))
+  const tilt = (file: string): string => join(ROOT, 'k8s', 'tilt', file)
+  const manifests = [
+    ...renderFile(tilt('values.yaml')),
+    ...chartIn(join(ROOT, 'charts', 'ingot-operator'), 'ingot-operator').renderFile(tilt('operator-values.yaml')),
+  ]
+
+  test('forwards and groups the objects that the charts render', () => {
     const made = [...kinds(manifests, 'Deployment'), ...kinds(manifests, 'StatefulSet')]
-    const named = of('k8s_resource').map(({ args }) => args[0])
+    const named = of('k8s_resource').flatMap(({ args }) => args)
     expect(new Set(named)).toEqual(new Set(made))
     // a password that the chart generates would change with each rendering
     expect(kinds(manifests, 'Secret')).toEqual([])
+  })
+
+  test('orders objects that the charts render', () => {
+    const made = manifests.map(({ kind, metadata }) => `${metadata.name}:${kind.toLowerCase()}`)
+    const ordered = of('k8s_resource').flatMap(({ options }) => (options['objects'] ?? []) as readonly string[])
+    expect(ordered).toHaveLength(2)
+    for (const one of ordered) expect(made).toContain(one)
+  })
+
+  test('builds an image for each command of ingot that a chart runs', () => {
+    const built = of('docker_build').map(({ args, options }) => [args[0], options['container_args']])
+    const started = manifests
+      .filter(({ kind }) => kind === 'Deployment')
+      .flatMap((manifest) => pods([manifest]))
+      .map(
+        ({
+          spec: {
+            containers: [container],
+          },
+        }) => [container?.image.split(':')[0], container?.args],
+      )
+    expect(built).toHaveLength(2)
+    expect(new Map(built as [unknown, unknown][])).toEqual(new Map(started as [unknown, unknown][]))
   })
 
   test('has buttons for existing drills', () => {
