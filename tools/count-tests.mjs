@@ -1,4 +1,7 @@
-/** Prints the last line of CI: the sum of the tests of `npm test`, the drills of `npm run e2e` and the steps of CI. */
+/**
+ * Prints the tests of `npm test` that failed, and then the last line of CI: the sum of these tests, the drills of
+ * `npm run e2e` and the steps of CI.
+ */
 import { readFileSync } from 'node:fs'
 
 const [, , report, drills, passed, failed] = process.argv
@@ -7,6 +10,12 @@ try {
   counts = JSON.parse(readFileSync(report, 'utf8'))
 } catch {
   // without a report, the step of the tests has failed and is counted as failed
+}
+for (const { name, assertionResults } of counts.testResults ?? []) {
+  for (const { status, fullName, failureMessages } of assertionResults) {
+    if (status === 'failed')
+      console.log(`FAILED: ${name}: ${fullName}\n  ${failureMessages.join().split('\n', 8).join('\n  ')}`)
+  }
 }
 let suite = { tests: 0, failures: 0 }
 try {

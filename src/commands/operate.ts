@@ -5,6 +5,7 @@ import { createRuntimeMeasures } from '../kube/runtime/measures.ts'
 import { serveEndpoints } from '../operator/endpoints.ts'
 import { definitions } from '../operator/installed.ts'
 import { createOperator } from '../operator/operator.ts'
+import { createTopologyMeasures } from '../operator/topology/measures.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createProcessMetrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, usageError } from './line/command.ts'
@@ -48,6 +49,7 @@ Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the
       random: Math.random,
       log,
       measures: createRuntimeMeasures(metrics),
+      topologyMeasures: createTopologyMeasures(metrics),
     })
     await using endpoints = await serveEndpoints({ ...config, metrics, notReady: () => operator.notReady() })
     log.info({ url: endpoints.url, server: connection.server, namespaces: namespaces ?? 'all' }, 'operating')

@@ -1,9 +1,11 @@
 /** The operator: informers in every process, controllers in the one that leads. */
 import { randomUUID } from 'node:crypto'
+import { Value } from 'typebox/value'
 import { createKubeApi, type KubeApi } from '../kube/client/api.ts'
 import type { KubeConnection } from '../kube/client/connection.ts'
-import type { KubeObject, Resource } from '../kube/client/resource.ts'
-import { connectSources, runController } from '../kube/runtime/controller.ts'
+import { type KubeObject, keyOf, type Resource } from '../kube/client/resource.ts'
+import { connectSources, runController, sourceOf } from '../kube/runtime/controller.ts'
+import { createEventRecorder } from '../kube/runtime/event-recorder.ts'
 import { createInformer, type Informer } from '../kube/runtime/informer.ts'
 import { runElection } from '../kube/runtime/leader-election.ts'
 import type { LeadershipTerm } from '../kube/runtime/leadership-term.ts'
@@ -16,8 +18,9 @@ import { untilAborted } from '../std/abort.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import { requireDefinitions } from './installed.ts'
-import { REDIS_TOPOLOGIES } from './kinds/redis-topology.ts'
+import { REDIS_TOPOLOGIES, REDIS_TOPOLOGY_SPEC } from './kinds/redis-topology.ts'
 import { createCredentialsReader } from './topology/credentials.ts'
+import type { TopologyMeasures } from './topology/measures.ts'
 import { keepPod, PODS, type TopologyPod } from './topology/pods.ts'
 import { createTopologyReconciler } from './topology/reconcile.ts'
 
@@ -35,6 +38,7 @@ export interface OperatorOptions {
   readonly random: () => number
   readonly log: Log
   readonly measures: RuntimeMeasures
+  readonly topologyMeasures: TopologyMeasures
 }
 
 export interface Operator {
@@ -103,7 +107,9 @@ function createWork(
     name: 'redistopology',
     reconcile: (key, signal) => reconcile(key, signal),
   })
-  const controller = { queue, primary: topologies, clock }
+  // a pod that is deleted, or gets an address, is looked at in this moment
+  const keysOf = (pod: TopologyPod): readonly string[] => keysWith(topologies, pod)
+  const controller = { queue, primary: topologies, secondary: [sourceOf(pods, keysOf)], clock }
   connectSources(controller)
   return (api) => async (term) => {
     const bound = withTerm(api, term)
@@ -112,12 +118,29 @@ function createWork(
       topologies,
       pods,
       credentials: createCredentialsReader(bound, clock),
-      settings: { ...DEFAULT_SETTINGS, connectionName: `ingot-operator:${term.number}` },
+      settings: DEFAULT_SETTINGS,
+      authority: term,
+      events: createEventRecorder({ ...options, api: bound, instance: options.name }),
+      measures: options.topologyMeasures,
+      wake: (key) => queue.add(key),
       clock,
     })
     reconcile = reconciler.reconcile
     await topologies.synced
     for (const { metadata } of topologies.all()) queue.add(`${metadata.namespace}/${metadata.name}`)
-    await runController({ ...controller, secondary: [{ informer: pods, keysOf: () => [] }] }, term.signal)
+    await runController(controller, term.signal)
   }
+}
+
+/** Returns the keys of the topologies that the pod belongs to. */
+function keysWith(topologies: Informer<KubeObject>, { metadata: { namespace }, statefulSet }: TopologyPod): string[] {
+  if (statefulSet === '') return []
+  return topologies
+    .all()
+    .filter(({ metadata, spec }) => metadata.namespace === namespace && setsOf(spec).includes(statefulSet))
+    .map((topology) => keyOf(topology))
+}
+
+function setsOf(spec: unknown): readonly (string | undefined)[] {
+  return Value.Check(REDIS_TOPOLOGY_SPEC, spec) ? [spec.statefulSet, spec.sentinel?.statefulSet] : []
 }

@@ -10,7 +10,15 @@ import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { IngotError } from '../errors/error.ts'
-import type { ClusterTopology, Credentials, Endpoint, Sentinel, Standalone, TlsFiles } from './redis-url.ts'
+import type {
+  ClusterTopology,
+  Credentials,
+  Endpoint,
+  Sentinel,
+  Standalone,
+  TlsFiles,
+  TlsMaterial,
+} from './redis-url.ts'
 
 export interface ClientSettings {
   /** Deadline of one command in milliseconds; after that its effect is unknown. Default: 500. */
@@ -88,8 +96,10 @@ async function tlsOptions(files: TlsFiles): Promise<ConnectionOptions> {
   return parts.reduce((all, part) => ({ ...all, ...part }), named)
 }
 
-async function tlsPart(files: TlsFiles | undefined): Promise<{ tls?: ConnectionOptions }> {
-  return files === undefined ? {} : { tls: await tlsOptions(files) }
+async function tlsPart(tls: TlsFiles | TlsMaterial | undefined): Promise<{ tls?: ConnectionOptions }> {
+  if (tls === undefined) return {}
+  if ('caPem' in tls) return { tls: { ca: tls.caPem, servername: tls.servername } }
+  return { tls: await tlsOptions(tls) }
 }
 
 /** Throws if ioredis does not use the wanted settings, for example after an upgrade that renamed one. */
@@ -107,7 +117,10 @@ function single(options: RedisOptions): Redis {
 }
 
 /** The part of a topology that a client of one server needs. */
-export type Single = Pick<Standalone, 'endpoint' | 'database' | 'credentials' | 'tls'>
+export interface Single extends Pick<Standalone, 'endpoint' | 'database' | 'credentials'> {
+  /** Absent: no TLS. */
+  readonly tls?: TlsFiles | TlsMaterial
+}
 
 /** Returns a client of one server, not connected yet. Rejects with `CONFIG_INVALID` if a certificate file is unreadable. */
 export async function createSingleClient(target: Single, settings: ClientSettings, phase: Phase): Promise<Redis> {

@@ -48,14 +48,15 @@ test('a primary and a replica report their roles and offsets, under the name of 
 test('a Sentinel reports the primary, the Sentinels that it knows, and whether it can fail over', async () => {
   const [port = 0] = servers.sentinels
   using probe = await createSentinelProbe('ingot', at(port), SETTINGS)
-  expect(await seen(probe)).toEqual({
-    host: '127.0.0.1',
-    port: await servers.master(),
-    knows: 3,
-    hasQuorum: true,
-  })
+  const { entries, ...view } = await seen(probe)
+  const primary = await servers.master()
+  expect(view).toEqual({ host: '127.0.0.1', port: primary, knows: 3, hasQuorum: true, flags: ['master'] })
+  const portsOf = (kind: string) => new Set(entries.filter((one) => one.kind === kind).map((one) => one.port))
+  expect(portsOf('sentinel')).toEqual(new Set(servers.sentinels.filter((one) => one !== port)))
+  expect(portsOf('replica')).toEqual(new Set(servers.ports.filter((one) => one !== primary)))
   using other = await createSentinelProbe('unknown', at(port), SETTINGS)
-  expect(await seen(other)).toEqual({ host: '', port: 0, knows: 1, hasQuorum: false })
+  const none = { host: '', port: 0, knows: 1, hasQuorum: false, flags: [''], entries: [] }
+  expect(await seen(other)).toEqual(none)
 })
 
 test('a stopped server is silent, and is seen again when it goes on', async () => {
@@ -80,7 +81,7 @@ test('a server that is gone is silent with the reason, and is seen after its res
   await servers.signal(replica, 'KILL')
   const refused = async (): Promise<boolean> => {
     const polled = await probe.poll()
-    return polled.kind === 'silent' && polled.reason.includes('ECONNREFUSED')
+    return polled.kind === 'silent' && polled.isClosed && polled.error.message.includes('ECONNREFUSED')
   }
   await untilTrue('a refused connection', refused, SOON)
   await servers.restart(replica)

@@ -1,15 +1,45 @@
 /** Polls the role of one server, or the view of one Sentinel, over one kept connection. */
 import type { Redis } from 'ioredis'
-import { reasonOf } from '../errors/error.ts'
-import { type ClientSettings, createSingleClient, type Single } from './client.ts'
-import { parseRole, ROLE_COMMANDS, type ServerRole } from './topology/roles.ts'
+import { IngotError } from '../errors/error.ts'
+import { type ClientSettings, createSingleClient, nodeName, type Single } from './client.ts'
+import { commandError, connectionError } from './failure.ts'
+import { type Address, parseRole, ROLE_COMMANDS, type ServerRole } from './topology/roles.ts'
 
 /** A result of one poll. `silent`: the server did not respond in time, or refused the connection. */
-export type Polled<T> =
-  | { readonly kind: 'seen'; readonly value: T }
-  | { readonly kind: 'silent'; readonly reason: string }
+export type Polled<T> = { readonly kind: 'seen'; readonly value: T } | Silence
 
-export interface Probe<T> extends Disposable {
+export interface Silence {
+  readonly kind: 'silent'
+  /** Why: `REDIS_UNREACHABLE`, `REDIS_ACCESS_REFUSED`, `REDIS_TLS_FAILED`, or what the server reported. */
+  readonly error: IngotError
+  /** False if a connected server did not respond in time, or had no role to report. */
+  readonly isClosed: boolean
+}
+
+export interface ProbeSettings extends ClientSettings {
+  /** Called when an established connection ends, so that the next poll need not wait. Default: nothing. */
+  readonly onClosed?: () => void
+}
+
+/** What one server reports. */
+export interface ServerView extends ServerRole {
+  readonly keys: number
+}
+
+/** A Sentinel or a replica, as one Sentinel knows it. */
+export interface SentinelEntry extends Address {
+  readonly kind: 'sentinel' | 'replica'
+  /** Such as `slave` and `s_down`. */
+  readonly flags: readonly string[]
+}
+
+/** Commands over the connection of a probe. */
+export interface Commands {
+  /** Rejects with the error of the server, or if there is no connection. The command is sent at most once. */
+  call(command: string, ...args: readonly (string | number)[]): Promise<unknown>
+}
+
+export interface Probe<T> extends Disposable, Commands {
   /** Never rejects. Takes at most the command timeout; the first one at most the connect timeout in addition. */
   poll(): Promise<Polled<T>>
 }
@@ -24,15 +54,22 @@ export interface SentinelView {
   readonly knows: number
   /** Quorum and majority are reachable (`SENTINEL CKQUORUM`). */
   readonly hasQuorum: boolean
+  /** Flags of the primary, such as `master` and `s_down`. */
+  readonly flags: readonly string[]
+  /** The other Sentinels and the replicas that it knows. */
+  readonly entries: readonly SentinelEntry[]
 }
 
 /** Rejects with CONFIG_INVALID if a certificate file is unreadable. `pod` names the server in the result. */
-export function createServerProbe(pod: string, target: Single, settings: ClientSettings): Promise<Probe<ServerRole>> {
+export function createServerProbe(pod: string, target: Single, settings: ProbeSettings): Promise<Probe<ServerView>> {
   return createProbe(target, settings, async (client) => {
-    const replies = await Promise.all(ROLE_COMMANDS.map((command) => textOf(client, command.split(' '))))
+    const [keys, ...replies] = await Promise.all([
+      client.dbsize(),
+      ...ROLE_COMMANDS.map((command) => textOf(client, command.split(' '))),
+    ])
     const role = parseRole(pod, replies.join('\n'))
-    if (role === undefined) throw new Error('the server reports no role: it loads its data')
-    return role
+    if (role === undefined) throw new IngotError('REDIS_UNREACHABLE', `${pod} reports no role: it loads its data`)
+    return { ...role, keys }
   })
 }
 
@@ -40,46 +77,69 @@ export function createServerProbe(pod: string, target: Single, settings: ClientS
 export function createSentinelProbe(
   masterName: string,
   target: Single,
-  settings: ClientSettings,
+  settings: ProbeSettings,
 ): Promise<Probe<SentinelView>> {
   return createProbe(target, settings, async (client) => {
     const sentinel = (...args: readonly string[]): Promise<unknown> => client.call('SENTINEL', ...args, masterName)
-    const [address, fields, quorum] = await Promise.all([
+    const [address, fields, quorum, sentinels, replicas] = await Promise.all([
       sentinel('GET-MASTER-ADDR-BY-NAME'),
       sentinel('MASTER').catch(refusedAs([])),
       sentinel('CKQUORUM').catch(refusedAs('')),
+      sentinel('SENTINELS').catch(refusedAs([])),
+      sentinel('REPLICAS').catch(refusedAs([])),
     ])
     return {
+      flags: flagsIn(fields),
+      entries: [...entriesOf('sentinel', sentinels), ...entriesOf('replica', replicas)],
       host: Array.isArray(address) ? String(address[0]) : '',
       port: Array.isArray(address) ? Number(address[1]) : 0,
-      knows: 1 + Number(fieldOf(fields, 'num-other-sentinels') ?? 0),
+      knows: 1 + Number(sentinelField(fields, 'num-other-sentinels') ?? 0),
       hasQuorum: String(quorum).startsWith('OK'),
     }
   })
 }
 
+/** Errors of earlier attempts that are remembered. */
+const MAX_ERRORS = 5
+
 async function createProbe<T>(
   target: Single,
-  settings: ClientSettings,
+  settings: ProbeSettings,
   read: (client: Redis) => Promise<T>,
 ): Promise<Probe<T>> {
   // a server that is away at first is connected as soon as it is back
   const client = await createSingleClient(target, settings, { started: true })
-  let failure = 'there is no connection yet'
-  client.on('error', (error: Error) => void (failure = error.message))
+  const where = `Redis at ${nodeName(target.endpoint)}`
+  let errors: unknown[] = []
+  let isInUse = false
+  client.on('error', (error: Error) => void errors.push(error))
+  client.on('ready', () => {
+    errors = []
+    isInUse = true
+  })
+  client.on('close', () => {
+    errors = errors.slice(-MAX_ERRORS)
+    if (isInUse) settings.onClosed?.()
+    isInUse = false
+  })
   // the first poll waits for the first attempt: otherwise a new probe would report every server as silent
-  const attempt = client.connect().catch((cause: unknown) => void (failure = reasonOf(cause)))
+  const attempt = client.connect().catch((cause: unknown) => void errors.push(cause))
+  const silence = (error: IngotError): Silence => ({ kind: 'silent', error, isClosed: client.status !== 'ready' })
   return {
     async poll() {
       await attempt
-      if (client.status !== 'ready') return { kind: 'silent', reason: failure }
+      if (client.status !== 'ready') return silence(connectionError(where, errors))
       try {
         return { kind: 'seen', value: await read(client) }
       } catch (cause) {
-        return { kind: 'silent', reason: reasonOf(cause) }
+        return silence(commandError(where, cause))
       }
     },
-    [Symbol.dispose]: () => client.disconnect(),
+    call: (command, ...args) => client.call(command, ...args),
+    [Symbol.dispose]() {
+      isInUse = false
+      client.disconnect()
+    },
   }
 }
 
@@ -89,17 +149,32 @@ async function textOf(client: Redis, [name = '', ...args]: readonly string[]): P
   return String(reply)
 }
 
-/** Returns a handler that turns an error reply into a value, and rethrows every other error. */
+/** Returns a handler that turns an error reply into a value. It rethrows every other error, and a missing permission. */
 function refusedAs<T>(value: T): (cause: unknown) => T {
   return (cause) => {
-    if (cause instanceof Error && cause.name === 'ReplyError') return value
+    const isRefusal = cause instanceof Error && cause.name === 'ReplyError'
+    if (isRefusal && commandError('', cause).code !== 'REDIS_ACCESS_REFUSED') return value
     throw cause
   }
 }
 
-/** Returns the value of a field in a reply that is a map or a flat list of names and values. */
-function fieldOf(reply: unknown, name: string): unknown {
+/** Returns the value of a field in a reply of Sentinel, a list of names and values in turn; undefined without it. */
+export function sentinelField(reply: unknown, name: string): string | undefined {
   if (!Array.isArray(reply)) return undefined
   const index = reply.indexOf(name)
-  return index === -1 ? undefined : reply[index + 1]
+  return index === -1 ? undefined : String(reply[index + 1])
+}
+
+function flagsIn(fields: unknown): readonly string[] {
+  return (sentinelField(fields, 'flags') ?? '').split(',')
+}
+
+function entriesOf(kind: SentinelEntry['kind'], reply: unknown): readonly SentinelEntry[] {
+  if (!Array.isArray(reply)) return []
+  return reply.map((fields: unknown) => ({
+    kind,
+    host: sentinelField(fields, 'ip') ?? '',
+    port: Number(sentinelField(fields, 'port') ?? 0),
+    flags: flagsIn(fields),
+  }))
 }

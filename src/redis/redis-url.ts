@@ -35,6 +35,13 @@ export interface TlsFiles {
   readonly servername?: string
 }
 
+/** Certificates as text, for a client that does not read them from files. */
+export interface TlsMaterial {
+  /** PEM. */
+  readonly caPem: string
+  readonly servername: string
+}
+
 interface Common {
   readonly credentials: Credentials
   /** Absent: no TLS. */

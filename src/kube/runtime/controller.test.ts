@@ -3,7 +3,7 @@ import { silentLog } from '../../telemetry/log.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { type KubeObject, keyOf } from '../client/resource.ts'
-import { connectSources, runController } from './controller.ts'
+import { connectSources, runController, sourceOf } from './controller.ts'
 import type { ChangeListener, Informer } from './informer.ts'
 import { createRuntimeMeasures } from './measures.ts'
 import { createWorkQueue } from './work-queue.ts'
@@ -48,7 +48,7 @@ test('a controller waits for the first lists, follows changes of what it owns, a
     measures,
   })
   const keysOf = ({ metadata }: KubeObject): readonly string[] => [`shop/${metadata.labels?.['owner']}`]
-  const options = { queue, primary: primary.informer, secondary: [{ informer: owned.informer, keysOf }], clock }
+  const options = { queue, primary: primary.informer, secondary: [sourceOf(owned.informer, keysOf)], clock }
   connectSources(options)
   const stop = new AbortController()
   const running = runController(options, stop.signal)

@@ -5,11 +5,27 @@ import { type KubeObject, keyOf } from '../client/resource.ts'
 import type { Informer } from './informer.ts'
 import type { WorkQueue } from './work-queue.ts'
 
-/** An informer whose objects lead to keys of the controller: its own kind, or what it owns or reads. */
-export interface Source<T extends KubeObject = KubeObject> {
-  readonly informer: Informer<T>
-  /** Returns the keys to reconcile after a change of the object. Default: the object's own key. */
-  readonly keysOf?: (object: T) => readonly string[]
+/** A kind whose changes lead to keys of the controller, because it owns or reads its objects. */
+export interface Source {
+  readonly synced: Promise<void>
+  /** Calls `add` with the keys to reconcile, for each change. */
+  connect(add: (key: string) => void): void
+}
+
+/** `keysOf` returns the keys to reconcile after a change of the object; it sees the object before and after it. */
+export function sourceOf<T extends KubeObject>(
+  informer: Informer<T>,
+  keysOf: (object: T) => readonly string[],
+): Source {
+  return {
+    synced: informer.synced,
+    connect(add) {
+      informer.onChange((_key, before, after) => {
+        const objects = [before, after].filter((object) => object !== undefined)
+        for (const key of new Set(objects.flatMap(keysOf))) add(key)
+      })
+    },
+  }
 }
 
 export interface ControllerOptions {
@@ -27,20 +43,15 @@ const RESYNC_MS = 60_000
 
 /** Connects the informers to the queue. To be called before the informers run. */
 export function connectSources({ queue, primary, secondary = [] }: ControllerOptions): void {
-  primary.onChange((key) => queue.add(key))
-  for (const { informer, keysOf } of secondary) {
-    informer.onChange((key, before, after) => {
-      const objects = [before, after].filter((object) => object !== undefined)
-      const keys = keysOf === undefined ? [key] : objects.flatMap((object) => keysOf(object))
-      for (const one of new Set(keys)) queue.add(one)
-    })
-  }
+  const add = (key: string): void => queue.add(key)
+  primary.onChange(add)
+  for (const source of secondary) source.connect(add)
 }
 
 /** Reconciles until the signal aborts, beginning when every informer has its first list. */
 export async function runController(options: ControllerOptions, signal: AbortSignal): Promise<void> {
   const { queue, primary, secondary = [], clock, resyncMs = RESYNC_MS } = options
-  await abortable(Promise.all([primary.synced, ...secondary.map(({ informer }) => informer.synced)]), signal)
+  await abortable(Promise.all([primary.synced, ...secondary.map(({ synced }) => synced)]), signal)
   const resync = async (): Promise<void> => {
     // the first lists have added every key
     while (!signal.aborted) {

@@ -62,8 +62,11 @@ export const REDIS_TOPOLOGY_SPEC = Type.Object(
       Type.Integer({ description: 'Replicas of each primary of a cluster.', minimum: 0, maximum: 5 }),
     ),
     sentinel: Type.Optional(SENTINEL),
-    auth: Type.Optional(SECRET('the passwords')),
-    tls: Type.Optional(SECRET('the certificates')),
+    auth: Type.Optional(SECRET('the password of the user operator, under the key operator-password')),
+    tls: Type.Optional(SECRET('the certificate of the authority, under the key ca.crt')),
+    clusterDomain: Type.Optional(
+      name('DNS domain of the cluster. The names in certificates end with it.', { default: 'cluster.local' }),
+    ),
     policy: Type.Enum(['Observe', 'Heal'], {
       description: 'Observe reports only. Heal also repairs views of Sentinels, roles and a cluster without addresses.',
       default: 'Heal',
@@ -171,8 +174,17 @@ export const REDIS_TOPOLOGY_STATUS = Type.Object({
       from: text('Pod of the primary before.'),
       to: text('Pod of the primary after.'),
       planned: Type.Boolean({ description: 'A hand-over, not a failure.' }),
-      writeGapMs: Type.Optional(Type.Integer({ description: 'Time without a writable primary, in milliseconds.' })),
+      writeGapMs: Type.Integer({
+        description: 'Time without a primary that responds, in milliseconds, to within a second.',
+      }),
       reason: text('CamelCase reason.', 1_024),
+    }),
+  ),
+  handover: Type.Optional(
+    Type.Object({
+      request: text('Id in the annotation ingot.dev/handover.', 64),
+      phase: Type.Enum(['Running', 'Done', 'Refused']),
+      message: text('A sentence, for people.', 1_024),
     }),
   ),
   conditions: Type.Optional(

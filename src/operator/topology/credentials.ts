@@ -15,27 +15,41 @@ export class Obstacle extends IngotError {
   }
 }
 
+/** The Secrets that a spec names. */
+export interface SecretNames {
+  readonly auth?: { readonly secretName: string } | undefined
+  readonly tls?: { readonly secretName: string } | undefined
+}
+
+export interface Access {
+  /** Empty without `auth`. */
+  readonly credentials: Credentials
+  /** PEM. Absent: no TLS. */
+  readonly caPem?: string
+}
+
 export interface CredentialsReader {
-  /** Returns no credentials without a name. Rejects with an Obstacle for a Secret that is missing or incomplete. */
-  read(namespace: string, secretName: string | undefined, signal: AbortSignal): Promise<Credentials>
+  /** Rejects with an Obstacle for a Secret that is missing, incomplete or forbidden. */
+  read(namespace: string, names: SecretNames, signal: AbortSignal): Promise<Access>
 }
 
 const SECRETS: Resource = { group: '', version: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true }
 /** The user of the operator in the ACLs of Redis and Sentinel, and the key of its password. */
 const USER = 'operator'
-const KEY = 'operator-password'
+const PASSWORD_KEY = 'operator-password'
+const CA_KEY = 'ca.crt'
 /** A Secret is read again after so long, in milliseconds. */
 const FRESH_MS = 30_000
 
 interface Cached {
-  readonly credentials: Credentials
+  readonly value: string
   readonly readMs: number
 }
 
 export function createCredentialsReader(api: KubeApi, clock: Clock): CredentialsReader {
   const cache = new Map<string, Cached>()
 
-  async function fetch(namespace: string, name: string, signal: AbortSignal): Promise<Credentials> {
+  async function fetch(namespace: string, name: string, key: string, signal: AbortSignal): Promise<string> {
     const where = `Secret ${namespace}/${name}`
     const secret = await api.get(SECRETS, { namespace, name }, signal).catch((cause: unknown) => {
       if (cause instanceof IngotError && cause.code === 'KUBE_FORBIDDEN')
@@ -43,22 +57,30 @@ export function createCredentialsReader(api: KubeApi, clock: Clock): Credentials
       throw cause
     })
     if (secret === undefined)
-      throw new Obstacle('SecretMissing', `${where} does not exist: create it, or correct auth.secretName`)
-    const password = valueOf(secret['data'], KEY)
-    if (password === undefined) throw new Obstacle('SecretIncomplete', `${where} has no key ${KEY}: add it`)
-    return { user: USER, password }
+      throw new Obstacle('SecretMissing', `${where} does not exist: create it, or correct its name in the spec`)
+    const value = valueOf(secret['data'], key)
+    if (value === undefined) throw new Obstacle('SecretIncomplete', `${where} has no key ${key}: add it`)
+    return value
+  }
+
+  async function read(namespace: string, name: string, key: string, signal: AbortSignal): Promise<string> {
+    const id = [namespace, name, key].join('/')
+    const known = cache.get(id)
+    if (known !== undefined && clock.monotonicMs() - known.readMs < FRESH_MS) return known.value
+    cache.delete(id)
+    const value = await fetch(namespace, name, key, signal)
+    cache.set(id, { value, readMs: clock.monotonicMs() })
+    return value
   }
 
   return {
-    async read(namespace, secretName, signal) {
-      if (secretName === undefined) return {}
-      const key = `${namespace}/${secretName}`
-      const known = cache.get(key)
-      if (known !== undefined && clock.monotonicMs() - known.readMs < FRESH_MS) return known.credentials
-      cache.delete(key)
-      const credentials = await fetch(namespace, secretName, signal)
-      cache.set(key, { credentials, readMs: clock.monotonicMs() })
-      return credentials
+    async read(namespace, { auth, tls }, signal) {
+      const password = auth && (await read(namespace, auth.secretName, PASSWORD_KEY, signal))
+      const caPem = tls && (await read(namespace, tls.secretName, CA_KEY, signal))
+      return {
+        credentials: password === undefined ? {} : { user: USER, password },
+        ...(caPem === undefined ? {} : { caPem }),
+      }
     },
   }
 }

@@ -20,6 +20,8 @@ test('address, ports, owner and readiness of a pod are kept, and nothing that is
   expect(kept).toEqual({
     metadata: { name: 'r-0', namespace: 'shop', resourceVersion: '7' },
     statefulSet: 'r',
+    node: '',
+    subdomain: '',
     ready: true,
     ip: '10.0.0.1',
     ports: { redis: 6_400 },

@@ -14,11 +14,17 @@ export interface TopologyPod extends KubeObject {
   /** Ports of its containers by name. */
   readonly ports: Readonly<Record<string, number>>
   readonly labels: Readonly<Record<string, string>>
+  /** Kubernetes node; empty before it has one. */
+  readonly node: string
+  /** Name of the headless Service in the pod's DNS name; empty without one. */
+  readonly subdomain: string
 }
 
 const POD = Type.Object({
   spec: Type.Optional(
     Type.Object({
+      nodeName: Type.Optional(Type.String()),
+      subdomain: Type.Optional(Type.String()),
       containers: Type.Array(
         Type.Object({
           ports: Type.Optional(
@@ -38,21 +44,27 @@ const POD = Type.Object({
 
 /** Returns the part of the pod that is kept. A pod that no StatefulSet owns has an empty `statefulSet`. */
 export function keepPod(pod: KubeObject): TopologyPod {
-  const { spec, status }: Static<typeof POD> = Value.Check(POD, pod) ? pod : {}
-  const { ownerReferences, labels } = pod.metadata
-  const owner = ownerReferences?.find(({ kind, controller }) => kind === 'StatefulSet' && controller === true)
+  const { spec = { containers: [] }, status = {} }: Static<typeof POD> = Value.Check(POD, pod) ? pod : {}
+  const { ownerReferences = [], labels = {} } = pod.metadata
+  const { nodeName: node = '', subdomain = '', containers } = spec
+  const { podIP: ip = '', conditions = [] } = status
+  const owner = ownerReferences.find(({ kind, controller }) => kind === 'StatefulSet' && controller === true)
   return {
     metadata: keptOf(pod.metadata),
     statefulSet: owner?.name ?? '',
-    ready: status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-    ip: status?.podIP ?? '',
-    ports: portsOf(spec),
-    labels: labels ?? {},
+    ready: conditions.some((one) => one.type === 'Ready' && one.status === 'True'),
+    ip,
+    ports: portsOf(containers),
+    labels,
+    node,
+    subdomain,
   }
 }
 
-function portsOf(spec: Static<typeof POD>['spec']): Readonly<Record<string, number>> {
-  const ports = (spec?.containers ?? []).flatMap((container) => container.ports ?? [])
+type Containers = NonNullable<Static<typeof POD>['spec']>['containers']
+
+function portsOf(containers: Containers): Readonly<Record<string, number>> {
+  const ports = containers.flatMap((container) => container.ports ?? [])
   return Object.fromEntries(
     ports.flatMap(({ name, containerPort }) => (name === undefined ? [] : [[name, containerPort]])),
   )
@@ -76,12 +88,18 @@ export function podsOf(pods: readonly TopologyPod[], namespace: string, stateful
 const OWN_LABELS =
   /^(statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|controller-revision-hash|ingot\.dev\/role)$/
 
-/** Returns a selector of the labels that all the pods share; empty without pods. */
-export function selectorOf(pods: readonly TopologyPod[]): string {
+/** Returns the labels that all the pods share; none without pods. */
+export function sharedLabels(pods: readonly TopologyPod[]): Readonly<Record<string, string>> {
   const [first, ...others] = pods
-  if (first === undefined) return ''
-  const shared = Object.entries(first.labels).filter(
+  const shared = Object.entries(first?.labels ?? {}).filter(
     ([name, value]) => !OWN_LABELS.test(name) && others.every(({ labels }) => labels[name] === value),
   )
-  return shared.map(([name, value]) => `${name}=${value}`).join(',')
+  return Object.fromEntries(shared)
+}
+
+/** Returns a selector of the labels that all the pods share; empty without pods. */
+export function selectorOf(pods: readonly TopologyPod[]): string {
+  return Object.entries(sharedLabels(pods))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',')
 }

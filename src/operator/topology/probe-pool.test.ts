@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Probe } from '../../redis/probe.ts'
+import { IngotError } from '../../errors/error.ts'
+import type { Polled, Probe } from '../../redis/probe.ts'
 import { createProbePool } from './probe-pool.ts'
 
-function createFakes() {
+function createFakes(...polled: readonly Polled<string>[]) {
   const events: string[] = []
+  const coming = [...polled]
+  const next = (): Polled<string> | undefined => coming.shift()
   const target = (pod: string, identity: string, fails = false) => ({
     pod,
     identity,
@@ -11,7 +14,8 @@ function createFakes() {
       if (fails) throw new Error('no certificate')
       events.push(`open ${identity}`)
       return {
-        poll: async () => ({ kind: 'seen', value: identity }),
+        poll: async () => next() ?? { kind: 'seen', value: identity },
+        call: async (command) => `${command} ${identity}`,
         [Symbol.dispose]: () => void events.push(`close ${identity}`),
       }
     },
@@ -42,7 +46,11 @@ test('a pod that changed gets a new connection, and that of a pod that is gone i
 test('a target that cannot be opened is silent with the reason, and is tried again', async () => {
   const { events, target } = createFakes()
   using pool = createProbePool<string>()
-  expect((await pool.poll([target('a', 'a1', true)])).get('a')).toEqual({ kind: 'silent', reason: 'no certificate' })
+  expect((await pool.poll([target('a', 'a1', true)])).get('a')).toMatchObject({
+    kind: 'silent',
+    error: { message: expect.stringContaining('no certificate') as unknown },
+    isClosed: true,
+  })
   expect((await pool.poll([target('a', 'a1')])).get('a')).toEqual({ kind: 'seen', value: 'a1' })
   expect(events).toEqual(['open a1'])
 })
@@ -54,4 +62,27 @@ test('the end of the pool closes every connection', async () => {
   pool[Symbol.dispose]()
   await Promise.resolve()
   expect(events.slice(2)).toEqual(['close a1', 'close b1'])
+})
+
+const silent = (isClosed: boolean): Polled<string> => {
+  return { kind: 'silent', error: new IngotError('REDIS_UNREACHABLE', 'no response'), isClosed }
+}
+
+test('a connected server is silent after two polls without a response, and its last report counts until then', async () => {
+  const seen: Polled<string> = { kind: 'seen', value: 'first' }
+  const { target } = createFakes(seen, silent(false), silent(false), seen, silent(true))
+  using pool = createProbePool<string>()
+  const polls: unknown[] = []
+  for (let poll = 0; poll < 5; poll++) polls.push((await pool.poll([target('a', 'a1')])).get('a')?.kind)
+  expect(polls).toEqual(['seen', 'seen', 'silent', 'seen', 'silent'])
+})
+
+test('commands go over the connection of the last poll, and there are none when it was closed', async () => {
+  const { target } = createFakes({ kind: 'seen', value: 'x' }, silent(true))
+  using pool = createProbePool<string>()
+  expect(pool.commandsOf('a')).toBeUndefined()
+  await pool.poll([target('a', 'a1')])
+  expect(await pool.commandsOf('a')?.call('PING')).toBe('PING a1')
+  await pool.poll([target('a', 'a1')])
+  expect(pool.commandsOf('a')).toBeUndefined()
 })

@@ -1,19 +1,22 @@
 /** Keeps one probe for each pod, and closes those of pods that are gone. */
-import { reasonOf } from '../../errors/error.ts'
-import type { Polled, Probe } from '../../redis/probe.ts'
+import { toIngotError } from '../../errors/error.ts'
+import type { Commands, Polled, Probe } from '../../redis/probe.ts'
 
 export interface ProbePool<T> extends Disposable {
   /**
    * Polls the server of each target at the same time. A target whose identity changed gets a new connection. A target that
-   * cannot be connected to is silent.
+   * cannot be connected to is silent at once. A connected server is silent after two polls without a response; until then
+   * its last report counts.
    */
   poll(targets: readonly ProbeTarget<T>[]): Promise<ReadonlyMap<string, Polled<T>>>
+  /** Returns the connection to the pod's server; undefined if there was none at the last poll. */
+  commandsOf(pod: string): Commands | undefined
 }
 
 export interface ProbeTarget<T> {
   /** Name of the pod. */
   readonly pod: string
-  /** Changes with the pod, its address and its credentials. */
+  /** Changes with the pod, its address, its credentials and the name of the connection. */
   readonly identity: string
   readonly open: () => Promise<Probe<T>>
 }
@@ -21,6 +24,9 @@ export interface ProbeTarget<T> {
 interface Kept<T> {
   readonly identity: string
   readonly probe: Promise<Probe<T>>
+  commands: Commands | undefined
+  /** Report of the last poll, if that had one. */
+  last: T | undefined
 }
 
 export function createProbePool<T>(): ProbePool<T> {
@@ -33,23 +39,29 @@ export function createProbePool<T>(): ProbePool<T> {
     one?.probe.then((probe) => probe[Symbol.dispose]()).catch(() => undefined)
   }
 
-  function probeOf({ pod, identity, open }: ProbeTarget<T>): Promise<Probe<T>> {
+  function keptFor({ pod, identity, open }: ProbeTarget<T>): Kept<T> {
     const known = kept.get(pod)
-    if (known?.identity === identity) return known.probe
+    if (known?.identity === identity) return known
     close(pod)
-    const probe = open()
+    const one: Kept<T> = { identity, probe: open(), commands: undefined, last: undefined }
     // a failed attempt is not kept, so the next poll tries again
-    probe.catch(() => kept.delete(pod))
-    kept.set(pod, { identity, probe })
-    return probe
+    one.probe.catch(() => kept.delete(pod))
+    kept.set(pod, one)
+    return one
   }
 
   async function pollOne(target: ProbeTarget<T>): Promise<Polled<T>> {
+    const one = keptFor(target)
     try {
-      const probe = await probeOf(target)
-      return await probe.poll()
+      const probe = await one.probe
+      const polled = await probe.poll()
+      const isSilent = polled.kind === 'silent'
+      one.commands = isSilent && polled.isClosed ? undefined : probe
+      const { last } = one
+      one.last = isSilent ? undefined : polled.value
+      return isSilent && !polled.isClosed && last !== undefined ? { kind: 'seen', value: last } : polled
     } catch (cause) {
-      return { kind: 'silent', reason: reasonOf(cause) }
+      return { kind: 'silent', error: toIngotError(cause), isClosed: true }
     }
   }
 
@@ -60,6 +72,7 @@ export function createProbePool<T>(): ProbePool<T> {
       const polled = await Promise.all(targets.map(async (target) => [target.pod, await pollOne(target)] as const))
       return new Map(polled)
     },
+    commandsOf: (pod) => kept.get(pod)?.commands,
     [Symbol.dispose]() {
       for (const pod of kept.keys()) close(pod)
     },

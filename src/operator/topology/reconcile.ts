@@ -1,37 +1,39 @@
-/** Observes one RedisTopology: polls its servers and Sentinels, and writes the status when it has changed. */
-import type { Static } from 'typebox'
+/** Reconciles one RedisTopology: observes it, repairs it if its policy allows that, and writes the status on change. */
 import { Value } from 'typebox/value'
 import type { KubeApi } from '../../kube/client/api.ts'
 import type { KubeObject } from '../../kube/client/resource.ts'
-import { type Observation as ConditionObservation, isSameJson, withConditions } from '../../kube/runtime/conditions.ts'
+import { type Condition, isSameJson, type Observation, withConditions } from '../../kube/runtime/conditions.ts'
+import type { EventEntry, EventRecorder } from '../../kube/runtime/event-recorder.ts'
 import type { Informer } from '../../kube/runtime/informer.ts'
 import type { Reconcile, Reconciled } from '../../kube/runtime/work-queue.ts'
 import type { ClientSettings } from '../../redis/client.ts'
-import {
-  createSentinelProbe,
-  createServerProbe,
-  type Polled,
-  type Probe,
-  type SentinelView,
-} from '../../redis/probe.ts'
-import type { Credentials } from '../../redis/redis-url.ts'
-import type { ServerRole } from '../../redis/topology/roles.ts'
+import { primariesOf } from '../../redis/topology/roles.ts'
 import type { Clock } from '../../std/clock.ts'
+import { parseDurationMs } from '../../std/duration.ts'
 import { REDIS_TOPOLOGIES, REDIS_TOPOLOGY_SPEC, REDIS_TOPOLOGY_STATUS } from '../kinds/redis-topology.ts'
+import { type Actors, type Authority, OBSERVER_NAME, OPERATOR_NAME } from './act.ts'
 import { type CredentialsReader, Obstacle } from './credentials.ts'
-import { podsOf, selectorOf, type TopologyPod } from './pods.ts'
-import { createProbePool, type ProbePool, type ProbeTarget } from './probe-pool.ts'
-import { statusOf, type TopologyObservation, type TopologyStatus } from './status.ts'
-
-type Spec = Static<typeof REDIS_TOPOLOGY_SPEC>
+import { type Failover, type FailoverMemory, NO_MEMORY, pausedAt, trackFailovers } from './failovers.ts'
+import { handOver, handoverRequest } from './handover.ts'
+import { createHealer, type Healer } from './heal.ts'
+import type { TopologyMeasures } from './measures.ts'
+import { createPools, masterNameOf, observe, type Pools, type Seen, type Spec } from './observe.ts'
+import { describe, type Plan, planOf } from './plan.ts'
+import type { TopologyPod } from './pods.ts'
+import { type HandoverStatus, type Progress, statusOf, type TopologyStatus } from './status.ts'
 
 export interface TopologyDeps {
   readonly api: KubeApi
   readonly topologies: Informer<KubeObject>
   readonly pods: Informer<TopologyPod>
   readonly credentials: CredentialsReader
-  /** Settings of the connections to Redis. Their name tells the servers that an operator is present. */
-  readonly settings: ClientSettings
+  /** Settings of the connections to Redis. The operator sets their name. */
+  readonly settings: Omit<ClientSettings, 'connectionName'>
+  readonly authority: Authority
+  readonly events: EventRecorder
+  readonly measures: TopologyMeasures
+  /** Has a topology reconciled at once, because a connection ended. */
+  readonly wake: (key: string) => void
   readonly clock: Clock
 }
 
@@ -39,32 +41,41 @@ export interface TopologyReconciler extends Disposable {
   readonly reconcile: Reconcile
 }
 
-/** Time between two polls of a topology, in milliseconds. */
+/** Time between two polls of a topology, in milliseconds. The pods of the chart look for a connection this fresh. */
 const POLL_MS = 1_000
 /** Offsets change all the time. A status that differs in them alone is written at most so often, in milliseconds. */
 const OFFSETS_MS = 30_000
-const REDIS_PORT = 6_379
-const SENTINEL_PORT = 26_379
+const HANDOVER_MS = 10_000
 
-const MODES = { Sentinel: 'sentinel', Cluster: 'cluster', Standalone: 'standalone' } as const
-
-interface Pools {
-  readonly servers: ProbePool<ServerRole>
-  readonly sentinels: ProbePool<SentinelView>
+/** What is kept for a topology from poll to poll. */
+interface Kept {
+  readonly pools: Pools
+  readonly healer: Healer
+  failovers: FailoverMemory
   writtenMs: number
 }
 
 export function createTopologyReconciler(deps: TopologyDeps): TopologyReconciler {
-  const observer = new TopologyObserver(deps)
+  const reconciler = new Reconciler(deps)
   return {
-    reconcile: (key, signal) => observer.reconcile(key, signal),
-    [Symbol.dispose]: () => observer.closeAll(),
+    reconcile: (key, signal) => reconciler.reconcile(key, signal),
+    [Symbol.dispose]: () => reconciler.closeAll(),
   }
 }
 
-class TopologyObserver {
+/** One reconcile: the object with its parts. */
+interface Turn {
+  readonly key: string
+  readonly topology: KubeObject
+  readonly spec: Spec
+  readonly kept: Kept
+  readonly actors: Actors
+  readonly signal: AbortSignal
+}
+
+class Reconciler {
   readonly #deps: TopologyDeps
-  readonly #pools = new Map<string, Pools>()
+  readonly #kept = new Map<string, Kept>()
 
   constructor(deps: TopologyDeps) {
     this.#deps = deps
@@ -76,10 +87,8 @@ class TopologyObserver {
       this.#close(key)
       return undefined
     }
-    const { spec } = topology
-    if (!Value.Check(REDIS_TOPOLOGY_SPEC, spec)) throw new Error('the spec does not match the schema of this version')
     try {
-      await this.#observe(key, topology, spec, signal)
+      await this.#work(this.#turnOf(key, topology, signal))
       return { requeueAfterMs: POLL_MS }
     } catch (cause) {
       if (cause instanceof Obstacle) await this.#stall(topology, cause, signal)
@@ -88,155 +97,194 @@ class TopologyObserver {
   }
 
   closeAll(): void {
-    for (const key of this.#pools.keys()) this.#close(key)
+    for (const key of this.#kept.keys()) this.#close(key)
   }
 
-  async #observe(key: string, topology: KubeObject, spec: Spec, signal: AbortSignal): Promise<void> {
-    const { clock, credentials } = this.#deps
-    const { namespace = 'default', generation = 0 } = topology.metadata
-    const login = await credentials.read(namespace, spec.auth?.secretName, signal)
-    const pool = this.#poolsOf(key)
-    const seen = await observe({ ...this.#deps, pool, spec, namespace, generation, login })
+  #turnOf(key: string, topology: KubeObject, signal: AbortSignal): Turn {
+    const spec = specOf(topology)
+    const kept = this.#keptFor(key)
+    const { servers, sentinels } = kept.pools
+    const actors: Actors = {
+      authority: this.#deps.authority,
+      serverOf: (pod) => servers.commandsOf(pod),
+      sentinelOf: (pod) => sentinels.commandsOf(pod),
+      masterName: masterNameOf(spec),
+    }
+    return { key, topology, spec, kept, actors, signal }
+  }
+
+  async #work(turn: Turn): Promise<void> {
+    const { key, topology, kept, spec } = turn
+    const { clock, measures } = this.#deps
+    const seen = await this.#observe(turn)
+    const failover = this.#failoverIn(turn, seen)
+    const plan: Plan = isHealing(spec) ? planOf(seen.view) : { actions: [], refusals: [] }
     const before = statusBefore(topology)
-    const status = statusOf(seen, before, clock.wallMs())
-    if (isSameJson(before, status)) return
-    const isDue = clock.monotonicMs() - pool.writtenMs >= OFFSETS_MS
-    if (!isDue && isSameJson(withoutOffsets(before), withoutOffsets(status))) return
-    await this.#write(topology, status, signal)
-    pool.writtenMs = clock.monotonicMs()
+    const status = statusOf(seen.observation, before, clock.wallMs(), progressOf(plan, failover))
+    measures.observed(key, status)
+    await this.#report(turn, before, status, failover)
+    const wrote = await this.#writeIfChanged(turn, before, status)
+    if (wrote) kept.writtenMs = clock.monotonicMs()
+    if (!isHealing(spec)) return
+    await kept.healer.heal({ ...this.#deps, ...turn, seen, plan, record: (entry) => this.#record(turn, entry) })
+    await this.#serveHandover(turn, seen, status)
+  }
+
+  async #observe({ key, topology, spec, kept, signal }: Turn): Promise<Seen> {
+    const { credentials, pods, settings, authority, wake } = this.#deps
+    const { namespace = 'default', generation = 0 } = topology.metadata
+    const name = isHealing(spec) ? OPERATOR_NAME : OBSERVER_NAME
+    return observe({
+      pools: kept.pools,
+      spec,
+      namespace,
+      generation,
+      access: await credentials.read(namespace, spec, signal),
+      settings: { ...settings, connectionName: `${name}:${authority.number}` },
+      pods: pods.all(),
+      onClosed: () => wake(key),
+    })
+  }
+
+  #failoverIn({ key, kept }: Turn, { view, servers }: Seen): Failover | undefined {
+    const { clock, measures } = this.#deps
+    const primaries = primariesOf(view.servers).map(({ pod }) => pod)
+    const idOf = new Map(view.servers.map(({ pod, cluster }) => [cluster?.id ?? pod, pod]))
+    const replicas = view.servers
+      .filter(({ role }) => role === 'replica')
+      .map(({ pod, cluster, followsPod }) => [pod, idOf.get(cluster?.primaryId ?? followsPod ?? '')] as const)
+    const staying = servers.pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    const { memory, failovers } = trackFailovers(kept.failovers, {
+      nowMs: clock.monotonicMs(),
+      wallMs: clock.wallMs(),
+      primaries,
+      isCluster: view.mode === 'cluster',
+      replicas: new Map(replicas),
+      staying: new Set(staying.map(({ metadata }) => metadata.name)),
+    })
+    kept.failovers = memory
+    for (const one of failovers) measures.failedOver(key, one)
+    return failovers.at(-1)
+  }
+
+  async #report(
+    turn: Turn,
+    before: Partial<TopologyStatus>,
+    after: TopologyStatus,
+    failover: Failover | undefined,
+  ): Promise<void> {
+    if (failover !== undefined) await this.#record(turn, failoverEvent(failover))
+    const [was, is] = [before.conditions, after.conditions].map((list) => list?.find(({ type }) => type === 'Ready'))
+    if (is !== undefined && was?.status !== is.status) await this.#record(turn, readyEvent(is))
+    const reconciling = after.conditions.find(({ type }) => type === 'Reconciling')
+    if (reconciling?.reason !== 'DecisionNeeded') return
+    const note = reconciling.message
+    await this.#record(turn, { type: 'Warning', reason: 'DecisionNeeded', action: 'Heal', note })
+  }
+
+  #record({ topology, signal }: Turn, entry: EventEntry): Promise<void> {
+    return this.#deps.events.record(REDIS_TOPOLOGIES, topology, entry, signal)
+  }
+
+  async #serveHandover(turn: Turn, { view }: Seen, status: TopologyStatus): Promise<void> {
+    const { topology, spec, actors, signal } = turn
+    const request = handoverRequest(topology, status.handover)
+    if (request === undefined) return
+    const write = (handover: HandoverStatus): Promise<void> => this.#write(turn, { ...status, handover })
+    if (status.handover?.request === request.id) {
+      const message = 'the operator was interrupted: look at the primary, and ask again if it has not changed'
+      return write({ request: request.id, phase: 'Refused', message })
+    }
+    await write({ request: request.id, phase: 'Running', message: 'writes pause until a replica has taken over' })
+    const timeoutMs = parseDurationMs(spec.handover?.timeout ?? '') ?? HANDOVER_MS
+    const context = { view, actors, clock: this.#deps.clock, timeoutMs, signal }
+    const { phase, message, paused } = await handOver(request, context)
+    if (paused !== undefined) turn.kept.failovers = pausedAt(turn.kept.failovers, paused.pod, paused.atMs)
+    this.#deps.wake(turn.key)
+    await write({ request: request.id, phase, message })
+    const isDone = phase === 'Done'
+    const reason = isDone ? 'HandoverDone' : 'HandoverRefused'
+    await this.#record(turn, { type: isDone ? 'Normal' : 'Warning', reason, action: 'HandOver', note: message })
+  }
+
+  async #writeIfChanged(turn: Turn, before: Partial<TopologyStatus>, status: TopologyStatus): Promise<boolean> {
+    if (isSameJson(before, status)) return false
+    const isDue = this.#deps.clock.monotonicMs() - turn.kept.writtenMs >= OFFSETS_MS
+    if (!isDue && isSameJson(withoutOffsets(before), withoutOffsets(status))) return false
+    await this.#write(turn, status)
+    return true
   }
 
   /** A topology that cannot be observed says why. The queue retries it with back-off. */
   async #stall(topology: KubeObject, { reason, message }: Obstacle, signal: AbortSignal): Promise<void> {
     const observedGeneration = topology.metadata.generation ?? 0
     const before = statusBefore(topology)
-    const observations: readonly ConditionObservation[] = [
+    const observations: readonly Observation[] = [
       { type: 'Stalled', status: 'True', reason, message, observedGeneration },
+      { type: 'Reconciling', status: 'False', reason, message, observedGeneration },
       { type: 'Ready', status: 'Unknown', reason, message, observedGeneration },
     ]
     const conditions = withConditions(before.conditions ?? [], observations, this.#deps.clock.wallMs())
     if (isSameJson(before.conditions, conditions)) return
-    await this.#write(topology, { ...before, observedGeneration, conditions }, signal)
+    await this.#write({ topology, signal }, { ...before, observedGeneration, conditions })
+    const entry = { type: 'Warning', reason, action: 'Observe', note: message } as const
+    await this.#deps.events.record(REDIS_TOPOLOGIES, topology, entry, signal)
   }
 
-  async #write(topology: KubeObject, status: object, signal: AbortSignal): Promise<void> {
+  async #write({ topology, signal }: Pick<Turn, 'topology' | 'signal'>, status: object): Promise<void> {
     const { name, namespace } = topology.metadata
     const metadata = { name, ...(namespace === undefined ? {} : { namespace }) }
     await this.#deps.api.applyStatus(REDIS_TOPOLOGIES, { metadata, status }, signal)
   }
 
-  #poolsOf(key: string): Pools {
-    const known = this.#pools.get(key)
+  #keptFor(key: string): Kept {
+    const known = this.#kept.get(key)
     if (known !== undefined) return known
     const made = {
-      servers: createProbePool<ServerRole>(),
-      sentinels: createProbePool<SentinelView>(),
+      pools: createPools(),
+      healer: createHealer(),
+      failovers: NO_MEMORY,
       writtenMs: Number.NEGATIVE_INFINITY,
     }
-    this.#pools.set(key, made)
+    this.#kept.set(key, made)
     return made
   }
 
   #close(key: string): void {
-    const one = this.#pools.get(key)
-    this.#pools.delete(key)
-    one?.servers[Symbol.dispose]()
-    one?.sentinels[Symbol.dispose]()
+    const one = this.#kept.get(key)
+    this.#kept.delete(key)
+    this.#deps.measures.forget(key)
+    one?.pools[Symbol.dispose]()
   }
 }
 
-interface ObserveContext extends Pick<TopologyDeps, 'pods' | 'settings'> {
-  readonly pool: Pools
-  readonly spec: Spec
-  readonly namespace: string
-  readonly generation: number
-  readonly login: Credentials
+/** Throws an Obstacle for a spec that the API server accepted by another version of the definition. */
+function specOf({ spec }: KubeObject): Spec {
+  if (Value.Check(REDIS_TOPOLOGY_SPEC, spec)) return spec
+  const [first] = Value.Errors(REDIS_TOPOLOGY_SPEC, spec)
+  const what = first === undefined ? '' : `${first.instancePath} ${first.message}: `
+  throw new Obstacle('SpecUnreadable', `${what}install the definitions of this version, and correct the spec`)
 }
 
-/** Rejects with an Obstacle when the StatefulSet has no pods. */
-async function observe(context: ObserveContext): Promise<TopologyObservation> {
-  const { pool, spec, namespace, generation, pods: informer } = context
-  const { mode, size, statefulSet, replicasPerShard, sentinel } = spec
-  const all = informer.all()
-  const pods = podsOf(all, namespace, statefulSet)
-  if (pods.length === 0) {
-    throw new Obstacle(
-      'PodsMissing',
-      `StatefulSet ${namespace}/${statefulSet} has no pods: check its name and its events`,
-    )
-  }
-  const sentinelPods = sentinel === undefined ? [] : podsOf(all, namespace, sentinel.statefulSet)
-  const [servers, views] = await Promise.all([
-    pool.servers.poll(targetsOf(pods, context, serverTarget)),
-    pool.sentinels.poll(targetsOf(sentinelPods, context, sentinelTarget(sentinel?.masterName ?? 'ingot'))),
-  ])
-  refuseUnlessAdmitted(servers)
-  return {
-    mode: MODES[mode],
-    generation,
-    size,
-    replicasPerShard: mode === 'Cluster' ? (replicasPerShard ?? 1) : 0,
-    pods: pods.map(({ metadata: { name }, ready }) => ({ name, ready })),
-    roles: seenIn(servers).map(([, role]) => role),
-    sentinels: seenIn(views).map(([pod, { knows, hasQuorum, ...primary }]) => {
-      return { pod, names: podAt(pods, primary), knows, hasQuorum }
-    }),
-    selector: selectorOf(pods),
-  }
+function isHealing({ policy, paused }: Spec): boolean {
+  return policy === 'Heal' && paused !== true
 }
 
-/** Throws an Obstacle if every server refuses the login. */
-function refuseUnlessAdmitted(polled: ReadonlyMap<string, Polled<ServerRole>>): void {
-  const refusals = [...polled.values()].flatMap((one) =>
-    one.kind === 'silent' && /^(WRONGPASS|NOAUTH|NOPERM)/.test(one.reason) ? [one.reason] : [],
-  )
-  if (polled.size === 0 || refusals.length < polled.size) return
-  const remedy = 'correct auth.secretName, or the ACL of the user "operator"'
-  throw new Obstacle('AccessRefused', `every server refuses the operator (${refusals[0]}): ${remedy}`)
+function progressOf({ actions, refusals }: Plan, failover: Failover | undefined): Progress {
+  const [first] = actions
+  return { failover, refusals, repair: first && { reason: first.kind, message: describe(first) } }
 }
 
-/** Returns the pod at an address, which Sentinels name by IP or by host name; the host if there is no such pod. */
-function podAt(pods: readonly TopologyPod[], { host, port }: { readonly host: string; readonly port: number }): string {
-  const isAt = ({ ip, ports, metadata }: TopologyPod): boolean =>
-    host.split('.')[0] === metadata.name || (ip === host && (ports['redis'] ?? REDIS_PORT) === port)
-  return pods.find(isAt)?.metadata.name ?? host
+function failoverEvent({ from, to, planned, writeGapMs, reason }: Failover): EventEntry {
+  const note = `${to} is primary instead of ${from} (${reason}); ${writeGapMs} ms without a primary that responds`
+  return planned
+    ? { type: 'Normal', reason: 'HandedOver', action: 'Observe', note }
+    : { type: 'Warning', reason: 'FailedOver', action: 'Observe', note }
 }
 
-function seenIn<T>(polled: ReadonlyMap<string, Polled<T>>): readonly (readonly [string, T])[] {
-  return [...polled].flatMap(([pod, one]) => (one.kind === 'seen' ? [[pod, one.value] as const] : []))
+function readyEvent({ status, reason, message }: Condition): EventEntry {
+  return { type: status === 'True' ? 'Normal' : 'Warning', reason, action: 'Observe', note: message }
 }
-
-function targetsOf<T>(
-  pods: readonly TopologyPod[],
-  context: ObserveContext,
-  make: (
-    pod: TopologyPod,
-    context: ObserveContext,
-  ) => { readonly port: number; readonly open: () => Promise<Probe<T>> },
-): readonly ProbeTarget<T>[] {
-  const { login } = context
-  return pods
-    .filter(({ ip }) => ip !== '')
-    .map((pod) => {
-      const { port, open } = make(pod, context)
-      const { name, uid = '' } = pod.metadata
-      return { pod: name, identity: [uid, pod.ip, port, login.user, login.password].join('\n'), open }
-    })
-}
-
-function serverTarget(pod: TopologyPod, { login, settings }: ObserveContext) {
-  const port = pod.ports['redis'] ?? REDIS_PORT
-  const target = { endpoint: { host: pod.ip, port }, database: 0, credentials: login }
-  return { port, open: () => createServerProbe(pod.metadata.name, target, settings) }
-}
-
-const sentinelTarget =
-  (masterName: string) =>
-  (pod: TopologyPod, { login, settings }: ObserveContext) => {
-    const port = pod.ports['sentinel'] ?? SENTINEL_PORT
-    const target = { endpoint: { host: pod.ip, port }, database: 0, credentials: login }
-    return { port, open: () => createSentinelProbe(masterName, target, settings) }
-  }
 
 function statusBefore({ status }: KubeObject): Partial<TopologyStatus> {
   // the operator alone writes the status; one of another shape is replaced

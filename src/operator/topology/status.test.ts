@@ -53,6 +53,7 @@ test('a healthy Sentinel topology is ready, and can fail over', () => {
     Ready: 'True Healthy',
     Degraded: 'False Healthy',
     Progressing: 'False Complete',
+    Reconciling: 'False Complete',
     Stalled: 'False Observed',
     FailoverPossible: 'True ReplicaInSync',
   })
@@ -155,6 +156,25 @@ test('the same observation gives the same status, whatever the order of the repo
       expect(statusOf({ ...CLUSTER, roles }, {}, T0)).toEqual(statusOf(CLUSTER, {}, T0))
     }),
   )
+})
+
+test('a failover is reported until the next one, and repairs and decisions show in Reconciling', () => {
+  const failover = {
+    wallMs: T0,
+    from: 'r-1',
+    to: 'r-0',
+    planned: false,
+    writeGapMs: 6_200,
+    reason: 'ServerSilent',
+  } as const
+  const first = statusOf(HEALTHY, {}, T0, { failover })
+  const { wallMs: _, ...rest } = failover
+  expect(first.lastFailover).toEqual({ at: '2026-01-02T03:04:05Z', ...rest })
+  expect(statusOf(HEALTHY, first, T0 + 5_000).lastFailover).toEqual(first.lastFailover)
+  const repair = { reason: 'Demote', message: 'r-1 becomes a replica' }
+  expect(conditionsOf(statusOf(HEALTHY, {}, T0, { repair }))).toMatchObject({ Reconciling: 'True Demote' })
+  const undecided = statusOf(HEALTHY, {}, T0, { refusals: ['two clusters'] })
+  expect(conditionsOf(undecided)).toMatchObject({ Reconciling: 'False DecisionNeeded' })
 })
 
 test('no lag is reported beside two primaries, and none below 0', () => {

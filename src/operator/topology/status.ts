@@ -6,6 +6,7 @@ import {
   withConditions,
 } from '../../kube/runtime/conditions.ts'
 import { diagnose, type Mode, type Problem, primariesOf, type ServerRole } from '../../redis/topology/roles.ts'
+import type { Failover } from './failovers.ts'
 
 /** What a Sentinel reports. A Sentinel that does not respond has no report. */
 export interface SentinelReport {
@@ -51,6 +52,22 @@ export interface PrimaryStatus {
   readonly since: string
 }
 
+export interface FailoverStatus {
+  readonly at: string
+  readonly from: string
+  readonly to: string
+  readonly planned: boolean
+  readonly writeGapMs: number
+  readonly reason: string
+}
+
+export interface HandoverStatus {
+  /** Id of the request. */
+  readonly request: string
+  readonly phase: 'Running' | 'Done' | 'Refused'
+  readonly message: string
+}
+
 export interface TopologyStatus {
   readonly observedGeneration: number
   readonly size: number
@@ -63,14 +80,33 @@ export interface TopologyStatus {
     readonly known: number
     readonly canFailOver: boolean
   }
+  readonly lastFailover?: FailoverStatus
+  readonly handover?: HandoverStatus
   readonly conditions: readonly Condition[]
+}
+
+/** What is known beside the observation of this moment. */
+export interface Progress {
+  /** A failover since the last poll. Default: none. */
+  readonly failover?: Failover | undefined
+  /** A repair that is planned, as a reason and a sentence. Default: none. */
+  readonly repair?: { readonly reason: string; readonly message: string } | undefined
+  /** Repairs that a person must decide on. Default: none. */
+  readonly refusals?: readonly string[]
 }
 
 /**
  * Returns the status. `before` is the status so far: a primary keeps its time while it stays primary, and a condition
  * its transition time while its status stays.
  */
-export function statusOf(seen: TopologyObservation, before: Partial<TopologyStatus>, wallMs: number): TopologyStatus {
+export function statusOf(
+  seen: TopologyObservation,
+  before: Partial<TopologyStatus>,
+  wallMs: number,
+  progress: Progress = {},
+): TopologyStatus {
+  const { failover } = progress
+  const lastFailover = failover === undefined ? before.lastFailover : failoverStatus(failover)
   const sentinels = seen.mode === 'sentinel' ? { sentinels: sentinelStatus(seen.sentinels) } : {}
   return {
     observedGeneration: seen.generation,
@@ -79,8 +115,14 @@ export function statusOf(seen: TopologyObservation, before: Partial<TopologyStat
     primaries: primaryStatus(seen, before.primaries ?? [], wallMs),
     servers: serverStatus(seen),
     ...sentinels,
-    conditions: withConditions(before.conditions ?? [], conditionsOf(seen), wallMs),
+    ...(lastFailover === undefined ? {} : { lastFailover }),
+    ...(before.handover === undefined ? {} : { handover: before.handover }),
+    conditions: withConditions(before.conditions ?? [], conditionsOf(seen, progress), wallMs),
   }
+}
+
+function failoverStatus({ wallMs, ...failover }: Failover): FailoverStatus {
+  return { at: secondsOf(wallMs), ...failover }
 }
 
 /** A shard keeps its number while one of its servers is in it: shards are numbered by the name of their first server. */
@@ -149,7 +191,7 @@ function sentinelStatus(reports: readonly SentinelReport[]): NonNullable<Topolog
 /** Problems that leave the servers writable. */
 const MINOR: ReadonlySet<Problem['kind']> = new Set(['ServersMissing', 'ReplicaNotInSync', 'ReplicasMissing'])
 
-function conditionsOf(seen: TopologyObservation): readonly ConditionObservation[] {
+function conditionsOf(seen: TopologyObservation, progress: Progress): readonly ConditionObservation[] {
   const { mode, size, roles, sentinels, replicasPerShard, generation } = seen
   const spec = { mode, pods: size, primaries: size / (1 + replicasPerShard) }
   const problems = diagnose(
@@ -172,9 +214,21 @@ function conditionsOf(seen: TopologyObservation): readonly ConditionObservation[
     condition('Ready', first === undefined, first?.kind ?? 'Healthy', message || 'all servers are healthy'),
     condition('Degraded', isDegraded, isDegraded ? first.kind : 'Healthy', isDegraded ? message : ''),
     condition('Progressing', waiting, waiting ? 'PodsStarting' : 'Complete', waiting ? podsMessage(seen) : ''),
+    reconcilingCondition(waiting ? podsMessage(seen) : '', progress, condition),
     condition('Stalled', false, 'Observed', ''),
     failoverCondition(seen, condition),
   ]
+}
+
+/** kstatus: True while the servers are not yet as the spec wants them, and something happens to make them so. */
+function reconcilingCondition(
+  starting: string,
+  { repair, refusals = [] }: Progress,
+  condition: MakeCondition,
+): ConditionObservation {
+  if (repair !== undefined) return condition('Reconciling', true, repair.reason, repair.message)
+  if (refusals.length > 0) return condition('Reconciling', false, 'DecisionNeeded', refusals.join('; '))
+  return condition('Reconciling', starting !== '', starting === '' ? 'Complete' : 'PodsStarting', starting)
 }
 
 function podsMessage({ pods, size }: TopologyObservation): string {

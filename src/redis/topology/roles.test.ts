@@ -32,12 +32,27 @@ test('a server reports its role', () => {
 })
 
 test('the line about the node itself has its id, and its slots are counted', () => {
-  expect(parseRole('p', `${PRIMARY}cluster_state:ok\n${NODES}`)?.cluster).toEqual({
+  expect(parseRole('p', `${PRIMARY}cluster_state:ok\n${NODES}`)?.cluster).toMatchObject({
     ok: true,
     id: 'me',
     primaryId: '',
     slots: 5_462,
   })
+})
+
+test('a server knows its peers by address, flags and link, and a replica the address that it follows', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(40))
+  const nodes = [
+    `${a} 10.0.0.1:6379@16379,h-0.d myself,master - 0 0 1 connected 0-99`,
+    `${b} 10.0.0.2:6379@16379,h-1.d master,fail - 1 2 3 disconnected`,
+    `${c} :0@0 slave,noaddr ${a} 1 2 3 connected`,
+  ]
+  expect(parseRole('p', `${PRIMARY}cluster_state:ok\n${nodes.join('\r\n')}`)?.cluster?.peers).toEqual([
+    { id: b, host: '10.0.0.2', port: 6379, flags: ['master', 'fail'], linked: false },
+    { id: c, host: '', port: 0, flags: ['slave', 'noaddr'], linked: true },
+  ])
+  const replica = 'role:slave\nmaster_host:r-0.h\nmaster_port:6379\nmaster_link_status:up\n'
+  expect(parseRole('p', replica)?.follows).toEqual({ host: 'r-0.h', port: 6379 })
 })
 
 const primary = (pod: string, more: Partial<ServerRole> = {}): ServerRole => ({

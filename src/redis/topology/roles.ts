@@ -17,8 +17,24 @@ export interface ServerRole {
   readonly replicas: number
   /** Position in the replication stream, in bytes. Absent if the server did not report it. */
   readonly offset?: number
+  /** Address that a replica follows, as it was given: a host name or an IP. */
+  readonly follows?: Address
   /** In Redis Cluster only. */
   readonly cluster?: ClusterMember
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** Another node, as one node of a cluster knows it. */
+export interface ClusterPeer extends Address {
+  readonly id: string
+  /** Such as `slave` and `fail`. */
+  readonly flags: readonly string[]
+  /** The connection to it is established. */
+  readonly linked: boolean
 }
 
 export interface ClusterMember {
@@ -28,6 +44,8 @@ export interface ClusterMember {
   /** Id of the primary that a replica follows; empty for a primary. */
   readonly primaryId: string
   readonly slots: number
+  /** The other nodes that it knows. */
+  readonly peers?: readonly ClusterPeer[]
 }
 
 /** Commands whose replies `parseRole` reads, in this order. */
@@ -49,6 +67,7 @@ export function parseRole(pod: string, text: string): ServerRole | undefined {
       role === 'master' || (fields.get('master_link_status') === 'up' && fields.get('master_sync_in_progress') === '0'),
     replicas: Number(fields.get('connected_slaves') ?? 0),
     ...offsetOf(fields, role),
+    ...followsOf(fields),
     ...(cluster === undefined ? {} : { cluster }),
   }
 }
@@ -58,9 +77,15 @@ function offsetOf(fields: InfoFields, role: 'master' | 'slave'): { readonly offs
   return Number.isFinite(offset) ? { offset } : {}
 }
 
-/** Reads the line of CLUSTER NODES about the server itself: `ID ADDRESS FLAGS MASTER PING PONG EPOCH LINK SLOT…`. */
+function followsOf(fields: InfoFields): { readonly follows?: Address } {
+  const host = fields.get('master_host')
+  return host === undefined ? {} : { follows: { host, port: Number(fields.get('master_port') ?? 0) } }
+}
+
+/** Reads CLUSTER NODES, a line for each node: `ID ADDRESS FLAGS MASTER PING PONG EPOCH LINK SLOT…`. */
 function parseClusterMember(text: string, fields: InfoFields): ClusterMember | undefined {
-  const own = text.split(/\r?\n/).find((line) => /\smyself,|\smyself\s/.test(line))
+  const lines = text.split(/\r?\n/)
+  const own = lines.find((line) => /\smyself,|\smyself\s/.test(line))
   if (own === undefined) return undefined
   const [id = '', , , primary = '-', , , , , ...slots] = own.split(' ')
   return {
@@ -68,7 +93,17 @@ function parseClusterMember(text: string, fields: InfoFields): ClusterMember | u
     id,
     primaryId: primary === '-' ? '' : primary,
     slots: slots.filter((slot) => /^\d/.test(slot)).reduce((sum, slot) => sum + sizeOf(slot), 0),
+    peers: lines.filter((line) => line !== own).flatMap(parsePeer),
   }
+}
+
+/** `IP:PORT@BUSPORT[,HOSTNAME]`; an unknown address has an empty IP. */
+const NODE = /^([0-9a-f]{40}) (\S*):(\d+)@\d+\S* (\S+) (?:\S+ ){4}(\S+)/
+
+function parsePeer(line: string): readonly ClusterPeer[] {
+  const [, id, host = '', port, flags = '', link] = NODE.exec(line) ?? []
+  if (id === undefined) return []
+  return [{ id, host, port: Number(port), flags: flags.split(','), linked: link === 'connected' }]
 }
 
 function sizeOf(range: string): number {

@@ -5,7 +5,7 @@ import { inDocker } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
 import { type ContainerOptions, type RedisContainer, type ServerSpec, startContainer } from './container.ts'
-import { startProcesses } from './processes.ts'
+import { findRedisPrograms, startProcesses } from './processes.ts'
 
 export interface RedisServers extends RedisContainer {
   readonly url: string
@@ -139,6 +139,9 @@ export function startSentinel({ program, ...options }: SentinelOptions = {}): Pr
   return program === undefined ? inDocker(start) : start()
 }
 
+/** The default of `cluster-port`, which CLUSTER MEET assumes. */
+const BUS_OFFSET = 10_000
+
 const clusterNode = (port: number, bus: number): ServerSpec =>
   server(port, [
     'cluster-enabled yes',
@@ -191,5 +194,21 @@ export function startCluster(): Promise<RedisServers | Absent> {
       }
       return { ...container, url, ports, master: async (slot = 0) => ownerOf(container, await living(), slot) }
     })
+  })
+}
+
+/** Starts servers in cluster mode that have not met: processes of this machine. `program` is a redis-server. */
+export async function startUnformedCluster(count: number, program: string): Promise<RedisServers | Absent> {
+  const found = await findRedisPrograms(program)
+  if ('absent' in found) return found
+  const ports = await freePorts(count)
+  const container = await startProcesses(
+    program,
+    ports.map((port) => clusterNode(port, port + BUS_OFFSET)),
+  )
+  return guarded(container, async () => {
+    await ready(container, ports)
+    const url = `redis+cluster://${ports.map((port) => `${HOST}:${port}`).join(',')}`
+    return { ...container, url, ports, master: async (slot = 0) => ownerOf(container, ports[0] ?? 0, slot) }
   })
 }

@@ -1,0 +1,87 @@
+/** Metrics about topologies. */
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Failover } from './failovers.ts'
+import type { TopologyStatus } from './status.ts'
+
+export interface TopologyMeasures {
+  /** Shows the latest status of a topology, `namespace/name`. */
+  observed(key: string, status: TopologyStatus): void
+  /** Forgets a topology that is gone. */
+  forget(key: string): void
+  failedOver(key: string, failover: Failover): void
+  acted(key: string, action: string, outcome: 'done' | 'failed'): void
+}
+
+/** Counts nothing. */
+export const unmeasuredTopologies: TopologyMeasures = {
+  observed: () => {},
+  forget: () => {},
+  failedOver: () => {},
+  acted: () => {},
+}
+
+type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number }
+
+const TOPOLOGY = ['namespace', 'topology'] as const
+
+/** Registers the `ingot_redis_*` metrics. Throws on a second call with the same registry. */
+export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
+  const latest = new Map<string, TopologyStatus>()
+  const gauge = (
+    name: string,
+    help: string,
+    labels: readonly string[],
+    samples: (status: TopologyStatus) => readonly Sample[],
+  ): void => {
+    const all = (): readonly Sample[] =>
+      [...latest].flatMap(([key, status]) =>
+        samples(status).map((one) => ({ ...one, labels: { ...labelsOf(key), ...one.labels } })),
+      )
+    metrics.gaugesOf({ name: `ingot_redis_${name}`, help, labels: [...TOPOLOGY, ...labels] }, all)
+  }
+  gauge('primary', '1 for each server that is primary.', ['shard', 'pod'], ({ primaries }) =>
+    primaries.map(({ shard, pod }) => ({ labels: { shard: String(shard), pod }, value: 1 })),
+  )
+  gauge('role', '1 for the role that each server reports.', ['pod', 'role'], ({ servers }) =>
+    servers.map(({ pod, role }) => ({ labels: { pod, role }, value: 1 })),
+  )
+  gauge('lag_bytes', 'Bytes that a replica is behind its primary.', ['pod'], ({ servers }) =>
+    servers.flatMap(({ pod, lagBytes }) => (lagBytes === undefined ? [] : [{ labels: { pod }, value: lagBytes }])),
+  )
+  gauge('slots', 'Slots that a server of a cluster serves.', ['pod'], ({ servers }) =>
+    servers.flatMap(({ pod, slots }) => (slots === undefined ? [] : [{ labels: { pod }, value: slots }])),
+  )
+  gauge(
+    'sentinels',
+    'Sentinels that respond, that name the same primary, and that the others know.',
+    ['state'],
+    (status) =>
+      (['reachable', 'agreed', 'known'] as const).flatMap((state) => {
+        return status.sentinels === undefined ? [] : [{ labels: { state }, value: status.sentinels[state] }]
+      }),
+  )
+  gauge('condition', '1 if the condition of the topology is True, else 0.', ['condition'], ({ conditions }) =>
+    conditions.map(({ type, status }) => ({ labels: { condition: type }, value: status === 'True' ? 1 : 0 })),
+  )
+  const failovers = metrics.counter({
+    name: 'ingot_redis_failovers_total',
+    help: 'Failovers that the operator saw. A planned one loses no acknowledged write.',
+    labels: [...TOPOLOGY, 'planned', 'reason'],
+  })
+  const actions = metrics.counter({
+    name: 'ingot_operator_actions_total',
+    help: 'Repairs by the operator.',
+    labels: [...TOPOLOGY, 'action', 'outcome'],
+  })
+  return {
+    observed: (key, status) => void latest.set(key, status),
+    forget: (key) => void latest.delete(key),
+    failedOver: (key, { planned, reason }) => failovers.add({ ...labelsOf(key), planned: String(planned), reason }),
+    acted: (key, action, outcome) => actions.add({ ...labelsOf(key), action, outcome }),
+  }
+}
+
+function labelsOf(key: string): { readonly namespace: string; readonly topology: string } {
+  const [namespace = '', topology = ''] = key.split('/')
+  return { namespace, topology }
+}
