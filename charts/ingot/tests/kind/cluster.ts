@@ -6,6 +6,7 @@ import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
 import { chartShell, readRoles, readSentinelViews } from '../../../../src/drill/targets/kubernetes/redis-view.ts'
 import { createKubectl } from '../../../../src/kube/kubectl.ts'
 import { ofComponent, type Pod, readPods } from '../../../../src/kube/pods.ts'
+import type { TopologyStatus } from '../../../../src/operator/topology/status.ts'
 import { parseInfo } from '../../../../src/redis/topology/info.ts'
 import { problemsOf, type ServerRole } from '../../../../src/redis/topology/roles.ts'
 import { type CallOptions, createProgram } from '../../../../src/std/run-program.ts'
@@ -87,6 +88,77 @@ export async function everythingReady(seconds: number): Promise<void> {
   }
 }
 
+// --- the operator ----------------------------------------------------------------------------------------------------
+
+const OPERATOR_NAMESPACE = 'ingot-system'
+const operatorCluster = createKubectl(CONTEXT, OPERATOR_NAMESPACE)
+const operatorHelm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH', [
+  '--kube-context',
+  CONTEXT,
+  '--namespace',
+  OPERATOR_NAMESPACE,
+])
+
+/** Installs the operator, and resolves when both pods are ready. */
+export async function installOperator(): Promise<void> {
+  const chart = join(CHART, '..', 'ingot-operator')
+  const args = [
+    'upgrade',
+    '--install',
+    'ingot-operator',
+    chart,
+    '--create-namespace',
+    '--set',
+    `image.tag=${IMAGE_TAG}`,
+  ]
+  await operatorHelm([...args, '--wait', '--timeout=180s'], within(200))
+}
+
+/** Removes the operator with its definitions, and so every RedisTopology. */
+export async function removeOperator(): Promise<void> {
+  await operatorHelm(['uninstall', 'ingot-operator', '--ignore-not-found', '--wait', '--timeout=120s'], within(150))
+  await operatorCluster.run(['delete', 'crd', 'redistopologies.ingot.dev', '--ignore-not-found'], within(60))
+}
+
+/** Runs kubectl in the namespace of the operator. Resolves with its output, without white space at its ends. */
+export async function operatorKubectl(args: readonly string[], seconds = 60): Promise<string> {
+  return (await operatorCluster.run(args, within(seconds))).trim()
+}
+
+/** Resolves with the pod that leads, by the Lease. */
+export async function operatorLeader(): Promise<string> {
+  const holder = await operatorKubectl(['get', 'lease', 'ingot-operator', '--output=jsonpath={.spec.holderIdentity}'])
+  return holder.split('_')[0] ?? ''
+}
+
+/** Sends a signal to the operator's process in a pod, from its node. */
+export async function signalOperator(pod: string, name: 'STOP' | 'CONT'): Promise<void> {
+  const path = '--output=jsonpath={.spec.nodeName} {.metadata.uid}'
+  const [node = '', uid = ''] = (await operatorKubectl(['get', 'pod', pod, path])).split(' ')
+  await signalIn(node, uid, 'node', name)
+}
+
+/** Resolves with the RedisTopology of the release. */
+export async function topologyOf(): Promise<{ readonly status?: Partial<TopologyStatus> }> {
+  const text = await kubectl(['get', 'redistopology', `${RELEASE}-redis`, '--output=json'])
+  return JSON.parse(text) as { readonly status?: Partial<TopologyStatus> }
+}
+
+/** Resolves with the UID of each pod of the release. */
+export async function podUids(): Promise<Readonly<Record<string, string>>> {
+  const pods = await readPods(cluster, within(60))
+  const own = pods.filter(({ name }) => name !== 'writer' && !name.startsWith('outside'))
+  return Object.fromEntries(own.map(({ name, uid }) => [name, uid]))
+}
+
+/** Resolves with the value of the label `ingot.dev/role` of each Redis pod. */
+export async function roleLabels(): Promise<Readonly<Record<string, string>>> {
+  const path = 'jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.ingot\\.dev/role}{"\\n"}{end}'
+  const args = ['get', 'pods', '--selector', 'app.kubernetes.io/component=redis', '--output', path]
+  const lines = (await kubectl(args)).split('\n').map((line) => line.split(' '))
+  return Object.fromEntries(lines.map(([name = '', role = '']) => [name, role]))
+}
+
 // --- pods ------------------------------------------------------------------------------------------------------------
 
 const podsIn = async (component: string): Promise<readonly Pod[]> =>
@@ -166,10 +238,15 @@ export async function deleteAll(components: readonly string[]): Promise<void> {
 /** Sends a signal to the server of a pod from its node, so that no preStop hook runs. */
 export async function signal(pod: string, name: 'KILL' | 'STOP' | 'CONT'): Promise<void> {
   const { node, uid } = await podNamed(pod)
+  await signalIn(node, uid, 'redis-server|valkey-server', name)
+}
+
+/** Signals the processes of a pod whose command matches a pattern of `case`. */
+async function signalIn(node: string, uid: string, commands: string, name: string): Promise<void> {
   const find = `for p in /proc/[0-9]*; do grep -q "pod${uid.replaceAll('-', '.')}" $p/cgroup 2>/dev/null || continue
-    case $(cat $p/comm) in redis-server|valkey-server) kill -${name} "\${p#/proc/}" && echo sent;; esac; done`
+    case $(cat $p/comm) in ${commands}) kill -${name} "\${p#/proc/}" && echo sent;; esac; done`
   const sent = await docker(['exec', node, 'sh', '-c', find], within(30))
-  if (sent === '') throw new Error(`no server found in ${pod} on ${node}`)
+  if (sent === '') throw new Error(`no ${commands} found on ${node} in the pod with the UID ${uid}`)
 }
 
 // --- the writer ------------------------------------------------------------------------------------------------------

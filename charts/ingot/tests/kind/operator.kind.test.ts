@@ -1,0 +1,234 @@
+/**
+ * The operator beside the release on a real cluster, with faults under load. Needs kind with the images ingot:dev and
+ * redis:8.0. The figures are printed and written to out/chart-kind/operator.json.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  clusterProblems,
+  deletePod,
+  eventually,
+  everythingReady,
+  inPod,
+  installOperator,
+  kubectl,
+  operatorKubectl,
+  operatorLeader,
+  podsOf,
+  podUids,
+  removeOperator,
+  roleLabels,
+  rolesOf,
+  signal,
+  signalOperator,
+  thePrimary,
+  topologyOf,
+  upgrade,
+  type Values,
+} from './cluster.ts'
+import { isSentinelHealthy, keepFigures, measureFault, release } from './faults.ts'
+
+keepFigures('operator')
+
+/** Restarts of the leader in D5. */
+const RESTARTS = Number(process.env['OPERATOR_RESTARTS'] ?? 20)
+const SENTINELS = { 'redis.mode': 'sentinel', 'redis.sentinel.replicas': 5, 'redis.sentinel.hardAntiAffinity': false }
+
+async function isCondition(type: string, wanted: string): Promise<boolean> {
+  const { status } = await topologyOf()
+  return status?.conditions?.some((one) => one.type === type && one.status === wanted) === true
+}
+
+/** The role of each server as it reports it, by pod. */
+async function reportedRoles(): Promise<Readonly<Record<string, string>>> {
+  return Object.fromEntries((await rolesOf()).map(({ pod, role }) => [pod, role]))
+}
+
+async function labelsAgree(): Promise<boolean> {
+  const [labels, roles] = [await roleLabels(), await reportedRoles()]
+  return Object.keys(roles).length > 0 && Object.entries(roles).every(([pod, role]) => labels[pod] === role)
+}
+
+async function isSettled(isHealthy: () => Promise<boolean>): Promise<boolean> {
+  return (await isHealthy()) && (await isCondition('Ready', 'True')) && (await labelsAgree())
+}
+
+/** Time from `sinceMs` until the status shows no more of the pod as primary, in milliseconds. */
+async function untilStatusMoves(pod: string, sinceMs: number): Promise<number> {
+  for (;;) {
+    const { status } = await topologyOf()
+    if (status?.primaries?.every((one) => one.pod !== pod) === true) return Date.now() - sinceMs
+    if (Date.now() - sinceMs > 60_000) throw new Error(`the status still shows ${pod} as primary after a minute`)
+    await sleep(100)
+  }
+}
+
+/** Installs the operator into the loaded release, and has the release render its RedisTopology. */
+function withOperator(mode: string, values: Values, isHealthy: () => Promise<boolean>): void {
+  afterAll(removeOperator, 300_000)
+
+  test('installing it fails no write, and changes no pod and no role', async () => {
+    await eventually('Redis is healthy', 120, isHealthy)
+    const [uids, roles] = [await podUids(), await reportedRoles()]
+    const { failed } = await measureFault(mode, 'installing the operator', async () => {
+      await installOperator()
+      await upgrade(values)
+      await eventually('the operator observes the release', 90, () => isSettled(isHealthy))
+    })
+    expect(failed).toBe(0)
+    expect(await podUids()).toEqual(uids)
+    expect(await reportedRoles()).toEqual(roles)
+  })
+}
+
+describe('sentinel', () => {
+  const isHealthy = (): Promise<boolean> => isSentinelHealthy(5)
+  beforeAll(removeOperator, 300_000)
+  release('sentinel', SENTINELS)
+  withOperator('sentinel', SENTINELS, isHealthy)
+
+  test('the primary and the next one are killed, each as soon as it has an address (D1)', async () => {
+    const first = await thePrimary()
+    await measureFault('sentinel', 'D1: two primaries, one after the other', async () => {
+      await deletePod(first, 'by force')
+      const address = ['get', 'pod', first, '--output=jsonpath={.status.podIP}']
+      await eventually('the new pod has an address', 60, async () => (await kubectl(address)) !== '')
+      await eventually('there is a primary', 60, async () => (await thePrimary()) !== '')
+      await deletePod(await thePrimary(), 'by force')
+    })
+    await eventually('servers, Sentinels, labels and status agree', 120, () => isSettled(isHealthy))
+  })
+
+  test('the primary and a Sentinel are killed at the same time (D3)', async () => {
+    const primary = await thePrimary()
+    await measureFault('sentinel', 'D3: the primary and a Sentinel', async () => {
+      await Promise.all([deletePod(primary, 'by force'), deletePod('ingot-sentinel-0', 'by force')])
+    })
+    await eventually('servers, Sentinels, labels and status agree', 120, () => isSettled(isHealthy))
+  })
+
+  test('a primary that is gone or silent leaves the status', async () => {
+    const times: Record<string, number> = {}
+    const deleted = await thePrimary()
+    const from = Date.now()
+    await kubectl(['delete', 'pod', deleted, '--force', '--grace-period=0', '--wait=false'])
+    times['deleted'] = await untilStatusMoves(deleted, from)
+    await eventually('it is replaced', 120, () => isSettled(isHealthy))
+    const frozen = await thePrimary()
+    await signal(frozen, 'STOP')
+    times['silent'] = await untilStatusMoves(frozen, Date.now())
+    await signal(frozen, 'CONT')
+    await eventually('it is replaced', 120, () => isSettled(isHealthy))
+    process.stdout.write(`${JSON.stringify({ 'until the status shows it, ms': times })}\n`)
+    expect((await topologyOf()).status?.lastFailover).toMatchObject({ from: frozen, planned: false })
+  })
+
+  test(`${RESTARTS} kills and pauses of the operator change no role (D5)`, async () => {
+    const roles = await reportedRoles()
+    await measureFault('sentinel', `D5: ${RESTARTS} kills and pauses of the operator`, async () => {
+      for (let restart = 0; restart < RESTARTS; restart++) {
+        const leader = await operatorLeader()
+        if (restart % 4 === 3) {
+          // longer than its deadline, so that another process leads when it wakes
+          await signalOperator(leader, 'STOP')
+          await eventually('another process leads', 60, async () => (await operatorLeader()) !== leader)
+          await signalOperator(leader, 'CONT')
+        } else {
+          await operatorKubectl(['delete', 'pod', leader, '--force', '--grace-period=0', '--wait=false'])
+          await sleep(1_000 + Math.random() * 4_000)
+        }
+      }
+      await operatorKubectl(['rollout', 'status', 'deployment/ingot-operator', '--timeout=120s'], 130)
+      await eventually('a process leads', 60, async () => (await operatorLeader()) !== '')
+    })
+    expect(await reportedRoles()).toEqual(roles)
+    await eventually('the status is current', 60, () => isSettled(isHealthy))
+  })
+
+  test('Sentinels 5 to 3, then one is killed: a failover still works, and only the operator forgot entries', async () => {
+    await upgrade({ ...SENTINELS, 'redis.sentinel.replicas': 3 })
+    await everythingReady(300)
+    const known = async (): Promise<readonly string[]> =>
+      Promise.all(
+        (await podsOf('sentinel')).map((pod) => inPod(pod, 'sentinel_at localhost INFO sentinel | grep sentinels=')),
+      )
+    const isForgotten = async (): Promise<boolean> => {
+      const lines = await known()
+      return lines.length === 3 && lines.every((line) => /slaves=2,sentinels=3/.test(line))
+    }
+    await eventually('each Sentinel knows three', 240, isForgotten)
+    const logs = await Promise.all((await podsOf('sentinel')).map((pod) => kubectl(['logs', pod, '-c', 'keeper'])))
+    expect(logs.join('\n')).not.toContain('forgetting')
+    expect(await kubectl(['get', 'events', '--output=jsonpath={.items[*].reason}'])).toContain('ResetSentinel')
+    const primary = await thePrimary()
+    await measureFault('sentinel', 'a Sentinel of three, then the primary', async () => {
+      await kubectl(['delete', 'pod', 'ingot-sentinel-2', '--force', '--grace-period=0', '--wait=false'])
+      await deletePod(primary, 'by force')
+    })
+    await eventually('everything agrees', 180, () => isSettled(() => isSentinelHealthy(3)))
+  })
+
+  test('without an operator the pods do that work again', async () => {
+    await operatorKubectl(['scale', 'deployment/ingot-operator', '--replicas=0'])
+    await upgrade({ ...SENTINELS, 'redis.sentinel.replicas': 5 })
+    await everythingReady(300)
+    await upgrade({ ...SENTINELS, 'redis.sentinel.replicas': 3 })
+    await everythingReady(300)
+    const logged = async (): Promise<boolean> => {
+      const logs = await Promise.all((await podsOf('sentinel')).map((pod) => kubectl(['logs', pod, '-c', 'keeper'])))
+      return logs.join('\n').includes('forgetting')
+    }
+    await eventually('a Sentinel forgets by itself', 240, logged)
+  })
+})
+
+describe('sentinel without persistence', () => {
+  const values = { 'redis.mode': 'sentinel', 'redis.persistence.enabled': false }
+  beforeAll(removeOperator, 300_000)
+  release('sentinel', values)
+  withOperator('sentinel, no persistence', values, () => isSentinelHealthy())
+
+  test('a server that is killed in its pod comes back empty, and is not promoted (D7)', async () => {
+    const primary = await thePrimary()
+    await measureFault('sentinel, no persistence', 'D7: SIGKILL of the primary', () => signal(primary, 'KILL'), 15_000)
+    await eventually('everything agrees', 180, () => isSettled(() => isSentinelHealthy()))
+  })
+})
+
+describe('cluster', () => {
+  const isHealthy = async (): Promise<boolean> => (await clusterProblems()).length === 0
+  const values = { 'redis.mode': 'cluster' }
+  beforeAll(removeOperator, 300_000)
+  release('cluster', values)
+  withOperator('cluster', values, isHealthy)
+
+  const aPrimary = async (): Promise<string> => (await rolesOf()).find(({ role }) => role === 'primary')?.pod ?? ''
+
+  test('a primary and its successor are killed (D1)', async () => {
+    await measureFault('cluster', 'D1: two primaries, one after the other', async () => {
+      await deletePod(await aPrimary(), 'by force')
+      await eventually('a primary for each shard', 90, async () => {
+        return (
+          (await rolesOf()).filter(({ role, cluster }) => role === 'primary' && (cluster?.slots ?? 0) > 0).length === 3
+        )
+      })
+      await deletePod(await aPrimary(), 'by force')
+    })
+    await eventually('everything agrees', 180, () => isSettled(isHealthy))
+  })
+
+  test('kills of the operator change no role (D5)', async () => {
+    await sleep(65_000) // until the operator has moved primaries apart, if any shared a machine
+    await eventually('everything agrees', 180, () => isSettled(isHealthy))
+    const roles = await reportedRoles()
+    await measureFault('cluster', 'D5: kills of the operator', async () => {
+      for (let restart = 0; restart < Math.min(RESTARTS, 5); restart++) {
+        await operatorKubectl(['delete', 'pod', await operatorLeader(), '--force', '--grace-period=0', '--wait=false'])
+        await sleep(1_000 + Math.random() * 4_000)
+      }
+      await operatorKubectl(['rollout', 'status', 'deployment/ingot-operator', '--timeout=120s'], 130)
+    })
+    expect(await reportedRoles()).toEqual(roles)
+    await eventually('the status is current', 60, () => isSettled(isHealthy))
+  })
+})
