@@ -9,13 +9,12 @@ import { isJson, OUTPUT_OPTION, paintFor, RELEASE_OPTIONS, withRelease, writeJso
 
 export const handover = defineCommand({
   positionals: ['[POD]'],
-  help: `
-Asks the operator to hand the role of the primary over to a replica without the loss of an acknowledged write, as before
-the drain of a node, and waits until it has done so. POD is the server that becomes primary; in a cluster it is a replica
-of the shard. Without POD the operator chooses. It needs the right patch on redistopologies.
+  help: `Asks the operator to hand the role of the primary over to a replica without the loss of an acknowledged write, as
+before the drain of a node, and waits until it has done so. POD is the server that becomes primary; in a cluster it is a
+replica of the shard. Without POD the operator chooses. It needs the right patch on redistopologies.
 
-Exit code: 0 done, 1 refused by the operator or not done in time, 2 if it cannot be carried out: there is no
-operator, or the RedisTopology is paused or has policy Observe.`,
+Exit code: 0 done, 1 refused by the operator or not done in time, 2 if it cannot be carried out: there is no operator,
+or the RedisTopology is paused or has policy Observe.`,
   examples: ['kubectl ingot handover -n shop', 'kubectl ingot handover shop-redis-1 -n shop --timeout 2m'],
   failed: EXIT.usage,
   options: {
