@@ -65,7 +65,7 @@ export async function startOperatedTopologies(authority: Authority): Promise<Ope
   return {
     api,
     statusOf,
-    createPods: (set, component, ports) => createPods(api, set, component, ports),
+    createPods: (set, component, ports) => createPods(api, { namespace: NAMESPACE, set, component, ports }),
     create: (name, spec) => api.create(REDIS_TOPOLOGIES, { metadata: { name, namespace: NAMESPACE }, spec }, soon()),
     remove: (name) => api.delete(REDIS_TOPOLOGIES, { namespace: NAMESPACE, name }, soon()),
     async untilCondition(name, type, wanted) {
@@ -84,20 +84,31 @@ export async function startOperatedTopologies(authority: Authority): Promise<Ope
   }
 }
 
-async function createPods(api: KubeApi, set: string, component: string, ports: readonly number[]): Promise<void> {
+export interface PodsSpec {
+  readonly namespace: string
+  /** Name of the StatefulSet. */
+  readonly set: string
+  /** Name of the container and of its port. */
+  readonly component: string
+  /** A pod for each. */
+  readonly ports: readonly number[]
+}
+
+/** Creates a StatefulSet and, as no controller does, its pods: each is a server of this machine. */
+export async function createPods(api: KubeApi, { namespace, set, component, ports }: PodsSpec): Promise<void> {
   const template = {
     metadata: { labels: { app: set } },
     spec: { containers: [{ name: component, image: 'redis' }] },
   }
   const spec = { selector: { matchLabels: { app: set } }, serviceName: set, template }
-  const { metadata } = await api.apply(SETS, { metadata: { name: set, namespace: NAMESPACE }, spec }, soon())
+  const { metadata } = await api.apply(SETS, { metadata: { name: set, namespace }, spec }, soon())
   const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: set, uid: metadata.uid ?? '', controller: true }
   for (const [index, containerPort] of ports.entries()) {
-    const pod = { name: `${set}-${index}`, namespace: NAMESPACE, labels: { app: set }, ownerReferences: [owner] }
+    const pod = { name: `${set}-${index}`, namespace, labels: { app: set }, ownerReferences: [owner] }
     const containers = [{ name: component, image: 'redis', ports: [{ name: component, containerPort }] }]
     await api.apply(PODS, { metadata: pod, spec: { containers } }, soon())
     const status = { phase: 'Running', podIP: '127.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] }
-    await api.applyStatus(PODS, { metadata: { name: pod.name, namespace: NAMESPACE }, status }, soon())
+    await api.applyStatus(PODS, { metadata: { name: pod.name, namespace }, status }, soon())
   }
 }
 
