@@ -89,6 +89,11 @@ describe('when a password changes', () => {
   })
 })
 
+test('a start without flock warns that the volume is not locked', () => {
+  const { err } = run('command() { return 1; }; lock_volume', { replies: '' })
+  expect(err).toContain('this image has no flock')
+})
+
 describe('a user whose password is not in the Secret', () => {
   const users = 'admin admin ~* +@all\noperator operator -@all +ping +client|list\n'
   const files = {

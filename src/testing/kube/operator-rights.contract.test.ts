@@ -231,6 +231,23 @@ describe('the API server lists the rights of the charts and no others', () => {
   })
 })
 
+test('an additional Role is noticed', async () => {
+  const { rights } = present(charts, (reason) => expect.fail(reason))
+  const rules = [{ apiGroups: [''], resources: ['secrets'], verbs: ['list'] }]
+  const binding = {
+    ...at('extra', 'other'),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'extra' },
+    subjects: [{ kind: 'ServiceAccount', name: 'ingot-operator', namespace: OPERATOR_NAMESPACE }],
+  }
+  await installed.admin.apply(RESOURCES.roles, { ...at('extra', 'other'), rules }, soon())
+  await installed.admin.apply(RESOURCES.roleBindings, binding, soon())
+  const wanted = new Set(rights.filter(({ namespace }) => namespace === undefined).map(textOf))
+  await untilTrue('RBAC has read the Role', async () => (await reviewed(operator, 'other')).size > wanted.size, {
+    withinMs: 20_000,
+  })
+  expect([...(await reviewed(operator, 'other'))].filter((right) => !wanted.has(right))).toEqual(['list /secrets *'])
+})
+
 describe('an operator of some namespaces', () => {
   test('may watch in these only', async () => {
     await expect(watched(second, TOPOLOGIES, 'stock')).resolves.toBeDefined()

@@ -109,7 +109,10 @@ holds_data() { [ -s "$DATA/appendonlydir/appendonly.aof.manifest" ]; }
 # its replacement, on the same volume. The server inherits the lock and releases it when it ends. The file .wanted
 # informs handover.sh of the old pod that a new pod waits.
 lock_volume() {
-  command -v flock >/dev/null || return 0
+  command -v flock >/dev/null || {
+    log 'this image has no flock: if this pod is deleted by force, two servers may use its volume for some seconds'
+    return 0
+  }
   exec 9>"$DATA/.lock"
   flock -n 9 || {
     log 'another pod still uses this volume: waiting until it ends'
