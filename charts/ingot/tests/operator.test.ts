@@ -103,7 +103,7 @@ describe('the RedisTopology', () => {
     ['postgres', [`redis.sentinel.masterName="${'m'.repeat(128)}"`, 'redis.replicas=2']],
     ['cluster', ['redis.cluster={"masters":3,"replicasPerMaster":0}']],
     ['cluster', ['redis.cluster={"masters":100,"replicasPerMaster":0}']],
-    ['standalone', ['redis.auth.existingSecret="2"']],
+    ['standalone', ['redis.auth.existingSecret="2"', 'redis.tls.enabled=true', 'clusterDomain="123"']],
     ['everything', []],
   ])('matches the schema of the kind: %s with %j', (mode, changes) => {
     const [topology] = render(mode, [ALWAYS, ...changes]).filter(({ kind }) => kind === 'RedisTopology')
