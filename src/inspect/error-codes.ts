@@ -11,4 +11,5 @@ export const INSPECT_ERRORS = {
     'change the RedisTopology as the message says (values operator.policy and operator.paused)',
   ),
   HANDOVER_POD_UNKNOWN: rejected(404, 'name one of the servers that kubectl ingot status lists'),
+  BUNDLE_NOT_CLEAN: rejected(500, 'report this with the name of the file, and collect what you need with kubectl'),
 } as const satisfies ErrorKinds

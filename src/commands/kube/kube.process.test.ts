@@ -1,7 +1,7 @@
 /** The plugin as a process, under the name that kubectl looks for, on an API server that has a release. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, symlinkSync } from 'node:fs'
+import { copyFileSync, existsSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../drill/checkout.ts'
@@ -23,8 +23,13 @@ afterEach(() => scope.close())
 
 type Env = Readonly<Record<string, string>>
 
-function start(args: readonly string[], env: Env = {}, program = PLUGIN) {
-  const child = spawn(program, [...args], { env: { ...process.env, ...env }, stdio: 'pipe' })
+interface Start {
+  readonly program?: string
+  readonly cwd?: string
+}
+
+function start(args: readonly string[], env: Env = {}, { program = PLUGIN, cwd = process.cwd() }: Start = {}) {
+  const child = spawn(program, [...args], { env: { ...process.env, ...env }, cwd, stdio: 'pipe' })
   scope.defer(() => void child.kill('SIGKILL'))
   let stdout = ''
   let stderr = ''
@@ -37,7 +42,8 @@ function start(args: readonly string[], env: Env = {}, program = PLUGIN) {
   return { child, ended, shows, stdout: () => stdout }
 }
 
-const run = (args: readonly string[], env?: Env) => start(args, env).ended
+const run = (args: readonly string[], env?: Env, cwd?: string) =>
+  start(args, env, cwd === undefined ? {} : { cwd }).ended
 
 async function serve(
   objects: ReleaseObjects = fresh(),
@@ -149,7 +155,11 @@ describe('status', () => {
     if (spawnSync('script', ['--version']).error !== undefined) skip('there is no program "script"')
     const { env } = await serve()
     const onTerminal = (line: string, more: Env = {}) =>
-      start(['-qec', `'${PLUGIN}' ${line}`, '/dev/null'], { TERM: 'xterm', NO_COLOR: '', ...env, ...more }, 'script')
+      start(
+        ['-qec', `'${PLUGIN}' ${line}`, '/dev/null'],
+        { TERM: 'xterm', NO_COLOR: '', ...env, ...more },
+        { program: 'script' },
+      )
     expect((await onTerminal('status').ended).stdout).toContain('\u001B[32mhealthy')
     expect((await onTerminal('status', { NO_COLOR: '1' }).ended).stdout).not.toContain('\u001B')
     expect((await onTerminal('status -o json').ended).stdout).not.toContain('\u001B')
@@ -277,5 +287,38 @@ describe('handover', () => {
     const { env } = await serve()
     expect(await run(['handover', '--timeout', 'soon'], env)).toMatchObject({ code: 2 })
     expect((await run(['handover', 'a', 'b'], env)).stderr).toContain('"b" is one argument too many')
+  })
+})
+
+describe('bundle', () => {
+  test('writes an archive that tar reads, for its owner only, and says what it could not read', async () => {
+    const server = await serve()
+    server.forbid(/\/events/)
+    const file = join(folder, 'shop.tar.gz')
+    const { code, stdout, stderr } = await run(['bundle', file], server.env)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^wrote .*shop\.tar\.gz: \d+ files, \d+ KiB, \d+ redactions\n/)
+    expect(stdout).toContain('searched for the values of: ingot-postgres, ingot-redis, ingot-redis-tls, ingot-token')
+    expect(stdout).toMatch(/not read: events: .*403/)
+    const { stdout: list } = spawnSync('tar', ['-tzf', file], { encoding: 'utf8' })
+    expect(list.split('\n')).toContain('ingot-bundle-ingot/manifest.json')
+    expect(statSync(file).mode & 0o077).toBe(0)
+  })
+
+  test('without FILE takes a name from release and time, and -o json reports it', async () => {
+    const { env } = await serve()
+    const { code, stdout } = await run(['bundle', '-o', 'json'], env, folder)
+    expect(code).toBe(0)
+    const { kind, file } = JSON.parse(stdout) as { readonly kind: string; readonly file: string }
+    expect(kind).toBe('IngotBundle')
+    expect(file).toMatch(/^ingot-bundle-ingot-\d{8}T\d{6}\.tar\.gz$/)
+    expect(existsSync(join(folder, file))).toBe(true)
+  })
+
+  test('into a folder that is not there exits 2', async () => {
+    const { env } = await serve()
+    const { code, stderr } = await run(['bundle', join(folder, 'none', 'x.tar.gz')], env)
+    expect(code).toBe(2)
+    expect(stderr).toContain('OUTPUT_UNWRITABLE')
   })
 })

@@ -17,6 +17,11 @@ export const KUBECTL_COMMANDS: readonly CommandEntry[] = [
     summary: 'hand Redis over to a replica without loss, by the operator',
     load: async () => (await import('./handover.ts')).handover,
   },
+  {
+    name: 'bundle',
+    summary: 'write a support bundle of a release, without secrets',
+    load: async () => (await import('./bundle.ts')).bundle,
+  },
 ]
 
 export const KUBE_GROUP: readonly CommandEntry[] = KUBECTL_COMMANDS.map(({ name, summary, load }) => ({

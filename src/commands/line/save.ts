@@ -10,6 +10,8 @@ export interface Waiting {
   readonly signal: AbortSignal
   /** Called if a named pipe has no reader yet. */
   readonly onNoReader: () => void
+  /** Permissions of a new file. Default: as the umask allows. */
+  readonly mode?: number
 }
 
 /** Writes the chunks to `path`. Rejects with IngotError OUTPUT_UNWRITABLE, and with errors of `chunks`. */
@@ -18,7 +20,7 @@ export async function save(chunks: AsyncIterable<Buffer>, path: string, waiting:
   const target = await onDisk(path, () => targetOf(path))
   switch (target.kind) {
     case 'file':
-      return replace(chunks, target, path)
+      return replace(chunks, { ...target, created: waiting.mode }, path)
     case 'pipe':
       return writeThrough(chunks, await openPipe(path, waiting), { path, signal })
     case 'stream':
@@ -78,12 +80,14 @@ function codeOf(cause: unknown): unknown {
 interface Replaced {
   readonly real: string
   readonly mode?: number
+  /** Permissions of a new file. */
+  readonly created?: number | undefined
 }
 
 /** Writes under a temporary name next to the file, until all of it is on disk. */
-async function replace(chunks: AsyncIterable<Buffer>, { real, mode }: Replaced, path: string): Promise<void> {
+async function replace(chunks: AsyncIterable<Buffer>, { real, mode, created }: Replaced, path: string): Promise<void> {
   const partial = `${real}.${randomUUID()}.part`
-  const file = await onDisk(path, () => open(partial, 'wx'))
+  const file = await onDisk(path, () => open(partial, 'wx', created))
   try {
     await fill(file, chunks, path)
     // keeps the permissions of the former file
