@@ -10,7 +10,9 @@ import { systemClock } from '../std/clock.ts'
 import { untilTrue } from '../std/until.ts'
 import { NAMESPACE, RELEASE, releaseObjects } from '../testing/inspect/release.ts'
 import { shareApiServer } from '../testing/kube/shared-api-server.ts'
-import { valueOr } from './facts.ts'
+import { type Facts, valueOr } from './facts.ts'
+import { HANDOVER_ANNOTATION } from './handover/request.ts'
+import { requestHandover } from './handover/run.ts'
 import { KINDS, SECRETS, TOPOLOGIES } from './kinds.ts'
 import { operatorPresence } from './operator-presence.ts'
 import { readFacts } from './read.ts'
@@ -59,6 +61,33 @@ async function createTopology(api: KubeApi): Promise<void> {
   await api.applyStatus(TOPOLOGIES, { metadata: { namespace, name }, status: topology['status'] }, soon())
 }
 
+/** Plays the operator: reports the request as done, in the status that the real schema allows. */
+async function handOver(api: KubeApi, facts: Facts): Promise<unknown> {
+  const renewTime = new Date(facts.nowMs).toISOString()
+  const lease = { metadata: { name: 'ingot-operator' }, spec: { holderIdentity: 'one', renewTime } }
+  const leading: Facts = { ...facts, leases: { kind: 'read', value: [lease] } }
+  let carriedOut: Promise<unknown> = Promise.resolve()
+  const report = await requestHandover(leading, {
+    api,
+    clock: systemClock,
+    timeoutMs: 20_000,
+    pod: 'ingot-redis-1',
+    onRequested({ id }, name) {
+      const at = { namespace: NAMESPACE, name }
+      const lastFailover = { at: renewTime, from: 'ingot-redis-0', to: 'ingot-redis-1', planned: true, writeGapMs: 90 }
+      const handover = { request: id, phase: 'Done', message: 'handed over' }
+      const status = { handover, lastFailover: { ...lastFailover, reason: 'HandOver' } }
+      carriedOut = api.get(TOPOLOGIES, at, soon()).then((topology) => {
+        expect(topology?.metadata.annotations?.[HANDOVER_ANNOTATION]).toBe(`${id}/ingot-redis-1`)
+        return api.applyStatus(TOPOLOGIES, { metadata: at, status }, soon())
+      })
+    },
+    signal: soon(),
+  })
+  await carriedOut
+  return report
+}
+
 describe('on a real API server', () => {
   const apiServer = shareApiServer()
 
@@ -92,5 +121,6 @@ describe('on a real API server', () => {
     })
     expect(healthy).toBe(false)
     expect(problems).toContain('the service has 0 of 3 pods ready')
+    expect(await handOver(api, after)).toMatchObject({ outcome: 'Done', message: 'handed over', to: 'ingot-redis-1' })
   })
 })

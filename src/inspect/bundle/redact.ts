@@ -40,21 +40,24 @@ function escaped(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
 }
 
-/** Names of settings whose values are secret, other than names of Secrets and of files. */
-const NAME = String.raw`[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_]?key|private[-_]?key|dsn)[\w.-]*(?<!name|file|path|ref)`
+/**
+ * Names of settings whose values are secret, other than names of Secrets and of files. Every repetition here and below
+ * has a maximum or a single place to begin: a line of a megabyte must not take quadratic time.
+ */
+const NAME = String.raw`(?<![\w.-])[\w.-]{0,64}?(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_]?key|private[-_]?key|dsn)[\w.-]{0,64}(?<!name|file|path|ref)`
 
 /** Each has the text before the secret in its first group, and the text after it in its second one. */
 const PATTERNS: readonly RegExp[] = [
-  /(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g,
+  /(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[\s\S]*?(-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g,
   // user:password@ of a URL
-  /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:"']*:)[^\s/@"']+(@)/gi,
-  /(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}()/gi,
-  new RegExp(String.raw`(\\?["']?${NAME}\\?["']?\s*[=:]\s*\\?["'])(?!REDACTED)[^"'\\]+(\\?["'])`, 'gi'),
-  new RegExp(String.raw`(\b${NAME}=)(?!REDACTED)[^\s&"',;]+()`, 'gi'),
+  /((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}:\/\/[^\s/@:"']{0,256}:)[^\s/@"']{1,1024}(@)/gi,
+  /(\b(?:bearer|basic)[ \t]{1,8})[\w.~+/=-]{6,}()/gi,
+  new RegExp(String.raw`(${NAME}\\?["']?[ \t]{0,8}[=:][ \t]{0,8}\\?["'])(?!REDACTED)[^"'\\]{1,65536}(\\?["'])`, 'gi'),
+  new RegExp(String.raw`(${NAME}=)(?!REDACTED)[^\s&"',;]+()`, 'gi'),
   // redis.conf, ACL files and AUTH
-  /(^\s*(?:requirepass|masterauth|sentinel\s+(?:auth-pass\s+\S+|sentinel-pass))\s+)\S+()/gim,
-  /(\buser\s+\S+\s[^\n]*?[>#])[^\s>#]+()/g,
-  /(\bAUTH\s+(?:\S+\s+)?)(?!REDACTED)\S+()/g,
+  /(^[ \t]{0,20}(?:requirepass|masterauth|sentinel[ \t]{1,8}(?:auth-pass[ \t]{1,8}\S{1,128}|sentinel-pass))[ \t]{1,8})\S+()/gim,
+  /(\buser[ \t]{1,8}\S{1,128}[ \t][^\n>#]{0,256}[>#])[^\s>#]+()/g,
+  /(\bAUTH[ \t]{1,8}(?:\S{1,128}[ \t]{1,8})?)(?!REDACTED)\S+()/g,
 ]
 
 function patternless(text: string, replacement: () => string): string {

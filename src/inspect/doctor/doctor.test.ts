@@ -364,7 +364,7 @@ const HAZARDS: readonly Hazard[] = [
   },
   {
     code: 'OPERATOR_NOT_ADMITTED',
-    change: (o) => set(o.get('NetworkPolicy', 'ingot-redis'), ['spec', 'ingress', 0, 'from', 1], undefined),
+    change: (o) => o.remove('NetworkPolicy', 'ingot-redis-operator'),
     seen: 'no NetworkPolicy admits the operator of namespace ingot-system',
   },
 ]
