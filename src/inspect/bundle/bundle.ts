@@ -31,12 +31,20 @@ export interface Bundle {
   readonly manifest: BundleManifest
 }
 
-/** Rejects with BUNDLE_NOT_CLEAN if a secret value is still in a file, and with the signal's reason. */
-export async function makeBundle(api: KubeApi, facts: Facts, signal: AbortSignal): Promise<Bundle> {
+/**
+ * Rejects with BUNDLE_NOT_CLEAN if a secret value is still in a file, and with the signal's reason. `redactorOf` makes the
+ * redactor for the values of the Secrets; tests replace it by a wrong one.
+ */
+export async function makeBundle(
+  api: KubeApi,
+  facts: Facts,
+  signal: AbortSignal,
+  redactorOf: (values: readonly string[]) => Redactor = createRedactor,
+): Promise<Bundle> {
   const { entries, notRead } = await collect(api, facts, signal)
   const { namespace, release, version, nowMs } = facts
   const at = new Date(nowMs).toISOString()
-  const redactor = createRedactor(secretValues(facts))
+  const redactor = redactorOf(secretValues(facts))
   const folder = `ingot-bundle-${release}`
   const clean = entries.map(({ path, content }) => ({ path: `${folder}/${path}`, content: redactor.text(content) }))
   const draft: BundleManifest = {

@@ -6,9 +6,9 @@ const REDACTED = 'REDACTED'
 
 export interface Redactor {
   /** Returns the text without the known secrets, and without what looks like one. */
-  text(text: string): string
+  readonly text: (text: string) => string
   /** Returns true if the text has a known secret in any form. */
-  leakIn(text: string): boolean
+  readonly leakIn: (text: string) => boolean
   /** Number of replacements so far. */
   readonly count: number
 }
