@@ -76,6 +76,22 @@ describe('an operator of some namespaces', () => {
   })
 })
 
+describe('the admission policy', () => {
+  test('applies to the account of the operator only', () => {
+    const { spec } = find(render('everything'), 'ValidatingAdmissionPolicy', 'shop.steward')
+    const [condition] = spec['matchConditions'] as [{ expression: string }]
+    expect(condition.expression).toBe("request.userInfo.username == 'system:serviceaccount:shop:redis-operator'")
+    expect(find(render('everything'), 'ValidatingAdmissionPolicyBinding', 'shop.steward').spec).toEqual({
+      policyName: 'shop.steward',
+      validationActions: ['Deny'],
+    })
+  })
+
+  test('is of the whole cluster, so an operator of some namespaces has none', () => {
+    expect(kinds(render('namespaces'), 'ValidatingAdmissionPolicy')).toEqual([])
+  })
+})
+
 describe('the definitions', () => {
   const { metadata, spec } = find(render('default'), 'CustomResourceDefinition', 'redistopologies.ingot.dev')
 

@@ -68,7 +68,9 @@ describe('k8s/operator.yaml', () => {
         .replaceAll('"app.kubernetes.io/instance":"ingot-operator",', '')
         .replaceAll('"app.kubernetes.io/part-of":"ingot"', '')
         .replaceAll(/,(?=})/g, '')
+        .replaceAll('serviceaccount:shop:', 'serviceaccount:ingot-system:')
         .replaceAll('shop:ingot-operator', 'ingot-operator')
+        .replaceAll('shop.ingot-operator', 'ingot-system.ingot-operator')
         .replaceAll('"namespace":"shop"', '"namespace":"ingot-system"'),
     )
 
@@ -89,7 +91,7 @@ describe('k8s/operator.yaml', () => {
   test('has a namespace in every object that can have one', () => {
     for (const { kind, metadata } of ours) {
       const { namespace } = metadata as { readonly namespace?: string }
-      expect(namespace, kind).toBe(/^(Cluster|Namespace)/.test(kind) ? undefined : 'ingot-system')
+      expect(namespace, kind).toBe(/^(Cluster|Namespace|ValidatingAdmission)/.test(kind) ? undefined : 'ingot-system')
     }
   })
 })

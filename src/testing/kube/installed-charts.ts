@@ -15,7 +15,13 @@ const TIME_MS = 20_000
 export const soon = (): AbortSignal => AbortSignal.timeout(TIME_MS)
 
 function resource(group: string, version: string, kind: string, plural = `${kind.toLowerCase()}s`): Resource {
-  return { group, version, kind, plural, namespaced: !/^(Cluster|CustomResource|Namespace)/.test(kind) }
+  return {
+    group,
+    version,
+    kind,
+    plural,
+    namespaced: !/^(Cluster|CustomResource|Namespace|ValidatingAdmission)/.test(kind),
+  }
 }
 
 export const RESOURCES = {
@@ -33,6 +39,13 @@ export const RESOURCES = {
   roleBindings: resource('rbac.authorization.k8s.io', 'v1', 'RoleBinding'),
   clusterRoles: resource('rbac.authorization.k8s.io', 'v1', 'ClusterRole'),
   clusterRoleBindings: resource('rbac.authorization.k8s.io', 'v1', 'ClusterRoleBinding'),
+  admissionPolicies: resource(
+    'admissionregistration.k8s.io',
+    'v1',
+    'ValidatingAdmissionPolicy',
+    'validatingadmissionpolicies',
+  ),
+  admissionBindings: resource('admissionregistration.k8s.io', 'v1', 'ValidatingAdmissionPolicyBinding'),
 } as const
 
 /** Objects of the charts that a server without nodes needs: definitions, rights, Secrets and topologies. */
@@ -45,6 +58,8 @@ const APPLIED = new Map(
     RESOURCES.roleBindings,
     RESOURCES.clusterRoles,
     RESOURCES.clusterRoleBindings,
+    RESOURCES.admissionPolicies,
+    RESOURCES.admissionBindings,
     RESOURCES.topologies,
   ].map((one) => [one.kind, one]),
 )
@@ -115,3 +130,30 @@ const served = (admin: KubeApi): Promise<true> =>
     },
     { withinMs: TIME_MS },
   )
+
+interface ReviewedRule {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+  readonly verbs: readonly string[]
+}
+
+/** Resolves with what the API server lists as the account's rights in a namespace, one text for each right. */
+export async function reviewedRights(api: KubeApi, namespace: string): Promise<ReadonlySet<string>> {
+  const response = await api.connection.send({
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
+    body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } },
+    signal: soon(),
+  })
+  const { status } = JSON.parse(response.body) as { status: { resourceRules: readonly ReviewedRule[] } }
+  const rights = status.resourceRules.flatMap(({ apiGroups, resources, resourceNames = ['*'], verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((one) =>
+        resourceNames.flatMap((name) => verbs.map((verb) => `${verb} ${group}/${one} ${name}`)),
+      ),
+    ),
+  )
+  // every account may ask about itself
+  return new Set(rights.filter((right) => !/ (authorization|authentication)\.k8s\.io\//.test(right)))
+}

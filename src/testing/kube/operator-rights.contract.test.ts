@@ -5,7 +5,7 @@ import type { KubeObject, Resource } from '../../kube/client/resource.ts'
 import { untilTrue } from '../../std/until.ts'
 import { type Absent, present } from '../present.ts'
 import { type BareApiServer, startBareApiServer } from './bare-api-server.ts'
-import { type ChartServer, createChartServer, RESOURCES, soon } from './installed-charts.ts'
+import { type ChartServer, createChartServer, RESOURCES, reviewedRights as reviewed, soon } from './installed-charts.ts'
 import {
   OPERATOR_NAMESPACE,
   RELEASE_NAMESPACE,
@@ -44,11 +44,24 @@ async function prepare(kubeconfig: string, { objects }: RenderedCharts): Promise
   const values = { operatorNamespace: SECOND, operator: ['namespaces=["stock"]', 'crds.install=false'] }
   const more = present(renderCharts(values), (reason) => expect.fail(reason))
   await installed.apply(more.objects.filter(({ metadata }) => metadata.namespace !== SHOP))
-  for (const name of ['ingot-redis-0', 'ingot-postgres-0']) await admin.apply(PODS, { ...at(name), ...POD }, soon())
+  const metadata = { namespace: SHOP, labels: { app: 'redis' } }
+  for (const name of ['ingot-redis-0', 'ingot-postgres-0']) {
+    await admin.apply(PODS, { metadata: { ...metadata, name }, ...POD }, soon())
+  }
   await admin.apply(RESOURCES.namespaces, { metadata: { name: 'other' } }, soon())
   await admin.apply(SECRETS, at('ingot-redis', 'other'), soon())
   operator = await installed.as(OPERATOR_NAMESPACE, 'ingot-operator')
   second = await installed.as(SECOND, 'ingot-operator')
+  const patch = { metadata: { annotations: { early: 'x' } } }
+  await untilTrue(
+    'the admission policy is in force',
+    () =>
+      operator.patch(PODS, { namespace: SHOP, name: 'ingot-redis-0' }, patch, soon()).then(
+        () => false,
+        () => true,
+      ),
+    { withinMs: 20_000 },
+  )
 }
 
 beforeAll(async () => {
@@ -120,8 +133,10 @@ describe('the operator may', () => {
   })
 
   test('label a pod of Redis', async () => {
-    const pod = await operator.patch(PODS, { namespace: SHOP, name: 'ingot-redis-0' }, patchOf({ role: 'x' }), soon())
-    expect(pod.metadata.labels).toEqual({ role: 'x' })
+    for (const labels of [{ 'ingot.dev/role': 'primary' }, { 'ingot.dev/role': 'replica' }]) {
+      const pod = await operator.patch(PODS, { namespace: SHOP, name: 'ingot-redis-0' }, patchOf(labels), soon())
+      expect(pod.metadata.labels).toEqual({ ...labels, app: 'redis' })
+    }
   })
 
   test('apply its Services twice, with the topology as their owner', async () => {
@@ -187,39 +202,25 @@ describe('the operator may not', () => {
     await expect(call(operator)).rejects.toMatchObject({ code: 'KUBE_FORBIDDEN' })
   })
 
+  const image = { spec: { containers: [{ name: 'a', image: 'b' }] } }
+  test.each([
+    ['the image', image, 'may not change the spec'],
+    ['another label', patchOf({ app: 'other' }), 'no label of a pod but ingot.dev/role'],
+    ['a new label', patchOf({ more: 'x' }), 'no label of a pod but ingot.dev/role'],
+    ['a removed label', patchOf({ app: null }), 'no label of a pod but ingot.dev/role'],
+    ['an annotation', { metadata: { annotations: { a: 'b' } } }, 'may not change annotations'],
+    ['a finalizer', { metadata: { finalizers: ['example.org/x'] } }, 'owners and finalizers'],
+  ])('patch %s of a pod of Redis', async (_what, patch, message) => {
+    const call = operator.patch(PODS, { namespace: SHOP, name: 'ingot-redis-0' }, patch, soon())
+    await expect(call).rejects.toThrow(message)
+  })
+
   test.each(['exec', 'log', 'portforward'])('use %s of a pod', async (subresource) => {
     const path = `/api/v1/namespaces/${SHOP}/pods/ingot-redis-0/${subresource}`
     expect(await statusOf(operator, 'GET', path)).toBe(403)
     expect(await statusOf(operator, 'POST', path)).toBe(403)
   })
 })
-
-interface ReviewedRule {
-  readonly apiGroups: readonly string[]
-  readonly resources: readonly string[]
-  readonly resourceNames?: readonly string[]
-  readonly verbs: readonly string[]
-}
-
-/** Resolves with what the API server lists as the account's rights in a namespace, one text for each right. */
-async function reviewed(api: KubeApi, namespace: string): Promise<ReadonlySet<string>> {
-  const response = await api.connection.send({
-    method: 'POST',
-    path: '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
-    body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } },
-    signal: soon(),
-  })
-  const { status } = JSON.parse(response.body) as { status: { resourceRules: readonly ReviewedRule[] } }
-  const rights = status.resourceRules.flatMap(({ apiGroups, resources, resourceNames = ['*'], verbs }) =>
-    apiGroups.flatMap((group) =>
-      resources.flatMap((one) =>
-        resourceNames.flatMap((name) => verbs.map((verb) => `${verb} ${group}/${one} ${name}`)),
-      ),
-    ),
-  )
-  // every account may ask about itself
-  return new Set(rights.filter((right) => !/ (authorization|authentication)\.k8s\.io\//.test(right)))
-}
 
 const textOf = ({ verb, group, resource: one, name = '*' }: Right): string => `${verb} ${group}/${one} ${name}`
 

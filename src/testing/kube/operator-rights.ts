@@ -68,7 +68,13 @@ function template(chart: string, namespace: string, changes: readonly string[]):
   return objects.filter((object) => object !== null).map((object) => withNamespace(object, namespace))
 }
 
-const CLUSTER_KINDS = new Set(['ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition'])
+const CLUSTER_KINDS = new Set([
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'CustomResourceDefinition',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+])
 
 function withNamespace(object: KubeObject, namespace: string): KubeObject {
   if (CLUSTER_KINDS.has(object.kind ?? '')) return object
