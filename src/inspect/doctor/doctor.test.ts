@@ -19,6 +19,8 @@ import type { Part } from '../kinds.ts'
 import { createPaint } from '../paint.ts'
 import { bytesOfQuantity, bytesOfRedisSize } from '../quantity.ts'
 import { selects } from '../selector.ts'
+import { statusReport } from '../status/judge.ts'
+import { statusText } from '../status/text.ts'
 import type { Need } from './check.ts'
 import { CHECKS, diagnose } from './diagnosis.ts'
 import { diagnosisText } from './text.ts'
@@ -440,6 +442,46 @@ describe('what could not be read', () => {
         ).toEqual([])
       }
     }
+  })
+})
+
+describe('odd releases', () => {
+  const judge = (objects: ReleaseObjects): readonly string[] => {
+    const facts = factsOf(objects)
+    expect(statusText(statusReport(facts), createPaint(false))).toContain('shop/ingot')
+    return diagnose(facts).findings.map(({ code }) => code)
+  }
+
+  test.each(['sentinel', 'cluster'] as const)('without any one object, or with an empty one: %s', (mode) => {
+    const { items } = releaseObjects(mode)
+    for (const index of items.keys()) {
+      const without = releaseObjects(mode)
+      without.items.splice(index, 1)
+      judge(without)
+      for (const field of ['spec', 'status', 'data']) {
+        const emptied = releaseObjects(mode)
+        const object = emptied.items[index]
+        if (object !== undefined)
+          set(object, [field], field === 'data' ? 'odd' : { conditions: 'odd', containers: [null] })
+        judge(emptied)
+      }
+    }
+  })
+
+  test('with Redis outside the release has no finding about Redis', () => {
+    const objects = releaseObjects('sentinel')
+    const isOfRedis = ({ kind, metadata }: KubeObject): boolean =>
+      kind !== 'Secret' && /redis|sentinel/.test(metadata.name) && metadata.namespace === 'shop'
+    objects.items.splice(0, Number.POSITIVE_INFINITY, ...objects.items.filter((one) => !isOfRedis(one)))
+    expect(judge(objects)).toEqual([])
+    expect(statusReport(factsOf(objects))).not.toHaveProperty('redis')
+  })
+
+  test('with nothing at all is not healthy', () => {
+    const objects = releaseObjects('sentinel')
+    objects.items.splice(0)
+    expect(judge(objects)).toEqual(['NEVER_TESTED'])
+    expect(statusReport(factsOf(objects)).healthy).toBe(false)
   })
 })
 
