@@ -1,6 +1,5 @@
 /** The operator: informers in every process, controllers in the one that leads. */
 import { randomUUID } from 'node:crypto'
-import { Value } from 'typebox/value'
 import { createKubeApi, type KubeApi } from '../kube/client/api.ts'
 import type { KubeConnection } from '../kube/client/connection.ts'
 import { type KubeObject, keyOf, type Resource } from '../kube/client/resource.ts'
@@ -18,11 +17,13 @@ import { untilAborted } from '../std/abort.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import { requireDefinitions } from './installed.ts'
-import { REDIS_TOPOLOGIES, REDIS_TOPOLOGY_SPEC } from './kinds/redis-topology.ts'
+import { REDIS_TOPOLOGIES } from './kinds/redis-topology.ts'
 import { createCredentialsReader } from './topology/credentials.ts'
 import type { TopologyMeasures } from './topology/measures.ts'
+import { createPodIndex } from './topology/pod-index.ts'
 import { keepPod, PODS, type TopologyPod } from './topology/pods.ts'
 import { createTopologyReconciler } from './topology/reconcile.ts'
+import { keepTopology, setsOf, type TopologyObject } from './topology/topology-object.ts'
 
 export interface OperatorOptions {
   readonly connection: KubeConnection
@@ -54,7 +55,7 @@ const STALE_MS = 180_000
 
 export function createOperator(options: OperatorOptions): Operator {
   const api = createKubeApi(options.connection)
-  const topologies = informerOf(options, api, REDIS_TOPOLOGIES, (object: KubeObject) => object)
+  const topologies = informerOf(options, api, REDIS_TOPOLOGIES, keepTopology)
   const pods = informerOf(options, api, PODS, keepPod)
   const caches = [topologies, pods]
   let isSynced = false
@@ -97,7 +98,7 @@ const nothing: Reconcile = async () => undefined
 /** The queue lives as long as the process, so that a new leader begins with every key. */
 function createWork(
   options: OperatorOptions,
-  topologies: Informer<KubeObject>,
+  topologies: Informer<TopologyObject>,
   pods: Informer<TopologyPod>,
 ): (api: KubeApi) => (term: LeadershipTerm) => Promise<void> {
   const { clock } = options
@@ -109,6 +110,7 @@ function createWork(
   })
   // a pod that is deleted, or gets an address, is looked at in this moment
   const keysOf = (pod: TopologyPod): readonly string[] => keysWith(topologies, pod)
+  const index = createPodIndex(pods)
   const controller = { queue, primary: topologies, secondary: [sourceOf(pods, keysOf)], clock }
   connectSources(controller)
   return (api) => async (term) => {
@@ -116,7 +118,7 @@ function createWork(
     using reconciler = createTopologyReconciler({
       api: bound,
       topologies,
-      pods,
+      pods: index,
       credentials: createCredentialsReader(bound, clock),
       settings: DEFAULT_SETTINGS,
       authority: term,
@@ -133,14 +135,13 @@ function createWork(
 }
 
 /** Returns the keys of the topologies that the pod belongs to. */
-function keysWith(topologies: Informer<KubeObject>, { metadata: { namespace }, statefulSet }: TopologyPod): string[] {
+function keysWith(
+  topologies: Informer<TopologyObject>,
+  { metadata: { namespace }, statefulSet }: TopologyPod,
+): string[] {
   if (statefulSet === '') return []
   return topologies
     .all()
-    .filter(({ metadata, spec }) => metadata.namespace === namespace && setsOf(spec).includes(statefulSet))
+    .filter((topology) => topology.metadata.namespace === namespace && setsOf(topology).includes(statefulSet))
     .map((topology) => keyOf(topology))
-}
-
-function setsOf(spec: unknown): readonly (string | undefined)[] {
-  return Value.Check(REDIS_TOPOLOGY_SPEC, spec) ? [spec.statefulSet, spec.sentinel?.statefulSet] : []
 }

@@ -23,7 +23,8 @@ afterAll(async () => {
 })
 
 const at = (port: number) => ({ endpoint: { host: '127.0.0.1', port }, database: 0, credentials: {} })
-const serverAt = (port: number) => createServerProbe(`p-${port}`, at(port), SETTINGS)
+const serverAt = (port: number, isCluster = false) =>
+  createServerProbe({ ...at(port), pod: `p-${port}`, isCluster }, SETTINGS)
 
 async function seen<T>(probe: Probe<T>): Promise<T> {
   let last: Polled<T> | undefined
@@ -35,7 +36,8 @@ async function seen<T>(probe: Probe<T>): Promise<T> {
 test('a primary and a replica report their roles and offsets, under the name of the connection', async () => {
   const primary = await servers.master()
   const [replica = 0] = servers.ports.filter((port) => port !== primary)
-  using first = await serverAt(primary)
+  // a server that is no cluster refuses the questions about it
+  using first = await serverAt(primary, true)
   using second = await serverAt(replica)
   const role = await seen(first)
   expect(role).toMatchObject({ pod: `p-${primary}`, role: 'primary', synced: true, replicas: servers.ports.length - 1 })

@@ -40,6 +40,8 @@ export interface Commands {
 }
 
 export interface Probe<T> extends Disposable, Commands {
+  /** True while the connection can be used. */
+  readonly isOpen: boolean
   /** Never rejects. Takes at most the command timeout; the first one at most the connect timeout in addition. */
   poll(): Promise<Polled<T>>
 }
@@ -60,16 +62,24 @@ export interface SentinelView {
   readonly entries: readonly SentinelEntry[]
 }
 
-/** Rejects with CONFIG_INVALID if a certificate file is unreadable. `pod` names the server in the result. */
-export function createServerProbe(pod: string, target: Single, settings: ProbeSettings): Promise<Probe<ServerView>> {
+/** What is polled at a server. */
+export interface ServerTarget extends Single {
+  /** Name of the server in the result. */
+  readonly pod: string
+  readonly isCluster: boolean
+}
+
+/** Rejects with CONFIG_INVALID if a certificate file is unreadable. */
+export function createServerProbe(target: ServerTarget, settings: ProbeSettings): Promise<Probe<ServerView>> {
+  const { pod, isCluster } = target
+  const commands = isCluster ? ROLE_COMMANDS : ROLE_COMMANDS.slice(0, 1)
+  const lines = [['dbsize'], ...commands.map((command) => command.toLowerCase().split(' '))]
   return createProbe(target, settings, async (client) => {
-    const [keys, ...replies] = await Promise.all([
-      client.dbsize(),
-      ...ROLE_COMMANDS.map((command) => textOf(client, command.split(' '))),
-    ])
-    const role = parseRole(pod, replies.join('\n'))
+    const [keys, ...replies] = await repliesTo(client, lines)
+    // a server that is not a cluster refuses CLUSTER, which is a reply without a role
+    const role = parseRole(pod, replies.map((reply) => String(reply ?? '')).join('\n'))
     if (role === undefined) throw new IngotError('REDIS_UNREACHABLE', `${pod} reports no role: it loads its data`)
-    return { ...role, keys }
+    return { ...role, keys: Number(keys) }
   })
 }
 
@@ -79,23 +89,32 @@ export function createSentinelProbe(
   target: Single,
   settings: ProbeSettings,
 ): Promise<Probe<SentinelView>> {
+  const names = ['GET-MASTER-ADDR-BY-NAME', 'MASTER', 'CKQUORUM', 'SENTINELS', 'REPLICAS']
+  const lines = names.map((name) => ['sentinel', name, masterName])
   return createProbe(target, settings, async (client) => {
-    const sentinel = (...args: readonly string[]): Promise<unknown> => client.call('SENTINEL', ...args, masterName)
-    const [address, fields, quorum, sentinels, replicas] = await Promise.all([
-      sentinel('GET-MASTER-ADDR-BY-NAME'),
-      sentinel('MASTER').catch(refusedAs([])),
-      sentinel('CKQUORUM').catch(refusedAs('')),
-      sentinel('SENTINELS').catch(refusedAs([])),
-      sentinel('REPLICAS').catch(refusedAs([])),
-    ])
+    const [address, fields, quorum, sentinels, replicas] = await repliesTo(client, lines)
     return {
       flags: flagsIn(fields),
       entries: [...entriesOf('sentinel', sentinels), ...entriesOf('replica', replicas)],
       host: Array.isArray(address) ? String(address[0]) : '',
       port: Array.isArray(address) ? Number(address[1]) : 0,
       knows: 1 + Number(sentinelField(fields, 'num-other-sentinels') ?? 0),
-      hasQuorum: String(quorum).startsWith('OK'),
+      hasQuorum: typeof quorum === 'string' && quorum.startsWith('OK'),
     }
+  })
+}
+
+/**
+ * Sends the commands in one piece. Resolves with the replies; undefined for a command that the server refused for what it
+ * asks, such as the name of an unknown primary. Rejects with a missing permission, and with a broken connection.
+ */
+async function repliesTo(client: Redis, commands: string[][]): Promise<readonly unknown[]> {
+  const replies = (await client.pipeline(commands).exec()) ?? []
+  return replies.map(([error, reply]) => {
+    if (error === null) return reply
+    const isRefusal = error.name === 'ReplyError' && commandError('', error).code !== 'REDIS_ACCESS_REFUSED'
+    if (isRefusal) return undefined
+    throw error
   })
 }
 
@@ -126,6 +145,9 @@ async function createProbe<T>(
   const attempt = client.connect().catch((cause: unknown) => void errors.push(cause))
   const silence = (error: IngotError): Silence => ({ kind: 'silent', error, isClosed: client.status !== 'ready' })
   return {
+    get isOpen() {
+      return client.status === 'ready'
+    },
     async poll() {
       await attempt
       if (client.status !== 'ready') return silence(connectionError(where, errors))
@@ -140,21 +162,6 @@ async function createProbe<T>(
       isInUse = false
       client.disconnect()
     },
-  }
-}
-
-/** Returns the reply as text. A server that is not a cluster refuses CLUSTER, which is a reply without a role. */
-async function textOf(client: Redis, [name = '', ...args]: readonly string[]): Promise<string> {
-  const reply: unknown = await client.call(name, ...args).catch(refusedAs(''))
-  return String(reply)
-}
-
-/** Returns a handler that turns an error reply into a value. It rethrows every other error, and a missing permission. */
-function refusedAs<T>(value: T): (cause: unknown) => T {
-  return (cause) => {
-    const isRefusal = cause instanceof Error && cause.name === 'ReplyError'
-    if (isRefusal && commandError('', cause).code !== 'REDIS_ACCESS_REFUSED') return value
-    throw cause
   }
 }
 

@@ -1,5 +1,4 @@
 /** Polls the servers and Sentinels of one topology over kept connections. */
-import type { Static } from 'typebox'
 import type { ErrorCode } from '../../errors/error.ts'
 import type { ClientSettings, Single } from '../../redis/client.ts'
 import {
@@ -10,23 +9,23 @@ import {
   type SentinelView,
   type ServerView,
 } from '../../redis/probe.ts'
-import type { REDIS_TOPOLOGY_SPEC } from '../kinds/redis-topology.ts'
+import type { Clock } from '../../std/clock.ts'
 import { type Access, Obstacle } from './credentials.ts'
-import { podsOf, selectorOf, type TopologyPod } from './pods.ts'
+import type { PodIndex } from './pod-index.ts'
+import { selectorOf, type TopologyPod } from './pods.ts'
 import { createProbePool, type ProbePool, type ProbeTarget } from './probe-pool.ts'
 import type { TopologyObservation } from './status.ts'
+import type { Spec } from './topology-object.ts'
 import { type PodSet, portOf, sentinelState, serverState, type TopologyView } from './view.ts'
-
-export type Spec = Static<typeof REDIS_TOPOLOGY_SPEC>
 
 export interface Pools extends Disposable {
   readonly servers: ProbePool<ServerView>
   readonly sentinels: ProbePool<SentinelView>
 }
 
-export function createPools(): Pools {
-  const servers = createProbePool<ServerView>()
-  const sentinels = createProbePool<SentinelView>()
+export function createPools(clock: Clock): Pools {
+  const servers = createProbePool<ServerView>(clock)
+  const sentinels = createProbePool<SentinelView>(clock)
   return {
     servers,
     sentinels,
@@ -45,8 +44,9 @@ export interface ObserveContext {
   readonly access: Access
   /** Settings of the connections, with their name. */
   readonly settings: ClientSettings
-  /** All pods of the namespace. */
-  readonly pods: readonly TopologyPod[]
+  readonly pods: PodIndex
+  /** Pods whose servers are polled less often, because nothing is wrong and they are not primaries. */
+  readonly calm: ReadonlySet<string>
   /** Called when a connection to a server ends. */
   readonly onClosed: () => void
 }
@@ -58,6 +58,8 @@ export interface Seen {
 }
 
 const MODES = { Sentinel: 'sentinel', Cluster: 'cluster', Standalone: 'standalone' } as const
+/** Time between polls of a calm server, in milliseconds. The pods of the chart look for a poll within 5 s. */
+const CALM_MS = 2_500
 const REDIS_PORT = 6_379
 const SENTINEL_PORT = 26_379
 
@@ -75,9 +77,12 @@ export async function observe(context: ObserveContext): Promise<Seen> {
     number: SENTINEL_PORT,
   })
   const masterName = masterNameOf(spec)
+  const isCluster = mode === 'Cluster'
   const [reports, views] = await Promise.all([
     pools.servers.poll(
-      targetsOf(servers, context, (pod, target, settings) => createServerProbe(pod, target, settings)),
+      targetsOf(servers, context, (pod, target, settings) =>
+        createServerProbe({ ...target, pod, isCluster }, settings),
+      ),
     ),
     pools.sentinels.poll(
       targetsOf(sentinels, context, (_pod, target, settings) => createSentinelProbe(masterName, target, settings)),
@@ -122,7 +127,7 @@ export function masterNameOf({ sentinel }: Spec): string {
 }
 
 function setOf({ pods, namespace }: ObserveContext, name: string, size: number, port: PodSet['port']): PodSet {
-  return { name, size, port, pods: name === '' ? [] : podsOf(pods, namespace, name) }
+  return { name, size, port, pods: name === '' ? [] : pods.podsOf(namespace, name) }
 }
 
 interface Refusal {
@@ -157,7 +162,7 @@ function seenIn<T>(polled: ReadonlyMap<string, Polled<T>>): readonly (readonly [
 type Open<T> = (pod: string, target: Single, settings: ClientSettings & { onClosed: () => void }) => Promise<Probe<T>>
 
 function targetsOf<T>(set: PodSet, context: ObserveContext, open: Open<T>): readonly ProbeTarget<T>[] {
-  const { access, settings, onClosed } = context
+  const { access, settings, onClosed, calm } = context
   return set.pods
     .filter(({ ip }) => ip !== '')
     .map((pod) => {
@@ -166,7 +171,8 @@ function targetsOf<T>(set: PodSet, context: ObserveContext, open: Open<T>): read
       const { user, password } = access.credentials
       const { host, port } = target.endpoint
       const identity = [uid, host, port, user, password, access.caPem, settings.connectionName].join('\n')
-      return { pod: name, identity, open: () => open(name, target, { ...settings, onClosed }) }
+      const freshMs = calm.has(name) ? CALM_MS : 0
+      return { pod: name, identity, freshMs, open: () => open(name, target, { ...settings, onClosed }) }
     })
 }
 

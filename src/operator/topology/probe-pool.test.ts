@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { IngotError } from '../../errors/error.ts'
 import type { Polled, Probe } from '../../redis/probe.ts'
+import { createFakeClock } from '../../testing/clock.ts'
 import { createProbePool } from './probe-pool.ts'
+
+const clock = createFakeClock()
 
 function createFakes(...polled: readonly Polled<string>[]) {
   const events: string[] = []
@@ -14,6 +17,7 @@ function createFakes(...polled: readonly Polled<string>[]) {
       if (fails) throw new Error('no certificate')
       events.push(`open ${identity}`)
       return {
+        isOpen: true,
         poll: async () => next() ?? { kind: 'seen', value: identity },
         call: async (command) => `${command} ${identity}`,
         [Symbol.dispose]: () => void events.push(`close ${identity}`),
@@ -25,7 +29,7 @@ function createFakes(...polled: readonly Polled<string>[]) {
 
 test('a pod keeps its connection from poll to poll', async () => {
   const { events, target } = createFakes()
-  using pool = createProbePool<string>()
+  using pool = createProbePool<string>(clock)
   await pool.poll([target('a', 'a1'), target('b', 'b1')])
   const polled = await pool.poll([target('a', 'a1'), target('b', 'b1')])
   expect([...polled]).toEqual([
@@ -37,7 +41,7 @@ test('a pod keeps its connection from poll to poll', async () => {
 
 test('a pod that changed gets a new connection, and that of a pod that is gone is closed', async () => {
   const { events, target } = createFakes()
-  using pool = createProbePool<string>()
+  using pool = createProbePool<string>(clock)
   await pool.poll([target('a', 'a1'), target('b', 'b1')])
   await pool.poll([target('a', 'a2')])
   expect(events.toSorted()).toEqual(['close a1', 'close b1', 'open a1', 'open a2', 'open b1'])
@@ -45,7 +49,7 @@ test('a pod that changed gets a new connection, and that of a pod that is gone i
 
 test('a target that cannot be opened is silent with the reason, and is tried again', async () => {
   const { events, target } = createFakes()
-  using pool = createProbePool<string>()
+  using pool = createProbePool<string>(clock)
   expect((await pool.poll([target('a', 'a1', true)])).get('a')).toMatchObject({
     kind: 'silent',
     error: { message: expect.stringContaining('no certificate') as unknown },
@@ -57,7 +61,7 @@ test('a target that cannot be opened is silent with the reason, and is tried aga
 
 test('the end of the pool closes every connection', async () => {
   const { events, target } = createFakes()
-  const pool = createProbePool<string>()
+  const pool = createProbePool<string>(clock)
   await pool.poll([target('a', 'a1'), target('b', 'b1')])
   pool[Symbol.dispose]()
   await Promise.resolve()
@@ -71,7 +75,7 @@ const silent = (isClosed: boolean): Polled<string> => {
 test('a connected server is silent after two polls without a response, and its last report counts until then', async () => {
   const seen: Polled<string> = { kind: 'seen', value: 'first' }
   const { target } = createFakes(seen, silent(false), silent(false), seen, silent(true))
-  using pool = createProbePool<string>()
+  using pool = createProbePool<string>(clock)
   const polls: unknown[] = []
   for (let poll = 0; poll < 5; poll++) polls.push((await pool.poll([target('a', 'a1')])).get('a')?.kind)
   expect(polls).toEqual(['seen', 'seen', 'silent', 'seen', 'silent'])
@@ -79,10 +83,22 @@ test('a connected server is silent after two polls without a response, and its l
 
 test('commands go over the connection of the last poll, and there are none when it was closed', async () => {
   const { target } = createFakes({ kind: 'seen', value: 'x' }, silent(true))
-  using pool = createProbePool<string>()
+  using pool = createProbePool<string>(clock)
   expect(pool.commandsOf('a')).toBeUndefined()
   await pool.poll([target('a', 'a1')])
   expect(await pool.commandsOf('a')?.call('PING')).toBe('PING a1')
   await pool.poll([target('a', 'a1')])
   expect(pool.commandsOf('a')).toBeUndefined()
+})
+
+test('a report counts for its time, and no longer', async () => {
+  const [first, second] = [{ kind: 'seen', value: 'first' } as const, silent(true)]
+  const { target } = createFakes(first, second)
+  using pool = createProbePool<string>(clock)
+  const fresh = { ...target('a', 'a1'), freshMs: 3_000 }
+  expect((await pool.poll([fresh])).get('a')).toEqual(first)
+  await clock.advance(2_000)
+  expect((await pool.poll([fresh])).get('a')).toEqual(first)
+  await clock.advance(2_000)
+  expect((await pool.poll([fresh])).get('a')).toEqual(second)
 })

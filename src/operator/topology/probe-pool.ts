@@ -1,6 +1,7 @@
 /** Keeps one probe for each pod, and closes those of pods that are gone. */
 import { toIngotError } from '../../errors/error.ts'
 import type { Commands, Polled, Probe } from '../../redis/probe.ts'
+import type { Clock } from '../../std/clock.ts'
 
 export interface ProbePool<T> extends Disposable {
   /**
@@ -18,6 +19,8 @@ export interface ProbeTarget<T> {
   readonly pod: string
   /** Changes with the pod, its address, its credentials and the name of the connection. */
   readonly identity: string
+  /** The last report counts for so long while the connection is open, in milliseconds. Default: 0. */
+  readonly freshMs?: number
   readonly open: () => Promise<Probe<T>>
 }
 
@@ -25,11 +28,12 @@ interface Kept<T> {
   readonly identity: string
   readonly probe: Promise<Probe<T>>
   commands: Commands | undefined
-  /** Report of the last poll, if that had one. */
+  /** Report of the last poll, if that had one, and when it came. */
   last: T | undefined
+  lastMs: number
 }
 
-export function createProbePool<T>(): ProbePool<T> {
+export function createProbePool<T>(clock: Pick<Clock, 'monotonicMs'>): ProbePool<T> {
   const kept = new Map<string, Kept<T>>()
 
   function close(pod: string): void {
@@ -43,7 +47,7 @@ export function createProbePool<T>(): ProbePool<T> {
     const known = kept.get(pod)
     if (known?.identity === identity) return known
     close(pod)
-    const one: Kept<T> = { identity, probe: open(), commands: undefined, last: undefined }
+    const one: Kept<T> = { identity, probe: open(), commands: undefined, last: undefined, lastMs: 0 }
     // a failed attempt is not kept, so the next poll tries again
     one.probe.catch(() => kept.delete(pod))
     kept.set(pod, one)
@@ -54,11 +58,15 @@ export function createProbePool<T>(): ProbePool<T> {
     const one = keptFor(target)
     try {
       const probe = await one.probe
+      const { freshMs = 0 } = target
+      const isFresh = probe.isOpen && clock.monotonicMs() - one.lastMs < freshMs
+      if (isFresh && one.last !== undefined) return { kind: 'seen', value: one.last }
       const polled = await probe.poll()
       const isSilent = polled.kind === 'silent'
       one.commands = isSilent && polled.isClosed ? undefined : probe
       const { last } = one
       one.last = isSilent ? undefined : polled.value
+      one.lastMs = clock.monotonicMs()
       return isSilent && !polled.isClosed && last !== undefined ? { kind: 'seen', value: last } : polled
     } catch (cause) {
       return { kind: 'silent', error: toIngotError(cause), isClosed: true }

@@ -1,7 +1,5 @@
 /** Reconciles one RedisTopology: observes it, repairs it if its policy allows that, and writes the status on change. */
-import { Value } from 'typebox/value'
 import type { KubeApi } from '../../kube/client/api.ts'
-import type { KubeObject } from '../../kube/client/resource.ts'
 import { type Condition, isSameJson, type Observation, withConditions } from '../../kube/runtime/conditions.ts'
 import type { EventEntry, EventRecorder } from '../../kube/runtime/event-recorder.ts'
 import type { Informer } from '../../kube/runtime/informer.ts'
@@ -10,22 +8,23 @@ import type { ClientSettings } from '../../redis/client.ts'
 import { primariesOf } from '../../redis/topology/roles.ts'
 import type { Clock } from '../../std/clock.ts'
 import { parseDurationMs } from '../../std/duration.ts'
-import { REDIS_TOPOLOGIES, REDIS_TOPOLOGY_SPEC, REDIS_TOPOLOGY_STATUS } from '../kinds/redis-topology.ts'
+import { REDIS_TOPOLOGIES } from '../kinds/redis-topology.ts'
 import { type Actors, type Authority, OBSERVER_NAME, OPERATOR_NAME } from './act.ts'
 import { type CredentialsReader, Obstacle } from './credentials.ts'
 import { type Failover, type FailoverMemory, NO_MEMORY, pausedAt, trackFailovers } from './failovers.ts'
 import { handOver, handoverRequest } from './handover.ts'
 import { createHealer, type Healer } from './heal.ts'
 import type { TopologyMeasures } from './measures.ts'
-import { createPools, masterNameOf, observe, type Pools, type Seen, type Spec } from './observe.ts'
+import { createPools, masterNameOf, observe, type Pools, type Seen } from './observe.ts'
 import { describe, type Plan, planOf } from './plan.ts'
-import type { TopologyPod } from './pods.ts'
+import type { PodIndex } from './pod-index.ts'
 import { type HandoverStatus, type Progress, statusOf, type TopologyStatus } from './status.ts'
+import type { Spec, TopologyObject } from './topology-object.ts'
 
 export interface TopologyDeps {
   readonly api: KubeApi
-  readonly topologies: Informer<KubeObject>
-  readonly pods: Informer<TopologyPod>
+  readonly topologies: Informer<TopologyObject>
+  readonly pods: PodIndex
   readonly credentials: CredentialsReader
   /** Settings of the connections to Redis. The operator sets their name. */
   readonly settings: Omit<ClientSettings, 'connectionName'>
@@ -53,6 +52,7 @@ interface Kept {
   readonly healer: Healer
   failovers: FailoverMemory
   writtenMs: number
+  calm: ReadonlySet<string>
 }
 
 export function createTopologyReconciler(deps: TopologyDeps): TopologyReconciler {
@@ -66,7 +66,7 @@ export function createTopologyReconciler(deps: TopologyDeps): TopologyReconciler
 /** One reconcile: the object with its parts. */
 interface Turn {
   readonly key: string
-  readonly topology: KubeObject
+  readonly topology: TopologyObject
   readonly spec: Spec
   readonly kept: Kept
   readonly actors: Actors
@@ -100,7 +100,7 @@ class Reconciler {
     for (const key of this.#kept.keys()) this.#close(key)
   }
 
-  #turnOf(key: string, topology: KubeObject, signal: AbortSignal): Turn {
+  #turnOf(key: string, topology: TopologyObject, signal: AbortSignal): Turn {
     const spec = specOf(topology)
     const kept = this.#keptFor(key)
     const { servers, sentinels } = kept.pools
@@ -119,8 +119,9 @@ class Reconciler {
     const seen = await this.#observe(turn)
     const failover = this.#failoverIn(turn, seen)
     const plan: Plan = isHealing(spec) ? planOf(seen.view) : { actions: [], refusals: [] }
-    const before = statusBefore(topology)
+    const { before } = topology
     const status = statusOf(seen.observation, before, clock.wallMs(), progressOf(plan, failover))
+    kept.calm = calmPods(status, seen, plan)
     measures.observed(key, status)
     await this.#report(turn, before, status, failover)
     const wrote = await this.#writeIfChanged(turn, before, status)
@@ -141,7 +142,8 @@ class Reconciler {
       generation,
       access: await credentials.read(namespace, spec, signal),
       settings: { ...settings, connectionName: `${name}:${authority.number}` },
-      pods: pods.all(),
+      pods,
+      calm: kept.calm,
       onClosed: () => wake(key),
     })
   }
@@ -216,9 +218,9 @@ class Reconciler {
   }
 
   /** A topology that cannot be observed says why. The queue retries it with back-off. */
-  async #stall(topology: KubeObject, { reason, message }: Obstacle, signal: AbortSignal): Promise<void> {
+  async #stall(topology: TopologyObject, { reason, message }: Obstacle, signal: AbortSignal): Promise<void> {
     const observedGeneration = topology.metadata.generation ?? 0
-    const before = statusBefore(topology)
+    const { before } = topology
     const observations: readonly Observation[] = [
       { type: 'Stalled', status: 'True', reason, message, observedGeneration },
       { type: 'Reconciling', status: 'False', reason, message, observedGeneration },
@@ -241,10 +243,11 @@ class Reconciler {
     const known = this.#kept.get(key)
     if (known !== undefined) return known
     const made = {
-      pools: createPools(),
+      pools: createPools(this.#deps.clock),
       healer: createHealer(),
       failovers: NO_MEMORY,
       writtenMs: Number.NEGATIVE_INFINITY,
+      calm: new Set<string>(),
     }
     this.#kept.set(key, made)
     return made
@@ -259,11 +262,23 @@ class Reconciler {
 }
 
 /** Throws an Obstacle for a spec that the API server accepted by another version of the definition. */
-function specOf({ spec }: KubeObject): Spec {
-  if (Value.Check(REDIS_TOPOLOGY_SPEC, spec)) return spec
-  const [first] = Value.Errors(REDIS_TOPOLOGY_SPEC, spec)
-  const what = first === undefined ? '' : `${first.instancePath} ${first.message}: `
-  throw new Obstacle('SpecUnreadable', `${what}install the definitions of this version, and correct the spec`)
+function specOf({ spec }: TopologyObject): Spec {
+  if (!('unreadable' in spec)) return spec
+  const remedy = 'install the definitions of this version, and correct the spec'
+  throw new Obstacle('SpecUnreadable', `this version cannot read the spec (${spec.unreadable}): ${remedy}`)
+}
+
+/** In a healthy topology only the primaries are polled every time: their loss must be noticed first. */
+function calmPods(
+  { conditions, primaries }: TopologyStatus,
+  { view: { servers, sentinels } }: Seen,
+  { actions }: Plan,
+): ReadonlySet<string> {
+  const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+  if (!isReady || actions.length > 0) return new Set()
+  const calm = new Set([...servers, ...sentinels].map(({ pod }) => pod))
+  for (const { pod } of primaries) calm.delete(pod)
+  return calm
 }
 
 function isHealing({ policy, paused }: Spec): boolean {
@@ -284,11 +299,6 @@ function failoverEvent({ from, to, planned, writeGapMs, reason }: Failover): Eve
 
 function readyEvent({ status, reason, message }: Condition): EventEntry {
   return { type: status === 'True' ? 'Normal' : 'Warning', reason, action: 'Observe', note: message }
-}
-
-function statusBefore({ status }: KubeObject): Partial<TopologyStatus> {
-  // the operator alone writes the status; one of another shape is replaced
-  return Value.Check(REDIS_TOPOLOGY_STATUS, status) ? status : {}
 }
 
 function withoutOffsets(status: Partial<TopologyStatus>): object {

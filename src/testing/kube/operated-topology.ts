@@ -16,9 +16,11 @@ import { REDIS_TOPOLOGIES, REDIS_TOPOLOGY } from '../../operator/kinds/redis-top
 import type { Authority } from '../../operator/topology/act.ts'
 import { createCredentialsReader } from '../../operator/topology/credentials.ts'
 import { unmeasuredTopologies } from '../../operator/topology/measures.ts'
+import { createPodIndex } from '../../operator/topology/pod-index.ts'
 import { keepPod, PODS } from '../../operator/topology/pods.ts'
 import { createTopologyReconciler } from '../../operator/topology/reconcile.ts'
 import type { TopologyStatus } from '../../operator/topology/status.ts'
+import { keepTopology } from '../../operator/topology/topology-object.ts'
 import { DEFAULT_SETTINGS } from '../../redis/client.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
@@ -115,7 +117,7 @@ export async function createPods(api: KubeApi, { namespace, set, component, port
 /** Runs the controller until the returned function is called. */
 function operate(api: KubeApi, authority: Authority): () => Promise<void> {
   const deps = { api, clock: systemClock, random: Math.random, log: silentLog, measures: unmeasuredRuntime }
-  const topologies = createInformer({ resource: REDIS_TOPOLOGIES, namespace: NAMESPACE }, deps)
+  const topologies = createInformer({ resource: REDIS_TOPOLOGIES, namespace: NAMESPACE, keep: keepTopology }, deps)
   const pods = createInformer({ resource: PODS, namespace: NAMESPACE, keep: keepPod }, deps)
   const reconcile: Reconcile = (key, signal) => reconciler.reconcile(key, signal)
   const queue = createWorkQueue({ ...deps, name: 'topology', reconcile })
@@ -123,7 +125,7 @@ function operate(api: KubeApi, authority: Authority): () => Promise<void> {
     ...deps,
     measures: unmeasuredTopologies,
     topologies,
-    pods,
+    pods: createPodIndex(pods),
     credentials: createCredentialsReader(api, systemClock),
     settings: DEFAULT_SETTINGS,
     authority,
