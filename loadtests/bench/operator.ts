@@ -91,7 +91,7 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProce
 }
 
 /** The flags of the chart. */
-const FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128']
+const FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=128']
 
 /** A process that loads the operator's modules and waits. */
 const IDLE = `await import(${JSON.stringify(`${ROOT}dist/operator/operator.js`)}); setInterval(() => {}, 1e6); console.log('idle')`
@@ -114,7 +114,10 @@ try {
   const isServed = async (): Promise<boolean> => (await api.list(REDIS_TOPOLOGIES, {}, soon())).items.length === 0
   await untilTrue('the kind', isServed, { withinMs: 20_000 })
   for (let topology = 0; topology < topologies; topology++) await createTopology(api, topology, port)
-  const operator = start([...FLAGS, 'dist/cli.js', 'operate'], { KUBECONFIG: server.kubeconfig, INGOT_LISTEN: '127.0.0.1:0' })
+  const operator = start([...FLAGS, 'dist/cli.js', 'operate'], {
+    KUBECONFIG: server.kubeconfig,
+    INGOT_LISTEN: '127.0.0.1:0',
+  })
   const idle = start(['--input-type=module', '-e', IDLE])
   children.push(operator, idle)
   operator.stdout?.resume()

@@ -77,7 +77,7 @@ export function createServerProbe(target: ServerTarget, settings: ProbeSettings)
   return createProbe(target, settings, async (client) => {
     const [keys, ...replies] = await repliesTo(client, lines)
     // a server that is not a cluster refuses CLUSTER, which is a reply without a role
-    const role = parseRole(pod, replies.map((reply) => String(reply ?? '')).join('\n'))
+    const role = parseRole(pod, replies.filter((reply) => typeof reply === 'string').join('\n'))
     if (role === undefined) throw new IngotError('REDIS_UNREACHABLE', `${pod} reports no role: it loads its data`)
     return { ...role, keys: Number(keys) }
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Failover, NO_MEMORY, type Roles, trackFailovers } from './failovers.ts'
+import { type Failover, NO_MEMORY, pausedAt, type Roles, stillPrimary, trackFailovers } from './failovers.ts'
 
 const PODS = ['r-0', 'r-1', 'r-2']
 const roles = (
@@ -95,4 +95,14 @@ test('two failovers in a row are both seen', () => {
     MOVED,
     { from: 'r-1', to: 'r-2' },
   ])
+})
+
+test('the gap counts from the last response, also if nothing else had changed, and from a pause of writes', () => {
+  const seen = { ...HEALTHY, nowMs: 0, wallMs: 0 }
+  const { memory } = trackFailovers(NO_MEMORY, seen)
+  const gapAfter = (last: typeof memory): number | undefined =>
+    trackFailovers(last, { ...AFTER, nowMs: 9_000, wallMs: 9 }).failovers[0]?.writeGapMs
+  expect(gapAfter(memory)).toBe(9_000)
+  expect(gapAfter(stillPrimary(memory, ['r-0'], 7_000))).toBe(2_000)
+  expect(gapAfter(pausedAt(memory, 'r-0', 8_500))).toBe(500)
 })

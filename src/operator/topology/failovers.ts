@@ -91,6 +91,16 @@ function followedAfter({ followed }: FailoverMemory, { primaries, replicas }: Ro
   return after
 }
 
+/** Returns a memory in which these primaries, the same as before, have just responded. */
+export function stillPrimary(memory: FailoverMemory, primaries: readonly string[], nowMs: number): FailoverMemory {
+  const reigns = new Map(memory.reigns)
+  for (const pod of primaries) {
+    const reign = reigns.get(pod)
+    if (reign !== undefined) reigns.set(pod, { ...reign, lastMs: nowMs })
+  }
+  return { ...memory, reigns }
+}
+
 /** Returns a memory in which the primary responded as such until `lastMs`: then its writes paused for a hand-over. */
 export function pausedAt(memory: FailoverMemory, pod: string, lastMs: number): FailoverMemory {
   const reign = memory.reigns.get(pod)

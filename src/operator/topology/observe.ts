@@ -21,6 +21,8 @@ import { type PodSet, portOf, sentinelState, serverState, type TopologyView } fr
 export interface Pools extends Disposable {
   readonly servers: ProbePool<ServerView>
   readonly sentinels: ProbePool<SentinelView>
+  /** The last observation, and what it was made from. */
+  last: { readonly inputs: readonly unknown[]; readonly seen: Seen } | undefined
 }
 
 export function createPools(clock: Clock): Pools {
@@ -29,6 +31,7 @@ export function createPools(clock: Clock): Pools {
   return {
     servers,
     sentinels,
+    last: undefined,
     [Symbol.dispose]() {
       servers[Symbol.dispose]()
       sentinels[Symbol.dispose]()
@@ -58,12 +61,15 @@ export interface Seen {
 }
 
 const MODES = { Sentinel: 'sentinel', Cluster: 'cluster', Standalone: 'standalone' } as const
-/** Time between polls of a calm server, in milliseconds. The pods of the chart look for a poll within 5 s. */
-const CALM_MS = 2_500
+/** A calm server is polled again after so long, in milliseconds. The pods of the chart look for a poll within 5 s. */
+const CALM_MS = 3_400
 const REDIS_PORT = 6_379
 const SENTINEL_PORT = 26_379
 
-/** Rejects with an Obstacle when the StatefulSet has no pods, or when every server refuses the operator. */
+/**
+ * Resolves with the same object as the last time if nothing has changed. Rejects with an Obstacle when the StatefulSet has
+ * no pods, or when every server refuses the operator.
+ */
 export async function observe(context: ObserveContext): Promise<Seen> {
   const { pools, spec, namespace, generation } = context
   const { mode, size, statefulSet, sentinel } = spec
@@ -89,6 +95,30 @@ export async function observe(context: ObserveContext): Promise<Seen> {
     ),
   ])
   refuseUnlessAdmitted(reports)
+  const inputs = [spec, generation, servers.pods, sentinels.pods, ...valuesOf(reports), ...valuesOf(views)]
+  const { last } = pools
+  if (last?.inputs.length === inputs.length && inputs.every((input, index) => input === last.inputs[index])) {
+    return last.seen
+  }
+  const seen = seenFrom(context, { servers, sentinels, reports, views })
+  pools.last = { inputs, seen }
+  return seen
+}
+
+/** A silent server has a new reason at each poll. */
+function valuesOf<T>(polled: ReadonlyMap<string, Polled<T>>): readonly unknown[] {
+  return [...polled.values()].map((one) => (one.kind === 'seen' ? one.value : one))
+}
+
+interface Polls {
+  readonly servers: PodSet
+  readonly sentinels: PodSet
+  readonly reports: ReadonlyMap<string, Polled<ServerView>>
+  readonly views: ReadonlyMap<string, Polled<SentinelView>>
+}
+
+function seenFrom({ spec, generation }: ObserveContext, { servers, sentinels, reports, views }: Polls): Seen {
+  const { mode, size, statefulSet } = spec
   const states = seenIn(reports).flatMap(([name, view]) => {
     const pod = servers.pods.find(({ metadata }) => metadata.name === name)
     return pod === undefined ? [] : [serverState(view, pod, servers)]

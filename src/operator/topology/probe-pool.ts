@@ -1,5 +1,6 @@
 /** Keeps one probe for each pod, and closes those of pods that are gone. */
 import { toIngotError } from '../../errors/error.ts'
+import { isSameJson } from '../../kube/runtime/conditions.ts'
 import type { Commands, Polled, Probe } from '../../redis/probe.ts'
 import type { Clock } from '../../std/clock.ts'
 
@@ -62,12 +63,9 @@ export function createProbePool<T>(clock: Pick<Clock, 'monotonicMs'>): ProbePool
       const isFresh = probe.isOpen && clock.monotonicMs() - one.lastMs < freshMs
       if (isFresh && one.last !== undefined) return { kind: 'seen', value: one.last }
       const polled = await probe.poll()
-      const isSilent = polled.kind === 'silent'
-      one.commands = isSilent && polled.isClosed ? undefined : probe
-      const { last } = one
-      one.last = isSilent ? undefined : polled.value
+      one.commands = polled.kind === 'silent' && polled.isClosed ? undefined : probe
       one.lastMs = clock.monotonicMs()
-      return isSilent && !polled.isClosed && last !== undefined ? { kind: 'seen', value: last } : polled
+      return accept(one, polled)
     } catch (cause) {
       return { kind: 'silent', error: toIngotError(cause), isClosed: true }
     }
@@ -85,4 +83,13 @@ export function createProbePool<T>(clock: Pick<Clock, 'monotonicMs'>): ProbePool
       for (const pod of kept.keys()) close(pod)
     },
   }
+}
+
+/** Remembers a report. Returns what counts: the last report for a first silence, and for a report that equals it. */
+function accept<T>(one: Kept<T>, polled: Polled<T>): Polled<T> {
+  const { last } = one
+  const isSame = polled.kind === 'seen' && last !== undefined && isSameJson(last, polled.value)
+  if (!isSame) one.last = polled.kind === 'seen' ? polled.value : undefined
+  const isFirstSilence = polled.kind === 'silent' && !polled.isClosed
+  return last !== undefined && (isSame || isFirstSilence) ? { kind: 'seen', value: last } : polled
 }

@@ -1,6 +1,6 @@
 /** Reconciles one RedisTopology: observes it, repairs it if its policy allows that, and writes the status on change. */
 import type { KubeApi } from '../../kube/client/api.ts'
-import { type Condition, isSameJson, type Observation, withConditions } from '../../kube/runtime/conditions.ts'
+import { isSameJson, type Observation, withConditions } from '../../kube/runtime/conditions.ts'
 import type { EventEntry, EventRecorder } from '../../kube/runtime/event-recorder.ts'
 import type { Informer } from '../../kube/runtime/informer.ts'
 import type { Reconcile, Reconciled } from '../../kube/runtime/work-queue.ts'
@@ -11,14 +11,15 @@ import { parseDurationMs } from '../../std/duration.ts'
 import { REDIS_TOPOLOGIES } from '../kinds/redis-topology.ts'
 import { type Actors, type Authority, OBSERVER_NAME, OPERATOR_NAME } from './act.ts'
 import { type CredentialsReader, Obstacle } from './credentials.ts'
-import { type Failover, type FailoverMemory, NO_MEMORY, pausedAt, trackFailovers } from './failovers.ts'
+import { type Failover, type FailoverMemory, NO_MEMORY, pausedAt, stillPrimary, trackFailovers } from './failovers.ts'
 import { handOver, handoverRequest } from './handover.ts'
 import { createHealer, type Healer } from './heal.ts'
 import type { TopologyMeasures } from './measures.ts'
 import { createPools, masterNameOf, observe, type Pools, type Seen } from './observe.ts'
-import { describe, type Plan, planOf } from './plan.ts'
+import { type Plan, planOf } from './plan.ts'
 import type { PodIndex } from './pod-index.ts'
-import { type HandoverStatus, type Progress, statusOf, type TopologyStatus } from './status.ts'
+import { calmPods, failoverEvent, progressOf, readyEvent, withoutOffsets } from './rules.ts'
+import { type HandoverStatus, statusOf, type TopologyStatus } from './status.ts'
 import type { Spec, TopologyObject } from './topology-object.ts'
 
 export interface TopologyDeps {
@@ -53,6 +54,8 @@ interface Kept {
   failovers: FailoverMemory
   writtenMs: number
   calm: ReadonlySet<string>
+  /** The last turn, if it left nothing to do. */
+  done: { readonly topology: TopologyObject; readonly seen: Seen } | undefined
 }
 
 export function createTopologyReconciler(deps: TopologyDeps): TopologyReconciler {
@@ -117,6 +120,8 @@ class Reconciler {
     const { key, topology, kept, spec } = turn
     const { clock, measures } = this.#deps
     const seen = await this.#observe(turn)
+    if (kept.done?.topology === topology && kept.done.seen === seen) return this.#goOn(turn, seen)
+    kept.done = undefined
     const failover = this.#failoverIn(turn, seen)
     const plan: Plan = isHealing(spec) ? planOf(seen.view) : { actions: [], refusals: [] }
     const { before } = topology
@@ -124,9 +129,20 @@ class Reconciler {
     kept.calm = calmPods(status, seen, plan)
     measures.observed(key, status)
     await this.#report(turn, before, status, failover)
-    const wrote = await this.#writeIfChanged(turn, before, status)
-    if (wrote) kept.writtenMs = clock.monotonicMs()
-    if (!isHealing(spec)) return
+    await this.#writeIfChanged(turn, before, status)
+    if (isHealing(spec)) await this.#heal(turn, seen, plan, status)
+    // a status that differs in offsets alone waits
+    if (kept.calm.size > 0 && isSameJson(before, status)) kept.done = { topology, seen }
+  }
+
+  /** Nothing has changed since a turn that left nothing to do. The last time as primary counts for failovers. */
+  #goOn({ kept }: Turn, { view }: Seen): void {
+    const primaries = primariesOf(view.servers).map(({ pod }) => pod)
+    kept.failovers = stillPrimary(kept.failovers, primaries, this.#deps.clock.monotonicMs())
+  }
+
+  async #heal(turn: Turn, seen: Seen, plan: Plan, status: TopologyStatus): Promise<void> {
+    const { kept } = turn
     await kept.healer.heal({ ...this.#deps, ...turn, seen, plan, record: (entry) => this.#record(turn, entry) })
     await this.#serveHandover(turn, seen, status)
   }
@@ -209,12 +225,12 @@ class Reconciler {
     await this.#record(turn, { type: isDone ? 'Normal' : 'Warning', reason, action: 'HandOver', note: message })
   }
 
-  async #writeIfChanged(turn: Turn, before: Partial<TopologyStatus>, status: TopologyStatus): Promise<boolean> {
-    if (isSameJson(before, status)) return false
+  async #writeIfChanged(turn: Turn, before: Partial<TopologyStatus>, status: TopologyStatus): Promise<void> {
+    if (isSameJson(before, status)) return
     const isDue = this.#deps.clock.monotonicMs() - turn.kept.writtenMs >= OFFSETS_MS
-    if (!isDue && isSameJson(withoutOffsets(before), withoutOffsets(status))) return false
+    if (!isDue && isSameJson(withoutOffsets(before), withoutOffsets(status))) return
     await this.#write(turn, status)
-    return true
+    turn.kept.writtenMs = this.#deps.clock.monotonicMs()
   }
 
   /** A topology that cannot be observed says why. The queue retries it with back-off. */
@@ -248,6 +264,7 @@ class Reconciler {
       failovers: NO_MEMORY,
       writtenMs: Number.NEGATIVE_INFINITY,
       calm: new Set<string>(),
+      done: undefined,
     }
     this.#kept.set(key, made)
     return made
@@ -268,39 +285,6 @@ function specOf({ spec }: TopologyObject): Spec {
   throw new Obstacle('SpecUnreadable', `this version cannot read the spec (${spec.unreadable}): ${remedy}`)
 }
 
-/** In a healthy topology only the primaries are polled every time: their loss must be noticed first. */
-function calmPods(
-  { conditions, primaries }: TopologyStatus,
-  { view: { servers, sentinels } }: Seen,
-  { actions }: Plan,
-): ReadonlySet<string> {
-  const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
-  if (!isReady || actions.length > 0) return new Set()
-  const calm = new Set([...servers, ...sentinels].map(({ pod }) => pod))
-  for (const { pod } of primaries) calm.delete(pod)
-  return calm
-}
-
 function isHealing({ policy, paused }: Spec): boolean {
   return policy === 'Heal' && paused !== true
-}
-
-function progressOf({ actions, refusals }: Plan, failover: Failover | undefined): Progress {
-  const [first] = actions
-  return { failover, refusals, repair: first && { reason: first.kind, message: describe(first) } }
-}
-
-function failoverEvent({ from, to, planned, writeGapMs, reason }: Failover): EventEntry {
-  const note = `${to} is primary instead of ${from} (${reason}); ${writeGapMs} ms without a primary that responds`
-  return planned
-    ? { type: 'Normal', reason: 'HandedOver', action: 'Observe', note }
-    : { type: 'Warning', reason: 'FailedOver', action: 'Observe', note }
-}
-
-function readyEvent({ status, reason, message }: Condition): EventEntry {
-  return { type: status === 'True' ? 'Normal' : 'Warning', reason, action: 'Observe', note: message }
-}
-
-function withoutOffsets(status: Partial<TopologyStatus>): object {
-  return { ...status, servers: status.servers?.map(({ offset: _offset, lagBytes: _lag, ...rest }) => rest) }
 }
