@@ -13,8 +13,9 @@ import { version } from './line/version.ts'
 
 export const operate = defineCommand({
   help: `
-Watches the RedisTopology resources of a cluster and reports the state of their Redis servers in their status. It
-changes nothing yet. Several processes may run: one leads, by the Lease ingot-operator. It ends with Ctrl-C or SIGTERM.
+Watches the RedisTopology resources of a cluster, reports the state of their Redis servers in their status, and repairs
+roles, Sentinels and clusters where the policy is Heal. Several processes may run: one leads, by the Lease
+ingot-operator. It ends with Ctrl-C or SIGTERM.
 
 Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the address of /metrics, /healthz and
 /readyz. The Lease is in POD_NAMESPACE, or in the namespace of the context.`,
