@@ -6,7 +6,8 @@ import { createScope } from '../../std/scope.ts'
 import { untilTrue } from '../../std/until.ts'
 import { lastingTerm, type OperatedTopologies, startOperatedTopologies } from '../../testing/kube/operated-topology.ts'
 import { present } from '../../testing/present.ts'
-import { type SentinelServers, startSentinel } from '../../testing/redis/servers.ts'
+import { createCertificates } from '../../testing/redis/certificates.ts'
+import { type SentinelServers, startSentinel, startStandalone } from '../../testing/redis/servers.ts'
 import { REDIS_TOPOLOGIES } from '../kinds/redis-topology.ts'
 
 const SECRETS: Resource = { group: '', version: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true }
@@ -103,3 +104,30 @@ test('an operator that only observes has another name, and changes no label', as
   expect(clients).not.toContain('name=ingot-operator:')
   expect((await operated.labelsOf('redis-0'))['ingot.dev/role']).toBeUndefined()
 })
+
+test('connects by TLS to the name of the pod, and says why it cannot', async ({ skip }) => {
+  using certificates = createCertificates(['tls-0.tls.default.svc.cluster.local'])
+  const files = ['ca.pem', 'server.pem', 'server.key'].map((name) => [`/tls/${name}`, certificates.read(name)] as const)
+  const config = ['tls-ca-cert-file /tls/ca.pem', 'tls-cert-file /tls/server.pem', 'tls-key-file /tls/server.key']
+  const server = await startStandalone({
+    tls: true,
+    config: [...config, 'tls-auth-clients no'],
+    files: Object.fromEntries(files),
+    cliArgs: ['--tls', '--cacert', '/tls/ca.pem'],
+  })
+  await using redis = present(server, skip)
+  await operated.createPods('tls', 'redis', redis.ports)
+  const secretOf = (name: string, file: string) => {
+    const data = { 'ca.crt': Buffer.from(certificates.read(file)).toString('base64') }
+    return operated.api.apply(SECRETS, { metadata: { name, namespace: NAMESPACE }, data }, soon())
+  }
+  await secretOf('authority', 'ca.pem')
+  await secretOf('stranger', 'other-ca.pem')
+  const spec = { mode: 'Standalone', statefulSet: 'tls', size: 1 }
+  await operated.create('trusted', { ...spec, tls: { secretName: 'authority' } })
+  await operated.create('renamed', { ...spec, tls: { secretName: 'authority' }, clusterDomain: 'other.local' })
+  await operated.create('distrusted', { ...spec, tls: { secretName: 'stranger' } })
+  await operated.untilCondition('trusted', 'Ready', 'True Healthy')
+  await operated.untilCondition('renamed', 'Stalled', 'True TlsRefused')
+  await operated.untilCondition('distrusted', 'Stalled', 'True TlsRefused')
+}, 120_000)

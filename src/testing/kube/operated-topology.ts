@@ -108,7 +108,7 @@ export async function createPods(api: KubeApi, { namespace, set, component, port
   for (const [index, containerPort] of ports.entries()) {
     const pod = { name: `${set}-${index}`, namespace, labels: { app: set }, ownerReferences: [owner] }
     const containers = [{ name: component, image: 'redis', ports: [{ name: component, containerPort }] }]
-    await api.apply(PODS, { metadata: pod, spec: { containers } }, soon())
+    await api.apply(PODS, { metadata: pod, spec: { containers, subdomain: set } }, soon())
     const status = { phase: 'Running', podIP: '127.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] }
     await api.applyStatus(PODS, { metadata: { name: pod.name, namespace }, status }, soon())
   }

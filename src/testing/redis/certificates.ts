@@ -10,8 +10,11 @@ export interface Certificates extends Disposable {
   read(name: string): string
 }
 
-/** Creates the certificates with the openssl program. Throws if there is none. */
-export function createCertificates(): Certificates {
+/**
+ * Creates the certificates with the openssl program. Throws if there is none. `names` are DNS names beside localhost.
+ * Default: none.
+ */
+export function createCertificates(names: readonly string[] = []): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-certificates-'))
   const path = (name: string): string => join(folder, name)
   const openssl = (...args: readonly string[]): void => {
@@ -33,7 +36,8 @@ export function createCertificates(): Certificates {
       `${name}.pem`,
     )
   const signed = (name: string): void => {
-    writeFileSync(path(`${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+    const dns = ['localhost', ...names].map((one) => `DNS:${one}`)
+    writeFileSync(path(`${name}.ext`), `subjectAltName=${dns.join(',')},IP:127.0.0.1\n`)
     openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`)
     const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial']
     openssl('x509', '-req', '-days', '2', '-in', `${name}.csr`, ...by, '-extfile', `${name}.ext`, '-out', `${name}.pem`)
