@@ -13,16 +13,14 @@ import { createKubeConnection } from '../../src/kube/client/connection.ts'
 import { DEFINITIONS } from '../../src/kube/crd/definition.ts'
 import { definitions } from '../../src/operator/installed.ts'
 import { REDIS_TOPOLOGIES } from '../../src/operator/kinds/redis-topology.ts'
-import { PODS } from '../../src/operator/topology/pods.ts'
 import { systemClock } from '../../src/std/clock.ts'
 import { untilTrue } from '../../src/std/until.ts'
 import { startBareApiServer } from '../../src/testing/kube/bare-api-server.ts'
+import { createFakeTopology, SERVERS } from '../../src/testing/kube/fake-topologies.ts'
 import { freePorts } from '../../src/testing/tcp/ports.ts'
 
 const OUT = fileURLToPath(new URL('../../out/bench/', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const NAMESPACE = 'default'
-const NODES = 3
 /** Ticks of a second in /proc/PID/stat. */
 const TICKS = 100
 const soon = (): AbortSignal => AbortSignal.timeout(30_000)
@@ -52,28 +50,6 @@ async function measure(pid: number, seconds: number): Promise<Figures> {
     peakMiB: after.peak,
     cpuPercent: ((after.ticks - before.ticks) / TICKS / ((endedMs - beganMs) / 1_000)) * 100,
   }
-}
-
-async function createTopology(api: KubeApi, topology: number, port: number): Promise<void> {
-  const sets = [
-    { set: `t${topology}-redis`, name: 'redis', net: 1 },
-    { set: `t${topology}-sentinel`, name: 'sentinel', net: 2 },
-  ]
-  for (const { set, name, net } of sets) {
-    const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: set, uid: crypto.randomUUID(), controller: true }
-    for (let index = 0; index < NODES; index++) {
-      const pod = `${set}-${index}`
-      const metadata = { name: pod, namespace: NAMESPACE, labels: { app: set }, ownerReferences: [owner] }
-      const containers = [{ name, image: 'redis', ports: [{ name, containerPort: port }] }]
-      await api.create(PODS, { metadata, spec: { containers } }, soon())
-      const podIP = `127.${net}.${topology}.${index}`
-      const status = { phase: 'Running', podIP, conditions: [{ type: 'Ready', status: 'True' }] }
-      await api.applyStatus(PODS, { metadata: { name: pod, namespace: NAMESPACE }, status }, soon())
-    }
-  }
-  const sentinel = { statefulSet: `t${topology}-sentinel`, replicas: NODES, quorum: 2 }
-  const spec = { mode: 'Sentinel', statefulSet: `t${topology}-redis`, size: NODES, sentinel }
-  await api.create(REDIS_TOPOLOGIES, { metadata: { name: `t${topology}`, namespace: NAMESPACE }, spec }, soon())
 }
 
 async function readyCount(api: KubeApi): Promise<number> {
@@ -108,12 +84,12 @@ try {
   const api = createKubeApi(connection)
   for (const definition of definitions('0.1.0')) await api.apply(DEFINITIONS, definition, soon())
   const [port = 0] = await freePorts(1)
-  const fake = start(['loadtests/bench/operator/fake-redis.ts', String(port)])
+  const fake = start(['src/testing/redis/fake-servers.ts', String(port)])
   children.push(fake)
   if (fake.stdout !== null) await once(fake.stdout, 'data')
   const isServed = async (): Promise<boolean> => (await api.list(REDIS_TOPOLOGIES, {}, soon())).items.length === 0
   await untilTrue('the kind', isServed, { withinMs: 20_000 })
-  for (let topology = 0; topology < topologies; topology++) await createTopology(api, topology, port)
+  for (let topology = 0; topology < topologies; topology++) await createFakeTopology(api, topology, port)
   const operator = start([...FLAGS, 'dist/cli.js', 'operate'], {
     KUBECONFIG: server.kubeconfig,
     INGOT_LISTEN: '127.0.0.1:0',
@@ -131,7 +107,7 @@ try {
     'modules only': loaded,
     limit: { residentMiB: 190, peakMiB: Number.NaN, cpuPercent: 1 },
   }
-  console.log(`${topologies} topologies, ${topologies * NODES * 2} servers and Sentinels, ${seconds} s`)
+  console.log(`${topologies} topologies, ${topologies * SERVERS} servers and Sentinels, ${seconds} s`)
   console.table(table)
   mkdirSync(OUT, { recursive: true })
   writeFileSync(`${OUT}operator.json`, `${JSON.stringify({ topologies, seconds, table }, null, 2)}\n`)

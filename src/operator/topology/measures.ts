@@ -28,7 +28,7 @@ const TOPOLOGY = ['namespace', 'topology'] as const
 export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
   const latest = new Map<string, TopologyStatus>()
   const gauge = (
-    name: string,
+    name: `ingot_redis_${string}`,
     help: string,
     labels: readonly string[],
     samples: (status: TopologyStatus) => readonly Sample[],
@@ -37,22 +37,22 @@ export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
       [...latest].flatMap(([key, status]) =>
         samples(status).map((one) => ({ ...one, labels: { ...labelsOf(key), ...one.labels } })),
       )
-    metrics.gaugesOf({ name: `ingot_redis_${name}`, help, labels: [...TOPOLOGY, ...labels] }, all)
+    metrics.gaugesOf({ name, help, labels: [...TOPOLOGY, ...labels] }, all)
   }
-  gauge('primary', '1 for each server that is primary.', ['shard', 'pod'], ({ primaries }) =>
+  gauge('ingot_redis_primary', '1 for each server that is primary.', ['shard', 'pod'], ({ primaries }) =>
     primaries.map(({ shard, pod }) => ({ labels: { shard: String(shard), pod }, value: 1 })),
   )
-  gauge('role', '1 for the role that each server reports.', ['pod', 'role'], ({ servers }) =>
+  gauge('ingot_redis_role', '1 for the role that each server reports.', ['pod', 'role'], ({ servers }) =>
     servers.map(({ pod, role }) => ({ labels: { pod, role }, value: 1 })),
   )
-  gauge('lag_bytes', 'Bytes that a replica is behind its primary.', ['pod'], ({ servers }) =>
+  gauge('ingot_redis_lag_bytes', 'Bytes that a replica is behind its primary.', ['pod'], ({ servers }) =>
     servers.flatMap(({ pod, lagBytes }) => (lagBytes === undefined ? [] : [{ labels: { pod }, value: lagBytes }])),
   )
-  gauge('slots', 'Slots that a server of a cluster serves.', ['pod'], ({ servers }) =>
+  gauge('ingot_redis_slots', 'Slots that a server of a cluster serves.', ['pod'], ({ servers }) =>
     servers.flatMap(({ pod, slots }) => (slots === undefined ? [] : [{ labels: { pod }, value: slots }])),
   )
   gauge(
-    'sentinels',
+    'ingot_redis_sentinels',
     'Sentinels that respond, that name the same primary, and that the others know.',
     ['state'],
     (status) =>
@@ -60,8 +60,12 @@ export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
         return status.sentinels === undefined ? [] : [{ labels: { state }, value: status.sentinels[state] }]
       }),
   )
-  gauge('condition', '1 if the condition of the topology is True, else 0.', ['condition'], ({ conditions }) =>
-    conditions.map(({ type, status }) => ({ labels: { condition: type }, value: status === 'True' ? 1 : 0 })),
+  gauge(
+    'ingot_redis_condition',
+    '1 if the condition of the topology is True, else 0.',
+    ['condition'],
+    ({ conditions }) =>
+      conditions.map(({ type, status }) => ({ labels: { condition: type }, value: status === 'True' ? 1 : 0 })),
   )
   const failovers = metrics.counter({
     name: 'ingot_redis_failovers_total',
