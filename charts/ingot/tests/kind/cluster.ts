@@ -135,7 +135,7 @@ export async function operatorLeader(): Promise<string> {
 export async function signalOperator(pod: string, name: 'STOP' | 'CONT'): Promise<void> {
   const path = '--output=jsonpath={.spec.nodeName} {.metadata.uid}'
   const [node = '', uid = ''] = (await operatorKubectl(['get', 'pod', pod, path])).split(' ')
-  await signalIn(node, uid, 'node', name)
+  await signalIn(node, uid, 'node|MainThread', name)
 }
 
 /** Resolves with the RedisTopology of the release. */

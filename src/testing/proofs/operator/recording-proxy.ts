@@ -7,6 +7,12 @@ import type { Write } from './judge.ts'
 export interface RecordingProxy extends AsyncDisposable {
   /** Such as `http://127.0.0.1:1234`. */
   readonly url: string
+  /** Watches that are open. */
+  readonly watches: number
+  /** Ends every connection of the process. */
+  reset(): void
+  /** Forwards nothing for so long: requests wait. */
+  freeze(ms: number): void
 }
 
 /** `server` is the URL of the API server. `record` gets each write when its response has come. */
@@ -17,7 +23,15 @@ export async function startRecordingProxy(
 ): Promise<RecordingProxy> {
   // the API server of the tests has a certificate that it made itself
   const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false })
+  let watches = 0
+  let frozenUntilMs = 0
   const proxy = http.createServer((request, response) => {
+    const leftMs = frozenUntilMs - performance.now()
+    if (leftMs > 0) setTimeout(() => forward(request, response), leftMs)
+    else forward(request, response)
+  })
+
+  function forward(request: http.IncomingMessage, response: http.ServerResponse): void {
     const sentMs = performance.now()
     const body: Buffer[] = []
     const { method = 'GET', url = '/', headers } = request
@@ -34,14 +48,24 @@ export async function startRecordingProxy(
     })
     const fail = (): void => void response.destroy()
     upstream.on('error', fail)
-    response.on('close', () => upstream.destroy())
+    const isWatch = url.includes('watch=true')
+    if (isWatch) watches++
+    response.on('close', () => {
+      if (isWatch) watches--
+      upstream.destroy()
+    })
     request.on('data', (chunk: Buffer) => body.push(chunk))
     request.pipe(upstream)
-  })
+  }
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   const { port } = proxy.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,
+    get watches() {
+      return watches
+    },
+    reset: () => proxy.closeAllConnections(),
+    freeze: (ms) => void (frozenUntilMs = performance.now() + ms),
     async [Symbol.asyncDispose]() {
       proxy.closeAllConnections()
       await new Promise((resolve) => proxy.close(resolve))
