@@ -27,10 +27,10 @@ const FAULTS: Readonly<Record<string, (fleet: Fleet) => Promise<void>>> = {
   async 'connections to the API server reset'({ proxies }) {
     proxies.get(NAME)?.reset()
   },
-  async 'Redis killed and started'({ running, startRedis }) {
-    running.get('redis')?.kill('SIGKILL')
+  async 'Redis killed and started'(fleet) {
+    fleet.running.get('redis')?.kill('SIGKILL')
     await systemClock.sleep(5_000)
-    await startRedis()
+    await fleet.startRedis()
   },
   async 'Redis frozen for 10 s'({ running }) {
     running.get('redis')?.kill('SIGSTOP')
