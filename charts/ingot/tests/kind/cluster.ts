@@ -138,6 +138,15 @@ export async function signalOperator(pod: string, name: 'STOP' | 'CONT'): Promis
   await signalIn(node, uid, 'node|MainThread', name)
 }
 
+const plugin = createProgram(process.execPath, 'run the tests with the Node that ingot installs', [
+  join(CHART, '..', '..', 'src', 'kubectl-ingot.ts'),
+])
+
+/** Runs `kubectl ingot handover`. Rejects unless it was done. */
+export async function requestHandover(): Promise<void> {
+  await plugin(['handover', '--context', CONTEXT, '--namespace', NAMESPACE], within(90))
+}
+
 /** Resolves with the RedisTopology of the release. */
 export async function topologyOf(): Promise<{ readonly status?: Partial<TopologyStatus> }> {
   const text = await kubectl(['get', 'redistopology', `${RELEASE}-redis`, '--output=json'])

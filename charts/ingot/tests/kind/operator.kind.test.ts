@@ -17,6 +17,7 @@ import {
   podsOf,
   podUids,
   removeOperator,
+  requestHandover,
   roleLabels,
   rolesOf,
   signal,
@@ -136,6 +137,15 @@ describe('sentinel', () => {
     process.stdout.write(`${JSON.stringify({ 'until the status shows it, ms': times })}\n`)
     expect((await topologyOf()).status?.lastFailover).toMatchObject({ from: frozen, planned: false })
   }, 900_000)
+
+  test('a hand-over on request loses no write', async () => {
+    const before = await thePrimary()
+    const { failed } = await measureFault('sentinel', 'kubectl ingot handover', () => requestHandover())
+    await eventually('everything agrees', 60, () => isSettled(isHealthy))
+    expect(await thePrimary()).not.toBe(before)
+    expect((await topologyOf()).status?.lastFailover).toMatchObject({ from: before, planned: true, reason: 'Handover' })
+    process.stdout.write(`${JSON.stringify({ 'failed writes during a hand-over': failed })}\n`)
+  })
 
   test(`${RESTARTS} kills and pauses of the operator change no role (D5)`, async () => {
     const roles = await reportedRoles()
