@@ -6,6 +6,7 @@ import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type RedisServers, startCluster, startStandalone } from '../../../testing/redis/servers.ts'
+import type { LeaseRequest } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
 import { createMemoryFences } from '../../fencing/memory.ts'
 import type { Key } from '../../lock.ts'
@@ -49,6 +50,16 @@ async function fenceOf(lock: RedisLock<'always'>, key: Key): Promise<bigint> {
   throw new Error('no grant within five seconds')
 }
 
+/** Acquires all locks. A command that took longer than its deadline, on a busy machine, is sent again with the same tokens. */
+async function grantAll(lock: RedisLock<'always'>, requests: readonly LeaseRequest[]): Promise<void> {
+  for (let tries = 0; tries < 50; tries++) {
+    const attempts = await lock.tryAcquireMany?.(requests, soon()).catch(() => [])
+    if (attempts?.length === requests.length && attempts.every(({ kind }) => kind === 'granted')) return
+    await sleep(100)
+  }
+  throw new Error(`${requests.length} locks were not granted in 50 tries`)
+}
+
 test('a million locks leave no more keys than there are tags', { timeout: 120_000 }, async ({ skip }) => {
   const servers = await serve(startStandalone, skip)
   const lock = await open(servers.url, createMemoryFences())
@@ -59,8 +70,7 @@ test('a million locks leave no more keys than there are tags', { timeout: 120_00
       token: newToken(),
       ttlMs: 300,
     }))
-    const attempts = await lock.tryAcquireMany?.(requests, soon())
-    if (attempts?.every(({ kind }) => kind === 'granted') !== true) throw new Error('expected a million grants')
+    await grantAll(lock, requests)
   }
   let left = Number.POSITIVE_INFINITY
   for (let tries = 0; tries < 300 && left > TAGS; tries++) {
