@@ -66,10 +66,18 @@ async function untilStatusMoves(pod: string, sinceMs: number): Promise<number> {
   }
 }
 
-/** Resolves with the pod that leads, when there is one. After a clean end there is none for a moment. */
-async function aLeader(): Promise<string> {
+/** Resolves with the pod that leads, when it is another one than `last`. After a clean end there is none for a moment. */
+async function nextLeader(last: string): Promise<string> {
   let leader = ''
-  await eventually('a process leads', 60, async () => (leader = await operatorLeader()) !== '')
+  await eventually('a process leads', 60, async () => (leader = await operatorLeader()) !== '' && leader !== last)
+  return leader
+}
+
+/** Deletes the pod that leads without a grace period. Resolves with its name. */
+async function killLeader(last: string): Promise<string> {
+  const leader = await nextLeader(last)
+  await operatorKubectl(['delete', 'pod', leader, '--force', '--grace-period=0', '--wait=false'])
+  await sleep(1_000 + Math.random() * 4_000)
   return leader
 }
 
@@ -150,24 +158,23 @@ describe('sentinel', () => {
   test(`${RESTARTS} kills and pauses of the operator change no role (D5)`, async () => {
     const roles = await reportedRoles()
     await measureFault('sentinel', `D5: ${RESTARTS} kills and pauses of the operator`, async () => {
+      let last = ''
       for (let restart = 0; restart < RESTARTS; restart++) {
-        const leader = await aLeader()
-        if (restart % 4 === 3) {
-          // longer than its deadline, so that another process leads when it wakes
-          await signalOperator(leader, 'STOP')
-          await eventually('another process leads', 60, async () => (await operatorLeader()) !== leader)
-          await signalOperator(leader, 'CONT')
-        } else {
-          await operatorKubectl(['delete', 'pod', leader, '--force', '--grace-period=0', '--wait=false'])
-          await sleep(1_000 + Math.random() * 4_000)
+        if (restart % 4 !== 3) last = await killLeader(last)
+        else {
+          last = await nextLeader(last)
+          // until another process leads, so longer than its own deadline
+          await signalOperator(last, 'STOP')
+          await nextLeader(last)
+          await signalOperator(last, 'CONT')
         }
       }
       await operatorKubectl(['rollout', 'status', 'deployment/ingot-operator', '--timeout=120s'], 130)
-      await aLeader()
+      await nextLeader(last)
     })
     expect(await reportedRoles()).toEqual(roles)
     await eventually('the status is current', 60, () => isSettled(isHealthy))
-  })
+  }, 1_200_000)
 
   test('Sentinels 5 to 3, then one is killed: a failover still works', async () => {
     await upgrade({ ...SENTINELS, 'redis.sentinel.replicas': 3 })
@@ -228,10 +235,8 @@ describe('cluster', () => {
     await eventually('everything agrees', 180, () => isSettled(isHealthy))
     const roles = await reportedRoles()
     await measureFault('cluster', 'D5: kills of the operator', async () => {
-      for (let restart = 0; restart < Math.min(RESTARTS, 5); restart++) {
-        await operatorKubectl(['delete', 'pod', await aLeader(), '--force', '--grace-period=0', '--wait=false'])
-        await sleep(1_000 + Math.random() * 4_000)
-      }
+      let last = ''
+      for (let restart = 0; restart < Math.min(RESTARTS, 5); restart++) last = await killLeader(last)
       await operatorKubectl(['rollout', 'status', 'deployment/ingot-operator', '--timeout=120s'], 130)
     })
     expect(await reportedRoles()).toEqual(roles)
