@@ -8,7 +8,7 @@ import { isJson, OUTPUT_OPTION, paintFor, RELEASE_OPTIONS, withRelease, writeJso
 
 export const doctor = defineCommand({
   help: `Looks for hazards of a release: what is broken, and what will not survive the next fault. Each finding has a stable
-code, what was seen, and a remedy. It changes nothing. docs/kubectl.md lists the codes.
+code, an observation and a remedy. It changes nothing. docs/kubectl.md lists the codes.
 
 A check that needs something that the user may not read is listed as not checked. Exit code: 0 without findings, 1 with
 findings, 2 if no check could run.`,

@@ -1,4 +1,4 @@
-/** Checks of the roles of Redis servers, and of what differs from what was deployed. Pure. */
+/** Checks of the roles of Redis servers, and of differences between the release and its running servers. Pure. */
 import type { KubeObject } from '../../kube/client/resource.ts'
 import { containersOf, type Facts, livePods, mainContainer, objectsOf, ofComponent, variableOf } from '../facts.ts'
 import { textAt } from '../json.ts'

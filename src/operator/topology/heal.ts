@@ -34,7 +34,7 @@ export interface Healer {
 const TOGETHER: ReadonlySet<Action['kind']> = new Set(['Meet', 'AttachReplica', 'Demote', 'Repoint'])
 /** After a refusal by the API server, labels and Services are tried again after so long, in milliseconds. */
 const RETRY_MS = 30_000
-/** Services are applied again after so long, in milliseconds: somebody may have deleted them. */
+/** Services are applied again after so long, in milliseconds, because a user may have deleted them. */
 const RENEW_MS = 300_000
 
 const SERVICES: Resource = { group: '', version: 'v1', kind: 'Service', plural: 'services', namespaced: true }
