@@ -35,7 +35,7 @@ const TOGETHER: ReadonlySet<Action['kind']> = new Set(['Meet', 'AttachReplica', 
 /** After a refusal by the API server, labels and Services are tried again after so long, in milliseconds. */
 const RETRY_MS = 30_000
 /** Services are applied again after so long, in milliseconds, because a user may have deleted them. */
-const RENEW_MS = 300_000
+const RENEW_MS = 60_000
 
 const SERVICES: Resource = { group: '', version: 'v1', kind: 'Service', plural: 'services', namespaced: true }
 

@@ -46,6 +46,8 @@ const POLL_MS = 1_000
 /** Offsets change all the time. A status that differs in them alone is written at most so often, in milliseconds. */
 const OFFSETS_MS = 30_000
 const HANDOVER_MS = 10_000
+/** A turn is complete at least so often, in milliseconds, also if nothing has changed. */
+const COMPLETE_MS = 60_000
 
 /** What is kept for a topology from poll to poll. */
 interface Kept {
@@ -54,8 +56,8 @@ interface Kept {
   failovers: FailoverMemory
   writtenMs: number
   calm: ReadonlySet<string>
-  /** The last turn, if it left nothing to do. */
-  done: { readonly topology: TopologyObject; readonly seen: Seen } | undefined
+  /** The last complete turn, if it left nothing to do. */
+  done: { readonly topology: TopologyObject; readonly seen: Seen; readonly atMs: number } | undefined
 }
 
 export function createTopologyReconciler(deps: TopologyDeps): TopologyReconciler {
@@ -120,7 +122,7 @@ class Reconciler {
     const { key, topology, kept, spec } = turn
     const { clock, measures } = this.#deps
     const seen = await this.#observe(turn)
-    if (kept.done?.topology === topology && kept.done.seen === seen) return this.#goOn(turn, seen)
+    if (isUnchanged(kept, topology, seen, clock.monotonicMs())) return this.#goOn(turn, seen)
     kept.done = undefined
     const failover = this.#failoverIn(turn, seen)
     const plan: Plan = isHealing(spec) ? planOf(seen.view) : { actions: [], refusals: [] }
@@ -132,7 +134,7 @@ class Reconciler {
     await this.#writeIfChanged(turn, before, status)
     if (isHealing(spec)) await this.#heal(turn, seen, plan, status)
     // a status that differs in offsets alone waits
-    if (kept.calm.size > 0 && isSameJson(before, status)) kept.done = { topology, seen }
+    if (kept.calm.size > 0 && isSameJson(before, status)) kept.done = { topology, seen, atMs: clock.monotonicMs() }
   }
 
   /** Nothing has changed since a turn that left nothing to do. The last time as primary counts for failovers. */
@@ -276,6 +278,10 @@ class Reconciler {
     this.#deps.measures.forget(key)
     one?.pools[Symbol.dispose]()
   }
+}
+
+function isUnchanged({ done }: Kept, topology: TopologyObject, seen: Seen, nowMs: number): boolean {
+  return done?.topology === topology && done.seen === seen && nowMs - done.atMs < COMPLETE_MS
 }
 
 /** Throws an Obstacle for a spec that the API server accepted by another version of the definition. */
