@@ -9,8 +9,13 @@ import { type Service, startService } from '../testing/service.ts'
 
 const MIB = 1_024 * 1_024
 
-/** Allowed growth in MiB. A pod of the chart has 512 MiB, and an idle service takes about 160. */
-const MAX_GROWTH_MIB = 200
+/**
+ * Allowed growth in MiB. A pod of the chart has 512 MiB, and an idle service takes about 160. Buffers of refused bodies
+ * count until V8 next collects them, so the growth varies: 130 to 205 in ten runs.
+ */
+const MAX_GROWTH_MIB = 300
+/** Without the budget, the same input takes the memory of a pod. */
+const UNBOUNDED = { INGOT_MAX_RECEIVING_BYTES: String(2 ** 30) }
 
 /** Returns the largest resident size of the process so far, in MiB. */
 async function peakMib(service: Service): Promise<number> {
@@ -68,10 +73,11 @@ test('forty unfinished batches stay within the budget, and exceed it without a l
   const batch = Buffer.alloc(15 * MIB, '1,')
   batch.write('[', 0)
   expect(await growthWith(40, 'application/json', batch)).toBeLessThan(MAX_GROWTH_MIB)
-  const unbounded = { INGOT_MAX_RECEIVING_BYTES: String(2 ** 30) }
-  expect(await growthWith(40, 'application/json', batch, unbounded)).toBeGreaterThan(MAX_GROWTH_MIB)
+  expect(await growthWith(40, 'application/json', batch, UNBOUNDED)).toBeGreaterThan(MAX_GROWTH_MIB)
 })
 
-test('four hundred streams with an unfinished line stay within the budget', async () => {
-  expect(await growthWith(400, 'application/x-ndjson', Buffer.alloc(MIB - 1, 'x'))).toBeLessThan(MAX_GROWTH_MIB)
+test('four hundred streams with an unfinished line stay within the budget, and exceed it without a limit', async () => {
+  const line = Buffer.alloc(MIB - 1, 'x')
+  expect(await growthWith(400, 'application/x-ndjson', line)).toBeLessThan(MAX_GROWTH_MIB)
+  expect(await growthWith(400, 'application/x-ndjson', line, UNBOUNDED)).toBeGreaterThan(MAX_GROWTH_MIB)
 })
