@@ -208,6 +208,20 @@ describe('sentinel without persistence', () => {
   })
 })
 
+describe('cluster without persistence', () => {
+  const isHealthy = async (): Promise<boolean> => (await clusterProblems()).length === 0
+  const values = { 'redis.mode': 'cluster', 'redis.persistence.enabled': false }
+  beforeAll(removeOperator, 300_000)
+  release('cluster', values)
+  withOperator('cluster, no persistence', values, isHealthy)
+
+  test('a server that is killed in its pod comes back empty, and is not promoted (D7)', async () => {
+    const primary = (await rolesOf()).find(({ role }) => role === 'primary')?.pod ?? ''
+    await measureFault('cluster, no persistence', 'D7: SIGKILL of a primary', () => signal(primary, 'KILL'), 15_000)
+    await eventually('everything agrees', 180, () => isSettled(isHealthy))
+  })
+})
+
 describe('cluster', () => {
   const isHealthy = async (): Promise<boolean> => (await clusterProblems()).length === 0
   const values = { 'redis.mode': 'cluster' }
