@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createKubeApi, type KubeApi } from '../../src/kube/client/api.ts'
+import { createKubeApi } from '../../src/kube/client/api.ts'
 import { createKubeConnection } from '../../src/kube/client/connection.ts'
 import { DEFINITIONS } from '../../src/kube/crd/definition.ts'
 import { definitions } from '../../src/operator/installed.ts'
@@ -16,7 +16,7 @@ import { REDIS_TOPOLOGIES } from '../../src/operator/kinds/redis-topology.ts'
 import { systemClock } from '../../src/std/clock.ts'
 import { untilTrue } from '../../src/std/until.ts'
 import { startBareApiServer } from '../../src/testing/kube/bare-api-server.ts'
-import { createFakeTopology, SERVERS } from '../../src/testing/kube/fake-topologies.ts'
+import { countReady, createFakeTopology, SERVERS } from '../../src/testing/kube/fake-topologies.ts'
 import { freePorts } from '../../src/testing/tcp/ports.ts'
 
 const OUT = fileURLToPath(new URL('../../out/bench/', import.meta.url))
@@ -50,16 +50,6 @@ async function measure(pid: number, seconds: number): Promise<Figures> {
     peakMiB: after.peak,
     cpuPercent: ((after.ticks - before.ticks) / TICKS / ((endedMs - beganMs) / 1_000)) * 100,
   }
-}
-
-async function readyCount(api: KubeApi): Promise<number> {
-  const { items } = await api.list(REDIS_TOPOLOGIES, {}, soon())
-  return items.filter((item) => /"type":"Ready"/.test(JSON.stringify(item)) && isReady(item['status'])).length
-}
-
-function isReady(status: unknown): boolean {
-  const { conditions = [] } = status as { conditions?: readonly { type: string; status: string }[] }
-  return conditions.some((one) => one.type === 'Ready' && one.status === 'True')
 }
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
@@ -97,7 +87,7 @@ try {
   const idle = start(['--input-type=module', '-e', IDLE])
   children.push(operator, idle)
   operator.stdout?.resume()
-  await untilTrue('all topologies to be ready', async () => (await readyCount(api)) === topologies, {
+  await untilTrue('all topologies to be ready', async () => (await countReady(api)) === topologies, {
     withinMs: 120_000,
   })
   await systemClock.sleep(30_000)

@@ -2,6 +2,7 @@
 import type { KubeApi } from '../../kube/client/api.ts'
 import { REDIS_TOPOLOGIES } from '../../operator/kinds/redis-topology.ts'
 import { PODS } from '../../operator/topology/pods.ts'
+import { keepTopology, type TopologyObject } from '../../operator/topology/topology-object.ts'
 
 const NAMESPACE = 'default'
 const NODES = 3
@@ -30,4 +31,12 @@ export async function createFakeTopology(api: KubeApi, topology: number, port: n
   const sentinel = { statefulSet: `t${topology}-sentinel`, replicas: NODES, quorum: 2 }
   const spec = { mode: 'Sentinel', statefulSet: `t${topology}-redis`, size: NODES, sentinel }
   await api.create(REDIS_TOPOLOGIES, { metadata: { name: `t${topology}`, namespace: NAMESPACE }, spec }, soon())
+}
+
+/** Resolves with the number of topologies whose condition Ready is True. */
+export async function countReady(api: KubeApi): Promise<number> {
+  const { items } = await api.list(REDIS_TOPOLOGIES, {}, soon())
+  const isReady = ({ before }: TopologyObject): boolean =>
+    before.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+  return items.map(keepTopology).filter(isReady).length
 }

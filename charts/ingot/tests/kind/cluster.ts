@@ -9,7 +9,7 @@ import { ofComponent, type Pod, readPods } from '../../../../src/kube/pods.ts'
 import type { TopologyStatus } from '../../../../src/operator/topology/status.ts'
 import { parseInfo } from '../../../../src/redis/topology/info.ts'
 import { problemsOf, type ServerRole } from '../../../../src/redis/topology/roles.ts'
-import { type CallOptions, createProgram } from '../../../../src/std/run-program.ts'
+import { type CallOptions, createProgram, type Program } from '../../../../src/std/run-program.ts'
 import { untilTrue } from '../../../../src/std/until.ts'
 import { CHART, type EnvVar } from '../helm.ts'
 import type { Report, Verdict } from './writer.ts'
@@ -22,12 +22,11 @@ const LABELS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance'
 // the tests delete pods and stop processes, so they refuse every context that is not of kind
 kindClusterOf(CONTEXT)
 const cluster = createKubectl(CONTEXT, NAMESPACE)
-const runHelm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH', [
-  '--kube-context',
-  CONTEXT,
-  '--namespace',
-  NAMESPACE,
-])
+const helmIn = (namespace: string): Program => {
+  const options = ['--kube-context', CONTEXT, '--namespace', namespace]
+  return createProgram('helm', 'install helm 4 or 3, and put it on the PATH', options)
+}
+const runHelm = helmIn(NAMESPACE)
 const docker = createDocker()
 
 const within = (seconds: number): CallOptions => {
@@ -92,12 +91,7 @@ export async function everythingReady(seconds: number): Promise<void> {
 
 const OPERATOR_NAMESPACE = 'ingot-system'
 const operatorCluster = createKubectl(CONTEXT, OPERATOR_NAMESPACE)
-const operatorHelm = createProgram('helm', 'install helm 4 or 3, and put it on the PATH', [
-  '--kube-context',
-  CONTEXT,
-  '--namespace',
-  OPERATOR_NAMESPACE,
-])
+const operatorHelm = helmIn(OPERATOR_NAMESPACE)
 
 /** Installs the operator, and resolves when both pods are ready. */
 export async function installOperator(): Promise<void> {

@@ -5,7 +5,7 @@ import { PODS } from '../../../operator/topology/pods.ts'
 import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { untilTrue } from '../../../std/until.ts'
-import { createFakeTopology } from '../../kube/fake-topologies.ts'
+import { countReady, createFakeTopology } from '../../kube/fake-topologies.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { type Growth, growthOf, type Sample } from './growth.ts'
 
@@ -56,7 +56,7 @@ export async function runSoak({ minutes, say, signal }: SoakOptions): Promise<Gr
   await using scope = createScope()
   const fleet = await startFleet(scope, { operators: [NAME], topologies: TOPOLOGIES, record: () => undefined })
   fleet.startOperator(NAME)
-  await untilTrue('ready topologies', async () => (await readyIn(fleet)) === TOPOLOGIES, { withinMs: 120_000 })
+  await untilTrue('ready topologies', async () => (await countReady(fleet.api)) === TOPOLOGIES, { withinMs: 120_000 })
   const samples: Sample[] = []
   const endMs = performance.now() + minutes * 60_000
   const stop = new AbortController()
@@ -67,7 +67,7 @@ export async function runSoak({ minutes, say, signal }: SoakOptions): Promise<Gr
     const beganMs = performance.now()
     const [name, inject] = faults[turn % faults.length] ?? ['', async () => undefined]
     await inject(fleet)
-    await untilTrue('ready topologies', async () => (await readyIn(fleet)) === TOPOLOGIES, { withinMs: 120_000 })
+    await untilTrue('ready topologies', async () => (await countReady(fleet.api)) === TOPOLOGIES, { withinMs: 120_000 })
     say(`${turn + 1}: ${name}; ${JSON.stringify(samples.at(-1) ?? {})}`)
     await systemClock.sleep(Math.max(0, FAULT_MS - (performance.now() - beganMs)), signal)
   }
@@ -88,20 +88,4 @@ function sampleOf({ running, proxies }: Fleet): Sample {
   const kib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
   const handles = readdirSync(`/proc/${pid}/fd`).length
   return { residentMiB: Math.round(kib / 1_024), handles, watches: proxies.get(NAME)?.watches ?? 0 }
-}
-
-async function readyIn({ api }: Fleet): Promise<number> {
-  const { items } = await api.list(REDIS_TOPOLOGIES, {}, soon())
-  const ready = (item: (typeof items)[number]): boolean =>
-    /"reason":"Healthy","status":"True","type":"Ready"/.test(json(item))
-  return items.filter(ready).length
-}
-
-/** Members in the order of their names, as the pattern above needs. */
-function json(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === 'object' && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  )
 }
