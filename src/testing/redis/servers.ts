@@ -201,7 +201,7 @@ export function startCluster(): Promise<RedisServers | Absent> {
 export async function startUnformedCluster(count: number, program: string): Promise<RedisServers | Absent> {
   const found = await findRedisPrograms(program)
   if ('absent' in found) return found
-  const ports = await freePorts(count)
+  const ports = await freePorts(count, [BUS_OFFSET])
   const container = await startProcesses(
     program,
     ports.map((port) => clusterNode(port, port + BUS_OFFSET)),
