@@ -5,9 +5,11 @@ import { IngotError } from '../errors/error.ts'
 import { isKubeError, type KubeApi } from '../kube/client/api.ts'
 import type { KubeObject } from '../kube/client/resource.ts'
 import { DEFINITIONS, definitionOf, VERSION_ANNOTATION } from '../kube/crd/definition.ts'
+import { DRILL_SCHEDULE } from './kinds/drill-schedule.ts'
+import { FAILOVER_DRILL } from './kinds/failover-drill.ts'
 import { REDIS_TOPOLOGY } from './kinds/redis-topology.ts'
 
-const KINDS = [REDIS_TOPOLOGY]
+const KINDS = [REDIS_TOPOLOGY, FAILOVER_DRILL, DRILL_SCHEDULE]
 
 /** Returns the definitions of all kinds. */
 export function definitions(version: string): readonly KubeObject[] {

@@ -29,7 +29,7 @@ describe('an operator of all namespaces', () => {
       {
         apiGroups: ['apiextensions.k8s.io'],
         resources: ['customresourcedefinitions'],
-        resourceNames: ['redistopologies.ingot.dev'],
+        resourceNames: ['redistopologies.ingot.dev', 'failoverdrills.ingot.dev', 'drillschedules.ingot.dev'],
         verbs: ['get'],
       },
     ])

@@ -3,161 +3,13 @@
  * resource FailoverDrill and the file of `ingot drill run` have the same spec.
  */
 import { type Static, Type } from 'typebox'
+import { FAULTS } from './fault.ts'
+import { duration, label, type Rule, rules } from './parts.ts'
 
-/** A rule in CEL, with the sentence that a user reads who breaks it. */
-interface Rule {
-  readonly rule: string
-  readonly message: string
-}
-
-const rules = (...list: readonly Rule[]) => ({ 'x-kubernetes-validations': list })
+export { ACTIONS, type ActionName, COMPONENTS, type Component, type FaultSpec, type TargetSpec } from './fault.ts'
 
 export const SCENARIO_NAMES = ['D1', 'D2', 'D3', 'D4', 'D5', 'D6', 'D7', 'D8', 'D9', 'D10', 'D11', 'D12'] as const
 export type ScenarioName = (typeof SCENARIO_NAMES)[number]
-
-export const ACTIONS = [
-  'Delete',
-  'Evict',
-  'Kill',
-  'KillInPlace',
-  'Pause',
-  'Crash',
-  'Stall',
-  'Partition',
-  'Drain',
-  'Rollout',
-  'Scale',
-  'External',
-  'Manifest',
-] as const
-export type ActionName = (typeof ACTIONS)[number]
-
-export const COMPONENTS = ['service', 'redis', 'sentinel', 'postgres', 'operator'] as const
-export type Component = (typeof COMPONENTS)[number]
-
-/** A duration from 0 to an hour, such as `700ms`, `30s` or `5m`. */
-const duration = (description: string, more: object = {}) =>
-  Type.String({
-    description,
-    maxLength: 16,
-    ...rules({
-      rule: "self.matches('^[0-9]+(ms|s|m)$') && duration(self) <= duration('1h')",
-      message: 'write a duration up to an hour, such as 700ms, 30s or 5m',
-    }),
-    ...more,
-  })
-
-const label = (description: string, more: object = {}) =>
-  Type.String({ description, minLength: 1, maxLength: 63, pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', ...more })
-
-const CHOICE = {
-  component: Type.Enum([...COMPONENTS], { description: 'Component whose pods are chosen.' }),
-  role: Type.Optional(
-    Type.Enum(['primary', 'replica', 'any'], { description: 'Role of a Redis server. Default: any.' }),
-  ),
-  count: Type.Optional(
-    Type.Integer({ description: 'Number of pods. 0 chooses all of them. Default: 1.', minimum: 0, maximum: 100 }),
-  ),
-}
-
-const ROLE_RULE: Rule = {
-  rule: "self.component == 'redis' || !has(self.role) || self.role == 'any'",
-  message: 'only pods of component redis have a role',
-}
-
-const TARGET = Type.Object(
-  {
-    ...CHOICE,
-    and: Type.Optional(
-      Type.Array(Type.Object(CHOICE, rules(ROLE_RULE)), {
-        description: 'Further pods, which are hit at the same moment.',
-        maxItems: 4,
-      }),
-    ),
-    sameAs: Type.Optional(label('Name of an earlier fault. Its pods are hit again instead of a new choice.')),
-  },
-  rules(ROLE_RULE),
-)
-
-const FAULT = Type.Object(
-  {
-    name: label('Unique in the drill.'),
-    after: Type.Optional(duration('Time between the condition of `when` and the injection. Default: 0s.')),
-    when: Type.Optional(
-      Type.Enum(['Injected', 'NewPrimary', 'Proven', 'Recovered'], {
-        description:
-          'What it waits for. Injected: the fault before was injected. NewPrimary: another server became primary ' +
-          'since then. Proven: the fault before was proven. Recovered: the release is healthy again. Default: Injected.',
-      }),
-    ),
-    action: Type.Enum([...ACTIONS], { description: 'What is done to the pods.' }),
-    target: Type.Optional(TARGET),
-    hold: Type.Optional(duration('How long the pods stay broken before the fault is undone. Default: 10s.')),
-    image: Type.Optional(
-      Type.String({ description: 'For Rollout: the new image. Default: a restart.', maxLength: 512 }),
-    ),
-    replicas: Type.Optional(
-      Type.Integer({ description: 'For Scale: the number of pods meanwhile.', minimum: 0, maximum: 100 }),
-    ),
-    manifest: Type.Optional(
-      Type.Unsafe<Readonly<Record<string, unknown>>>(
-        Type.Object(
-          {},
-          {
-            description: 'For Manifest: an object that is created, and deleted to undo the fault.',
-            'x-kubernetes-preserve-unknown-fields': true,
-            'x-kubernetes-embedded-resource': true,
-          },
-        ),
-      ),
-    ),
-    external: Type.Optional(
-      Type.Object(
-        {
-          node: Type.Optional(
-            Type.String({
-              description: 'Waits until this node is NotReady, or the node of the target.',
-              maxLength: 253,
-            }),
-          ),
-          webhook: Type.Optional(
-            Type.String({
-              description: 'Posts {"fault","phase":"inject"|"undo"} to this URL and expects a 2xx.',
-              maxLength: 2_048,
-              pattern: '^https?://',
-            }),
-          ),
-          timeout: Type.Optional(duration('Longest wait for the effect. Default: 5m.')),
-        },
-        rules({
-          rule: 'has(self.node) || has(self.webhook)',
-          message: 'External needs the name of a node or a webhook',
-        }),
-      ),
-    ),
-  },
-  rules(
-    {
-      rule: "self.action in ['External', 'Manifest'] || has(self.target)",
-      message: 'name the target of the fault: its component, and for redis its role',
-    },
-    { rule: "self.action != 'Scale' || has(self.replicas)", message: 'Scale needs replicas' },
-    { rule: "self.action == 'Scale' || !has(self.replicas)", message: 'replicas is only for the action Scale' },
-    { rule: "self.action == 'Rollout' || !has(self.image)", message: 'image is only for the action Rollout' },
-    {
-      rule: "(self.action == 'Manifest') == has(self.manifest)",
-      message: 'the action Manifest needs manifest, and no other action has it',
-    },
-    {
-      rule: "(self.action == 'External') == has(self.external)",
-      message: 'the action External needs external, and no other action has it',
-    },
-    {
-      rule: "!(self.action in ['Crash', 'Stall']) || !has(self.target) || self.target.component == 'redis'",
-      message: 'Crash and Stall are commands of Redis: their component is redis',
-    },
-  ),
-)
 
 const LOAD = Type.Object({
   kind: Type.Optional(
@@ -218,13 +70,52 @@ const CRITERIA = Type.Object({
   ),
 })
 
+const REPORT = Type.Object(
+  {
+    store: Type.Optional(Type.Enum(['ConfigMap', 'Claim', 'Bucket'], { description: 'Default: ConfigMap.' })),
+    claimName: Type.Optional(label('PersistentVolumeClaim for the store Claim.')),
+    bucket: Type.Optional(
+      Type.Object({
+        url: Type.String({
+          description: 'S3-compatible address with the bucket.',
+          maxLength: 2_048,
+          pattern: '^https?://',
+        }),
+        region: Type.Optional(Type.String({ maxLength: 63, description: 'Default: us-east-1.' })),
+        secretName: Type.String({
+          description: 'Secret with the keys accessKeyId and secretAccessKey.',
+          maxLength: 253,
+        }),
+      }),
+    ),
+  },
+  rules(
+    {
+      rule: "!has(self.store) || self.store != 'Claim' || has(self.claimName)",
+      message: 'the store Claim needs claimName',
+    },
+    {
+      rule: "!has(self.store) || self.store != 'Bucket' || has(self.bucket)",
+      message: 'the store Bucket needs bucket',
+    },
+  ),
+)
+
+/** Rules of the whole spec. */
+export const DRILL_RULES: readonly Rule[] = [
+  {
+    rule: 'has(self.scenario) != has(self.faults)',
+    message: 'write exactly one of scenario and faults',
+  },
+]
+
 export const DRILL_SPEC = Type.Object(
   {
     target: Type.Object({ release: label('Release of the chart, by the label app.kubernetes.io/instance.') }),
     scenario: Type.Optional(
       Type.Enum([...SCENARIO_NAMES], { description: 'A named drill. docs/drills.md has a table.' }),
     ),
-    faults: Type.Optional(Type.Array(FAULT, { description: 'Own faults, in their order.', minItems: 1, maxItems: 16 })),
+    faults: Type.Optional(FAULTS),
     load: Type.Optional(LOAD),
     gate: Type.Optional(
       Type.Object({
@@ -269,50 +160,12 @@ export const DRILL_SPEC = Type.Object(
         ),
       }),
     ),
-    report: Type.Optional(
-      Type.Object({
-        store: Type.Optional(Type.Enum(['ConfigMap', 'Claim', 'Bucket'], { description: 'Default: ConfigMap.' })),
-        claimName: Type.Optional(label('PersistentVolumeClaim for the store Claim.')),
-        bucket: Type.Optional(
-          Type.Object({
-            url: Type.String({
-              description: 'S3-compatible address with the bucket.',
-              maxLength: 2_048,
-              pattern: '^https?://',
-            }),
-            region: Type.Optional(Type.String({ maxLength: 63, description: 'Default: us-east-1.' })),
-            secretName: Type.String({
-              description: 'Secret with the keys accessKeyId and secretAccessKey.',
-              maxLength: 253,
-            }),
-          }),
-        ),
-      }),
-    ),
+    report: Type.Optional(REPORT),
     dryRun: Type.Optional(Type.Boolean({ description: 'Lists the victims and breaks nothing. Default: false.' })),
     cancel: Type.Optional(Type.Boolean({ description: 'Ends the drill and undoes its faults. Default: false.' })),
   },
-  rules(
-    {
-      rule: 'has(self.scenario) != has(self.faults)',
-      message: 'write exactly one of scenario and faults',
-    },
-    {
-      rule: '!has(self.faults) || self.faults.all(one, self.faults.exists_one(other, other.name == one.name))',
-      message: 'two faults have the same name',
-    },
-    {
-      rule: "!has(self.report) || !has(self.report.store) || self.report.store != 'Claim' || has(self.report.claimName)",
-      message: 'the store Claim needs claimName',
-    },
-    {
-      rule: "!has(self.report) || !has(self.report.store) || self.report.store != 'Bucket' || has(self.report.bucket)",
-      message: 'the store Bucket needs bucket',
-    },
-  ),
+  rules(...DRILL_RULES),
 )
 
 export type DrillSpec = Static<typeof DRILL_SPEC>
-export type FaultSpec = Static<typeof FAULT>
-export type TargetSpec = Static<typeof TARGET>
 export type Criteria = Static<typeof CRITERIA>

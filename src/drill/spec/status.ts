@@ -50,7 +50,7 @@ const FAULT = Type.Object({
   victims: Type.Optional(Type.Array(Type.String({ maxLength: 320 }), { maxItems: 100 })),
 })
 
-const CONDITION = Type.Object({
+export const CONDITION = Type.Object({
   type: text('CamelCase name.', 316),
   status: Type.Enum(['True', 'False', 'Unknown']),
   reason: text('CamelCase reason, for programs.'),

@@ -27,6 +27,7 @@ const KEPT = [
   'x-kubernetes-list-type',
   'x-kubernetes-list-map-keys',
   'x-kubernetes-preserve-unknown-fields',
+  'x-kubernetes-embedded-resource',
 ]
 
 /** Throws Error with the path of a part that a structural schema cannot express or that lacks a maximum. */
