@@ -39,6 +39,7 @@ function idleApp({ clock, signal }: Io) {
     {
       ingest,
       store,
+      purger: { wake: () => {} },
       clock,
       authenticate: openAccess,
       log: silentLog,

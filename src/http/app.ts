@@ -11,6 +11,7 @@ import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
 import { createHttpMetrics } from './http-metrics.ts'
 import { problemOf } from './problem.ts'
 import { collectionRoutes } from './routes/collections.ts'
+import { deleteCollectionRoutes } from './routes/delete-collection.ts'
 import { getItemRoutes } from './routes/get-items.ts'
 import { healthRoutes } from './routes/health.ts'
 import { OPENAPI } from './routes/openapi.ts'
@@ -54,6 +55,7 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
   await app.register(async (routes) => {
     healthRoutes(routes, context)
     collectionRoutes(routes, context)
+    deleteCollectionRoutes(routes, context)
     getItemRoutes(routes, context)
     putItemRoutes(routes, context)
     routes.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())

@@ -553,7 +553,7 @@ test.each([
   ['PATCH', '/v1/collections/things/items', 'GET, HEAD, POST'],
   ['OPTIONS', '/v1/collections/things/items:batch', 'POST'],
   ['QUERY', '/v1/collections/things/items', 'GET, HEAD, POST'],
-  ['PROPFIND', '/v1/collections/things', 'PUT, GET, HEAD'],
+  ['PROPFIND', '/v1/collections/things', 'PUT, GET, HEAD, DELETE'],
   ['POST', `/v1/collections/things/items/j1-0`, 'GET, HEAD, DELETE'],
   ['DELETE', '/livez', 'GET, HEAD'],
   ['TRACE', '/openapi.json?x=1', 'GET, HEAD'],

@@ -1,5 +1,6 @@
 /** The dependencies and options of the HTTP app. */
 import type { Ingest } from '../items/pipeline/ingest.ts'
+import type { Purger } from '../items/pipeline/purger.ts'
 import type { ServiceStore } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -25,6 +26,7 @@ export interface HttpOptions {
 export interface HttpDeps {
   readonly ingest: Ingest
   readonly store: ServiceStore
+  readonly purger: Pick<Purger, 'wake'>
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Log

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { formatContentId, identify, identityKind } from '../identity/content-id.ts'
 import { DEFAULT_POLICY, type IdentityPolicy } from '../identity/policy.ts'
+import { deletionContract } from '../testing/deletion/contract.ts'
 import { type Absent, present } from '../testing/present.ts'
 import type { Collection, PreparedItem } from './item.ts'
 import type { IdempotencyRequest, ItemStore, Unit } from './store.ts'
@@ -241,6 +242,8 @@ export function storeContract(
       expect(epoch).not.toBe(third.epoch)
       expect((await store.version('things')).epoch).toBe(epoch)
     })
+
+    deletionContract({ it, item, unit, keyRequest, now: NOW, store: () => store })
 
     it('accepts writes', async () => {
       await expect(store.check()).resolves.toBeUndefined()

@@ -3,6 +3,7 @@ import { type ErrorKinds, passing, rejected } from '../std/error-kind.ts'
 
 export const ITEM_ERRORS = {
   ITEM_NOT_FOUND: rejected(404, 'check the collection and the id'),
+  DELETION_NOT_FOUND: rejected(404, 'check the collection and the id; the oldest deletions are forgotten'),
   POLICY_IMMUTABLE: rejected(409, 'use a new collection: a collection that holds items keeps its identity policy'),
   COLLECTION_NAME_INVALID: rejected(422, 'use 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit'),
   IDEMPOTENCY_KEY_REUSED: rejected(422, 'use a new Idempotency-Key for a new request'),

@@ -2,7 +2,8 @@
  * The port of stores. Only the store decides whether an item is a duplicate. It decides in the transaction that would
  * save the item, from durable data. Caches and locks in front of the store save it work, but never decide.
  *
- * The port has four parts: writer, reader, admin and versioned. `ItemStore` has them all. `ServiceStore` is what the
+ * The port has five parts: writer, reader, admin, collection remover (collection-deletion.ts) and versioned. `ItemStore`
+ * has them all. `ServiceStore` is what the
  * service needs: a store of an external API cannot list, delete or version its items, so it omits those methods.
  *
  * The contract suite enforces these rules for every store:
@@ -16,6 +17,7 @@
 
 import { IngotError } from '../errors/error.ts'
 import type { IdentityPolicy } from '../identity/policy.ts'
+import type { CollectionRemover } from './collection-deletion.ts'
 import type { Collection, FoundItem, ItemId, ItemOutcome, PreparedItem, StoredItem } from './item.ts'
 import type { Receipt, ReceiptForm } from './receipt.ts'
 import type { StoreVersion } from './store-version.ts'
@@ -122,9 +124,15 @@ export interface VersionedStore {
   beginEpoch(): Promise<string>
 }
 
-export interface ItemStore extends StoreWriter, StoreReader, StoreAdmin, VersionedStore, AsyncDisposable {}
+export interface ItemStore
+  extends StoreWriter,
+    StoreReader,
+    StoreAdmin,
+    CollectionRemover,
+    VersionedStore,
+    AsyncDisposable {}
 
-type OptionalMethods = Pick<StoreReader, 'get' | 'list'> & StoreAdmin & VersionedStore
+type OptionalMethods = Pick<StoreReader, 'get' | 'list'> & StoreAdmin & CollectionRemover & VersionedStore
 
 /** A method that a store of the service may omit. */
 export type OptionalMethod = keyof OptionalMethods
@@ -149,6 +157,11 @@ export function hasMethod<Method extends OptionalMethod>(
 
 export function isVersioned(store: ServiceStore): store is ServiceStore & VersionedStore {
   return hasMethod(store, 'version') && hasMethod(store, 'beginEpoch')
+}
+
+/** Returns true if the store can delete collections. */
+export function removesCollections(store: ServiceStore): store is ServiceStore & CollectionRemover {
+  return hasMethod(store, 'deleteCollection') && hasMethod(store, 'deletion') && hasMethod(store, 'purge')
 }
 
 /** Returns the store itself. Throws IngotError UNSUPPORTED if it omits the method. */

@@ -19,6 +19,7 @@ import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { accessOf, listenAddressOf } from './address.ts'
 import { openServiceCache } from './cache.ts'
 import { createServiceCommit } from './commit.ts'
+import { createServicePurger } from './purger.ts'
 import { createStartWait } from './start-wait.ts'
 import { openServiceStore } from './store.ts'
 
@@ -82,9 +83,10 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
   const cache = await openServiceCache(deps, store)
   const commit = createServiceCommit({ ...deps, clock: chosen.commitClock ?? clock }, cache.commits)
   const ingest = createIngest({ store, commit, recent: cache.recent }, { maxDepth: config.maxDepth })
+  const purger = createServicePurger(deps, store)
   const leaving = new AbortController()
   const draining = new AbortController()
-  const http = { ingest, store, authenticate: chosen.authenticate, clock, log, metrics }
+  const http = { ingest, store, purger, authenticate: chosen.authenticate, clock, log, metrics }
   const app = await buildApp(
     { ...http, leaving: leaving.signal, draining: draining.signal },
     { ...httpOptionsOf(config), ...chosen.http },

@@ -41,6 +41,10 @@ const PREFER = Type.String({
     '`wait=N`: longest time to wait for the commit, in seconds. `return=minimal`: only the summary of a stream.',
   examples: ['wait=10'],
 })
+const WAIT = Type.String({
+  description: '`wait=N`: longest time to wait for the end of the deletion, in seconds. Default: 3, at most 30.',
+  examples: ['wait=0'],
+})
 
 const ITEM_EXAMPLE = { order: 1, total: 9.5 }
 
@@ -78,6 +82,20 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'get /metrics': { tag: 'operation', operationId: 'getMetrics', summary: 'Metrics for Prometheus' },
   'put /v1/collections/{collection}': { tag: 'collections' },
   'get /v1/collections/{collection}': { tag: 'collections' },
+  'delete /v1/collections/{collection}': {
+    tag: 'collections',
+    headers: { Prefer: WAIT },
+    responseHeaders: {
+      '202': {
+        Location: field('path of the progress', { type: 'string', format: 'uri-reference' }),
+        'Retry-After': field('seconds to wait before the progress is read', { type: 'integer', minimum: 1 }),
+      },
+    },
+  },
+  'get /v1/collections/{collection}/deletions/{deletion}': {
+    tag: 'collections',
+    responseHeaders: { '200': { 'Cache-Control': field('always `no-store`', { const: 'no-store' }) } },
+  },
   'get /v1/collections/{collection}/items/{id}': {
     tag: 'items',
     responseHeaders: {

@@ -127,6 +127,26 @@ export const PageAnswer = Type.Object(
 
 export const CollectionAnswer = Type.Object({ collection: Type.String(), policy: Policy }, { title: 'Collection' })
 
+export const DeletionParams = Type.Object({
+  ...CollectionParams.properties,
+  deletion: Type.String({ description: '`deletion` of the response to the request that deleted the collection' }),
+})
+
+export const DeletionAnswer = Type.Object(
+  {
+    collection: Type.String(),
+    deletion: Type.Optional(Type.String({ description: 'id of the deletion; absent if there was nothing to delete' })),
+    state: Type.Enum(['running', 'complete'], {
+      type: 'string',
+      description: 'in both states no item is left for clients; `complete`: all are removed from the store',
+    }),
+    deletedItems: Type.Integer({ description: 'items that were removed from the store so far' }),
+    started: Type.Optional(Type.String({ format: 'date-time' })),
+    ended: Type.Optional(Type.String({ format: 'date-time' })),
+  },
+  { title: 'Deletion' },
+)
+
 export const ProblemAnswer = Type.Object(
   {
     type: Type.String(),

@@ -34,10 +34,14 @@ function problem(response: { readonly statusCode: number; json(): unknown }) {
 const ITEMS = '/v1/collections/things/items'
 const ITEM = `${ITEMS}/${item(1).id}`
 
+const CANNOT_DELETE = 'this store cannot list its items, so it cannot delete a collection'
+
 test.each([
   ['a list', 'GET', ITEMS, {}, 'this store cannot list its items'],
   ['an export', 'GET', ITEMS, { accept: 'application/x-ndjson' }, 'this store cannot list its items'],
   ['a deletion', 'DELETE', ITEM, {}, 'this store cannot delete items'],
+  ['the deletion of a collection', 'DELETE', '/v1/collections/things', {}, CANNOT_DELETE],
+  ['the progress of a deletion', 'GET', '/v1/collections/things/deletions/1', {}, CANNOT_DELETE],
   ['an item, without "get" in the mapping', 'GET', ITEM, {}, 'the mapping of this store has no "get"'],
 ] as const)('refuses %s', async (...[, method, url, headers, detail]) => {
   const { app } = await openExternal()

@@ -66,6 +66,8 @@ const OMITTED: Readonly<Partial<Record<OptionalMethod, string>>> = {
   get: 'the mapping of this store has no "get"',
   list: 'this store cannot list its items',
   delete: 'this store cannot delete items',
+  deleteCollection: 'this store cannot list its items, so it cannot delete a collection',
+  deletion: 'this store cannot list its items, so it cannot delete a collection',
 }
 
 class LockedStore implements ServiceStore {

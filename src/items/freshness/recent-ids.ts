@@ -27,6 +27,8 @@ export interface RecentItems {
   remember(stamp: PutStamp, id: ItemId, firstSeenMs: number): void
   /** Resolves when no replica reports the item as a duplicate any more. Await it between a deletion and its response. */
   invalidate(collection: string, id: ItemId): Promise<void>
+  /** Like `invalidate`, for all items that were in the collection when it was deleted. */
+  invalidateCollection(collection: string): Promise<void>
 }
 
 interface Entry {
@@ -42,6 +44,7 @@ export const noRecentItems: RecentItems = {
   stamp: () => undefined,
   remember: () => {},
   invalidate: async () => {},
+  invalidateCollection: async () => {},
 }
 
 /**
@@ -53,24 +56,54 @@ export function createRecentItems(max: number): RecentItems {
   if (max === 0) return noRecentItems
   const known = new LRUCache<ItemId, Entry>({ max })
   const stamps = new Map<string, PutStamp>()
+  const deletions = createDeletionNumbers(max)
   return {
     firstSeenMs(collection, id) {
       const entry = known.get(id)
-      return entry?.stamp.collection === collection ? entry.firstSeenMs : undefined
+      if (entry?.stamp.collection !== collection) return undefined
+      return entry.stamp.deletes === deletions.of(collection) ? entry.firstSeenMs : undefined
     },
     stamp(collection) {
-      const stamp = stamps.get(collection) ?? { collection, epoch: '', deletes: 0 }
+      const stamp = stamps.get(collection) ?? { collection, epoch: '', deletes: deletions.of(collection) }
       if (stamps.size < max) stamps.set(collection, stamp)
       return stamp
     },
     remember: (stamp, id, firstSeenMs) => void known.set(id, { stamp, firstSeenMs, atMs: 0 }),
     invalidate: async (_collection, id) => void known.delete(id),
+    async invalidateCollection(collection) {
+      // a put in progress has the old stamp, so its items are not believed
+      if (deletions.add(collection) === 'all') stamps.clear()
+      stamps.delete(collection)
+    },
+  }
+}
+
+/** Numbers the deletions of collections in this process. Remembers at most `max` collections. */
+function createDeletionNumbers(max: number) {
+  const numbers = new Map<string, number>()
+  let latest = 0
+  /** The number of every collection that is not remembered. */
+  let others = 0
+  return {
+    of: (collection: string): number => numbers.get(collection) ?? others,
+    /** Returns `all` if the number of every collection has changed. */
+    add(collection: string): 'one' | 'all' {
+      latest++
+      if (numbers.size < max || numbers.has(collection)) {
+        numbers.set(collection, latest)
+        return 'one'
+      }
+      numbers.clear()
+      others = latest
+      return 'all'
+    },
   }
 }
 
 /** For a store with several writers. Entries are valid under leases. */
 export function createLeasedItems(max: number, leases: VersionLeases, clock: Clock): RecentItems {
-  if (max === 0) return { ...noRecentItems, invalidate: () => clock.sleep(LEASE_END_MS) }
+  const leasesEnd = (): Promise<void> => clock.sleep(LEASE_END_MS)
+  if (max === 0) return { ...noRecentItems, invalidate: leasesEnd, invalidateCollection: leasesEnd }
   const known = new LRUCache<ItemId, Entry>({ max })
   return {
     firstSeenMs(collection, id) {
@@ -91,7 +124,9 @@ export function createLeasedItems(max: number, leases: VersionLeases, clock: Clo
     remember: (stamp, id, firstSeenMs) => void known.set(id, { stamp, firstSeenMs, atMs: clock.monotonicMs() }),
     async invalidate(_collection, id) {
       known.delete(id)
-      await clock.sleep(LEASE_END_MS)
+      await leasesEnd()
     },
+    // no lease on the new count of deletions confirms an older entry
+    invalidateCollection: leasesEnd,
   }
 }

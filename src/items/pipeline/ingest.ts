@@ -7,6 +7,7 @@
 import { IngotError } from '../../errors/error.ts'
 import { DEFAULT_POLICY, type IdentityPolicy, samePolicy } from '../../identity/policy.ts'
 import { createTurns } from '../../std/turns.ts'
+import type { DeleteCollectionOutcome } from '../collection-deletion.ts'
 import type { RecentItems } from '../freshness/recent-ids.ts'
 import type { Collection, ItemId, ItemResult, PreparedItem } from '../item.ts'
 import { damaged } from '../item-check.ts'
@@ -53,6 +54,11 @@ export interface Ingest {
   define(collection: string, policy: IdentityPolicy): Promise<DefineOutcome>
   /** Resolves to true if the item existed. After that, the same content is new. */
   remove(collection: string, id: ItemId): Promise<boolean>
+  /**
+   * Deletes all items of a collection, at wall time `nowMs`. After that, every content is new. Resolves before the items
+   * are removed from the disk.
+   */
+  removeCollection(collection: string, nowMs: number): Promise<DeleteCollectionOutcome>
 }
 
 export interface IngestDeps {
@@ -128,6 +134,7 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
       await recent.invalidate(collection, id)
       return removed
     },
+    removeCollection: (collection, nowMs) => removeAll(deps, collection, nowMs),
   }
 }
 
@@ -139,6 +146,17 @@ async function defineIn(store: ServiceStore, name: string, policy: IdentityPolic
   const known = await store.collection(name)
   if (known !== undefined && samePolicy(known.policy, policy)) return 'unchanged'
   return storeWith(store, 'define').define(name, policy)
+}
+
+async function removeAll(
+  { store, recent }: IngestDeps,
+  collection: string,
+  nowMs: number,
+): Promise<DeleteCollectionOutcome> {
+  const outcome = await storeWith(store, 'deleteCollection').deleteCollection(collection, nowMs)
+  // also after `joined` and `empty`, because the request that made the cut may still wait here
+  if (outcome.kind !== 'unknown' && outcome.kind !== 'busy') await recent.invalidateCollection(collection)
+  return outcome
 }
 
 function refuseWhole(submission: Submission, prepared: readonly Prepared[]): void {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { type IdentityPolicy, samePolicy } from '../../../identity/policy.ts'
 import { createItemChecksum } from '../../checksum.ts'
+import type { CollectionDeletion, DeleteCollectionOutcome, PurgeStep } from '../../collection-deletion.ts'
 import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '../../item.ts'
 import { createItemCheck } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
@@ -20,6 +21,7 @@ import {
   type UnitOutcome,
 } from '../../store.ts'
 import type { StoreVersion } from '../../store-version.ts'
+import { createDeletions } from './deletions.ts'
 
 interface Kept {
   readonly item: StoredItem
@@ -29,7 +31,7 @@ interface Kept {
 
 interface CollectionState {
   policy: IdentityPolicy
-  readonly byId: Map<ItemId, Kept>
+  byId: Map<ItemId, Kept>
   deletes: number
 }
 
@@ -48,6 +50,7 @@ class MemoryStore implements ItemStore {
   readonly capabilities = storeCapabilities({ enforcesUniqueness: true, singleWriter: true, keepsReceipts: true })
   readonly #collections = new Map<string, CollectionState>()
   readonly #receipts = new Map<string, KeptReceipt>()
+  readonly #removed = createDeletions<Kept>()
   #places = 0
   /** The data ends with the process, so every new store begins an epoch. */
   #epoch: string = randomUUID()
@@ -95,6 +98,26 @@ class MemoryStore implements ItemStore {
     known.deletes++
     this.#deletions++
     return true
+  }
+
+  async deleteCollection(collection: string, nowMs: number): Promise<DeleteCollectionOutcome> {
+    const known = this.#collections.get(collection)
+    if (known === undefined) return { kind: 'unknown' }
+    if (known.byId.size === 0) return this.#removed.join(collection)
+    const outcome = this.#removed.start({ collection, items: known.byId, nowMs })
+    if (outcome.kind === 'busy') return outcome
+    known.byId = new Map()
+    known.deletes++
+    this.#deletions++
+    return outcome
+  }
+
+  async deletion(collection: string, id: string): Promise<CollectionDeletion | undefined> {
+    return this.#removed.find(collection, id)
+  }
+
+  async purge(nowMs: number, after?: string): Promise<PurgeStep> {
+    return this.#removed.purge(nowMs, after)
   }
 
   async version(collection: string): Promise<StoreVersion> {

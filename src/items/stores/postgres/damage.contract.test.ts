@@ -145,7 +145,9 @@ test('a migration waits for a table in use, without making others wait for long'
     { withinMs: 10_000 },
   )
   // its first attempt gives up after 3 s
-  expect((await migrate({ url })).applied).toEqual(['0003-checksums.sql'])
+  expect((await migrate({ url })).applied).toEqual(
+    migrations.filter(({ version }) => version >= 3).map(({ name }) => name),
+  )
   await held
 })
 

@@ -10,6 +10,7 @@ import type { Rows } from '../../../postgres/pool.ts'
 import { createTransactions, ROLLBACK, type Transactions } from '../../../postgres/transactions.ts'
 import { type Clock, systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
+import type { CollectionDeletion, DeleteCollectionOutcome, PurgeStep } from '../../collection-deletion.ts'
 import type { Collection, ItemId, StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
@@ -23,6 +24,7 @@ import {
   type UnitOutcome,
 } from '../../store.ts'
 import type { StoreVersion } from '../../store-version.ts'
+import { createDeletions } from './deletions.ts'
 import { reportDamage } from './failure.ts'
 import { migrate } from './migrate.ts'
 import { collectionChecksum, flag, itemOfRow, number, onlyRow, policyOfRow, type Row, text } from './rows.ts'
@@ -90,6 +92,7 @@ class PostgresStore implements ItemStore {
     parallelPuts: PARALLEL_PUTS,
   })
   readonly #check = createItemCheck()
+  readonly #deletions = createDeletions((query, values) => this.#query(query, values))
   readonly #put: Put
   readonly #transactions: Transactions
   readonly #close: () => Promise<void>
@@ -134,6 +137,18 @@ class PostgresStore implements ItemStore {
   async delete(collection: string, id: ItemId): Promise<boolean> {
     const rows = await this.#query('SELECT ingot_delete_1($1, $2) AS removed', [collection, itemKey(id)])
     return flag(onlyRow(rows), 'removed')
+  }
+
+  deleteCollection(collection: string, nowMs: number): Promise<DeleteCollectionOutcome> {
+    return this.#deletions.deleteCollection(collection, nowMs)
+  }
+
+  deletion(collection: string, id: string): Promise<CollectionDeletion | undefined> {
+    return this.#deletions.deletion(collection, id)
+  }
+
+  purge(nowMs: number, after?: string): Promise<PurgeStep> {
+    return this.#deletions.purge(nowMs, after)
   }
 
   async check(): Promise<void> {

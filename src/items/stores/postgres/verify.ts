@@ -30,6 +30,8 @@ WHERE indrelid = 'ingot_items'::regclass AND indisprimary AND indisunique AND in
 
 const COLLECTIONS = 'SELECT id, name, policy, checksum FROM ingot_collections ORDER BY id'
 
+const DETACHED = 'SELECT count(*) AS n FROM ingot_deletions WHERE collection = $1'
+
 const ITEMS = `SELECT collection, id, media, first_seen_ms, content, checksum FROM ingot_items
 WHERE (collection, id) > ($1, $2) ORDER BY collection, id LIMIT ${PAGE_ROWS}`
 
@@ -62,6 +64,8 @@ class DatabaseCheck {
   readonly #transactions: Transactions
   readonly #findings: Findings
   readonly #collections = new Map<number, KnownCollection>()
+  /** Numbers without a collection, and whether a deletion has the number. */
+  readonly #detached = new Map<number, boolean>()
   readonly #checksum = createItemChecksum()
 
   constructor(transactions: Transactions, findings: Findings) {
@@ -103,6 +107,8 @@ class DatabaseCheck {
   async #item(row: Row, last: string): Promise<string> {
     const id = bytes(row, 'id')
     const collection = this.#collections.get(number(row, 'collection')) ?? (await this.#newCollection(row))
+    // deleted: a purge will remove it
+    if (collection === undefined && (await this.#isDetached(number(row, 'collection')))) return last
     const itself = `${number(row, 'collection')} ${id.toString('hex')}`
     this.#findings.sawItem(collection?.name, row['checksum'] !== null)
     const wrong = itself === last ? 'is stored twice' : this.#wrongItem(row, collection)
@@ -112,9 +118,20 @@ class DatabaseCheck {
     return itself
   }
 
+  /** Returns true if the items of the collection with this number were deleted. */
+  async #isDetached(collection: number): Promise<boolean> {
+    const known = this.#detached.get(collection)
+    if (known !== undefined) return known
+    const [row] = await this.#read(DETACHED, [collection])
+    const detached = row !== undefined && number(row, 'n') > 0
+    this.#detached.set(collection, detached)
+    return detached
+  }
+
   /** Returns a collection that was created after the collections were read. */
   async #newCollection(row: Row): Promise<KnownCollection | undefined> {
     const id = number(row, 'collection')
+    if (this.#detached.get(id) === true) return undefined
     for (const found of await this.#read(COLLECTIONS, [])) {
       if (number(found, 'id') === id) await this.#collection(found)
     }

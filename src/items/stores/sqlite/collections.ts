@@ -67,12 +67,25 @@ export function checkCollections(db: DatabaseSync): void {
   for (const row of db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections`).iterate()) collectionOfRow(row)
 }
 
+/** Number of the last collection whose places a double represents exactly. */
+const LAST_ID = 2 ** 20 - 1
+
+/**
+ * Numbers are assigned in ascending order, so a cursor from before a deletion leads to the begin of the later items. At
+ * the end of the range, numbers of deleted collections are used again.
+ */
+const NEXT_ID = `SELECT CASE WHEN coalesce(max(id), 0) < ${LAST_ID} THEN coalesce(max(id), 0) + 1
+  ELSE (SELECT min(c.id) + 1 FROM collections c WHERE c.id + 1 NOT IN (SELECT id FROM collections)) END FROM collections`
+
 export type Collections = ReturnType<typeof createCollections>
 
 /** Reads and caches the collections. This connection is the only one that writes them. */
 export function createCollections(db: DatabaseSync) {
   const select = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
-  const insert = db.prepare('INSERT INTO collections (name, policy, last_place) VALUES (?, ?, 0) RETURNING id')
+  const insert = db.prepare(
+    `INSERT INTO collections (id, name, policy, last_place) VALUES ((${NEXT_ID}), ?, ?, 0) RETURNING id`,
+  )
+  const rename = db.prepare('UPDATE collections SET name = ?, checked_from = ?, checksum = ? WHERE id = ?')
   const update = db.prepare(
     'UPDATE collections SET policy = ?, last_place = ?, checked_from = ?, deletes = ?, checksum = ? WHERE id = ?',
   )
@@ -89,16 +102,26 @@ export function createCollections(db: DatabaseSync) {
     return read
   }
 
+  function make({ name, policy, deletes }: Pick<CollectionRow, 'name' | 'policy' | 'deletes'>): CollectionRow {
+    const id = Number(insert.get(name, policy)?.['id'])
+    const made = { id, name, policy, lastPlace: id * PLACES, checkedFrom: id * PLACES, deletes }
+    known.set(name, made)
+    changed.add(made)
+    return made
+  }
+
   return {
     find,
-    findOrMake(name: string, policy: string): CollectionRow {
-      const found = find(name)
-      if (found !== undefined) return found
-      const id = Number(insert.get(name, policy)?.['id'])
-      const made = { id, name, policy, lastPlace: id * PLACES, checkedFrom: id * PLACES, deletes: 0 }
-      known.set(name, made)
-      changed.add(made)
-      return made
+    findOrMake: (name: string, policy: string): CollectionRow => find(name) ?? make({ name, policy, deletes: 0 }),
+    /**
+     * Gives the row another name, and makes a row without items under its old name. The next deletion count is part of
+     * it. Items of the renamed row need no checksum any more.
+     */
+    detach(row: CollectionRow, newName: string): void {
+      const detached = { ...row, name: newName, checkedFrom: row.id * PLACES }
+      rename.run(newName, detached.checkedFrom, collectionChecksum(detached), row.id)
+      changed.delete(row)
+      make({ name: row.name, policy: row.policy, deletes: row.deletes + 1 })
     },
     /** Call this in the transaction that changes the row. */
     change(row: CollectionRow, values: Partial<CollectionRow>): void {

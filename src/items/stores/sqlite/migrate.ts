@@ -64,6 +64,19 @@ const MIGRATIONS: readonly Step[] = [
   `,
     afterwards: addCollectionChecksums,
   },
+  `
+  -- deletions of collections; see deletions.ts
+  CREATE TABLE deletions (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    -- the number of the collection whose items are removed
+    collection INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    deleted INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX deletions_open ON deletions (id) WHERE ended_ms IS NULL;
+  `,
 ]
 
 function addCollectionChecksums(db: DatabaseSync): void {

@@ -3,6 +3,7 @@
  * buffer, because cloning them individually would cost more than storing them.
  */
 import type { ErrorCode } from '../../../errors/error.ts'
+import type { CollectionDeletion, DeleteCollectionOutcome, PurgeStep } from '../../collection-deletion.ts'
 import type { ItemOutcome, StoredItem } from '../../item.ts'
 import { ITEM_KEY_BYTES, writeItemKey } from '../../item-key.ts'
 import type { Receipt } from '../../receipt.ts'
@@ -125,6 +126,9 @@ export interface Methods {
   get: { args: { collection: string; key: Uint8Array }; result: StoredItem | undefined }
   list: { args: { collection: string; after: number; limit: number }; result: PlacedPage }
   delete: { args: { collection: string; key: Uint8Array }; result: boolean }
+  deleteCollection: { args: { collection: string; nowMs: number }; result: DeleteCollectionOutcome }
+  deletion: { args: { collection: string; id: string }; result: CollectionDeletion | undefined }
+  purge: { args: { nowMs: number; after?: string | undefined }; result: PurgeStep }
   version: { args: { collection: string }; result: StoreVersion }
   beginEpoch: { args: object; result: string }
   check: { args: object; result: undefined }

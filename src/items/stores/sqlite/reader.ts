@@ -51,7 +51,8 @@ export function createReader(db: DatabaseSync): Reader {
     const base = from.id * PLACES
     const items: PlacedItem[] = []
     let bytes = 0
-    let last = Math.max(base, after)
+    // a cursor from before a deletion of the collection is a place of another number
+    let last = after > base && after < base + PLACES ? after : base
     for (const found of page.iterate(last, base + PLACES, limit + 1)) {
       if (items.length === limit || bytes >= PAGE_BYTES) return { items, more: true }
       const placed = itemOfRow(found)

@@ -63,6 +63,9 @@ function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, cl
       return last === undefined || !found.more ? { items } : { items, next: String(last.place) }
     },
     delete: (collection, id) => writer.call('delete', { collection, key: itemKey(id) }),
+    deleteCollection: (collection, nowMs) => writer.call('deleteCollection', { collection, nowMs }),
+    deletion: (collection, id) => writer.call('deletion', { collection, id }),
+    purge: (nowMs, after) => writer.call('purge', { nowMs, after }),
     version: (collection) => writer.call('version', { collection }),
     beginEpoch: () => writer.call('beginEpoch', {}),
     check: () => writer.call('check', {}),

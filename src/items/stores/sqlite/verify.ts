@@ -13,6 +13,7 @@ import { itemIdOfKey } from '../../item-key.ts'
 import { isValidReceipt, receiptChecksum } from '../../receipt.ts'
 import { Findings, type VerifyOptions, type VerifyReport } from '../../verify-report.ts'
 import { type CollectionRow, collectionChecksum, PLACES, policyOf, rawCollection } from './collections.ts'
+import { isDetached } from './deletions.ts'
 import { NEWEST_SCHEMA, schemaOf } from './migrate.ts'
 import { type FoundItem, itemOfRow, prepareItems } from './rows.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
@@ -104,7 +105,7 @@ class RowCheck {
     for (const found of this.#db.prepare('SELECT * FROM collections NOT INDEXED').all()) {
       const read = rawCollection(found)
       const row = this.#sums ? read : { ...read, checkedFrom: Number.MAX_SAFE_INTEGER }
-      this.#findings.sawCollection(row.name)
+      if (!isDetached(row.name)) this.#findings.sawCollection(row.name)
       this.#collections.set(row.id, { ...row, parsed: this.#policy(row), checked: 0 })
       if (this.#sums && collectionChecksum(row) !== found['checksum']) {
         this.#findings.problem(`the row of collection "${row.name}" does not match its checksum`)
@@ -127,6 +128,8 @@ class RowCheck {
     for (const found of rows.iterate()) {
       const [place, of, , , , , checksum] = found
       const collection = this.#collections.get(Number(of))
+      // deleted: a purge will remove it
+      if (collection !== undefined && isDetached(collection.name)) continue
       this.#findings.sawItem(collection?.name, checksum !== null)
       const wrong = this.#wrongItem(found, collection)
       const owner = collection === undefined ? '' : ` of collection "${collection.name}"`
@@ -170,6 +173,7 @@ class RowCheck {
       'SELECT coalesce(sum(last - max(first, ?) + 1), 0) AS places FROM gaps NOT INDEXED WHERE first <= ? AND last >= ?',
     )
     for (const { name, checkedFrom, lastPlace, checked } of this.#collections.values()) {
+      if (isDetached(name)) continue
       const empty = Number(covered.get(checkedFrom + 1, lastPlace, checkedFrom + 1)?.['places'])
       const missing = lastPlace - checkedFrom - checked - empty
       if (missing > 0) this.#findings.problem(`collection "${name}" has lost ${missing} items`)

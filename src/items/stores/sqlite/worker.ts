@@ -29,6 +29,10 @@ function writerHandlers(folder: string): Handlers {
     collection: ({ name }) => writer.policy(name),
     define: ({ name, policy }) => writer.transaction(() => writer.define(name, policy)),
     delete: ({ collection, key }) => writer.transaction(() => writer.delete(collection, key)),
+    deleteCollection: ({ collection, nowMs }) =>
+      writer.transaction(() => writer.deletions.deleteCollection(collection, nowMs)),
+    deletion: ({ collection, id }) => writer.deletions.deletion(collection, id),
+    purge: ({ nowMs, after }) => writer.transaction(() => writer.deletions.purge(nowMs, after)),
     version: ({ collection }) => versions.version(collection),
     beginEpoch: () => versions.beginEpoch(),
     check: () => voidOf(() => writer.check()),

@@ -10,6 +10,7 @@ import { itemIdOfKey } from '../../item-key.ts'
 import { renderReceipt } from '../../receipt.ts'
 import type { DefineOutcome } from '../../store.ts'
 import { type CollectionRow, type Collections, createCollections } from './collections.ts'
+import { createDeletions, type Deletions } from './deletions.ts'
 import { createFill } from './fill.ts'
 import { createGaps } from './gaps.ts'
 import { createIdempotency } from './idempotency.ts'
@@ -29,6 +30,7 @@ export interface Writer {
   policy(collection: string): string | undefined
   define(collection: string, policy: string): DefineOutcome
   delete(collection: string, key: Uint8Array): boolean
+  readonly deletions: Deletions
   /** Throws if a write would not be accepted. */
   check(): void
   /** Adds checksums to some items of an older version, in a transaction. Returns true if more are left. */
@@ -60,6 +62,7 @@ export function createWriter(db: DatabaseSync): Writer {
 
   return {
     transaction,
+    deletions: createDeletions(db, collections),
     fill: () => transaction(fill),
     put,
     policy: (collection) => collections.find(collection)?.policy,
