@@ -10,7 +10,14 @@ import { loadTokens } from './tokens.ts'
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
 
 const ANY: UrlForms[keyof UrlForms] = [{ schemes: ['sqlite', 'any'], examples: ['any:'] }]
-const URLS: UrlForms = { storeUrl: ANY, storeDirectUrl: ANY, lockUrl: ANY, lockFences: ANY, cacheUrl: ANY }
+const URLS: UrlForms = {
+  storeUrl: ANY,
+  storeDirectUrl: ANY,
+  lockUrl: ANY,
+  lockDirectUrl: ANY,
+  lockFences: ANY,
+  cacheUrl: ANY,
+}
 
 function load(environment: Environment): Config {
   return loadConfig(URLS, environment)

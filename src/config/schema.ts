@@ -69,7 +69,13 @@ const properties = {
   lockUrl: Type.Optional(
     Type.String({
       description:
-        'The lock service: redis://, redis+sentinel://, redis+cluster://, redlock:// or memory: (one process).',
+        'The lock service: a URL that LOCKS.md lists, such as redis+sentinel://… or postgres://…, or memory: (one process).',
+      allowed: 'a URL',
+    }),
+  ),
+  lockDirectUrl: Type.Optional(
+    Type.String({
+      description: 'URL of the database of the locks without its connection pooler. Waiters are woken through it.',
       allowed: 'a URL',
     }),
   ),
@@ -144,7 +150,7 @@ export const CONFIG_SCHEMA = Type.Object(properties, { additionalProperties: fal
 export type Config = Readonly<Static<typeof CONFIG_SCHEMA>>
 
 /** Settings that hold a URL. The adapters declare its forms, see `UrlForms`. */
-export const URL_KEYS = ['storeUrl', 'storeDirectUrl', 'lockUrl', 'lockFences', 'cacheUrl'] as const
+export const URL_KEYS = ['storeUrl', 'storeDirectUrl', 'lockUrl', 'lockDirectUrl', 'lockFences', 'cacheUrl'] as const
 
 /** The URLs that each of these settings may hold. */
 export type UrlForms = Readonly<Record<(typeof URL_KEYS)[number], readonly UrlForm[]>>

@@ -44,7 +44,7 @@ export interface Lease {
 }
 
 export interface LockBackend<F extends Fencing = Fencing> extends AsyncDisposable {
-  /** For metrics and messages: `memory`, `redis`, `redlock`. */
+  /** For metrics and messages, such as `redis` or `postgres`. */
   readonly name: string
   readonly capabilities: Capabilities<F>
   tryAcquire(request: LeaseRequest, signal: AbortSignal): Promise<Attempt<F>>
@@ -63,8 +63,13 @@ export interface LockBackend<F extends Fencing = Fencing> extends AsyncDisposabl
 export interface BackendContext {
   readonly clock: Clock
   readonly log: Log
-  /** Makes the fences of Redis rise across failovers. Redlock has no fences without it. Default: none. */
+  /**
+   * Makes the fences of Redis rise across failovers. Redlock has no fences without it. The other services use it so that
+   * their fences exceed those of the lock service before them. Default: none.
+   */
   readonly fences?: FenceStore
+  /** The URL of the same database without its connection pooler. Waiters are woken through it. Default: the URL. */
+  readonly directUrl?: string
 }
 
 /** Connects, verifies that the service can serve, and resolves with its backend. Rejects with one clear `IngotError`. */

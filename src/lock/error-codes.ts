@@ -12,6 +12,15 @@ export const LOCK_ERRORS = {
     'see the log for the cause; check the lock service',
     'check the address of the lock service (INGOT_LOCK_URL), and that it runs',
   ),
+  LOCK_ACCESS_REFUSED: rejected(
+    503,
+    'correct user and password of the lock service, or the rights that the message names',
+  ),
+  LOCK_TLS_FAILED: rejected(
+    503,
+    'check the certificates of the lock service and of this client, and the names in them',
+  ),
+  LOCK_UNSUITABLE: rejected(503, 'change the setting of the lock service that the message names'),
   LOCK_BREAKER_OPEN: passing(503, 'the lock service failed repeatedly; it is tried again automatically'),
   LOCK_KEY_INVALID: rejected(400, 'use a key of 1 to 512 bytes'),
   LOCK_OPTION_INVALID: rejected(500, 'use finite times in milliseconds, greater than zero'),

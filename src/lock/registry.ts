@@ -7,10 +7,11 @@ import { formOf, schemeOf, type UrlForm } from '../std/url-form.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, BackendRegistration, LockBackend } from './backend.ts'
 import { memoryBackend } from './backends/memory/registration.ts'
+import { postgresBackend } from './backends/postgres/registration.ts'
 import { redisBackend } from './backends/redis/registration.ts'
 import { redlockBackend } from './backends/redlock/registration.ts'
 
-const BACKENDS: readonly BackendRegistration[] = [memoryBackend, redisBackend, redlockBackend]
+const BACKENDS: readonly BackendRegistration[] = [memoryBackend, redisBackend, redlockBackend, postgresBackend]
 
 /** The URLs of all backends. */
 export const LOCK_URLS: readonly UrlForm[] = BACKENDS
@@ -25,8 +26,9 @@ export const LOCK_SCHEMES: readonly string[] = BACKENDS.flatMap(({ schemes }) =>
  * fences promise only what the lock service alone can promise.
  *
  * Rejects with `CONFIG_INVALID` for a URL that it cannot parse; with `REDIS_UNREACHABLE`, `REDIS_ACCESS_REFUSED`,
- * `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` for the Redis servers; with `FENCE_STORE_UNAVAILABLE`; and with the signal's
- * reason if the signal aborts first. Errors never contain the URL's password.
+ * `REDIS_TLS_FAILED` or `REDIS_UNSUITABLE` for the Redis servers; with `LOCK_BACKEND_UNAVAILABLE`,
+ * `LOCK_ACCESS_REFUSED`, `LOCK_TLS_FAILED` or `LOCK_UNSUITABLE` for the other services; with `FENCE_STORE_UNAVAILABLE`;
+ * and with the signal's reason if the signal aborts first. Errors never contain the URL's password.
  */
 export async function openLockBackend(
   url: string,

@@ -37,6 +37,7 @@ test.each([
   ['INGOT_STORE_URL', STORE_URLS],
   ['INGOT_STORE_DIRECT_URL', DATABASE_URLS],
   ['INGOT_LOCK_URL', LOCK_URLS],
+  ['INGOT_LOCK_DIRECT_URL', DATABASE_URLS],
   ['INGOT_LOCK_FENCES', FENCE_URLS],
   ['INGOT_CACHE_URL', [redisCacheUrls]],
 ] as const)('lists the URLs that %s may hold', (name, forms) => {

@@ -10,6 +10,7 @@ const URLS: UrlForms = {
   storeUrl: STORE_URLS,
   storeDirectUrl: DATABASE_URLS,
   lockUrl: LOCK_URLS,
+  lockDirectUrl: DATABASE_URLS,
   lockFences: FENCE_URLS,
   cacheUrl: [redisCacheUrls],
 }

@@ -9,6 +9,7 @@ import { createLocker, type Locker } from '../lock/locker.ts'
 import { createLockMeasures } from '../lock/measure.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import { createBreaker } from '../std/breaker.ts'
+import { defined } from '../std/defined.ts'
 import { durationOf } from '../std/duration.ts'
 import type { ServiceDeps } from './deps.ts'
 
@@ -40,9 +41,9 @@ export async function openServiceLocker(deps: ServiceDeps): Promise<Locker> {
 }
 
 async function openBackend(deps: ServiceDeps, url: string): Promise<LockBackend> {
-  const { clock, log, open } = deps
+  const { clock, log, open, config } = deps
   const fences = await openFences(deps)
-  const context = { clock, log, ...(fences === undefined ? {} : { fences }) }
+  const context = defined({ clock, log, fences, directUrl: config.lockDirectUrl })
   return open({
     what: 'lock service',
     attemptMs: OPEN_MS,

@@ -17,6 +17,7 @@ import type { Lease, LeaseRequest } from '../../backend.ts'
 import type { FenceStore } from '../../fencing/fence-store.ts'
 import type { Attempt, Extension, Inspection, Key, Release, Ticket, Unavailable } from '../../lock.ts'
 import { aborted, orAborted, unavailable, unavailableKey } from '../../outage.ts'
+import { createWaitEntries, type WaitEntries } from '../../wait-entries.ts'
 import { type Batcher, type BatchOptions, createBatcher } from './batch.ts'
 import { createEpochs, type Epochs } from './epochs.ts'
 import { createNames, type LockNames, type Names } from './keys.ts'
@@ -32,7 +33,6 @@ import {
   type Scripts,
   type Sent,
 } from './scripts.ts'
-import { createWaitEntries, type WaitEntries } from './wait-entries.ts'
 
 /** How long a released key is reserved for the next waiter, in milliseconds. A frozen waiter delays others by this. */
 export const KEEP_MS = 500

@@ -12,9 +12,9 @@ import type { LeaseRequest, LockBackend } from '../../backend.ts'
 import type { Key } from '../../lock.ts'
 import { createLocker } from '../../locker.ts'
 import { newToken } from '../../token.ts'
+import { FALLBACK_MS, PASS_ON_MS } from '../../wait-entries.ts'
 import { createRedisLock, KEEP_MS, type RedisLock } from './backend.ts'
 import { createNames } from './keys.ts'
-import { FALLBACK_MS, PASS_ON_MS } from './wait-entries.ts'
 
 const ON = 'redis, standalone'
 const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createFakeClock } from '../../../testing/clock.ts'
+import { createFakeClock } from '../testing/clock.ts'
 import { createWaitEntries, FALLBACK_MS } from './wait-entries.ts'
 
 const never = new AbortController().signal

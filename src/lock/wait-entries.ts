@@ -6,8 +6,8 @@
  * therefore costs at most `FALLBACK_MS`. If the owner of a reservation does not retry, the key is passed on to the next
  * waiter.
  */
-import type { Clock, Timer } from '../../../std/clock.ts'
-import type { Token } from '../../lock.ts'
+import type { Clock, Timer } from '../std/clock.ts'
+import type { Token } from './lock.ts'
 
 /** Longest sleep of a waiter whose wake-up message was lost, in milliseconds. */
 export const FALLBACK_MS = 1_000
