@@ -69,6 +69,8 @@ const FOLDERS = {
     'drill/(history|merge|plan)\\.ts$',
     'drill/(checkers|spec)/',
     'drill/targets/kubernetes/values\\.ts$',
+    // the stores of reports, for themselves
+    'kube/',
   ],
   'drill/faults': ['drill/(history|plan)\\.ts$', 'drill/(targets/(processes|kubernetes)|workloads)/', '(kube|redis)/'],
   'drill/targets/processes': [],
@@ -148,8 +150,15 @@ module.exports = {
       name: 'pure-checkers',
       comment: 'a verdict is a function of a history',
       severity: 'error',
-      from: { path: '^src/drill/(checkers|report)/', pathNot: TEST },
-      to: { pathNot: '^src/' },
+      from: { path: '^src/drill/(checkers|report)/', pathNot: `${TEST}|^src/drill/report/store/` },
+      to: { pathNot: '^src/|node_modules/typebox/|^(node:)?(crypto|buffer)$' },
+    },
+    {
+      name: 'reports-know-no-cluster',
+      comment: 'only the stores of reports do I/O',
+      severity: 'error',
+      from: { path: '^src/drill/report/', pathNot: `${TEST}|^src/drill/report/store/` },
+      to: { path: '^src/kube/' },
     },
     {
       name: 'pure-plans',
