@@ -30,6 +30,7 @@ const ONE_HOME = {
   opossum: 'std/breaker',
   redlock: 'lock/backends/redlock',
   croner: 'operator/drills/cron',
+  aws4fetch: 'drill/report/store/bucket',
   'lru-cache': 'items/freshness/recent-ids',
   pino: 'telemetry',
   'prom-client': 'telemetry',

@@ -2,6 +2,7 @@
 import { CLIENT_ERRORS } from '../client/error-codes.ts'
 import { COMMAND_ERRORS } from '../commands/error-codes.ts'
 import { CONFIG_ERRORS } from '../config/error-codes.ts'
+import { REPORT_STORE_ERRORS } from '../drill/report/store/error-codes.ts'
 import { HTTP_ERRORS } from '../http/error-codes.ts'
 import { IDENTITY_ERRORS } from '../identity/error-codes.ts'
 import { INSPECT_ERRORS } from '../inspect/error-codes.ts'
@@ -22,6 +23,7 @@ export const ERRORS = {
   ...KUBE_ERRORS,
   ...OPERATOR_ERRORS,
   ...INSPECT_ERRORS,
+  ...REPORT_STORE_ERRORS,
   ...CONFIG_ERRORS,
   ...COMMAND_ERRORS,
   ...CLIENT_ERRORS,

@@ -27,11 +27,11 @@ function table({ caption, head, rows }: Table, limits: Limits): Html {
 
 /** bdi isolates the direction of a text, so a name in Arabic or Hebrew does not reorder its neighbours. */
 function cell(value: Cell, limits: Limits): Html {
-  return typeof value === 'string' ? text(value, limits) : value
+  return typeof value === 'string' ? words(value, limits) : value
 }
 
 /** A long word may be broken anywhere. Other cells keep the width of their words on a phone. */
-function text(value: string, limits: Limits): Html {
+function words(value: string, limits: Limits): Html {
   const shown = cut(value, limits)
   return LONG_WORD.test(shown) ? html`<bdi class="long">${shown}</bdi>` : html`<bdi>${shown}</bdi>`
 }
@@ -65,7 +65,7 @@ export function remedies(report: DrillReport, limits: Limits): Html {
   if (list.length === 0) return NOTHING
   const items = list.map(
     ({ of, what, advice }) =>
-      html`<li><p><b>${text(of, limits)}</b>: ${text(what, limits)}</p><p class="advice">${text(advice, limits)}</p></li>`,
+      html`<li><p><b>${words(of, limits)}</b>: ${words(what, limits)}</p><p class="advice">${words(advice, limits)}</p></li>`,
   )
   return html`<section class="remedies"><h2>What to change</h2><ul>${items}</ul></section>`
 }
@@ -89,7 +89,7 @@ export function faults({ faults: list, series }: DrillReport, limits: Limits): H
         stepAt(step, momentOf(iso), series.fromMs),
       )
       const kind = state === 'Proven' ? 'good' : 'bad'
-      return html`<li><h3>${text(name, limits)} ${badge(state, kind)}</h3><dl class="facts"><dt>Action</dt><dd>${action}</dd>${fact('Time', steps.join(', '), limits)}${fact('Pods', victims.join(', '), limits)}${fact('Proof', proof ?? '', limits)}</dl></li>`
+      return html`<li><h3>${words(name, limits)} ${badge(state, kind)}</h3><dl class="facts"><dt>Action</dt><dd>${action}</dd>${fact('Time', steps.join(', '), limits)}${fact('Pods', victims.join(', '), limits)}${fact('Proof', proof ?? '', limits)}</dl></li>`
     })
   if (items.length === 0) return NOTHING
   return html`<section><h2>Faults</h2><ol class="faults">${items}</ol></section>`
@@ -100,7 +100,7 @@ function stepAt(step: string, ms: number | undefined, fromMs: number): readonly 
 }
 
 function fact(name: string, value: string, limits: Limits): Html {
-  return when(value !== '', () => html`<dt>${name}</dt><dd>${text(value, limits)}</dd>`)
+  return when(value !== '', () => html`<dt>${name}</dt><dd>${words(value, limits)}</dd>`)
 }
 
 export function checks({ checks: list }: DrillReport, limits: Limits): Html {
@@ -109,18 +109,18 @@ export function checks({ checks: list }: DrillReport, limits: Limits): Html {
   return html`<section><h2>Checks of the history</h2><ul class="checks">${items}</ul></section>`
 }
 
-function checkItem({ name, kind, why, examples, figures: values }: CheckResult, limits: Limits): Html {
+function checkItem({ name, kind, why, examples, figures: counts }: CheckResult, limits: Limits): Html {
   const shown = examples.slice(0, limits.examples)
   const more = examples.length - shown.length
-  const numbers = Object.entries(values).slice(0, limits.rows)
+  const numbers = Object.entries(counts).slice(0, limits.rows)
   const figureText = numbers.map(([figure, value]) => `${figure} ${countText(value)}`).join(', ')
-  return html`<li><p>${text(name, limits)} ${badge(kind, KINDS[kind])}${when(why !== '', () => html` ${text(why, limits)}`)}${when(figureText !== '', () => html` <span class="note">${text(figureText, limits)}</span>`)}</p>${when(shown.length > 0, () => html`<ul class="examples">${shown.map((one) => html`<li>${text(one, limits)}</li>`)}${when(more > 0, () => html`<li class="note">${more} more examples are in the JSON report.</li>`)}</ul>`)}</li>`
+  return html`<li><p>${words(name, limits)} ${badge(kind, KINDS[kind])}${when(why !== '', () => html` ${words(why, limits)}`)}${when(figureText !== '', () => html` <span class="note">${words(figureText, limits)}</span>`)}</p>${when(shown.length > 0, () => html`<ul class="examples">${shown.map((one) => html`<li>${words(one, limits)}</li>`)}${when(more > 0, () => html`<li class="note">${more} more examples are in the JSON report.</li>`)}</ul>`)}</li>`
 }
 
 const KINDS = { valid: 'good', violated: 'bad', inconclusive: 'unsure' } as const
 
-function badge(text: string, kind: 'good' | 'bad' | 'unsure'): Html {
-  return html`<span class="badge ${kind}">${text}</span>`
+function badge(says: string, kind: 'good' | 'bad' | 'unsure'): Html {
+  return html`<span class="badge ${kind}">${says}</span>`
 }
 
 export function events({ errors, roles, marks, series }: DrillReport, limits: Limits): Html {
