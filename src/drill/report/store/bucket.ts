@@ -126,12 +126,14 @@ async function within<T>(
   }
 }
 
-const NO_PARTS: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = []
+const NO_PARTS: AsyncIterable<unknown> | Iterable<unknown> = []
 
 async function bodyOf({ body }: Response): Promise<string> {
+  const chunks: AsyncIterable<unknown> | Iterable<unknown> = body ?? NO_PARTS
   const parts: Uint8Array[] = []
   let bytes = 0
-  for await (const part of body ?? NO_PARTS) {
+  for await (const part of chunks) {
+    if (!(part instanceof Uint8Array)) continue
     bytes += part.length
     if (bytes > MAX_BYTES) throw new IngotError('REPORT_DAMAGED', `the response is longer than ${MAX_BYTES} bytes`)
     parts.push(part)
