@@ -134,3 +134,44 @@ test('with a single writer, an item is known and forgotten at once', async () =>
   await items.invalidate('c', 'x')
   expect(items.firstSeenMs('c', 'x')).toBeUndefined()
 })
+
+test('reports no item of a deleted collection, also if its put ends after the deletion', async () => {
+  const items = createRecentItems(100)
+  const stamp = (collection: string) => items.stamp(collection) ?? { collection, epoch: '', deletes: -1 }
+  const [kept, early] = [stamp('kept'), stamp('gone')]
+  items.remember(kept, 'a', 1)
+  items.remember(early, 'b', 2)
+  expect([items.firstSeenMs('kept', 'a'), items.firstSeenMs('gone', 'b')]).toEqual([1, 2])
+  await items.invalidateCollection('gone')
+  items.remember(early, 'c', 3)
+  expect(['b', 'c'].map((id) => items.firstSeenMs('gone', id))).toEqual([undefined, undefined])
+  expect(items.firstSeenMs('kept', 'a')).toBe(1)
+  items.remember(stamp('gone'), 'b', 4)
+  expect(items.firstSeenMs('gone', 'b')).toBe(4)
+})
+
+test('reports no item of a deleted collection after more deletions than it remembers', async () => {
+  const items = createRecentItems(3)
+  const stamp = items.stamp('first')
+  for (const name of ['first', 'second', 'third', 'fourth', 'fifth']) await items.invalidateCollection(name)
+  if (stamp !== undefined) items.remember(stamp, 'a', 1)
+  expect(items.firstSeenMs('first', 'a')).toBeUndefined()
+  const later = items.stamp('first')
+  if (later !== undefined) items.remember(later, 'a', 2)
+  expect(items.firstSeenMs('first', 'a')).toBe(2)
+})
+
+test('a deletion of a collection completes after every lease on the earlier count has ended', async () => {
+  const { items, put, settle, version, clock } = setUp()
+  await put('x')
+  await settle()
+  version.deletes++
+  const state = { done: false }
+  const deletion = items.invalidateCollection('c').then(() => (state.done = true))
+  for (let passed = 0; passed < 3_000; passed += 100) {
+    await clock.advance(100)
+    if (state.done) expect(items.firstSeenMs('c', 'x')).toBeUndefined()
+  }
+  await deletion
+  expect(items.firstSeenMs('c', 'x')).toBeUndefined()
+})
