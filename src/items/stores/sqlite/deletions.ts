@@ -12,7 +12,6 @@ import {
   MAX_OPEN_DELETIONS,
   nextInCycle,
   PURGE_BYTES,
-  PURGE_ITEMS,
   type PurgeStep,
 } from '../../collection-deletion.ts'
 import { damaged } from '../../item-check.ts'
@@ -23,8 +22,11 @@ type Sync<T> = { [K in keyof T]: T[K] extends (...args: infer A) => Promise<infe
 /** The methods of the port. Call `deleteCollection` and `purge` in a transaction. */
 export type Deletions = Sync<CollectionRemover>
 
+/** Items per step: fewer than PURGE_ITEMS, because batches of all collections wait for the step on the same thread. */
+const STEP_ITEMS = 100
+
 /** Maximum number of gaps that a step removes. */
-const PURGE_GAPS = 5_000
+const PURGE_GAPS = 2_000
 
 /** Returns the name of the row whose items deletion `id` removes. */
 export function detachedName(id: number): string {
@@ -96,7 +98,7 @@ function createPurge(db: DatabaseSync): (id: number, nowMs: number) => number {
     `SELECT ${COLLECTION_COLUMNS} FROM collections WHERE id = (SELECT collection FROM deletions WHERE id = ?)`,
   )
   const places = db.prepare(
-    `SELECT place, length(content) FROM items WHERE place > ? AND place < ? ORDER BY place LIMIT ${PURGE_ITEMS}`,
+    `SELECT place, length(content) FROM items WHERE place > ? AND place < ? ORDER BY place LIMIT ${STEP_ITEMS}`,
   )
   places.setReturnArrays(true)
   const remove = db.prepare('DELETE FROM items WHERE place > ? AND place <= ?')
