@@ -16,7 +16,7 @@ const ROOMS = {
   items: ['std', 'errors', 'telemetry', 'identity', 'lock'],
   http: ['std', 'errors', 'telemetry', 'identity', 'items', 'lock'],
   operator: ['std', 'errors', 'telemetry', 'kube', 'redis', 'drill/spec', 'drill/targets/pod'],
-  inspect: ['std', 'errors', 'telemetry', 'kube', 'redis/topology'],
+  inspect: ['std', 'errors', 'telemetry', 'kube', 'redis/topology', 'drill/spec', 'drill/report'],
   drill: ['std', 'errors', 'telemetry', 'redis', 'postgres', 'kube', 'lock', 'items', 'identity', 'client'],
   service: ['std', 'errors', 'telemetry', 'config', 'identity', 'redis', 'postgres', 'lock', 'items', 'http'],
 }

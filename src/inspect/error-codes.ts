@@ -11,5 +11,8 @@ export const INSPECT_ERRORS = {
     'change the RedisTopology as the message says (values operator.policy and operator.paused)',
   ),
   HANDOVER_POD_UNKNOWN: rejected(404, 'name one of the servers that kubectl ingot status lists'),
+  DRILL_NOT_FOUND: rejected(404, 'kubectl ingot drill list shows the drills; without the kind, install the operator'),
+  DRILL_NOT_FINISHED: rejected(409, 'wait for its end: kubectl ingot drill watch NAME'),
+  DRILL_WITHOUT_REPORT: rejected(404, 'read the place that the message names, or the log of the Job of the drill'),
   BUNDLE_NOT_CLEAN: rejected(500, 'report this with the name of the file, and collect what you need with kubectl'),
 } as const satisfies ErrorKinds

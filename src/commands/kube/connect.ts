@@ -5,11 +5,16 @@ import { createPaint, type Paint } from '../../inspect/paint.ts'
 import { chooseRelease } from '../../inspect/release.ts'
 import { createKubeApi, type KubeApi } from '../../kube/client/api.ts'
 import { createKubeConnection, type KubeConnection } from '../../kube/client/connection.ts'
+import type { Clock } from '../../std/clock.ts'
 import { type Io, usageError, type Values } from '../line/command.ts'
 
-export const RELEASE_OPTIONS = {
+export const NAMESPACE_OPTIONS = {
   namespace: { type: 'string', short: 'n', value: 'NAMESPACE', summary: 'default: the namespace of the context' },
   context: { type: 'string', value: 'CONTEXT', summary: 'context of the kubeconfig, default: the current one' },
+} as const
+
+export const RELEASE_OPTIONS = {
+  ...NAMESPACE_OPTIONS,
   release: { type: 'string', value: 'RELEASE', summary: 'default: the only release of the namespace' },
 } as const
 
@@ -38,7 +43,24 @@ export async function withRelease<T>(
   return await work({ api, namespace, release })
 }
 
-function connect({ context }: ReleaseValues, { clock }: Pick<Io, 'clock'>): KubeConnection {
+export interface Place {
+  readonly api: KubeApi
+  readonly namespace: string
+  readonly clock: Clock
+}
+
+/** Calls `work` with the namespace that the options name, and closes the connection after it. */
+export async function withNamespace<T>(
+  values: Values<typeof NAMESPACE_OPTIONS>,
+  { clock }: Pick<Io, 'clock'>,
+  work: (place: Place) => Promise<T>,
+): Promise<T> {
+  using connection = connect(values, { clock })
+  const namespace = values.namespace ?? connection.namespace
+  return await work({ api: createKubeApi(connection), namespace, clock })
+}
+
+function connect({ context }: Pick<ReleaseValues, 'context'>, { clock }: Pick<Io, 'clock'>): KubeConnection {
   try {
     return createKubeConnection({ clock, context })
   } catch (cause) {

@@ -22,6 +22,21 @@ export const KUBECTL_COMMANDS: readonly CommandEntry[] = [
     summary: 'write a support bundle of a release, without secrets',
     load: async () => (await import('./bundle.ts')).bundle,
   },
+  {
+    name: 'drill list',
+    summary: 'list the drills of a namespace with their verdicts',
+    load: async () => (await import('./drill-list.ts')).drillList,
+  },
+  {
+    name: 'drill watch',
+    summary: 'follow a drill, and end with the exit code of its verdict',
+    load: async () => (await import('./drill-watch.ts')).drillWatch,
+  },
+  {
+    name: 'drill report',
+    summary: 'print the report of a drill as HTML, Markdown, JSON or JUnit',
+    load: async () => (await import('./drill-report.ts')).drillReport,
+  },
 ]
 
 export const KUBE_GROUP: readonly CommandEntry[] = KUBECTL_COMMANDS.map(({ name, summary, load }) => ({

@@ -86,7 +86,7 @@ export type Command = Definition<Options>
 
 /** An entry in the table of commands. The command is loaded late, so that `--help` does not load a web server. */
 export interface CommandEntry {
-  /** One word, or two words of which the first names a group, such as `drill history`. */
+  /** Up to three words, of which all but the last name a group, such as `kube drill list`. */
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string

@@ -98,21 +98,19 @@ function show(text: string, io: Io): ExitCode {
 
 const wordsOf = ({ name }: CommandEntry): number => name.split(' ').length
 
-/** Finds a command with one word, or with two words of which the first names a group. */
-function findEntry([first = '', second = '']: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
-  const entry =
-    commands.find(({ name }) => name === first) ?? commands.find(({ name }) => name === `${first} ${second}`)
+/** Finds a command by its first words. All but the last of them name a group. */
+function findEntry(words: readonly string[], commands: readonly CommandEntry[]): CommandEntry {
+  const names = commands.map(({ name }) => name)
+  const beginnings = [1, 2, 3].map((count) => words.slice(0, count).join(' '))
+  const entry = commands.find(({ name }) => beginnings.includes(name))
   if (entry !== undefined) return entry
-  const family = commands.map(({ name }) => name).filter((name) => name.startsWith(`${first} `))
-  if (family.length > 0) throw usageError(oneOf(family, first, second))
-  const kind = first.startsWith('-') ? 'option' : 'command'
-  throw usageError(
-    unknown(
-      kind,
-      first,
-      commands.map((candidate) => candidate.name),
-    ),
-  )
+  for (const count of [2, 1]) {
+    const group = words.slice(0, count).join(' ')
+    const family = names.filter((name) => name.startsWith(`${group} `))
+    if (words.length >= count && family.length > 0) throw usageError(oneOf(family, group, words[count] ?? ''))
+  }
+  const [first = ''] = words
+  throw usageError(unknown(first.startsWith('-') ? 'option' : 'command', first, names))
 }
 
 function oneOf(family: readonly string[], first: string, second: string): string {

@@ -1,0 +1,51 @@
+/** `kubectl ingot drill watch`: follows a drill, and ends with the exit code of its verdict. */
+
+import { progressLines } from '../../inspect/drills/text.ts'
+import { followDrill } from '../../inspect/drills/watch.ts'
+import { defineCommand, EXIT, type ExitCode } from '../line/command.ts'
+import { isJson, NAMESPACE_OPTIONS, OUTPUT_OPTION, paintFor, withNamespace, writePainted } from './connect.ts'
+
+const CODES: Readonly<Record<string, ExitCode>> = {
+  Pass: EXIT.fine,
+  Fail: EXIT.failed,
+  Inconclusive: EXIT.inconclusive,
+  Aborted: EXIT.aborted,
+}
+
+export const drillWatch = defineCommand({
+  positionals: ['NAME'],
+  help: `Follows a drill until its end: a line for each phase and for each step of a fault, then the verdict. A failure of
+the API server that may pass is reported and outlived, because a drill can cause it. Ctrl-C ends the command, not the
+drill.
+
+Exit code: 0 Pass, 1 Fail, 3 Inconclusive, 4 Aborted or Ctrl-C, 2 if there is no such drill or it cannot be read.
+With -o json: one line for each change.`,
+  examples: ['kubectl ingot drill watch weekly-29 -n shop'],
+  failed: EXIT.usage,
+  options: { ...NAMESPACE_OPTIONS, ...OUTPUT_OPTION },
+  run({ values, positionals: [name = ''] }, io) {
+    const json = isJson(values.output)
+    return withNamespace(values, io, async (place) => {
+      const paint = paintFor(io)
+      const { verdict } = await followDrill(
+        place,
+        name,
+        {
+          onChange(before, now) {
+            if (json) io.stdout.write(`${JSON.stringify(now)}\n`)
+            else
+              writePainted(
+                io,
+                progressLines(before, now, paint)
+                  .map((line) => `${line}\n`)
+                  .join(''),
+              )
+          },
+          onTrouble: (reason) => void io.stderr.write(`not readable, trying again: ${reason}\n`),
+        },
+        io.signal,
+      )
+      return CODES[verdict] ?? EXIT.inconclusive
+    })
+  },
+})
