@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import type { FailpointName } from '../std/failpoint.ts'
 import { temporaryFolder } from '../testing/folder.ts'
 import { ask, jsonOf } from '../testing/http/requests.ts'
 import { type PostgresServer, runSql, startPostgres } from '../testing/postgres/server.ts'
@@ -32,10 +33,11 @@ beforeEach(async () => {
 type Env = Readonly<Record<string, string>>
 
 /** Starts a replica without ids in its own memory, so that it reads the cache whenever it may. */
-async function replica(env: Env): Promise<Service> {
+async function replica(env: Env, failpoints: readonly FailpointName[] = []): Promise<Service> {
   const service = await startService({
     data: join(root, String(++folders)),
     env: { INGOT_RECENT_ITEMS: '0', ...env },
+    failpoints,
   })
   onTestFinished(async () => void (await service.kill()))
   return service
@@ -125,6 +127,31 @@ async function lostIsCreatedAgain({ url, redis, keep, goBack }: Scene): Promise<
 const both = (skip: (reason: string) => never) => ({
   postgres: present(servers.postgres, skip),
   redis: present(servers.redis, skip),
+})
+
+describe('a cache that keeps the entries of a deleted collection', () => {
+  /** Deletes a collection on one replica. Returns the outcomes of its items on the other one. */
+  async function afterDeletion(skip: (reason: string) => never, failpoints: readonly FailpointName[]) {
+    const { postgres, redis } = both(skip)
+    const env = { INGOT_STORE_URL: await postgres.database(), INGOT_CACHE_URL: redis.url }
+    const [one, other] = await Promise.all([replica(env, failpoints), replica(env, failpoints)])
+    await Promise.all([one, other].map(ready))
+    expect(await send(one, LOST)).toEqual(LOST.map(() => 'created'))
+    await Promise.all([one, other].map((service) => cached(service, LOST)))
+    const deletion = await ask(`${one.url}/v1/collections/things`, { method: 'DELETE' })
+    expect(jsonOf(deletion)).toMatchObject({ state: 'complete', deletedItems: LOST.length })
+    // the replica has a lease again, so it reads the cache
+    await cached(other, KEPT)
+    return send(other, LOST)
+  }
+
+  test('never prevents its items from being created again', async ({ skip }) => {
+    expect(await afterDeletion(skip, [])).toEqual(LOST.map(() => 'created'))
+  })
+
+  test('is detected if it ignores deletions', async ({ skip }) => {
+    expect(await afterDeletion(skip, ['cache/ignore-deletes'])).toContain('cache')
+  })
 })
 
 describe('a cache that keeps its entries never prevents lost items from being created again', () => {
