@@ -1,12 +1,8 @@
 /** Metrics and health of the operator over HTTP. */
 import { createServer, type ServerResponse } from 'node:http'
-import { IngotError, reasonOf } from '../errors/error.ts'
+import { reasonOf } from '../errors/error.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-
-export interface Endpoints extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:9400`. */
-  readonly url: string
-}
+import { type Listening, listenOn } from './listen.ts'
 
 export interface EndpointOptions {
   readonly listen: { readonly host: string; readonly port: number }
@@ -16,7 +12,7 @@ export interface EndpointOptions {
 }
 
 /** Serves `/metrics`, `/healthz` and `/readyz`. Rejects with CONFIG_INVALID if the address cannot be used. */
-export async function serveEndpoints({ listen, metrics, notReady }: EndpointOptions): Promise<Endpoints> {
+export async function serveEndpoints({ listen, metrics, notReady }: EndpointOptions): Promise<Listening> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0]
     if (path === '/healthz') return text(response, 200, 'ok\n')
@@ -30,24 +26,7 @@ export async function serveEndpoints({ listen, metrics, notReady }: EndpointOpti
       (cause: unknown) => text(response, 500, `${reasonOf(cause)}\n`),
     )
   })
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
-  server.listen(listen.port, listen.host, resolve)
-  try {
-    await promise
-  } catch (cause) {
-    throw new IngotError('CONFIG_INVALID', `INGOT_LISTEN cannot be used: ${reasonOf(cause)}`, { cause })
-  }
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : listen.port
-  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host
-  return {
-    url: `http://${host}:${port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise<void>((done) => server.close(() => done()))
-    },
-  }
+  return listenOn(server, listen, 'INGOT_LISTEN')
 }
 
 function text(response: ServerResponse, status: number, body: string, type = 'text/plain'): void {
