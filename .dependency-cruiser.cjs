@@ -169,7 +169,7 @@ module.exports = {
         path: '^src/(drill/(plan|targets/kubernetes/values)\\.ts$|redis/topology/|operator/.*(plan|render/[^/]+)\\.ts$)',
         pathNot: '\\.test\\.ts$',
       },
-      to: { pathNot: '^src/(drill/plan\\.ts$|redis/topology/|std/|operator/)' },
+      to: { pathNot: '^src/(drill/plan\\.ts$|drill/spec/|redis/topology/|std/|operator/)' },
     },
     ...Object.entries(ROOMS).map(([room, may]) => ({
       name: `room-${room}`,

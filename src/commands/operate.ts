@@ -1,7 +1,8 @@
-/** `ingot operate`: runs the operator for RedisTopology. */
+/** `ingot operate`: runs the operator for RedisTopology, FailoverDrill and DrillSchedule. */
 import { operatorConfig } from '../config/operator.ts'
 import { createKubeConnection } from '../kube/client/connection.ts'
 import { createRuntimeMeasures } from '../kube/runtime/measures.ts'
+import { createDrillMeasures } from '../operator/drills/measures.ts'
 import { serveEndpoints } from '../operator/endpoints.ts'
 import { definitions } from '../operator/installed.ts'
 import { createOperator } from '../operator/operator.ts'
@@ -14,7 +15,8 @@ import { version } from './line/version.ts'
 export const operate = defineCommand({
   help: `
 Watches the RedisTopology resources of a cluster, reports the state of their Redis servers in their status, and repairs
-roles, Sentinels and clusters where the policy is Heal. Several processes may run: one leads, by the Lease
+roles, Sentinels and clusters where the policy is Heal. Starts the drills that FailoverDrill and DrillSchedule resources
+describe, and undoes their faults if a drill dies. Several processes may run: one leads, by the Lease
 ingot-operator. It ends with Ctrl-C or SIGTERM.
 
 Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the address of /metrics, /healthz and
@@ -26,6 +28,7 @@ Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the
   ],
   options: {
     namespaces: { type: 'string', value: 'A,B', summary: 'watch these namespaces, default: all' },
+    'no-drills': { type: 'boolean', summary: 'end running drills and start none' },
     'print-crds': { type: 'boolean', summary: 'print the custom resource definitions as JSON, and end' },
   },
   async run({ values }, io) {
@@ -51,6 +54,8 @@ Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the
       log,
       measures: createRuntimeMeasures(metrics),
       topologyMeasures: createTopologyMeasures(metrics),
+      drillMeasures: createDrillMeasures(metrics),
+      noDrills: values['no-drills'],
     })
     await using endpoints = await serveEndpoints({ ...config, metrics, notReady: () => operator.notReady() })
     log.info({ url: endpoints.url, server: connection.server, namespaces: namespaces ?? 'all' }, 'operating')

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { createKubeApi, type KubeApi } from '../kube/client/api.ts'
 import type { KubeConnection } from '../kube/client/connection.ts'
-import { type KubeObject, keyOf, type Resource } from '../kube/client/resource.ts'
+import { type KubeObject, keyOf } from '../kube/client/resource.ts'
 import { connectSources, runController, sourceOf } from '../kube/runtime/controller.ts'
 import { createEventRecorder } from '../kube/runtime/event-recorder.ts'
-import { createInformer, type Informer } from '../kube/runtime/informer.ts'
+import { createInformer, type Informer, type InformerOptions } from '../kube/runtime/informer.ts'
 import { runElection } from '../kube/runtime/leader-election.ts'
 import type { LeadershipTerm } from '../kube/runtime/leadership-term.ts'
 import type { RuntimeMeasures } from '../kube/runtime/measures.ts'
@@ -16,6 +16,8 @@ import { DEFAULT_SETTINGS } from '../redis/client.ts'
 import { untilAborted } from '../std/abort.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { DrillMeasures } from './drills/measures.ts'
+import { createDrillWork, type DrillWork } from './drills/work.ts'
 import { requireDefinitions } from './installed.ts'
 import { REDIS_TOPOLOGIES } from './kinds/redis-topology.ts'
 import { createCredentialsReader } from './topology/credentials.ts'
@@ -40,6 +42,9 @@ export interface OperatorOptions {
   readonly log: Log
   readonly measures: RuntimeMeasures
   readonly topologyMeasures: TopologyMeasures
+  readonly drillMeasures: DrillMeasures
+  /** Ends running drills and starts none. Default: false. */
+  readonly noDrills?: boolean
 }
 
 export interface Operator {
@@ -55,9 +60,14 @@ const STALE_MS = 180_000
 
 export function createOperator(options: OperatorOptions): Operator {
   const api = createKubeApi(options.connection)
-  const topologies = informerOf(options, api, REDIS_TOPOLOGIES, keepTopology)
-  const pods = informerOf(options, api, PODS, keepPod)
-  const caches = [topologies, pods]
+  const topologies = informerOf(options, api, { resource: REDIS_TOPOLOGIES, keep: keepTopology })
+  const pods = informerOf(options, api, { resource: PODS, keep: keepPod })
+  const drills = createDrillWork({
+    ...options,
+    isDisabled: options.noDrills === true,
+    informerOf: (resource, keep, labelSelector) => informerOf(options, api, { resource, keep, labelSelector }),
+  })
+  const caches = [topologies, pods, ...drills.caches]
   let isSynced = false
   return {
     notReady() {
@@ -67,7 +77,7 @@ export function createOperator(options: OperatorOptions): Operator {
     },
     async run(signal) {
       await requireDefinitions(api, options.version, signal)
-      const work = createWork(options, topologies, pods)
+      const work = createWork(options, topologies, pods, drills)
       const filling = Promise.all(caches.map((cache) => cache.synced)).then(() => void (isSynced = true))
       const identity = `${options.name}_${randomUUID()}`
       const election = { ...options, api, namespace: options.leaseNamespace, name: LEASE, identity, lead: work(api) }
@@ -83,13 +93,10 @@ export function createOperator(options: OperatorOptions): Operator {
 function informerOf<T extends KubeObject>(
   options: OperatorOptions,
   api: KubeApi,
-  resource: Resource,
-  keep: (object: KubeObject) => T,
+  kind: Pick<InformerOptions<T>, 'resource' | 'keep' | 'labelSelector'>,
 ): Informer<T> {
   const { namespaces = [undefined] } = options
-  return mergeInformers(
-    namespaces.map((namespace) => createInformer({ resource, namespace, keep }, { ...options, api })),
-  )
+  return mergeInformers(namespaces.map((namespace) => createInformer({ ...kind, namespace }, { ...options, api })))
 }
 
 /** Reconciles nothing, before this process leads. */
@@ -100,6 +107,7 @@ function createWork(
   options: OperatorOptions,
   topologies: Informer<TopologyObject>,
   pods: Informer<TopologyPod>,
+  drills: DrillWork,
 ): (api: KubeApi) => (term: LeadershipTerm) => Promise<void> {
   const { clock } = options
   let reconcile = nothing
@@ -115,6 +123,7 @@ function createWork(
   connectSources(controller)
   return (api) => async (term) => {
     const bound = withTerm(api, term)
+    const events = createEventRecorder({ ...options, api: bound, instance: options.name })
     using reconciler = createTopologyReconciler({
       api: bound,
       topologies,
@@ -122,7 +131,7 @@ function createWork(
       credentials: createCredentialsReader(bound, clock),
       settings: DEFAULT_SETTINGS,
       authority: term,
-      events: createEventRecorder({ ...options, api: bound, instance: options.name }),
+      events,
       measures: options.topologyMeasures,
       wake: (key) => queue.add(key),
       clock,
@@ -130,7 +139,7 @@ function createWork(
     reconcile = reconciler.reconcile
     await topologies.synced
     for (const { metadata } of topologies.all()) queue.add(`${metadata.namespace}/${metadata.name}`)
-    await runController(controller, term.signal)
+    await Promise.all([runController(controller, term.signal), drills.lead(bound, events, term.signal)])
   }
 }
 

@@ -1,5 +1,6 @@
 /** The operator with the account and the rights that the charts give it: each right is needed, and none is missing. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { DRILL_SCHEDULES, FAILOVER_DRILLS } from '../drill/spec/kinds.ts'
 import type { KubeConnection } from '../kube/client/connection.ts'
 import { createKubeConnection } from '../kube/client/connection.ts'
 import { unmeasuredRuntime } from '../kube/runtime/measures.ts'
@@ -21,6 +22,9 @@ import {
 } from '../testing/kube/operator-rights.ts'
 import { present } from '../testing/present.ts'
 import { type SentinelServers, startSentinel } from '../testing/redis/servers.ts'
+import { unmeasuredDrills } from './drills/measures.ts'
+import { DEPLOYMENTS } from './drills/release.ts'
+import { DRILL_UID_LABEL, JOBS, ROLE_LABEL } from './drills/workers.ts'
 import { createOperator } from './operator.ts'
 import { unmeasuredTopologies } from './topology/measures.ts'
 
@@ -36,7 +40,7 @@ const requests: AuthorizedRequest[] = []
 const refused: string[] = []
 
 beforeAll(async () => {
-  const rendered = renderCharts()
+  const rendered = renderCharts({ release: ['drills.enabled=true'] })
   // without controllers, which would replace the pods of these tests
   const kube = await startBareApiServer()
   const redis = await startSentinel({ program: 'redis-server' })
@@ -87,6 +91,7 @@ async function operate(): Promise<() => Promise<void>> {
     log: silentLog,
     measures: unmeasuredRuntime,
     topologyMeasures: unmeasuredTopologies,
+    drillMeasures: unmeasuredDrills,
   })
   const stop = new AbortController()
   const running = operator.run(stop.signal)
@@ -126,6 +131,78 @@ async function isReady(wanted: string): Promise<boolean> {
   return status?.conditions?.some((one) => one.type === 'Ready' && one.status === wanted) === true
 }
 
+const OWNED = (uid: string) => ({
+  ownerReferences: [{ apiVersion: 'ingot.dev/v1alpha1', kind: 'DrillSchedule', name: 'often', uid, controller: true }],
+})
+
+/** Has a schedule start a drill whose runner dies, and delete an old one. */
+async function drill(): Promise<void> {
+  const { admin } = installed
+  const labels = {
+    'app.kubernetes.io/name': 'ingot',
+    'app.kubernetes.io/instance': 'ingot',
+    'app.kubernetes.io/component': 'service',
+  }
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'ingot', image: 'ingot' }] } }
+  const deployment = {
+    metadata: { namespace: SHOP, name: 'ingot', labels },
+    spec: { selector: { matchLabels: labels }, template },
+  }
+  await admin.patch(
+    RESOURCES.namespaces,
+    { name: SHOP },
+    { metadata: { labels: { 'ingot.dev/drills': 'allowed' } } },
+    soon(),
+  )
+  await admin.create(DEPLOYMENTS, deployment, soon())
+  const spec = {
+    schedule: '* * * * *',
+    scenarios: ['D1'],
+    failedHistoryLimit: 1,
+    template: { spec: { target: { release: 'ingot' } } },
+  }
+  const at = { namespace: SHOP, name: 'often' }
+  const { metadata } = await admin.create(DRILL_SCHEDULES, { metadata: at, spec }, soon())
+  for (const name of ['old', 'older']) {
+    const old = { namespace: SHOP, name, ...OWNED(metadata.uid ?? '') }
+    await admin.create(
+      FAILOVER_DRILLS,
+      { metadata: old, spec: { target: { release: 'ingot' }, scenario: 'D1' } },
+      soon(),
+    )
+    const status = { phase: 'Finished', verdict: 'Fail', finishedAt: `2026-01-0${name.length}T03:04:05Z` }
+    await admin.patchStatus(FAILOVER_DRILLS, { namespace: SHOP, name }, { status }, soon())
+  }
+  await admin.patchStatus(DRILL_SCHEDULES, at, { status: { lastScheduled: '2026-01-02T03:04:05Z' } }, soon())
+  const drills = async () => (await admin.list(FAILOVER_DRILLS, { namespace: SHOP }, soon())).items
+  const jobs = async () => (await admin.list(JOBS, { namespace: SHOP }, soon())).items
+  await untilTrue('a Job of the runner', async () => (await jobs()).length === 1, SOON)
+  const started = (await drills()).find((one) => one.metadata.name.startsWith('often-'))
+  const name = started?.metadata.name ?? ''
+  await admin.patch(FAILOVER_DRILLS, { namespace: SHOP, name }, { spec: { cancel: true } }, soon())
+  const isAborting = async () =>
+    (await drills()).some((one) => one.metadata.annotations?.['ingot.dev/abort'] === 'Cancelled')
+  await untilTrue('the abort', isAborting, SOON)
+  const pod = {
+    namespace: SHOP,
+    name: 'runner',
+    labels: { [DRILL_UID_LABEL]: started?.metadata.uid ?? '', [ROLE_LABEL]: 'runner' },
+  }
+  await admin.create(
+    RESOURCES.pods,
+    { metadata: pod, spec: { containers: [{ name: 'runner', image: 'ingot' }] } },
+    soon(),
+  )
+  await admin.applyStatus(RESOURCES.pods, { metadata: pod, status: { phase: 'Failed' } }, soon())
+  const isOver = async () => (await drills()).some((one) => JSON.stringify(one['status']).includes('"Aborted"'))
+  await untilTrue('the verdict', isOver, SOON)
+  await untilTrue('the old drill to be deleted', async () => (await drills()).length < 3, SOON)
+  await untilTrue('a free target', async () => requests.some(isFreed), SOON)
+}
+
+const isFreed = ({ verb, resource, name }: AuthorizedRequest): boolean =>
+  verb === 'update' && resource === 'leases' && name === 'ingot-drill-ingot'
+
 test('the rendered rights are enough to operate the rendered topology, and every one of them is used', async () => {
   await untilTrue('a ready topology', () => isReady('True'), SOON)
   // an event that repeats after ten seconds is counted on
@@ -138,6 +215,7 @@ test('the rendered rights are enough to operate the rendered topology, and every
     await untilTrue('a ready topology', () => isReady('True'), SOON)
   }
   await untilTrue('a renewed Lease', async () => requests.some(({ verb }) => verb === 'update'), SOON)
+  await drill()
   expect(refused).toEqual([])
   expect(unusedRights(charts.rights, requests)).toEqual([])
 }, 180_000)

@@ -7,10 +7,22 @@ import { operatorChart } from './chart.ts'
 const { render } = operatorChart
 
 const WATCH = [
-  { apiGroups: ['ingot.dev'], resources: ['redistopologies'], verbs: ['list', 'watch'] },
-  { apiGroups: ['ingot.dev'], resources: ['redistopologies/status'], verbs: ['patch'] },
+  {
+    apiGroups: ['ingot.dev'],
+    resources: ['redistopologies', 'failoverdrills', 'drillschedules'],
+    verbs: ['list', 'watch'],
+  },
+  {
+    apiGroups: ['ingot.dev'],
+    resources: ['redistopologies/status', 'failoverdrills/status', 'drillschedules/status'],
+    verbs: ['patch'],
+  },
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  { apiGroups: ['ingot.dev'], resources: ['failoverdrills'], verbs: ['get', 'create', 'patch', 'delete'] },
+  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['list', 'watch'] },
+  { apiGroups: ['apps'], resources: ['deployments'], verbs: ['list'] },
 ]
+const NAMESPACES = { apiGroups: [''], resources: ['namespaces'], verbs: ['get'] }
 const LEASES = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] }
 const NAME = 'shop:ingot-operator'
 const SUBJECT = { kind: 'ServiceAccount', name: 'ingot-operator', namespace: 'shop' }
@@ -26,6 +38,7 @@ describe('an operator of all namespaces', () => {
   test('has one ClusterRole', () => {
     expect(find(manifests, 'ClusterRole', NAME).rules).toEqual([
       ...WATCH,
+      NAMESPACES,
       {
         apiGroups: ['apiextensions.k8s.io'],
         resources: ['customresourcedefinitions'],
@@ -70,7 +83,9 @@ describe('an operator of some namespaces', () => {
 
   test('has a Role in each of them', () => {
     const roles = manifests.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === NAME)
-    expect(roles.map(({ rules }) => rules)).toEqual([WATCH, WATCH])
+    expect(roles.map(({ rules }) => rules)).toEqual(
+      ['shop', 'stock'].map((name) => [...WATCH, { ...NAMESPACES, resourceNames: [name] }]),
+    )
     expect(namespacesOf(manifests, 'Role')).toEqual(expect.arrayContaining(['shop', 'stock', undefined]))
     expect(namespacesOf(manifests, 'RoleBinding')).toHaveLength(3)
   })

@@ -1,4 +1,4 @@
-{{/* Names, labels, images and addresses. Components: service, redis, sentinel, cache, postgres, legacy-backend, canary, export, test. */}}
+{{/* Names, labels, images and addresses. Components: service, redis, sentinel, cache, postgres, legacy-backend, canary, drill, export, test. */}}
 
 {{/*
 First part of every name. At most 40 characters, so that the longest name fits into the 63 characters of a label. The

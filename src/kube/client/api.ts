@@ -55,8 +55,13 @@ export interface KubeApi {
   applyStatus(resource: Resource, object: KubeObject, signal: AbortSignal): Promise<KubeObject>
   /** JSON merge patch (RFC 7386). */
   patch(resource: Resource, at: Location, patch: unknown, signal: AbortSignal): Promise<KubeObject>
-  /** Resolves when the server has accepted the deletion, also of an object that does not exist. */
-  delete(resource: Resource, at: Location, signal: AbortSignal): Promise<void>
+  /** JSON merge patch on the subresource `status`. A `resourceVersion` in it makes the write conditional (KUBE_CONFLICT). */
+  patchStatus(resource: Resource, at: Location, patch: unknown, signal: AbortSignal): Promise<KubeObject>
+  /**
+   * Resolves when the server has accepted the deletion, also of an object that does not exist. `foreground` keeps the
+   * object until the objects that it owns are gone.
+   */
+  delete(resource: Resource, at: Location, signal: AbortSignal, how?: 'foreground'): Promise<void>
 }
 
 const STATUS = Type.Object({ message: Type.String() })
@@ -151,8 +156,13 @@ class JsonApi implements KubeApi {
     return this.#call({ method: 'PATCH', path, body: patch, signal, contentType: 'application/merge-patch+json' })
   }
 
-  async delete(resource: Resource, at: Location, signal: AbortSignal): Promise<void> {
-    const request = { method: 'DELETE', path: pathOf(resource, at), signal } as const
+  patchStatus(resource: Resource, at: Location, patch: unknown, signal: AbortSignal): Promise<KubeObject> {
+    return this.patch(resource, { ...at, subresource: 'status' }, patch, signal)
+  }
+
+  async delete(resource: Resource, at: Location, signal: AbortSignal, how?: 'foreground'): Promise<void> {
+    const query = queryOf({ propagationPolicy: how === undefined ? undefined : 'Foreground' })
+    const request = { method: 'DELETE', path: `${pathOf(resource, at)}${query}`, signal } as const
     const response = await this.connection.send(request)
     if (response.status >= 300 && response.status !== 404) throw refusal(request, response)
   }

@@ -21,6 +21,7 @@ export function withTerm(api: KubeApi, term: Pick<LeadershipTerm, 'signal' | 'as
     apply: async (resource, object, signal) => api.apply(resource, object, bound(signal)),
     applyStatus: async (resource, object, signal) => api.applyStatus(resource, object, bound(signal)),
     patch: async (resource, at, patch, signal) => api.patch(resource, at, patch, bound(signal)),
-    delete: async (resource, at, signal) => api.delete(resource, at, bound(signal)),
+    patchStatus: async (resource, at, patch, signal) => api.patchStatus(resource, at, patch, bound(signal)),
+    delete: async (resource, at, signal, how) => api.delete(resource, at, bound(signal), how),
   }
 }

@@ -97,7 +97,7 @@ export const DRILL_SCHEDULE_STATUS = Type.Object({
   observedGeneration: Type.Optional(Type.Integer({ description: 'Generation of the spec that was handled.' })),
   /** The next drill takes the scenario at this number, modulo the length of the list. */
   starts: Type.Optional(Type.Integer({ description: 'Drills that were started.', minimum: 0 })),
-  lastScheduled: Type.Optional(time('Latest planned time that was handled: started or skipped.')),
+  lastScheduled: Type.Optional(time('Times up to this one are handled: started or skipped.')),
   lastDrill: Type.Optional(name('Drill that was started last.')),
   lastVerdict: Type.Optional(Type.Enum([...VERDICTS], { description: 'Verdict of the drill that finished last.' })),
   lastPassed: Type.Optional(

@@ -127,6 +127,13 @@ ends or hangs, without the server: (dict "context" $ "component" redis|sentinel 
           optional: true
           items:
             - { key: operator-password, path: operator-password }
+      {{- if .context.Values.drills.enabled }}
+      - secret:
+          name: {{ include "ingot.redis.secretName" .context | quote }}
+          optional: true
+          items:
+            - { key: drill-password, path: drill-password }
+      {{- end }}
 {{- if .context.Values.redis.tls.enabled }}
 - name: tls
   secret:
