@@ -147,7 +147,7 @@ test('an undo that fails says what is left, and is repeated', async () => {
   expect(await shop.reasonsOfEvents()).toEqual(expect.arrayContaining(['UndoStarted', 'UndoFailed']))
 }, 60_000)
 
-test('a drill that is cancelled is told so, and its own verdict stays', async () => {
+test('the runner of a cancelled drill gets the reason, and its own verdict stays', async () => {
   const pod = await struck('cancelled')
   const at = { namespace: shop.namespace, name: 'cancelled' }
   await drills.api.patch(FAILOVER_DRILLS, at, { spec: { cancel: true } }, soon())
