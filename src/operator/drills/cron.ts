@@ -1,4 +1,4 @@
-/** Times of a cron schedule in a time zone, within a window of the day. */
+/** Times of a cron schedule in a time zone, within a window of the day. croner knows gaps and repeated hours. */
 import { Cron } from 'croner'
 import { IngotError, reasonOf } from '../../errors/error.ts'
 
