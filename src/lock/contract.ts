@@ -24,11 +24,14 @@ export interface Subject extends AsyncDisposable {
   readonly backend: LockBackend
   /** Another process on the same service. Absent if there can be none. */
   readonly startPeer?: () => Promise<Peer>
+  /** The shortest lease that the service ends by itself, and how much later it may end. Default: 400 and 1000 ms. */
+  readonly deadAfter?: { readonly shortMs: number; readonly lateMs: number; readonly reason: string }
 }
 
 /** The part of the suite that a test uses. */
 interface Bench {
   readonly backend: LockBackend
+  readonly deadAfter: { readonly shortMs: number; readonly lateMs: number }
   startPeer(): Promise<Peer>
 }
 
@@ -408,11 +411,12 @@ const PROCESSES: readonly Case[] = [
     async (bench) => {
       await using peer = await bench.startPeer()
       const key = newKey()
-      granted(await peer.tryAcquire(request(key, SHORT_MS)))
+      const { shortMs, lateMs } = bench.deadAfter
+      granted(await peer.tryAcquire(request(key, shortMs)))
       peer.signal('SIGKILL')
       const killedAt = performance.now()
       let attempt = await ask(bench, request(key))
-      while (attempt.kind !== 'granted' && performance.now() - killedAt < SHORT_MS + 1_000) {
+      while (attempt.kind !== 'granted' && performance.now() - killedAt < shortMs + lateMs) {
         await sleep(20)
         attempt = await ask(bench, request(key))
       }
@@ -516,9 +520,10 @@ const POLICY: readonly Case[] = [
 
 const CASES: readonly Case[] = [...LEASES, ...FENCES, ...SIGNALS, ...WAITING, ...PROCESSES, ...POLICY, ...FEATURES]
 
-function benchOf({ backend, startPeer }: Subject): Bench {
+function benchOf({ backend, startPeer, deadAfter }: Subject): Bench {
   return {
     backend,
+    deadAfter: deadAfter ?? { shortMs: SHORT_MS, lateMs: 1_000 },
     startPeer: startPeer ?? (() => Promise.reject(new Error('no other process can reach this backend'))),
   }
 }

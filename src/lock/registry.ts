@@ -6,12 +6,19 @@ import { defined } from '../std/defined.ts'
 import { formOf, schemeOf, type UrlForm } from '../std/url-form.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, BackendRegistration, LockBackend } from './backend.ts'
+import { etcdBackend } from './backends/etcd/registration.ts'
 import { memoryBackend } from './backends/memory/registration.ts'
 import { postgresBackend } from './backends/postgres/registration.ts'
 import { redisBackend } from './backends/redis/registration.ts'
 import { redlockBackend } from './backends/redlock/registration.ts'
 
-const BACKENDS: readonly BackendRegistration[] = [memoryBackend, redisBackend, redlockBackend, postgresBackend]
+const BACKENDS: readonly BackendRegistration[] = [
+  memoryBackend,
+  redisBackend,
+  redlockBackend,
+  postgresBackend,
+  etcdBackend,
+]
 
 /** The URLs of all backends. */
 export const LOCK_URLS: readonly UrlForm[] = BACKENDS
