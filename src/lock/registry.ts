@@ -7,6 +7,7 @@ import { formOf, schemeOf, type UrlForm } from '../std/url-form.ts'
 import { silentLog } from '../telemetry/log.ts'
 import type { BackendContext, BackendRegistration, LockBackend } from './backend.ts'
 import { etcdBackend } from './backends/etcd/registration.ts'
+import { kubernetesBackend } from './backends/kubernetes/registration.ts'
 import { memoryBackend } from './backends/memory/registration.ts'
 import { postgresBackend } from './backends/postgres/registration.ts'
 import { redisBackend } from './backends/redis/registration.ts'
@@ -18,6 +19,7 @@ const BACKENDS: readonly BackendRegistration[] = [
   redlockBackend,
   postgresBackend,
   etcdBackend,
+  kubernetesBackend,
 ]
 
 /** The URLs of all backends. */

@@ -34,6 +34,8 @@ export interface WatchOptions extends Selection {
   readonly resourceVersion: string
   /** The server ends the watch after so long, in seconds. */
   readonly timeoutSeconds: number
+  /** Default: every object. */
+  readonly fieldSelector?: string | undefined
 }
 
 /** Rejects with a code KUBE_*, and with the signal's reason. `facts.retryAfterMs` is set when the server gave a time. */
@@ -117,13 +119,14 @@ class JsonApi implements KubeApi {
   }
 
   async *watch(resource: Resource, options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-    const { resourceVersion, timeoutSeconds, labelSelector } = options
+    const { resourceVersion, timeoutSeconds, labelSelector, fieldSelector } = options
     const query = queryOf({
       watch: 'true',
       allowWatchBookmarks: 'true',
       resourceVersion,
       timeoutSeconds: String(timeoutSeconds),
       labelSelector,
+      fieldSelector,
     })
     const path = `${pathOf(resource, { namespace: options.namespace })}${query}`
     const request = { method: 'GET', path, signal } as const

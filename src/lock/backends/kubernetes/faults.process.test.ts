@@ -1,0 +1,164 @@
+/** Failures of holders and of the API server, objects that others change, and credentials. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createKubeApi, type KubeApi } from '../../../kube/client/api.ts'
+import { createKubeConnection } from '../../../kube/client/connection.ts'
+import { systemClock } from '../../../std/clock.ts'
+import { createScope } from '../../../std/scope.ts'
+import { reportFault } from '../../../testing/fault-report.ts'
+import { shareApiServer } from '../../../testing/kube/shared-api-server.ts'
+import { startPeer } from '../../../testing/locks/processes.ts'
+import type { LeaseRequest, LockBackend } from '../../backend.ts'
+import { createMemoryFences } from '../../fencing/memory.ts'
+import type { Key } from '../../lock.ts'
+import { createLocker } from '../../locker.ts'
+import { openLockBackend } from '../../registry.ts'
+import { newToken } from '../../token.ts'
+import { LEASES, objectName } from './lease-object.ts'
+
+const ON = 'kubernetes'
+const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms)
+const request = (key: Key, ttlMs = 30_000): LeaseRequest => ({ key, token: newToken(), ttlMs })
+const urlOf = (kubeconfig: string): string => `kubernetes:///default?kubeconfig=${kubeconfig}`
+
+let scope = createScope()
+afterEach(async () => {
+  await scope.close()
+  scope = createScope()
+})
+
+async function open(url: string): Promise<LockBackend> {
+  const backend = await openLockBackend(url, { clock: systemClock }, soon())
+  scope.defer(async () => backend[Symbol.asyncDispose]())
+  return backend
+}
+
+function adminOf(kubeconfig: string): KubeApi {
+  const connection = createKubeConnection({ clock: systemClock, kubeconfig })
+  scope.defer(async () => connection[Symbol.dispose]())
+  return createKubeApi(connection)
+}
+
+async function granted(backend: LockBackend, wanted: LeaseRequest): Promise<bigint> {
+  const attempt = await backend.tryAcquire(wanted, soon())
+  if (attempt.kind === 'unavailable') throw attempt.error
+  if (attempt.kind !== 'granted') throw new Error(`expected a grant, got ${attempt.kind}`)
+  return attempt.fence ?? 0n
+}
+
+async function nextGrant(backend: LockBackend, key: Key, fromMs: number) {
+  await using locker = createLocker(backend, { waitMs: 30_000, closeMs: 3_000 })
+  await using grant = await locker.acquire(key)
+  return { fence: grant.fence ?? 0n, outageMs: performance.now() - fromMs }
+}
+
+describe('on one API server', () => {
+  const server = shareApiServer()
+
+  test('the key of a killed and of a frozen holder is free after its lease, and the frozen one learns of its loss', async ({
+    skip,
+  }) => {
+    const url = urlOf(server(skip).kubeconfig)
+    const backend = await open(url)
+    for (const [name, end] of [
+      ['killed', 'SIGKILL'],
+      ['frozen', 'SIGSTOP'],
+    ] as const) {
+      const peer = await startPeer(url)
+      scope.defer(async () => peer[Symbol.asyncDispose]())
+      const wanted = request(name, 1_500)
+      const held = await peer.tryAcquire(wanted)
+      if (held.kind !== 'granted') throw new Error(`expected a grant, got ${held.kind}`)
+      const fromMs = performance.now()
+      peer.signal(end)
+      const next = await nextGrant(backend, name, fromMs)
+      expect(next.fence).toBeGreaterThan(held.fence ?? 0n)
+      const seen = 'the contender saw the lease unchanged for its length'
+      reportFault({ fault: `holder ${name}, lease 1.5 s`, on: ON, outageMs: next.outageMs, seen })
+      if (end === 'SIGKILL') continue
+      peer.signal('SIGCONT')
+      expect(await peer.extend(wanted)).toEqual({ kind: 'lost' })
+    }
+  })
+
+  test('a frozen API server makes calls unavailable, and forgets nothing', async ({ skip }) => {
+    const { kubeconfig } = server(skip)
+    const backend = await open(urlOf(kubeconfig))
+    const kept = request('kept', 60_000)
+    const first = await granted(backend, kept)
+    const pid = Number(readFileSync(join(dirname(kubeconfig), 'pids'), 'utf8').split('\n')[1])
+    const fromMs = performance.now()
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await using locker = createLocker(backend, { callMs: 300 })
+      expect((await locker.tryAcquire('frozen', { ttlMs: 60_000 })).kind).toBe('unavailable')
+      expect((await backend.extend(kept, soon())).kind).toBe('unavailable')
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    const next = await nextGrant(backend, 'frozen', fromMs)
+    expect(next.fence).toBeGreaterThan(first)
+    expect((await backend.tryAcquire(request('kept'), soon())).kind).toBe('held')
+    expect((await backend.extend(kept, soon())).kind).toBe('extended')
+    expect(await backend.release(kept, soon())).toEqual({ kind: 'released' })
+    reportFault({ fault: 'API server frozen', on: ON, outageMs: next.outageMs, seen: 'locks kept' })
+  })
+
+  test('a holder keeps its lock when somebody annotates its object, and loses it when somebody edits the holder', async ({
+    skip,
+  }) => {
+    const { kubeconfig } = server(skip)
+    const backend = await open(urlOf(kubeconfig))
+    const admin = adminOf(kubeconfig)
+    const wanted = request('edited')
+    const fence = await granted(backend, wanted)
+    const at = { namespace: 'default', name: objectName('edited') }
+    await admin.patch(LEASES, at, { metadata: { annotations: { by: 'somebody' } } }, soon())
+    expect((await backend.extend(wanted, soon())).kind).toBe('extended')
+    expect(await granted(backend, wanted)).toBe(fence)
+    await admin.patch(LEASES, at, { spec: { holderIdentity: 'somebody' } }, soon())
+    expect(await backend.extend(wanted, soon())).toEqual({ kind: 'lost' })
+    expect((await backend.tryAcquire(request('edited'), soon())).kind).toBe('held')
+  })
+
+  test('fences rise across a deletion of the object', async ({ skip }) => {
+    const { kubeconfig } = server(skip)
+    const backend = await open(urlOf(kubeconfig))
+    const wanted = request('deleted')
+    const fence = await granted(backend, wanted)
+    await adminOf(kubeconfig).delete(LEASES, { namespace: 'default', name: objectName('deleted') }, soon())
+    expect(await granted(backend, request('deleted'))).toBeGreaterThan(fence)
+    expect(await backend.extend(wanted, soon())).toEqual({ kind: 'lost' })
+  })
+
+  test('a fence store puts fences above those of an earlier lock service', async ({ skip }) => {
+    const fences = createMemoryFences()
+    const earlier = await fences.epochOf('redis', soon())
+    const url = urlOf(server(skip).kubeconfig)
+    await using backend = await openLockBackend(url, { clock: systemClock, fences }, soon())
+    expect(await granted(backend, request('composed'))).toBeGreaterThan((earlier + 1n) << 40n)
+  })
+
+  test.for([
+    ['wrong credentials', 'LOCK_ACCESS_REFUSED', /token: \w+/, 'token: hidden-word'],
+    ['no credentials', 'LOCK_ACCESS_REFUSED', /token: \w+/, ''],
+    ['a certificate that nobody vouches for', 'LOCK_TLS_FAILED', 'insecure-skip-tls-verify: true', ''],
+    ['no server', 'LOCK_BACKEND_UNAVAILABLE', /127\.0\.0\.1:\d+/, '127.0.0.1:1'],
+    ['a context that does not exist', 'CONFIG_INVALID', 'current-context: api', 'current-context: other'],
+  ] as const)('%s: one sentence at the start', async ([, code, from, to], { skip }) => {
+    const { kubeconfig } = server(skip)
+    const path = `${kubeconfig}-${newToken()}`
+    writeFileSync(path, readFileSync(kubeconfig, 'utf8').replace(from, to))
+    const thrown: unknown = await open(urlOf(path)).catch((error: unknown) => error)
+    expect(thrown).toMatchObject({ name: 'IngotError', code })
+    expect(String(thrown)).not.toContain('hidden-word')
+  })
+})
+
+test.for(['kubernetes://namespace', 'kubernetes:///Not_A_Name', 'kubernetes:///a?unknown=1'])(
+  'refuses the URL %s',
+  async (url) => {
+    await expect(open(url)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  },
+)
