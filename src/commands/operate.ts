@@ -4,6 +4,8 @@ import { createKubeConnection } from '../kube/client/connection.ts'
 import { createRuntimeMeasures } from '../kube/runtime/measures.ts'
 import { createDrillMeasures } from '../operator/drills/measures.ts'
 import { serveEndpoints } from '../operator/endpoints.ts'
+import { serveGates } from '../operator/gates/serve.ts'
+import { createGateWatch } from '../operator/gates/watch.ts'
 import { definitions } from '../operator/installed.ts'
 import { createOperator } from '../operator/operator.ts'
 import { createTopologyMeasures } from '../operator/topology/measures.ts'
@@ -20,7 +22,7 @@ describe, and undoes their faults if a drill dies. Several processes may run: on
 ingot-operator. It ends with Ctrl-C or SIGTERM.
 
 Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the address of /metrics, /healthz and
-/readyz. The Lease is in POD_NAMESPACE, or in the namespace of the context.`,
+/readyz. INGOT_GATES_LISTEN is the address of the gates for delivery (docs/gates.md). The Lease is in POD_NAMESPACE, or in the namespace of the context.`,
   examples: [
     'ingot operate --print-crds | kubectl apply --server-side -f -',
     'ingot operate',
@@ -43,6 +45,7 @@ Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the
     const log = createLog({ level: config.logLevel })
     using connection = createKubeConnection({ clock, kubeconfig: config.kubeconfig })
     const metrics = createProcessMetrics()
+    const measures = createRuntimeMeasures(metrics)
     const operator = createOperator({
       connection,
       leaseNamespace: config.podNamespace ?? connection.namespace,
@@ -52,14 +55,20 @@ Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the
       clock,
       random: Math.random,
       log,
-      measures: createRuntimeMeasures(metrics),
+      measures,
       topologyMeasures: createTopologyMeasures(metrics),
       drillMeasures: createDrillMeasures(metrics),
       noDrills: values['no-drills'],
     })
     await using endpoints = await serveEndpoints({ ...config, metrics, notReady: () => operator.notReady() })
-    log.info({ url: endpoints.url, server: connection.server, namespaces: namespaces ?? 'all' }, 'operating')
-    await operator.run(signal)
+    const watch = createGateWatch({ connection, namespaces, clock, random: Math.random, log, measures })
+    await using gates =
+      config.gates === undefined ? undefined : await serveGates({ ...config.gates, source: watch.source, clock, log })
+    log.info(
+      { url: endpoints.url, gates: gates?.url, server: connection.server, namespaces: namespaces ?? 'all' },
+      'operating',
+    )
+    await Promise.all([operator.run(signal), ...(gates === undefined ? [] : [watch.run(signal)])])
     return EXIT.fine
   },
 })

@@ -57,9 +57,28 @@
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
 - { name: INGOT_LISTEN, value: "0.0.0.0:9400" }
 - { name: INGOT_LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
+{{- if .Values.gates.enabled }}
+- { name: INGOT_GATES_LISTEN, value: "0.0.0.0:9401" }
+{{- if .Values.gates.existingSecret }}
+- { name: INGOT_GATES_TOKEN_FILE, value: {{ printf "/etc/ingot/gates/%s" .Values.gates.key | quote }} }
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* A list of the values, such as extraEnv, or nothing. */}}
 {{- define "ingot-operator.items" -}}
 {{- with . }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{/* The Secret with the tokens of the gates, as a list of volumes. A whole folder, so that a changed Secret is seen. */}}
+{{- define "ingot-operator.gateVolumes" -}}
+{{- if and .Values.gates.enabled .Values.gates.existingSecret }}
+- { name: gates, secret: { secretName: {{ .Values.gates.existingSecret | quote }} } }
+{{- end }}
+{{- end -}}
+
+{{- define "ingot-operator.gateMounts" -}}
+{{- if and .Values.gates.enabled .Values.gates.existingSecret }}
+- { name: gates, mountPath: /etc/ingot/gates, readOnly: true }
+{{- end }}
 {{- end -}}

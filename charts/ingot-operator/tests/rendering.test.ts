@@ -84,7 +84,10 @@ describe('the pods', () => {
     expect(containerOf()).toMatchObject({
       image: `ingot:${(readYaml(join(OPERATOR_CHART, '..', '..', 'package.json')) as { version: string }).version}`,
       args: ['operate'],
-      ports: [{ name: 'metrics', containerPort: 9_400 }],
+      ports: [
+        { name: 'metrics', containerPort: 9_400 },
+        { name: 'gates', containerPort: 9_401 },
+      ],
       livenessProbe: { httpGet: { path: '/healthz', port: 'metrics' } },
       readinessProbe: { httpGet: { path: '/readyz', port: 'metrics' } },
       resources: { requests: { memory: '128Mi' }, limits: { memory: '256Mi' } },
@@ -94,6 +97,7 @@ describe('the pods', () => {
       { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
       { name: 'INGOT_LISTEN', value: '0.0.0.0:9400' },
       { name: 'INGOT_LOG_LEVEL', value: 'info' },
+      { name: 'INGOT_GATES_LISTEN', value: '0.0.0.0:9401' },
     ])
   })
 
@@ -136,15 +140,34 @@ describe('the pods', () => {
     expect(imageOf(`image.digest="sha256:${'a'.repeat(64)}"`)).toBe(`ingot@sha256:${'a'.repeat(64)}`)
   })
 
-  test('admit the metrics only', () => {
+  test('serve gates with the tokens of a Secret, or none at all', () => {
+    const pod = operatorPod(['gates.existingSecret="gate-tokens"'])
+    expect(pod.spec['volumes']).toEqual([{ name: 'gates', secret: { secretName: 'gate-tokens' } }])
+    const [container] = pod.spec.containers
+    expect(container).toMatchObject({
+      volumeMounts: [{ name: 'gates', mountPath: '/etc/ingot/gates', readOnly: true }],
+    })
+    expect(containerOf(['gates.existingSecret="gate-tokens"']).env).toContainEqual({
+      name: 'INGOT_GATES_TOKEN_FILE',
+      value: '/etc/ingot/gates/token',
+    })
+    const portsOf = (changes: readonly string[]): unknown =>
+      find(render('default', changes), 'Service', 'ingot-operator').spec?.['ports']
+    expect(portsOf([])).toMatchObject([{ name: 'metrics' }, { name: 'gates', port: 9_401 }])
+    expect(portsOf(['metrics.service.enabled=false'])).toMatchObject([{ name: 'gates' }])
+    expect(portsOf(['gates.enabled=false'])).toMatchObject([{ name: 'metrics' }])
+    expect(kinds(render('default', ['gates.enabled=false', 'metrics.service.enabled=false']), 'Service')).toEqual([])
+  })
+
+  test('admit the metrics and the gates only', () => {
     const policy = (changes: readonly string[]) => find(render('default', changes), 'NetworkPolicy', 'ingot-operator')
     expect(policy([]).spec).toMatchObject({
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ ports: [{ port: 'metrics' }] }],
+      ingress: [{ ports: [{ port: 'metrics' }] }, { ports: [{ port: 'gates' }] }],
       egress: [{}],
     })
     const from = [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }]
-    expect(policy([`networkPolicy.metricsFrom=${JSON.stringify(from)}`]).spec['ingress']).toMatchObject([{ from }])
+    expect(policy([`networkPolicy.metricsFrom=${JSON.stringify(from)}`]).spec['ingress']).toMatchObject([{ from }, {}])
   })
 })
 
@@ -216,6 +239,7 @@ describe('every value has an effect', () => {
     'podDisruptionBudget.enabled': false,
     'metrics.service.enabled': false,
     'networkPolicy.enabled': false,
+    'gates.enabled': false,
   }
 
   test.each(defaults)('%s', (path, byDefault) => {
