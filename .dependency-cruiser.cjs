@@ -78,8 +78,19 @@ const FOLDERS = {
   'drill/targets/kubernetes': [
     'drill/(checkout|history|plan)\\.ts$',
     'drill/(checkers/final-store\\.ts$|final-store/|sources/)',
+    'drill/targets/[^/]+\\.ts$',
+    'drill/targets/redis/view\\.ts$',
     `(${CONNECTIONS})/`,
   ],
+  'drill/targets/redis': ['(kube|redis)/'],
+  'drill/targets/pod': [
+    'drill/(checkout|history|plan)\\.ts$',
+    'drill/(checkers/final-store\\.ts$|final-store/|sources/)',
+    'drill/targets/([^/]+\\.ts$|kubernetes/store-read\\.ts$)',
+    `(${CONNECTIONS})/`,
+  ],
+  'drill/actions': ['drill/(spec|faults|targets)/', 'drill/(undo|plan)\\.ts$', '(kube|redis)/'],
+  'drill/spec': ['drill/checkout\\.ts$', 'redis/topology/', 'kube/'],
   'drill/targets/kind': ['drill/(checkout|plan)\\.ts$', 'drill/targets/kubernetes/'],
 }
 /** Files of `core` that put a room together, and therefore see its folders. */

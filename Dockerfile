@@ -38,6 +38,12 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
 COPY examples/legacy-backend examples/legacy-backend
+# the load tests, which k6 runs beside the runner of a drill
+COPY loadtests/ingest.ts loadtests/
+COPY loadtests/lib loadtests/lib
+COPY src/drill/sources/k6/plan.ts src/drill/sources/k6/sample.ts src/drill/sources/k6/
+COPY src/drill/spelling.ts src/drill/
+COPY src/std/random.ts src/std/
 # a number, so that Kubernetes can check that it is not root
 USER 1000:1000
 EXPOSE 8080

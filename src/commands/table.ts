@@ -29,6 +29,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./check.ts')).check,
   },
   {
+    name: 'drill run',
+    summary: 'carry out a failover drill, and judge every item',
+    load: async () => (await import('./drill/run.ts')).drillRun,
+  },
+  {
+    name: 'drill undo',
+    summary: 'restore what a drill has broken',
+    load: async () => (await import('./drill/undo.ts')).drillUndo,
+  },
+  {
     name: 'drill history',
     summary: "merge k6's JSON output and other histories into one history",
     load: async () => (await import('./drill-history.ts')).drillHistory,

@@ -1,4 +1,5 @@
 /** Settings of the command line from the environment. */
+import { textOf } from './text.ts'
 
 export interface ClientSettings {
   /** INGOT_TOKEN: the bearer token for the service. */
@@ -17,9 +18,4 @@ export function clientSettings(env: Readonly<Record<string, string | undefined>>
     lockUrl: textOf(env['INGOT_LOCK_URL']),
     lockFences: textOf(env['INGOT_LOCK_FENCES']),
   }
-}
-
-function textOf(value: string | undefined): string | undefined {
-  const text = value?.trim()
-  return text === '' ? undefined : text
 }

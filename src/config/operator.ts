@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { IngotError } from '../errors/error.ts'
 import type { Environment } from './load.ts'
 import type { Config } from './schema.ts'
+import { textOf } from './text.ts'
 
 export interface OperatorConfig {
   /** INGOT_LISTEN: address of metrics and health. Port 0: any free port. Default: 127.0.0.1:9400. */
@@ -70,9 +71,4 @@ function listenOf(name: string, text: string): OperatorConfig['listen'] | Proble
 function levelOf(text: string): LogLevel | Problem {
   const level = LEVELS.find((one) => one === text)
   return level ?? new Problem(`INGOT_LOG_LEVEL: "${text}" is not ${LEVELS.join(', ')}`)
-}
-
-function textOf(value: string | undefined): string | undefined {
-  const text = value?.trim()
-  return text === '' ? undefined : text
 }

@@ -2,24 +2,27 @@
  * Runs one setup from its installation to its verdicts: all its faults under one load, and each control under its own
  * load.
  */
+import type { KubeApi } from '../kube/client/api.ts'
 import type { Kubectl } from '../kube/kubectl.ts'
-import { createScope } from '../std/scope.ts'
+import { createWorkloads } from '../kube/workloads.ts'
 import type { FaultInjection } from './faults/fault.ts'
 import { kubernetesFaults, postgresKill, SKIPPED_FAULT } from './faults/kubernetes.ts'
-import { type Control, isForcedOnRedis, REFERENCE, type Run, type Store, setupName } from './plan.ts'
+import { type Control, isForcedOnRedis, REFERENCE, type Run, type Setup, type Store, setupName } from './plan.ts'
 import { costMs } from './report/goals.ts'
-import { createJudge, type DrillRecord, type Judged } from './report/judge.ts'
+import { createJudge, type Judged } from './report/judge.ts'
 import { type CaseResult, controlResult, drillResult, isPassed } from './report/results.ts'
-import { type CaseRun, createNemesis, type FaultCase, type Nemesis, runCase } from './run-case.ts'
-import { type Canary, startCanary } from './targets/kubernetes/canary.ts'
+import { type CaseRun, type FaultCase, runCase } from './run-case.ts'
+import { runUnderLoad } from './runner/under-load.ts'
+import type { DrillHome } from './targets/home.ts'
 import type { DrillContext } from './targets/kubernetes/context.ts'
-import { install, uninstall } from './targets/kubernetes/installation.ts'
-import { type Load, startLoad } from './targets/kubernetes/load.ts'
+import { type Installation, install, RELEASE, uninstall } from './targets/kubernetes/installation.ts'
+import { createJobHome } from './targets/kubernetes/job-home.ts'
 import type { Machines } from './targets/kubernetes/machines.ts'
-import { readStore } from './targets/kubernetes/store-read.ts'
-import { sabotagedTag, TAGS } from './targets/kubernetes/values.ts'
+import { imageOf, sabotagedTag, TAGS } from './targets/kubernetes/values.ts'
+import { createShellView } from './targets/redis/shell-view.ts'
 
 export interface RunDeps {
+  readonly api: KubeApi
   readonly kubectl: Kubectl
   /** Absent if the machines of the cluster cannot be reached. */
   readonly machines?: Machines
@@ -59,24 +62,38 @@ export async function runSetup(run: Run, deps: RunDeps, signal: AbortSignal): Pr
   }
 }
 
+/** A release that the run has installed itself, and can upgrade. */
+interface Installed extends DrillContext {
+  readonly installation: Installation
+}
+
 async function runInstalled(run: Run, deps: RunDeps, signal: AbortSignal): Promise<readonly CaseResult[]> {
   const { kubectl, machines, anchor } = deps
   const say = (line: string): void => deps.say(`${setupName(run)}: ${line}`)
   say('installing')
   const installation = await install({ kubectl, setup: run, anchor }, signal)
-  const context: DrillContext = { setup: run, kubectl, installation, say, ...(machines && { machines }) }
+  const workloads = createWorkloads({ api: deps.api, namespace: kubectl.namespace, release: RELEASE })
+  const context: Installed = {
+    setup: run,
+    workloads,
+    redis: createShellView(workloads),
+    wanted: () => installation.wanted(),
+    installation,
+    say,
+    ...(machines && { machines }),
+  }
   const results = await runFaults(run, context, deps, signal)
   for (const control of run.controls) results.push(await runControl(control, context, deps, signal))
   return results
 }
 
-async function runFaults(run: Run, context: DrillContext, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
+async function runFaults(run: Run, context: Installed, deps: RunDeps, signal: AbortSignal): Promise<CaseResult[]> {
   if (run.faults.length === 0) return []
-  const faults = kubernetesFaults(context)
+  const faults = kubernetesFaults(context, context.installation)
   const cases = run.faults.map((name): FaultCase => {
     return { name, fault: faults[name], redisLoss: isForcedOnRedis(name) ? 'allow' : 'forbid' }
   })
-  const runs = await runUnderLoad(context, { name: 'drills', cases }, deps, signal)
+  const runs = await runCases(context, { name: 'drills', cases }, deps, signal)
   const plain = runs[run.faults.indexOf(REFERENCE)]
   const reference = plain === undefined ? {} : { referenceMs: costMs(plain.judged.outage) }
   return run.faults.flatMap((fault, index) => {
@@ -87,7 +104,7 @@ async function runFaults(run: Run, context: DrillContext, deps: RunDeps, signal:
 
 async function runControl(
   control: Control,
-  context: DrillContext,
+  context: Installed,
   deps: RunDeps,
   signal: AbortSignal,
 ): Promise<CaseResult> {
@@ -96,7 +113,7 @@ async function runControl(
   context.say(`control ${name}`)
   await context.installation.upgrade({ tag }, signal)
   const one: FaultCase = { name, fault: faultOf(control, context), redisLoss: 'allow' }
-  const [judged] = await runUnderLoad(context, { name, cases: [one] }, deps, signal)
+  const [judged] = await runCases(context, { name, cases: [one] }, deps, signal)
   if (judged === undefined) throw new Error(`control ${name} has no verdict`)
   return kept(deps, judged, controlResult({ setup: context.setup, control, ...judged }))
 }
@@ -106,9 +123,9 @@ function kept(deps: RunDeps, { judged }: JudgedCase, result: CaseResult): CaseRe
   return result
 }
 
-function faultOf({ fault }: Control, context: DrillContext): FaultInjection {
+function faultOf({ fault }: Control, context: Installed): FaultInjection {
   if (fault === 'skipped') return SKIPPED_FAULT
-  return fault === 'postgres-kill' ? postgresKill(context) : kubernetesFaults(context)[fault]
+  return fault === 'postgres-kill' ? postgresKill(context) : kubernetesFaults(context, context.installation)[fault]
 }
 
 /** Cases under one load. */
@@ -125,49 +142,43 @@ interface JudgedCase {
 }
 
 /** Resolves with the judged cases in their order. */
-async function runUnderLoad(
+async function runCases(
   context: DrillContext,
   { name, cases }: LoadRun,
   deps: RunDeps,
   signal: AbortSignal,
 ): Promise<readonly JudgedCase[]> {
-  const { kubectl, setup } = context
-  await using scope = createScope()
-  const { anchor: node, rate = RATES[setup.store] } = deps
-  const load = await startLoad(kubectl, { run: name, rate, timeoutMs: TIMEOUT_MS, node }, signal)
-  scope.defer(() => load[Symbol.asyncDispose]())
-  const canary = setup.mode === 'external' ? undefined : await startCanary(kubectl, node, signal)
-  scope.defer(() => canary?.[Symbol.asyncDispose]())
-  context.say(`k6 sends ${rate} iterations per second`)
-  const nemesis = createNemesis(() => Date.now())
-  const runs: CaseRun[] = []
-  for (const one of cases) runs.push(await runCase(context, one, { nemesis, load }, signal))
-  const record = await recordOf(context, { load, canary, nemesis, collection: name }, signal)
+  const { setup, say } = context
+  const { rate = RATES[setup.store] } = deps
+  const { record, result: runs } = await runUnderLoad(
+    {
+      home: homeOf(setup, deps),
+      load: { run: name, collection: name, rate, timeoutMs: TIMEOUT_MS },
+      say,
+      async work(records) {
+        const done: CaseRun[] = []
+        for (const one of cases) done.push(await runCase(context, one, records, signal))
+        return done
+      },
+    },
+    signal,
+  )
   const judge = createJudge(
     record,
     runs.map(({ window }) => window),
   )
-  context.say(`${record.load.length} events of the load judged, ${record.canary.length} of the canary`)
   return runs.map(({ window, proof, tookMs }) => ({ judged: judge(window), proof, tookMs }))
 }
 
-interface Recorders {
-  readonly load: Load
-  readonly canary: Canary | undefined
-  readonly nemesis: Nemesis
-  readonly collection: string
-}
-
-/** Stops the recorders, sends all items again, and reads the store before and after that. */
-async function recordOf(
-  { kubectl, setup }: DrillContext,
-  { load, canary, nemesis, collection }: Recorders,
-  signal: AbortSignal,
-): Promise<DrillRecord> {
-  const sent = await load.stop(signal)
-  const seen = (await canary?.stop(signal)) ?? []
-  const before = await readStore(kubectl, setup, collection, signal)
-  const again = await load.settle(signal)
-  const after = await readStore(kubectl, setup, collection, signal)
-  return { load: sent, nemesis: nemesis.events, canary: seen, settle: again, before, after }
+function homeOf({ mode, store }: Setup, { kubectl, anchor }: RunDeps): DrillHome {
+  return createJobHome({
+    kubectl,
+    release: RELEASE,
+    name: RELEASE,
+    image: imageOf(TAGS.shipped),
+    service: RELEASE,
+    hasRedis: mode !== 'external',
+    store,
+    node: anchor,
+  })
 }

@@ -4,17 +4,12 @@ import { createRandom } from '../std/random.ts'
 import type { RedisLoss } from './checkers/canary.ts'
 import type { FaultInjection } from './faults/fault.ts'
 import { runFault } from './faults/run-fault.ts'
-import type { Entry, Event } from './history.ts'
 import type { DrillWindow } from './report/judge.ts'
+import { type Records, untilQuiet } from './runner/under-load.ts'
 import { type DrillContext, waitUntilHealthy } from './targets/kubernetes/context.ts'
-import type { Load } from './targets/kubernetes/load.ts'
 
 /** Steady state before each fault, in milliseconds. */
 const BASELINE_MS = 6_000
-/** Time without a failed write that ends a case, in milliseconds. */
-const QUIET_MS = 5_000
-/** Longest wait for that time after the release is healthy, in milliseconds. Writes that fail later are a finding. */
-const SETTLING_MS = 60_000
 
 /** A fault with its name in the run. */
 export interface FaultCase {
@@ -32,32 +27,6 @@ export interface CaseRun {
   readonly tookMs: number
 }
 
-/** The records of a load that a case adds to and reads. */
-export interface CaseRecords {
-  readonly nemesis: Nemesis
-  readonly load: Pick<Load, 'failedWithin'>
-}
-
-/** Records faults and recoveries in the format of the load's history. */
-export interface Nemesis {
-  readonly events: readonly Event[]
-  record(entry: Entry): Event
-}
-
-/** Returns a recorder. `wallMs` returns milliseconds since the Unix epoch. */
-export function createNemesis(wallMs: () => number): Nemesis {
-  const events: Event[] = []
-  return {
-    events,
-    record(entry) {
-      const nowMs = wallMs()
-      const event = { seq: events.length + 1, tMono: nowMs, tWall: nowMs, ...entry }
-      events.push(event)
-      return event
-    },
-  }
-}
-
 /**
  * Resolves with the case. A fault that does not take effect is recorded, and the drill becomes inconclusive. Rejects
  * with the signal's reason, or if there is no steady state before the fault.
@@ -65,7 +34,7 @@ export function createNemesis(wallMs: () => number): Nemesis {
 export async function runCase(
   context: DrillContext,
   { name, fault, redisLoss }: FaultCase,
-  { nemesis, load }: CaseRecords,
+  { nemesis, load }: Records,
   signal: AbortSignal,
 ): Promise<CaseRun> {
   const fromMs = Date.now()
@@ -95,18 +64,8 @@ export async function runCase(
   return { window, proof, tookMs: untilMs - fromMs }
 }
 
-/**
- * Waits until no write has failed for some seconds. A healthy release may still refuse writes, for example while a
- * circuit breaker is open, and these belong to the fault before and not to the next one.
- */
-async function untilQuiet(load: Pick<Load, 'failedWithin'>, signal: AbortSignal): Promise<void> {
-  const endMs = Date.now() + SETTLING_MS
-  await systemClock.sleep(QUIET_MS, signal)
-  while ((await load.failedWithin(QUIET_MS, signal)) && Date.now() < endMs) await systemClock.sleep(1_000, signal)
-}
-
 /** Resolves with the problems that remain long after the fault; undefined if the release is healthy. */
-async function missingAfter(context: DrillContext, signal: AbortSignal): Promise<string | undefined> {
+export async function missingAfter(context: DrillContext, signal: AbortSignal): Promise<string | undefined> {
   try {
     await waitUntilHealthy(context, signal)
     return undefined

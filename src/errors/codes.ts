@@ -2,6 +2,7 @@
 import { CLIENT_ERRORS } from '../client/error-codes.ts'
 import { COMMAND_ERRORS } from '../commands/error-codes.ts'
 import { CONFIG_ERRORS } from '../config/error-codes.ts'
+import { DRILL_ERRORS } from '../drill/error-codes.ts'
 import { REPORT_STORE_ERRORS } from '../drill/report/store/error-codes.ts'
 import { HTTP_ERRORS } from '../http/error-codes.ts'
 import { IDENTITY_ERRORS } from '../identity/error-codes.ts'
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...KUBE_ERRORS,
   ...OPERATOR_ERRORS,
   ...INSPECT_ERRORS,
+  ...DRILL_ERRORS,
   ...REPORT_STORE_ERRORS,
   ...CONFIG_ERRORS,
   ...COMMAND_ERRORS,

@@ -9,7 +9,13 @@ const pod = (name: string, more: Partial<Pod> = {}): Pod => ({
   ready: true,
   leaving: false,
   image: '',
+  imageId: '',
+  container: 'redis',
   containerId: name,
+  restarts: 0,
+  ip: '',
+  host: '',
+  sharesProcesses: false,
   ...more,
 })
 

@@ -120,6 +120,7 @@ function recording(connection: KubeConnection): KubeConnection {
       record(request.method, request.path, stream.status)
       return stream
     },
+    exec: (request) => connection.exec(request),
     [Symbol.dispose]: () => connection[Symbol.dispose](),
   }
 }

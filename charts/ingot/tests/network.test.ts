@@ -6,6 +6,8 @@ const OURS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': 
 
 const policy = (mode: string, name: string): Record<string, unknown> => find(render(mode), 'NetworkPolicy', name).spec
 
+const NOT_ISOLATED = { key: 'ingot.dev/isolated', operator: 'DoesNotExist' }
+
 describe('network policies', () => {
   test('allow only DNS by default, for all pods of the release', () => {
     expect(policy('postgres', 'ingot-default')).toMatchObject({
@@ -39,13 +41,22 @@ describe('network policies', () => {
     ])
   })
 
+  test('leave a pod that a drill cuts off to the default policy, which admits nothing', () => {
+    for (const name of ['ingot', 'ingot-redis', 'ingot-postgres']) {
+      const { podSelector } = policy('postgres', name) as { podSelector: { matchExpressions: unknown[] } }
+      expect(podSelector.matchExpressions).toContainEqual(NOT_ISOLATED)
+    }
+    const { podSelector } = policy('postgres', 'ingot-default') as { podSelector: { matchExpressions: unknown[] } }
+    expect(podSelector.matchExpressions).not.toContainEqual(NOT_ISOLATED)
+  })
+
   test('admit only users of Redis to Redis, Sentinel and the cache', () => {
     const { podSelector, ingress } = policy('cluster', 'ingot-redis') as { podSelector: unknown; ingress: unknown }
-    const among = (values: string[]) => ({
+    const among = (values: string[], ...more: readonly object[]) => ({
       matchLabels: OURS,
-      matchExpressions: [{ key: 'app.kubernetes.io/component', operator: 'In', values }],
+      matchExpressions: [{ key: 'app.kubernetes.io/component', operator: 'In', values }, ...more],
     })
-    expect(podSelector).toEqual(among(['redis', 'sentinel', 'cache']))
+    expect(podSelector).toEqual(among(['redis', 'sentinel', 'cache'], NOT_ISOLATED))
     expect(ingress).toEqual([{ from: [{ podSelector: among(['service', 'redis', 'sentinel', 'canary', 'test']) }] }])
   })
 

@@ -165,6 +165,7 @@ describe('the network policies', () => {
           'app.kubernetes.io/instance': 'ingot',
           'app.kubernetes.io/component': component,
         },
+        matchExpressions: [{ key: 'ingot.dev/isolated', operator: 'DoesNotExist' }],
       },
       policyTypes: ['Ingress'],
       ingress: [

@@ -1,12 +1,11 @@
 /** Freezes a node for some time, as if it had lost power: every process on it stops, including its kubelet. */
 import { rmSync, writeFileSync } from 'node:fs'
-import { readNodes } from '../../kube/pods.ts'
+import type { Pod } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
 import { primariesOf } from '../../redis/topology/roles.ts'
 import { systemClock } from '../../std/clock.ts'
 import { type DrillContext, observe, waitUntilHealthy } from '../targets/kubernetes/context.ts'
 import type { Machines } from '../targets/kubernetes/machines.ts'
-import { redisShell } from '../targets/kubernetes/redis-view.ts'
 import type { FaultInjection } from './fault.ts'
 import { type Placement, placementOf } from './placement.ts'
 
@@ -73,7 +72,7 @@ async function thaw(machines: Machines, node: string): Promise<void> {
 }
 
 /** Fails over until a primary is on a node that can be frozen. */
-async function placed(context: DrillContext, signal: AbortSignal): Promise<Freeze> {
+export async function placed(context: DrillContext, signal: AbortSignal): Promise<Freeze> {
   for (let count = 0; ; count++) {
     const view = await waitUntilHealthy(context, signal)
     const placement = placementOf(view.pods, view.roles)
@@ -81,46 +80,49 @@ async function placed(context: DrillContext, signal: AbortSignal): Promise<Freez
     if (placement.kind === 'impossible') throw new Error(placement.why)
     if (count === HAND_OVERS) throw new Error(`after ${count} failovers no node holds exactly one primary alone`)
     context.say(`failing over from ${placement.insteadOf} to ${placement.replica}, to have a node to freeze`)
-    await promote(context, placement.replica, signal)
+    const replica = view.pods.find(({ name }) => name === placement.replica)
+    if (replica === undefined) throw new Error(`there is no pod ${placement.replica}`)
+    await promote(context, replica, signal)
   }
 }
 
-function promote(context: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
-  return context.setup.mode === 'cluster'
-    ? handOver(context, replica, { script: 'local_cli CLUSTER FAILOVER', signal })
+function promote(context: DrillContext, replica: Pod, signal: AbortSignal): Promise<void> {
+  const { redis, setup } = context
+  const options = { signal, timeoutMs: SHELL_MS }
+  return setup.mode === 'cluster'
+    ? handOver(context, replica, { request: () => redis.command(replica, ['CLUSTER', 'FAILOVER'], options), signal })
     : handOverBySentinel(context, replica, signal)
 }
 
 /** Sentinels promote the replica with the lowest priority above 0. */
-async function handOverBySentinel(context: DrillContext, replica: string, signal: AbortSignal): Promise<void> {
+async function handOverBySentinel(context: DrillContext, replica: Pod, signal: AbortSignal): Promise<void> {
+  const { redis } = context
   const setPriority = (priority: number, bound: AbortSignal): Promise<string> => {
-    const script = `local_cli CONFIG SET replica-priority ${priority}`
-    return redisShell(context.kubectl, replica, script, { signal: bound, timeoutMs: SHELL_MS })
+    const words = ['CONFIG', 'SET', 'replica-priority', String(priority)]
+    return redis.command(replica, words, { signal: bound, timeoutMs: SHELL_MS })
   }
   await setPriority(1, signal)
   try {
     await systemClock.sleep(PRIORITY_READ_MS, signal)
-    const script = 'sentinel_at "$(sentinel_hosts | head -n 1)" SENTINEL FAILOVER ingot'
-    await handOver(context, replica, { script, signal })
+    const request = (): Promise<void> => redis.sentinelFailover(replica, { signal, timeoutMs: SHELL_MS })
+    await handOver(context, replica, { request, signal })
   } finally {
     await setPriority(DEFAULT_PRIORITY, AbortSignal.timeout(SHELL_MS))
   }
 }
 
 interface HandOver {
-  /** Shell script that requests the failover in the replica's pod. */
-  readonly script: string
+  /** Requests the failover. */
+  readonly request: () => Promise<unknown>
   readonly signal: AbortSignal
 }
 
-async function handOver(context: DrillContext, replica: string, { script, signal }: HandOver): Promise<void> {
-  await redisShell(context.kubectl, replica, script, { signal, timeoutMs: SHELL_MS })
+async function handOver(context: DrillContext, { name }: Pod, { request, signal }: HandOver): Promise<void> {
+  await request()
   await untilSeen(
     async () => {
       const { roles } = await observe(context, signal)
-      return primariesOf(roles).some(({ pod }) => pod === replica)
-        ? { value: true }
-        : { missing: `${replica} as primary` }
+      return primariesOf(roles).some(({ pod }) => pod === name) ? { value: true } : { missing: `${name} as primary` }
     },
     FAILOVER_MS,
     signal,
@@ -148,7 +150,7 @@ function promoted(context: DrillContext, primary: string, signal: AbortSignal): 
 function notReady(context: DrillContext, node: string, signal: AbortSignal): Promise<true> {
   return untilSeen(
     async () => {
-      const nodes = await readNodes(context.kubectl, { signal })
+      const nodes = await context.workloads.nodes(signal)
       return nodes.some(({ name, ready }) => name === node && !ready)
         ? { value: true }
         : { missing: `node ${node} NotReady` }

@@ -11,7 +11,13 @@ const pod = (name: string, node: string, component = 'redis'): Pod => ({
   ready: true,
   leaving: false,
   image: '',
+  imageId: '',
+  container: component,
   containerId: name,
+  restarts: 0,
+  ip: '',
+  host: '',
+  sharesProcesses: false,
 })
 const role = (name: string, kind: ServerRole['role'], cluster?: readonly [string, string]): ServerRole => ({
   pod: name,

@@ -1,10 +1,10 @@
 /** Faults on pods: a kill, a graceful deletion, or a deletion followed by a kill. */
-import { ofComponent, type Pod, readPods } from '../../kube/pods.ts'
+import { ofComponent, type Pod } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
+import { isGone } from '../../kube/workloads.ts'
 import { primariesOf } from '../../redis/topology/roles.ts'
 import { systemClock } from '../../std/clock.ts'
 import { type DrillContext, observe, type View, waitUntilHealthy } from '../targets/kubernetes/context.ts'
-import { awaitPrimary } from '../targets/kubernetes/redis-view.ts'
 import { type FaultInjection, type Injection, nothingToUndo } from './fault.ts'
 
 /** Longest time until a pod is gone, and until another server is primary, in milliseconds. */
@@ -45,8 +45,7 @@ export function podDelete(name: string, context: DrillContext, choose: (view: Vi
     const victim = choose(before)
     return {
       async inject(signal) {
-        const bounds = ['--wait=true', `--timeout=${GONE_MS / 1_000}s`]
-        await context.kubectl.run(['delete', 'pod', victim.name, ...bounds], { signal, timeoutMs: GONE_MS })
+        await context.workloads.deletePod(victim.name, { signal, uid: victim.uid })
       },
       prove: (signal) => proveGone(context, before, [victim], signal),
     }
@@ -71,16 +70,22 @@ function podFault(
  * Deletes the pods without a grace period, so no preStop hook runs. Where the machines can be reached, it first kills
  * the first process of each container, so that it gets no SIGTERM from the kubelet either.
  */
-async function killPods(
-  { kubectl, machines }: DrillContext,
+export async function killPods(
+  { workloads, machines }: DrillContext,
   victims: readonly Pod[],
   signal: AbortSignal,
 ): Promise<void> {
   const options = { signal, timeoutMs: CALL_MS }
   const kill = async ({ node, containerId }: Pod): Promise<void> => machines?.killContainer(node, containerId, options)
   await Promise.all(victims.map(kill))
-  const names = victims.map(({ name }) => name)
-  await kubectl.run(['delete', 'pod', ...names, '--grace-period=0', '--force', '--wait=false'], options)
+  await Promise.all(victims.map((victim) => removeAtOnce(workloads, victim, signal)))
+}
+
+/** Removes the pod from the API without its grace period. A pod that is gone is no failure. */
+async function removeAtOnce(workloads: DrillContext['workloads'], { name, uid }: Pod, signal: AbortSignal) {
+  await workloads.deletePod(name, { signal, uid, graceSeconds: 0 }).catch((failure: unknown) => {
+    if (!isGone(failure)) throw failure
+  })
 }
 
 /**
@@ -93,19 +98,18 @@ const OVERTAKEN_AFTER_MS = 700
  * removes the pod's name and addresses while its processes still run.
  */
 export function overtakenDelete(name: string, context: DrillContext): FaultInjection {
-  const { kubectl } = context
+  const { workloads } = context
   return podFault(name, context, (before) => {
     const first = primaryOf(before)
     let successor: Pod | undefined
     return {
       async inject(signal) {
-        await kubectl.run(['delete', 'pod', first.name, '--wait=false'], { signal, timeoutMs: GONE_MS })
+        await workloads.deletePod(first.name, { signal, uid: first.uid })
         await systemClock.sleep(OVERTAKEN_AFTER_MS, signal)
-        const pods = await readPods(kubectl, { signal })
+        const pods = await workloads.pods(signal)
         if (!pods.some(({ uid, leaving }) => uid === first.uid && leaving))
           throw new Error(`${first.name} was gone before the forced deletion could overtake the graceful one`)
-        const forced = ['delete', 'pod', first.name, '--grace-period=0', '--force', '--wait=false']
-        await kubectl.run(forced, { signal, timeoutMs: GONE_MS })
+        await removeAtOnce(workloads, first, signal)
         successor = await successorOf(context, before, first, signal)
         await killPods(context, [successor], signal)
       },
@@ -124,7 +128,7 @@ export function overtakenDelete(name: string, context: DrillContext): FaultInjec
 async function successorOf(context: DrillContext, before: View, first: Pod, signal: AbortSignal): Promise<Pod> {
   const formers = new Set(primariesOf(before.roles).map(({ pod }) => pod))
   const others = ofComponent(before.pods, 'redis').filter(({ name }) => !formers.has(name))
-  const found = await awaitPrimary(context.kubectl, others, { signal, timeoutMs: GONE_MS }).catch(() => undefined)
+  const found = await context.redis.awaitPrimary(others, { signal, timeoutMs: GONE_MS }).catch(() => undefined)
   signal.throwIfAborted()
   return untilSeen(
     async () => {
@@ -139,7 +143,7 @@ async function successorOf(context: DrillContext, before: View, first: Pod, sign
 }
 
 /** Resolves when no victim's UID is left, with the primaries before and after. */
-async function proveGone(
+export async function proveGone(
   context: DrillContext,
   before: View,
   victims: readonly Pod[],
@@ -147,7 +151,7 @@ async function proveGone(
 ): Promise<string> {
   await untilSeen(
     async () => {
-      const left = new Set((await readPods(context.kubectl, { signal })).map(({ uid }) => uid))
+      const left = new Set((await context.workloads.pods(signal)).map(({ uid }) => uid))
       const names = victims.filter(({ uid }) => left.has(uid)).map(({ name }) => name)
       return names.length === 0 ? { value: true } : { missing: `the end of ${names.join(', ')}` }
     },

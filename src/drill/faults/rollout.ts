@@ -1,20 +1,26 @@
 /** Faults that change the release: upgrades and restarts. They break nothing, so nothing is undone. */
-import { ofComponent, type Pod, readPods } from '../../kube/pods.ts'
+import { ofComponent, type Pod } from '../../kube/pods.ts'
+import { untilSeen } from '../../kube/until.ts'
+import { isRolledOut, type Workload } from '../../kube/workloads.ts'
 import { type DrillContext, waitUntilHealthy } from '../targets/kubernetes/context.ts'
-import { type Change, RELEASE } from '../targets/kubernetes/installation.ts'
+import type { Change, Installation } from '../targets/kubernetes/installation.ts'
 import { type FaultInjection, nothingToUndo } from './fault.ts'
 
 const ROLLOUT_MS = 420_000
 
 /** Runs helm upgrade. The release keeps the change. */
-export function upgrade(name: string, context: DrillContext, change: Change): FaultInjection {
+export function upgrade(
+  name: string,
+  context: DrillContext,
+  { installation, change }: { readonly installation: Pick<Installation, 'upgrade'>; readonly change: Change },
+): FaultInjection {
   return {
     name,
     async prepare(_random, signal) {
       const before = ofComponent((await waitUntilHealthy(context, signal)).pods, 'service')
       return {
-        inject: (inner) => context.installation.upgrade(change, inner),
-        prove: async (inner) => proveUpgrade(change, before, await readPods(context.kubectl, { signal: inner })),
+        inject: (inner) => installation.upgrade(change, inner),
+        prove: async (inner) => proveUpgrade(change, before, await context.workloads.pods(inner)),
         undo: nothingToUndo,
       }
     },
@@ -34,33 +40,50 @@ function proveUpgrade(change: Change, before: readonly Pod[], pods: readonly Pod
   return `all ${now.length} pods of the service are new, with image ${[...images].join(', ')}`
 }
 
-const REDIS_SETS = { sentinel: ['redis', 'sentinel'], cluster: ['redis'], standalone: ['redis'], external: [] } as const
+const RESTARTED: readonly string[] = ['service', 'redis', 'sentinel']
 
 /** Restarts the Deployment and every StatefulSet except Postgres, which has one pod. */
 export function restartAll(name: string, context: DrillContext): FaultInjection {
-  const { kubectl, setup } = context
-  const sets: readonly string[] = REDIS_SETS[setup.mode]
-  const targets = [`deployment/${RELEASE}`, ...sets.map((set) => `statefulset/${RELEASE}-${set}`)]
+  const { workloads } = context
   return {
     name,
     async prepare(_random, signal) {
       const before = await waitUntilHealthy(context, signal)
+      const targets = (await workloads.workloads(signal)).filter(({ component }) => RESTARTED.includes(component))
       return {
         async inject(inner) {
-          await kubectl.run(['rollout', 'restart', ...targets], { signal: inner })
-          const status = (target: string) => ['rollout', 'status', target, `--timeout=${ROLLOUT_MS / 1_000}s`]
-          const options = { signal: inner, timeoutMs: ROLLOUT_MS }
-          await Promise.all(targets.map((target) => kubectl.run(status(target), options)))
+          await Promise.all(targets.map((target) => workloads.roll(target, undefined, inner)))
+          await rolledOut(context, targets, inner)
         },
         async prove(inner) {
-          const left = new Set((await readPods(kubectl, { signal: inner })).map(({ uid }) => uid))
-          const old = before.pods.filter(({ component }) => component === 'service' || sets.includes(component))
+          const left = new Set((await workloads.pods(inner)).map(({ uid }) => uid))
+          const old = before.pods.filter(({ component }) => RESTARTED.includes(component))
           const stayed = old.filter(({ uid, component }) => component !== 'service' && left.has(uid))
           if (stayed.length > 0) throw new Error(`not restarted: ${stayed.map((pod) => pod.name).join(', ')}`)
-          return `${old.length} pods have new UIDs: ${targets.join(', ')}`
+          return `${old.length} pods have new UIDs: ${targets.map(nameOf).join(', ')}`
         },
         undo: nothingToUndo,
       }
     },
   }
+}
+
+const nameOf = ({ kind, name }: Workload): string => `${kind.toLowerCase()}/${name}`
+
+/** Resolves when the controllers have replaced all pods. Rejects after seven minutes with the workloads that are left. */
+export function rolledOut(
+  { workloads }: DrillContext,
+  targets: readonly Workload[],
+  signal: AbortSignal,
+): Promise<true> {
+  const names = new Set(targets.map(nameOf))
+  return untilSeen(
+    async () => {
+      const now = (await workloads.workloads(signal)).filter((one) => names.has(nameOf(one)))
+      const left = now.filter((one) => !isRolledOut(one))
+      return left.length === 0 ? { value: true } : { missing: `the rollout of ${left.map(nameOf).join(', ')}` }
+    },
+    ROLLOUT_MS,
+    signal,
+  )
 }

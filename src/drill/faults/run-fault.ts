@@ -21,6 +21,8 @@ export interface FaultOutcome {
   readonly isProven: boolean
   /** The evidence, or the reason why there is none. */
   readonly says: string
+  /** The failure, if it is not proven. */
+  readonly cause?: unknown
 }
 
 /** Longest undo, in milliseconds. A Sentinel that was stopped takes part again after up to 45 s. */
@@ -50,7 +52,7 @@ export async function runFault(fault: FaultInjection, options: FaultRunOptions):
     begin()
     record({ ...base, type: 'info', error })
     signal.throwIfAborted()
-    return { began: begin(), isProven: false, says: error }
+    return { began: begin(), isProven: false, says: error, cause: failure }
   }
 }
 

@@ -16,6 +16,8 @@ export interface DrillWindow extends Window {
   readonly injectedMs: number
   /** Whether Redis may lose acknowledged writes. A forced kill may lose some, a handover must not. */
   readonly redisLoss: RedisLoss
+  /** Longest time from the end of a fault to the first acknowledged write, in milliseconds. Default: 10 s. */
+  readonly recoveryMs?: number
   /** Problems long after the fault. Absent if the release recovered. */
   readonly missing?: string
 }
@@ -59,7 +61,7 @@ export function createJudge(record: DrillRecord, windows: readonly DrillWindow[]
     const outage = outageOf(record.load, window)
     const checkers: Readonly<Record<string, Checker>> = {
       ...checkersOf({
-        recoveryMs: RECOVERY_MS,
+        recoveryMs: window.recoveryMs ?? RECOVERY_MS,
         locks: false,
         load: true,
         canary: record.canary.length > 0,

@@ -20,7 +20,6 @@ export const ACTIONS = [
 export type ActionName = (typeof ACTIONS)[number]
 
 export const COMPONENTS = ['service', 'redis', 'sentinel', 'postgres', 'operator'] as const
-export type Component = (typeof COMPONENTS)[number]
 
 const CHOICE = {
   component: Type.Enum([...COMPONENTS], { description: 'Component whose pods are chosen.' }),
@@ -84,28 +83,22 @@ const FAULT = Type.Object(
       ),
     ),
     external: Type.Optional(
-      Type.Object(
-        {
-          node: Type.Optional(
-            Type.String({
-              description: 'Waits until this node is NotReady, or the node of the target.',
-              maxLength: 253,
-            }),
-          ),
-          webhook: Type.Optional(
-            Type.String({
-              description: 'Posts {"fault","phase":"inject"|"undo"} to this URL and expects a 2xx.',
-              maxLength: 2_048,
-              pattern: '^https?://',
-            }),
-          ),
-          timeout: Type.Optional(duration('Longest wait for the effect. Default: 5m.')),
-        },
-        rules({
-          rule: 'has(self.node) || has(self.webhook)',
-          message: 'External needs the name of a node or a webhook',
-        }),
-      ),
+      Type.Object({
+        node: Type.Optional(
+          Type.String({
+            description: 'Waits until this node is NotReady. Default: the node of the target.',
+            maxLength: 253,
+          }),
+        ),
+        webhook: Type.Optional(
+          Type.String({
+            description: 'Posts {"fault","phase":"inject"|"undo"} to this URL and expects a 2xx.',
+            maxLength: 2_048,
+            pattern: '^https?://',
+          }),
+        ),
+        timeout: Type.Optional(duration('Longest wait for the effect. Default: 5m.')),
+      }),
     ),
   },
   rules(
@@ -121,8 +114,14 @@ const FAULT = Type.Object(
       message: 'the action Manifest needs manifest, and no other action has it',
     },
     {
-      rule: "(self.action == 'External') == has(self.external)",
-      message: 'the action External needs external, and no other action has it',
+      rule: "self.action == 'External' || !has(self.external)",
+      message: 'external is only for the action External',
+    },
+    {
+      rule:
+        "self.action != 'External' || has(self.target) || " +
+        '(has(self.external) && (has(self.external.node) || has(self.external.webhook)))',
+      message: 'External needs a target, the name of a node, or a webhook',
     },
     {
       rule: "!(self.action in ['Crash', 'Stall']) || !has(self.target) || self.target.component == 'redis'",

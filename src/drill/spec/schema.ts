@@ -6,7 +6,7 @@ import { type Static, Type } from 'typebox'
 import { FAULTS } from './fault.ts'
 import { duration, label, type Rule, rules } from './parts.ts'
 
-export { ACTIONS, type ActionName, COMPONENTS, type Component, type FaultSpec, type TargetSpec } from './fault.ts'
+export { ACTIONS, type ActionName, type FaultSpec, type TargetSpec } from './fault.ts'
 
 export const SCENARIO_NAMES = ['D1', 'D2', 'D3', 'D4', 'D5', 'D6', 'D7', 'D8', 'D9', 'D10', 'D11', 'D12'] as const
 export type ScenarioName = (typeof SCENARIO_NAMES)[number]

@@ -21,6 +21,7 @@ export const UNDO_KINDS = [
   'Unstall',
   'SetReplicas',
   'SetImage',
+  'Unlabel',
   'Webhook',
   'Thaw',
 ] as const
@@ -31,7 +32,7 @@ const UNDO = Type.Object({
   kind: Type.Enum([...UNDO_KINDS]),
   /**
    * DeleteObject: apiVersion, kind, plural, namespaced, name. Uncordon, Thaw: node. Resume: pod, uid, container, process.
-   * Unstall: pod. SetReplicas: kind, name, replicas. SetImage: kind, name, container, image. Webhook: url, body.
+   * Unstall: pod. SetReplicas: kind, name, replicas. SetImage: kind, name, container, image. Unlabel: pod, label. Webhook: url, body.
    */
   args: Type.Record(Type.String(), Type.String({ maxLength: 4_096 }), { maxProperties: 8 }),
 })

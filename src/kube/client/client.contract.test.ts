@@ -123,6 +123,24 @@ test('a kubeconfig that does not exist is refused with what to do', () => {
 describe('on a real API server', () => {
   const apiServer = shareApiServer()
 
+  test('a deletion with options leaves the connection usable, and is refused for another object of the name', async ({
+    skip,
+  }) => {
+    using connection = createKubeConnection({
+      clock: systemClock,
+      kubeconfig: apiServer(skip).kubeconfig,
+      maxConnections: 1,
+    })
+    const api = createKubeApi(connection)
+    const first = await api.apply(CONFIG_MAPS, { metadata: AT, data: {} }, soon())
+    const path = '/api/v1/namespaces/default/configmaps/one'
+    const remove = (uid: string | undefined) =>
+      connection.send({ method: 'DELETE', path, body: { preconditions: { uid } }, signal: soon() })
+    expect(await remove('another')).toMatchObject({ status: 409 })
+    expect(await remove(first.metadata.uid)).toMatchObject({ status: 200 })
+    expect(await api.get(CONFIG_MAPS, AT, soon())).toBeUndefined()
+  })
+
   test('objects are applied, read, replaced, patched and deleted', async ({ skip }) => {
     using connection = createKubeConnection({ clock: systemClock, kubeconfig: apiServer(skip).kubeconfig })
     const api = createKubeApi(connection)

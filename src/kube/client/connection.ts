@@ -9,6 +9,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { IngotError, reasonOf } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
+import { type ExecRequest, type ExecResult, execIn } from './exec.ts'
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -45,6 +46,8 @@ export interface KubeConnection extends Disposable {
   send(request: KubeRequest): Promise<KubeResponse>
   /** Resolves at the header of the response. Rejects as `send`. */
   open(request: KubeRequest): Promise<KubeStream>
+  /** Runs a command in a container. Rejects with KUBE_UNREACHABLE when its end is not known in time. */
+  exec(request: ExecRequest): Promise<ExecResult>
 }
 
 export interface ConnectionOptions {
@@ -91,6 +94,10 @@ class HttpConnection implements KubeConnection {
     })
   }
 
+  exec(request: ExecRequest): Promise<ExecResult> {
+    return execIn(this.#config, this.#clock, request)
+  }
+
   async open(request: KubeRequest): Promise<KubeStream> {
     // the deadline ends with the header, the caller's signal ends with the stream
     const abort = new AbortController()
@@ -124,7 +131,11 @@ class HttpConnection implements KubeConnection {
     await this.#config.applyToHTTPSOptions(access)
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
     const url = new URL(`${this.server}${request.path}`)
-    const content = body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }
+    // without the length, Node sends the body of a DELETE unframed, and the server reads it as the next request
+    const content =
+      body === undefined
+        ? {}
+        : { 'content-type': request.contentType ?? 'application/json', 'content-length': body.length }
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const call = (url.protocol === 'http:' ? http : https).request(url, {
       ...access,

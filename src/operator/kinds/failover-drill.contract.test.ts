@@ -52,11 +52,11 @@ const REFUSED: Readonly<Record<string, RefusedSpec>> = {
   'an image of a kill': { says: 'image is only for', spec: faultWith({ image: 'redis:8' }) },
   'a manifest of a kill': { says: 'the action Manifest needs', spec: faultWith({ manifest }) },
   'External without external': {
-    says: 'the action External needs',
+    says: 'External needs a target',
     spec: { target, faults: [{ name: 'a', action: 'External' }] },
   },
   'an empty external': {
-    says: 'External needs the name of a node',
+    says: 'External needs a target',
     spec: { target, faults: [{ name: 'a', action: 'External', external: {} }] },
   },
   'a crash of the service': {

@@ -13,6 +13,8 @@ export interface ServerRole {
   readonly role: 'primary' | 'replica'
   /** True for a primary, and for a replica that has the data of its primary and a live link to it. */
   readonly synced: boolean
+  /** True while a replica receives the whole data of its primary, and has none of its own. Else absent. */
+  readonly syncing?: true
   /** Number of replicas that follow this server. */
   readonly replicas: number
   /** Position in the replication stream, in bytes. Absent if the server did not report it. */
@@ -65,6 +67,7 @@ export function parseRole(pod: string, text: string): ServerRole | undefined {
     role: role === 'master' ? 'primary' : 'replica',
     synced:
       role === 'master' || (fields.get('master_link_status') === 'up' && fields.get('master_sync_in_progress') === '0'),
+    ...(fields.get('master_sync_in_progress') === '1' ? { syncing: true } : {}),
     replicas: Number(fields.get('connected_slaves') ?? 0),
     ...offsetOf(fields, role),
     ...followsOf(fields),

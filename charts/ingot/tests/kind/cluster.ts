@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { kindClusterOf } from '../../../../src/drill/targets/kind/cluster.ts'
 import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
-import { chartShell, readRoles, readSentinelViews } from '../../../../src/drill/targets/kubernetes/redis-view.ts'
+import { chartShell, readRoles, readSentinelViews } from '../../../../src/drill/targets/redis/shell-view.ts'
+import { listAt } from '../../../../src/inspect/json.ts'
+import { isKubeObject } from '../../../../src/kube/client/resource.ts'
 import { createKubectl } from '../../../../src/kube/kubectl.ts'
-import { ofComponent, type Pod, readPods } from '../../../../src/kube/pods.ts'
+import { ofComponent, type Pod, podsOf as parsePods } from '../../../../src/kube/pods.ts'
 import type { TopologyStatus } from '../../../../src/operator/topology/status.ts'
 import { parseInfo } from '../../../../src/redis/topology/info.ts'
 import { problemsOf, type ServerRole } from '../../../../src/redis/topology/roles.ts'
@@ -55,6 +57,11 @@ const FIXED: Values = { 'image.tag': IMAGE_TAG, 'service.replicas': 1, 'lock.mod
 
 function valueArgs(values: Values): string[] {
   return Object.entries({ ...FIXED, ...values }).flatMap(([name, value]) => ['--set', `${name}=${value}`])
+}
+
+async function readPods(): Promise<readonly Pod[]> {
+  const list: unknown = JSON.parse(await kubectl(['get', 'pods', '--output', 'json']))
+  return parsePods(listAt(list, 'items').filter(isKubeObject))
 }
 
 export async function prepareNamespace(): Promise<void> {
@@ -149,7 +156,7 @@ export async function topologyOf(): Promise<{ readonly status?: Partial<Topology
 
 /** Resolves with the UID of each pod of the release. */
 export async function podUids(): Promise<Readonly<Record<string, string>>> {
-  const pods = await readPods(cluster, within(60))
+  const pods = await readPods()
   const own = pods.filter(({ name }) => name !== 'writer' && !name.startsWith('outside'))
   return Object.fromEntries(own.map(({ name, uid }) => [name, uid]))
 }
@@ -164,8 +171,7 @@ export async function roleLabels(): Promise<Readonly<Record<string, string>>> {
 
 // --- pods ------------------------------------------------------------------------------------------------------------
 
-const podsIn = async (component: string): Promise<readonly Pod[]> =>
-  ofComponent(await readPods(cluster, within(60)), component)
+const podsIn = async (component: string): Promise<readonly Pod[]> => ofComponent(await readPods(), component)
 
 /** Resolves with the names of the component's pods. */
 export async function podsOf(component: string): Promise<string[]> {
@@ -217,7 +223,7 @@ export async function clusterProblems(): Promise<readonly string[]> {
 }
 
 async function podNamed(name: string): Promise<Pod> {
-  const pod = (await readPods(cluster, within(60))).find((one) => one.name === name)
+  const pod = (await readPods()).find((one) => one.name === name)
   if (pod === undefined) throw new Error(`there is no pod ${name}`)
   return pod
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Event } from '../../history.ts'
-import { createConverter, lastFailureMs, type Timed } from './convert.ts'
+import { createConverter, responsesSince, type Timed } from './convert.ts'
 import { shotAt } from './plan.ts'
 import { type ItemResult, METRIC, type Sample } from './sample.ts'
 
@@ -186,8 +186,16 @@ test('the last failure is the time of the last response with a failed item, also
   const whole = [lineOf(good, 1), lineOf(refused, 2), lineOf(good, 3)]
   const last = lineOf(refused, 9)
   const at = (ms: number): number => 1_000_000_000_000 + ms
-  expect(lastFailureMs([lineOf(good, 1), noise('http_reqs')])).toBeUndefined()
-  expect(lastFailureMs([last.slice(40), ...whole, last.slice(0, -9)])).toBe(at(2))
-  expect(lastFailureMs([...whole, lineOf(cutOff, 4)])).toBe(at(4))
-  expect(lastFailureMs([...whole, lineOf(failed, 5), lineOf(asked(4), 6)])).toBe(at(5))
+  expect(responsesSince([lineOf(good, 1), noise('http_reqs')], at(1))).toEqual({ requests: 1, failed: 0, refused: 0 })
+  expect(responsesSince([last.slice(40), ...whole, last.slice(0, -9)], at(2))).toEqual({
+    requests: 2,
+    failed: 1,
+    refused: 1,
+  })
+  expect(responsesSince([...whole, lineOf(cutOff, 4)], at(3))).toEqual({ requests: 2, failed: 1, refused: 0 })
+  expect(responsesSince([...whole, lineOf(failed, 5), lineOf(asked(4), 6)], at(1))).toEqual({
+    requests: 4,
+    failed: 2,
+    refused: 1,
+  })
 })

@@ -192,21 +192,40 @@ export function createConverter(): Converter {
 }
 
 /**
- * Returns when the last response with a failed item came, in milliseconds since the Unix epoch; undefined if the lines
- * have none. The first and last line may be cut off.
+ * Returns the requests whose response came at `fromMs` or later, in milliseconds since the Unix epoch. The first and last
+ * line may be cut off.
  */
-export function lastFailureMs(lines: readonly string[]): number | undefined {
-  return lines.map(failureMs).findLast((ms) => ms !== undefined)
+export function responsesSince(lines: readonly string[], fromMs: number): Responses {
+  const since = lines.flatMap(responseIn).filter(({ ms }) => ms >= fromMs)
+  return {
+    requests: since.length,
+    failed: since.filter(({ hasFailed }) => hasFailed).length,
+    refused: since.filter(({ status }) => status === 429 || status >= 500).length,
+  }
 }
 
-function failureMs(line: string): number | undefined {
+export interface Responses {
+  readonly requests: number
+  /** Requests with an item that was not acknowledged. */
+  readonly failed: number
+  /** Requests that ended with 429 or 5xx. */
+  readonly refused: number
+}
+
+interface Response {
+  readonly ms: number
+  readonly status: number
+  readonly hasFailed: boolean
+}
+
+function responseIn(line: string): readonly Response[] {
   const point = parsedOrUndefined(line)
-  if (!Value.Check(POINT, point) || point.data.metadata?.['event'] !== 'told') return undefined
+  if (!Value.Check(POINT, point) || point.data.metadata?.['event'] !== 'told') return []
   const { time, metadata } = point.data
   const items = parsedOrUndefined(metadata['items'] ?? '')
-  if (!Value.Check(RESPONSE, metadata) || !Value.Check(ITEM_RESULTS, items)) return undefined
+  if (!Value.Check(RESPONSE, metadata) || !Value.Check(ITEM_RESULTS, items)) return []
   const hasFailed = items.some((item) => outcomeOf(metadata, item).type !== 'ok')
-  return hasFailed ? msOf(time, 'a response') : undefined
+  return [{ ms: msOf(time, 'a response'), status: Number(metadata.status), hasFailed }]
 }
 
 function parsedOrUndefined(text: string): unknown {

@@ -8,7 +8,11 @@ import { createConverter, type Timed } from './convert.ts'
 const MAX_LINE_BYTES = 16 * 1_024 * 1_024
 
 /** Resolves when every line is converted. Rejects with IngotError INPUT_UNREADABLE, or with the signal's reason. */
-export async function convertFile(path: string, recorder: Recorder, signal: AbortSignal): Promise<void> {
+export async function convertFile(
+  path: string,
+  recorder: Pick<Recorder, 'record'>,
+  signal: AbortSignal,
+): Promise<void> {
   const converter = createConverter()
   const note = (entries: readonly Timed[]): void => entries.forEach((entry) => void recorder.record(entry))
   const splitter = createLineSplitter(MAX_LINE_BYTES)

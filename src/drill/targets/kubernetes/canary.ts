@@ -4,18 +4,22 @@
  */
 import { Type } from 'typebox'
 import type { Kubectl } from '../../../kube/kubectl.ts'
-import type { Event } from '../../history.ts'
 import { historyJob } from '../../sources/job.ts'
-import { RELEASE } from './installation.ts'
+import type { Canary } from '../home.ts'
 import { startBeside } from './recorder-job.ts'
-import { imageOf, TAGS } from './values.ts'
 
-export interface Canary extends AsyncDisposable {
-  /** Stops the writes, waits until every number was read back, and resolves with the events. */
-  stop(signal: AbortSignal): Promise<readonly Event[]>
+export interface CanaryJobOptions {
+  /** Name of the Job. Default: canary. */
+  readonly name?: string
+  readonly release: string
+  /** Name of the service's Deployment, whose settings the canary has. */
+  readonly deployment: string
+  /** Image of ingot. */
+  readonly image: string
+  /** Node of the Job. Default: any. */
+  readonly node?: string | undefined
 }
 
-const NAME = 'canary'
 /** Writes per second. */
 const RATE = 10
 /** Matches settings with the URLs of Redis and of the fence store, and with their passwords. */
@@ -39,21 +43,25 @@ const MAKE = `node dist/cli.js drill canary --rate ${RATE} --stop-file /out/stop
 mv /out/canary.ndjson /out/history.ndjson`
 
 /** Resolves when its pod is scheduled. */
-export async function startCanary(kubectl: Kubectl, node: string, signal: AbortSignal): Promise<Canary> {
-  const args = ['get', 'deployment', RELEASE]
+export async function startCanary(
+  kubectl: Kubectl,
+  { name: job = 'canary', release, deployment, image, node }: CanaryJobOptions,
+  signal: AbortSignal,
+): Promise<Canary> {
+  const args = ['get', 'deployment', deployment]
   const { spec } = await kubectl.read(DEPLOYMENT, args, { signal })
   const env = spec.template.spec.containers.flatMap((container) => container.env).filter(({ name }) => LEADS.test(name))
-  const job = historyJob({
-    name: NAME,
+  const manifest = historyJob({
+    name: job,
     namespace: kubectl.namespace,
-    release: RELEASE,
+    release,
     component: 'canary',
-    image: imageOf(TAGS.shipped),
+    image,
     make: MAKE,
     env,
-    nodeSelector: { 'kubernetes.io/hostname': node },
+    ...(node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': node } }),
   })
-  const canary = await startBeside(kubectl, NAME, [job], signal)
+  const canary = await startBeside(kubectl, job, [manifest], signal)
   return {
     async stop(inner) {
       await canary.shell('history', 'touch /out/stop', inner)

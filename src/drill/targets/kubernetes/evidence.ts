@@ -2,7 +2,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kubectl } from '../../../kube/kubectl.ts'
-import { readPods } from '../../../kube/pods.ts'
 
 const SAVE_MS = 90_000
 const LINES = 2_000
@@ -18,8 +17,9 @@ export async function saveEvidence(kubectl: Kubectl, folder: string, say: (line:
   await save('events.txt', ['get', 'events', '--sort-by=.lastTimestamp'])
   await save('pods.txt', ['get', 'pods', '--output', 'wide'])
   await save('describe.txt', ['describe', 'pods'])
-  const pods = await readPods(kubectl, { signal }).catch(() => [])
-  for (const { name } of pods) {
+  const names = ['get', 'pods', '--output', 'jsonpath={.items[*].metadata.name}']
+  const pods = await kubectl.run(names, { signal }).catch(() => '')
+  for (const name of pods.split(' ').filter((one) => one !== '')) {
     const logs = ['logs', name, '--all-containers', '--prefix', '--timestamps', `--tail=${LINES}`]
     await save(`${name}.log`, logs)
     await save(`${name}.previous.log`, [...logs, '--previous'])

@@ -3,39 +3,32 @@
 import type { Kubectl } from '../../../kube/kubectl.ts'
 import { untilSeen } from '../../../kube/until.ts'
 import { ROOT } from '../../checkout.ts'
-import type { Event } from '../../history.ts'
-import { lastFailureMs } from '../../sources/k6/convert.ts'
+import { responsesSince } from '../../sources/k6/convert.ts'
 import { loadManifests } from '../../sources/k6/job.ts'
 import { METRIC } from '../../sources/k6/sample.ts'
 import { readScripts } from '../../sources/k6/scripts.ts'
-import { RELEASE } from './installation.ts'
+import type { Load, LoadOptions } from '../home.ts'
 import { type Beside, startBeside } from './recorder-job.ts'
-import { imageOf, TAGS } from './values.ts'
 
-/** Settings of a load. */
-export interface LoadOptions {
-  /** Name of the run. Contents and the collection contain it. */
-  readonly run: string
-  /** Iterations per second. */
-  readonly rate: number
-  /** Timeout of a request, in milliseconds. */
-  readonly timeoutMs: number
-  readonly node: string
+/** Where and how a load runs as a Job. */
+export interface LoadJobOptions extends LoadOptions {
+  /** Release under load. */
+  readonly release: string
+  /** Image of ingot, which converts the output of k6. */
+  readonly image: string
+  /** Default: grafana/k6:1.8.1. */
+  readonly k6Image?: string | undefined
+  /** Host and port of the service in the cluster. */
+  readonly service: string
+  /** Node of the Job. Default: any. */
+  readonly node?: string | undefined
+  /** Secret with a token, under the key `token`. */
+  readonly tokenSecret?: string | undefined
 }
 
-/** A running load. */
-export interface Load extends AsyncDisposable {
-  /** Returns true if a response of the last `ms` milliseconds failed. */
-  failedWithin(ms: number, signal: AbortSignal): Promise<boolean>
-  /** Stops the load. Resolves with its requests and responses. */
-  stop(signal: AbortSignal): Promise<readonly Event[]>
-  /** Sends every item again until it is acknowledged. Resolves with these requests and responses. */
-  settle(signal: AbortSignal): Promise<readonly Event[]>
-}
-
-const K6_IMAGE = 'grafana/k6:1.8.1'
-/** Longest load, in seconds. k6 ends then even if it is not stopped. */
-const MAX_S = 1_800
+export const K6_IMAGE = 'grafana/k6:1.8.1'
+/** Longest load by default, in milliseconds. k6 ends then even if it is not stopped. */
+const MAX_MS = 1_800_000
 const BEGIN_MS = 120_000
 /** The end of k6's output that holds some seconds of it, with room to spare. */
 const RECENT_BYTES = 4_000_000
@@ -43,8 +36,9 @@ const RECENT_BYTES = 4_000_000
 const MARGIN_S = 5
 
 /** Resolves when k6 has begun to send. */
-export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: AbortSignal): Promise<Load> {
-  const load = await startPart(kubectl, options, { part: 'load', seconds: MAX_S }, signal)
+export async function startLoad(kubectl: Kubectl, options: LoadJobOptions, signal: AbortSignal): Promise<Load> {
+  const maxS = Math.ceil((options.maxMs ?? MAX_MS) / 1_000)
+  const load = await startPart(kubectl, options, { part: 'load', seconds: maxS }, signal)
   let settling: Beside | undefined
   await untilSeen(
     async () => {
@@ -56,11 +50,9 @@ export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: 
   )
   const beganMs = Date.now()
   return {
-    async failedWithin(ms, inner) {
-      const fromMs = Date.now() - ms
-      const recent = `tail -c ${RECENT_BYTES} /out/k6.json | grep ${METRIC}; true`
-      const failedMs = lastFailureMs((await load.shell('k6', recent, inner)).split('\n'))
-      return failedMs !== undefined && failedMs >= fromMs
+    async since(fromMs, inner) {
+      const script = `tail -c ${RECENT_BYTES} /out/k6.json | grep ${METRIC}; true`
+      return responsesSince((await load.shell('k6', script, inner)).split('\n'), fromMs)
     },
     async stop(inner) {
       await load.shell('k6', 'kill -TERM 1', inner)
@@ -68,7 +60,7 @@ export async function startLoad(kubectl: Kubectl, options: LoadOptions, signal: 
     },
     async settle(inner) {
       const sent = Math.ceil((Date.now() - beganMs) / 1_000) + MARGIN_S
-      settling = await startPart(kubectl, options, { part: 'settle', seconds: Math.min(sent, MAX_S) }, inner)
+      settling = await startPart(kubectl, options, { part: 'settle', seconds: Math.min(sent, maxS) }, inner)
       return settling.fetch(inner)
     },
     async [Symbol.asyncDispose]() {
@@ -83,27 +75,28 @@ interface Part {
   readonly seconds: number
 }
 
-function startPart(kubectl: Kubectl, options: LoadOptions, part: Part, signal: AbortSignal): Promise<Beside> {
-  const { run, rate, timeoutMs, node } = options
+function startPart(kubectl: Kubectl, options: LoadJobOptions, part: Part, signal: AbortSignal): Promise<Beside> {
+  const { run, collection, release, rate, timeoutMs, image, k6Image = K6_IMAGE, service, node, tokenSecret } = options
   const name = `${part.part}-${run}`
   const manifests = loadManifests({
     name,
     namespace: kubectl.namespace,
-    release: RELEASE,
-    image: imageOf(TAGS.shipped),
-    k6Image: K6_IMAGE,
+    release,
+    image,
+    k6Image,
     script: 'ingest',
     env: {
       RUN: run,
-      COLLECTION: run,
+      COLLECTION: collection,
       RATE: String(rate),
       DURATION: `${part.seconds}s`,
       TIMEOUT: `${timeoutMs}ms`,
       PARTS: part.part,
-      BASE_URL: `http://${RELEASE}`,
+      BASE_URL: `http://${service}`,
     },
     files: readScripts(ROOT),
-    nodeSelector: { 'kubernetes.io/hostname': node },
+    ...(node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': node } }),
+    ...(tokenSecret === undefined ? {} : { tokenSecret }),
   })
   return startBeside(kubectl, name, manifests, signal)
 }

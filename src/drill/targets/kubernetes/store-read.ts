@@ -5,22 +5,31 @@ import { createPostgres } from '../../../postgres/pool.ts'
 import type { FinalStore } from '../../checkers/final-store.ts'
 import { readAuditLog } from '../../final-store/audit-log.ts'
 import { readPostgresStore } from '../../final-store/postgres.ts'
-import type { Setup } from '../../plan.ts'
-import { RELEASE } from './installation.ts'
+import type { Store } from '../../plan.ts'
 
 const READ_MS = 120_000
 
 const SECRET = Type.Object({ data: Type.Object({ password: Type.String() }) })
 
+/** A release whose store is read through the API server. */
+export interface StoreOptions {
+  readonly kubectl: Kubectl
+  readonly store: Store
+  /** Full name of the release, with which the names of its Services begin. */
+  readonly name: string
+}
+
 /** Resolves with the content of one collection. Other runs use other collections. */
-export async function readStore(
-  kubectl: Kubectl,
-  { store }: Setup,
-  collection: string,
-  signal: AbortSignal,
-): Promise<FinalStore> {
+export async function readStore(options: StoreOptions, collection: string, signal: AbortSignal): Promise<FinalStore> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)])
-  const all = store === 'postgres' ? await readPostgres(kubectl, bounded) : await readLegacy(kubectl, bounded)
+  const { kubectl, store, name } = options
+  const all =
+    store === 'postgres' ? await readPostgres(kubectl, name, bounded) : await readLegacy(kubectl, name, bounded)
+  return ofCollection(all, collection)
+}
+
+/** Returns the part of the store that belongs to the collection. */
+export function ofCollection(all: FinalStore, collection: string): FinalStore {
   const isOwn = (row: { readonly collection: string }): boolean => row.collection === collection
   return {
     ...all,
@@ -29,8 +38,8 @@ export async function readStore(
   }
 }
 
-async function readPostgres(kubectl: Kubectl, signal: AbortSignal): Promise<FinalStore> {
-  const name = `${RELEASE}-postgres`
+async function readPostgres(kubectl: Kubectl, release: string, signal: AbortSignal): Promise<FinalStore> {
+  const name = `${release}-postgres`
   const { data } = await kubectl.read(SECRET, ['get', 'secret', name], { signal })
   const password = Buffer.from(data.password, 'base64').toString()
   using forward = await kubectl.forward(`service/${name}`, 5432, signal)
@@ -39,7 +48,7 @@ async function readPostgres(kubectl: Kubectl, signal: AbortSignal): Promise<Fina
   return await readPostgresStore(async (sql) => (await postgres.query(sql, [], signal)).rows)
 }
 
-async function readLegacy(kubectl: Kubectl, signal: AbortSignal): Promise<FinalStore> {
-  using forward = await kubectl.forward(`service/${RELEASE}-legacy`, 9090, signal)
+async function readLegacy(kubectl: Kubectl, release: string, signal: AbortSignal): Promise<FinalStore> {
+  using forward = await kubectl.forward(`service/${release}-legacy`, 9090, signal)
   return await readAuditLog(`http://127.0.0.1:${forward.port}/audit`, 'on', signal)
 }

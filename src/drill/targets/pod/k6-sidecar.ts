@@ -25,7 +25,7 @@ const IDLE = 'while :; do sleep 0.5; done'
 
 /** Shell script of the container with k6. */
 export const K6_SIDECAR = `trap 'exit 0' TERM INT
-cd /out || exit
+cd "\${OUT:-/out}" || exit
 for part in load settle; do
   until [ -e "$part.env" ]; do sleep 0.2; done
   if [ -e "$part.began" ]; then
@@ -59,7 +59,7 @@ const RATE = 10
 
 /** Shell script of the container with the canary. */
 export const CANARY_SIDECAR = `trap 'exit 0' TERM INT
-cd /out || exit
+cd "\${OUT:-/out}" || exit
 until [ -e ${CANARY_FILES.go} ]; do sleep 0.2; done
 if [ -e ${CANARY_FILES.began} ]; then
   [ -e ${CANARY_FILES.exit} ] || echo ${KILLED} >${CANARY_FILES.exit}

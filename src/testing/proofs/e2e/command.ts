@@ -15,8 +15,12 @@ import { createDocker, createKindMachines } from '../../../drill/targets/kind/do
 import { provideImages } from '../../../drill/targets/kind/images.ts'
 import { saveEvidence } from '../../../drill/targets/kubernetes/evidence.ts'
 import { NAMESPACE } from '../../../drill/targets/kubernetes/installation.ts'
+import { createKubeApi } from '../../../kube/client/api.ts'
+import { createKubeConnection } from '../../../kube/client/connection.ts'
 import { createKubectl, currentContext } from '../../../kube/kubectl.ts'
-import { readNodes } from '../../../kube/pods.ts'
+import { nodesOf } from '../../../kube/pods.ts'
+import { NODES } from '../../../kube/workloads.ts'
+import { systemClock } from '../../../std/clock.ts'
 import { defineCommand, EXIT, type ExitCode, type Io, orSay, runProgram } from '../../program.ts'
 import { type Call, callOf, OPTIONS } from './flags.ts'
 
@@ -43,7 +47,11 @@ async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise
   const kubectl = createKubectl(context, NAMESPACE)
   const docker = createDocker()
   const machines = createKindMachines(docker)
-  const nodes = (await readNodes(kubectl, { signal })).map(({ name }) => name).filter((name) => /worker/.test(name))
+  using connection = createKubeConnection({ clock: systemClock, context })
+  const api = createKubeApi(connection)
+  const nodes = nodesOf((await api.list(NODES, {}, signal)).items)
+    .map(({ name }) => name)
+    .filter((name) => /worker/.test(name))
   for (const node of nodes) {
     if (await machines.isFrozen(node, { signal }))
       throw new Error(`${node} is frozen by a drill that was killed: docker unpause ${node}`)
@@ -51,7 +59,7 @@ async function drills({ runs, rate, build }: Call, signal: AbortSignal): Promise
   if (build) await provideImages({ docker, cluster, nodes, say }, sabotagesOf(runs), signal)
   const keepEvidence = (run: Run): Promise<void> =>
     saveEvidence(kubectl, join(FOLDER, `${setupName(run)}-evidence`), say)
-  const deps = { kubectl, machines, anchor: anchorOf(cluster), say, keep, keepEvidence, rate }
+  const deps = { api, kubectl, machines, anchor: anchorOf(cluster), say, keep, keepEvidence, rate }
   const results: CaseResult[] = []
   const broken: Broken[] = []
   for (const run of runs) {
