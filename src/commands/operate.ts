@@ -22,7 +22,8 @@ describe, and undoes their faults if a drill dies. Several processes may run: on
 ingot-operator. It ends with Ctrl-C or SIGTERM.
 
 Outside a cluster it uses the current context of KUBECONFIG. INGOT_LISTEN is the address of /metrics, /healthz and
-/readyz. INGOT_GATES_LISTEN is the address of the gates for delivery (docs/gates.md). The Lease is in POD_NAMESPACE, or in the namespace of the context.`,
+/readyz. INGOT_GATES_LISTEN is the address of the gates for delivery (docs/gates.md). The Lease is in POD_NAMESPACE, or
+in the namespace of the context.`,
   examples: [
     'ingot operate --print-crds | kubectl apply --server-side -f -',
     'ingot operate',

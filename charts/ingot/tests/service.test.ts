@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -106,6 +107,19 @@ describe('access', () => {
       ]) as unknown[],
     })
     expect(serviceConfig(manifests)).toMatchObject({ tokensFile: '/etc/ingot/tokens/tokens.json' })
+  })
+
+  test('has a token for drills that covers only their collection', () => {
+    const { stringData } = find(render('postgres', ['drills.enabled=true']), 'Secret', 'ingot-token')
+    const drill = stringData['drill-token'] ?? ''
+    expect(drill).toMatch(/^[A-Za-z0-9]{40}$/)
+    const { tokens } = JSON.parse(stringData['tokens.json'] ?? '') as { tokens: readonly Record<string, unknown>[] }
+    expect(tokens.find(({ name }) => name === 'drill')).toEqual({
+      name: 'drill',
+      sha256: createHash('sha256').update(drill).digest('hex'),
+      collections: { 'ingot-drill': ['read', 'write', 'delete'] },
+    })
+    expect(find(render('postgres'), 'Secret', 'ingot-token').stringData).not.toHaveProperty('drill-token')
   })
 
   test('can be for existing tokens', () => {

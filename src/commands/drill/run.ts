@@ -1,13 +1,10 @@
 /** `ingot drill run`: carries out a failover drill from a shell, or in the runner's pod. */
-import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { type DrillManifest, drillOf } from '../../drill/spec/manifest.ts'
-import { IngotError, reasonOf } from '../../errors/error.ts'
-import { parseManifest } from '../../kube/yaml.ts'
-import { defineCommand, EXIT, type ExitCode, usageError } from '../line/command.ts'
+import { defineCommand, EXIT, usageError } from '../line/command.ts'
 import { runFromShell } from './from-shell.ts'
 import { runInPod } from './in-pod.ts'
+import { exitOf, readDrill } from './manifest.ts'
 
 export const drillRun = defineCommand({
   positionals: ['[FILE]'],
@@ -35,26 +32,8 @@ Exit code: 0 Pass, 1 Fail, 2 wrong usage, 3 Inconclusive, 4 Aborted.`,
     const { resource, namespace, context, release, out } = values
     if ((resource === undefined) === (file === undefined)) throw usageError('give a FILE or --resource NAME')
     if (resource !== undefined) return exitOf(await runInPod(resource, io))
-    const manifest = read(file ?? '', release)
+    const manifest = readDrill(file ?? '', { release })
     const folder = out ?? join('out', 'drill', manifest.name)
     return exitOf(await runFromShell({ manifest, namespace, context, folder, startedBy: userInfo().username }, io))
   },
 })
-
-function read(file: string, release: string | undefined): DrillManifest {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new IngotError('INPUT_UNREADABLE', `"${file}" cannot be read: ${reasonOf(cause)}`, { cause })
-  }
-  const manifest = drillOf(parseManifest(text, file), file)
-  return release === undefined ? manifest : { ...manifest, spec: { ...manifest.spec, target: { release } } }
-}
-
-const CODES = { Pass: EXIT.fine, Fail: EXIT.failed, Inconclusive: EXIT.inconclusive, Aborted: EXIT.aborted } as const
-
-/** Returns the exit code of a verdict. */
-export function exitOf(verdict: keyof typeof CODES): ExitCode {
-  return CODES[verdict]
-}

@@ -1,16 +1,19 @@
 /** `kubectl ingot drill watch`: follows a drill, and ends with the exit code of its verdict. */
 
+import { VERDICTS } from '../../drill/spec/status.ts'
 import { progressLines } from '../../inspect/drills/text.ts'
 import { followDrill } from '../../inspect/drills/watch.ts'
-import { defineCommand, EXIT, type ExitCode } from '../line/command.ts'
-import { isJson, NAMESPACE_OPTIONS, OUTPUT_OPTION, paintFor, withNamespace, writePainted } from './connect.ts'
-
-const CODES: Readonly<Record<string, ExitCode>> = {
-  Pass: EXIT.fine,
-  Fail: EXIT.failed,
-  Inconclusive: EXIT.inconclusive,
-  Aborted: EXIT.aborted,
-}
+import { exitOf } from '../drill/manifest.ts'
+import { defineCommand, EXIT, type ExitCode, type Io } from '../line/command.ts'
+import {
+  isJson,
+  NAMESPACE_OPTIONS,
+  OUTPUT_OPTION,
+  type Place,
+  paintFor,
+  withNamespace,
+  writePainted,
+} from './connect.ts'
 
 export const drillWatch = defineCommand({
   positionals: ['NAME'],
@@ -25,27 +28,31 @@ With -o json: one line for each change.`,
   options: { ...NAMESPACE_OPTIONS, ...OUTPUT_OPTION },
   run({ values, positionals: [name = ''] }, io) {
     const json = isJson(values.output)
-    return withNamespace(values, io, async (place) => {
-      const paint = paintFor(io)
-      const { verdict } = await followDrill(
-        place,
-        name,
-        {
-          onChange(before, now) {
-            if (json) io.stdout.write(`${JSON.stringify(now)}\n`)
-            else
-              writePainted(
-                io,
-                progressLines(before, now, paint)
-                  .map((line) => `${line}\n`)
-                  .join(''),
-              )
-          },
-          onTrouble: (reason) => void io.stderr.write(`not readable, trying again: ${reason}\n`),
-        },
-        io.signal,
-      )
-      return CODES[verdict] ?? EXIT.inconclusive
-    })
+    return withNamespace(values, io, (place) => followToEnd(place, name, { io, json }))
   },
 })
+
+interface Follow {
+  readonly io: Io
+  /** True: one JSON line for each change, instead of text. */
+  readonly json: boolean
+}
+
+/** Shows a drill until its end. Resolves with the exit code of its verdict. */
+export async function followToEnd(place: Place, name: string, { io, json }: Follow): Promise<ExitCode> {
+  const paint = paintFor(io)
+  const text = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
+  const { verdict } = await followDrill(
+    place,
+    name,
+    {
+      onChange(before, now) {
+        if (json) io.stdout.write(`${JSON.stringify(now)}\n`)
+        else writePainted(io, text(progressLines(before, now, paint)))
+      },
+      onTrouble: (reason) => void io.stderr.write(`not readable, trying again: ${reason}\n`),
+    },
+    io.signal,
+  )
+  return exitOf(VERDICTS.find((one) => one === verdict) ?? 'Inconclusive')
+}

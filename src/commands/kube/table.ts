@@ -23,6 +23,11 @@ export const KUBECTL_COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./bundle.ts')).bundle,
   },
   {
+    name: 'drill run',
+    summary: 'start a drill and follow it, or carry it out from this shell',
+    load: async () => (await import('./drill-run.ts')).drillRun,
+  },
+  {
     name: 'drill list',
     summary: 'list the drills of a namespace with their verdicts',
     load: async () => (await import('./drill-list.ts')).drillList,

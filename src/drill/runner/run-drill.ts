@@ -16,6 +16,8 @@ import { runUnderLoad } from './under-load.ts'
 
 const TIMEOUT_MS = 12_000
 const RATE = 20
+/** The chart makes a token that covers only this collection. */
+const COLLECTION = 'ingot-drill'
 /** Longest judgement and clean-up after an abort, in milliseconds. */
 const ABORTED_MS = 60_000
 
@@ -88,6 +90,13 @@ async function recorded(state: State, signal: AbortSignal, collecting: AbortSign
   }
   const home = deps.home(release)
   const load = loadOf(drill)
+  const drop = (): Promise<void> =>
+    home.dropCollection(load.collection, collecting).catch((failure: unknown) => {
+      collecting.throwIfAborted()
+      deps.say(`items in the collection ${load.collection} stay: ${messageOf(failure)}`)
+    })
+  // a drill that was killed has left its items
+  await drop()
   const { record, result: struck } = await runUnderLoad(
     {
       home,
@@ -99,9 +108,7 @@ async function recorded(state: State, signal: AbortSignal, collecting: AbortSign
     collecting,
   )
   const outcome = await concluded(state, { struck, record }, collecting)
-  await home.dropCollection(load.collection, collecting).catch((failure: unknown) => {
-    deps.say(`the items of the drill stay: ${messageOf(failure)}`)
-  })
+  await drop()
   return outcome
 }
 
@@ -109,7 +116,7 @@ function loadOf({ name, spec: { load = {} } }: Drill): LoadOptions {
   const maxMs = parseDurationMs(load.maxDuration ?? '')
   return {
     run: name,
-    collection: load.collection ?? `drill-${name}`,
+    collection: load.collection ?? COLLECTION,
     rate: load.rate ?? RATE,
     timeoutMs: parseDurationMs(load.timeout ?? '') ?? TIMEOUT_MS,
     ...(maxMs === undefined ? {} : { maxMs }),

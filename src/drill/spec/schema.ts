@@ -25,11 +25,13 @@ const LOAD = Type.Object({
   ),
   timeout: Type.Optional(duration('Timeout of a request. Default: 12s.')),
   maxDuration: Type.Optional(duration('The load ends by itself after so long. Default: 30m.')),
-  collection: Type.Optional(label('Collection of its items. Default: drill-NAME.')),
+  collection: Type.Optional(
+    label('Collection of its items, which is deleted before and after the load. Default: ingot-drill.'),
+  ),
   token: Type.Optional(
     Type.Object({
       secretName: Type.String({
-        description: 'Secret with a token for the collection, under the key token.',
+        description: 'Secret with a token for the collection, under the key token. Default: the one of the chart.',
         maxLength: 253,
       }),
     }),

@@ -106,6 +106,13 @@ test('the runner gets what it needs of the environment of the service, and nothi
   expect(pod.volumes.map(({ name }) => name)).toEqual(['out', 'tmp', 'redis-tls'])
 })
 
+test('the token is that of the chart, unless the drill names a Secret', () => {
+  const tokenOf = (load: object) =>
+    podOf(runnerJob(factsOf({ load }))).runner.env.find(({ name }) => name === 'INGOT_DRILL_TOKEN')?.valueFrom
+  expect(tokenOf({})).toEqual({ secretKeyRef: { name: 'shop-token', key: 'drill-token', optional: true } })
+  expect(tokenOf({ token: { secretName: 'mine' } })).toEqual({ secretKeyRef: { name: 'mine', key: 'token' } })
+})
+
 test('a report in a claim or a bucket has a volume or keys', () => {
   const claim = podOf(runnerJob(factsOf({ report: { store: 'Claim', claimName: 'reports' } })))
   expect(claim.pod.volumes).toContainEqual({ name: 'report', persistentVolumeClaim: { claimName: 'reports' } })

@@ -171,7 +171,7 @@ function k6({ spec, service }: JobFacts): Manifest {
     imagePullPolicy: service.imagePullPolicy,
     restartPolicy: 'Always',
     command: ['sh', '-c', K6_SIDECAR],
-    env: [{ name: 'HOME', value: '/tmp' }, { name: 'K6_NO_USAGE_REPORT', value: 'true' }, ...tokenEnv(spec)],
+    env: [{ name: 'HOME', value: '/tmp' }, { name: 'K6_NO_USAGE_REPORT', value: 'true' }, ...tokenEnv(spec, service)],
     resources: { requests: { cpu: '200m', memory: '256Mi' }, limits: { memory: '1Gi' } },
     securityContext: RESTRICTED,
     volumeMounts: [
@@ -206,7 +206,7 @@ function envOf({ service, spec }: JobFacts): readonly Manifest[] {
     field('POD_NAME', 'metadata.name'),
     ...service.env.filter(({ name }) => SHARED_ENV.test(name)),
     ...redisEnv(service),
-    ...tokenEnv(spec),
+    ...tokenEnv(spec, service),
   ]
 }
 
@@ -231,8 +231,10 @@ function secretOf(variable: Manifest | undefined): string | undefined {
   return typeof secretKeyRef?.name === 'string' ? secretKeyRef.name : undefined
 }
 
-function tokenEnv({ load }: DrillSpec): readonly Manifest[] {
-  return load?.token === undefined ? [] : [fromSecret('INGOT_DRILL_TOKEN', load.token.secretName, 'token')]
+/** The chart makes a token for the collection of drills. A release without tokens has no such Secret. */
+function tokenEnv({ load }: DrillSpec, { name }: ServiceFacts): readonly Manifest[] {
+  if (load?.token !== undefined) return [fromSecret('INGOT_DRILL_TOKEN', load.token.secretName, 'token')]
+  return [fromSecret('INGOT_DRILL_TOKEN', `${name}-token`, 'drill-token', true)]
 }
 
 function reportEnv({ report }: DrillSpec): readonly Manifest[] {

@@ -23,6 +23,8 @@ export interface LoadJob extends Omit<Labelled, 'component'> {
   readonly nodeSelector?: Readonly<Record<string, string>>
   /** Name of a Secret with the key `token`, for the variable TOKEN. */
   readonly tokenSecret?: string
+  /** Key in that Secret. Default: token. */
+  readonly tokenKey?: string
 }
 
 /** Returns the key of a file in a ConfigMap, which must not have a slash. */
@@ -68,8 +70,9 @@ function k6Container({
   script,
   env,
   tokenSecret,
-}: Pick<LoadJob, 'k6Image' | 'script' | 'env' | 'tokenSecret'>): Manifest {
-  const token = { name: 'TOKEN', valueFrom: { secretKeyRef: { name: tokenSecret, key: 'token' } } }
+  tokenKey = 'token',
+}: Pick<LoadJob, 'k6Image' | 'script' | 'env' | 'tokenSecret' | 'tokenKey'>): Manifest {
+  const token = { name: 'TOKEN', valueFrom: { secretKeyRef: { name: tokenSecret, key: tokenKey } } }
   return {
     name: 'k6',
     image: k6Image,

@@ -22,31 +22,59 @@ export interface JobHomeOptions {
   readonly store: Store
   /** Node of the Jobs. Default: any. */
   readonly node?: string | undefined
+  /** Secret that spec.load.token names. Default: the one of the chart, if there is one. */
   readonly tokenSecret?: string | undefined
 }
 
 export function createJobHome(options: JobHomeOptions): DrillHome {
-  const { kubectl, release, name, image, k6Image, service, hasRedis, store, node, tokenSecret } = options
+  const { kubectl, release, name, image, k6Image, service, hasRedis, store, node } = options
+  let found: Promise<TokenSource | undefined> | undefined
+  const token = (signal: AbortSignal) => (found ??= tokenSource(options, signal))
   return {
-    startLoad: (load, signal) =>
-      startLoad(kubectl, { ...load, release, image, k6Image, service, node, tokenSecret }, signal),
+    async startLoad(load, signal) {
+      return startLoad(kubectl, { ...load, release, image, k6Image, service, node, token: await token(signal) }, signal)
+    },
     startCanary: async (signal) =>
       hasRedis ? startCanary(kubectl, { release, deployment: name, image, node }, signal) : undefined,
     readStore: (collection, signal) => readStore({ kubectl, store, name }, collection, signal),
     async dropCollection(collection, signal) {
-      const token = await tokenOf(kubectl, tokenSecret, signal)
+      const source = await token(signal)
+      const text = source === undefined ? undefined : await readToken(kubectl, source, signal)
       using forward = await kubectl.forward(`service/${name}`, SERVICE_PORT, signal)
-      await dropCollection(`http://127.0.0.1:${forward.port}`, { collection, token }, signal)
+      await dropCollection(`http://127.0.0.1:${forward.port}`, { collection, token: text }, signal)
     },
   }
 }
 
 /** Port of the Service of the chart. */
 const SERVICE_PORT = 80
-const SECRET = Type.Object({ data: Type.Object({ token: Type.String() }) })
+const SECRETS = Type.Object({
+  items: Type.Array(Type.Object({ data: Type.Optional(Type.Record(Type.String(), Type.String())) })),
+})
 
-async function tokenOf(kubectl: Kubectl, secret: string | undefined, signal: AbortSignal): Promise<string | undefined> {
-  if (secret === undefined) return undefined
-  const { data } = await kubectl.read(SECRET, ['get', 'secret', secret], { signal })
-  return Buffer.from(data.token, 'base64').toString()
+/** A token in a Secret. */
+export interface TokenSource {
+  readonly name: string
+  readonly key: string
+}
+
+/** Resolves with the named Secret, or with that of the chart; undefined if the release has no tokens. */
+async function tokenSource(
+  { kubectl, name, tokenSecret }: JobHomeOptions,
+  signal: AbortSignal,
+): Promise<TokenSource | undefined> {
+  if (tokenSecret !== undefined) return { name: tokenSecret, key: 'token' }
+  const secret = `${name}-token`
+  const data = await secretData(kubectl, secret, signal)
+  const key = ['drill-token', 'token'].find((one) => data?.[one] !== undefined)
+  return key === undefined ? undefined : { name: secret, key }
+}
+
+async function readToken(kubectl: Kubectl, { name, key }: TokenSource, signal: AbortSignal): Promise<string> {
+  return Buffer.from((await secretData(kubectl, name, signal))?.[key] ?? '', 'base64').toString()
+}
+
+async function secretData(kubectl: Kubectl, name: string, signal: AbortSignal) {
+  const args = ['get', 'secrets', '--field-selector', `metadata.name=${name}`]
+  return (await kubectl.read(SECRETS, args, { signal })).items[0]?.data
 }

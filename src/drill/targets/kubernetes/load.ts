@@ -22,8 +22,8 @@ export interface LoadJobOptions extends LoadOptions {
   readonly service: string
   /** Node of the Job. Default: any. */
   readonly node?: string | undefined
-  /** Secret with a token, under the key `token`. */
-  readonly tokenSecret?: string | undefined
+  /** Secret with a token, and its key. Default: none. */
+  readonly token?: { readonly name: string; readonly key: string } | undefined
 }
 
 export const K6_IMAGE = 'grafana/k6:1.8.1'
@@ -76,7 +76,7 @@ interface Part {
 }
 
 function startPart(kubectl: Kubectl, options: LoadJobOptions, part: Part, signal: AbortSignal): Promise<Beside> {
-  const { run, collection, release, rate, timeoutMs, image, k6Image = K6_IMAGE, service, node, tokenSecret } = options
+  const { run, collection, release, rate, timeoutMs, image, k6Image = K6_IMAGE, service, node, token } = options
   const name = `${part.part}-${run}`
   const manifests = loadManifests({
     name,
@@ -96,7 +96,7 @@ function startPart(kubectl: Kubectl, options: LoadJobOptions, part: Part, signal
     },
     files: readScripts(ROOT),
     ...(node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': node } }),
-    ...(tokenSecret === undefined ? {} : { tokenSecret }),
+    ...(token === undefined ? {} : { tokenSecret: token.name, tokenKey: token.key }),
   })
   return startBeside(kubectl, name, manifests, signal)
 }
