@@ -69,6 +69,11 @@ export async function prepareNamespace(): Promise<void> {
   await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } }], within(60))
 }
 
+/** Creates or changes an object in the namespace of the tests. */
+export async function createObject(object: object): Promise<void> {
+  await cluster.apply([object], within(60))
+}
+
 export async function install(values: Values): Promise<void> {
   await helm(['install', RELEASE, CHART, ...valueArgs(values)])
   await everythingReady(300)
@@ -115,10 +120,11 @@ export async function installOperator(): Promise<void> {
   await operatorHelm([...args, '--wait', '--timeout=180s'], within(200))
 }
 
-/** Removes the operator with its definitions, and so every RedisTopology. */
+/** Removes the operator with its definitions, and so every object of its kinds. */
 export async function removeOperator(): Promise<void> {
   await operatorHelm(['uninstall', 'ingot-operator', '--ignore-not-found', '--wait', '--timeout=120s'], within(150))
-  await operatorCluster.run(['delete', 'crd', 'redistopologies.ingot.dev', '--ignore-not-found'], within(60))
+  const kinds = ['redistopologies', 'failoverdrills', 'drillschedules'].map((plural) => `${plural}.ingot.dev`)
+  await operatorCluster.run(['delete', 'crd', ...kinds, '--ignore-not-found'], within(60))
 }
 
 /** Runs kubectl in the namespace of the operator. Resolves with its output, without white space at its ends. */

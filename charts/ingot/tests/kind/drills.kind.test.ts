@@ -1,0 +1,180 @@
+/**
+ * Drills on a real cluster: from a shell, and from the operator as resources. Needs kind with the images ingot:dev, redis:8.0
+ * and grafana/k6:1.8.1.
+ */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from '../../../../src/drill/checkout.ts'
+import type { DrillReport } from '../../../../src/drill/report/model.ts'
+import type { DrillStatus } from '../../../../src/drill/spec/status.ts'
+import {
+  CONTEXT,
+  createObject,
+  eventually,
+  everythingReady,
+  install,
+  installOperator,
+  kubectl,
+  NAMESPACE,
+  podUids,
+  prepareNamespace,
+  remove,
+  removeOperator,
+} from './cluster.ts'
+
+const CLI = join(ROOT, 'src', 'cli.ts')
+const folder = mkdtempSync(join(tmpdir(), 'drills-'))
+const MODE = process.env['DRILL_MODE'] ?? 'sentinel'
+
+beforeAll(async () => {
+  await prepareNamespace()
+  await remove()
+  await kubectl(['label', 'namespace', NAMESPACE, 'ingot.dev/drills=allowed', '--overwrite'])
+  await installOperator()
+  await install({
+    'redis.mode': MODE,
+    'redis.sentinel.hardAntiAffinity': false,
+    'redis.sentinel.downAfterMs': 5_000,
+    'service.replicas': 3,
+    'drills.enabled': true,
+  })
+})
+
+afterAll(async () => {
+  await kubectl(['delete', 'failoverdrill', '--all', '--timeout=60s'])
+  await remove()
+  await removeOperator()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Ran {
+  readonly code: number
+  readonly text: string
+}
+
+/** Runs a command of the kubectl plugin. Resolves with its exit code and output. */
+async function plugin(...args: readonly string[]): Promise<Ran> {
+  const line = [CLI, 'kube', 'drill', ...args, '-n', NAMESPACE, '--context', CONTEXT]
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      line,
+      { cwd: folder, timeout: 500_000, maxBuffer: 64 * 2 ** 20 },
+      (failure, stdout, stderr) => {
+        const code = failure === null ? 0 : Number(failure.code ?? 1)
+        resolve({ code, text: code === 0 ? stdout : `${stdout}${stderr}` })
+      },
+    )
+  })
+}
+
+async function statusOf(name: string): Promise<DrillStatus> {
+  const text = await kubectl(['get', 'failoverdrill', name, '--output=jsonpath={.status}'])
+  return (text === '' ? {} : JSON.parse(text)) as DrillStatus
+}
+
+async function start(name: string, spec: object): Promise<void> {
+  const drill = { apiVersion: 'ingot.dev/v1alpha1', kind: 'FailoverDrill', metadata: { name }, spec }
+  await createObject(drill)
+}
+
+async function finished(name: string): Promise<DrillStatus> {
+  await kubectl(['wait', '--for=condition=Finished', `failoverdrill/${name}`, '--timeout=480s'], 490)
+  return statusOf(name)
+}
+
+/** Nothing of a drill is left but its resource and its report. */
+async function expectNothingLeft(): Promise<void> {
+  await everythingReady(240)
+  expect(await kubectl(['get', 'pods', '--selector=ingot.dev/isolated', '--output=name'])).toBe('')
+  const policies = await kubectl(['get', 'networkpolicy', '--output=name'])
+  expect(policies.split('\n').filter((name) => name.includes('ingot-drill-'))).toEqual([])
+}
+
+const target = { release: 'ingot' }
+
+test('D1 from a shell: the primary and its successor are killed, and nothing is lost', async () => {
+  const { code, text } = await plugin('run', join(ROOT, 'k8s', 'drills', 'd01-stale-address.yaml'), '--local')
+  expect(text).toContain('Pass: AllCriteriaMet')
+  expect(code).toBe(0)
+  await expectNothingLeft()
+})
+
+test('a partition from the operator: a verdict, a report, and nothing left behind', async () => {
+  await start('partition', { target, scenario: 'D11' })
+  const status = await finished('partition')
+  if (MODE === 'cluster') {
+    // links of the bus of a cluster live on in this network
+    expect(status).toMatchObject({ verdict: 'Inconclusive', reason: 'FaultUnproven' })
+  } else {
+    expect(status).toMatchObject({ verdict: 'Pass', undo: [], summary: { lost: 0, duplicates: 0 } })
+    expect(status.faults?.[0]).toMatchObject({ state: 'Proven' })
+  }
+  expect(status.summary?.acknowledged).toBeGreaterThan(100)
+  const { text } = await plugin('report', 'partition', '--format', 'json')
+  const report = JSON.parse(text) as DrillReport
+  expect(report).toMatchObject({ verdict: status.verdict, history: { sha256: status.report?.sha256 } })
+  expect((await plugin('watch', 'partition')).code).toBe(status.verdict === 'Pass' ? 0 : 3)
+  await expectNothingLeft()
+})
+
+describe('a fault is undone within 30 seconds', () => {
+  const faults = [{ name: 'more', action: 'Scale', target: { component: 'service' }, replicas: 4, hold: '10m' }]
+
+  async function held(name: string): Promise<void> {
+    await start(name, { target, faults, load: { rate: 10 } })
+    const isScaled = async (): Promise<boolean> => {
+      const { undo = [], faults: seen = [] } = await statusOf(name)
+      return undo.length === 1 && seen[0]?.state === 'Proven'
+    }
+    await eventually('the fault is proven', 200, isScaled)
+  }
+
+  const isRestored = async (): Promise<boolean> =>
+    (await kubectl(['get', 'deployment', 'ingot', '--output=jsonpath={.spec.replicas}'])) === '3'
+
+  test('after the death of the runner', async () => {
+    await held('killed')
+    const pods = ['pods', '--selector=ingot.dev/drill-role=runner', '--field-selector=status.phase=Running']
+    const pod = await kubectl(['get', ...pods, '--output=jsonpath={.items[0].metadata.name}'])
+    await kubectl(['delete', 'pod', pod, '--grace-period=0', '--force', '--wait=false'])
+    await eventually('the number of pods is restored', 30, isRestored)
+    expect(await finished('killed')).toMatchObject({ verdict: 'Inconclusive', reason: 'RunnerDied', undo: [] })
+    await expectNothingLeft()
+  })
+
+  test('after spec.cancel', async () => {
+    await held('cancelled')
+    await kubectl(['patch', 'failoverdrill', 'cancelled', '--type=merge', '--patch={"spec":{"cancel":true}}'])
+    await eventually('the number of pods is restored', 30, isRestored)
+    expect(await finished('cancelled')).toMatchObject({ verdict: 'Aborted', reason: 'Cancelled', undo: [] })
+    await expectNothingLeft()
+  })
+
+  test('after the deletion of the drill', async () => {
+    await held('deleted')
+    await kubectl(['delete', 'failoverdrill', 'deleted', '--timeout=60s'], 70)
+    await eventually('the number of pods is restored', 30, isRestored)
+    await expectNothingLeft()
+  })
+})
+
+test('a fault that never happens is inconclusive', async () => {
+  const faults = [{ name: 'node', action: 'External', external: { node: 'ingot-worker', timeout: '5s' } }]
+  await start('never', { target, faults, load: { rate: 10 } })
+  const status = await finished('never')
+  expect(status.verdict).toBe('Inconclusive')
+  expect(status.faults?.[0]?.state).not.toBe('Proven')
+})
+
+test('a dry run names the victims, and breaks nothing', async () => {
+  const before = await podUids()
+  await start('dry', { target, scenario: 'D4', dryRun: true })
+  const status = await finished('dry')
+  expect(status).toMatchObject({ verdict: 'Inconclusive', reason: 'DryRun' })
+  expect(status.faults?.[0]?.victims?.length).toBeGreaterThan(2)
+  expect(await podUids()).toMatchObject(before)
+})
