@@ -49,7 +49,7 @@ const REFUSED: Readonly<Record<string, RefusedSpec>> = {
 
 /** Rules that FailoverDrill has too; its test refuses drills by them. */
 const SHARED =
-  /^(write a duration up to an hour|only pods|name the target|Scale needs|replicas is only|image is only|the action |External needs|Crash and Stall|two faults)/
+  /^(write a duration up to an hour|only pods|name the target|Scale needs|replicas is only|image is only|the action |External needs|external is only|Crash and Stall|two faults)/
 
 let server: KindServer | Absent
 

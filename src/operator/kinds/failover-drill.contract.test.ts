@@ -51,6 +51,7 @@ const REFUSED: Readonly<Record<string, RefusedSpec>> = {
   'replicas of a kill': { says: 'replicas is only for', spec: faultWith({ replicas: 1 }) },
   'an image of a kill': { says: 'image is only for', spec: faultWith({ image: 'redis:8' }) },
   'a manifest of a kill': { says: 'the action Manifest needs', spec: faultWith({ manifest }) },
+  'external of a kill': { says: 'external is only for', spec: faultWith({ external: { node: 'worker-1' } }) },
   'External without external': {
     says: 'External needs a target',
     spec: { target, faults: [{ name: 'a', action: 'External' }] },
