@@ -14,6 +14,7 @@ import type { FaultInjection, Injection } from '../faults/fault.ts'
 import { runFault } from '../faults/run-fault.ts'
 import type { Entry } from '../history.ts'
 import type { DrillSpec, FaultSpec } from '../spec/schema.ts'
+import type { FaultStatus } from '../spec/status.ts'
 import { type DrillContext, observe, type View, waitUntilHealthy } from '../targets/kubernetes/context.ts'
 import type { UndoList } from '../undo.ts'
 import type { Nemesis } from './nemesis.ts'
@@ -135,14 +136,12 @@ async function start(timeline: Timeline, fault: FaultSpec, { started, refusals }
       const { action, victims, before } = await prepare(timeline, fault, started, inner)
       chosen.resolve({ victims, primaries: primaryKeys(before) })
       const names = victims.map(({ name, node }) => (node === '' ? name : `${name} on ${node}`))
-      return bound(timeline, fault, action, async (phase) => {
+      return bound(timeline, fault, action, async (phase, bounded) => {
         if (phase === 'injecting') struckAt = now()
         if (phase === 'injected') injected.resolve()
         if (phase === 'injecting') return
         const at = struckAt === undefined ? {} : { struckAt }
-        const state =
-          phase === 'proven' ? { state: 'Proven' as const, provenAt: now() } : { state: 'Injected' as const }
-        await progress.fault(fault.name, { ...state, ...at, victims: names }, inner)
+        await progress.fault(fault.name, { ...CHANGES[phase](), ...at, victims: names }, bounded)
       })
     },
   }
@@ -157,11 +156,7 @@ async function start(timeline: Timeline, fault: FaultSpec, { started, refusals }
     const isRefused = cause instanceof Refusal
     if (isRefused) refusals.push(`${fault.name}: ${says}`)
     const state = isProven ? 'Proven' : isRefused ? 'Refused' : 'Unproven'
-    return progress.fault(
-      fault.name,
-      { state, proof: says.slice(0, 4_000), ...(struckAt && { undoneAt: now() }) },
-      signal,
-    )
+    return progress.fault(fault.name, { state, proof: says.slice(0, 4_000) }, signal)
   })
   // a fault that cannot be prepared has no victims, and the next ones go on without it
   const ended = done
@@ -171,6 +166,15 @@ async function start(timeline: Timeline, fault: FaultSpec, { started, refusals }
       chosen.resolve({ victims: [], primaries: new Set() })
     })
   return { ...(await chosen.promise), injected: injected.promise, done: ended } satisfies Started
+}
+
+type Step = 'injecting' | 'injected' | 'proven' | 'undone'
+
+/** What a step changes in the status of its fault. */
+const CHANGES: Readonly<Record<Exclude<Step, 'injecting'>, () => Partial<FaultStatus>>> = {
+  injected: () => ({ state: 'Injected' }),
+  proven: () => ({ state: 'Proven', provenAt: now() }),
+  undone: () => ({ undoneAt: now() }),
 }
 
 const now = (): string => new Date(systemClock.wallMs()).toISOString()
@@ -205,22 +209,26 @@ function bound(
   { undo }: Timeline,
   fault: FaultSpec,
   action: PreparedAction,
-  report: (phase: 'injecting' | 'injected' | 'proven') => Promise<void>,
+  report: (step: Step, signal: AbortSignal) => Promise<void>,
 ): Injection {
   const steps = action.undo.map((step, index) => ({ id: `${fault.name}-${index}`, fault: fault.name, ...step }))
   return {
     ...(action.isHeld === true ? { holdMs: parseDurationMs(fault.hold ?? '') ?? HOLD_MS } : {}),
     async inject(signal) {
       await undo.add(steps, signal)
-      await report('injecting')
+      await report('injecting', signal)
       await action.inject(signal)
-      await report('injected')
+      await report('injected', signal)
     },
     async prove(signal) {
       const proof = await action.prove(signal)
-      await report('proven')
+      await report('proven', signal)
       return proof
     },
-    undo: (deadline) => undo.undo(fault.name, deadline),
+    async undo(deadline) {
+      if (!undo.steps.some((step) => step.fault === fault.name)) return
+      await undo.undo(fault.name, deadline)
+      await report('undone', deadline)
+    },
   }
 }

@@ -1,10 +1,10 @@
 /** A drill as a custom resource: its status, its finalizer, and the request to end it. */
 import { Value } from 'typebox/value'
-import { apiError, type KubeApi } from '../../../kube/client/api.ts'
-import { type KubeObject, type Location, pathOf } from '../../../kube/client/resource.ts'
+import type { KubeApi } from '../../../kube/client/api.ts'
+import type { KubeObject, Location } from '../../../kube/client/resource.ts'
 import type { Condition } from '../../../kube/runtime/conditions.ts'
 import { systemClock } from '../../../std/clock.ts'
-import { drillStatus } from '../../spec/conditions.ts'
+import { type DrillFacts, drillStatus } from '../../spec/conditions.ts'
 import { FAILOVER_DRILLS } from '../../spec/kinds.ts'
 import { DRILL_STATUS, type DrillStatus } from '../../spec/status.ts'
 import { DrillAborted } from '../aborts.ts'
@@ -26,7 +26,7 @@ export function createResourceLog(api: KubeApi, drill: KubeObject): ResourceLog 
   const at: Location = { namespace: drill.metadata.namespace, name: drill.metadata.name }
   let conditions: readonly Condition[] = statusOf(drill).conditions ?? []
   let finalizers = finalizersOf(drill)
-  const generation = drill.metadata.generation ?? 1
+  let generation = drill.metadata.generation ?? 1
 
   async function setFinalizer(isNeeded: boolean, signal: AbortSignal): Promise<void> {
     if (finalizers.includes(FINALIZER) === isNeeded) return
@@ -35,14 +35,23 @@ export function createResourceLog(api: KubeApi, drill: KubeObject): ResourceLog 
     finalizers = finalizersOf(await api.patch(FAILOVER_DRILLS, at, { metadata: { finalizers: wanted } }, signal))
   }
 
+  /** `kubectl wait` ignores conditions of an earlier generation, and `spec.cancel` makes a new one at any time. */
+  async function writeStatus(facts: DrillFacts, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const status = drillStatus(facts, conditions, { generation, wallMs: systemClock.wallMs() })
+      const { metadata } = await api.patchStatus(FAILOVER_DRILLS, at, { status }, signal)
+      conditions = status.conditions ?? []
+      if (metadata.generation === undefined || metadata.generation <= generation) return
+      generation = metadata.generation
+    }
+  }
+
   return {
     async write(facts, signal) {
       const isUndoNeeded = (facts.undo ?? []).length > 0
       // first the finalizer and then the steps, and the other way round at the end
       if (isUndoNeeded) await setFinalizer(true, signal)
-      const status = drillStatus(facts, conditions, { generation, wallMs: systemClock.wallMs() })
-      await patchStatus(api, at, status, signal)
-      conditions = status.conditions ?? []
+      await writeStatus(facts, signal)
       if (!isUndoNeeded) await setFinalizer(false, signal)
     },
     async watch(end, signal) {
@@ -81,11 +90,4 @@ export function statusOf(drill: KubeObject): DrillStatus {
 function finalizersOf({ metadata }: KubeObject): readonly string[] {
   const found: unknown = 'finalizers' in metadata ? metadata.finalizers : []
   return Array.isArray(found) ? found.map(String) : []
-}
-
-async function patchStatus(api: KubeApi, at: Location, status: DrillStatus, signal: AbortSignal): Promise<void> {
-  const path = pathOf(FAILOVER_DRILLS, { ...at, subresource: 'status' })
-  const contentType = 'application/merge-patch+json'
-  const response = await api.connection.send({ method: 'PATCH', path, body: { status }, contentType, signal })
-  if (response.status >= 300) throw apiError(response.status, `PATCH ${path}: ${response.status} ${response.body}`)
 }

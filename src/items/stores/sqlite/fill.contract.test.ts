@@ -36,7 +36,9 @@ async function makeOldFolder(): Promise<string> {
   }
   withFile(folder, (db) => {
     for (const table of ['items', 'receipts', 'collections']) db.exec(`ALTER TABLE ${table} DROP COLUMN checksum`)
-    db.exec('ALTER TABLE collections DROP COLUMN checked_from; DROP TABLE gaps; PRAGMA user_version = 2')
+    db.exec(
+      'ALTER TABLE collections DROP COLUMN checked_from; DROP TABLE gaps; DROP TABLE deletions; PRAGMA user_version = 2',
+    )
   })
   return folder
 }
