@@ -38,17 +38,20 @@ interface Follow {
   readonly json: boolean
 }
 
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('')
+}
+
 /** Shows a drill until its end. Resolves with the exit code of its verdict. */
 export async function followToEnd(place: Place, name: string, { io, json }: Follow): Promise<ExitCode> {
   const paint = paintFor(io)
-  const text = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
   const { verdict } = await followDrill(
     place,
     name,
     {
       onChange(before, now) {
         if (json) io.stdout.write(`${JSON.stringify(now)}\n`)
-        else writePainted(io, text(progressLines(before, now, paint)))
+        else writePainted(io, textOf(progressLines(before, now, paint)))
       },
       onTrouble: (reason) => void io.stderr.write(`not readable, trying again: ${reason}\n`),
     },
