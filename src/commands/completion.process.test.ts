@@ -61,7 +61,9 @@ describe.each(['bash', 'fish'])('in %s', (shell) => {
 
   test.for<[string, string[]]>([
     ['ingot exp', ['export']],
-    ['ingot drill ', ['canary', 'history', 'job']],
+    ['ingot drill ', ['canary', 'history', 'job', 'run', 'undo']],
+    ['ingot kube drill ', ['list', 'report', 'run', 'watch']],
+    ['ingot kube drill w', ['watch']],
     ['ingot drill h', ['history']],
     ['ingot check --fencing ', ['off', 'on']],
     ['ingot completion z', ['zsh']],
@@ -102,6 +104,8 @@ test('in zsh, a tab completes commands, options and values', ({ skip }) => {
   const typed: Readonly<Record<string, string>> = {
     'ingot expo': 'export',
     'ingot drill hi': 'drill history',
+    'ingot kube drill wa': 'kube drill watch',
+    'ingot kube drill report --for': 'kube drill report --format',
     'ingot export --fr': 'export --from',
     'ingot drill job --im': 'drill job --image',
     'ingot ingest --retr': 'ingest --retry-for',

@@ -156,8 +156,10 @@ async function drill(): Promise<void> {
     soon(),
   )
   await admin.create(DEPLOYMENTS, deployment, soon())
+  const due = new Date(systemClock.wallMs() - 60_000)
   const spec = {
-    schedule: '* * * * *',
+    // a minute that has just passed: it starts one drill, and the next one is a day later
+    schedule: `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`,
     scenarios: ['D1'],
     failedHistoryLimit: 1,
     template: { spec: { target: { release: 'ingot' } } },
@@ -174,7 +176,8 @@ async function drill(): Promise<void> {
     const status = { phase: 'Finished', verdict: 'Fail', finishedAt: `2026-01-0${name.length}T03:04:05Z` }
     await admin.patchStatus(FAILOVER_DRILLS, { namespace: SHOP, name }, { status }, soon())
   }
-  await admin.patchStatus(DRILL_SCHEDULES, at, { status: { lastScheduled: '2026-01-02T03:04:05Z' } }, soon())
+  const lastScheduled = new Date(due.getTime() - 12 * 3_600_000).toISOString()
+  await admin.patchStatus(DRILL_SCHEDULES, at, { status: { lastScheduled } }, soon())
   const drills = async () => (await admin.list(FAILOVER_DRILLS, { namespace: SHOP }, soon())).items
   const jobs = async () => (await admin.list(JOBS, { namespace: SHOP }, soon())).items
   await untilTrue('a Job of the runner', async () => (await jobs()).length === 1, SOON)

@@ -2,7 +2,7 @@
 
 /** The words that can follow a command. */
 export interface CommandWords {
-  /** One or two words. */
+  /** One word, or the words of a group and a command. */
   readonly name: string
   readonly summary: string
   readonly options: readonly OptionWords[]
@@ -21,9 +21,15 @@ export interface OptionWords {
 /** A list of known values, a file, a folder, or any text. */
 export type Values = readonly string[] | 'file' | 'folder' | 'any'
 
-/** Groups commands by their first word. */
-function families(commands: readonly CommandWords[]): ReadonlyMap<string, readonly CommandWords[]> {
-  return Map.groupBy(commands, ({ name }) => name.split(' ')[0] ?? name)
+/** Groups commands by one of their words, the first one by default. */
+function families(commands: readonly CommandWords[], at = 0): ReadonlyMap<string, readonly CommandWords[]> {
+  return Map.groupBy(commands, ({ name }) => name.split(' ')[at] ?? name)
+}
+
+/** Returns the command if the group is one whose name ends with this word. */
+function commandAt(members: readonly CommandWords[], at: number): CommandWords | undefined {
+  const [only] = members
+  return only !== undefined && only.name.split(' ').length === at + 1 ? only : undefined
 }
 
 /** Quotes text in single quotes, in which only the quote itself needs an escape. */
@@ -46,7 +52,7 @@ export function bashScript(commands: readonly CommandWords[]): string {
     '    return',
     '  fi',
     '  case $command in',
-    ...[...families(commands)].flatMap(([word, members]) => bashFamily(word, members)),
+    ...bashFamilies(commands, 0, '  '),
     '  help)',
     `    ((COMP_CWORD > 2)) || ${compgen([...families(commands).keys()])}`,
     '    ;;',
@@ -66,23 +72,24 @@ function bashValues(values: Values): string {
   return compgen(values)
 }
 
-function bashFamily(word: string, members: readonly CommandWords[]): readonly string[] {
-  const [only] = members
-  if (only !== undefined && only.name === word) return [`  ${word})`, ...bashCommand(only, '    '), '    ;;']
+/** The cases of the words at a position, counted from 0. */
+function bashFamilies(commands: readonly CommandWords[], at: number, indent: string): readonly string[] {
+  return [...families(commands, at)].flatMap(([word, members]) => {
+    const command = commandAt(members, at)
+    const body = command === undefined ? bashGroup(members, at + 1, `${indent}  `) : bashCommand(command, `${indent}  `)
+    return [`${indent}${word})`, ...body, `${indent}  ;;`]
+  })
+}
+
+function bashGroup(members: readonly CommandWords[], at: number, indent: string): readonly string[] {
   return [
-    `  ${word})`,
-    '    if ((COMP_CWORD == 2)); then',
-    `      ${compgen(members.map(({ name }) => name.slice(word.length + 1)))}`,
-    '      return',
-    '    fi',
-    '    case ${COMP_WORDS[2]} in',
-    ...members.flatMap((member) => [
-      `    ${member.name.slice(word.length + 1)})`,
-      ...bashCommand(member, '      '),
-      '      ;;',
-    ]),
-    '    esac',
-    '    ;;',
+    `${indent}if ((COMP_CWORD == ${at + 1})); then`,
+    `${indent}  ${compgen([...families(members, at).keys()])}`,
+    `${indent}  return`,
+    `${indent}fi`,
+    `${indent}case \${COMP_WORDS[${at + 1}]} in`,
+    ...bashFamilies(members, at, indent),
+    `${indent}esac`,
   ]
 }
 
@@ -102,7 +109,7 @@ function bashCommand({ options, positional }: CommandWords, indent: string): rea
  * System".
  */
 export function zshScript(commands: readonly CommandWords[]): string {
-  const first = [...families(commands)].map(([word, members]) => zshEntry(word, summaryOf(word, members)))
+  const first = [...families(commands)].map(([word, members]) => zshEntry(word, summaryOf(members)))
   return lines(
     '#compdef ingot',
     '# completes ingot in zsh, once compinit has run',
@@ -114,7 +121,7 @@ export function zshScript(commands: readonly CommandWords[]): string {
     '    return',
     '  fi',
     '  case $words[2] in',
-    ...[...families(commands)].flatMap(([word, members]) => zshFamily(word, members)),
+    ...zshFamilies(commands, 0, '  '),
     "  help) ((CURRENT > 3)) || _describe -t commands 'command' commands ;;",
     '  esac',
     '}',
@@ -122,32 +129,34 @@ export function zshScript(commands: readonly CommandWords[]): string {
   )
 }
 
-function summaryOf(word: string, members: readonly CommandWords[]): string {
-  const own = members.find(({ name }) => name === word)
-  return own?.summary ?? members.map(({ name }) => name.slice(word.length + 1)).join(', ')
+/** Returns the summary of a command, or the next words of a group. */
+function summaryOf(members: readonly CommandWords[], at = 0): string {
+  return commandAt(members, at)?.summary ?? [...families(members, at + 1).keys()].join(', ')
 }
 
 const zshEntry = (name: string, summary: string): string => quoted(`${name}:${summary}`)
 
-function zshFamily(word: string, members: readonly CommandWords[]): readonly string[] {
-  const [only] = members
-  if (only !== undefined && only.name === word) return [`  ${word})`, ...zshCommand(only, 2, '    '), '    ;;']
-  const entries = members.map(({ name, summary }) => zshEntry(name.slice(word.length + 1), summary))
+/** The cases of the words at a position, counted from 0. */
+function zshFamilies(commands: readonly CommandWords[], at: number, indent: string): readonly string[] {
+  return [...families(commands, at)].flatMap(([word, members]) => {
+    const command = commandAt(members, at)
+    const inner = `${indent}  `
+    const body = command === undefined ? zshGroup(members, at + 1, inner) : zshCommand(command, at + 2, inner)
+    return [`${indent}${word})`, ...body, `${indent}  ;;`]
+  })
+}
+
+function zshGroup(members: readonly CommandWords[], at: number, indent: string): readonly string[] {
+  const entries = [...families(members, at)].map(([word, of]) => zshEntry(word, summaryOf(of, at)))
   return [
-    `  ${word})`,
-    '    if ((CURRENT == 3)); then',
-    `      commands=(${entries.join(' ')})`,
-    "      _describe -t commands 'command' commands",
-    '      return',
-    '    fi',
-    '    case $words[3] in',
-    ...members.flatMap((member) => [
-      `    ${member.name.slice(word.length + 1)})`,
-      ...zshCommand(member, 3, '      '),
-      '      ;;',
-    ]),
-    '    esac',
-    '    ;;',
+    `${indent}if ((CURRENT == ${at + 2})); then`,
+    `${indent}  commands=(${entries.join(' ')})`,
+    `${indent}  _describe -t commands 'command' commands`,
+    `${indent}  return`,
+    `${indent}fi`,
+    `${indent}case $words[${at + 2}] in`,
+    ...zshFamilies(members, at, indent),
+    `${indent}esac`,
   ]
 }
 
@@ -173,35 +182,45 @@ function zshValues(values: Values): string {
   return values === 'folder' ? '_files -/' : `(${values.join(' ')})`
 }
 
+/** Two conditions: the line begins with these words, and these words are the whole line. */
+const FISH_FUNCTIONS = [
+  'function __ingot_at',
+  '  set -l typed (commandline -opc)',
+  '  set -l last (math 1 + (count $argv))',
+  '  test (count $typed) -ge $last; and test "$typed[2..$last]" = "$argv"',
+  'end',
+  'function __ingot_next',
+  '  set -l typed (commandline -opc)',
+  '  test (count $typed) -eq (math 1 + (count $argv)); or return 1',
+  '  test (count $argv) -eq 0; or __ingot_at $argv',
+  'end',
+]
+
 /** Returns the script for fish: one `complete` per word, with the condition for offering it. Source: fish manual. */
 export function fishScript(commands: readonly CommandWords[]): string {
-  const all = families(commands)
-  const none = `not __fish_seen_subcommand_from ${[...all.keys(), 'help'].join(' ')}`
+  const words = [...families(commands).keys()].join(' ')
   return lines(
     '# completes ingot in fish',
+    FISH_FUNCTIONS,
     'complete -c ingot -f',
-    ...[...all].map(([word, members]) => fishWord(none, word, summaryOf(word, members))),
-    fishWord(none, 'help', 'explain a command'),
-    `complete -c ingot -n ${quoted(none)} -l help -s h -d 'explain ingot'`,
-    `complete -c ingot -n ${quoted(none)} -l version -s v -d 'print the version'`,
-    `complete -c ingot -n '__fish_seen_subcommand_from help' -a ${quoted([...all.keys()].join(' '))}`,
-    ...[...all].flatMap(([word, members]) => fishFamily(word, members)),
+    fishWord('__ingot_next', 'help', 'explain a command'),
+    `complete -c ingot -n __ingot_next -l help -s h -d 'explain ingot'`,
+    `complete -c ingot -n __ingot_next -l version -s v -d 'print the version'`,
+    `complete -c ingot -n '__ingot_next help' -a ${quoted(words)}`,
+    fishFamilies(commands, 0, ''),
   )
 }
 
 const fishWord = (condition: string, word: string, summary: string): string =>
   `complete -c ingot -n ${quoted(condition)} -a ${quoted(word)} -d ${quoted(summary)}`
 
-function fishFamily(word: string, members: readonly CommandWords[]): readonly string[] {
-  const seen = `__fish_seen_subcommand_from ${word}`
-  const [only] = members
-  if (only !== undefined && only.name === word) return fishCommand(only, seen)
-  const seconds = members.map(({ name }) => name.slice(word.length + 1))
-  const noSecond = `${seen}; and not __fish_seen_subcommand_from ${seconds.join(' ')}`
-  return members.flatMap((member) => {
-    const second = member.name.slice(word.length + 1)
-    const condition = `${seen}; and __fish_seen_subcommand_from ${second}`
-    return [fishWord(noSecond, second, member.summary), ...fishCommand(member, condition)]
+/** The words at a position, counted from 0, after the words `before`. */
+function fishFamilies(commands: readonly CommandWords[], at: number, before: string): readonly string[] {
+  return [...families(commands, at)].flatMap(([word, members]) => {
+    const command = commandAt(members, at)
+    const line = `${before} ${word}`
+    const rest = command === undefined ? fishFamilies(members, at + 1, line) : fishCommand(command, `__ingot_at${line}`)
+    return [fishWord(`__ingot_next${before}`, word, summaryOf(members, at)), ...rest]
   })
 }
 
