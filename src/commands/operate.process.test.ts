@@ -93,7 +93,7 @@ test('prints definitions that the API server takes, and then reports a topology'
       'PodsMissing',
     )
   await untilTrue('its status', isReported, SOON)
-  expect((await ask(`${running.url}/readyz`)).status).toBe(200)
+  await untilTrue('readiness', async () => (await ask(`${running.url}/readyz`)).status === 200, SOON)
   expect((await ask(`${running.url}/healthz`)).status).toBe(200)
   const metrics = (await ask(`${running.url}/metrics`)).body.toString()
   expect(metrics).toContain('ingot_operator_leader 1')

