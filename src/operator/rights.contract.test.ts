@@ -63,7 +63,7 @@ beforeAll(async () => {
   })
   await admitOperator()
   scope.defer(await operate())
-}, 180_000)
+}, 400_000)
 beforeEach(({ skip }) => void present(absent === undefined ? {} : { absent }, skip))
 afterAll(() => scope.close())
 
@@ -220,4 +220,4 @@ test('the rendered rights are enough to operate the rendered topology, and every
   await drill()
   expect(refused).toEqual([])
   expect(unusedRights(charts.rights, requests)).toEqual([])
-}, 180_000)
+}, 400_000)
