@@ -66,14 +66,19 @@ keep_sentinel() {
     *)
       pause=5
       look_for_operator local_sentinel
-      if slow_work_is_due; then load_passwords sentinel local_sentinel; use_sentinel_password; forget_departed; fi
+      if slow_work_is_due; then
+        load_passwords sentinel local_sentinel
+        use_sentinel_password
+        forget_departed
+        follow_majority
+      fi
       ;;
   esac
 }
 
 trap 'exit 0' TERM INT
 mkdir -p "$RUN"
-stable_rounds=0 last_roles='' expired_at=0 slow_work_at=0 bootstrapped_run=''
+stable_rounds=0 last_roles='' expired_at=0 slow_work_at=0 bootstrapped_run='' diverged=''
 while :; do
   beat
   step_pause=

@@ -90,6 +90,33 @@ forget_departed() {
   local_sentinel SENTINEL RESET "$MASTER_NAME" >/dev/null
 }
 
+# --- A Sentinel that missed a failover --------------------------------------------------------------------------------
+
+# follow_majority: Sentinel gives a primary that it learns from the others its epoch before it resolves the host name. If
+# the name cannot be resolved at that moment, it keeps the former primary at the new epoch, and no message corrects that:
+# Sentinels then name different primaries for ever. If the primary that this Sentinel names is a replica, and that of the
+# majority is a primary, in two rounds of slow work, it monitors the latter.
+follow_majority() {
+  mine=$(sentinel_view_of localhost)
+  theirs=$(sentinel_views | majority_view)
+  seen=''
+  case $theirs in
+    '' | - | "$mine") ;;
+    *)
+      if [ "$(redis_at "$mine" ROLE | head -n 1)" = slave ] && [ "$(redis_at "$theirs" ROLE | head -n 1)" = master ]; then
+        seen="$mine $theirs"
+      fi
+      ;;
+  esac
+  if [ -n "$seen" ] && [ "$seen" = "$diverged" ]; then
+    log "names $mine, a replica, and not $theirs like the other Sentinels: monitoring their primary"
+    local_sentinel SENTINEL REMOVE "$MASTER_NAME" >/dev/null
+    monitor_primary "$theirs"
+    seen=''
+  fi
+  diverged=$seen
+}
+
 # --- A changed password -----------------------------------------------------------------------------------------------
 
 # Uses the Secret's password as soon as no server and no Sentinel refuses it.
