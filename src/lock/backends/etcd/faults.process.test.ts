@@ -5,17 +5,17 @@ import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { type EtcdServers, startEtcd } from '../../../testing/etcd/servers.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
-import { startPeer } from '../../../testing/locks/processes.ts'
+import { expectSuccession, nextGrant } from '../../../testing/locks/dead-holder.ts'
 import { present } from '../../../testing/present.ts'
 import { startTcpProxy } from '../../../testing/tcp/proxy.ts'
 import type { LeaseRequest, LockBackend } from '../../backend.ts'
 import type { Key } from '../../lock.ts'
-import { createLocker } from '../../locker.ts'
 import { newToken } from '../../token.ts'
 import { connectEtcdLock } from './backend.ts'
 import { prefixOf } from './requests.ts'
 
 const ON = 'etcd, three members'
+const LOCKER = { waitMs: 40_000, closeMs: 3_000 }
 const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms)
 const request = (key: Key, ttlMs = 30_000): LeaseRequest => ({ key, token: newToken(), ttlMs })
 
@@ -37,41 +37,12 @@ async function open(url: string): Promise<LockBackend> {
   return backend
 }
 
-/** Acquires the key, at the latest after 40 s, and returns its fence and the time since `fromMs`. */
-async function nextGrant(backend: LockBackend, key: Key, fromMs: number) {
-  await using locker = createLocker(backend, { waitMs: 40_000, closeMs: 3_000 })
-  await using grant = await locker.acquire(key)
-  return { fence: grant.fence ?? 0n, outageMs: performance.now() - fromMs }
-}
-
 test('the key of a killed and of a frozen holder is free after its lease, and the frozen one learns of its loss', async ({
   skip,
 }) => {
   const { url } = await serve(skip, 1)
   const backend = await open(url)
-  for (const [name, end] of [
-    ['killed', 'SIGKILL'],
-    ['frozen', 'SIGSTOP'],
-  ] as const) {
-    const peer = await startPeer(url)
-    scope.defer(async () => peer[Symbol.asyncDispose]())
-    const wanted = request(name, 2_000)
-    const held = await peer.tryAcquire(wanted)
-    if (held.kind !== 'granted') throw new Error(`expected a grant, got ${held.kind}`)
-    const fromMs = performance.now()
-    peer.signal(end)
-    const next = await nextGrant(backend, name, fromMs)
-    expect(next.fence).toBeGreaterThan(held.fence ?? 0n)
-    reportFault({
-      fault: `holder ${name}, lease 2 s`,
-      on: ON,
-      outageMs: next.outageMs,
-      seen: 'the next fence is higher',
-    })
-    if (end === 'SIGKILL') continue
-    peer.signal('SIGCONT')
-    expect(await peer.extend(wanted)).toEqual({ kind: 'lost' })
-  }
+  await expectSuccession({ url, backend, ttlMs: 2_000, locker: LOCKER, on: ON, seen: 'the next fence is higher' })
 })
 
 test.for(['KILL', 'STOP'] as const)(
@@ -81,15 +52,15 @@ test.for(['KILL', 'STOP'] as const)(
     const backend = await open(servers.url)
     const kept = request('kept', 20_000)
     expect((await backend.tryAcquire(kept, soon())).kind).toBe('granted')
-    const before = await nextGrant(backend, 'next', performance.now())
+    const before = await nextGrant({ backend, locker: LOCKER }, 'next', performance.now())
     const leader = await servers.leader()
     const fromMs = performance.now()
     await servers.signal(leader, fault)
-    const during = await nextGrant(backend, 'next', fromMs)
+    const during = await nextGrant({ backend, locker: LOCKER }, 'next', fromMs)
     expect(during.fence).toBeGreaterThan(before.fence)
     expect((await backend.tryAcquire(request('kept'), soon())).kind).toBe('held')
     await (fault === 'KILL' ? servers.restart(leader) : servers.signal(leader, 'CONT'))
-    const after = await nextGrant(backend, 'next', performance.now())
+    const after = await nextGrant({ backend, locker: LOCKER }, 'next', performance.now())
     expect(after.fence).toBeGreaterThan(during.fence)
     expect(await backend.release(kept, soon())).toEqual({ kind: 'released' })
     const seen = 'locks kept, fences rise'
@@ -110,7 +81,7 @@ test('without a majority nothing is granted or extended, and afterwards the lock
   expect((await backend.extend(kept, soon())).kind).toBe('unavailable')
   expect((await backend.tryAcquire(request('new'), soon())).kind).toBe('unavailable')
   for (const member of others) await servers.signal(member, 'CONT')
-  const next = await nextGrant(backend, 'new', fromMs)
+  const next = await nextGrant({ backend, locker: LOCKER }, 'new', fromMs)
   expect((await backend.tryAcquire(request('kept'), soon())).kind).toBe('held')
   reportFault({
     fault: 'majority frozen',

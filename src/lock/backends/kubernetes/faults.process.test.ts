@@ -8,7 +8,7 @@ import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { shareApiServer } from '../../../testing/kube/shared-api-server.ts'
-import { startPeer } from '../../../testing/locks/processes.ts'
+import { expectSuccession, nextGrant } from '../../../testing/locks/dead-holder.ts'
 import type { LeaseRequest, LockBackend } from '../../backend.ts'
 import { createMemoryFences } from '../../fencing/memory.ts'
 import type { Key } from '../../lock.ts'
@@ -18,6 +18,7 @@ import { newToken } from '../../token.ts'
 import { LEASES, objectName } from './lease-object.ts'
 
 const ON = 'kubernetes'
+const LOCKER = { waitMs: 30_000, closeMs: 3_000 }
 const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms)
 const request = (key: Key, ttlMs = 30_000): LeaseRequest => ({ key, token: newToken(), ttlMs })
 const urlOf = (kubeconfig: string): string => `kubernetes:///default?kubeconfig=${kubeconfig}`
@@ -47,12 +48,6 @@ async function granted(backend: LockBackend, wanted: LeaseRequest): Promise<bigi
   return attempt.fence ?? 0n
 }
 
-async function nextGrant(backend: LockBackend, key: Key, fromMs: number) {
-  await using locker = createLocker(backend, { waitMs: 30_000, closeMs: 3_000 })
-  await using grant = await locker.acquire(key)
-  return { fence: grant.fence ?? 0n, outageMs: performance.now() - fromMs }
-}
-
 describe('on one API server', () => {
   const server = shareApiServer()
 
@@ -61,25 +56,14 @@ describe('on one API server', () => {
   }) => {
     const url = urlOf(server(skip).kubeconfig)
     const backend = await open(url)
-    for (const [name, end] of [
-      ['killed', 'SIGKILL'],
-      ['frozen', 'SIGSTOP'],
-    ] as const) {
-      const peer = await startPeer(url)
-      scope.defer(async () => peer[Symbol.asyncDispose]())
-      const wanted = request(name, 1_500)
-      const held = await peer.tryAcquire(wanted)
-      if (held.kind !== 'granted') throw new Error(`expected a grant, got ${held.kind}`)
-      const fromMs = performance.now()
-      peer.signal(end)
-      const next = await nextGrant(backend, name, fromMs)
-      expect(next.fence).toBeGreaterThan(held.fence ?? 0n)
-      const seen = 'the contender saw the lease unchanged for its length'
-      reportFault({ fault: `holder ${name}, lease 1.5 s`, on: ON, outageMs: next.outageMs, seen })
-      if (end === 'SIGKILL') continue
-      peer.signal('SIGCONT')
-      expect(await peer.extend(wanted)).toEqual({ kind: 'lost' })
-    }
+    await expectSuccession({
+      url,
+      backend,
+      ttlMs: 1_500,
+      locker: LOCKER,
+      on: ON,
+      seen: 'the contender saw the lease unchanged for its length',
+    })
   })
 
   test('a frozen API server makes calls unavailable, and forgets nothing', async ({ skip }) => {
@@ -97,7 +81,7 @@ describe('on one API server', () => {
     } finally {
       process.kill(pid, 'SIGCONT')
     }
-    const next = await nextGrant(backend, 'frozen', fromMs)
+    const next = await nextGrant({ backend, locker: LOCKER }, 'frozen', fromMs)
     expect(next.fence).toBeGreaterThan(first)
     expect((await backend.tryAcquire(request('kept'), soon())).kind).toBe('held')
     expect((await backend.extend(kept, soon())).kind).toBe('extended')

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
-import { startPeer } from '../../../testing/locks/processes.ts'
+import { expectSuccession, nextGrant } from '../../../testing/locks/dead-holder.ts'
 import { type PostgresServer, runSql, startPostgres } from '../../../testing/postgres/server.ts'
 import { present } from '../../../testing/present.ts'
 import type { LeaseRequest, LockBackend } from '../../backend.ts'
@@ -14,6 +14,7 @@ import { newToken } from '../../token.ts'
 import { connectPostgresLock } from './backend.ts'
 
 const ON = 'postgres'
+const LOCKER = { waitMs: 30_000, callMs: 500 }
 const soon = (ms = 10_000): AbortSignal => AbortSignal.timeout(ms)
 const request = (key: Key, ttlMs = 30_000): LeaseRequest => ({ key, token: newToken(), ttlMs })
 
@@ -37,42 +38,19 @@ async function open(url: string): Promise<LockBackend> {
   return backend
 }
 
-/** Acquires the key, at the latest after 30 s, and returns its fence and the time since `fromMs`. */
-async function nextGrant(backend: LockBackend, key: Key, fromMs: number) {
-  await using locker = createLocker(backend, { waitMs: 30_000, callMs: 500 })
-  await using grant = await locker.acquire(key)
-  return { fence: grant.fence ?? 0n, outageMs: performance.now() - fromMs }
-}
-
 test('the key of a killed and of a frozen holder is free after the lease, and the frozen one learns of its loss', async ({
   skip,
 }) => {
   const { url } = await serve(skip)
   const backend = await open(url)
-  for (const [name, end] of [
-    ['killed', 'SIGKILL'],
-    ['frozen', 'SIGSTOP'],
-  ] as const) {
-    const peer = await startPeer(url)
-    scope.defer(async () => peer[Symbol.asyncDispose]())
-    const wanted = request(name, 1_500)
-    const held = await peer.tryAcquire(wanted)
-    if (held.kind !== 'granted') throw new Error(`expected a grant, got ${held.kind}`)
-    const fromMs = performance.now()
-    peer.signal(end)
-    const next = await nextGrant(backend, name, fromMs)
-    expect(next.fence).toBeGreaterThan(held.fence ?? 0n)
-    reportFault({
-      fault: `holder ${name}, lease 1.5 s`,
-      on: ON,
-      outageMs: next.outageMs,
-      seen: 'the next holder has a higher fence',
-    })
-    if (end === 'SIGSTOP') {
-      peer.signal('SIGCONT')
-      expect(await peer.extend(wanted)).toEqual({ kind: 'lost' })
-    }
-  }
+  await expectSuccession({
+    url,
+    backend,
+    ttlMs: 1_500,
+    locker: LOCKER,
+    on: ON,
+    seen: 'the next holder has a higher fence',
+  })
 })
 
 test('a server that is killed and restarted keeps its locks, and repeats no fence', async ({ skip }) => {
@@ -80,12 +58,12 @@ test('a server that is killed and restarted keeps its locks, and repeats no fenc
   const backend = await open(server.url)
   const kept = request('kept', 60_000)
   expect((await backend.tryAcquire(kept, soon())).kind).toBe('granted')
-  const before = await nextGrant(backend, 'crash', performance.now())
+  const before = await nextGrant({ backend, locker: LOCKER }, 'crash', performance.now())
   const fromMs = performance.now()
   await server.kill()
   expect((await backend.tryAcquire(request('crash'), soon())).kind).toBe('unavailable')
   await server.start()
-  const after = await nextGrant(backend, 'crash', fromMs)
+  const after = await nextGrant({ backend, locker: LOCKER }, 'crash', fromMs)
   expect(after.fence).toBeGreaterThan(before.fence)
   expect((await backend.tryAcquire(request('kept'), soon())).kind).toBe('held')
   expect((await backend.extend(kept, soon())).kind).toBe('extended')
@@ -113,7 +91,7 @@ test('a frozen server makes calls unavailable, and one lease that may have been 
   await using locker = createLocker(backend, { callMs: 300 })
   expect((await locker.tryAcquire('frozen', { ttlMs: 60_000 })).kind).toBe('unavailable')
   await server.thaw()
-  const next = await nextGrant(backend, 'frozen', fromMs)
+  const next = await nextGrant({ backend, locker: LOCKER }, 'frozen', fromMs)
   reportFault({ fault: 'server frozen', on: ON, outageMs: next.outageMs, seen: 'the unanswered lease was released' })
 })
 
