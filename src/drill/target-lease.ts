@@ -5,6 +5,7 @@ import type { Location } from '../kube/client/resource.ts'
 import { microTimeOf } from '../kube/runtime/conditions.ts'
 import { LEASES, type Lease } from '../kube/runtime/leadership-term.ts'
 import type { Clock } from '../std/clock.ts'
+import { holderOf, leaseNameOf, TARGET_LEASE_S } from './spec/target-lease.ts'
 
 export interface TargetOptions {
   readonly api: KubeApi
@@ -15,18 +16,16 @@ export interface TargetOptions {
   readonly holder: string
 }
 
-/** Another drill may start so long after the last renewal, in seconds. */
-const DURATION_S = 60
 const RENEW_MS = 15_000
 const CALL_MS = 10_000
 
 /** Resolves when the target is held. Rejects with DRILL_REFUSED if another drill holds it. */
 export async function holdTarget(options: TargetOptions, signal: AbortSignal): Promise<AsyncDisposable> {
   const { api, clock, namespace, release, holder } = options
-  const at: Location = { namespace, name: `ingot-drill-${release}` }
+  const at: Location = { namespace, name: leaseNameOf(release) }
   const spec = () => ({
     holderIdentity: holder,
-    leaseDurationSeconds: DURATION_S,
+    leaseDurationSeconds: TARGET_LEASE_S,
     renewTime: microTimeOf(clock.wallMs()),
   })
   const found: Lease | undefined = await api.get(LEASES, at, signal)
@@ -57,13 +56,6 @@ export async function holdTarget(options: TargetOptions, signal: AbortSignal): P
 
 function busy(release: string, holder: string): IngotError {
   return new IngotError('DRILL_REFUSED', `release ${release} is the target of another drill: ${holder}`)
-}
-
-function holderOf({ spec }: Lease, nowMs: number): string | undefined {
-  const { holderIdentity, renewTime = '', leaseDurationSeconds = DURATION_S } = spec ?? {}
-  if (holderIdentity === undefined || holderIdentity === null || holderIdentity === '') return undefined
-  const renewedMs = Date.parse(renewTime ?? '') || 0
-  return nowMs < renewedMs + (leaseDurationSeconds ?? DURATION_S) * 1_000 ? holderIdentity : undefined
 }
 
 /** A renewal that fails is tried again at the next turn. */

@@ -1,5 +1,6 @@
 /** One drill at a time on a release: a Lease in its namespace, held in the name of the drill's UID. */
 
+import { holderOf, leaseNameOf, namedHolder, TARGET_LEASE_S } from '../../drill/spec/target-lease.ts'
 import { isKubeError, type KubeApi } from '../../kube/client/api.ts'
 import { microTimeOf } from '../../kube/runtime/conditions.ts'
 import { LEASES, type Lease } from '../../kube/runtime/leadership-term.ts'
@@ -24,27 +25,18 @@ export interface LeaseDeps {
   readonly isRunning: (uid: string) => boolean
 }
 
-/** A holder that is no drill, such as a drill from a shell, renews within so long, in seconds. */
-const DURATION_S = 60
-
-export function leaseNameOf(release: string): string {
-  return `ingot-drill-${release}`
-}
-
 export function createTargetLeases({ api, clock, isRunning }: LeaseDeps): TargetLeases {
   const read = ({ namespace, release }: Target, signal: AbortSignal): Promise<Lease | undefined> =>
     api.get(LEASES, { namespace, name: leaseNameOf(release) }, signal)
 
   const specOf = (uid: string) => {
     const now = microTimeOf(clock.wallMs())
-    return { holderIdentity: uid, leaseDurationSeconds: DURATION_S, acquireTime: now, renewTime: now }
+    return { holderIdentity: uid, leaseDurationSeconds: TARGET_LEASE_S, acquireTime: now, renewTime: now }
   }
 
-  function isHeld({ spec: { holderIdentity, renewTime, leaseDurationSeconds } = {} }: Lease): boolean {
-    if (holderIdentity === undefined || holderIdentity === null || holderIdentity === '') return false
-    if (isRunning(holderIdentity)) return true
-    const renewedMs = Date.parse(renewTime ?? '') || 0
-    return clock.wallMs() < renewedMs + (leaseDurationSeconds ?? DURATION_S) * 1_000
+  function isHeld(lease: Lease): boolean {
+    const holder = namedHolder(lease)
+    return (holder !== undefined && isRunning(holder)) || holderOf(lease, clock.wallMs()) !== undefined
   }
 
   return {
