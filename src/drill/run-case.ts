@@ -1,4 +1,5 @@
 /** Runs one fault on a release under load: a steady state, the fault, and the recovery. */
+import { reasonOf } from '../errors/error.ts'
 import { systemClock } from '../std/clock.ts'
 import { createRandom } from '../std/random.ts'
 import type { RedisLoss } from './checkers/canary.ts'
@@ -71,6 +72,6 @@ export async function missingAfter(context: DrillContext, signal: AbortSignal): 
     return undefined
   } catch (failure) {
     signal.throwIfAborted()
-    return failure instanceof Error ? failure.message : String(failure)
+    return reasonOf(failure)
   }
 }

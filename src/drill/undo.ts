@@ -2,6 +2,7 @@
  * The undo list of a drill: what must be restored, recorded before it is changed. Each step is data, so that another
  * process can carry it out when the runner has died. A step can be carried out again without harm.
  */
+import { reasonOf } from '../errors/error.ts'
 import { containerOf, isGone, type Workload, type Workloads } from '../kube/workloads.ts'
 import type { CallOptions } from '../std/run-program.ts'
 import type { UndoStep } from './spec/status.ts'
@@ -64,7 +65,7 @@ export async function carryOut(steps: readonly UndoStep[], tools: UndoTools, sig
       await UNDO[step.kind](step.args, tools, signal)
     } catch (failure) {
       signal.throwIfAborted()
-      if (!isGone(failure)) failures.push(`${step.kind} of ${step.fault}: ${messageOf(failure)}`)
+      if (!isGone(failure)) failures.push(`${step.kind} of ${step.fault}: ${reasonOf(failure)}`)
     }
   }
   if (failures.length > 0) throw new Error(failures.join('; '))
@@ -141,8 +142,4 @@ async function find(
   signal: AbortSignal,
 ): Promise<Workload | undefined> {
   return (await workloads.workloads(signal)).find((one) => one.kind === kind && one.name === name)
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
 }

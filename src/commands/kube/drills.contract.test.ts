@@ -45,7 +45,7 @@ beforeEach(async ({ skip }) => {
 
 afterEach(() => void vi.unstubAllEnvs())
 
-/** Runs the command. `out` and `err` show what was printed so far. */
+/** Runs the command. `out` and `err` return its output so far. */
 function start(argv: readonly string[], signal: AbortSignal = soon()) {
   const [stdout, stderr] = [createSink(), createSink()]
   const io = { stdin: Readable.from([]), stdout, stderr, clock: systemClock, signal }

@@ -1,4 +1,5 @@
 /** Runs one fault: injects it, proves it, holds it, undoes it, and records it in the history. */
+import { reasonOf } from '../../errors/error.ts'
 import type { Clock, Timer } from '../../std/clock.ts'
 import type { Random } from '../../std/random.ts'
 import type { Entry, Event } from '../history.ts'
@@ -48,7 +49,7 @@ export async function runFault(fault: FaultInjection, options: FaultRunOptions):
     record({ ...base, type: 'ok', proof })
     return { began: begin(), isProven: true, says: proof }
   } catch (failure) {
-    const error = messageOf(failure)
+    const error = reasonOf(failure)
     begin()
     record({ ...base, type: 'info', error })
     signal.throwIfAborted()
@@ -66,8 +67,8 @@ async function carryOut(injection: Injection, options: FaultRunOptions): Promise
   })
   const undone = await attempt(() => undo(injection, options))
   if ('failure' in undone) {
-    const before = 'failure' in broken ? messageOf(broken.failure) : broken.value
-    throw new Error(`${before}; the undo failed: ${messageOf(undone.failure)}`, { cause: undone.failure })
+    const before = 'failure' in broken ? reasonOf(broken.failure) : broken.value
+    throw new Error(`${before}; the undo failed: ${reasonOf(undone.failure)}`, { cause: undone.failure })
   }
   if ('failure' in broken) throw broken.failure
   return broken.value
@@ -103,8 +104,4 @@ async function undo(injection: Injection, { clock, signal }: FaultRunOptions): P
     signal.removeEventListener('abort', shorten)
     for (const timer of timers) timer.cancel()
   }
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
 }

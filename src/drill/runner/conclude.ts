@@ -1,4 +1,5 @@
 /** Judges the records of a drill, and builds its report. */
+import { reasonOf } from '../../errors/error.ts'
 import { victimsOf } from '../actions/victims.ts'
 import type { Event } from '../history.ts'
 import { inOrder } from '../merge.ts'
@@ -10,16 +11,7 @@ import { DrillAborted } from './aborts.ts'
 import { type Criterion, evaluate } from './criteria.ts'
 import type { Progress } from './progress.ts'
 import { createReport } from './report.ts'
-import {
-  type Drill,
-  type DrillDeps,
-  type DrillOutcome,
-  enter,
-  isoNow,
-  messageOf,
-  type State,
-  type Struck,
-} from './state.ts'
+import { type Drill, type DrillDeps, type DrillOutcome, enter, isoNow, type State, type Struck } from './state.ts'
 import { obstacleOf } from './strike.ts'
 import { type Decision, decide, summaryOf } from './verdict.ts'
 
@@ -143,7 +135,7 @@ export async function dryRun(state: State, signal: AbortSignal): Promise<DrillOu
       earlier.set(fault.name, victims)
       return { ...base, victims: victims.map(({ name, node }) => `${name} on ${node}`) }
     } catch (failure) {
-      return { ...base, state: 'Refused', proof: messageOf(failure) }
+      return { ...base, state: 'Refused', proof: reasonOf(failure) }
     }
   })
   await progress.set({ faults }, signal)

@@ -1,4 +1,5 @@
 /** Carries out one drill: gate, load, faults, settling, judgement. The same for a shell, for a Job and for CI. */
+import { reasonOf } from '../../errors/error.ts'
 import { systemClock, type Timer } from '../../std/clock.ts'
 import { parseDurationMs } from '../../std/duration.ts'
 import { Refusal } from '../actions/action.ts'
@@ -10,7 +11,7 @@ import { readRelease } from '../targets/release.ts'
 import { createUndoList } from '../undo.ts'
 import { concluded, dryRun, unstarted } from './conclude.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { type Drill, type DrillDeps, type DrillOutcome, enter, isoNow, messageOf, type State } from './state.ts'
+import { type Drill, type DrillDeps, type DrillOutcome, enter, isoNow, type State } from './state.ts'
 import { strike } from './strike.ts'
 import { runUnderLoad } from './under-load.ts'
 
@@ -93,7 +94,7 @@ async function recorded(state: State, signal: AbortSignal, collecting: AbortSign
   const drop = (): Promise<void> =>
     home.dropCollection(load.collection, collecting).catch((failure: unknown) => {
       collecting.throwIfAborted()
-      deps.say(`items in the collection ${load.collection} stay: ${messageOf(failure)}`)
+      deps.say(`items in the collection ${load.collection} stay: ${reasonOf(failure)}`)
     })
   // a drill that was killed has left its items
   await drop()

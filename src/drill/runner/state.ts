@@ -81,7 +81,3 @@ export async function enter(
   deps.say(`${name}: ${says}`)
   await progress.phase(name, says, signal)
 }
-
-export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
-}

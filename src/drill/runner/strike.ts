@@ -1,4 +1,5 @@
 /** Waits for the steady state, injects the faults, and waits for the recovery. */
+import { reasonOf } from '../../errors/error.ts'
 import { systemClock } from '../../std/clock.ts'
 import { parseDurationMs } from '../../std/duration.ts'
 import { Refusal } from '../actions/action.ts'
@@ -10,7 +11,7 @@ import { fillRedis } from './bulk.ts'
 import { createNemesis } from './nemesis.ts'
 import type { Progress } from './progress.ts'
 import { startSampler } from './sampler.ts'
-import { enter, messageOf, type State, type Struck } from './state.ts'
+import { enter, type State, type Struck } from './state.ts'
 import { runTimeline } from './timeline.ts'
 import { type Records, untilQuiet } from './under-load.ts'
 
@@ -108,7 +109,7 @@ async function gate(state: State, records: Records | undefined, signal: AbortSig
     }
   } catch (failure) {
     signal.throwIfAborted()
-    throw new GateClosed(messageOf(failure), { cause: failure })
+    throw new GateClosed(reasonOf(failure), { cause: failure })
   }
 }
 
@@ -117,7 +118,7 @@ interface UnderGate {
   readonly records: Records
 }
 
-/** Waits, and resolves with what was wrong meanwhile. */
+/** Waits, and resolves with the problems of that time. */
 async function problemsAfter(
   ms: number,
   { state, records }: UnderGate,
@@ -136,14 +137,14 @@ function abortOf(signal: AbortSignal, failure: unknown): DrillAborted | undefine
   if (failure instanceof DrillAborted) return failure
   if (!signal.aborted) return undefined
   const reason: unknown = signal.reason
-  return reason instanceof DrillAborted ? reason : new DrillAborted('Interrupted', messageOf(reason))
+  return reason instanceof DrillAborted ? reason : new DrillAborted('Interrupted', reasonOf(reason))
 }
 
 export function obstacleOf(failure: unknown): { readonly reason: string; readonly message: string } {
   if (failure instanceof GateClosed)
     return { reason: 'NotSteady', message: `there was no steady state: ${failure.message}` }
   if (failure instanceof Refusal) return { reason: 'Refused', message: failure.message }
-  return { reason: 'RunnerFailed', message: messageOf(failure) }
+  return { reason: 'RunnerFailed', message: reasonOf(failure) }
 }
 
 function countOthers(progress: Progress, bystanderErrors: number): void {

@@ -1,4 +1,4 @@
-/** Derives the verdict of a drill from what was found. Pure. */
+/** Derives the verdict of a drill from its findings. Pure. */
 
 import { operationsOf } from '../checkers/operations.ts'
 import type { Finding, Verdict } from '../checkers/verdict.ts'

@@ -171,7 +171,7 @@ class KubernetesBackend implements KubernetesLock {
     const held = this.#held.get(token)
     const sentMs = this.#clock.monotonicMs()
     if (held === undefined || held.endsMs <= sentMs) return { kind: 'lost' }
-    // others count the whole length from this write, so it must cover what was promised before
+    // others count the whole length from this write, so it must cover the lease that an earlier write granted
     const claim = this.#claim({ ...request, ttlMs: Math.max(ttlMs, Math.ceil(held.endsMs - sentMs)) })
     const renewed = await this.#write(key, token, held.object, (before) => renewedObject(claim, before, held.fence))
     if (renewed === undefined) {
