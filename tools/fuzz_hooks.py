@@ -17,6 +17,7 @@ BEYOND_SCHEMAS = {
     "ITEM_NOT_FOUND": "the existing items are state of the service",
     "FIELDS_MISSING": "the identity policy of a collection is state of the service",
     "POLICY_IMMUTABLE": "the items of a collection are state of the service",
+    "DELETION_NOT_FOUND": "the deletions of a collection are state of the service",
 }
 
 

@@ -43,6 +43,13 @@ test('an abort decides unless something was lost', () => {
   const aborted = { reason: 'Cancelled', message: 'spec.cancel was set' }
   expect(decide({ ...good, faults: [], aborted })).toEqual({ verdict: 'Aborted', ...aborted })
   expect(decide({ ...good, aborted, criteria: [missed] })).toMatchObject({ verdict: 'Fail' })
+  expect(decide({ ...good, aborted, verdict: verdictOf({ 'one-id': 'violated' }) })).toMatchObject({ verdict: 'Fail' })
+  // the abort has ended the load before the release could recover
+  const late: Criterion = { name: 'recoveredWithin', wanted: '10s', seen: 'none', met: false }
+  expect(decide({ ...good, aborted, criteria: [met, late] })).toMatchObject({ verdict: 'Aborted' })
+  expect(decide({ ...good, aborted, verdict: verdictOf({ recovery: 'violated' }) })).toMatchObject({
+    verdict: 'Aborted',
+  })
 })
 
 test('a violated check fails the drill, except where a criterion counts it', () => {

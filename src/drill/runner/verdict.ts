@@ -29,13 +29,22 @@ export interface Decision {
 /** Checks whose violations a criterion counts, or that are figures only. */
 const BY_CRITERION: ReadonlySet<string> = new Set(['nothing-lost', 'stored-once', 'canary-writes'])
 
+/** Criteria about data and roles. A load that an abort cuts short can miss the others, which are about time and failures. */
+const SAFETY: ReadonlySet<string> = new Set(['lostItems', 'duplicates', 'redisLoss', 'onePrimary'])
+/** Checks that a load that an abort cuts short can violate, because they are about time. */
+const TIMELY: ReadonlySet<string> = new Set(['recovery', 'availability', 'whole-again'])
+
 /**
  * A violation is a failure even if the record has gaps. Then an abort decides, and then every gap: a fault without proof, an
  * incomplete record, a criterion that could not be judged.
  */
 export function decide({ verdict, criteria, faults, aborted, obstacle }: Findings): Decision {
-  const missed = criteria.filter((one): one is CriterionResult => 'met' in one && !one.met)
-  const violated = checksOf(verdict, 'violated').filter(([name]) => !BY_CRITERION.has(name))
+  const missed = criteria
+    .filter((one): one is CriterionResult => 'met' in one && !one.met)
+    .filter(({ name }) => aborted === undefined || SAFETY.has(name))
+  const violated = checksOf(verdict, 'violated')
+    .filter(([name]) => !BY_CRITERION.has(name))
+    .filter(([name]) => aborted === undefined || !TIMELY.has(name))
   if (missed.length + violated.length > 0) return failed(missed, violated)
   if (aborted !== undefined) return { verdict: 'Aborted', ...aborted }
   if (obstacle !== undefined) return { verdict: 'Inconclusive', ...obstacle }

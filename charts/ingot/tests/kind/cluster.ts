@@ -163,7 +163,9 @@ export async function topologyOf(): Promise<{ readonly status?: Partial<Topology
 /** Resolves with the UID of each pod of the release. */
 export async function podUids(): Promise<Readonly<Record<string, string>>> {
   const pods = await readPods()
-  const own = pods.filter(({ name }) => name !== 'writer' && !name.startsWith('outside'))
+  const own = pods.filter(
+    ({ component, name }) => component !== 'drill' && name !== 'writer' && !name.startsWith('outside'),
+  )
   return Object.fromEntries(own.map(({ name, uid }) => [name, uid]))
 }
 

@@ -2,97 +2,14 @@
  * Drills on a real cluster: from a shell, and from the operator as resources. Needs kind with the images ingot:dev, redis:8.0
  * and grafana/k6:1.8.1.
  */
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ROOT } from '../../../../src/drill/checkout.ts'
 import type { DrillReport } from '../../../../src/drill/report/model.ts'
-import type { DrillStatus } from '../../../../src/drill/spec/status.ts'
-import {
-  CONTEXT,
-  createObject,
-  eventually,
-  everythingReady,
-  install,
-  installOperator,
-  kubectl,
-  NAMESPACE,
-  podUids,
-  prepareNamespace,
-  remove,
-  removeOperator,
-} from './cluster.ts'
+import { eventually, kubectl, podUids } from './cluster.ts'
+import { drillRelease, expectNothingLeft, finished, MODE, plugin, start, statusOf } from './drill-release.ts'
 
-const CLI = join(ROOT, 'src', 'cli.ts')
-const folder = mkdtempSync(join(tmpdir(), 'drills-'))
-const MODE = process.env['DRILL_MODE'] ?? 'sentinel'
-
-beforeAll(async () => {
-  await prepareNamespace()
-  await remove()
-  await kubectl(['label', 'namespace', NAMESPACE, 'ingot.dev/drills=allowed', '--overwrite'])
-  await installOperator()
-  await install({
-    'redis.mode': MODE,
-    'redis.sentinel.hardAntiAffinity': false,
-    'redis.sentinel.downAfterMs': 5_000,
-    'service.replicas': 3,
-    'drills.enabled': true,
-  })
-})
-
-afterAll(async () => {
-  await kubectl(['delete', 'failoverdrill', '--all', '--timeout=60s'])
-  await remove()
-  await removeOperator()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-interface Ran {
-  readonly code: number
-  readonly text: string
-}
-
-/** Runs a command of the kubectl plugin. Resolves with its exit code and output. */
-async function plugin(...args: readonly string[]): Promise<Ran> {
-  const line = [CLI, 'kube', 'drill', ...args, '-n', NAMESPACE, '--context', CONTEXT]
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      line,
-      { cwd: folder, timeout: 500_000, maxBuffer: 64 * 2 ** 20 },
-      (failure, stdout, stderr) => {
-        const code = failure === null ? 0 : Number(failure.code ?? 1)
-        resolve({ code, text: code === 0 ? stdout : `${stdout}${stderr}` })
-      },
-    )
-  })
-}
-
-async function statusOf(name: string): Promise<DrillStatus> {
-  const text = await kubectl(['get', 'failoverdrill', name, '--output=jsonpath={.status}'])
-  return (text === '' ? {} : JSON.parse(text)) as DrillStatus
-}
-
-async function start(name: string, spec: object): Promise<void> {
-  const drill = { apiVersion: 'ingot.dev/v1alpha1', kind: 'FailoverDrill', metadata: { name }, spec }
-  await createObject(drill)
-}
-
-async function finished(name: string): Promise<DrillStatus> {
-  await kubectl(['wait', '--for=condition=Finished', `failoverdrill/${name}`, '--timeout=480s'], 490)
-  return statusOf(name)
-}
-
-/** Nothing of a drill is left but its resource and its report. */
-async function expectNothingLeft(): Promise<void> {
-  await everythingReady(240)
-  expect(await kubectl(['get', 'pods', '--selector=ingot.dev/isolated', '--output=name'])).toBe('')
-  const policies = await kubectl(['get', 'networkpolicy', '--output=name'])
-  expect(policies.split('\n').filter((name) => name.includes('ingot-drill-'))).toEqual([])
-}
+drillRelease()
 
 const target = { release: 'ingot' }
 
