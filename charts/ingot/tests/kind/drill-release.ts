@@ -96,3 +96,35 @@ export async function expectNothingLeft(): Promise<void> {
   const policies = await kubectl(['get', 'networkpolicy', '--output=name'])
   expect(policies.split('\n').filter((name) => name.includes('ingot-drill-'))).toEqual([])
 }
+
+/** Saves 20 items a second into another collection, as another client of the release. It ends by itself. */
+const BYSTANDER = `
+const end = Date.now() + 600_000
+for (let n = 0; Date.now() < end; n++) {
+  const body = JSON.stringify({ n, at: Date.now() })
+  const headers = { 'content-type': 'application/json' }
+  fetch('http://ingot/v1/collections/other/items', { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) })
+    .then((response) => response.text(), () => undefined)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+}`
+
+/** Resolves when another client sends its requests. The returned function removes it. */
+export async function startBystander(): Promise<() => Promise<void>> {
+  const name = 'outside-bystander'
+  const container = {
+    name: 'client',
+    image: 'ingot:dev',
+    command: ['node', '--input-type=module', '--eval', BYSTANDER],
+    resources: { limits: { cpu: '250m', memory: '128Mi' } },
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+  }
+  const spec = {
+    restartPolicy: 'Never',
+    terminationGracePeriodSeconds: 1,
+    securityContext: { runAsNonRoot: true, runAsUser: 1_000, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [container],
+  }
+  await createObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec })
+  await kubectl(['wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s'], 70)
+  return async () => void (await kubectl(['delete', 'pod', name, '--grace-period=1', '--ignore-not-found']))
+}

@@ -6,8 +6,17 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ROOT } from '../../../../src/drill/checkout.ts'
 import type { DrillReport } from '../../../../src/drill/report/model.ts'
-import { eventually, kubectl, podUids } from './cluster.ts'
-import { drillRelease, expectNothingLeft, finished, MODE, plugin, start, statusOf } from './drill-release.ts'
+import { eventually, kubectl, operatorKubectl, operatorLeader, podUids } from './cluster.ts'
+import {
+  drillRelease,
+  expectNothingLeft,
+  finished,
+  MODE,
+  plugin,
+  start,
+  startBystander,
+  statusOf,
+} from './drill-release.ts'
 
 drillRelease()
 
@@ -94,4 +103,30 @@ test('a dry run names the victims, and breaks nothing', async () => {
   expect(status).toMatchObject({ verdict: 'Inconclusive', reason: 'DryRun' })
   expect(status.faults?.[0]?.victims?.length).toBeGreaterThan(2)
   expect(await podUids()).toMatchObject(before)
+})
+
+test('beside another client, its failures are counted apart, and end the drill at their limit', async () => {
+  const stop = await startBystander()
+  try {
+    await start('beside', { target, scenario: 'D2' })
+    expect(await finished('beside')).toMatchObject({ verdict: 'Pass', summary: { bystanderErrors: 0 } })
+    // Redis fails no write in front of Postgres, so its store is killed until enough writes have failed
+    const store = { action: 'Kill', target: { component: 'postgres' } }
+    const faults = [1, 2, 3].map((round) => ({ name: `store-${round}`, after: '1s', ...store }))
+    await start('harmful', { target, faults, abort: { bystanders: { errors: 3 } } })
+    const status = await finished('harmful')
+    expect(status).toMatchObject({ verdict: 'Aborted', reason: 'Bystanders', undo: [] })
+    expect(status.summary?.bystanderErrors).toBeGreaterThanOrEqual(3)
+  } finally {
+    await stop()
+  }
+  await expectNothingLeft()
+})
+
+test('a leader of the operators that is killed during a drill changes no verdict', async () => {
+  await start('led', { target, scenario: 'D2' })
+  await eventually('the load runs', 200, async () => (await statusOf('led')).phase === 'Load')
+  await operatorKubectl(['delete', 'pod', await operatorLeader(), '--grace-period=0', '--force', '--wait=false'])
+  expect(await finished('led')).toMatchObject({ verdict: 'Pass', undo: [], summary: { lost: 0, duplicates: 0 } })
+  await expectNothingLeft()
 })
