@@ -26,6 +26,9 @@ serviceAccountName: {{ include "ingot.serviceAccountName" .context | quote }}
 automountServiceAccountToken: {{ .context.Values.serviceAccount.automount }}
 # the environment of a pod should not depend on the Services of its namespace
 enableServiceLinks: false
+{{- if and .context.Values.drills.processes (has .component (list "service" "redis" "sentinel")) }}
+shareProcessNamespace: true
+{{- end }}
 {{- include "ingot.pullSecrets" .context }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . | quote }}

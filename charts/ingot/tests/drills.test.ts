@@ -24,7 +24,7 @@ describe('a release without drills', () => {
     expect(kinds(render('postgres'), 'ServiceAccount')).not.toContain('ingot-drill')
   })
 
-  test.each(['exec', 'nodes'])('refuses drills.%s', (key) => {
+  test.each(['exec', 'nodes', 'processes'])('refuses drills.%s', (key) => {
     expect(() => render('postgres', [`drills.${key}=true`])).toThrow('set drills.enabled=true')
   })
 })
@@ -53,6 +53,16 @@ describe('the account of drills', () => {
       { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'patch'] },
       { apiGroups: [''], resources: ['pods'], verbs: ['list'] },
     ])
+  })
+
+  test('reaches the processes of service, Redis and Sentinel only with drills.processes', () => {
+    const owners = ['Deployment/ingot', 'StatefulSet/ingot-redis', 'StatefulSet/ingot-sentinel']
+    const sharing = (manifests: readonly Manifest[]) =>
+      owners.map((owner) => podOf(manifests, owner).spec.shareProcessNamespace)
+    expect(sharing(render('postgres', [ENABLED]))).toEqual([undefined, undefined, undefined])
+    const more = render('postgres', [ENABLED, 'drills.processes=true'])
+    expect(sharing(more)).toEqual([true, true, true])
+    expect(podOf(more, 'StatefulSet/ingot-postgres').spec.shareProcessNamespace).toBeUndefined()
   })
 
   test('is used by Jobs that the operator of the values creates', () => {

@@ -56,6 +56,7 @@ export interface Container {
 export interface PodSpec {
   readonly automountServiceAccountToken: boolean
   readonly enableServiceLinks: boolean
+  readonly shareProcessNamespace?: boolean
   readonly terminationGracePeriodSeconds: number
   readonly securityContext: Readonly<Record<string, unknown>>
   readonly containers: readonly Container[]

@@ -69,7 +69,7 @@ export function processOf({ name, component, sharesProcesses }: Pod): string {
   // the first process of a namespace ignores SIGKILL and SIGSTOP from inside it
   if (!sharesProcesses) {
     throw new Refusal(
-      `${name} does not share its process namespace, so no signal reaches its first process: set ${component}.shareProcessNamespace in the chart`,
+      `${name} does not share its process namespace, so no signal reaches its first process: set drills.processes in the chart`,
     )
   }
   return process

@@ -94,7 +94,7 @@ describe('a fault that cannot be carried out is refused, and the others go on', 
       { name: 'x', action: 'Kill', target: { component: 'operator' } },
       'there is no operator',
     ],
-    ['a signal cannot reach it', { name: 'x', action: 'Pause', target: primary }, 'shareProcessNamespace'],
+    ['a signal cannot reach it', { name: 'x', action: 'Pause', target: primary }, 'drills.processes'],
     ['safety forbids it', { name: 'x', action: 'Kill', target: { component: 'sentinel', count: 2 } }, 'keepMajority'],
   ])('%s', async (_, fault, says) => {
     const { release, timeline, states } = drill([fault, { name: 'next', action: 'Kill', target: primary }])

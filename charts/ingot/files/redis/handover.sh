@@ -7,8 +7,20 @@ set -eu
 . "${0%/*}/lib.sh"
 : "${HANDOVER_S:=30}"
 END=$(($(date +%s) + HANDOVER_S))
+# main_process: prints the folder of the container's main process. The first process of a pod that shares its process
+# namespace is not of this container.
+main_process() {
+  if [ "$(cat /proc/1/comm)" = pause ]; then
+    for process in /proc/[0-9]*; do
+      [ "$(cat "$process/comm" 2>/dev/null)" != "$REDIS_SERVER" ] || { echo "$process" && return; }
+    done
+  fi
+  echo /proc/1
+}
+
+MAIN=$(main_process)
 # Kubernetes shows the output of a hook only when the hook fails.
-CONTAINER_LOG=/proc/1/fd/2
+CONTAINER_LOG=$MAIN/fd/2
 FAILURE=$RUN/not-handed-over
 
 before_deadline() { [ "$(date +%s)" -lt "$END" ]; }
@@ -232,7 +244,7 @@ leave() {
     NOAUTH* | WRONGPASS* | NOPERM*)
       give_up "this server refused the login of the user admin ($reply): its password is not the one in the Secret"
       ;;
-    *) [ "$(cat /proc/1/comm)" != "$REDIS_SERVER" ] || give_up 'this server does not respond' ;;
+    *) [ "$(cat "$MAIN/comm")" != "$REDIS_SERVER" ] || give_up 'this server does not respond' ;;
   esac
 }
 

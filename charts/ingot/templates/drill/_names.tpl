@@ -31,7 +31,7 @@ subjects:
 {{- end -}}
 
 {{- define "ingot.validateDrills" -}}
-{{- range $key := list "exec" "nodes" -}}
+{{- range $key := list "exec" "nodes" "processes" -}}
 {{- if and (index $.Values.drills $key) (not $.Values.drills.enabled) -}}
 {{- fail (printf "drills.%s has no effect without drills.enabled: set drills.enabled=true" $key) -}}
 {{- end -}}

@@ -18,7 +18,7 @@ import {
   statusOf,
 } from './drill-release.ts'
 
-drillRelease()
+drillRelease({ 'drills.exec': true, 'drills.processes': true })
 
 const target = { release: 'ingot' }
 
@@ -94,6 +94,18 @@ test('a fault that never happens is inconclusive', async () => {
   const status = await finished('never')
   expect(status.verdict).toBe('Inconclusive')
   expect(status.faults?.[0]?.state).not.toBe('Proven')
+})
+
+test('signals reach the processes of pods that share their process namespace', async () => {
+  const faults = [
+    { name: 'pause', action: 'Pause', target: { component: 'redis', role: 'primary' }, hold: '8s' },
+    { name: 'crash', action: 'KillInPlace', when: 'Recovered', target: { component: 'service' } },
+    { name: 'delete', action: 'Delete', when: 'Recovered', target: { component: 'redis', role: 'primary' } },
+  ]
+  await start('signals', { target, faults })
+  const status = await finished('signals')
+  expect(status).toMatchObject({ verdict: 'Pass', undo: [], summary: { lost: 0, duplicates: 0 } })
+  await expectNothingLeft()
 })
 
 test('a dry run names the victims, and breaks nothing', async () => {
