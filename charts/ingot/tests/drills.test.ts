@@ -80,16 +80,19 @@ describe('the account of drills', () => {
 })
 
 describe('the user of drills', () => {
-  test.each(['postgres', 'cluster', 'standalone'])('exists with the values %s, without rights on keys', (mode) => {
-    const manifests = render(mode, [ENABLED])
-    const { data } = find(manifests, 'ConfigMap', 'ingot-redis')
-    const line = /^drill drill (.*)$/m
-    expect(line.exec(data['users.redis'] ?? '')?.[1]).toMatch(/^-@all \+ping [^~&@%]*$/)
-    expect(line.exec(data['users.sentinel'] ?? '')?.[1]).toMatch(/^-@all \+ping [^~&@%]*$/)
-    expect(find(manifests, 'Secret', 'ingot-redis').stringData['drill-password']).toMatch(/^\w{32}$/)
-    const { spec } = podOf(manifests, 'StatefulSet/ingot-redis')
-    expect(JSON.stringify(spec)).toContain('"path":"drill-password"')
-  })
+  test.each(['postgres', 'cluster', 'standalone'])(
+    'exists with the values %s, with rights only on its own keys',
+    (mode) => {
+      const manifests = render(mode, [ENABLED])
+      const { data } = find(manifests, 'ConfigMap', 'ingot-redis')
+      const line = /^drill drill (.*)$/m
+      expect(line.exec(data['users.redis'] ?? '')?.[1]).toMatch(/^~ingot:drill:\* -@all [^~&@%]*$/)
+      expect(line.exec(data['users.sentinel'] ?? '')?.[1]).toMatch(/^-@all \+ping [^~&@%]*$/)
+      expect(find(manifests, 'Secret', 'ingot-redis').stringData['drill-password']).toMatch(/^\w{32}$/)
+      const { spec } = podOf(manifests, 'StatefulSet/ingot-redis')
+      expect(JSON.stringify(spec)).toContain('"path":"drill-password"')
+    },
+  )
 })
 
 describe('network policies', () => {

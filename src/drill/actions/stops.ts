@@ -1,10 +1,12 @@
 /** Actions that stop servers without ending them: a stopped process, a server that does not respond, a partition. */
 
+import { reasonOf } from '../../errors/error.ts'
 import { isKubeError } from '../../kube/client/api.ts'
 import type { Resource } from '../../kube/client/resource.ts'
 import type { Pod } from '../../kube/pods.ts'
 import { untilSeen } from '../../kube/until.ts'
 import { primariesOf } from '../../redis/topology/roles.ts'
+import { redisErrorIn } from '../redis-error.ts'
 import { type DrillContext, observe } from '../targets/kubernetes/context.ts'
 import { PIDS, signalCommand } from '../undo.ts'
 import { type Action, Refusal } from './action.ts'
@@ -71,11 +73,15 @@ export const stall: Action = async ({ context, victims, holdMs }) => ({
   async prove(signal) {
     for (const pod of victims) {
       const reply = await context.redis
-        .command(pod, ['SET', `ingot:drill:${pod.uid}`, '1', 'PX', '1'], { signal, timeoutMs: SILENT_MS })
-        .catch(() => signal.throwIfAborted())
+        .command(pod, ['DBSIZE'], { signal, timeoutMs: SILENT_MS })
+        .catch((failure: unknown) => {
+          signal.throwIfAborted()
+          // an error of Redis is a response too
+          return redisErrorIn(reasonOf(failure))
+        })
       if (reply !== undefined) throw new Error(`${pod.name} still responds: ${reply.trim()}`)
     }
-    return `no response to a write within ${SILENT_MS} ms: ${victims.map(({ name }) => name).join(', ')}`
+    return `no response within ${SILENT_MS} ms: ${victims.map(({ name }) => name).join(', ')}`
   },
 })
 

@@ -52,7 +52,7 @@ export async function eventually(what: string, seconds: number, holds: () => Pro
 
 export type Values = Readonly<Record<string, string | number | boolean>>
 
-const IMAGE_TAG = process.env['KIND_IMAGE_TAG'] ?? 'dev'
+export const IMAGE_TAG = process.env['KIND_IMAGE_TAG'] ?? 'dev'
 const FIXED: Values = { 'image.tag': IMAGE_TAG, 'service.replicas': 1, 'lock.mode': 'always' }
 
 function valueArgs(values: Values): string[] {

@@ -10,6 +10,7 @@ import {
   CONTEXT,
   createObject,
   everythingReady,
+  IMAGE_TAG,
   install,
   installOperator,
   kubectl,
@@ -113,7 +114,7 @@ export async function startBystander(): Promise<() => Promise<void>> {
   const name = 'outside-bystander'
   const container = {
     name: 'client',
-    image: 'ingot:dev',
+    image: `ingot:${IMAGE_TAG}`,
     command: ['node', '--input-type=module', '--eval', BYSTANDER],
     resources: { limits: { cpu: '250m', memory: '128Mi' } },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
