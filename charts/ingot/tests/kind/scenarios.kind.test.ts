@@ -46,7 +46,8 @@ async function loseNode(drill: string): Promise<void> {
   let node = ''
   await eventually('the drill waits for the loss of a node', 240, async () => {
     const [fault] = (await statusOf(drill)).faults ?? []
-    node = fault?.state === 'Injected' ? (fault.victims?.find((name) => name.startsWith('ingot-worker')) ?? '') : ''
+    const [victim = ''] = fault?.state === 'Injected' ? (fault.victims ?? []) : []
+    node = / on (\S+)$/.exec(victim)?.[1] ?? ''
     return node !== ''
   })
   const options = { signal: AbortSignal.timeout(20_000), timeoutMs: 20_000 }
