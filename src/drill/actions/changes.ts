@@ -128,7 +128,15 @@ async function nodeToLose(context: DrillContext, victims: readonly { readonly no
   if (context.machines !== undefined) return (await placed(context, signal)).node
   const [first] = victims
   if (first === undefined) throw new Refusal('there is no pod, so there is no node')
-  return first.node
+  const { node } = first
+  const pods = await context.workloads.pods(signal)
+  const runner = pods.find((pod) => pod.component === 'drill' && pod.ready && pod.node === node)
+  if (runner !== undefined) {
+    throw new Refusal(
+      `${runner.name}, which carries out the drill, is itself on ${node}: cordon ${node} before the drill starts`,
+    )
+  }
+  return node
 }
 
 interface Lost {
