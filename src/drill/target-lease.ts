@@ -5,7 +5,7 @@ import type { Location } from '../kube/client/resource.ts'
 import { microTimeOf } from '../kube/runtime/conditions.ts'
 import { LEASES, type Lease } from '../kube/runtime/leadership-term.ts'
 import type { Clock } from '../std/clock.ts'
-import { holderOf, leaseNameOf, TARGET_LEASE_S } from './spec/target-lease.ts'
+import { holderOf, leaseNameOf, namedHolder, TARGET_LEASE_S } from './spec/target-lease.ts'
 
 export interface TargetOptions {
   readonly api: KubeApi
@@ -14,6 +14,11 @@ export interface TargetOptions {
   readonly release: string
   /** Name of the holder. */
   readonly holder: string
+  /**
+   * Resolves with true for the UID of a FailoverDrill that has not finished. Such a drill keeps its target even if its Lease
+   * has expired: its faults may still be active.
+   */
+  readonly isRunning: (uid: string) => Promise<boolean>
 }
 
 const RENEW_MS = 15_000
@@ -29,7 +34,7 @@ export async function holdTarget(options: TargetOptions, signal: AbortSignal): P
     renewTime: microTimeOf(clock.wallMs()),
   })
   const found: Lease | undefined = await api.get(LEASES, at, signal)
-  const other = found === undefined ? undefined : holderOf(found, clock.wallMs())
+  const other = found === undefined ? undefined : await activeHolder(found, options)
   if (other !== undefined && other !== holder) throw busy(release, other)
   const metadata = { namespace, name: at.name ?? '' }
   const taken =
@@ -52,6 +57,11 @@ export async function holdTarget(options: TargetOptions, signal: AbortSignal): P
       await api.patch(LEASES, at, { spec: { holderIdentity: '' } }, AbortSignal.timeout(CALL_MS)).catch(() => undefined)
     },
   }
+}
+
+async function activeHolder(lease: Lease, { clock, isRunning }: TargetOptions): Promise<string | undefined> {
+  const named = namedHolder(lease)
+  return named !== undefined && (await isRunning(named)) ? named : holderOf(lease, clock.wallMs())
 }
 
 function busy(release: string, holder: string): IngotError {

@@ -9,14 +9,16 @@ import { publish } from '../../drill/runner/publish.ts'
 import { historyText } from '../../drill/runner/report.ts'
 import { runDrill } from '../../drill/runner/run-drill.ts'
 import { shellDeps } from '../../drill/runner/shell-deps.ts'
+import { FAILOVER_DRILLS } from '../../drill/spec/kinds.ts'
 import type { DrillManifest } from '../../drill/spec/manifest.ts'
 import type { DrillVerdict } from '../../drill/spec/status.ts'
 import { holdTarget } from '../../drill/target-lease.ts'
 import { IngotError, reasonOf } from '../../errors/error.ts'
-import { createKubeApi, type KubeApi } from '../../kube/client/api.ts'
+import { createKubeApi, isKubeError, type KubeApi } from '../../kube/client/api.ts'
 import { createKubeConnection } from '../../kube/client/connection.ts'
 import type { Resource } from '../../kube/client/resource.ts'
 import { createKubectl, currentContext } from '../../kube/kubectl.ts'
+import { isFinished, keepDrill } from '../../operator/drills/drill-object.ts'
 import { createScope } from '../../std/scope.ts'
 import type { Io } from '../line/command.ts'
 import { version } from '../line/version.ts'
@@ -44,7 +46,9 @@ export async function runFromShell(call: ShellCall, io: Io): Promise<DrillVerdic
   const namespace = call.namespace ?? manifest.namespace ?? connection.namespace
   await requireAllowed(api, namespace, signal)
   const release = manifest.spec.target.release
-  const lease = await holdTarget({ api, clock, namespace, release, holder: `${startedBy}/${manifest.name}` }, signal)
+  const isRunning = (uid: string): Promise<boolean> => isUnfinished(api, { namespace, uid }, signal)
+  const holder = `${startedBy}/${manifest.name}`
+  const lease = await holdTarget({ api, clock, namespace, release, holder, isRunning }, signal)
   scope.defer(() => lease[Symbol.asyncDispose]())
   makeFolder(folder)
   const drill = { name: manifest.name, startedBy, spec: manifest.spec }
@@ -78,6 +82,23 @@ async function requireAllowed(api: KubeApi, namespace: string, signal: AbortSign
   const { labels = {}, annotations = {} } = found?.metadata ?? {}
   if (labels[ALLOWED] !== 'allowed') refuse(`allows no drills: kubectl label namespace ${namespace} ${ALLOWED}=allowed`)
   if (annotations[STOP] === 'true') refuse(`has the annotation ${STOP}, which ends all drills`)
+}
+
+interface ById {
+  readonly namespace: string
+  readonly uid: string
+}
+
+/** Resolves with true if a FailoverDrill of this UID has not finished. Without the operator there are none. */
+async function isUnfinished(api: KubeApi, { namespace, uid }: ById, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { items } = await api.list(FAILOVER_DRILLS, { namespace }, signal)
+    const drill = items.find(({ metadata }) => metadata.uid === uid)
+    return drill !== undefined && !isFinished(keepDrill(drill))
+  } catch (failure) {
+    if (isKubeError(failure, 'KUBE_NOT_FOUND') || isKubeError(failure, 'KUBE_FORBIDDEN')) return false
+    throw failure
+  }
 }
 
 function makeFolder(folder: string): void {
