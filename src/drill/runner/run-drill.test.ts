@@ -1,5 +1,6 @@
 /** Drills on a release in memory: what the runner must find, and in which order it works. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type * as Clock from '../../std/clock.ts'
 import { createFakeHome, type Flaw } from '../../testing/fake-drill-home.ts'
 import { createFakeRelease } from '../../testing/kube/fake-release.ts'
 import type { DrillFacts } from '../spec/conditions.ts'
@@ -8,7 +9,7 @@ import { runDrill } from './run-drill.ts'
 
 // the sleep of the system's clock cannot be faked, so its timer takes its place
 vi.mock('../../std/clock.ts', async (original) => {
-  const { systemClock } = await original<typeof import('../../std/clock.ts')>()
+  const { systemClock } = await original<typeof Clock>()
   const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       const abort = (): void => reject(signal?.reason)
@@ -51,11 +52,11 @@ async function drilled({ flaws = [], spec = {}, abortMs }: Call = {}) {
     say: () => undefined,
   }
   const given: DrillSpec = { target: { release: 'ingot' }, faults: [...KILL], ...spec }
-  let isOver = false
-  const running = runDrill({ name: 'test', startedBy: 'test', spec: given }, deps, ending.signal).finally(() => {
-    isOver = true
-  })
-  while (!isOver) await vi.advanceTimersByTimeAsync(250)
+  const over = new AbortController()
+  const running = runDrill({ name: 'test', startedBy: 'test', spec: given }, deps, ending.signal).finally(() =>
+    over.abort(),
+  )
+  while (!over.signal.aborted) await vi.advanceTimersByTimeAsync(250)
   return { ...(await running), home, facts, calls: release.calls }
 }
 

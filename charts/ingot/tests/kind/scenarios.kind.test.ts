@@ -37,8 +37,8 @@ const IMPOSSIBLE: Readonly<Record<string, RegExp>> = {
 }
 
 function manifestOf(scenario: ScenarioName): string {
-  const start = `d${scenario.slice(1).padStart(2, '0')}-`
-  return join(FOLDER, MANIFESTS.find((name) => name.startsWith(start)) ?? '')
+  const prefix = `d${scenario.slice(1).padStart(2, '0')}-`
+  return join(FOLDER, MANIFESTS.find((name) => name.startsWith(prefix)) ?? '')
 }
 
 /** Resolves with the node that D8 loses. No new pod is scheduled there, so that its runner is elsewhere. */
@@ -58,9 +58,11 @@ async function loseNode(drill: string, node: string): Promise<void> {
   const options = { signal: AbortSignal.timeout(20_000), timeoutMs: 20_000 }
   await docker(['pause', node], options)
   const isProven = async (): Promise<boolean> => (await statusOf(drill)).faults?.[0]?.state !== 'Injected'
-  await eventually('the loss is seen', 120, isProven).finally(() =>
-    docker(['unpause', node], { ...options, signal: AbortSignal.timeout(20_000) }),
-  )
+  try {
+    await eventually('the loss is seen', 120, isProven)
+  } finally {
+    await docker(['unpause', node], { ...options, signal: AbortSignal.timeout(20_000) })
+  }
 }
 
 function expectVerdict(where: string, { verdict, reason, message }: Partial<DrillStatus>): void {
