@@ -89,7 +89,7 @@ const FOLDERS = {
     'drill/targets/([^/]+\\.ts$|kubernetes/store-read\\.ts$)',
     `(${CONNECTIONS})/`,
   ],
-  'drill/actions': ['drill/(spec|faults|targets)/', 'drill/(undo|plan)\\.ts$', '(kube|redis)/'],
+  'drill/actions': ['drill/(spec|faults|targets)/', 'drill/(undo|plan|redis-error)\\.ts$', '(kube|redis)/'],
   'drill/spec': ['drill/checkout\\.ts$', 'redis/topology/', 'kube/'],
   'drill/targets/kind': ['drill/(checkout|plan)\\.ts$', 'drill/targets/kubernetes/'],
 }

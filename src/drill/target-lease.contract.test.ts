@@ -30,7 +30,7 @@ const hold = (holder: string, isRunning: (uid: string) => Promise<boolean> = asy
 
 async function holderNow(): Promise<string | undefined> {
   const lease: Lease | undefined = await api.get(LEASES, { namespace: 'default', name: leaseNameOf(release) }, soon())
-  return lease?.spec?.holderIdentity
+  return lease?.spec?.holderIdentity ?? undefined
 }
 
 /** Writes a Lease that its holder has not renewed for an hour. */
