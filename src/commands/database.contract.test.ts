@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { systemClock } from '../std/clock.ts'
 import { type PostgresServer, runSql, startPostgres } from '../testing/postgres/server.ts'
 import { type Absent, present } from '../testing/present.ts'
+import { noSignals } from '../testing/signals.ts'
 import { runLine } from './line/line.ts'
 import { COMMANDS } from './table.ts'
 
@@ -18,7 +19,7 @@ afterEach(() => vi.unstubAllEnvs())
 
 async function run(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
-  const io = { stdin, stdout, stderr, clock: systemClock, signal: new AbortController().signal }
+  const io = { stdin, stdout, stderr, clock: systemClock, signal: new AbortController().signal, takeSignals: noSignals }
   const code = await runLine(argv, io, { commands: COMMANDS, version: '0', debug: false })
   stdout.end()
   stderr.end()

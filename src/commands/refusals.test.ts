@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { systemClock } from '../std/clock.ts'
 import { temporaryFolder } from '../testing/folder.ts'
+import { noSignals } from '../testing/signals.ts'
 import { runLine } from './line/line.ts'
 import { COMMANDS } from './table.ts'
 
@@ -23,7 +24,7 @@ type Env = Readonly<Record<string, string>>
 async function run(argv: readonly string[], env: Env) {
   for (const [name, value] of Object.entries({ INGOT_DATA: join(folder, 'data'), ...env })) vi.stubEnv(name, value)
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
-  const io = { stdin, stdout, stderr, clock: systemClock, signal: AbortSignal.timeout(15_000) }
+  const io = { stdin, stdout, stderr, clock: systemClock, signal: AbortSignal.timeout(15_000), takeSignals: noSignals }
   const code = await runLine(argv, io, { commands: COMMANDS, version: '0', debug: false })
   stdout.end()
   stderr.end()

@@ -73,6 +73,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'run the operator: report the state of Redis topologies in a cluster',
     load: async () => (await import('./operate.ts')).operate,
   },
+  {
+    name: 'lock',
+    summary: 'run a command under a distributed lock, or show who holds it',
+    load: async () => (await import('./lock/command.ts')).lock,
+  },
   ...KUBE_GROUP,
   {
     name: 'completion',

@@ -12,7 +12,14 @@ import { CONFIG_KEYS, CONFIG_SCHEMA, type Config, environmentName, URL_KEYS, typ
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Names that are read elsewhere, or only by tests. */
-const OTHER_NAMES = new Set(['INGOT_CONFIG', 'INGOT_FAILPOINTS', 'INGOT_TOKEN'])
+const OTHER_NAMES = new Set([
+  'INGOT_CONFIG',
+  'INGOT_FAILPOINTS',
+  'INGOT_TOKEN',
+  // set for commands that `ingot lock` runs
+  'INGOT_LOCK_KEY',
+  'INGOT_LOCK_FENCE',
+])
 
 /** Variables that Kubernetes sets in every pod for a Service named ingot. */
 const SERVICE_LINK = /^INGOT_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_\w+)?)$/

@@ -78,4 +78,6 @@ export type OpenBackend = (url: string, context: BackendContext, signal: AbortSi
 /** Declares a backend's URLs. Its code is loaded when a URL first names it. */
 export interface BackendRegistration extends UrlForm {
   readonly load: () => Promise<OpenBackend>
+  /** If true, other processes do not see its locks. Default: false. */
+  readonly oneProcess?: true
 }

@@ -28,6 +28,9 @@ export const LOCK_URLS: readonly UrlForm[] = BACKENDS
 /** The URL schemes that `openLockBackend` knows, without the colon. */
 export const LOCK_SCHEMES: readonly string[] = BACKENDS.flatMap(({ schemes }) => schemes)
 
+/** The URLs of the backends whose locks all processes see. */
+export const SHARED_LOCK_URLS: readonly UrlForm[] = BACKENDS.filter(({ oneProcess }) => oneProcess !== true)
+
 /**
  * Connects to the lock service that the URL names, verifies that it can serve, and resolves with its backend.
  *

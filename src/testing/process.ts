@@ -40,7 +40,7 @@ export interface Running {
   stdout(): string
   /** Output on stderr so far. */
   stderr(): string
-  kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void
+  kill(signal: NodeJS.Signals): void
 }
 
 /** Starts a command with open standard input. */

@@ -18,6 +18,7 @@ import { untilTrue } from '../../std/until.ts'
 import { exampleReport } from '../../testing/drill-report.ts'
 import { createSink } from '../../testing/http/sink.ts'
 import { shareApiServer } from '../../testing/kube/shared-api-server.ts'
+import { noSignals } from '../../testing/signals.ts'
 import { runLine } from '../line/line.ts'
 import { KUBECTL_COMMANDS } from './table.ts'
 
@@ -48,7 +49,7 @@ afterEach(() => void vi.unstubAllEnvs())
 /** Runs the command. `out` and `err` return its output so far. */
 function start(argv: readonly string[], signal: AbortSignal = soon()) {
   const [stdout, stderr] = [createSink(), createSink()]
-  const io = { stdin: Readable.from([]), stdout, stderr, clock: systemClock, signal }
+  const io = { stdin: Readable.from([]), stdout, stderr, clock: systemClock, signal, takeSignals: noSignals }
   const options = { commands: KUBECTL_COMMANDS, call: 'kubectl ingot', version: '0.1.0', debug: false }
   const code = runLine(argv, io, options)
   return { code, out: () => stdout.text(), err: () => stderr.text() }

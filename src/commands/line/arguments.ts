@@ -15,8 +15,9 @@ export function allOptions(command: Command): Options {
 /** Returns the parsed arguments. Throws IngotError USAGE_INVALID. */
 export function parseArguments(argv: readonly string[], command: Command): Parsed {
   const options = allOptions(command)
+  const { own, rest } = split(argv, command)
   const { tokens, values, positionals } = parseArgs({
-    args: [...argv],
+    args: [...own],
     options: parserOptions(options),
     // the checks below have better messages than the parser
     strict: false,
@@ -25,8 +26,14 @@ export function parseArguments(argv: readonly string[], command: Command): Parse
   })
   if (values['help'] === true) return { kind: 'help' }
   for (const token of tokens) if (token.kind === 'option') checkOption(token, options)
-  checkPositionals(positionals, command.positionals ?? [])
-  return { kind: 'arguments', args: { values: completed(values, command.options), positionals } }
+  checkPositionals(positionals, command)
+  return { kind: 'arguments', args: { values: completed(values, command.options), positionals, rest } }
+}
+
+/** Separates the words after the first `--` if the command declares them. */
+function split(argv: readonly string[], command: Command): { own: readonly string[]; rest: Arguments['rest'] } {
+  const at = command.rest === undefined ? -1 : argv.indexOf('--')
+  return at === -1 ? { own: argv, rest: undefined } : { own: argv.slice(0, at), rest: argv.slice(at + 1) }
 }
 
 interface ParserOption {
@@ -71,11 +78,13 @@ export function unknown(kind: string, word: string, known: readonly string[]): s
   return `unknown ${kind} "${word}"${meant === undefined ? '' : `, did you mean "${meant}"?`}`
 }
 
-function checkPositionals(given: readonly string[], wanted: readonly string[]): void {
+function checkPositionals(given: readonly string[], { positionals: wanted = [], rest }: Command): void {
   const missing = wanted[given.length]
   if (missing !== undefined && !missing.startsWith('[')) throw usageError(`${missing} is missing`)
   const extra = given[wanted.length]
-  if (extra !== undefined) throw usageError(`"${extra}" is one argument too many`)
+  if (extra === undefined) return
+  const hint = rest === undefined ? '' : `: write -- before ${rest}`
+  throw usageError(`"${extra}" is one argument too many${hint}`)
 }
 
 function completed(values: Readonly<Record<string, unknown>>, options: Options): Record<string, never> {

@@ -32,7 +32,14 @@ export interface Io {
   readonly clock: Clock
   /** Aborts at the first Ctrl-C or SIGTERM. The second one ends the process at once. */
   readonly signal: AbortSignal
+  readonly takeSignals: TakeSignals
 }
+
+/**
+ * Passes signals of the process to the listener until the result is disposed. They then neither abort `Io.signal` nor
+ * end the process.
+ */
+export type TakeSignals = (names: readonly NodeJS.Signals[], listener: (name: NodeJS.Signals) => void) => Disposable
 
 interface TextOption {
   readonly type: 'string'
@@ -67,19 +74,26 @@ export interface Arguments<O extends Options = Options> {
   readonly values: Values<O>
   /** As many as the command declares; an optional one may be missing. */
   readonly positionals: readonly string[]
+  /** The words after `--`, unchanged; `undefined` without a `--`. Always `undefined` unless the command declares `rest`. */
+  readonly rest: readonly string[] | undefined
 }
 
 interface Definition<O extends Options> {
   /** Names of the arguments without a dash, such as `FILE`. The last one may be optional: `[FILE]`. */
   readonly positionals?: readonly string[]
+  /** Name of the words after `--`, such as `COMMAND…`. Default: `--` only ends the options. */
+  readonly rest?: string
   /** What the command does, in paragraphs of lines up to 120 characters. */
   readonly help: string
   /** Complete command lines that work unchanged. */
   readonly examples: readonly string[]
   readonly options: O
   /** Exit code of a failure other than wrong usage or a signal. Default: 1. */
-  readonly failed?: ExitCode
-  run(args: Arguments<O>, io: Io): Promise<ExitCode>
+  readonly failed?: number | ((error: IngotError) => number)
+  /** Replaces the exit codes at the end of the help. */
+  readonly exitCodes?: string
+  /** Resolves with the exit code: one of `EXIT`, unless `exitCodes` has others. */
+  run(args: Arguments<O>, io: Io): Promise<number>
 }
 
 export type Command = Definition<Options>

@@ -24,7 +24,8 @@ ${FOOTER}
 
 /** Returns the complete help of one command. `call` is its command line. */
 export function explanation(call: string, summary: string, command: Command): string {
-  const words = [call, ...(command.positionals ?? []), ...requiredOptions(command), '[OPTIONS]']
+  const rest = command.rest === undefined ? [] : ['--', command.rest]
+  const words = [call, ...(command.positionals ?? []), ...requiredOptions(command), '[OPTIONS]', ...rest]
   const options = Object.entries(allOptions(command)).map(([name, option]) => [left(name, option), right(option)])
   return `${call.replace(/ --$/, '')}: ${summary}
 
@@ -39,7 +40,7 @@ ${command.examples.map((example) => `  ${example}`).join('\n')}
 Options:
 ${columns(options)}
 
-${FOOTER}
+${command.exitCodes ?? FOOTER}
 `
 }
 

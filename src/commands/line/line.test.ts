@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { IngotError } from '../../errors/error.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import { createSink } from '../../testing/http/sink.ts'
+import { noSignals } from '../../testing/signals.ts'
 import { COMMANDS } from '../table.ts'
 import { type CommandEntry, defineCommand, EXIT, type Io } from './command.ts'
 import { runLine } from './line.ts'
@@ -39,7 +40,7 @@ async function run(
 ) {
   const stdout = createSink()
   const stderr = createSink()
-  const io: Io = { stdin: Readable.from([]), stdout, stderr, clock: createFakeClock(), signal }
+  const io: Io = { stdin: Readable.from([]), stdout, stderr, clock: createFakeClock(), signal, takeSignals: noSignals }
   const code = await runLine(argv, io, { commands, version: '1.2.3', debug })
   return { code, out: stdout.text(), err: stderr.text() }
 }

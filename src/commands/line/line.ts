@@ -2,7 +2,7 @@
 import { ERRORS, type IngotError, toIngotError } from '../../errors/error.ts'
 import { systemRemedy } from '../../std/system-failure.ts'
 import { parseArguments, unknown } from './arguments.ts'
-import { type Command, type CommandEntry, EXIT, type ExitCode, type Io, usageError } from './command.ts'
+import { type Command, type CommandEntry, EXIT, type Io, usageError } from './command.ts'
 import { explanation, overview } from './help.ts'
 
 export interface LineOptions {
@@ -14,7 +14,7 @@ export interface LineOptions {
   readonly debug: boolean
 }
 
-export function runLine(argv: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+export function runLine(argv: readonly string[], io: Io, options: LineOptions): Promise<number> {
   const { debug, call } = options
   const remedy = call === undefined ? {} : { remedy: `see ${call} --help, or ${call} COMMAND --help` }
   return shown(() => dispatch(argv, io, { ...options, ...remedy }), io, { debug, ...remedy })
@@ -28,15 +28,15 @@ export interface Program {
   readonly summary: string
   readonly command: Command
   /** Exit code of a failure other than wrong usage or a signal. Default: 1. */
-  readonly failed?: ExitCode
+  readonly failed?: Command['failed']
 }
 
 export function runProgram(
   argv: readonly string[],
   io: Io,
   { call, summary, command, failed, debug, version }: Program & Omit<LineOptions, 'commands' | 'call'>,
-): Promise<ExitCode> {
-  const work = async (): Promise<ExitCode> => {
+): Promise<number> {
+  const work = async (): Promise<number> => {
     if (isVersion(argv[0])) return show(`${version}\n`, io)
     const parsed = parseArguments(argv[0] === 'help' ? ['--help'] : argv, command)
     if (parsed.kind === 'help') return show(explanation(call, summary, command), io)
@@ -47,12 +47,12 @@ export function runProgram(
 
 interface Showing {
   readonly debug: boolean
-  readonly failed?: ExitCode
+  readonly failed?: Command['failed']
   /** Replaces the remedy of a usage error. */
   readonly remedy?: string
 }
 
-async function shown(work: () => Promise<ExitCode>, io: Io, showing: Showing): Promise<ExitCode> {
+async function shown(work: () => Promise<number>, io: Io, showing: Showing): Promise<number> {
   try {
     return await work()
   } catch (thrown) {
@@ -65,7 +65,7 @@ async function shown(work: () => Promise<ExitCode>, io: Io, showing: Showing): P
 
 const isVersion = (word: string | undefined): boolean => ['--version', '-V', '-v'].includes(word ?? '')
 
-async function dispatch(argv: readonly string[], io: Io, options: LineOptions & Showing): Promise<ExitCode> {
+async function dispatch(argv: readonly string[], io: Io, options: LineOptions & Showing): Promise<number> {
   const [first, ...rest] = argv
   if (first === undefined) {
     io.stderr.write(overview(options.commands, options.call))
@@ -81,7 +81,7 @@ async function dispatch(argv: readonly string[], io: Io, options: LineOptions & 
   return shown(() => command.run(parsed.args, io), io, { ...options, ...(failed === undefined ? {} : { failed }) })
 }
 
-async function help(words: readonly string[], io: Io, options: LineOptions): Promise<ExitCode> {
+async function help(words: readonly string[], io: Io, options: LineOptions): Promise<number> {
   if (words.length === 0) return show(overview(options.commands, options.call), io)
   const entry = findEntry(words, options.commands)
   return show(explained(entry, await entry.load(), options), io)
@@ -91,7 +91,7 @@ function explained({ name, summary }: CommandEntry, command: Command, { call = '
   return explanation(`${call} ${name}`, summary, command)
 }
 
-function show(text: string, io: Io): ExitCode {
+function show(text: string, io: Io): number {
   io.stdout.write(text)
   return EXIT.fine
 }
@@ -129,8 +129,9 @@ const NOTHING_STARTED: ReadonlySet<string> = new Set([
   'STORE_UNSUITABLE',
 ])
 
-function exitCodeOf({ code }: IngotError, { failed = EXIT.failed }: Showing): ExitCode {
-  return NOTHING_STARTED.has(code) ? EXIT.usage : failed
+function exitCodeOf(error: IngotError, { failed = EXIT.failed }: Showing): number {
+  if (NOTHING_STARTED.has(error.code)) return EXIT.usage
+  return typeof failed === 'number' ? failed : failed(error)
 }
 
 function describe(error: IngotError, { debug, remedy }: Showing): string {

@@ -10,4 +10,4 @@ async function load(): Promise<OpenBackend> {
       : createMemoryBackend({ clock, epoch: await fences.epochOf(`memory:${newToken()}`, signal) })
 }
 
-export const memoryBackend: BackendRegistration = { schemes: ['memory'], examples: ['memory:'], load }
+export const memoryBackend: BackendRegistration = { schemes: ['memory'], examples: ['memory:'], load, oneProcess: true }
