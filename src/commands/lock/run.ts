@@ -97,8 +97,14 @@ async function runHeld(run: LockedRun, { grant, terms }: Held, relay: SignalRela
 
 const lost = (message: string): LockError => new LockError('lost', 'LOCK_LOST', message)
 
+interface OutageNotes {
+  readonly began: (message: string) => void
+  readonly ended: () => void
+  readonly called: (backend: string, call: string, outcome: string) => void
+}
+
 /** Shows the beginning of each outage, once. */
-function outageNotes({ stderr }: Io, signal: AbortSignal) {
+function outageNotes({ stderr }: Io, signal: AbortSignal): OutageNotes {
   let inOutage = false
   const began = (message: string): void => {
     if (!inOutage && !signal.aborted) stderr.write(`waiting for the lock service: ${message}\n`)
@@ -107,13 +113,10 @@ function outageNotes({ stderr }: Io, signal: AbortSignal) {
   const ended = (): void => {
     inOutage = false
   }
-  return {
-    began,
-    ended,
-    called(_backend: string, call: string, outcome: string): void {
-      if (call !== 'tryAcquire') return
-      if (outcome === 'unavailable') began('it does not respond')
-      else ended()
-    },
+  const called: OutageNotes['called'] = (_backend, call, outcome) => {
+    if (call !== 'tryAcquire') return
+    if (outcome === 'unavailable') began('it does not respond')
+    else ended()
   }
+  return { began, ended, called }
 }

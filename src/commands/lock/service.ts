@@ -1,11 +1,12 @@
 /** Opens the lock service of a command, and waits for the lock. */
-import { IngotError, toIngotError } from '../../errors/error.ts'
+import { toIngotError } from '../../errors/error.ts'
 import type { LockBackend } from '../../lock/backend.ts'
 import type { Grant } from '../../lock/engine/grant.ts'
 import { openFenceStore } from '../../lock/fencing/registry.ts'
 import type { Key } from '../../lock/lock.ts'
 import { LockError, outageError } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
+import { callTimeUp } from '../../lock/outage.ts'
 import { openLockBackend } from '../../lock/registry.ts'
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
@@ -70,9 +71,7 @@ export function openService(
 }
 
 async function openOnce(scope: Scope, service: LockService, { clock, signal }: WaitDeps) {
-  const timeoutError = (): IngotError =>
-    new IngotError('LOCK_BACKEND_UNAVAILABLE', 'the lock service did not respond in time')
-  using deadline = createDeadline({ clock, ms: OPEN_MS, timeoutError, parent: signal, keepsAlive: true })
+  using deadline = createDeadline({ clock, ms: OPEN_MS, timeoutError: callTimeUp, parent: signal, keepsAlive: true })
   const fences = service.fencesUrl === undefined ? undefined : await openFenceStore(service.fencesUrl, deadline.signal)
   try {
     const context = defined({ clock, fences, directUrl: service.directUrl })
