@@ -41,7 +41,7 @@ const until = (what: string, holds: () => boolean | Promise<boolean>): Promise<u
   untilTrue(what, async () => holds(), { withinMs: 60_000 })
 const file = (name: string): string => join(folder, name)
 const read = (name: string): string => readFileSync(file(name), 'utf8').trim()
-const exists = (name: string): Promise<void> =>
+const exists = (name: string): Promise<unknown> =>
   until(`${name} exists`, () => existsSync(file(name)) && read(name) !== '')
 
 /** Returns false also for a zombie that nobody has collected. */
