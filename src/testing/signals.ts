@@ -1,4 +1,2 @@
 /** Signals for tests of commands: none arrives. */
-import type { TakeSignals } from '../commands/line/command.ts'
-
-export const noSignals: TakeSignals = () => ({ [Symbol.dispose]() {} })
+export const noSignals = (): Disposable => ({ [Symbol.dispose]() {} })
