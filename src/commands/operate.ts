@@ -9,10 +9,10 @@ import { createGateWatch } from '../operator/gates/watch.ts'
 import { definitions } from '../operator/installed.ts'
 import { createOperator } from '../operator/operator.ts'
 import { createTopologyMeasures } from '../operator/topology/measures.ts'
+import { version } from '../std/version.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createProcessMetrics } from '../telemetry/metrics.ts'
 import { defineCommand, EXIT, usageError } from './line/command.ts'
-import { version } from './line/version.ts'
 
 export const operate = defineCommand({
   help: `

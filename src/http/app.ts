@@ -2,14 +2,15 @@
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { IngotError } from '../errors/error.ts'
-import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
 import { readBodies } from './body/bodies.ts'
 import { isUnread, lingeringResponse } from './body/linger.ts'
 import { createReceiveBudget } from './body/receive-budget.ts'
 import { answerClientError } from './client-error.ts'
 import type { HttpDeps, HttpOptions, RouteContext } from './deps.ts'
 import { createHttpMetrics } from './http-metrics.ts'
+import { measureReceiving, observeTraffic, PROBES, traceOf } from './observe.ts'
 import { problemOf } from './problem.ts'
+import { createReadiness } from './readiness.ts'
 import { collectionRoutes } from './routes/collections.ts'
 import { deleteCollectionRoutes } from './routes/delete-collection.ts'
 import { getItemRoutes } from './routes/get-items.ts'
@@ -23,11 +24,9 @@ const MAX_HEAD_BYTES = 16_384
 
 export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<FastifyInstance> {
   const receiving = createReceiveBudget(options.maxReceivingBytes)
-  const context: RouteContext = { ...deps, options, receiving, counts: createHttpMetrics(deps.metrics) }
-  deps.metrics.gaugeOf(
-    { name: 'ingot_receiving_bytes', help: 'Bytes of request bodies in memory, being received or not answered yet' },
-    () => receiving.heldBytes,
-  )
+  const readiness = createReadiness(deps)
+  const context: RouteContext = { ...deps, options, receiving, readiness, counts: createHttpMetrics(deps.metrics) }
+  measureReceiving(deps.metrics, receiving, options.maxReceivingBytes)
   const app = fastify({
     // streams have no end to wait for; the pause within a body is limited where the body is read
     requestTimeout: 0,
@@ -48,7 +47,8 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.decorateRequest('caller', null)
-  observe(app, context)
+  observeTraffic(app, context)
+  admitRequests(app, context)
   refuseUnrouted(app)
   readBodies(app, context)
   await app.register(swagger, OPENAPI)
@@ -61,14 +61,6 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     routes.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   })
   return app
-}
-
-const traces = new WeakMap<FastifyRequest, TraceContext>()
-
-function traceOf(request: FastifyRequest): TraceContext {
-  const known = traces.get(request) ?? traceFrom(headerText(request.headers['traceparent']))
-  traces.set(request, known)
-  return known
 }
 
 function failure(context: RouteContext, request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
@@ -86,9 +78,9 @@ function failure(context: RouteContext, request: FastifyRequest, reply: FastifyR
 }
 
 /** Routes that report on the service itself. They respond until the process ends. */
-const HEALTH: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/metrics'])
+const HEALTH: ReadonlySet<string | undefined> = new Set(PROBES)
 
-function observe(app: FastifyInstance, context: RouteContext): void {
+function admitRequests(app: FastifyInstance, context: RouteContext): void {
   app.addHook('onRequest', async (request) => {
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new IngotError('REQUEST_INVALID', 'the request has no Host header field')
@@ -107,18 +99,5 @@ function observe(app: FastifyInstance, context: RouteContext): void {
     // closes the connection, because an unread body could go on for ever
     if (context.leaving.aborted || isUnread(request.raw)) reply.header('connection', 'close')
   })
-  app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'unknown'
-    const seconds = reply.elapsedTime / 1_000
-    context.counts.request(route, request.method, reply.statusCode, seconds)
-    context.log.debug(
-      { traceId: traceOf(request).traceId, route, status: reply.statusCode, seconds },
-      'request answered',
-    )
-  })
   app.setErrorHandler((thrown, request, reply) => failure(context, request, reply, thrown))
-}
-
-function headerText(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
 }

@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Authenticate } from './access.ts'
 import type { ReceiveBudget } from './body/receive-budget.ts'
 import type { HttpMetrics } from './http-metrics.ts'
+import type { Readiness } from './readiness.ts'
 
 export interface HttpOptions {
   readonly maxItemBytes: number
@@ -44,4 +45,5 @@ export interface RouteContext extends HttpDeps {
   readonly options: HttpOptions
   readonly receiving: ReceiveBudget
   readonly counts: HttpMetrics
+  readonly readiness: Readiness
 }

@@ -10,6 +10,17 @@ export interface StoreSettings {
   readonly directUrl?: string
   /** Called for every transaction that the server aborted and that is retried. Shared stores only. */
   readonly onRetry?: (sqlstate: string) => void
+  /** Called once with a function that returns the current state of the connections. Shared stores only. */
+  readonly onPool?: (read: () => StorePool) => void
+}
+
+/** The connections of a store to its server. */
+export interface StorePool {
+  readonly idle: number
+  readonly used: number
+  readonly limit: number
+  /** Calls that wait for a connection. */
+  readonly waiting: number
 }
 
 export type OpenStore = (settings: StoreSettings) => Promise<ItemStore>

@@ -132,12 +132,14 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const beganMs = clock.monotonicMs()
     const deadline = this.#begin(terms.waitMs, options.signal, beganMs)
     let outcome: 'granted' | 'failed' = 'failed'
+    measures.waiting(1)
     try {
       const { leases, loss } = await acquireAll(this.#deps, terms, keys, deadline)
       outcome = 'granted'
       return createGrant(leases, loss)
     } finally {
       this.#end(deadline)
+      measures.waiting(-1)
       measures.waited(backend.name, outcome, clock.monotonicMs() - beganMs)
     }
   }
@@ -221,7 +223,10 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const { backend, policy } = this.#deps
     const measures = { ...policy.measures, waited: nothing }
     this.#inner ??= {
-      gate: new PolicyLocker(backend, { ...policy, measures: { ...measures, held: nothing, lost: nothing } }),
+      gate: new PolicyLocker(backend, {
+        ...policy,
+        measures: { ...measures, held: nothing, holding: nothing, lost: nothing },
+      }),
       // waiters for permits have already passed the gate's limit
       quiet: new PolicyLocker(backend, { ...policy, measures, maxWaiting: Number.POSITIVE_INFINITY }),
     }

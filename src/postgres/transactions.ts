@@ -31,6 +31,17 @@ export interface Transactions extends AsyncDisposable {
    */
   session<T>(work: (exchange: Exchange) => Promise<T>): Promise<T>
   readonly begin: Statement
+  /** Returns the current state of the pool. */
+  connections(): PoolState
+}
+
+export interface PoolState {
+  readonly idle: number
+  readonly used: number
+  /** Maximum number of connections. */
+  readonly limit: number
+  /** Callers that wait for a connection. */
+  readonly waiting: number
 }
 
 export const COMMIT: Statement = { text: 'COMMIT' }
@@ -121,6 +132,11 @@ class PooledTransactions implements Transactions {
       client.release(!ended)
       client.off('error', ignore)
     }
+  }
+
+  connections(): PoolState {
+    const { idleCount: idle, totalCount, waitingCount: waiting, options } = this.#pool
+    return { idle, used: totalCount - idle, limit: options.max, waiting }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,20 +14,56 @@ export function createServiceCommit(
 ): GroupCommit {
   const { maxPendingItems, maxPendingBytes } = config
   const options = { store, clock, maxPendingItems, maxPendingBytes, onBatch: batchMetrics(metrics) }
-  const commit = store.capabilities.enforcesUniqueness ? createGroupCommit(options) : createDirectCommit(options)
-  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items waiting for their commit' }, () => commit.pendingItems())
+  const isShared = store.capabilities.enforcesUniqueness
+  const commit = isShared ? createGroupCommit(options) : createDirectCommit(options)
+  measurePending(metrics, commit, { maxPendingItems, ...(isShared ? { maxPendingBytes } : {}) })
   return commit
 }
 
+interface PendingLimits {
+  readonly maxPendingItems: number
+  /** Absent if only the number of items is limited. */
+  readonly maxPendingBytes?: number
+}
+
+/** Registers the gauges of items that wait for their commit. */
+function measurePending(
+  metrics: Metrics,
+  commit: Pick<GroupCommit, 'pendingItems' | 'pendingBytes' | 'oldestMs'>,
+  { maxPendingItems, maxPendingBytes }: PendingLimits,
+): void {
+  metrics.gaugeOf({ name: 'ingot_pending_items', help: 'Items waiting for their commit.' }, () => commit.pendingItems())
+  metrics.gaugeOf({ name: 'ingot_pending_bytes', help: 'Bytes of the items waiting for their commit.' }, () =>
+    commit.pendingBytes(),
+  )
+  metrics.gaugeOf(
+    {
+      name: 'ingot_pending_oldest_seconds',
+      help: 'Age of the oldest item that waits for its commit; 0 if none waits.',
+    },
+    () => commit.oldestMs() / 1_000,
+  )
+  metrics.gaugeOf(
+    { name: 'ingot_pending_items_limit', help: 'At this number of waiting items, requests get 429.' },
+    () => maxPendingItems,
+  )
+  if (maxPendingBytes === undefined) return
+  metrics.gaugeOf(
+    { name: 'ingot_pending_bytes_limit', help: 'At this number of waiting bytes, requests get 429.' },
+    () => maxPendingBytes,
+  )
+}
+
+/** Registers the histograms of commits. Returns the callback of the group commit. */
 function batchMetrics(metrics: Metrics): (batch: { items: number; ms: number }) => void {
   const items = metrics.histogram({
     name: 'ingot_commit_items',
-    help: 'Items per commit',
+    help: 'Items per commit.',
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048],
   })
   const seconds = metrics.histogram({
     name: 'ingot_commit_seconds',
-    help: 'Duration of a commit, including its fsync',
+    help: 'Duration of a commit, including its fsync.',
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   })
   return (batch) => {

@@ -4,7 +4,7 @@ import { isEmbeddedStore, isExternalStore, openStore } from '../items/registry.t
 import type { ItemStore } from '../items/store.ts'
 import type { StoreSettings } from '../items/store-registration.ts'
 
-type Watch = Pick<StoreSettings, 'onRetry'>
+type Watch = Pick<StoreSettings, 'onRetry' | 'onPool'>
 
 /** Opens the store. Rejects with the store's open error. */
 export function openConfiguredStore(config: Config, watch: Watch = {}): Promise<ItemStore> {

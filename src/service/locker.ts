@@ -6,7 +6,7 @@ import { withBreaker, withTelemetry } from '../lock/engine/decorate.ts'
 import type { FenceStore } from '../lock/fencing/fence-store.ts'
 import { openFenceStore } from '../lock/fencing/registry.ts'
 import { createLocker, type Locker } from '../lock/locker.ts'
-import { createLockMeasures } from '../lock/measure.ts'
+import { createLockMeasures, type LockMeasures } from '../lock/measure.ts'
 import { openLockBackend } from '../lock/registry.ts'
 import { createBreaker } from '../std/breaker.ts'
 import { defined } from '../std/defined.ts'
@@ -21,11 +21,15 @@ const OPEN_MS = 10_000
  */
 const CLOSE_MS = 3_000
 
+export interface ServiceLocker extends Pick<LockMeasures, 'staleWrite'> {
+  readonly locker: Locker
+}
+
 /**
  * Connects to the lock service, so the service does not start without one. Rejects with IngotError CONFIG_INVALID,
  * LOCK_*, REDIS_*, FENCE_*.
  */
-export async function openServiceLocker(deps: ServiceDeps): Promise<Locker> {
+export async function openServiceLocker(deps: ServiceDeps): Promise<ServiceLocker> {
   const { config, clock, metrics, scope } = deps
   if (config.lockUrl === undefined) {
     throw new IngotError(
@@ -33,11 +37,13 @@ export async function openServiceLocker(deps: ServiceDeps): Promise<Locker> {
       'INGOT_LOCK_URL is missing: this store, or INGOT_LOCK_MODE=always, needs a lock service',
     )
   }
-  const measures = createLockMeasures(metrics)
-  const backend = withTelemetry(await openBackend(deps, config.lockUrl), measures, clock)
+  const opened = await openBackend(deps, config.lockUrl)
+  const measures = createLockMeasures(metrics, { backend: opened.name, stores: ['http'] })
+  const backend = withTelemetry(opened, measures, clock)
   const guarded = withBreaker(backend, createBreaker(), measures)
   scope.defer(() => guarded[Symbol.asyncDispose]())
-  return createLocker(guarded, { clock, measures, ttlMs: durationOf(config.lockTtl), closeMs: CLOSE_MS })
+  const locker = createLocker(guarded, { clock, measures, ttlMs: durationOf(config.lockTtl), closeMs: CLOSE_MS })
+  return { locker, staleWrite: (store) => measures.staleWrite(store) }
 }
 
 async function openBackend(deps: ServiceDeps, url: string): Promise<LockBackend> {

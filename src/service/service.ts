@@ -17,11 +17,12 @@ import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { accessOf, listenAddressOf } from './address.ts'
+import { measureBuild } from './build-info.ts'
 import { openServiceCache } from './cache.ts'
 import { createServiceCommit } from './commit.ts'
 import { createServicePurger } from './purger.ts'
 import { createStartWait } from './start-wait.ts'
-import { openServiceStore } from './store.ts'
+import { measuredStore, openServiceStore } from './store.ts'
 
 /** Parts that replace those of the configuration. The service closes a given store. */
 export interface ServiceOverrides {
@@ -79,6 +80,7 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
   const metrics = chosen.metrics ?? createProcessMetrics()
   const open = createStartWait({ clock, log, signal }, durationOf(config.startWait))
   const deps = { config, clock, log, metrics, scope, open }
+  measureBuild(metrics, config)
   const store = await storeOf(deps, chosen.store)
   const cache = await openServiceCache(deps, store)
   const commit = createServiceCommit({ ...deps, clock: chosen.commitClock ?? clock }, cache.commits)
@@ -112,7 +114,7 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
 async function storeOf(deps: Parameters<typeof openServiceStore>[0], given?: ServiceStore): Promise<ServiceStore> {
   if (given === undefined) return openServiceStore(deps)
   deps.scope.defer(() => given[Symbol.asyncDispose]())
-  return given
+  return measuredStore(deps, given)
 }
 
 function httpOptionsOf(config: Config): HttpOptions {

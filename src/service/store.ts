@@ -2,18 +2,20 @@
 import { readCertificates } from '../config/file.ts'
 import { loadMapping } from '../config/mapping.ts'
 import type { Config } from '../config/schema.ts'
-import { type ErrorCode, IngotError } from '../errors/error.ts'
+import { IngotError } from '../errors/error.ts'
 import { DEFAULT_POLICY, type IdentityPolicy, parsePolicy } from '../identity/policy.ts'
 import { withBatchLocks } from '../items/exclusion/batch-locks.ts'
 import type { ExternalStore } from '../items/exclusion/external-store.ts'
 import { createLockedStore } from '../items/exclusion/locked-store.ts'
+import { createStoreMeasures, EXTERNAL_CALLS, STORE_CALLS, withStoreMeasures } from '../items/measured-store.ts'
 import type { ServiceStore } from '../items/store.ts'
+import type { StorePool } from '../items/store-registration.ts'
 import { usesTls } from '../items/stores/external-http/registration.ts'
 import { durationOf } from '../std/duration.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 import { isHttpStore, openConfiguredStore } from './configured-store.ts'
 import type { ServiceDeps } from './deps.ts'
 import { openServiceLocker } from './locker.ts'
+import { countRetries, countUnlocked, measurePool } from './store-metrics.ts'
 
 /**
  * Deadline for opening the store, in milliseconds. The store's own deadlines are shorter; the longest is for a
@@ -44,20 +46,29 @@ function refuseUnusedAuthorities({ storeUrl, storeCa }: Config): void {
 async function openUnique(deps: ServiceDeps): Promise<ServiceStore> {
   const { config, metrics } = deps
   // opens the locks first, because the store would have to be closed if they fail
-  const locker = config.lockMode === 'always' ? await openServiceLocker(deps) : undefined
-  const onRetry = countRetries(metrics)
-  const store = await deps.open({
+  const locker = config.lockMode === 'always' ? (await openServiceLocker(deps)).locker : undefined
+  const watch = { onRetry: countRetries(metrics), onPool: (read: () => StorePool) => measurePool(metrics, read) }
+  const opened = await deps.open({
     what: 'store',
     attemptMs: OPEN_MS,
     late: 'STORE_UNAVAILABLE',
-    attempt: () => openConfiguredStore(config, { onRetry }),
+    attempt: () => openConfiguredStore(config, watch),
   })
+  const store = measuredStore(deps, opened)
   if (locker === undefined) return store
   return withBatchLocks(store, locker, { waitMs: durationOf(config.lockWait), onUnlocked: countUnlocked(metrics) })
 }
 
+/** Returns the store with its calls measured. */
+export function measuredStore<S extends ServiceStore>(
+  { clock, metrics }: Pick<ServiceDeps, 'clock' | 'metrics'>,
+  store: S,
+): S {
+  return withStoreMeasures(store, STORE_CALLS, { measures: createStoreMeasures(metrics, STORE_CALLS), clock })
+}
+
 async function openLocked(deps: ServiceDeps): Promise<ServiceStore> {
-  const { config, clock } = deps
+  const { config, clock, metrics } = deps
   if (config.lockMode === 'never') {
     throw new IngotError(
       'CONFIG_INVALID',
@@ -66,7 +77,10 @@ async function openLocked(deps: ServiceDeps): Promise<ServiceStore> {
   }
   const { external: plain, policies } = await createExternal(config)
   const options = { policies, waitMs: durationOf(config.lockWait), defaultPolicy: DEFAULT_POLICY }
-  return createLockedStore({ external: plain, locker: await openServiceLocker(deps), clock }, options)
+  const measures = createStoreMeasures(metrics, EXTERNAL_CALLS)
+  const external = withStoreMeasures(plain, EXTERNAL_CALLS, { measures, clock })
+  const { locker, staleWrite } = await openServiceLocker(deps)
+  return createLockedStore({ external, locker, clock, onStale: () => staleWrite('http') }, options)
 }
 
 interface External {
@@ -87,22 +101,4 @@ async function createExternal({ storeUrl: url, storeMapping, storeCa }: Config):
   const policies = Object.entries(mapping.collections).map(([name, policy]) => [name, parsePolicy(policy)] as const)
   const trust = storeCa === undefined ? {} : { ca: readCertificates('INGOT_STORE_CA', storeCa) }
   return { external: createHttpStore({ url, mapping, ...trust }), policies: new Map(policies) }
-}
-
-function countRetries(metrics: Metrics): (sqlstate: string) => void {
-  const retries = metrics.counter({
-    name: 'ingot_store_retries_total',
-    help: 'Transactions that the store aborted (deadlock, serialization) and that were retried',
-    labels: ['sqlstate'],
-  })
-  return (sqlstate) => retries.add({ sqlstate })
-}
-
-function countUnlocked(metrics: Metrics): (reason: ErrorCode) => void {
-  const unlocked = metrics.counter({
-    name: 'ingot_unlocked_batches_total',
-    help: 'Batches that were stored without their locks, because the lock service was not available',
-    labels: ['reason'],
-  })
-  return (reason) => unlocked.add({ reason })
 }

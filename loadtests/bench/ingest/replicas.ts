@@ -27,7 +27,7 @@ async function allNew(bench: Bench, files: readonly string[], shape: { replicas:
     withReplicas(bench, { replicas: shape.replicas, env: { INGOT_STORE_URL: url } }, async (services, urls) => {
       await run('stream-client.ts', [urls, warm])
       const spent = async (): Promise<number> => {
-        const each = await Promise.all(services.map((service) => service.metric('ingot_process_cpu_seconds_total')))
+        const each = await Promise.all(services.map((service) => service.metric('process_cpu_seconds_total')))
         return each.reduce((sum, seconds) => sum + seconds * 1e6, await bench.servers.postgresCpu())
       }
       const before = await spent()

@@ -20,8 +20,8 @@ import type { Resource } from '../../kube/client/resource.ts'
 import { createKubectl, currentContext } from '../../kube/kubectl.ts'
 import { isFinished, keepDrill } from '../../operator/drills/drill-object.ts'
 import { createScope } from '../../std/scope.ts'
+import { version } from '../../std/version.ts'
 import type { Io } from '../line/command.ts'
-import { version } from '../line/version.ts'
 
 export interface ShellCall {
   readonly manifest: DrillManifest

@@ -18,8 +18,8 @@ import { createKubeApi, type KubeApi } from '../../kube/client/api.ts'
 import { createKubeConnection } from '../../kube/client/connection.ts'
 import { apiVersionOf, type KubeObject } from '../../kube/client/resource.ts'
 import { createScope, type Scope } from '../../std/scope.ts'
+import { version } from '../../std/version.ts'
 import type { Io } from '../line/command.ts'
-import { version } from '../line/version.ts'
 import { reportStoreOf } from './report-store.ts'
 
 /** Volume that the containers of the pod share. */

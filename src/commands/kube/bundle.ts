@@ -1,9 +1,9 @@
 /** `kubectl ingot bundle`: a support bundle without secrets. */
 import { type Bundle, makeBundle } from '../../inspect/bundle/bundle.ts'
 import { readFacts } from '../../inspect/read.ts'
+import { version } from '../../std/version.ts'
 import { defineCommand, EXIT } from '../line/command.ts'
 import { save } from '../line/save.ts'
-import { version } from '../line/version.ts'
 import { isJson, OUTPUT_OPTION, RELEASE_OPTIONS, withRelease, writeJson } from './connect.ts'
 
 export const bundle = defineCommand({

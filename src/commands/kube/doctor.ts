@@ -2,8 +2,8 @@
 import { type Diagnosis, diagnose } from '../../inspect/doctor/diagnosis.ts'
 import { diagnosisText } from '../../inspect/doctor/text.ts'
 import { readFacts } from '../../inspect/read.ts'
+import { version } from '../../std/version.ts'
 import { defineCommand, EXIT, type ExitCode } from '../line/command.ts'
-import { version } from '../line/version.ts'
 import { isJson, OUTPUT_OPTION, paintFor, RELEASE_OPTIONS, withRelease, writeJson, writePainted } from './connect.ts'
 
 export const doctor = defineCommand({

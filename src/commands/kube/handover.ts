@@ -3,8 +3,8 @@ import type { HandoverReport } from '../../inspect/handover/request.ts'
 import { requestHandover } from '../../inspect/handover/run.ts'
 import type { Paint } from '../../inspect/paint.ts'
 import { readFacts } from '../../inspect/read.ts'
+import { version } from '../../std/version.ts'
 import { defineCommand, durationOption, EXIT } from '../line/command.ts'
-import { version } from '../line/version.ts'
 import { isJson, OUTPUT_OPTION, paintFor, RELEASE_OPTIONS, withRelease, writeJson, writePainted } from './connect.ts'
 
 export const handover = defineCommand({

@@ -5,8 +5,8 @@ import { statusReport } from '../../inspect/status/judge.ts'
 import type { StatusReport } from '../../inspect/status/report.ts'
 import { statusText } from '../../inspect/status/text.ts'
 import { newsOf } from '../../inspect/status/watch.ts'
+import { version } from '../../std/version.ts'
 import { defineCommand, EXIT, type ExitCode, type Io } from '../line/command.ts'
-import { version } from '../line/version.ts'
 import {
   isJson,
   OUTPUT_OPTION,

@@ -1,10 +1,10 @@
 /** Connects a command to its process: streams, signals and the exit code. */
 import { clientSettings } from '../../config/client.ts'
 import { systemClock } from '../../std/clock.ts'
+import { version } from '../../std/version.ts'
 import { EXIT, type Io } from './command.ts'
 import { createOutput, flushed, isReaderGone } from './output.ts'
 import { createProcessSignals } from './signals.ts'
-import { version } from './version.ts'
 
 /** The program's arguments, and the settings that apply to every command. */
 export interface ProcessContext {

@@ -1,10 +1,9 @@
 /** Routes for the operator: liveness, readiness, metrics. */
 import type { FastifyInstance } from 'fastify'
-import { IngotError } from '../../errors/error.ts'
 import type { RouteContext } from '../deps.ts'
 
-/** Deadline for the readiness check of the store, in milliseconds. */
-const CHECK_MS = 2_000
+/** Source: the media type of OpenMetrics 1.0.0, as Prometheus sends it in Accept. */
+const OPEN_METRICS = /\bapplication\/openmetrics-text\b/
 
 export function healthRoutes(app: FastifyInstance, context: RouteContext): void {
   const plain = {
@@ -16,24 +15,12 @@ export function healthRoutes(app: FastifyInstance, context: RouteContext): void 
   // responds while the event loop runs; a failing dependency is no reason to kill the process
   app.get('/livez', plain, () => 'ok\n')
   app.get('/readyz', plain, async () => {
-    if (context.leaving.aborted) throw new IngotError('SHUTTING_DOWN', 'the service is about to end')
-    await checkStore(context)
+    await context.readiness.check()
     return 'ok\n'
   })
-  app.get('/metrics', plain, async (_request, reply) => {
-    const { contentType, body } = await context.metrics.render()
+  app.get('/metrics', plain, async (request, reply) => {
+    const format = OPEN_METRICS.test(request.headers.accept ?? '') ? 'openmetrics' : 'prometheus'
+    const { contentType, body } = await context.metrics.render(format)
     return reply.header('content-type', contentType).send(body)
   })
-}
-
-async function checkStore(context: RouteContext): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = context.clock.timer(CHECK_MS, () =>
-    reject(new IngotError('STORE_UNAVAILABLE', 'the store does not respond')),
-  )
-  try {
-    await Promise.race([context.store.check(), late])
-  } finally {
-    timer.cancel()
-  }
 }

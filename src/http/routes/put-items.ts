@@ -137,6 +137,7 @@ interface Put {
 
 async function put(context: RouteContext, exchange: Exchange, what: Put): Promise<FastifyReply> {
   const { request } = exchange
+  context.counts.received(what.contents)
   const key = idempotencyKey(request)
   if (key !== undefined) return putUnderKey(context, exchange, what, key)
   const submitted = context.ingest.submit({ collection: request.params.collection, ...what })

@@ -91,6 +91,8 @@ class StreamExchange {
   /** Settles when the results of all chunks so far are written. Each chunk's results wait for those before. */
   #answered: Promise<void> = Promise.resolve()
   #oneAnswered: (() => void) | undefined
+  readonly #beganMs: number
+  #hasAnswered = false
 
   constructor(context: RouteContext, { request, reply, lease }: StreamParts) {
     this.#context = context
@@ -99,6 +101,7 @@ class StreamExchange {
     this.#lease = lease
     this.#minimal = prefersMinimal(request)
     this.#splitter = createLineSplitter(context.options.maxItemBytes)
+    this.#beganMs = context.clock.monotonicMs()
     this.#writer = createResponseWriter(reply.raw, context.clock, context.options.readStallMs)
   }
 
@@ -119,7 +122,13 @@ class StreamExchange {
       raw.end()
     } catch (thrown) {
       await this.#endEarly(thrown)
+    } finally {
+      this.#context.counts.streamEnded({ items: this.#counts.lines, seconds: this.#seconds() })
     }
+  }
+
+  #seconds(): number {
+    return (this.#context.clock.monotonicMs() - this.#beganMs) / 1_000
   }
 
   async #read(signal: AbortSignal): Promise<void> {
@@ -189,6 +198,7 @@ class StreamExchange {
             }
           : { media: 'application/json', content: line.bytes },
     )
+    this.#context.counts.received(contents)
     return this.#submitWhenTaken({ collection: this.#request.params.collection, contents })
   }
 
@@ -215,6 +225,10 @@ class StreamExchange {
       this.#counts.lines++
       this.#counts[result.kind === 'refused' ? 'failed' : result.kind]++
       if (!this.#minimal) text += answerLine(line, result)
+    }
+    if (!this.#hasAnswered && results.length > 0) {
+      this.#hasAnswered = true
+      this.#context.counts.streamAnswered(this.#seconds())
     }
     this.#context.counts.items('stream', results)
     failpoint('before-answer')

@@ -27,22 +27,26 @@ export function createCacheMeasures(metrics: Metrics): CacheMeasures {
     name: 'ingot_cache_lookups_total',
     help: 'Ids looked up in the shared cache; disbelieved: the entry belongs to another version of the store.',
     labels: ['result'],
+    series: ['hit', 'miss', 'disbelieved'].map((result) => ({ result })),
   })
   const errors = metrics.counter({
     name: 'ingot_cache_errors_total',
     help: 'Calls of the cache that failed (error), or that were skipped during an outage (left-alone).',
     labels: ['call', 'why'],
+    series: ['read', 'write', 'note'].flatMap((call) => ['error', 'left-alone'].map((why) => ({ call, why }))),
   })
   const written = metrics.counter({ name: 'ingot_cache_written_total', help: 'Entries written to the cache.' })
   const drops = metrics.counter({
     name: 'ingot_cache_dropped_total',
     help: 'Entries that were not written to the cache.',
     labels: ['reason'],
+    series: ['overflow', 'unconfirmed', 'failed'].map((reason) => ({ reason })),
   })
   const breakers = metrics.gauge({
     name: 'ingot_cache_breaker_state',
     help: '1 for the state that the circuit breaker of the cache is in.',
     labels: ['state'],
+    series: BREAKER_STATES.map((state) => ({ state })),
   })
   return {
     lookedUp(hits, misses, disbelieved) {

@@ -55,6 +55,8 @@ export interface LockedStoreDeps {
   readonly external: ExternalStore
   readonly locker: Locker
   readonly clock: Clock
+  /** Called for each lookup or save that the store refused because of a later holder. */
+  readonly onStale?: () => void
 }
 
 export function createLockedStore(deps: LockedStoreDeps, options: LockedStoreOptions): ServiceStore {
@@ -122,6 +124,7 @@ class LockedStore implements ServiceStore {
       try {
         const outcome = await this.#findAndSave(collection, item, grant)
         if (outcome !== 'stale') return outcome
+        this.#deps.onStale?.()
         if (grant.fence !== undefined) this.#deps.locker.fenceRefused(grant.key, grant.fence)
       } finally {
         failpoint('before-release')

@@ -17,16 +17,24 @@ export interface DirectCommitOptions {
 export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
   const { store, clock, maxPendingItems } = options
   const capacityWaiters = new Set<() => void>()
+  /** Submission times of the units in flight, oldest first, by unit. */
+  const since = new Map<Unit, number>()
   let pending = 0
+  let bytes = 0
 
   async function run(unit: Unit): Promise<UnitOutcome> {
+    const size = unit.items.reduce((sum, item) => sum + item.content.length, 0)
     pending += unit.items.length
+    bytes += size
+    since.set(unit, clock.monotonicMs())
     try {
       const [outcome] = await store.put([unit], clock.wallMs())
       if (outcome === undefined) throw new IngotError('INTERNAL', 'the store returned fewer outcomes than units')
       return outcome
     } finally {
       pending -= unit.items.length
+      bytes -= size
+      since.delete(unit)
       for (const waiter of capacityWaiters) waiter()
     }
   }
@@ -39,5 +47,10 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
     waitForCapacity: (signal) =>
       pending < maxPendingItems ? Promise.resolve() : waitForCapacity(capacityWaiters, signal),
     pendingItems: () => pending,
+    pendingBytes: () => bytes,
+    oldestMs() {
+      const [oldest] = since.values()
+      return oldest === undefined ? 0 : clock.monotonicMs() - oldest
+    },
   }
 }

@@ -41,10 +41,16 @@ export interface GroupCommit {
   waitForCapacity(signal: AbortSignal): Promise<void>
   /** Returns the number of items that wait or are in flight. */
   pendingItems(): number
+  /** Returns the bytes of their content. */
+  pendingBytes(): number
+  /** Returns the age of the oldest unit that waits or is in flight, in milliseconds; 0 if there is none. */
+  oldestMs(): number
 }
 
 interface Waiting {
   readonly unit: Unit
+  /** Monotonic milliseconds of its submission. */
+  readonly sinceMs: number
   readonly bytes: number
   readonly resolve: (outcome: UnitOutcome) => void
   readonly reject: (failure: unknown) => void
@@ -60,6 +66,8 @@ class AdaptiveGroupCommit implements GroupCommit {
   readonly #maxBytes: number
   readonly #queue: Waiting[] = []
   readonly #capacityWaiters = new Set<() => void>()
+  /** Batches in flight. The first unit of a batch is its oldest. */
+  readonly #sent = new Set<readonly Waiting[]>()
   #queuedItems = 0
   #pendingItems = 0
   #pendingBytes = 0
@@ -83,7 +91,8 @@ class AdaptiveGroupCommit implements GroupCommit {
     this.#pendingItems += unit.items.length
     this.#pendingBytes += bytes
     this.#planTurn()
-    return new Promise((resolve, reject) => this.#queue.push({ unit, bytes, resolve, reject }))
+    const sinceMs = this.#options.clock.monotonicMs()
+    return new Promise((resolve, reject) => this.#queue.push({ unit, sinceMs, bytes, resolve, reject }))
   }
 
   waitForCapacity(signal: AbortSignal): Promise<void> {
@@ -92,6 +101,16 @@ class AdaptiveGroupCommit implements GroupCommit {
 
   pendingItems(): number {
     return this.#pendingItems
+  }
+
+  pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  oldestMs(): number {
+    let sinceMs = this.#queue[0]?.sinceMs ?? Number.POSITIVE_INFINITY
+    for (const [first] of this.#sent) sinceMs = Math.min(sinceMs, first?.sinceMs ?? sinceMs)
+    return Number.isFinite(sinceMs) ? this.#options.clock.monotonicMs() - sinceMs : 0
   }
 
   #isFull(): boolean {
@@ -130,6 +149,7 @@ class AdaptiveGroupCommit implements GroupCommit {
     const items = sum(batch, (waiting) => waiting.unit.items.length)
     this.#queuedItems -= items
     this.#underWay++
+    this.#sent.add(batch)
     // never rejects: every outcome goes to the units' own promises
     void this.#commit(batch, items)
   }
@@ -137,6 +157,7 @@ class AdaptiveGroupCommit implements GroupCommit {
   #settled(batch: readonly Waiting[], items: number): void {
     this.#lastLoad = items + this.#queuedItems
     this.#underWay--
+    this.#sent.delete(batch)
     this.#pendingItems -= items
     this.#pendingBytes -= sum(batch, (waiting) => waiting.bytes)
     this.#planTurn()

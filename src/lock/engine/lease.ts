@@ -106,6 +106,7 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
     this.#holdUntilMs = granted.sentMs + terms.maxHoldMs
     this.#endMs = safeEndMs(granted.sentMs, granted.ttlMs)
     this.#leaseEndMs = granted.sentMs + granted.ttlMs
+    deps.policy.measures.holding(1)
     this.#schedule()
   }
 
@@ -220,7 +221,9 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   }
 
   #over(): void {
-    this.#deps.policy.measures.held(this.#deps.backend.name, this.#now() - this.#sinceMs)
+    const { measures } = this.#deps.policy
+    measures.holding(-1)
+    measures.held(this.#deps.backend.name, this.#now() - this.#sinceMs)
     this.#owner.turn.report('nothing')
     this.#owner.turn.leave()
   }

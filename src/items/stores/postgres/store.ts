@@ -23,6 +23,7 @@ import {
   type Unit,
   type UnitOutcome,
 } from '../../store.ts'
+import type { StorePool, StoreSettings } from '../../store-registration.ts'
 import type { StoreVersion } from '../../store-version.ts'
 import { createDeletions } from './deletions.ts'
 import { reportDamage } from './failure.ts'
@@ -40,6 +41,7 @@ export interface PostgresStoreOptions {
   readonly clock?: Clock
   /** Called before each retry of a transaction that the server aborted (deadlock, serialization failure). */
   readonly onRetry?: (sqlstate: string) => void
+  readonly onPool?: StoreSettings['onPool']
 }
 
 /** Concurrent batches per replica. More would exceed the server's processors and only wait in the server. */
@@ -71,10 +73,20 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const put = createPut({ transactions, clock, closing: closing.signal, onRetry: options.onRetry ?? (() => {}) })
   try {
     await refuseFsyncOff(others)
+    options.onPool?.(() => together(transactions.connections(), others.connections()))
     return new PostgresStore(put, others, () => scope.close())
   } catch (error) {
     await scope.close()
     throw error
+  }
+}
+
+function together(one: StorePool, other: StorePool): StorePool {
+  return {
+    idle: one.idle + other.idle,
+    used: one.used + other.used,
+    limit: one.limit + other.limit,
+    waiting: one.waiting + other.waiting,
   }
 }
 
