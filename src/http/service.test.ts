@@ -222,8 +222,8 @@ describe('metrics', () => {
       'ingot_duplicates_total{found_by="memory"} 1',
       'ingot_duplicates_total{found_by="store"} 1',
       'ingot_idempotent_replays_total 1',
-      'ingot_http_requests_total{route="/v1/collections/:collection/items",method="POST",status="201"} 1',
-      'ingot_http_requests_total{route="/v1/collections/:collection/items",method="POST",status="400"} 1',
+      'ingot_http_requests_total{route="/v1/collections/:collection/items",method="POST",status="201",kind="single"} 1',
+      'ingot_http_requests_total{route="/v1/collections/:collection/items",method="POST",status="400",kind="single"} 1',
     ]) {
       expect(answer.body.split('\n')).toContain(line)
     }
