@@ -31,7 +31,7 @@ function install() {
 function serve(data) {
   const tokens = join(data, 'tokens.json')
   const sha256 = createHash('sha256').update(TOKEN).digest('hex')
-  const collections = { '*': ['read', 'write', 'delete'] }
+  const collections = { '*': ['read', 'write', 'delete', 'observe'] }
   writeFileSync(tokens, JSON.stringify({ tokens: [{ name: 'fuzzer', sha256, collections }] }))
   const env = {
     PATH: process.env.PATH,

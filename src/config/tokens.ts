@@ -11,7 +11,7 @@ import { Value } from 'typebox/value'
 import { IngotError } from '../errors/error.ts'
 import { readJsonSetting } from './file.ts'
 
-const RIGHTS = ['read', 'write', 'delete'] as const
+const RIGHTS = ['read', 'write', 'delete', 'observe'] as const
 
 const TOKENS_SCHEMA = Type.Object(
   {

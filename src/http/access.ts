@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { IngotError } from '../errors/error.ts'
 
-export type Right = 'read' | 'write' | 'delete'
+export type Right = 'read' | 'write' | 'delete' | 'observe'
 
 export interface Caller {
   /** Also scopes the caller's Idempotency-Keys. */
@@ -33,11 +33,14 @@ declare module 'fastify' {
   }
 }
 
-/** Requires the right on the collection in the path, before any of the body is read. */
-export function admit(authenticate: Authenticate, right: Right): onRequestAsyncHookHandler {
+/**
+ * Requires the right before any of the body is read. Default of `collection`: the one in the path. `*` requires the right
+ * for every collection.
+ */
+export function admit(authenticate: Authenticate, right: Right, collection?: '*'): onRequestAsyncHookHandler {
   return async (request) => {
     const caller = authenticate(request.headers.authorization)
-    caller.require(right, collectionOf(request.params))
+    caller.require(right, collection ?? collectionOf(request.params))
     request.caller = caller
   }
 }
@@ -78,7 +81,8 @@ function tokenCaller(token: TokenRights): Caller {
     name: token.name,
     require(right, collection) {
       if (everywhere.includes(right) || rights.get(collection)?.includes(right) === true) return
-      throw new IngotError('TOKEN_REFUSED', `token "${token.name}" may not ${right} collection "${collection}"`)
+      const what = collection === '*' ? 'every collection ("*")' : `collection "${collection}"`
+      throw new IngotError('TOKEN_REFUSED', `token "${token.name}" may not ${right} ${what}`)
     },
   }
 }

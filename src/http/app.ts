@@ -15,6 +15,7 @@ import { collectionRoutes } from './routes/collections.ts'
 import { deleteCollectionRoutes } from './routes/delete-collection.ts'
 import { getItemRoutes } from './routes/get-items.ts'
 import { healthRoutes } from './routes/health.ts'
+import { lookupRoutes } from './routes/lookup.ts'
 import { OPENAPI } from './routes/openapi.ts'
 import { putItemRoutes } from './routes/put-items.ts'
 import { refuseUnrouted } from './routes/unrouted.ts'
@@ -58,6 +59,7 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     deleteCollectionRoutes(routes, context)
     getItemRoutes(routes, context)
     putItemRoutes(routes, context)
+    lookupRoutes(routes, context)
     routes.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   })
   return app

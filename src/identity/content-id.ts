@@ -13,7 +13,7 @@ import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { IngotError } from '../errors/error.ts'
 import { type Canonical, canonicalText } from './canonical.ts'
-import { canonicalForm, type JsonLimits, readJson } from './json.ts'
+import { canonicalForm, canonicalJsonOfBytes, type JsonLimits, readJson } from './json.ts'
 import type { IdentityPolicy } from './policy.ts'
 import { excluded, included } from './selection.ts'
 
@@ -49,6 +49,20 @@ export function identify(policy: IdentityPolicy, media: Media, content: Uint8Arr
  */
 export function itemIdOf(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
   return `${VERSIONS[identityKind(policy, media)]}-${hexDigest(policy, media, content, limits)}`
+}
+
+/**
+ * Returns the text that identifies an item: its canonical JSON, or that of the selected fields. Returns `undefined` if
+ * the item is identified by its bytes as they are. Throws the errors of `identify`.
+ */
+export function identifyingText(
+  policy: IdentityPolicy,
+  media: Media,
+  content: Uint8Array,
+  limits: JsonLimits,
+): string | undefined {
+  if (policy.kind === 'fields') return selectedText(policy, media, content, limits)
+  return identityKind(policy, media) === 'bytes' ? undefined : canonicalJsonOfBytes(content, limits)
 }
 
 function hexDigest(policy: IdentityPolicy, media: Media, content: Uint8Array, limits: JsonLimits): string {
@@ -98,6 +112,9 @@ function sha256(content: string | Uint8Array): string {
 
 const VERSIONS: Readonly<Record<IdentityKind, string>> = { json: 'j1', bytes: 'b1', fields: 'f1' }
 const KINDS: Readonly<Record<string, IdentityKind>> = { j1: 'json', b1: 'bytes', f1: 'fields' }
+
+/** The two characters with which ids begin, one version for each kind of identity. */
+export const ID_VERSIONS: readonly string[] = Object.values(VERSIONS)
 
 /** Returns the id that clients see: `<version>-<64 hex digits>`. */
 export function formatContentId(kind: IdentityKind, digest: Digest): string {

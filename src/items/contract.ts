@@ -66,6 +66,36 @@ export function storeContract(
       })
     })
 
+    it('lists collections by name, with their policies and numbers of items', async () => {
+      expect(await store.collections({ limit: 10 })).toEqual({ collections: [] })
+      const bytes: Collection = { name: 'a-files', policy: { kind: 'bytes' } }
+      await store.define('empty', { kind: 'bytes' })
+      await store.put([unit([1, 2, 3]), unit([1], bytes)], NOW)
+      await store.delete('things', item(2).id)
+      const files = { ...bytes, estimatedItems: 1 }
+      const empty = { name: 'empty', policy: { kind: 'bytes' }, estimatedItems: 0 }
+      const things = { ...JSON_COLLECTION, estimatedItems: 2 }
+      expect(await store.collections({ limit: 10 })).toEqual({ collections: [files, empty, things] })
+      expect(await store.collections({ limit: 2 })).toEqual({ collections: [files, empty], next: 'empty' })
+      expect(await store.collections({ limit: 2, after: 'empty' })).toEqual({ collections: [things] })
+    })
+
+    it('lists a deleted collection once, without its old items', async () => {
+      await store.put([unit([1, 2])], NOW)
+      await store.deleteCollection('things', NOW)
+      await store.put([unit([3])], NOW)
+      expect(await store.collections({ limit: 10 })).toEqual({
+        collections: [{ ...JSON_COLLECTION, estimatedItems: 1 }],
+      })
+    })
+
+    it('estimates the number of items of a large collection', async () => {
+      await store.put([unit(Array.from({ length: 2_000 }, (_, at) => at))], NOW)
+      const { collections } = await store.collections({ limit: 10 })
+      expect(collections[0]?.estimatedItems).toBeGreaterThan(1_400)
+      expect(collections[0]?.estimatedItems).toBeLessThan(2_600)
+    })
+
     it('finds items that an earlier unit of the same call created', async () => {
       const [first, second] = await store.put([unit(['same']), unit(['same'])], NOW)
       expect(first).toMatchObject({ outcomes: [{ kind: 'created' }] })

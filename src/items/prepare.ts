@@ -57,12 +57,16 @@ function workOf(content: RawContent | undefined): number {
 
 export function prepare(policy: IdentityPolicy, raw: RawContent, options: PrepareOptions): Prepared {
   if ('refused' in raw) return raw
-  const media: Media = raw.media === 'application/json' ? 'json' : 'bytes'
   try {
-    const id = itemIdOf(policy, media, raw.content, options)
+    const id = itemIdOf(policy, mediaKind(raw.media), raw.content, options)
     return { id, media: raw.media, content: raw.content }
   } catch (thrown) {
     if (thrown instanceof IngotError) return { refused: thrown }
     throw thrown
   }
+}
+
+/** Returns the format of content with a media type. */
+export function mediaKind(media: string): Media {
+  return media === 'application/json' ? 'json' : 'bytes'
 }

@@ -68,6 +68,18 @@ export interface Page {
   readonly next?: string
 }
 
+/** A collection in a list of collections. */
+export interface ListedCollection extends Collection {
+  /** Number of items: exact if it is small, otherwise an estimate (estimate.ts). Absent if the store cannot tell. */
+  readonly estimatedItems?: number
+}
+
+export interface CollectionPage {
+  readonly collections: readonly ListedCollection[]
+  /** Cursor of the next page. Absent on the last page. */
+  readonly next?: string
+}
+
 /** The capabilities of a store. `storeCapabilities` fills in the defaults, which are safe for every store. */
 export interface StoreCapabilities {
   /** The store itself refuses duplicates, across all writers. Default: false. */
@@ -101,6 +113,8 @@ export interface StoreWriter {
 export interface StoreReader {
   /** Resolves to `undefined` for an unknown collection. */
   collection(name: string): Promise<Collection | undefined>
+  /** Returns collections in the order of their names, also empty ones. The cursor is the last name. */
+  collections(page: PageRequest): Promise<CollectionPage>
   /** Resolves to `undefined` if the collection has no such item. */
   get(collection: string, id: ItemId): Promise<FoundItem | undefined>
   /** Returns items in order of creation. Items created while a client pages come last. No item is skipped. */
@@ -132,7 +146,13 @@ export interface ItemStore
     VersionedStore,
     AsyncDisposable {}
 
-type OptionalMethods = Pick<StoreReader, 'get' | 'list'> & StoreAdmin & CollectionRemover & VersionedStore
+/** What is known of a stored item without its content. */
+export type FoundMark = Pick<FoundItem, 'id' | 'firstSeenMs'>
+
+type OptionalMethods = Pick<StoreReader, 'collections' | 'get' | 'list'> &
+  StoreAdmin &
+  CollectionRemover &
+  VersionedStore
 
 /** A method that a store of the service may omit. */
 export type OptionalMethod = keyof OptionalMethods
@@ -143,6 +163,11 @@ export interface ServiceStore
     Pick<StoreReader, 'collection' | 'check'>,
     Partial<OptionalMethods>,
     AsyncDisposable {
+  /**
+   * Finds out whether an item is stored, and saves nothing. For a store that can find items but not return them. Default:
+   * `get`.
+   */
+  readonly find?: (collection: Collection, item: PreparedItem) => Promise<FoundMark | undefined>
   /** Reasons for clients why the store omits a method. Default: a general sentence. */
   readonly omitted?: Readonly<Partial<Record<OptionalMethod, string>>>
 }

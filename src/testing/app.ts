@@ -128,6 +128,7 @@ export function overStore(inner: ItemStore, changes: Partial<ItemStore>): ItemSt
     capabilities: inner.capabilities,
     put: (units, nowMs) => inner.put(units, nowMs),
     collection: (name) => inner.collection(name),
+    collections: (page) => inner.collections(page),
     define: (name, policy) => inner.define(name, policy),
     get: (collection, id) => inner.get(collection, id),
     list: (collection, page) => inner.list(collection, page),

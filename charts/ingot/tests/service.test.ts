@@ -96,7 +96,9 @@ describe('access', () => {
     const manifests = render('postgres')
     const { token = '', 'tokens.json': tokens = '' } = find(manifests, 'Secret', 'ingot-token').stringData
     expect(token).toMatch(/^[A-Za-z0-9]{40}$/)
-    expect(JSON.parse(tokens)).toMatchObject({ tokens: [{ collections: { '*': ['read', 'write', 'delete'] } }] })
+    expect(JSON.parse(tokens)).toMatchObject({
+      tokens: [{ collections: { '*': ['read', 'write', 'delete', 'observe'] } }],
+    })
     expect(tokens).not.toContain(token)
     const { spec } = podOf(manifests, 'Deployment/ingot')
     expect(spec).toMatchObject({

@@ -2,9 +2,10 @@
 import type { FastifyInstance } from 'fastify'
 import { IngotError } from '../../errors/error.ts'
 import { parsePolicy } from '../../identity/policy.ts'
+import { storeWith } from '../../items/store.ts'
 import { admit } from '../access.ts'
 import type { RouteContext } from '../deps.ts'
-import { CollectionAnswer, CollectionParams, Policy, REFUSED } from './schemas.ts'
+import { CollectionAnswer, CollectionParams, CollectionsAnswer, CollectionsQuery, Policy, REFUSED } from './schemas.ts'
 
 interface Route {
   Params: { collection: string }
@@ -14,6 +15,42 @@ interface Route {
 const answer = { description: 'the collection', content: { 'application/json': { schema: CollectionAnswer } } }
 
 export function collectionRoutes(app: FastifyInstance, context: RouteContext): void {
+  policyRoutes(app, context)
+  listRoute(app, context)
+}
+
+/** Collections of a page, unless the request asks for fewer. */
+const PAGE_COLLECTIONS = 100
+
+function listRoute(app: FastifyInstance, context: RouteContext): void {
+  app.get<{ Querystring: { after?: string; limit?: string } }>(
+    '/v1/collections',
+    {
+      // the names of all collections are visible, so the right must cover all of them
+      onRequest: admit(context.authenticate, 'observe', '*'),
+      schema: {
+        operationId: 'listCollections',
+        summary: 'List the collections with their identity policies and estimated numbers of items',
+        querystring: CollectionsQuery,
+        response: {
+          200: { description: 'a page', content: { 'application/json': { schema: CollectionsAnswer } } },
+          '4xx': REFUSED,
+        },
+      },
+    },
+    async ({ query }, reply) => {
+      const { after, limit = PAGE_COLLECTIONS } = query
+      const page = { limit: Number(limit), ...(after === undefined ? {} : { after }) }
+      const { collections, next } = await storeWith(context.store, 'collections').collections(page)
+      const listed = collections.map(({ name, policy, ...rest }) => ({ collection: name, policy, ...rest }))
+      return reply
+        .header('cache-control', 'no-store')
+        .send({ collections: listed, ...(next === undefined ? {} : { next }) })
+    },
+  )
+}
+
+function policyRoutes(app: FastifyInstance, context: RouteContext): void {
   app.put<Route>(
     '/v1/collections/:collection',
     {

@@ -29,6 +29,8 @@ const RETRY_AFTER = field('seconds to wait before sending the same request again
 const LOCATION = field('path of the new item', { type: 'string', format: 'uri-reference' })
 const REPLAYED = field('`true` if this is the response that was kept under the Idempotency-Key', { const: 'true' })
 
+const NO_STORE = field('always `no-store`', { const: 'no-store' })
+
 const KEY = Type.String({
   pattern: '^[!-~]{1,255}$',
   description:
@@ -61,6 +63,15 @@ const ITEM_BODY = {
   },
 }
 
+const LOOKUP_BODY = {
+  required: true,
+  description: 'One item. It is not saved.',
+  content: {
+    'application/json': ITEM_BODY.content['application/json'],
+    'application/octet-stream': ITEM_BODY.content['application/octet-stream'],
+  },
+}
+
 const BATCH_BODY = {
   required: true,
   description: 'The items. The response has one entry per item in the same order, and each item fails alone.',
@@ -80,6 +91,12 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Check that the service takes requests and its store is available',
   },
   'get /metrics': { tag: 'operation', operationId: 'getMetrics', summary: 'Metrics for Prometheus' },
+  'get /v1/collections': { tag: 'collections', responseHeaders: { '200': { 'Cache-Control': NO_STORE } } },
+  'post /v1/collections/{collection}/lookup': {
+    tag: 'items',
+    requestBody: LOOKUP_BODY,
+    responseHeaders: { '200': { 'Cache-Control': NO_STORE } },
+  },
   'put /v1/collections/{collection}': { tag: 'collections' },
   'get /v1/collections/{collection}': { tag: 'collections' },
   'delete /v1/collections/{collection}': {
@@ -94,7 +111,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'get /v1/collections/{collection}/deletions/{deletion}': {
     tag: 'collections',
-    responseHeaders: { '200': { 'Cache-Control': field('always `no-store`', { const: 'no-store' }) } },
+    responseHeaders: { '200': { 'Cache-Control': NO_STORE } },
   },
   'get /v1/collections/{collection}/items/{id}': {
     tag: 'items',

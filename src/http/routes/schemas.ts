@@ -127,6 +127,47 @@ export const PageAnswer = Type.Object(
 
 export const CollectionAnswer = Type.Object({ collection: Type.String(), policy: Policy }, { title: 'Collection' })
 
+export const CollectionsQuery = Type.Object(
+  {
+    after: Type.Optional(Type.String({ pattern: COLLECTION_NAME_PATTERN, description: '`next` of the previous page' })),
+    limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d?|100)$', description: '1 to 100, default 100' })),
+  },
+  { additionalProperties: false },
+)
+
+export const CollectionsAnswer = Type.Object(
+  {
+    collections: Type.Array(
+      Type.Object({
+        ...CollectionAnswer.properties,
+        estimatedItems: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            description:
+              'number of items: exact below 256, otherwise an estimate with a standard error of 6 %; absent if the store cannot tell',
+          }),
+        ),
+      }),
+      { description: 'in the order of their names' },
+    ),
+    next: Type.Optional(Type.String({ description: 'absent on the last page' })),
+  },
+  { title: 'Collections' },
+)
+
+export const LookupAnswer = Type.Object(
+  {
+    id: Id,
+    policy: Policy,
+    canonical: Type.Optional(
+      Type.String({ description: 'text that identifies the content; absent if its bytes identify it' }),
+    ),
+    stored: Type.Boolean(),
+    firstSeen: Type.Optional(FirstSeen),
+  },
+  { title: 'Lookup' },
+)
+
 export const DeletionParams = Type.Object({
   ...CollectionParams.properties,
   deletion: Type.String({ description: '`deletion` of the response to the request that deleted the collection' }),

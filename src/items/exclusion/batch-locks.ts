@@ -30,6 +30,7 @@ export function withBatchLocks(store: ItemStore, locker: Locker, options: BatchL
       return outcomes
     },
     collection: (name) => store.collection(name),
+    collections: (page) => store.collections(page),
     define: (name, policy) => store.define(name, policy),
     get: (collection, id) => store.get(collection, id),
     list: (collection, page) => store.list(collection, page),

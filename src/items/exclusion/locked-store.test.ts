@@ -198,3 +198,37 @@ test('omits the methods that an external store cannot support', () => {
   const [readable] = replicas(naiveBackend().plain)
   expect(methods.filter((method) => readable !== undefined && hasMethod(readable, method))).toEqual(['get'])
 })
+
+test('finds an item without a fence, and saves nothing', async () => {
+  const { plain, saves } = naiveBackend()
+  const fences: unknown[] = []
+  const watched: ExternalStore = {
+    ...plain,
+    find(one, under) {
+      fences.push(under.fence)
+      return plain.find(one, under)
+    },
+  }
+  const [store] = replicas(watched)
+  expect(await store?.find?.(collection, item(1))).toBeUndefined()
+  expect(saves).toEqual([])
+  await store?.put([{ collection, items: [item(1)] }], 0)
+  expect(await store?.find?.(collection, item(1))).toEqual({ id: item(1).id, firstSeenMs: 1 })
+  expect(saves).toHaveLength(1)
+  expect([fences.at(0), fences.at(-1)]).toEqual([undefined, undefined])
+})
+
+test('lists the collections of its configuration, without numbers of items', async () => {
+  const locker = createLocker(createMemoryBackend({ clock: createFakeClock() }))
+  const policies = new Map([
+    ['b', DEFAULT_POLICY],
+    ['a', DEFAULT_POLICY],
+  ])
+  const options = { policies, waitMs: 1, defaultPolicy: DEFAULT_POLICY }
+  const { plain } = naiveBackend()
+  const store = createLockedStore({ external: plain, locker, clock: createFakeClock() }, options)
+  expect(await store.collections?.({ limit: 1 })).toEqual({
+    collections: [{ name: 'a', policy: DEFAULT_POLICY }],
+    next: 'a',
+  })
+})

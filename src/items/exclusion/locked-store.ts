@@ -19,10 +19,14 @@ import { LockError } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
 import type { Clock } from '../../std/clock.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
+import { pageOfAll } from '../collection-page.ts'
 import type { Collection, ItemOutcome, PreparedItem } from '../item.ts'
 import {
+  type CollectionPage,
+  type FoundMark,
   type ItemStore,
   type OptionalMethod,
+  type PageRequest,
   type ServiceStore,
   storeCapabilities,
   type Unit,
@@ -94,6 +98,21 @@ class LockedStore implements ServiceStore {
 
   async collection(name: string): Promise<Collection> {
     return { name, policy: this.#policy(name) }
+  }
+
+  /** Returns the collections that the configuration names. The store cannot list others, and counts none. */
+  async collections(page: PageRequest): Promise<CollectionPage> {
+    return pageOfAll(
+      Array.from(this.#options.policies, ([name, policy]) => ({ name, policy })),
+      page,
+    )
+  }
+
+  /** Looks an item up without a lock and without a fence, so holders of locks are not affected. */
+  async find(collection: Collection, item: PreparedItem): Promise<FoundMark | undefined> {
+    const { signal } = this.#closing
+    const lookup = await this.#deps.external.find(item, { collection, fence: undefined, signal })
+    return lookup.kind === 'found' ? { id: item.id, firstSeenMs: lookup.firstSeenMs } : undefined
   }
 
   /** Checks the store alone. All replicas share the lock service, and reads work without it (DECISIONS.md 18). */

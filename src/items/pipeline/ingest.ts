@@ -24,6 +24,7 @@ import {
 import { type DefineOutcome, hasMethod, type IdempotencyRequest, type ServiceStore, storeWith } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { createSingleFlight, rememberAll } from './in-flight.ts'
+import { type LookedUp, lookUpContent } from './lookup.ts'
 
 export interface Submission {
   readonly collection: string
@@ -49,6 +50,11 @@ export interface Ingest {
   submit(submission: Submission): Promise<readonly ItemResult[]>
   /** Like `submit`, and stores the receipt under a key. The same key and fingerprint get the same receipt again. */
   submitKeyed(submission: Submission, request: KeyedRequest): Promise<KeyedResult>
+  /**
+   * Identifies one content as `submit` does, and finds out whether it is stored. Saves nothing. Rejects with the refusal
+   * of the content, UNSUPPORTED or STORE_UNAVAILABLE.
+   */
+  lookup(collection: string, content: RawContent): Promise<LookedUp>
   /** Resolves when a submission would be accepted. Rejects with the signal's reason. */
   waitForCapacity(signal: AbortSignal): Promise<void>
   define(collection: string, policy: IdentityPolicy): Promise<DefineOutcome>
@@ -127,6 +133,8 @@ export function createIngest(deps: IngestDeps, options: PrepareOptions): Ingest 
     submit: (submission) => underPolicy(submission, (collection, prepared) => singleFlight.put(collection, prepared)),
     submitKeyed: (submission, request) =>
       underPolicy(submission, (collection, prepared) => putKeyed(collection, prepared, request)),
+    // reads the policy from the store, because a cached one may be outdated
+    lookup: async (name, content) => lookUpContent({ store, options, turns }, await lookUp(name), content),
     waitForCapacity: (signal) => commit.waitForCapacity(signal),
     define: (collection, policy) => defineIn(store, collection, policy).finally(() => known.delete(collection)),
     async remove(collection, id) {

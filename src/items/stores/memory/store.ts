@@ -6,11 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { type IdentityPolicy, samePolicy } from '../../../identity/policy.ts'
 import { createItemChecksum } from '../../checksum.ts'
 import type { CollectionDeletion, DeleteCollectionOutcome, PurgeStep } from '../../collection-deletion.ts'
+import { pageOfAll } from '../../collection-page.ts'
 import type { Collection, ItemId, ItemOutcome, PreparedItem, StoredItem } from '../../item.ts'
 import { createItemCheck } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
 import { type Receipt, receiptChecksum, renderReceipt } from '../../receipt.ts'
 import {
+  type CollectionPage,
   type DefineOutcome,
   type IdempotencyRequest,
   type ItemStore,
@@ -65,6 +67,15 @@ class MemoryStore implements ItemStore {
   async collection(name: string): Promise<Collection | undefined> {
     const known = this.#collections.get(name)
     return known && { name, policy: known.policy }
+  }
+
+  async collections(page: PageRequest): Promise<CollectionPage> {
+    const all = Array.from(this.#collections, ([name, { policy, byId }]) => ({
+      name,
+      policy,
+      estimatedItems: byId.size,
+    }))
+    return pageOfAll(all, page)
   }
 
   async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {

@@ -11,10 +11,12 @@ import { createTransactions, ROLLBACK, type Transactions } from '../../../postgr
 import { type Clock, systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import type { CollectionDeletion, DeleteCollectionOutcome, PurgeStep } from '../../collection-deletion.ts'
+import { collectionPage } from '../../collection-page.ts'
 import type { Collection, ItemId, StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
 import { itemKey } from '../../item-key.ts'
 import {
+  type CollectionPage,
   type DefineOutcome,
   type ItemStore,
   type Page,
@@ -25,6 +27,7 @@ import {
 } from '../../store.ts'
 import type { StorePool, StoreSettings } from '../../store-registration.ts'
 import type { StoreVersion } from '../../store-version.ts'
+import { COLLECTIONS, collectionsOfRows } from './collections.ts'
 import { createDeletions } from './deletions.ts'
 import { reportDamage } from './failure.ts'
 import { migrate } from './migrate.ts'
@@ -122,6 +125,11 @@ class PostgresStore implements ItemStore {
   async collection(name: string): Promise<Collection | undefined> {
     const { rows } = await this.#query('SELECT policy, checksum FROM ingot_collections WHERE name = $1', [name])
     return rows[0] && { name, policy: policyOfRow(name, rows[0]) }
+  }
+
+  async collections({ after = '', limit }: PageRequest): Promise<CollectionPage> {
+    const { rows } = await this.#query(COLLECTIONS, [after, limit + 1])
+    return collectionPage(collectionsOfRows(rows), limit)
   }
 
   async define(name: string, policy: IdentityPolicy): Promise<DefineOutcome> {

@@ -29,7 +29,7 @@ const STEP_ITEMS = 100
 const PURGE_GAPS = 2_000
 
 /** Returns the name of the row whose items deletion `id` removes. */
-export function detachedName(id: number): string {
+export function detachedName(id: number | string): string {
   return `deleted:${id}`
 }
 

@@ -117,11 +117,21 @@ export interface PlacedPage {
   readonly more: boolean
 }
 
+/** A row of a list of collections. */
+export interface PackedCollection {
+  readonly name: string
+  /** The policy as JSON text. */
+  readonly policy: string
+  readonly estimatedItems: number
+}
+
 /** The methods of a thread. */
 export interface Methods {
   put: { args: { batch: PackedBatch; nowMs: number }; result: readonly PackedOutcome[] }
   /** The policy as JSON text. */
   collection: { args: { name: string }; result: string | undefined }
+  /** At most `limit` collections after the name `after`, in the order of their names. */
+  collections: { args: { after: string; limit: number }; result: readonly PackedCollection[] }
   define: { args: { name: string; policy: string }; result: DefineOutcome }
   get: { args: { collection: string; key: Uint8Array }; result: StoredItem | undefined }
   list: { args: { collection: string; after: number; limit: number }; result: PlacedPage }

@@ -2,12 +2,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredItem } from '../../item.ts'
 import { createItemCheck, damaged } from '../../item-check.ts'
+import { createCollectionList } from './collection-list.ts'
 import { COLLECTION_COLUMNS, type CollectionRow, collectionOfRow, PLACES, policyOf } from './collections.ts'
 import { createGapLookup } from './gaps.ts'
-import type { PlacedItem, PlacedPage } from './protocol.ts'
+import type { PackedCollection, PlacedItem, PlacedPage } from './protocol.ts'
 import { itemOfRow, type PlacedRow, prepareItems } from './rows.ts'
 
 export interface Reader {
+  /** Returns at most `limit` collections after the name `after`, in the order of their names. */
+  collections(after: string, limit: number): readonly PackedCollection[]
   get(collection: string, key: Uint8Array): StoredItem | undefined
   /** Returns items after place `after`: at most `limit`, and fewer once they reach PAGE_BYTES. */
   list(collection: string, after: number, limit: number): PlacedPage
@@ -24,6 +27,7 @@ export function createReader(db: DatabaseSync): Reader {
   const named = db.prepare(`SELECT ${COLLECTION_COLUMNS} FROM collections WHERE name = ?`)
   const byKey = prepareItems(db, 'FROM items WHERE collection = ? AND id = ?')
   const page = prepareItems(db, 'FROM items WHERE place > ? AND place < ? ORDER BY place LIMIT ?')
+  const listCollections = createCollectionList(db)
   const checkItem = createItemCheck()
   const inGaps = createGapLookup(db)
 
@@ -68,6 +72,7 @@ export function createReader(db: DatabaseSync): Reader {
   }
 
   return {
+    collections: (after, limit) => inSnapshot(db, () => listCollections(after, limit)),
     get: (collection, key) =>
       inSnapshot(db, () => {
         const from = find(collection)

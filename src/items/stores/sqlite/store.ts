@@ -5,6 +5,7 @@
 import { orMutant } from '#failpoint'
 import { parsePolicy, policyText } from '../../../identity/policy.ts'
 import { createScope } from '../../../std/scope.ts'
+import { collectionPage } from '../../collection-page.ts'
 import { itemKey } from '../../item-key.ts'
 import { type ItemStore, type PageRequest, storeCapabilities } from '../../store.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -52,6 +53,11 @@ function sqliteStore(writer: StoreThread, reader: () => Promise<StoreThread>, cl
     async collection(name) {
       const policy = await writer.call('collection', { name })
       return policy === undefined ? undefined : { name, policy: parsePolicy(JSON.parse(policy)) }
+    },
+    async collections({ after = '', limit }) {
+      const rows = await (await reader()).call('collections', { after, limit: limit + 1 })
+      const found = rows.map(({ policy, ...rest }) => ({ ...rest, policy: parsePolicy(JSON.parse(policy)) }))
+      return collectionPage(found, limit)
     },
     define: (name, policy) => writer.call('define', { name, policy: policyText(policy) }),
     get: async (collection, id) => (await reader()).call('get', { collection, key: itemKey(id) }),

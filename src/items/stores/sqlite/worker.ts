@@ -49,6 +49,7 @@ function readerHandlers(folder: string): Handlers {
   const reader = createReader(db)
   return {
     get: ({ collection, key }) => reader.get(collection, key),
+    collections: ({ after, limit }) => reader.collections(after, limit),
     list: ({ collection, after, limit }) => reader.list(collection, after, limit),
     close: () => voidOf(() => db.close()),
   }
