@@ -3,6 +3,7 @@
 import { IngotError } from '../errors/error.ts'
 import { openAccess } from '../http/access.ts'
 import { buildApp } from '../http/app.ts'
+import { createEventFeed } from '../http/events/feed.ts'
 import { createRecentItems } from '../items/freshness/recent-ids.ts'
 import { createGroupCommit } from '../items/pipeline/group-commit.ts'
 import { createIngest } from '../items/pipeline/ingest.ts'
@@ -42,6 +43,9 @@ function idleApp({ clock, signal }: Io) {
       purger: { wake: () => {} },
       clock,
       authenticate: openAccess,
+      events: createEventFeed(clock),
+      status: () => Promise.reject(new IngotError('INTERNAL', 'this app only describes itself')),
+      onStoreCheck: () => {},
       log: silentLog,
       metrics: createMetrics(),
       leaving: signal,

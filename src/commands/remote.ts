@@ -15,22 +15,31 @@ export const TOKEN_OPTION = {
 
 /** Returns the service. Throws IngotError USAGE_INVALID, CONFIG_INVALID. */
 export function serviceOf(option: string, url: string, tokenFile: string | undefined): Service {
-  return { url: parseUrl(option, url), token: tokenFile === undefined ? clientSettings().token : readToken(tokenFile) }
+  return { url: parseUrl(`--${option}`, url), token: tokenOf(tokenFile) }
 }
 
-function parseUrl(option: string, text: string): URL {
+/** Returns the service at an address that is an argument. Throws IngotError USAGE_INVALID, CONFIG_INVALID. */
+export function serviceAt(url: string, tokenFile: string | undefined): Service {
+  return { url: parseUrl('URL', url), token: tokenOf(tokenFile) }
+}
+
+function tokenOf(file: string | undefined): string | undefined {
+  return file === undefined ? clientSettings().token : readToken(file)
+}
+
+function parseUrl(name: string, text: string): URL {
   const url = URL.parse(text)
   const port = /^https?:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(text)?.[1]
   if (url === null && port !== undefined && Number(port) > 65_535) {
-    throw usageError(`--${option} names port ${port}, but the highest port is 65535`)
+    throw usageError(`${name} names port ${port}, but the highest port is 65535`)
   }
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw usageError(`--${option} is "${text}", write an address such as http://127.0.0.1:8080`)
+    throw usageError(`${name} is "${text}", write an address such as http://127.0.0.1:8080`)
   }
   const [whole, before] = /^(.*)\/v1(\/.*)?$/.exec(url.pathname) ?? []
   if (whole !== undefined) {
     throw usageError(
-      `--${option} contains the path of the API, write ${url.origin}${before ?? ''}: /v1 and the rest are added`,
+      `${name} contains the path of the API, write ${url.origin}${before ?? ''}: /v1 and the rest are added`,
     )
   }
   return url

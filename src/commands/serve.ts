@@ -6,6 +6,7 @@ import { storeLocation } from '../service/configured-store.ts'
 import { createService } from '../service/service.ts'
 import { untilAborted } from '../std/abort.ts'
 import { durationOf } from '../std/duration.ts'
+import { version } from '../std/version.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
 
 export const serve = defineCommand({
@@ -17,7 +18,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
   async run(_args, io) {
     const { clock, signal } = io
     const config = loadServiceConfig()
-    await using service = await createService(config, { clock, signal })
+    await using service = await createService(config, { clock, signal, version: version() })
     const { log } = service
     const url = await service.listen()
     greet(io, config, url)

@@ -19,6 +19,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./export.ts')).exportCommand,
   },
   {
+    name: 'id',
+    summary: 'print the id that a content gets',
+    load: async () => (await import('./id.ts')).id,
+  },
+  {
+    name: 'status',
+    summary: 'show the state of a running service',
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
     name: 'verify',
     summary: 'check a data folder or database for damage',
     load: async () => (await import('./verify.ts')).verify,

@@ -13,11 +13,13 @@ import { problemOf } from './problem.ts'
 import { createReadiness } from './readiness.ts'
 import { collectionRoutes } from './routes/collections.ts'
 import { deleteCollectionRoutes } from './routes/delete-collection.ts'
+import { eventRoutes } from './routes/events.ts'
 import { getItemRoutes } from './routes/get-items.ts'
 import { healthRoutes } from './routes/health.ts'
 import { lookupRoutes } from './routes/lookup.ts'
 import { OPENAPI } from './routes/openapi.ts'
 import { putItemRoutes } from './routes/put-items.ts'
+import { statusRoutes } from './routes/status.ts'
 import { refuseUnrouted } from './routes/unrouted.ts'
 
 /** Maximum size of the request line and header fields together, in bytes. Node's default. */
@@ -60,6 +62,8 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
     getItemRoutes(routes, context)
     putItemRoutes(routes, context)
     lookupRoutes(routes, context)
+    statusRoutes(routes, context)
+    eventRoutes(routes, context)
     routes.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   })
   return app
@@ -80,7 +84,7 @@ function failure(context: RouteContext, request: FastifyRequest, reply: FastifyR
 }
 
 /** Routes that report on the service itself. They respond until the process ends. */
-const HEALTH: ReadonlySet<string | undefined> = new Set(PROBES)
+const HEALTH: ReadonlySet<string | undefined> = new Set([...PROBES, '/v1/status'])
 
 function admitRequests(app: FastifyInstance, context: RouteContext): void {
   app.addHook('onRequest', async (request) => {

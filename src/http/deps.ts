@@ -7,8 +7,10 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Authenticate } from './access.ts'
 import type { ReceiveBudget } from './body/receive-budget.ts'
+import type { EventFeed } from './events/feed.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 import type { Readiness } from './readiness.ts'
+import type { ReplicaStatus } from './replica-status.ts'
 
 export interface HttpOptions {
   readonly maxItemBytes: number
@@ -29,6 +31,11 @@ export interface HttpDeps {
   readonly store: ServiceStore
   readonly purger: Pick<Purger, 'wake'>
   readonly authenticate: Authenticate
+  readonly events: EventFeed
+  /** Resolves with the state of the service, also if its store does not respond. */
+  readonly status: () => Promise<ReplicaStatus>
+  /** Called after each check of the store with the code of its failure, `undefined` if it is available. */
+  readonly onStoreCheck: (code: string | undefined) => void
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics

@@ -2,7 +2,7 @@
  * Readiness: whether the service takes requests and its store accepts writes. Probes check at once. A scrape uses the last
  * result if it is recent, so that scrapes add no load to a store that is probed anyway.
  */
-import { IngotError } from '../errors/error.ts'
+import { IngotError, toIngotError } from '../errors/error.ts'
 import type { StoreReader } from '../items/store.ts'
 import type { Clock } from '../std/clock.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -24,6 +24,8 @@ interface ReadinessDeps {
   readonly metrics: Metrics
   /** Aborts when the service is about to end. */
   readonly leaving: AbortSignal
+  /** Called with the result of each check of the store: the code of its error, or undefined. */
+  readonly onStoreCheck: (code: string | undefined) => void
 }
 
 /** Registers `ingot_ready`, `ingot_draining` and `ingot_store_up`. Throws on a second call with the same registry. */
@@ -71,11 +73,15 @@ export function createReadiness(deps: ReadinessDeps): Readiness {
   }
 }
 
-async function checkInTime({ store, clock }: ReadinessDeps): Promise<void> {
+async function checkInTime({ store, clock, onStoreCheck }: ReadinessDeps): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = clock.timer(CHECK_MS, () => reject(new IngotError('STORE_UNAVAILABLE', 'the store does not respond')))
   try {
     await Promise.race([store.check(), late])
+    onStoreCheck(undefined)
+  } catch (thrown) {
+    onStoreCheck(toIngotError(thrown).code)
+    throw thrown
   } finally {
     timer.cancel()
   }

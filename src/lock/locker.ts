@@ -21,6 +21,7 @@ import {
 } from './engine/waiting.ts'
 import type { Fencing, Inspection, Key, Unavailable } from './lock.ts'
 import { closedError, heldError } from './lock-error.ts'
+import { type LockObservation, mergeObservations } from './observation.ts'
 import { callTimeUp } from './outage.ts'
 import { type AcquireOptions, type LockerOptions, type Policy, policyOf, termsOf, type WaitOptions } from './policy.ts'
 import { checkKey, createTokenSource } from './token.ts'
@@ -63,6 +64,11 @@ export interface Locker<F extends Fencing = Fencing> extends AsyncDisposable {
    * before the result arrives, so use it for display only. Rejects only for an invalid key or shutdown.
    */
   inspect(key: Key): Promise<Inspection>
+  /**
+   * Returns the keys that this locker holds and waits for, also those of its semaphores and leaders. Asks no lock
+   * service.
+   */
+  observe(): LockObservation
   /**
    * Returns the semaphore of that name: at most `permits` holders at once in all processes, each with its own lease and
    * fence. Sends nothing yet. Throws `LOCK_KEY_INVALID` or `LOCK_OPTION_INVALID`.
@@ -130,7 +136,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const terms = termsOf(policy, options)
     const { clock, measures } = policy
     const beganMs = clock.monotonicMs()
-    const deadline = this.#begin(terms.waitMs, options.signal, beganMs)
+    const deadline = this.#begin(keys, terms.waitMs, options.signal, beganMs)
     let outcome: 'granted' | 'failed' = 'failed'
     measures.waiting(1)
     try {
@@ -148,7 +154,7 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const { policy } = this.#deps
     const keys = this.#keysOf(wanted)
     const terms = termsOf(policy, options)
-    const deadline = this.#begin(Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
+    const deadline = this.#begin(keys, Number.POSITIVE_INFINITY, options.signal, policy.clock.monotonicMs())
     try {
       const outcome = await acquireAllOnce(this.#deps, terms, keys, deadline)
       if (outcome.kind === 'unavailable' && this.#closed) throw closedError()
@@ -164,10 +170,11 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
   }
 
   /** Registers an acquisition. Until `end`, closing the locker aborts it and waits for its releases. Throws `OVERLOADED`. */
-  #begin(waitMs: number, parent: AbortSignal | undefined, nowMs: number): AcquireDeadline {
+  #begin(keys: Keys, waitMs: number, parent: AbortSignal | undefined, nowMs: number): AcquireDeadline {
     const { policy, backgroundReleases } = this.#deps
     backgroundReleases.checkCapacity()
-    const terms = { clock: policy.clock, calls: this.#attempts, waitMs, timeoutError: () => heldError(waitMs), parent }
+    const { clock } = policy
+    const terms = { keys, clock, calls: this.#attempts, waitMs, timeoutError: () => heldError(waitMs), parent }
     const deadline = new AcquireDeadline({ ...terms, waiterLimit: this.#waiterLimit }, nowMs)
     backgroundReleases.begin()
     this.#running.add(deadline)
@@ -200,6 +207,15 @@ class PolicyLocker<F extends Fencing> implements Locker<F> {
     const [checked] = this.#keysOf(key)
     using call = createDeadline({ clock: policy.clock, ms: policy.callMs, timeoutError: callTimeUp })
     return await backend.inspect(checked, call.signal)
+  }
+
+  observe(): LockObservation {
+    const nowMs = this.#deps.policy.clock.monotonicMs()
+    const held = this.#deps.localQueue.holders().map((lease) => lease.observe())
+    const waiting = Array.from(this.#running, (deadline) => deadline.observe(nowMs))
+    const own = { held, waiting: waiting.filter((one) => one !== undefined) }
+    const inner = this.#inner === undefined ? [] : [this.#inner.gate.observe(), this.#inner.quiet.observe()]
+    return mergeObservations([own, ...inner])
   }
 
   semaphore(name: string, options: SemaphoreOptions): Semaphore<F> {

@@ -59,6 +59,7 @@ async function openCached(deps: ServiceDeps, store: ServiceStore, url: string): 
   const [cache, timeoutMs] = await openCache(deps, url)
   scope.defer(() => cache[Symbol.asyncDispose]())
   const breaker = createBreaker(BREAKER)
+  deps.watch.watchBreaker('cache', breaker)
   scope.defer(() => breaker[Symbol.dispose]())
   const guarded = guardCache({ cache, breaker, clock, measures, log }, timeoutMs)
   const leases = createVersionLeases({ store, clock, log, highWaterMarks: guarded })

@@ -40,9 +40,12 @@ export async function openServiceLocker(deps: ServiceDeps): Promise<ServiceLocke
   const opened = await openBackend(deps, config.lockUrl)
   const measures = createLockMeasures(metrics, { backend: opened.name, stores: ['http'] })
   const backend = withTelemetry(opened, measures, clock)
-  const guarded = withBreaker(backend, createBreaker(), measures)
+  const breaker = createBreaker()
+  deps.watch.watchBreaker('locks', breaker)
+  const guarded = withBreaker(backend, breaker, measures)
   scope.defer(() => guarded[Symbol.asyncDispose]())
   const locker = createLocker(guarded, { clock, measures, ttlMs: durationOf(config.lockTtl), closeMs: CLOSE_MS })
+  deps.watch.watchLocker(locker)
   return { locker, staleWrite: (store) => measures.staleWrite(store) }
 }
 

@@ -22,7 +22,9 @@ import { openServiceCache } from './cache.ts'
 import { createServiceCommit } from './commit.ts'
 import { createServicePurger } from './purger.ts'
 import { createStartWait } from './start-wait.ts'
+import { createStatus } from './status.ts'
 import { measuredStore, openServiceStore } from './store.ts'
+import { createServiceWatch } from './watch.ts'
 
 /** Parts that replace those of the configuration. The service closes a given store. */
 export interface ServiceOverrides {
@@ -39,6 +41,8 @@ export interface ServiceOverrides {
   /** Ends the wait for a store or a lock service that is not available yet. Default: none. */
   readonly signal?: AbortSignal
   readonly http?: Partial<HttpOptions>
+  /** Version of the package, for the status. Default: `?`. */
+  readonly version?: string
 }
 
 export interface Service extends AsyncDisposable {
@@ -79,7 +83,8 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
   const log = chosen.log ?? createLog({ level: config.logLevel, fd: 2 })
   const metrics = chosen.metrics ?? createProcessMetrics()
   const open = createStartWait({ clock, log, signal }, durationOf(config.startWait))
-  const deps = { config, clock, log, metrics, scope, open }
+  const watch = createServiceWatch(clock)
+  const deps = { config, clock, log, metrics, scope, open, watch }
   measureBuild(metrics, config)
   const store = await storeOf(deps, chosen.store)
   const cache = await openServiceCache(deps, store)
@@ -88,19 +93,30 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
   const purger = createServicePurger(deps, store)
   const leaving = new AbortController()
   const draining = new AbortController()
-  const http = { ingest, store, purger, authenticate: chosen.authenticate, clock, log, metrics }
+  const status = createStatus({ config, version: chosen.version ?? '?', clock, store, commit, watch })
+  const onStoreCheck = (code: string | undefined): void => watch.sawStore(code)
+  const observed = { status, events: watch.events, onStoreCheck }
+  const http = { ...observed, ingest, store, purger, authenticate: chosen.authenticate, clock, log, metrics }
   const app = await buildApp(
     { ...http, leaving: leaving.signal, draining: draining.signal },
     { ...httpOptionsOf(config), ...chosen.http },
   )
   scope.defer(() => app.close())
-  const startDraining = (): void => draining.abort(new IngotError('SHUTTING_DOWN', 'the service is shutting down'))
+  watch.events.publish({ type: 'service.started' })
+  const leave = (): void => {
+    if (!leaving.signal.aborted) watch.events.publish({ type: 'service.leaving' })
+    leaving.abort()
+  }
+  const startDraining = (): void => {
+    if (!draining.signal.aborted) watch.events.publish({ type: 'service.draining' })
+    draining.abort(new IngotError('SHUTTING_DOWN', 'the service is shutting down'))
+  }
   return {
     app,
     store,
     log,
     listen: () => listen(app, config),
-    leave: () => leaving.abort(),
+    leave,
     startDraining,
     drain(deadlineMs) {
       log.info({ deadlineMs }, 'draining')

@@ -74,6 +74,7 @@ function policyRoutes(app: FastifyInstance, context: RouteContext): void {
       if (outcome === 'immutable') {
         throw new IngotError('POLICY_IMMUTABLE', `collection "${collection}" holds items under another policy`)
       }
+      if (outcome === 'defined') context.events.publish({ type: 'collection.defined', collection })
       return reply.code(outcome === 'defined' ? 201 : 200).send({ collection, policy })
     },
   )

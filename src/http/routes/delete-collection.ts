@@ -57,6 +57,7 @@ function deleteRoute(app: FastifyInstance, context: RouteContext): void {
       // the purge runs while the request waits for the leases of other replicas
       const outcome = await removing.finally(() => purger.wake())
       const started = deletionOf(outcome, collection)
+      if (outcome.kind === 'started') context.events.publish({ type: 'collection.deleted', collection })
       if (started === undefined) return reply.send({ collection, state: 'complete', deletedItems: 0 })
       const deletion = await untilEnded(context, started, untilMs)
       if (deletion.endedMs !== undefined) return reply.send(described(deletion))

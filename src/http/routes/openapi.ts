@@ -29,6 +29,10 @@ const RETRY_AFTER = field('seconds to wait before sending the same request again
 const LOCATION = field('path of the new item', { type: 'string', format: 'uri-reference' })
 const REPLAYED = field('`true` if this is the response that was kept under the Idempotency-Key', { const: 'true' })
 
+const LAST_EVENT = Type.String({
+  description: '`id` of the last event that the client got. Default: the response begins with all kept events.',
+  examples: ['1f0c99aa.17'],
+})
 const NO_STORE = field('always `no-store`', { const: 'no-store' })
 
 const KEY = Type.String({
@@ -91,6 +95,12 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Check that the service takes requests and its store is available',
   },
   'get /metrics': { tag: 'operation', operationId: 'getMetrics', summary: 'Metrics for Prometheus' },
+  'get /v1/status': { tag: 'operation', responseHeaders: { '200': { 'Cache-Control': NO_STORE } } },
+  'get /v1/events': {
+    tag: 'operation',
+    headers: { 'Last-Event-ID': LAST_EVENT },
+    responseHeaders: { '200': { 'Cache-Control': NO_STORE } },
+  },
   'get /v1/collections': { tag: 'collections', responseHeaders: { '200': { 'Cache-Control': NO_STORE } } },
   'post /v1/collections/{collection}/lookup': {
     tag: 'items',

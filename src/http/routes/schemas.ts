@@ -168,6 +168,67 @@ export const LookupAnswer = Type.Object(
   { title: 'Lookup' },
 )
 
+export const EventsQuery = Type.Object(
+  {
+    follow: Type.Optional(
+      Type.Enum(['true', 'false'], {
+        type: 'string',
+        description: '`false`: the response ends after the kept events. Default: true',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const Milliseconds = Type.Integer({ minimum: 0 })
+
+const ShownLocks = Type.Object({
+  heldCount: Type.Integer(),
+  waitingCount: Type.Integer(),
+  held: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      ageMs: Milliseconds,
+      ttlMs: Type.Number(),
+      remainingMs: Milliseconds,
+      fence: Type.Optional(Type.String()),
+    }),
+    { description: 'the oldest 100' },
+  ),
+  waiting: Type.Array(Type.Object({ keys: Type.Array(Type.String()), ageMs: Milliseconds }), {
+    description: 'the oldest 100',
+  }),
+})
+
+export const StatusAnswer = Type.Object(
+  {
+    version: Type.String(),
+    started: Type.String({ format: 'date-time' }),
+    state: Type.Enum(['serving', 'leaving', 'draining'], { type: 'string' }),
+    store: Type.Object({
+      kind: Type.String(),
+      available: Type.Boolean({ description: 'true if the store would accept a write now' }),
+      epoch: Type.Optional(Type.String()),
+    }),
+    pending: Type.Object({
+      items: Type.Integer(),
+      maxItems: Type.Integer(),
+      maxBytes: Type.Integer(),
+      receivingBytes: Type.Integer(),
+      maxReceivingBytes: Type.Integer(),
+    }),
+    breakers: Type.Record(Type.String(), Type.Enum(['closed', 'half-open', 'open'], { type: 'string' }), {
+      description: 'by what the breaker protects: `locks`, `cache`',
+    }),
+    locks: Type.Optional(ShownLocks),
+    cache: Type.Object({
+      shared: Type.Boolean({ description: 'true if INGOT_CACHE_URL is set' }),
+      recentItems: Type.Integer({ description: 'number of committed ids that this replica may remember' }),
+    }),
+  },
+  { title: 'Status' },
+)
+
 export const DeletionParams = Type.Object({
   ...CollectionParams.properties,
   deletion: Type.String({ description: '`deletion` of the response to the request that deleted the collection' }),

@@ -119,7 +119,9 @@ export class Acquisition<F extends Fencing> {
     const granted: Granted<F> = { key, token: this.#token, fence: attempt.fence, sentMs, ttlMs }
     this.#trace = false
     this.#report('held')
-    return { kind: 'granted', lease: createHeldLease(this.#deps, terms, granted, owner) }
+    const lease = createHeldLease(this.#deps, terms, granted, owner)
+    owner.turn.hold(lease)
+    return { kind: 'granted', lease }
   }
 
   /** Ends the acquisition without a grant: releases in the background whatever an attempt may have left behind. */

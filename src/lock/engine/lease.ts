@@ -15,6 +15,7 @@ import type { LockBackend } from '../backend.ts'
 import type { Extension, FenceOf, Fencing, Key, Release, Token } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
 import type { LossCause } from '../measure.ts'
+import type { HeldLock } from '../observation.ts'
 import { callTimeUp } from '../outage.ts'
 import { marginMs, type Policy, type Terms, termsOf } from '../policy.ts'
 import type { BackgroundReleases } from './background-release.ts'
@@ -25,6 +26,8 @@ export interface HeldLease<F extends Fencing> {
   readonly fence: FenceOf<F>
   /** Milliseconds until the safe end; 0 when lost or released. */
   remainingMs(): number
+  /** Returns the lease for display. Does not find out whether it is lost. */
+  observe(): HeldLock
   /** Returns the error that ended the lease, if it is lost. */
   lost(): IngotError | undefined
   /** Extends the lease to at least `ttlMs` from now. Default: its own length. Rejects with `LOCK_OPTION_INVALID`. */
@@ -113,6 +116,17 @@ class RenewedLease<F extends Fencing> implements HeldLease<F> {
   remainingMs(): number {
     if (this.lost() !== undefined || this.#releasing !== undefined) return 0
     return this.#endMs - this.#now()
+  }
+
+  observe(): HeldLock {
+    const nowMs = this.#now()
+    return {
+      key: this.key,
+      fence: this.fence,
+      ageMs: nowMs - this.#sinceMs,
+      ttlMs: this.#terms.ttlMs,
+      remainingMs: Math.max(0, this.#endMs - nowMs),
+    }
   }
 
   lost(): IngotError | undefined {

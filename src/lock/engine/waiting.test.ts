@@ -11,7 +11,7 @@ function setUp(waitMs: number, parent?: AbortSignal) {
     clock,
     calls,
     deadline: new AcquireDeadline(
-      { clock, calls, waitMs, timeoutError, parent, waiterLimit: createWaiterLimit(10) },
+      { keys: ['k'], clock, calls, waitMs, timeoutError, parent, waiterLimit: createWaiterLimit(10) },
       clock.monotonicMs(),
     ),
   }

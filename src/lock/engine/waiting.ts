@@ -9,6 +9,7 @@ import type { Clock } from '../../std/clock.ts'
 import { createDeadline, type Deadline } from '../../std/deadline.ts'
 import type { Key } from '../lock.ts'
 import { LockError } from '../lock-error.ts'
+import type { HeldLock, WaitingLock } from '../observation.ts'
 import { callTimeUp } from '../outage.ts'
 
 /** Share of a call's time by which its signal may abort early, so that calls made shortly after each other share one. */
@@ -78,6 +79,7 @@ export function createWaiterLimit(max: number): WaiterLimit {
 }
 
 export interface AcquireDeadlineTerms {
+  readonly keys: readonly Key[]
   readonly clock: Clock
   readonly calls: CallSignals
   /** Milliseconds from now on. Infinite for a call that does not wait. */
@@ -92,6 +94,7 @@ export interface AcquireDeadlineTerms {
 
 export class AcquireDeadline implements Disposable {
   readonly #terms: AcquireDeadlineTerms
+  readonly #beganMs: number
   readonly #endMs: number
   #deadline: Deadline | undefined
   #ended: IngotError | undefined
@@ -100,6 +103,7 @@ export class AcquireDeadline implements Disposable {
   /** `nowMs` is the time when the wait begins. */
   constructor(terms: AcquireDeadlineTerms, nowMs: number) {
     this.#terms = terms
+    this.#beganMs = nowMs
     this.#endMs = nowMs + terms.waitMs
   }
 
@@ -123,6 +127,11 @@ export class AcquireDeadline implements Disposable {
     if (this.#waits) return
     this.#terms.waiterLimit.join()
     this.#waits = true
+  }
+
+  /** Returns the wait of the caller, if it waits. */
+  observe(nowMs: number): WaitingLock | undefined {
+    return this.#waits ? { keys: this.#terms.keys, ageMs: nowMs - this.#beganMs } : undefined
   }
 
   /** Throws the reason if the acquisition is over. Also detects a deadline that passed while nothing waited. */
@@ -165,8 +174,15 @@ export class AcquireDeadline implements Disposable {
 /** The last outcome that the first waiter got from the backend: none yet, held, or an outage. */
 export type LastOutcome = 'nothing' | 'held' | IngotError
 
+/** A lease that can be shown. */
+export interface Observable {
+  observe(): HeldLock
+}
+
 /** The turn of the first waiter. */
 export interface LocalTurn {
+  /** Records the lease of the turn, for display. */
+  hold(lease: Observable): void
   /** Ends the turn and admits the next waiter. Later calls do nothing. */
   leave(): void
   /** The last outcome for the key, also from earlier waiters that gave up. */
@@ -181,12 +197,15 @@ export interface LocalQueue {
   /** Returns `undefined` if the key has waiters or a holder in this process. */
   tryEnter(key: Key): LocalTurn | undefined
   lastOutcome(key: Key): LastOutcome
+  /** Returns the leases of all keys that are held. */
+  holders(): readonly Observable[]
 }
 
 type Admit = (turn: LocalTurn) => void
 
 interface Line {
   readonly waiting: Set<Admit>
+  holder?: Observable | undefined
   lastOutcome: LastOutcome
 }
 
@@ -199,9 +218,13 @@ export function createLocalQueue(): LocalQueue {
       get lastOutcome() {
         return line.lastOutcome
       },
+      hold(lease) {
+        if (!left) line.holder = lease
+      },
       leave() {
         if (left) return
         left = true
+        line.holder = undefined
         admitNext(key, line)
       },
       report(lastOutcome) {
@@ -249,5 +272,6 @@ export function createLocalQueue(): LocalQueue {
       return line === undefined ? begin(key) : queue(line, signal)
     },
     lastOutcome: (key) => lines.get(key)?.lastOutcome ?? 'nothing',
+    holders: () => Array.from(lines.values(), ({ holder }) => holder).filter((holder) => holder !== undefined),
   }
 }
