@@ -24,6 +24,7 @@ const ROOMS = {
 const ONE_HOME = {
   ioredis: 'redis',
   pg: 'postgres',
+  mysql2: 'lock/backends/mysql',
   fastify: 'http',
   '@fastify/swagger': 'http',
   '@kubernetes/client-node': 'kube',

@@ -9,6 +9,7 @@ import type { BackendContext, BackendRegistration, LockBackend } from './backend
 import { etcdBackend } from './backends/etcd/registration.ts'
 import { kubernetesBackend } from './backends/kubernetes/registration.ts'
 import { memoryBackend } from './backends/memory/registration.ts'
+import { mysqlBackend } from './backends/mysql/registration.ts'
 import { postgresBackend } from './backends/postgres/registration.ts'
 import { redisBackend } from './backends/redis/registration.ts'
 import { redlockBackend } from './backends/redlock/registration.ts'
@@ -18,6 +19,7 @@ const BACKENDS: readonly BackendRegistration[] = [
   redisBackend,
   redlockBackend,
   postgresBackend,
+  mysqlBackend,
   etcdBackend,
   kubernetesBackend,
 ]
