@@ -75,7 +75,7 @@ function chartSets(chart) {
 
 function plainSets() {
   const files = readdirSync(PLAIN, { recursive: true, encoding: 'utf8' }).filter(
-    (file) => file.endsWith('.yaml') && !file.includes('values'),
+    (file) => file.endsWith('.yaml') && !file.includes('values') && file !== 'prometheus-rules.yaml',
   )
   return files.map((file) => {
     return { name: `k8s/${file}`, objects: objectsOf(readFileSync(join(PLAIN, file), 'utf8')), isChart: false }

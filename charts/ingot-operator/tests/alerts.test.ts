@@ -1,47 +1,37 @@
-/** The alert rules: what fires by promtool of Prometheus, and what the chart renders. */
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** The alert rules about Redis, the operator and drills: what fires by promtool of Prometheus, and what the chart renders. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { parse } from 'yaml'
-import { find, kinds } from '../../ingot/tests/helm.ts'
+import { describe, expect, test } from 'vitest'
+import { CHART, find, kinds } from '../../ingot/tests/helm.ts'
+import { alertsOf, checkRules, lacksPromtool, readRules, survivors, testAlert } from '../../ingot/tests/promtool.ts'
+import { anchorsOf } from '../../ingot/tests/runbook.ts'
+import { ALERT_CASES } from './alert-cases.ts'
 import { OPERATOR_CHART, operatorChart } from './chart.ts'
 
-const RULES = readFileSync(join(OPERATOR_CHART, 'files', 'alerts.yaml'), 'utf8')
-const CASES = readFileSync(join(OPERATOR_CHART, 'tests', 'alerts.promtool.yaml'), 'utf8')
+const RULES = readRules(readFileSync(join(OPERATOR_CHART, 'files', 'alerts.yaml'), 'utf8'))
+const ALERTS = alertsOf(RULES)
 
-const absent = spawnSync('promtool', ['--version']).error === undefined ? undefined : 'promtool is not installed'
-if (absent !== undefined && process.env['CI'] === 'true') throw new Error(`${absent}, which CI needs`)
-
-/** Runs the cases on these rules. */
-function promtool(rules: string): { readonly passed: boolean; readonly says: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'alerts-'))
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'alerts.yaml'), rules)
-  writeFileSync(join(folder, 'cases.yaml'), CASES)
-  const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'cases.yaml'], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
-  return { passed: status === 0, says: `${stdout}${stderr}` }
-}
-
-test.skipIf(absent !== undefined)('the alert fires after 7 days without a pass, and not before', () => {
-  expect(promtool(RULES)).toMatchObject({ passed: true })
+test('each alert has a case, a severity, a summary and a section of the runbook', () => {
+  expect(new Set(ALERT_CASES.map(({ alert }) => alert))).toEqual(new Set(ALERTS.map(({ alert }) => alert)))
+  for (const { alert, labels, annotations } of ALERTS) {
+    expect(['critical', 'warning'], alert).toContain(labels?.['severity'])
+    expect(annotations?.['summary'], alert).toMatch(/\w+ \w+/)
+    expect(anchorsOf('RUNBOOK.md'), alert).toContain(annotations?.['runbook'])
+  }
 })
 
-const MUTANTS: Readonly<Record<string, (rules: string) => string>> = {
-  'another age': (rules) => rules.replace('> 604800', '> 6048000'),
-  'a new schedule fires at once': (rules) => rules.replace(' offset 7d', ''),
-  'a schedule that never passed is silent': (rules) => rules.replaceAll(') == 0', ') == 1'),
-  'schedules of one name are one': (rules) => rules.replaceAll('exported_namespace, schedule)', 'schedule)'),
-}
+test.skipIf(lacksPromtool)('the rules are valid', () => {
+  expect(checkRules(RULES)).toMatchObject({ passed: true })
+})
 
-test.skipIf(absent !== undefined).each(Object.entries(MUTANTS))('the cases notice: %s', (_name, mutate) => {
-  const mutant = mutate(RULES)
-  expect(mutant).not.toBe(RULES)
-  expect(promtool(mutant).says).toMatch(/FAILED/)
+describe.skipIf(lacksPromtool).each(ALERT_CASES.map((one) => [one.alert, one] as const))('%s', (_name, one) => {
+  test('fires on its series, and does not on the others', () => {
+    expect(testAlert(RULES, one)).toMatchObject({ passed: true })
+  })
+
+  test('has cases that notice if it never fires, always fires, or does not wait', () => {
+    expect(survivors(RULES, one)).toEqual([])
+  })
 })
 
 test('the chart installs the rules where wanted', () => {
@@ -49,14 +39,17 @@ test('the chart installs the rules where wanted', () => {
   const changes = ['metrics.prometheusRule.enabled=true', 'metrics.prometheusRule.labels={"release":"prometheus"}']
   const rule = find(operatorChart.render('default', changes), 'PrometheusRule', 'ingot-operator')
   expect(rule.metadata.labels).toMatchObject({ release: 'prometheus' })
-  expect(rule.spec).toEqual(parse(RULES))
+  expect(rule.spec).toEqual(RULES)
 })
 
-test('each alert names an anchor of the runbook', () => {
-  const runbook = readFileSync(join(OPERATOR_CHART, '..', '..', 'RUNBOOK.md'), 'utf8')
-  const { groups } = parse(RULES) as { groups: readonly { rules: readonly { annotations: { runbook: string } }[] }[] }
-  const headings = [...runbook.matchAll(/^## (.+)$/gm)].map(([, text = '']) => text.toLowerCase().replaceAll(' ', '-'))
-  for (const { annotations } of groups.flatMap(({ rules }) => rules)) {
-    expect(headings.map((heading) => `RUNBOOK.md#${heading}`)).toContain(annotations.runbook)
-  }
+test('both charts scale their rules by the same template', () => {
+  const [one, other] = [OPERATOR_CHART, CHART].map((chart) =>
+    readFileSync(join(chart, 'templates', '_alerts.tpl'), 'utf8'),
+  )
+  expect(one).toBe(other)
+  const scaled = operatorChart.render('default', [
+    'metrics.prometheusRule.enabled=true',
+    'metrics.prometheusRule.timeScale=0.5',
+  ])
+  expect(JSON.stringify(find(scaled, 'PrometheusRule', 'ingot-operator').spec)).toContain('offset 302400s')
 })

@@ -72,7 +72,8 @@ describe.each(COMPONENTS)('the pods of %s', (path, owner) => {
     expect(spec['volumes']).toContainEqual({ name: 'extra', emptyDir: {} })
     expect(spec.initContainers?.map(({ name }) => name)).toEqual(['before'])
     expect(spec.containers.at(-1)?.name).toBe('beside')
-    expect(spec.containers.length).toBe(path.startsWith('redis') ? 3 : 2)
+    const beside = { redis: 4, 'redis.sentinel': 3 } as Readonly<Record<string, number>>
+    expect(spec.containers.length).toBe(beside[path] ?? 2)
   })
 
   test('use the service account, the pull secrets and the mirror', () => {

@@ -81,12 +81,27 @@ describe('network policies', () => {
     expect(ingress[0].from).toEqual([
       { podSelector: { matchLabels: OURS } },
       { namespaceSelector: { matchLabels: { team: 'loaders' } } },
+      { namespaceSelector: { matchLabels: { team: 'monitoring' } } },
       namespace('ingress-nginx'),
       namespace('gateways'),
     ])
     // without a list of allowed clients the policy admits every client, ingress controllers included
     const open = find(render('postgres', ['ingress.controllerNamespace="x"']), 'NetworkPolicy', 'ingot').spec
     expect(open['ingress']).toEqual([{ ports: [{ port: 'http' }] }])
+  })
+
+  test('admit the listed readers of metrics to the exporter of Redis, and all clients without a list', () => {
+    const { podSelector, ingress } = policy('everything', 'ingot-all-redis-exporter')
+    expect(podSelector).toMatchObject({ matchLabels: { ...OURS, 'app.kubernetes.io/component': 'redis' } })
+    const ports = [{ port: 'exporter' }]
+    expect(ingress).toEqual([{ ports, from: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }] }])
+    const open = find(
+      render('postgres', ['metrics.redisExporter.enabled=true']),
+      'NetworkPolicy',
+      'ingot-redis-exporter',
+    )
+    expect(open.spec['ingress']).toEqual([{ ports }])
+    expect(kinds(render('postgres'), 'NetworkPolicy')).not.toContain('ingot-redis-exporter')
   })
 
   test('admit the export to the service', () => {

@@ -81,6 +81,44 @@ ends or hangs, without the server: (dict "context" $ "component" redis|sentinel 
     {{- include "ingot.items" .values.extraVolumeMounts | nindent 4 }}
 {{- end }}
 
+{{/*
+The container exporter: INFO of this pod's server as metrics. It uses the login of the service, which may read INFO, and
+needs no other command. It reads the password at its start: the server accepts the previous one for a day.
+*/}}
+{{- define "ingot.redis.exporter" -}}
+{{- if and (eq .component "redis") (include "ingot.metrics.exporter" .context) }}
+{{- $redis := .context.Values.redis }}
+{{- $exporter := .context.Values.metrics.redisExporter }}
+- name: exporter
+  image: {{ include "ingot.imageOf" (dict "context" .context "image" $exporter.image) }}
+  imagePullPolicy: {{ $exporter.image.pullPolicy }}
+  command: [/redis_exporter]
+  ports:
+    - { name: exporter, containerPort: 9121 }
+  env:
+    - { name: REDIS_ADDR, value: {{ ternary "rediss" "redis" $redis.tls.enabled }}://localhost:6379 }
+    - { name: REDIS_USER, value: ingot }
+    - name: REDIS_PASSWORD
+      valueFrom:
+        secretKeyRef:
+          name: {{ include "ingot.redis.secretName" .context | quote }}
+          key: password
+    # no CONFIG, which that login may not use
+    - { name: REDIS_EXPORTER_CONFIG_COMMAND, value: "-" }
+    {{- if $redis.tls.enabled }}
+    - { name: REDIS_EXPORTER_TLS_CA_CERT_FILE, value: /etc/ingot/redis-tls/ca.crt }
+    {{- end }}
+  resources:
+    {{- toYaml $exporter.resources | nindent 4 }}
+  securityContext:
+    {{- include "ingot.containerSecurity" .values | nindent 4 }}
+  {{- if $redis.tls.enabled }}
+  volumeMounts:
+    - { name: tls, mountPath: /etc/ingot/redis-tls, readOnly: true }
+  {{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "ingot.redis.quorum" -}}
 {{- $sentinel := .Values.redis.sentinel }}
 {{- $sentinel.quorum | default (add 1 (div $sentinel.replicas 2)) }}
