@@ -186,20 +186,6 @@ export const ALERT_CASES: readonly AlertCase[] = [
     ],
   },
   {
-    alert: 'IngotCanaryLoss',
-    fires: { series: { 'ingot_canary_lost_total{namespace="shop",job="ingot-canary"}': '0x10 2x20' }, at: '20m' },
-    labels: { namespace: 'shop', job: 'ingot-canary' },
-    quiet: [
-      {
-        series: {
-          'ingot_canary_lost_total{namespace="shop",job="ingot-canary"}': '2x90',
-          'ingot_canary_double_grants_total{namespace="shop",job="ingot-canary"}': '0x90',
-        },
-        at: '80m',
-      },
-    ],
-  },
-  {
     alert: 'IngotDiskFilling',
     step: '10m',
     fires: {

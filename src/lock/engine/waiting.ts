@@ -209,6 +209,22 @@ interface Line {
   lastOutcome: LastOutcome
 }
 
+/** Resolves with the caller's turn. Rejects with the signal's reason. */
+function waitInLine({ waiting }: Line, signal: AbortSignal): Promise<LocalTurn> {
+  return new Promise((resolve, reject) => {
+    const quit = (): void => {
+      waiting.delete(admit)
+      reject(signal.reason)
+    }
+    const admit: Admit = (turn) => {
+      signal.removeEventListener('abort', quit)
+      resolve(turn)
+    }
+    waiting.add(admit)
+    signal.addEventListener('abort', quit, { once: true })
+  })
+}
+
 export function createLocalQueue(): LocalQueue {
   const lines = new Map<Key, Line>()
 
@@ -249,27 +265,12 @@ export function createLocalQueue(): LocalQueue {
     return open(key, line)
   }
 
-  function queue({ waiting }: Line, signal: AbortSignal): Promise<LocalTurn> {
-    return new Promise((resolve, reject) => {
-      const quit = (): void => {
-        waiting.delete(admit)
-        reject(signal.reason)
-      }
-      const admit: Admit = (turn) => {
-        signal.removeEventListener('abort', quit)
-        resolve(turn)
-      }
-      waiting.add(admit)
-      signal.addEventListener('abort', quit, { once: true })
-    })
-  }
-
   return {
     tryEnter: (key) => (lines.has(key) ? undefined : begin(key)),
     async enter(key, signal) {
       signal.throwIfAborted()
       const line = lines.get(key)
-      return line === undefined ? begin(key) : queue(line, signal)
+      return line === undefined ? begin(key) : waitInLine(line, signal)
     },
     lastOutcome: (key) => lines.get(key)?.lastOutcome ?? 'nothing',
     holders: () => Array.from(lines.values(), ({ holder }) => holder).filter((holder) => holder !== undefined),
