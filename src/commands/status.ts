@@ -15,8 +15,8 @@ export const status = defineCommand({
   positionals: ['URL'],
   help: `
 Shows the state of the service at an address: its version, store and epoch, waiting items, circuit breakers, and the
-locks that it holds and waits for. Behind a load balancer, that is the state of one replica. The token needs the right observe
-for every collection ("*").
+locks that it holds and waits for. Behind a load balancer, that is the state of one replica. The token needs the
+right observe for every collection ("*").
 
 Exit code 0 if the service accepts requests and its store is available, otherwise 1.`,
   examples: ['ingot status http://127.0.0.1:8080', 'ingot status https://ingot.example --token-file token --json'],
