@@ -4,7 +4,7 @@ import json
 
 import schemathesis
 from schemathesis.core.failures import Failure
-from schemathesis.specs.openapi.checks import ensure_resource_availability
+from schemathesis.specs.openapi.checks import ensure_resource_availability, use_after_free
 
 NDJSON = "application/x-ndjson"
 
@@ -67,3 +67,10 @@ def keeps_what_it_created(ctx, response, case):
     created = None if parent is None else ctx.internals.find_response(case_id=parent.id)
     if created is not None and "idempotency-replayed" not in created.headers:
         ensure_resource_availability(ctx, response, case)
+
+
+@schemathesis.check
+def deletes_items_for_good(ctx, response, case):
+    """Runs use_after_free for items. A deleted collection still exists: it is empty, and its policy stays."""
+    if case.path.endswith("/items/{id}"):
+        use_after_free(ctx, response, case)

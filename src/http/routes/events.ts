@@ -32,7 +32,7 @@ export function eventRoutes(app: FastifyInstance, context: RouteContext): void {
         summary: 'Follow what happens in this replica, as server-sent events',
         querystring: EventsQuery,
         response: {
-          200: { description: 'events', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+          200: { description: 'events', content: { 'text/event-stream': { schema: {} } } },
           '4xx': REFUSED,
         },
       },
