@@ -24,7 +24,7 @@ const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/^(helm|kind|docker|kubectl)\b/, 'needs a cluster or Docker'],
   [/^k6 run/, 'the conversion of its output has tests of its own'],
   [/^(INGOT_\w+=|node examples\/)/, 'needs a lock service'],
-  [/^npx ingot (drill|check|verify|migrate|epoch)/, 'needs the history of a load or a database'],
+  [/^npx ingot (kube|drill|check|verify|migrate|epoch)/, 'needs a cluster, the history of a load or a database'],
   [/^(TOKEN=|redis-cli)/, 'makes a secret, or needs Redis'],
 ]
 
