@@ -48,6 +48,8 @@ function objectsOf(text) {
 
 /** Returns the errors and warnings of the server about the objects; empty if there are none. */
 function judge(objects) {
+  // kinds of other tools and of the operator may be all that a file has
+  if (objects.length === 0) return ''
   // the definitions of an installed operator have another owner
   const args = [
     'apply',
