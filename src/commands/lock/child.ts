@@ -30,6 +30,7 @@ export interface ChildSpec {
 
 /** Starts the command. `ended` rejects with PROGRAM_NOT_FOUND or PROGRAM_NOT_STARTED if that fails. */
 export function startChild({ command: [program, ...args], env, ownGroup, terms }: ChildSpec): ChildJob {
+  const guard: Guard = startGuard(terms)
   const child = spawn(program, args, { stdio: 'inherit', env, detached: ownGroup })
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', (cause) => reject(notStarted(program, cause)))
@@ -40,9 +41,10 @@ export function startChild({ command: [program, ...args], env, ownGroup, terms }
   // awaited by the supervisor
   ended.catch(() => {})
   const { pid } = child
-  if (pid === undefined) return { ended, ask() {}, kill() {}, signal() {}, dismissGuard() {}, isGone: () => true }
+  const dismissGuard = (): void => guard.dismiss()
+  if (pid === undefined) return { ended, ask() {}, kill() {}, signal() {}, dismissGuard, isGone: () => true }
 
-  const guard: Guard = startGuard(ownGroup ? -pid : pid, terms)
+  guard.watch(ownGroup ? -pid : pid)
   const send = (name: NodeJS.Signals | 0): boolean => {
     if (ownGroup) return kill(-pid, name)
     const others = descendantsOf(pid).map((one) => kill(one, name))
@@ -57,7 +59,7 @@ export function startChild({ command: [program, ...args], env, ownGroup, terms }
     },
     kill: () => void send('SIGKILL'),
     isGone: () => !send(0),
-    dismissGuard: () => guard.dismiss(),
+    dismissGuard,
   }
 }
 

@@ -261,6 +261,8 @@ describe('a lost lock', () => {
   test('of a killed ingot stops the command too', async () => {
     const running = start(key, '--ttl', '20s', '--grace', '1s', '--', ...family(`trap '' TERM; while :; do wait; done`))
     await exists('child')
+    // the command may be seen before its guard knows of it
+    await untilHeld()
     running.kill('SIGKILL')
     await running.finished
     await until('the command has ended', () => ![read('child'), read('grandchild')].some(isRunning))
