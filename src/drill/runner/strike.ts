@@ -149,7 +149,7 @@ export function obstacleOf(failure: unknown): { readonly reason: string; readonl
 
 function countOthers(progress: Progress, bystanderErrors: number): void {
   const { summary } = progress.facts
-  if ((summary?.bystanderErrors ?? 0) === bystanderErrors) return
+  if (summary?.bystanderErrors === bystanderErrors) return
   const zero = { attempted: 0, acknowledged: 0, indeterminate: 0, rejected: 0, secondsWithoutWrite: 0 }
   // the next write of the progress has it too
   void progress
