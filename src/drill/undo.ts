@@ -123,9 +123,12 @@ export function signalCommand(name: 'STOP' | 'CONT' | 'KILL', process: string): 
   return ['sh', '-c', `${PIDS} for pid in $(pids "$1"); do kill -${name} "$pid"; done`, 'sh', process]
 }
 
-/** The images may lack pgrep. The name of a process in /proc has at most 15 characters. */
+/**
+ * The images may lack pgrep. The argument is a name, or several with `|` between them. A name in /proc has at most 15
+ * characters.
+ */
 export const PIDS = `pids() { for dir in /proc/[0-9]*; do
-  [ "$(cat "$dir/comm" 2>/dev/null)" != "$1" ] || echo "\${dir#/proc/}"
+  case "|$1|" in *"|$(cat "$dir/comm" 2>/dev/null)|"*) echo "\${dir#/proc/}" ;; esac
 done; }
 `
 

@@ -58,7 +58,8 @@ export async function evictAll({ workloads }: DrillContext, pods: readonly Pod[]
 export const PROCESSES: Readonly<Record<string, string>> = {
   redis: 'redis-server',
   sentinel: 'redis-sentinel',
-  service: 'node',
+  // Node names its main thread, and so its process, by its version
+  service: 'node|MainThread',
   postgres: 'postgres',
 }
 
