@@ -66,7 +66,7 @@ beforeAll(async () => {
     await createPod('foreign-0')
     return isRefused()
   }
-  await untilTrue('the admission policy is in force', isInForce, { withinMs: 20_000 })
+  await untilTrue('the admission policy is in force', isInForce, { withinMs: 50_000 })
 }, 60_000)
 beforeEach(({ skip }) => void present(server, skip))
 afterAll(async () => {

@@ -60,7 +60,7 @@ async function prepare(kubeconfig: string, { objects }: RenderedCharts): Promise
         () => false,
         () => true,
       ),
-    { withinMs: 20_000 },
+    { withinMs: 50_000 },
   )
 }
 
