@@ -1,38 +1,21 @@
 /** The alert rules about Redis, the operator and drills: what fires by promtool of Prometheus, and what the chart renders. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { testAlerts } from '../../ingot/tests/alert-suite.ts'
 import { CHART, find, kinds } from '../../ingot/tests/helm.ts'
-import { alertsOf, checkRules, lacksPromtool, readRules, survivors, testAlert } from '../../ingot/tests/promtool.ts'
-import { anchorsOf } from '../../ingot/tests/runbook.ts'
+import { alertsOf, readRules } from '../../ingot/tests/promtool.ts'
 import { ALERT_CASES } from './alert-cases.ts'
 import { OPERATOR_CHART, operatorChart } from './chart.ts'
 
 const RULES = readRules(readFileSync(join(OPERATOR_CHART, 'files', 'alerts.yaml'), 'utf8'))
 const ALERTS = alertsOf(RULES)
 
-test('each alert has a case, a severity, a summary and a section of the runbook', () => {
+test('each alert has a case', () => {
   expect(new Set(ALERT_CASES.map(({ alert }) => alert))).toEqual(new Set(ALERTS.map(({ alert }) => alert)))
-  for (const { alert, labels, annotations } of ALERTS) {
-    expect(['critical', 'warning'], alert).toContain(labels?.['severity'])
-    expect(annotations?.['summary'], alert).toMatch(/\w+ \w+/)
-    expect(anchorsOf('RUNBOOK.md'), alert).toContain(annotations?.['runbook'])
-  }
 })
 
-test.skipIf(lacksPromtool)('the rules are valid', () => {
-  expect(checkRules(RULES)).toMatchObject({ passed: true })
-})
-
-describe.skipIf(lacksPromtool).each(ALERT_CASES.map((one) => [one.alert, one] as const))('%s', (_name, one) => {
-  test('fires on its series, and does not on the others', () => {
-    expect(testAlert(RULES, one)).toMatchObject({ passed: true })
-  })
-
-  test('has cases that notice if it never fires, always fires, or does not wait', () => {
-    expect(survivors(RULES, one)).toEqual([])
-  })
-})
+testAlerts(RULES, ALERT_CASES)
 
 test('the chart installs the rules where wanted', () => {
   expect(kinds(operatorChart.render('default'), 'PrometheusRule')).toEqual([])

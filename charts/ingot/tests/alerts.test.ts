@@ -1,37 +1,20 @@
 /** The alert rules of the service: what fires by promtool of Prometheus, and what the chart renders. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { ALERT_CASES } from './alert-cases.ts'
+import { testAlerts } from './alert-suite.ts'
 import { CHART, find, kinds, refusal, render } from './helm.ts'
-import { alertsOf, checkRules, lacksPromtool, type RuleFile, readRules, survivors, testAlert } from './promtool.ts'
-import { anchorsOf } from './runbook.ts'
+import { alertsOf, checkRules, lacksPromtool, type RuleFile, readRules } from './promtool.ts'
 
 const RULES = readRules(readFileSync(join(CHART, 'files', 'alerts.yaml'), 'utf8'))
 const ALERTS = alertsOf(RULES)
 
-test('each alert has a case, a severity, a summary and a section of the runbook', () => {
+test('each alert has a case', () => {
   expect(ALERT_CASES.map(({ alert }) => alert).toSorted()).toEqual(ALERTS.map(({ alert }) => alert).toSorted())
-  for (const { alert, labels, annotations } of ALERTS) {
-    expect(['critical', 'warning'], alert).toContain(labels?.['severity'])
-    expect(annotations?.['summary'], alert).toMatch(/\w+ \w+/)
-    expect(anchorsOf('RUNBOOK.md'), alert).toContain(annotations?.['runbook'])
-  }
 })
 
-test.skipIf(lacksPromtool)('the rules are valid', () => {
-  expect(checkRules(RULES)).toMatchObject({ passed: true })
-})
-
-describe.skipIf(lacksPromtool).each(ALERT_CASES.map((one) => [one.alert, one] as const))('%s', (_name, one) => {
-  test('fires on its series, and does not on the others', () => {
-    expect(testAlert(RULES, one)).toMatchObject({ passed: true })
-  })
-
-  test('has cases that notice if it never fires, always fires, or does not wait', () => {
-    expect(survivors(RULES, one)).toEqual([])
-  })
-})
+testAlerts(RULES, ALERT_CASES)
 
 const rendered = (changes: readonly string[], release = 'ingot'): RuleFile =>
   find(render('postgres', ['metrics.prometheusRule.enabled=true', ...changes], release), 'PrometheusRule', release)

@@ -44,7 +44,7 @@ const read = (name: string): string => readFileSync(file(name), 'utf8').trim()
 const exists = (name: string): Promise<unknown> =>
   until(`${name} exists`, () => existsSync(file(name)) && read(name) !== '')
 
-/** Returns false also for a zombie that nobody has collected. */
+/** Returns false also for a zombie, which its parent has not collected. */
 function isRunning(pid: string): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
@@ -220,7 +220,7 @@ describe('a lost lock', () => {
     const asked = `trap 'echo yes > ${file('asked')}' TERM; while :; do wait; done`
     const running = start(key, '--ttl', '4s', '--grace', '2s', '--', ...family(asked))
     await exists('child')
-    // a stopped server keeps the lock, so nobody else can hold it before it goes on
+    // a stopped server keeps the lock, so no other holder is possible before it goes on
     await redis.signal(port, 'STOP')
     try {
       await until('the command has ended', () => !isRunning(read('child')))

@@ -48,7 +48,7 @@ export function beginWait(wait: Wait, clock: Clock): RunningWait {
   return { kind: wait.kind, endMs: wait.kind === 'once' ? 0 : clock.monotonicMs() + wait.ms }
 }
 
-/** Connects. Retries an outage until the wait ends. The scope closes what was opened. */
+/** Connects. Retries an outage until the wait ends. The scope closes the connection. */
 export function openService(
   scope: Scope,
   service: LockService,
