@@ -45,6 +45,7 @@ reads, because a missing right would fail the upgrade. Nodes are an exception, a
 
 {{- define "ingot.refuseRedisChange" -}}
 {{- $redis := .Values.redis -}}
+{{- $mode := include "ingot.redis.mode" . -}}
 {{- $name := include "ingot.redis.name" . -}}
 {{- $live := include "ingot.live" (dict "context" . "kind" "StatefulSet" "name" $name) | fromYaml -}}
 {{- if $live -}}
@@ -52,13 +53,14 @@ reads, because a missing right would fail the upgrade. Nodes are an exception, a
 {{- $sets := ternary (printf "%s %s" $name (include "ingot.redis.sentinelName" .)) $name (eq $installed.mode "sentinel") -}}
 {{- $topology := ternary (printf "; kubectl -n %s delete redistopology %s" .Release.Namespace $name) "" (eq (include "ingot.operator.on" .) "true") -}}
 {{- $remedy := printf "Locks cannot move to another Redis. Install a second release and move clients to it; or stop the service (kubectl -n %s scale deployment/%s --replicas=0), delete the old Redis (kubectl -n %s delete statefulset %s%s) and its claims (kubectl -n %s delete pvc -l 'app.kubernetes.io/instance=%s,app.kubernetes.io/component in (redis,sentinel)'), and upgrade again. Stored items stay, locks are lost" .Release.Namespace (include "ingot.fullname" .) .Release.Namespace $sets $topology .Release.Namespace .Release.Name -}}
-{{- if and $installed.mode (ne $installed.mode $redis.mode) -}}
-{{- fail (printf "redis.mode is %s, but this release runs Redis as %s, and an upgrade cannot change that in place. %s" $redis.mode $installed.mode $remedy) -}}
+{{- if and $installed.mode (ne $installed.mode $mode) -}}
+{{- $wanted := ternary "lock.url or lock.existingSecret is set" (printf "redis.mode is %s" $mode) (eq (include "ingot.lock.given" .) "true") -}}
+{{- fail (printf "%s, but this release runs Redis as %s, and an upgrade cannot change that in place. %s" $wanted $installed.mode $remedy) -}}
 {{- end -}}
-{{- if and (eq $redis.mode "cluster") $installed.primaries (ne $installed.primaries (toString $redis.cluster.masters)) -}}
+{{- if and (eq $mode "cluster") $installed.primaries (ne $installed.primaries (toString $redis.cluster.masters)) -}}
 {{- fail (printf "redis.cluster.masters is %d, but this Redis Cluster has %s primaries, and an upgrade moves no slots between them. Set it back to %s. For another number: %s" (int $redis.cluster.masters) $installed.primaries $installed.primaries $remedy) -}}
 {{- end -}}
-{{- if and (eq $redis.mode "sentinel") $installed.primaryName (ne $installed.primaryName $redis.sentinel.masterName) -}}
+{{- if and (eq $mode "sentinel") $installed.primaryName (ne $installed.primaryName $redis.sentinel.masterName) -}}
 {{- fail (printf "redis.sentinel.masterName is %q, but these Sentinels have stored %q, and would not start with another name. Set it back" $redis.sentinel.masterName $installed.primaryName) -}}
 {{- end -}}
 {{- end -}}
@@ -79,20 +81,30 @@ primaryName: {{ index $annotations "ingot.dev/redis-primary-name" | default $env
 {{- end -}}
 
 {{/*
-Refuses a change from an external lock service to the chart's own, in front of a store that needs locks: during the rollout,
-old and new pods would use different lock services. (ingot.refuseRedisChange refuses the opposite change.)
+Refuses a change of the lock service in front of a store that needs locks, if it is a change to the Redis of this release,
+or to a URL with another scheme: during the rollout, old and new pods would use different lock services.
+(ingot.refuseRedisChange refuses the change from the Redis of this release. Hosts of a URL may change without a new service.)
 */}}
 {{- define "ingot.refuseLockMove" -}}
-{{- if and (include "ingot.needsLock" .) (include "ingot.redis.own" .) -}}
+{{- if include "ingot.needsLock" . -}}
 {{- $name := include "ingot.fullname" . -}}
 {{- $live := include "ingot.live" (dict "context" . "kind" "Deployment" "name" $name) | fromYaml -}}
 {{- if and $live (gt (int ($live.spec).replicas) 0) -}}
-{{- $env := list -}}
+{{- $env := dict -}}
 {{- range $live.spec.template.spec.containers -}}
-{{- if eq .name "ingot" }}{{ range .env }}{{ $env = append $env .name }}{{ end }}{{ end -}}
+{{- if eq .name "ingot" }}{{ range .env }}{{ $_ := set $env .name (.value | default "") }}{{ end }}{{ end -}}
 {{- end -}}
-{{- if and (has "INGOT_LOCK_URL" $env) (not (has "LOCK_PASSWORD" $env)) -}}
-{{- fail (printf "redis.mode is %s, but the pods of this release use an external lock service: during the rollout, old and new pods would grant the same locks in different places. Stop the service first (kubectl -n %s scale deployment/%s --replicas=0), wait until its pods are gone, and upgrade again" .Values.redis.mode .Release.Namespace $name) -}}
+{{- $outside := and (hasKey $env "INGOT_LOCK_URL") (not (hasKey $env "LOCK_PASSWORD")) -}}
+{{- $old := regexFind "^[a-z+]+:" ($env.INGOT_LOCK_URL | default "") -}}
+{{- $new := regexFind "^[a-z+]+:" .Values.lock.url -}}
+{{- $wanted := "" -}}
+{{- if and $outside (include "ingot.redis.own" .) -}}
+{{- $wanted = printf "redis.mode is %s, but the pods of this release use an external lock service" .Values.redis.mode -}}
+{{- else if and $outside $old $new (ne $old $new) -}}
+{{- $wanted = printf "lock.url begins with %s, but the pods of this release use %s" $new $old -}}
+{{- end -}}
+{{- if $wanted -}}
+{{- fail (printf "%s: during the rollout, old and new pods would grant the same locks in different places. Stop the service first (kubectl -n %s scale deployment/%s --replicas=0), wait until its pods are gone, and upgrade again" $wanted .Release.Namespace $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -105,7 +117,7 @@ old and new pods would use different lock services. (ingot.refuseRedisChange ref
 {{- if include "ingot.redis.own" . -}}
 {{- $sets = append $sets (dict "path" "redis.persistence" "name" (include "ingot.redis.name" .) "values" $v.redis.persistence "enabled" $v.redis.persistence.enabled) -}}
 {{- end -}}
-{{- if eq $v.redis.mode "sentinel" -}}
+{{- if eq (include "ingot.redis.mode" .) "sentinel" -}}
 {{- $sets = append $sets (dict "path" "redis.sentinel.persistence" "name" (include "ingot.redis.sentinelName" .) "values" $v.redis.sentinel.persistence "enabled" $v.redis.sentinel.persistence.enabled) -}}
 {{- end -}}
 {{- if include "ingot.hasPostgres" . -}}
@@ -174,7 +186,7 @@ old and new pods would use different lock services. (ingot.refuseRedisChange ref
 {{/* Only with redis.sentinel.checkNodes: without the right to list nodes, the installation would fail. */}}
 {{- define "ingot.refuseFewNodes" -}}
 {{- $sentinel := .Values.redis.sentinel -}}
-{{- if and (eq .Values.redis.mode "sentinel") $sentinel.hardAntiAffinity $sentinel.checkNodes -}}
+{{- if and (eq (include "ingot.redis.mode" .) "sentinel") $sentinel.hardAntiAffinity $sentinel.checkNodes -}}
 {{- $nodes := (lookup "v1" "Node" "" "").items | default list -}}
 {{- $usable := 0 -}}
 {{- range $nodes -}}

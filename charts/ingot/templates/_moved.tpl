@@ -18,6 +18,9 @@ schema. The message lists all of them.
 {{- $found = append $found (printf "%s is now %s" $old $new) -}}
 {{- end -}}
 {{- end -}}
+{{- if hasKey .Values.redis "external" -}}
+{{- fail "the address of a lock service outside the release is now in lock: redis.external.url is lock.url, redis.external.existingSecret is lock.existingSecret, and redis.external.urlKey is lock.key" -}}
+{{- end -}}
 {{- with $found -}}
 {{- fail (printf "all settings of the service are under service: %s. `helm upgrade --reuse-values` also keeps the old defaults; use --reset-then-reuse-values" (join ", " .)) -}}
 {{- end -}}

@@ -123,8 +123,18 @@ http://{{ include "ingot.fullname" . }}.{{ .Release.Namespace }}.svc.{{ .Values.
 {{- if or (eq .Values.lock.mode "always") (and (eq .Values.store.mode "http") (ne .Values.lock.mode "never")) -}}true{{- end -}}
 {{- end -}}
 
+{{/* "true" if the values name a lock service outside this release. */}}
+{{- define "ingot.lock.given" -}}
+{{- if or .Values.lock.url .Values.lock.existingSecret -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" if the locks are Kubernetes Leases, by lock.url. */}}
+{{- define "ingot.lock.onLeases" -}}
+{{- if hasPrefix "kubernetes:" .Values.lock.url -}}true{{- end -}}
+{{- end -}}
+
 {{/* "true" if the service connects to an address outside this release. */}}
 {{- define "ingot.goesOutside" -}}
 {{- $v := .Values -}}
-{{- if or (eq $v.store.mode "external") (and (eq $v.store.mode "http") $v.store.http.url) (eq $v.lock.fences.mode "external") (and (eq $v.redis.mode "external") (or $v.redis.external.url $v.redis.external.existingSecret)) -}}true{{- end -}}
+{{- if or (eq $v.store.mode "external") (and (eq $v.store.mode "http") $v.store.http.url) (eq $v.lock.fences.mode "external") (include "ingot.lock.given" .) -}}true{{- end -}}
 {{- end -}}

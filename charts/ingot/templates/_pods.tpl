@@ -23,7 +23,7 @@ without its containers, volumes and grace period. "spread" and "affinity" are de
 {{- define "ingot.podSpec" -}}
 {{- $values := .values -}}
 serviceAccountName: {{ include "ingot.serviceAccountName" .context | quote }}
-automountServiceAccountToken: {{ .context.Values.serviceAccount.automount }}
+automountServiceAccountToken: {{ or .context.Values.serviceAccount.automount (and (eq .component "service") (eq (include "ingot.lock.onLeases" .context) "true")) }}
 # the environment of a pod should not depend on the Services of its namespace
 enableServiceLinks: false
 {{- if and .context.Values.drills.processes (has .component (list "service" "redis" "sentinel")) }}

@@ -18,7 +18,7 @@
 {{- range $path, $values := $components -}}
 {{- $names := list -}}
 {{- if eq $path "service" -}}
-{{- $own := printf "%s\n%s\n%s" (include "ingot.env" $) (include "ingot.redis.env" $) (include "ingot.cacheEnv" $) -}}
+{{- $own := printf "%s\n%s\n%s" (include "ingot.env" $) (include "ingot.lock.env" $) (include "ingot.cacheEnv" $) -}}
 {{- range fromYamlArray $own }}{{ $names = append $names .name }}{{ end -}}
 {{- end -}}
 {{- range $values.extraEnv -}}
@@ -41,9 +41,10 @@
 {{/* Redis: the times that limit how long two primaries could both grant locks. */}}
 {{- define "ingot.validateRedis" -}}
 {{- $redis := .Values.redis -}}
+{{- $mode := include "ingot.redis.mode" . -}}
 {{- $lease := include "ingot.configDuration" (dict "context" . "key" "lockTtl") -}}
 {{- $leaseMs := include "ingot.milliseconds" $lease | float64 -}}
-{{- if eq $redis.mode "sentinel" -}}
+{{- if eq $mode "sentinel" -}}
 {{- if gt (int $redis.sentinel.quorum) (int $redis.sentinel.replicas) -}}
 {{- fail (printf "redis.sentinel.quorum is %d, and there are only %d Sentinels: no failover would ever start. Set it to at most redis.sentinel.replicas, or to 0 for a majority" (int $redis.sentinel.quorum) (int $redis.sentinel.replicas)) -}}
 {{- end -}}
@@ -51,10 +52,10 @@
 {{- fail (printf "redis.sentinel.downAfterMs is %d, and the lease is %s (service.config.lockTtl): locks would end before a failover starts. Set it below the lease" (int $redis.sentinel.downAfterMs) $lease) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (eq $redis.mode "cluster") (ge (float64 $redis.cluster.nodeTimeoutMs) $leaseMs) -}}
+{{- if and (eq $mode "cluster") (ge (float64 $redis.cluster.nodeTimeoutMs) $leaseMs) -}}
 {{- fail (printf "redis.cluster.nodeTimeoutMs is %d, and the lease is %s (service.config.lockTtl): locks would end before a failover starts. Set it below the lease" (int $redis.cluster.nodeTimeoutMs) $lease) -}}
 {{- end -}}
-{{- if and (has $redis.mode (list "sentinel" "cluster")) (gt (mulf $redis.minReplicasMaxLagSeconds 3000) $leaseMs) -}}
+{{- if and (has $mode (list "sentinel" "cluster")) (gt (mulf $redis.minReplicasMaxLagSeconds 3000) $leaseMs) -}}
 {{- fail (printf "redis.minReplicasMaxLagSeconds is %d, more than a third of the lease (service.config.lockTtl, %s): an isolated primary would grant locks for too long. Set it to at most %d, or make the lease longer" (int $redis.minReplicasMaxLagSeconds) $lease (divf $leaseMs 3000 | floor | int)) -}}
 {{- end -}}
 {{- end -}}
@@ -106,7 +107,7 @@
 {{- define "ingot.requireSecrets" -}}
 {{- $v := .Values -}}
 {{- if $v.secrets.requireExisting -}}
-{{- $own := include "ingot.redis.own" . -}}
+{{- $own := include "ingot.redis.any" . -}}
 {{- $missing := list -}}
 {{- if and (eq $v.access.mode "token") (not $v.access.existingSecret) -}}
 {{- $missing = append $missing "access.existingSecret (keys tokens.json and token)" -}}

@@ -28,17 +28,21 @@
 {{- if and (eq $v.lock.fences.mode "external") (not $v.lock.fences.existingSecret) -}}
 {{- fail "lock.fences.mode is external: name the Secret that holds the DSN in lock.fences.existingSecret" -}}
 {{- end -}}
-{{- if and (include "ingot.needsLock" .) (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
-{{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
+{{- $noLocks := not (or (include "ingot.redis.own" .) (include "ingot.lock.given" .)) -}}
+{{- if and $v.lock.url $v.lock.existingSecret -}}
+{{- fail "lock.url and lock.existingSecret are both set: keep one of them. A URL with a password belongs into the Secret" -}}
 {{- end -}}
-{{- if and $v.canary.enabled (eq $v.redis.mode "external") (not $v.redis.external.url) (not $v.redis.external.existingSecret) -}}
-{{- fail "canary.enabled=true needs a Redis to check: set redis.mode to standalone, sentinel or cluster, or give redis.external.url or redis.external.existingSecret" -}}
+{{- if and $v.lock.directKey (not $v.lock.existingSecret) -}}
+{{- fail "lock.directKey names a key of a Secret: name the Secret in lock.existingSecret" -}}
+{{- end -}}
+{{- if and (include "ingot.needsLock" .) $noLocks -}}
+{{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give lock.url or lock.existingSecret" -}}
+{{- end -}}
+{{- if and $v.canary.enabled (or $noLocks (and $v.lock.url (not (hasPrefix "redis" $v.lock.url)))) -}}
+{{- fail "canary.enabled=true needs a Redis to check: set redis.mode to standalone, sentinel or cluster, or give the address of a Redis in lock.url or lock.existingSecret" -}}
 {{- end -}}
 {{- if and $v.cache.enabled (eq $v.store.mode "http") -}}
 {{- fail "cache.enabled=true has no effect with an http store, only with Postgres: disable it" -}}
-{{- end -}}
-{{- if and $v.cache.enabled (eq $v.redis.mode "external") -}}
-{{- fail "cache.enabled=true needs a Redis of this chart: set redis.mode, or set your own cache in service.extraEnv (INGOT_CACHE_URL)" -}}
 {{- end -}}
 {{- with $v.store.http.ca -}}
 {{- if and .existingSecret .existingConfigMap -}}

@@ -23,7 +23,7 @@ describe('a string that looks like a number or a YAML keyword stays a string', (
     ['postgres', ['postgres.existingSecret="1"', 'redis.auth.existingSecret="2"', 'access.existingSecret="3"']],
     ['standalone', ['redis.tls.existingSecret="4"', 'serviceAccount.name="5"', 'redis.priorityClassName="6"']],
     ['external', ['store.external={"existingSecret":"7","key":"true","directKey":"8"}']],
-    ['external', ['redis.external={"url":"","existingSecret":"9","urlKey":"1e3"}']],
+    ['external', ['lock={"url":"","existingSecret":"9","key":"1e3","directKey":"2"}']],
     ['postgres', ['export={"enabled":true,"collections":["123"],"keep":1,"token":{"existingSecret":"1","key":"2"}}']],
     ['postgres', ['clusterDomain="123"', 'cache.enabled=true']],
   ])('%s with %j', (mode, changes) => {

@@ -41,7 +41,9 @@ const CHANGES: readonly Case[] = [
   ['legacy', [], ['legacyBackend.storage.size="512Mi"'], 'claim ingot-legacy has 1Gi, and a claim cannot shrink'],
   ['legacy', [], ['legacyBackend.storage.className="fast"'], 'claim ingot-legacy has the class ""'],
   ['postgres', [], ['fullnameOverride="other"'], 'would rename this release from ingot to other'],
-  ['legacy', [], ['redis.mode="sentinel"'], 'the pods of this release use an external lock service'],
+  ['postgres', [], ['lock.url="etcd://e1"'], 'lock.url or lock.existingSecret is set, but this release runs Redis'],
+  ['legacy', [], ['lock.url=""'], 'the pods of this release use an external lock service'],
+  ['legacy', [], ['lock.url="etcd://e1"'], 'lock.url begins with etcd:, but the pods of this release use redis:'],
 ]
 
 describe('an upgrade is refused', () => {
@@ -57,7 +59,8 @@ test('without these rules helm accepts all of the changes', async () => {
     await using live = await startLive({ objects: installed(mode, before), chart: broken.chart })
     await expect(live.render(mode, after), `${mode} ${after.join(' ')}`).resolves.toBeDefined()
   }
-})
+  // one installation and one upgrade for each change
+}, 120_000)
 
 test('without the rule on Secrets the chart generates passwords', async () => {
   using broken = chartWithout('ingot.requireSecrets')
@@ -76,7 +79,8 @@ describe('an upgrade is accepted', () => {
     ['postgres', [], ['redis.persistence.retention.whenDeleted="Delete"']],
     ['legacy', [], ['legacyBackend.storage.size="2Gi"']],
     // a change of the lock service, in front of Postgres, which needs none
-    ['external', ['lock.mode="auto"'], ['redis.mode="sentinel"', 'lock.mode="auto"']],
+    ['external', ['lock.mode="auto"'], ['lock.url=""', 'lock.mode="auto"']],
+    ['http', [], ['lock.url="redis://redis.example:6380"']],
   ])('%s, installed with %j, upgraded with %j', async (mode, before, after) => {
     await using live = await startLive({ objects: installed(mode, before) })
     expect((await live.render(mode, after)).length).toBeGreaterThan(5)
@@ -87,7 +91,7 @@ describe('an upgrade is accepted', () => {
       object.kind === 'Deployment' ? { ...object, spec: { ...object.spec, replicas: 0 } } : object,
     )
     await using live = await startLive({ objects })
-    await expect(live.render('legacy', ['redis.mode="sentinel"'])).resolves.toBeDefined()
+    await expect(live.render('legacy', ['lock.url=""'])).resolves.toBeDefined()
   })
 
   test('regardless of objects of other releases', async () => {

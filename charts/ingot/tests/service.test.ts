@@ -208,9 +208,9 @@ describe('the store', () => {
 
 test('the service has the URL and the password of the cache', () => {
   const env = serviceEnv(render('cluster'))
-  expect(env.get('INGOT_CACHE_URL')?.value).toBe('redis://ingot:$(LOCK_PASSWORD)@ingot-cache:6379')
+  expect(env.get('INGOT_CACHE_URL')?.value).toBe('redis://ingot:$(CACHE_PASSWORD)@ingot-cache:6379')
   const names = [...env.keys()]
-  expect(names.indexOf('LOCK_PASSWORD')).toBeLessThan(names.indexOf('INGOT_CACHE_URL'))
+  expect(names.indexOf('CACHE_PASSWORD')).toBeLessThan(names.indexOf('INGOT_CACHE_URL'))
   expect(serviceEnv(render('postgres')).has('INGOT_CACHE_URL')).toBe(false)
 })
 

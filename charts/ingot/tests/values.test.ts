@@ -12,7 +12,7 @@ interface Schema {
 /** Settings whose defaults are in the service, and old names of values. */
 const UNLISTED: Readonly<Record<string, RegExp>> = {
   ingot:
-    /^(service\.config\..*|replicaCount|autoscaling|config|extraEnv|resources|affinity|topologySpread|podDisruptionBudget)$/,
+    /^(service\.config\..*|replicaCount|autoscaling|config|extraEnv|resources|affinity|topologySpread|podDisruptionBudget|redis\.external)$/,
 }
 
 function paths({ properties: parts }: Schema, path: readonly string[] = []): string[] {

@@ -43,9 +43,18 @@ test('a graceful fault fails no write, and loses no write of the canary', () => 
 test('an overtaken delete may cost the failure detection of the primary, a plain kill of the same run, and five seconds', () => {
   const setup = { mode: 'sentinel', store: 'http', lock: 'auto' } as const
   const one = (withoutGoodMs: number, referenceMs: number) =>
-    met(measured({ setup, fault: 'overtaken-delete', outage: { ...CALM, withoutGoodMs }, referenceMs }))
-  expect(one(18_000, 8_000)).toEqual([true])
-  expect(one(18_100, 8_000)).toEqual([false])
-  expect(met(measured({ setup, fault: 'overtaken-delete' }))).toEqual([false])
+    goalsOf(measured({ setup, fault: 'overtaken-delete', outage: { ...CALM, withoutGoodMs }, referenceMs }))
+  expect(one(18_000, 8_000)).toMatchObject([{ met: true, isTime: true }, { met: true }])
+  expect(one(18_100, 8_000)).toMatchObject([{ met: false, isTime: true }, { met: true }])
+  expect(goalsOf(measured({ setup, fault: 'overtaken-delete' }))[0]).not.toHaveProperty('isTime')
+  expect(met(measured({ setup, fault: 'overtaken-delete' }))).toEqual([false, true])
   expect(met(measured({ fault: 'overtaken-delete', outage: failing('timeout') }))).toEqual([false])
+})
+
+test('an overtaken hand-over that uses all its time fails the drill', () => {
+  const setup = { mode: 'sentinel', store: 'http', lock: 'auto' } as const
+  const outage = { ...CALM, withoutGoodMs: 30_000 }
+  const [, handover] = goalsOf(measured({ setup, fault: 'overtaken-delete', outage, referenceMs: 8_000 }))
+  expect(handover).toMatchObject({ met: false })
+  expect(handover).not.toHaveProperty('isTime')
 })

@@ -1,7 +1,7 @@
 /** Defines the goals of each fault and decides whether they were met. Pure. */
 
 import { FAULTS, type FaultName, isForcedOnRedis, needsLocks, type Setup } from '../plan.ts'
-import { DOWN_AFTER_MS, NODE_TIMEOUT_MS } from '../targets/kubernetes/values.ts'
+import { DOWN_AFTER_MS, HANDOVER_MS, NODE_TIMEOUT_MS } from '../targets/kubernetes/values.ts'
 import type { Outage } from './outage.ts'
 
 /** A goal with its measured result. */
@@ -83,7 +83,7 @@ function primaryGoals(measured: Measured): readonly Goal[] {
   const { nature } = FAULTS[measured.fault]
   // there is no failover: the recovery takes as long as the start of the pods
   if (nature === 'redis-all') return []
-  return [nature === 'redis-overtaken' ? atMostReference(measured) : atMostFloor(measured)]
+  return nature === 'redis-overtaken' ? [atMostReference(measured), withinHandover(measured)] : [atMostFloor(measured)]
 }
 
 /** Returns the number of failed writes by class, as text. */
@@ -138,7 +138,20 @@ function atMostReference({ setup, outage, referenceMs }: Measured): Goal {
   const allowed = detectionMs + referenceMs + BEYOND_REFERENCE_MS
   const cost = costMs(outage)
   const seen = `${seconds(cost)} of ${seconds(allowed)}, a plain kill cost ${seconds(referenceMs)}; ${failuresOf(outage)}`
-  return { says, met: cost <= allowed, seen }
+  return { says, met: cost <= allowed, isTime: true, seen }
+}
+
+/**
+ * Returns the goal of a hand-over that a forced deletion has overtaken. If it used all its time, it kept its volume from
+ * the new pod, and no write succeeded until then.
+ */
+function withinHandover({ outage }: Measured): Goal {
+  const cost = costMs(outage)
+  return {
+    says: `an overtaken hand-over ends before its ${seconds(HANDOVER_MS)} are over`,
+    met: cost < HANDOVER_MS,
+    seen: seconds(cost),
+  }
 }
 
 function canaryKeeps({ canary }: Measured): readonly Goal[] {

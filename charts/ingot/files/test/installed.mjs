@@ -100,6 +100,7 @@ async function checkCluster(topology) {
 async function checkRedis() {
   if (!INGOT_LOCK_URL) return console.log('skipped: there is no lock service')
   const { parseRedisUrl } = await import(pathToFileURL(`${process.cwd()}/dist/redis/redis-url.js`).href)
+  if (!/^(redis|redlock)/.test(INGOT_LOCK_URL)) return console.log('skipped: the lock service is no Redis')
   const topology = parseRedisUrl(INGOT_LOCK_URL)
   if (topology.kind === 'cluster') return checkCluster(topology)
   if (topology.kind === 'independent') return console.log('skipped: each of the independent servers is a primary')

@@ -8,7 +8,7 @@
 {{- $sets := list -}}
 {{- if include "ingot.redis.own" . -}}
 {{- $sets = append $sets (include "ingot.redis.name" .) -}}
-{{- if eq .Values.redis.mode "sentinel" }}{{ $sets = append $sets (include "ingot.redis.sentinelName" .) }}{{ end -}}
+{{- if eq (include "ingot.redis.mode" .) "sentinel" }}{{ $sets = append $sets (include "ingot.redis.sentinelName" .) }}{{ end -}}
 {{- end -}}
 {{- if include "ingot.hasPostgres" . }}{{ $sets = append $sets (printf "%s-postgres" (include "ingot.fullname" .)) }}{{ end -}}
 {{- toYaml $sets -}}

@@ -12,7 +12,7 @@ true
 
 {{/* The Services that the operator maintains, as a list. Clients of a cluster need none. */}}
 {{- define "ingot.operator.services" -}}
-{{- if ne .Values.redis.mode "cluster" -}}
+{{- if ne (include "ingot.redis.mode" .) "cluster" -}}
 {{- $set := include "ingot.redis.name" . -}}
 {{- list (printf "%s-primary" $set) (printf "%s-replicas" $set) | toYaml -}}
 {{- end -}}

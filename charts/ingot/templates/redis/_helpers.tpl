@@ -1,7 +1,9 @@
 {{/*
 Names and small computations for Redis. For the other templates:
-  ingot.redis.lockUrl       URL of the lock service without credentials; empty for an external one whose Secret holds it
-  ingot.redis.env           env entries: INGOT_LOCK_URL, and the variables that it refers to
+  ingot.redis.mode          the mode of the Redis of this release; external if it has none
+  ingot.redis.own           "true" if this release has a Redis with locks
+  ingot.redis.any           "true" if this release has a Redis with locks or a cache
+  ingot.lock.env            env entries: INGOT_LOCK_URL, and the variables that it refers to
   ingot.redis.cacheUrl      URL of the cache without credentials; empty without a cache
   ingot.redis.volumes, ingot.redis.volumeMounts   the CA if TLS is on, otherwise empty
 */}}
@@ -17,8 +19,17 @@ Names and small computations for Redis. For the other templates:
 {{- printf "%s-cache" (include "ingot.fullname" .) }}
 {{- end }}
 
+{{/* lock.url and lock.existingSecret replace the Redis of the release. */}}
+{{- define "ingot.redis.mode" -}}
+{{- if include "ingot.lock.given" . }}external{{ else }}{{ .Values.redis.mode }}{{ end }}
+{{- end }}
+
 {{- define "ingot.redis.own" -}}
-{{- if ne .Values.redis.mode "external" }}true{{ end }}
+{{- if ne (include "ingot.redis.mode" .) "external" }}true{{ end }}
+{{- end }}
+
+{{- define "ingot.redis.any" -}}
+{{- if or (include "ingot.redis.own" .) .Values.cache.enabled }}true{{ end }}
 {{- end }}
 
 {{/* The DNS domain of a headless service: (dict "context" $ "set" NAME) */}}
@@ -27,9 +38,9 @@ Names and small computations for Redis. For the other templates:
 {{- end }}
 
 {{- define "ingot.redis.count" -}}
-{{- if eq .Values.redis.mode "cluster" }}
+{{- if eq (include "ingot.redis.mode" .) "cluster" }}
 {{- mul .Values.redis.cluster.masters (add 1 .Values.redis.cluster.replicasPerMaster) }}
-{{- else if eq .Values.redis.mode "sentinel" }}
+{{- else if eq (include "ingot.redis.mode" .) "sentinel" }}
 {{- .Values.redis.replicas }}
 {{- else }}1{{ end }}
 {{- end }}
@@ -37,8 +48,8 @@ Names and small computations for Redis. For the other templates:
 {{/* min-replicas-to-write. It is 1 only with two or more replicas, so that one of them may be missing. */}}
 {{- define "ingot.redis.minReplicas" -}}
 {{- $replicas := 0 }}
-{{- if eq .Values.redis.mode "cluster" }}{{ $replicas = .Values.redis.cluster.replicasPerMaster }}{{ end }}
-{{- if eq .Values.redis.mode "sentinel" }}{{ $replicas = sub .Values.redis.replicas 1 }}{{ end }}
+{{- if eq (include "ingot.redis.mode" .) "cluster" }}{{ $replicas = .Values.redis.cluster.replicasPerMaster }}{{ end }}
+{{- if eq (include "ingot.redis.mode" .) "sentinel" }}{{ $replicas = sub .Values.redis.replicas 1 }}{{ end }}
 {{- if ge (int $replicas) 2 }}1{{ else }}0{{ end }}
 {{- end }}
 
@@ -57,8 +68,7 @@ Names and small computations for Redis. For the other templates:
 {{- end }}
 
 {{- define "ingot.redis.secretName" -}}
-{{- if eq .Values.redis.mode "external" }}{{ .Values.redis.external.existingSecret }}
-{{- else }}{{ default (include "ingot.redis.name" .) .Values.redis.auth.existingSecret }}{{ end }}
+{{- default (include "ingot.redis.name" .) .Values.redis.auth.existingSecret }}
 {{- end }}
 
 {{- define "ingot.redis.tlsSecretName" -}}
@@ -81,7 +91,7 @@ Names and small computations for Redis. For the other templates:
 
 {{/* (dict "context" $ "login" "user:password@" or "" "sentinelLogin" "sentinel-user=...&sentinel-password=..." or "") */}}
 {{- define "ingot.redis.url" -}}
-{{- $mode := .context.Values.redis.mode }}
+{{- $mode := (include "ingot.redis.mode" .context) }}
 {{- $name := include "ingot.redis.name" .context }}
 {{- $tls := include "ingot.redis.tlsQuery" .context }}
 {{- if eq $mode "standalone" }}
@@ -97,24 +107,8 @@ Names and small computations for Redis. For the other templates:
 {{- end }}
 {{- end }}
 
-{{- define "ingot.redis.lockUrl" -}}
-{{- if eq .Values.redis.mode "external" }}{{ .Values.redis.external.url }}
-{{- else }}{{ include "ingot.redis.url" (dict "context" . "login" "" "sentinelLogin" "") }}{{ end }}
-{{- end }}
-
-{{- define "ingot.redis.env" -}}
-{{- if eq .Values.redis.mode "external" }}
-{{- if .Values.redis.external.existingSecret }}
-- name: INGOT_LOCK_URL
-  valueFrom:
-    secretKeyRef:
-      name: {{ .Values.redis.external.existingSecret | quote }}
-      key: {{ .Values.redis.external.urlKey | quote }}
-{{- else if .Values.redis.external.url }}
-- name: INGOT_LOCK_URL
-  value: {{ .Values.redis.external.url | quote }}
-{{- end }}
-{{- else }}
+{{- define "ingot.lock.env" -}}
+{{- if include "ingot.redis.own" . }}
 - name: LOCK_PASSWORD
   valueFrom:
     secretKeyRef:
@@ -122,6 +116,14 @@ Names and small computations for Redis. For the other templates:
       key: password
 - name: INGOT_LOCK_URL
   value: {{ include "ingot.redis.url" (dict "context" . "login" "ingot:$(LOCK_PASSWORD)@" "sentinelLogin" "sentinel-user=ingot&sentinel-password=$(LOCK_PASSWORD)") | quote }}
+{{- else if .Values.lock.existingSecret }}
+{{ include "ingot.fromSecret" (dict "name" "INGOT_LOCK_URL" "secret" .Values.lock.existingSecret "key" .Values.lock.key) }}
+{{- if .Values.lock.directKey }}
+{{ include "ingot.fromSecret" (dict "name" "INGOT_LOCK_DIRECT_URL" "secret" .Values.lock.existingSecret "key" .Values.lock.directKey) }}
+{{- end }}
+{{- else if .Values.lock.url }}
+- name: INGOT_LOCK_URL
+  value: {{ .Values.lock.url | quote }}
 {{- end }}
 {{- end }}
 

@@ -67,11 +67,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* Must come after ingot.redis.env, because it uses that password: the cache has the same user. */}}
+{{/* The cache has the same user as the Redis of this release. */}}
 {{- define "ingot.cacheEnv" -}}
 {{- with include "ingot.redis.cacheUrl" . -}}
+{{ include "ingot.fromSecret" (dict "name" "CACHE_PASSWORD" "secret" (include "ingot.redis.secretName" $) "key" "password") }}
 - name: INGOT_CACHE_URL
-  value: {{ . | replace "redis://" "redis://ingot:$(LOCK_PASSWORD)@" }}
+  value: {{ . | replace "redis://" "redis://ingot:$(CACHE_PASSWORD)@" }}
 {{- end -}}
 {{- end -}}
 

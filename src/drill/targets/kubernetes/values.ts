@@ -32,6 +32,8 @@ export const REPLICAS = 3
  */
 export const DOWN_AFTER_MS = 5_000
 export const NODE_TIMEOUT_MS = 5_000
+/** Time that a primary may take for its hand-over. */
+export const HANDOVER_MS = 30_000
 
 /** Returns the chart's values. */
 export function valuesOf({ setup, anchor, tag = TAGS.shipped, replicas = REPLICAS }: Choices): object {
@@ -44,7 +46,12 @@ export function valuesOf({ setup, anchor, tag = TAGS.shipped, replicas = REPLICA
     access: { mode: 'off' },
     store: { mode: store },
     lock: { mode: lock, fences: { mode: 'postgres' } },
-    redis: { mode, sentinel: { downAfterMs: DOWN_AFTER_MS }, cluster: { nodeTimeoutMs: NODE_TIMEOUT_MS } },
+    redis: {
+      mode,
+      handoverSeconds: HANDOVER_MS / 1_000,
+      sentinel: { downAfterMs: DOWN_AFTER_MS },
+      cluster: { nodeTimeoutMs: NODE_TIMEOUT_MS },
+    },
     postgres: anchored,
     // an upgrade of the service does not change the external system
     legacyBackend: { enabled: store === 'http', imageTag: TAGS.shipped, ...anchored },
