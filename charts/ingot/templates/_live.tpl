@@ -39,6 +39,8 @@ reads, because a missing right would fail the upgrade. Nodes are an exception, a
 {{- $_ := set $annotations "ingot.dev/redis-primaries" (toString $redis.cluster.masters) -}}
 {{- else if eq $redis.mode "sentinel" -}}
 {{- $_ := set $annotations "ingot.dev/redis-primary-name" $redis.sentinel.masterName -}}
+{{- else if eq $redis.mode "redlock" -}}
+{{- $_ := set $annotations "ingot.dev/redis-servers" (toString $redis.redlock.servers) -}}
 {{- end -}}
 {{- toYaml $annotations -}}
 {{- end -}}
@@ -60,6 +62,9 @@ reads, because a missing right would fail the upgrade. Nodes are an exception, a
 {{- if and (eq $mode "cluster") $installed.primaries (ne $installed.primaries (toString $redis.cluster.masters)) -}}
 {{- fail (printf "redis.cluster.masters is %d, but this Redis Cluster has %s primaries, and an upgrade moves no slots between them. Set it back to %s. For another number: %s" (int $redis.cluster.masters) $installed.primaries $installed.primaries $remedy) -}}
 {{- end -}}
+{{- if and (eq $mode "redlock") $installed.servers (ne $installed.servers (toString $redis.redlock.servers)) -}}
+{{- fail (printf "redis.redlock.servers is %d, but this release has %s servers, and during the rollout two majorities could grant the same lock. Set it back to %s. For another number: %s" (int $redis.redlock.servers) $installed.servers $installed.servers $remedy) -}}
+{{- end -}}
 {{- if and (eq $mode "sentinel") $installed.primaryName (ne $installed.primaryName $redis.sentinel.masterName) -}}
 {{- fail (printf "redis.sentinel.masterName is %q, but these Sentinels have stored %q, and would not start with another name. Set it back" $redis.sentinel.masterName $installed.primaryName) -}}
 {{- end -}}
@@ -77,6 +82,7 @@ reads, because a missing right would fail the upgrade. Nodes are an exception, a
 {{- end -}}
 mode: {{ index $annotations "ingot.dev/redis-mode" | default $env.MODE | quote }}
 primaries: {{ index $annotations "ingot.dev/redis-primaries" | default $env.CLUSTER_MASTERS | quote }}
+servers: {{ index $annotations "ingot.dev/redis-servers" | default "" | quote }}
 primaryName: {{ index $annotations "ingot.dev/redis-primary-name" | default $env.MASTER_NAME | quote }}
 {{- end -}}
 

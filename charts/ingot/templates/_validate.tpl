@@ -38,6 +38,9 @@
 {{- if and (include "ingot.needsLock" .) $noLocks -}}
 {{- fail "this store, or lock.mode=always, needs a lock service: set redis.mode to standalone, sentinel or cluster, or give lock.url or lock.existingSecret" -}}
 {{- end -}}
+{{- if and $v.canary.enabled (eq (include "ingot.redis.mode" .) "redlock") -}}
+{{- fail "canary.enabled=true checks a Redis with one history, and the servers of redis.mode=redlock have one each: disable it" -}}
+{{- end -}}
 {{- if and $v.canary.enabled (or $noLocks (and $v.lock.url (not (hasPrefix "redis" $v.lock.url)))) -}}
 {{- fail "canary.enabled=true needs a Redis to check: set redis.mode to standalone, sentinel or cluster, or give the address of a Redis in lock.url or lock.existingSecret" -}}
 {{- end -}}

@@ -31,6 +31,9 @@ subjects:
 {{- end -}}
 
 {{- define "ingot.validateDrills" -}}
+{{- if and .Values.drills.enabled (eq (include "ingot.redis.mode" .) "redlock") -}}
+{{- fail "drills.enabled=true needs a Redis with roles, and the servers of redis.mode=redlock have none: disable it" -}}
+{{- end -}}
 {{- range $key := list "exec" "nodes" "processes" -}}
 {{- if and (index $.Values.drills $key) (not $.Values.drills.enabled) -}}
 {{- fail (printf "drills.%s has no effect without drills.enabled: set drills.enabled=true" $key) -}}

@@ -42,6 +42,8 @@ Names and small computations for Redis. For the other templates:
 {{- mul .Values.redis.cluster.masters (add 1 .Values.redis.cluster.replicasPerMaster) }}
 {{- else if eq (include "ingot.redis.mode" .) "sentinel" }}
 {{- .Values.redis.replicas }}
+{{- else if eq (include "ingot.redis.mode" .) "redlock" }}
+{{- .Values.redis.redlock.servers }}
 {{- else }}1{{ end }}
 {{- end }}
 
@@ -100,6 +102,10 @@ Names and small computations for Redis. For the other templates:
 {{- else if eq $mode "cluster" }}
 {{- printf "redis+cluster://%s%s" .login (include "ingot.redis.hosts" (dict "context" .context "set" $name "count" (include "ingot.redis.count" .context) "port" 6379)) }}
 {{- with $tls }}?{{ . }}{{ end }}
+{{- else if eq $mode "redlock" }}
+{{- /* all clients must know the longest lease */}}
+{{- $lease := printf "max-lease=%s" (include "ingot.configDuration" (dict "context" .context "key" "lockTtl")) }}
+{{- printf "redlock://%s%s?%s" .login (include "ingot.redis.hosts" (dict "context" .context "set" $name "count" (include "ingot.redis.count" .context) "port" 6379)) (join "&" (compact (list $lease $tls))) }}
 {{- else if eq $mode "sentinel" }}
 {{- $sentinels := include "ingot.redis.hosts" (dict "context" .context "set" (include "ingot.redis.sentinelName" .context) "count" .context.Values.redis.sentinel.replicas "port" 26379) }}
 {{- printf "redis+sentinel://%s%s/%s" .login $sentinels .context.Values.redis.sentinel.masterName }}

@@ -26,7 +26,8 @@ dnsConfig:
 - name: NODE_NAME
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
 - { name: SELF, value: {{ printf "$(POD_NAME).%s" (include "ingot.redis.domain" (dict "context" .context "set" $set)) | quote }} }
-- { name: MODE, value: {{ $redis.mode | quote }} }
+# the servers of redlock do not know each other: each is a single server
+- { name: MODE, value: {{ $redis.mode | replace "redlock" "standalone" | quote }} }
 - { name: REDIS_SERVER, value: {{ $redis.commands.server | quote }} }
 - { name: REDIS_CLI, value: {{ $redis.commands.cli | quote }} }
 - { name: TLS, value: {{ $redis.tls.enabled | quote }} }
@@ -185,12 +186,14 @@ needs no other command. It reads the password at its start: the server accepts t
 checksum/redis: {{ (include (print .context.Template.BasePath "/redis/scripts.yaml") .context | fromYaml).data | toJson | sha256sum }}
 {{- end }}
 
-{{/* Affinity of the Sentinels: adds their anti-affinity to the values. Two Sentinels on a lost node would be the majority of three. */}}
-{{- define "ingot.redis.sentinelAffinity" -}}
-{{- $sentinel := .Values.redis.sentinel }}
-{{- $affinity := deepCopy $sentinel.affinity }}
-{{- if $sentinel.hardAntiAffinity }}
-{{- $selector := include "ingot.selectorLabels" (dict "context" . "component" "sentinel") | fromYaml }}
+{{/*
+Adds anti-affinity to the affinity of the values, so that a lost node is one lost vote:
+(dict "context" $ "component" NAME "affinity" DICT "hard" BOOLEAN)
+*/}}
+{{- define "ingot.redis.voterAffinity" -}}
+{{- $affinity := deepCopy .affinity }}
+{{- if .hard }}
+{{- $selector := include "ingot.selectorLabels" (dict "context" .context "component" .component) | fromYaml }}
 {{- $own := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" $selector) }}
 {{- $anti := $affinity.podAntiAffinity | default dict }}
 {{- $terms := append ($anti.requiredDuringSchedulingIgnoredDuringExecution | default list) $own }}
