@@ -1,5 +1,4 @@
 /** A release on the kind cluster for the tests of Redis: install, write, break, inspect, remove. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { kindClusterOf } from '../../../../src/drill/targets/kind/cluster.ts'
 import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
@@ -13,13 +12,12 @@ import { parseInfo } from '../../../../src/redis/topology/info.ts'
 import { problemsOf, type ServerRole } from '../../../../src/redis/topology/roles.ts'
 import { type CallOptions, createProgram, type Program } from '../../../../src/std/run-program.ts'
 import { untilTrue } from '../../../../src/std/until.ts'
-import { CHART, type EnvVar } from '../helm.ts'
-import type { Report, Verdict } from './writer.ts'
+import { CHART } from '../helm.ts'
 
 export const NAMESPACE = process.env['KIND_NAMESPACE'] ?? 'ingot-redis-test'
-const RELEASE = 'ingot'
+export const RELEASE = 'ingot'
 export const CONTEXT = process.env['KIND_CONTEXT'] ?? 'kind-ingot'
-const LABELS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': RELEASE }
+export const LABELS = { 'app.kubernetes.io/name': 'ingot', 'app.kubernetes.io/instance': RELEASE }
 
 // the tests delete pods and stop processes, so they refuse every context that is not of kind
 kindClusterOf(CONTEXT)
@@ -84,7 +82,7 @@ export async function upgrade(values: Values): Promise<void> {
 }
 
 export async function remove(): Promise<void> {
-  await kubectl(['delete', 'pod', 'writer', '--ignore-not-found', '--grace-period=1'])
+  await kubectl(['delete', 'pod', 'writer', 'locker', '--ignore-not-found', '--grace-period=1'])
   await helm(['uninstall', RELEASE, '--ignore-not-found', '--wait', '--timeout=120s'], 180)
   await kubectl(['delete', 'pvc,secret', '--all', '--timeout=100s'], 120)
 }
@@ -264,95 +262,4 @@ async function signalIn(node: string, uid: string, commands: string, name: strin
     case $(cat $p/comm) in ${commands}) kill -${name} "\${p#/proc/}" && echo sent;; esac; done`
   const sent = await docker(['exec', node, 'sh', '-c', find], within(30))
   if (sent === '') throw new Error(`no ${commands} found on ${node} in the pod with the UID ${uid}`)
-}
-
-// --- the writer ------------------------------------------------------------------------------------------------------
-
-/** Resolves with the environment and the volumes by which the service reaches Redis. */
-async function serviceParts() {
-  const text = await kubectl(['get', 'deployment', RELEASE, '--output=json'])
-  const { spec } = JSON.parse(text) as {
-    spec: {
-      template: {
-        spec: {
-          containers: { env: EnvVar[]; volumeMounts?: { name: string }[] }[]
-          volumes?: { name: string }[]
-        }
-      }
-    }
-  }
-  const pod = spec.template.spec
-  const [container] = pod.containers
-  return {
-    env: container?.env.filter(({ name }) => name.startsWith('LOCK_') || name === 'INGOT_LOCK_URL') ?? [],
-    mounts: container?.volumeMounts?.filter(({ name }) => name.startsWith('redis')) ?? [],
-    volumes: pod.volumes?.filter(({ name }) => name.startsWith('redis')) ?? [],
-  }
-}
-
-function writerSource(): string {
-  const source = readFileSync(join(import.meta.dirname, 'writer.ts'), 'utf8')
-  return source.replaceAll(/'(?:\.\.\/)+src\/([a-z/-]+)\.ts'/g, "'/app/dist/$1.js'")
-}
-
-export async function startWriter(): Promise<void> {
-  const { env, mounts, volumes } = await serviceParts()
-  const domain = `${RELEASE}-redis-headless.${NAMESPACE}.svc.cluster.local`
-  const hosts = (await podsOf('redis')).map((pod) => `${pod}.${domain}`)
-  const source = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'writer' },
-    data: { 'writer.ts': writerSource() },
-  }
-  const pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: 'writer', labels: { ...LABELS, 'app.kubernetes.io/component': 'canary' } },
-    spec: {
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 1,
-      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [
-        {
-          name: 'writer',
-          image: `ingot:${IMAGE_TAG}`,
-          imagePullPolicy: 'IfNotPresent',
-          command: ['node', '/writer/writer.ts'],
-          env: [...env, { name: 'REDIS_HOSTS', value: hosts.join(',') }],
-          securityContext: {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ['ALL'] },
-          },
-          volumeMounts: [...mounts, { name: 'writer', mountPath: '/writer' }],
-        },
-      ],
-      volumes: [...volumes, { name: 'writer', configMap: { name: 'writer' } }],
-    },
-  }
-  await cluster.apply([source, pod], within(60))
-  await kubectl(['wait', '--for=condition=Ready', 'pod/writer', '--timeout=60s'], 70)
-  await eventually('the writer writes', 90, async () => (await reportSince(Date.now() - 1_000)).acknowledged > 10)
-}
-
-async function request<T>(path: string, read: (body: unknown) => T): Promise<T> {
-  const program = `fetch('http://127.0.0.1:9090${path}').then(async (r) => console.log(await r.text()))`
-  return read(JSON.parse(await kubectl(['exec', 'writer', '--', 'node', '-e', program], 60)))
-}
-
-// the writer is of the same code, so its responses have these types
-export const reportSince = (since: number): Promise<Report> =>
-  request(`/report?since=${since}`, (body) => body as Report)
-
-/** Reads back every acknowledged write. Repeats for a minute, because a refused read says nothing about loss. */
-export async function verifySince(since: number): Promise<Verdict> {
-  const verdicts: Verdict[] = []
-  await eventually('everything that was written can be read', 60, async () => {
-    verdicts.push(await request(`/verify?since=${since}`, (body) => body as Verdict))
-    return true
-  })
-  const [verdict] = verdicts
-  if (verdict === undefined) throw new Error('the writer returned no verdict')
-  return verdict
 }

@@ -2,17 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
-import {
-  eventually,
-  install,
-  prepareNamespace,
-  remove,
-  reportSince,
-  sentinelProblems,
-  startWriter,
-  type Values,
-  verifySince,
-} from './cluster.ts'
+import { eventually, install, prepareNamespace, remove, sentinelProblems, type Values } from './cluster.ts'
+import { reportSince, startWriter, verifySince } from './programs.ts'
 
 export interface Figure {
   readonly mode: string
