@@ -21,6 +21,8 @@ export interface FenceHistoryOptions {
   readonly minGrants: number
   /** With fewer proven faults the result is inconclusive. */
   readonly minFaults: number
+  /** False if the servers are not probed, because no two of them can accept writes. Default: true. */
+  readonly isProbed?: boolean
 }
 
 interface Grant {
@@ -75,12 +77,13 @@ function whyInconclusive(
   history: readonly Event[],
   grants: number,
   faults: number,
-  { minGrants, minFaults }: FenceHistoryOptions,
+  { minGrants, minFaults, isProbed = true }: FenceHistoryOptions,
 ): string | undefined {
   if (grants < minGrants) return `only ${grants} grants, at least ${minGrants} are needed`
   if (faults < minFaults)
     return `only ${faults} faults are proven to have taken effect, at least ${minFaults} are needed`
-  if (!history.some(({ f, type }) => f === 'probe' && type === 'ok')) return 'no server accepted a write of the prober'
+  if (isProbed && !history.some(({ f, type }) => f === 'probe' && type === 'ok'))
+    return 'no server accepted a write of the prober'
   return undefined
 }
 

@@ -25,6 +25,8 @@ export interface EtcdServers extends AsyncDisposable {
 export interface EtcdOptions {
   /** Default: 3. */
   readonly members?: number
+  /** Time after which the container ends by itself, in case its test was killed. Default: 1,200 s. */
+  readonly lifeSeconds?: number
   /** Files of the container, by path. */
   readonly files?: Readonly<Record<string, string>>
   /** Further arguments of each member. */
@@ -35,7 +37,6 @@ export interface EtcdOptions {
 
 const IMAGE = 'quay.io/coreos/etcd:v3.5.16'
 const HOST = '127.0.0.1'
-/** After this time a container ends by itself, in case its test was killed. */
 const LIFE_SECONDS = 1_200
 
 /** Starts the cluster, or returns the reason why it is absent. */
@@ -43,7 +44,8 @@ export function startEtcd(options: EtcdOptions = {}): Promise<EtcdServers | Abse
   return inDocker(() => start(options))
 }
 
-async function start({ members = 3, files = {}, args = [], scheme = 'http' }: EtcdOptions): Promise<EtcdServers> {
+async function start(options: EtcdOptions): Promise<EtcdServers> {
+  const { members = 3, lifeSeconds = LIFE_SECONDS, files = {}, args = [], scheme = 'http' } = options
   const all = await freePorts(2 * members)
   const [clients, peers] = [all.slice(0, members), all.slice(members)]
   const cluster = peers.map((port, i) => `m${i}=http://${HOST}:${port}`).join(',')
@@ -57,7 +59,7 @@ async function start({ members = 3, files = {}, args = [], scheme = 'http' }: Et
     ]
     return `etcd ${flags.join(' ')} >/etcd-data/log-${i} 2>&1 & echo $! >/etcd-data/pid-${i}`
   }
-  const boot = [...clients.map((_, i) => lineOf(i)), 'echo servers started', `exec sleep ${LIFE_SECONDS}`].join('\n')
+  const boot = [...clients.map((_, i) => lineOf(i)), 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')
   const container = await new GenericContainer(IMAGE)
     .withUser('root')
     .withNetworkMode('host')

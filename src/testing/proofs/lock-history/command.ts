@@ -8,6 +8,7 @@ import { reportOf } from '../../../drill/report/verdict-text.ts'
 import { removeContainersOurselves } from '../../containers.ts'
 import { defineCommand, EXIT, type ExitCode, type Io, numberOption, oneOf, orSay, runProgram } from '../../program.ts'
 import { lockHistory } from './lock-history.ts'
+import { LOCK_NAMES } from './services/registry.ts'
 
 removeContainersOurselves()
 
@@ -22,7 +23,7 @@ const OPTIONS = {
     summary: `time for which faults are injected, up to ${MAX_MINUTES}`,
     default: '5',
   },
-  lock: { type: 'string', value: 'redis+sentinel', summary: 'the lock service', default: 'redis+sentinel' },
+  lock: { type: 'string', value: LOCK_NAMES.join('|'), summary: 'the lock service', default: 'redis+sentinel' },
   redis: {
     type: 'string',
     value: 'IMAGE|PROGRAM',
@@ -48,12 +49,14 @@ type Given = Parameters<Parameters<typeof defineCommand<typeof OPTIONS>>[0]['run
 async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
   const seed = Math.floor(numberOption('seed', values.seed ?? String((Date.now() % 2 ** 31) + 1), 2 ** 31))
   const trafficMs = numberOption('minutes', values.minutes, MAX_MINUTES) * 60_000
-  oneOf('lock', values.lock, ['redis+sentinel'])
+  const lock = oneOf('lock', values.lock, LOCK_NAMES)
   const fences = oneOf('fences', values.fences, ['sqlite', 'postgres', 'none'])
   const maxTwoPrimariesMs = numberOption('two-primaries', values['two-primaries'], MAX_SECONDS) * 1_000
   const say = (line: string): void => void stdout.write(`${line}\n`)
-  say(`locks:history: --seed ${seed} --minutes ${values.minutes} --redis ${values.redis} --fences ${fences}`)
+  const ofRedis = lock === 'redis+sentinel' ? ` --redis ${values.redis} --fences ${fences}` : ''
+  say(`locks:history: --lock ${lock} --seed ${seed} --minutes ${values.minutes}${ofRedis}`)
   const { verdict, folder } = await lockHistory({
+    lock,
     seed,
     trafficMs,
     redis: values.redis,
@@ -73,19 +76,20 @@ const EXIT_OF = { valid: EXIT.fine, violated: EXIT.failed, inconclusive: EXIT.in
 
 await runProgram({
   call: 'npm run locks:history --',
-  summary: 'locks and fences under faults on real Redis, judged grant by grant',
+  summary: 'locks and fences under faults on real servers, judged grant by grant',
   failed: EXIT.usage,
   command: defineCommand({
     help: `
-Starts a primary, two replicas and three Sentinels on this machine, and 30 workers in 8 processes that acquire locks and
-write to a register under their fences, while servers, one Sentinel at a time and workers are killed, stopped and failed
-over. Then judges the fences of all grants in time. Needs Docker for images. The history and the verdict are left in
-out/locks/history.
+Starts a lock service on this machine, and 30 workers in 8 processes that acquire locks and write to a register under
+their fences, while servers and workers are killed, stopped and failed over. Then judges the fences of all grants in time.
+redis+sentinel has a primary, two replicas and three Sentinels; etcd has three members; the others are one server. Needs
+Docker for images. The history and the verdict are left in out/locks/history.
 
 Exit code 0 valid, 1 violated, 2 wrong usage or the run cannot start, 3 inconclusive, 4 after Ctrl-C.`,
     examples: [
       'npm run locks:history -- --seed 7',
       'npm run locks:history -- --seed 7 --minutes 1 --redis valkey/valkey:8.1',
+      'npm run locks:history -- --lock etcd --minutes 5',
       'npm run locks:history -- --minutes 1 --redis redis-server --faults successor-kill,worker-stop',
     ],
     options: OPTIONS,

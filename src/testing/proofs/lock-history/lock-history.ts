@@ -13,29 +13,22 @@ import { createRecorder, type Entry, type Event, readHistory } from '../../../dr
 import { run } from '../../../drill/process-run.ts'
 import { readSqliteRegister } from '../../../drill/workloads/sqlite-register.ts'
 import { epochOfFence } from '../../../lock/fencing/fence-store.ts'
-import { parseInfo } from '../../../redis/topology/info.ts'
 import { systemClock } from '../../../std/clock.ts'
 import { createRandom } from '../../../std/random.ts'
 import { createScope, type Scope } from '../../../std/scope.ts'
-import { startPostgres } from '../../postgres/server.ts'
-import { needed } from '../../present.ts'
-import { type SentinelServers, startSentinel } from '../../redis/servers.ts'
 import { chosen } from '../torture/torture.ts'
-import { type FaultParts, faultsOf, untilHealthy } from './faults.ts'
-import { SLACK_MS, startProber } from './prober.ts'
+import { SLACK_MS } from './services/prober.ts'
+import { type LockName, startService } from './services/registry.ts'
+import type { RedisChoice } from './services/sentinel.ts'
+import type { StartedService } from './services/service.ts'
+import { workerFaults } from './worker-faults.ts'
 import { startWorkers } from './workers.ts'
 
 /** Settings of a lock history. */
-export interface LockHistoryOptions {
+export interface LockHistoryOptions extends RedisChoice {
+  readonly lock: LockName
   readonly seed: number
   readonly trafficMs: number
-  /** An image of Redis or Valkey (with a tag), or a redis-server on this machine. */
-  readonly redis: string
-  /**
-   * Where fences are stored. `none` leaves fences to Redis, which loses them. It is a negative control, which must be
-   * violated.
-   */
-  readonly fences: 'sqlite' | 'postgres' | 'none'
   /** Longest allowed time for which two servers both accept writes, in milliseconds. */
   readonly maxTwoPrimariesMs: number
   /** Names of faults. Default: all. */
@@ -55,7 +48,6 @@ export interface LockHistoryResult {
 
 const PROCESSES = 8
 const WORKERS = 30
-const LOCK_TTL_MS = 1_000
 const QUIET_MS = 1_500
 const QUEUED = ['queued-1', 'queued-2', 'queued-3'] as const
 const POLLED = ['polled-1', 'polled-2', 'polled-3'] as const
@@ -68,39 +60,43 @@ const AFTER_MS = 2_000
 export async function lockHistory(options: LockHistoryOptions): Promise<LockHistoryResult> {
   await using scope = createScope()
   const lifeSeconds = Math.ceil(options.trafficMs / 1_000) + 600
-  const { redis } = options
-  const place = redis.includes(':') ? { image: redis, lifeSeconds } : { program: redis }
-  const servers = await needed(scope, 'Redis', startSentinel(place))
+  const service = await startService({ ...options, lifeSeconds }, scope)
   options.signal.throwIfAborted()
-  const version = await versionOf(servers)
+  const { version } = service
   const folder = options.folderOf(version)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   options.say(`${version}: history and verdict in ${folder}`)
   const [historyFile, registerFile] = [join(folder, 'history.ndjson'), join(folder, 'register.sqlite')]
-  await perform(options, { scope, servers, folder, historyFile, registerFile })
+  await perform(options, { scope, service, folder, historyFile, registerFile })
   const { events } = readHistory(historyFile)
-  const verdict = judge(checkersOf(options), events, { rows: [], register: readSqliteRegister(registerFile) })
-  const { seed, trafficMs, fences, faults } = options
-  const head = { seed, trafficMs, version, fences, faults }
+  const verdict = judge(checkersOf(options, service), events, { rows: [], register: readSqliteRegister(registerFile) })
+  const { seed, trafficMs, lock, fences, faults } = options
+  const head = { seed, trafficMs, lock, version, fences, faults }
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...head, ...verdict }, null, 2)}\n`)
   return { verdict, folder, version }
 }
 
-function checkersOf({ trafficMs, maxTwoPrimariesMs }: LockHistoryOptions): Readonly<Record<string, Checker>> {
+function checkersOf(
+  { trafficMs, maxTwoPrimariesMs }: LockHistoryOptions,
+  { isProbed }: StartedService,
+): Readonly<Record<string, Checker>> {
   const minGrants = Math.round((trafficMs / 60_000) * MIN_GRANTS_PER_MINUTE)
-  const times = { slackMs: SLACK_MS, maxMs: maxTwoPrimariesMs }
+  const limits = { slackMs: SLACK_MS, minGrants, minFaults: 1, isProbed }
+  const checkers = { 'no-stale-write': fencesRise }
+  // without two primaries there are no epochs: no fence may ever fall
+  if (!isProbed)
+    return { 'fences-in-time': (history) => fencesRiseInTime(history, { ...limits, epochOf: () => 0n }), ...checkers }
   return {
-    'fences-in-time': (history) =>
-      fencesRiseInTime(history, { epochOf: epochOfFence, slackMs: SLACK_MS, minGrants, minFaults: 1 }),
-    'two-primaries': (history) => twoPrimariesEnd(history, times),
-    'no-stale-write': fencesRise,
+    'fences-in-time': (history) => fencesRiseInTime(history, { ...limits, epochOf: epochOfFence }),
+    'two-primaries': (history) => twoPrimariesEnd(history, { slackMs: SLACK_MS, maxMs: maxTwoPrimariesMs }),
+    ...checkers,
   }
 }
 
 interface RunContext {
   readonly scope: Scope
-  readonly servers: SentinelServers
+  readonly service: StartedService
   readonly folder: string
   readonly historyFile: string
   readonly registerFile: string
@@ -109,23 +105,21 @@ interface RunContext {
 /** Resolves when the history is complete. */
 async function perform(options: LockHistoryOptions, context: RunContext): Promise<void> {
   const { seed, trafficMs, signal, say } = options
-  const { servers, registerFile } = context
+  const { registerFile } = context
   const random = createRandom(seed)
   const recorder = createRecorder(context.historyFile, () => systemClock.wallMs())
   context.scope.defer(() => recorder[Symbol.dispose]())
   const record = (entry: Entry): Event => recorder.record(entry)
-  const fencesUrl = await fencesUrlOf(options, context)
-  const prober = startProber({ ports: servers.ports, record })
-  context.scope.defer(() => prober.stop())
+  const service = await context.service.open({ ...context, record })
   const workers = startWorkers({
     processes: PROCESSES,
     workers: WORKERS,
     random: random.fork(),
     record,
-    lockUrl: servers.url,
-    fencesUrl,
+    lockUrl: service.lockUrl,
+    fencesUrl: service.fencesUrl,
     registerFile,
-    ttlMs: LOCK_TTL_MS,
+    ttlMs: service.ttlMs,
     queued: QUEUED,
     polled: POLLED,
   })
@@ -135,32 +129,18 @@ async function perform(options: LockHistoryOptions, context: RunContext): Promis
     if (entry.f === 'fault' && entry.type !== 'invoke') say(`${entry.key}: ${entry.proof ?? entry.error ?? ''}`)
     return record(entry)
   }
-  const parts: FaultParts = { servers, prober, workers }
   await run({
     traffic: { clients: [], settle: (_, until) => systemClock.sleep(AFTER_MS, until) },
-    faults: chosen(faultsOf(parts), options.faults),
+    faults: chosen([...service.faults, ...workerFaults(workers)], options.faults),
     quietMs: QUIET_MS,
     trafficMs,
     settleMs: AFTER_MS * 2,
     random: random.fork(),
     clock: systemClock,
     record: recordAndSay,
-    heal: (until) => untilHealthy(servers, until),
+    heal: (until) => service.healthy(until),
     signal,
   })
   await workers.end()
-  await prober.stop()
-}
-
-async function fencesUrlOf({ fences }: LockHistoryOptions, { scope, folder }: RunContext): Promise<string> {
-  if (fences === 'none') return ''
-  if (fences === 'sqlite') return `sqlite:${join(folder, 'fences.sqlite')}`
-  const postgres = await needed(scope, 'Postgres', startPostgres())
-  return postgres.database()
-}
-
-async function versionOf(servers: SentinelServers): Promise<string> {
-  const info = parseInfo(await servers.cli(await servers.master(), 'info', 'server'))
-  const valkey = info.get('valkey_version')
-  return valkey === undefined ? `redis-${info.get('redis_version') ?? 'unknown'}` : `valkey-${valkey}`
+  await service.stop?.()
 }

@@ -1,8 +1,8 @@
 /** Writes to every server repeatedly, so that the history shows which servers accepted writes at which times. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Entry, machineMs } from '../../../drill/history.ts'
-import { until, type WaitLimits } from '../../../std/until.ts'
+import { type Entry, machineMs } from '../../../../drill/history.ts'
+import { until, type WaitLimits } from '../../../../std/until.ts'
 
 /** Probes servers until it is stopped. */
 export interface Prober {

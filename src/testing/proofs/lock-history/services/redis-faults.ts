@@ -1,9 +1,9 @@
 /** Faults on the servers of a Sentinel deployment that hold data. */
-import { type FaultInjection, type Injection, nothingToUndo } from '../../../drill/faults/fault.ts'
-import { systemClock } from '../../../std/clock.ts'
-import type { Random } from '../../../std/random.ts'
-import { until, untilTrue } from '../../../std/until.ts'
-import type { SentinelServers } from '../../redis/servers.ts'
+import { type FaultInjection, type Injection, nothingToUndo } from '../../../../drill/faults/fault.ts'
+import { systemClock } from '../../../../std/clock.ts'
+import type { Random } from '../../../../std/random.ts'
+import { until, untilTrue } from '../../../../std/until.ts'
+import type { SentinelServers } from '../../../redis/servers.ts'
 import type { Prober } from './prober.ts'
 
 export interface ServerFaultOptions {

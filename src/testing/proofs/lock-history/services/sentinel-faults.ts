@@ -2,12 +2,12 @@
  * Faults on one of three Sentinels. The two others are a majority: they replace a primary that dies meanwhile, and
  * clients find it through them. Another Sentinel is the witness of the fault.
  */
-import type { FaultInjection, Injection } from '../../../drill/faults/fault.ts'
-import { parseInfo } from '../../../redis/topology/info.ts'
-import { parseSentinelPeers } from '../../../redis/topology/sentinel-replies.ts'
-import type { Random } from '../../../std/random.ts'
-import { until, untilTrue } from '../../../std/until.ts'
-import type { SentinelServers } from '../../redis/servers.ts'
+import type { FaultInjection, Injection } from '../../../../drill/faults/fault.ts'
+import { parseInfo } from '../../../../redis/topology/info.ts'
+import { parseSentinelPeers } from '../../../../redis/topology/sentinel-replies.ts'
+import type { Random } from '../../../../std/random.ts'
+import { until, untilTrue } from '../../../../std/until.ts'
+import type { SentinelServers } from '../../../redis/servers.ts'
 
 /** Longest time until a Sentinel reports that another one is down, or up again, in milliseconds. */
 const SEEN_MS = 15_000

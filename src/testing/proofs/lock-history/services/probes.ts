@@ -1,0 +1,41 @@
+/** Proves by new connections that a server is dead or silent. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { systemClock } from '../../../../std/clock.ts'
+
+const HOST = '127.0.0.1'
+/** A running server responds within a fraction of this time, in milliseconds. */
+const SILENT_MS = 700
+const CONNECT_MS = 2_000
+
+/** Resolves with the evidence that no process listens on the port. Rejects if one does. */
+export async function proveDead(port: number): Promise<string> {
+  const socket = connect(port, HOST)
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) })
+  } catch {
+    return `port ${port} refused a connection`
+  } finally {
+    socket.destroy()
+  }
+  throw new Error(`port ${port} accepted a connection`)
+}
+
+/**
+ * Resolves with the evidence that the server does not respond. `hello` is a request to which a running server of its kind
+ * responds. Rejects if a response came.
+ */
+export async function proveSilent(port: number, hello: string | Uint8Array): Promise<string> {
+  const socket = connect(port, HOST)
+  let received = 0
+  socket.on('data', (data) => void (received += data.length))
+  socket.on('error', () => {})
+  try {
+    socket.write(hello)
+    await systemClock.sleep(SILENT_MS)
+  } finally {
+    socket.destroy()
+  }
+  if (received > 0) throw new Error(`port ${port} sent ${received} bytes`)
+  return `port ${port} sent nothing for ${SILENT_MS} ms`
+}

@@ -1,0 +1,92 @@
+/** The lock services whose histories can be recorded. */
+import type { Scope } from '../../../../std/scope.ts'
+import { startEtcd } from '../../../etcd/servers.ts'
+import { startMariadb } from '../../../mysql/server.ts'
+import { startPostgres } from '../../../postgres/server.ts'
+import { needed } from '../../../present.ts'
+import { type Database, databaseFaults } from './database.ts'
+import { type Ensemble, ensembleFaults, untilLed } from './members.ts'
+import { type RedisChoice, startSentinelService } from './sentinel.ts'
+import type { StartedService } from './service.ts'
+
+export interface ServiceChoice extends RedisChoice {
+  readonly lock: LockName
+  /** Time after which forgotten containers end, in seconds. */
+  readonly lifeSeconds: number
+}
+
+export const LOCK_NAMES = ['redis+sentinel', 'etcd', 'postgres', 'mysql'] as const
+export type LockName = (typeof LOCK_NAMES)[number]
+
+/** Starts the service. It ends with the scope. Rejects with the reason if it cannot be started. */
+export async function startService(choice: ServiceChoice, scope: Scope): Promise<StartedService> {
+  switch (choice.lock) {
+    case 'redis+sentinel':
+      return startSentinelService(choice, choice.lifeSeconds, scope)
+    case 'etcd': {
+      const servers = await needed(scope, 'etcd', startEtcd({ lifeSeconds: choice.lifeSeconds }))
+      return ensembleService({ version: 'etcd', url: servers.url, servers, hello: 'GET /health HTTP/1.0\r\n\r\n' })
+    }
+    case 'postgres': {
+      const server = await needed(scope, 'Postgres', startPostgres())
+      return databaseService({ version: 'postgres', url: await server.database(), server, hello: SSL_REQUEST })
+    }
+    case 'mysql': {
+      const server = await needed(scope, 'MariaDB', startMariadb())
+      return databaseService({ version: 'mariadb', url: server.url, server, hello: new Uint8Array() })
+    }
+    default:
+      return choice.lock satisfies never
+  }
+}
+
+/** Postgres responds to this request for TLS with one byte. */
+const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
+/** Longer than the shortest lease that an ensemble grants. */
+const ENSEMBLE_TTL_MS = 3_000
+const DATABASE_TTL_MS = 1_000
+
+interface EnsembleParts {
+  readonly version: string
+  readonly url: string
+  readonly servers: Ensemble
+  /** A request to which a running member responds. */
+  readonly hello: string
+}
+
+function ensembleService({ version, url, servers, hello }: EnsembleParts): StartedService {
+  return {
+    version,
+    isProbed: false,
+    open: async () => ({
+      lockUrl: url,
+      fencesUrl: '',
+      ttlMs: ENSEMBLE_TTL_MS,
+      faults: ensembleFaults(servers, hello),
+      healthy: (signal) => untilLed(servers, signal),
+    }),
+  }
+}
+
+interface DatabaseParts {
+  readonly version: string
+  readonly url: string
+  readonly server: Database
+  /** A request to which a running server responds. Empty if it speaks first. */
+  readonly hello: Uint8Array
+}
+
+function databaseService({ version, url, server, hello }: DatabaseParts): StartedService {
+  return {
+    version,
+    isProbed: false,
+    open: async () => ({
+      lockUrl: url,
+      fencesUrl: '',
+      ttlMs: DATABASE_TTL_MS,
+      faults: databaseFaults(server, hello),
+      // every fault ends with a server that accepts connections
+      healthy: async () => {},
+    }),
+  }
+}
