@@ -2,23 +2,35 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { systemClock } from '../../../../std/clock.ts'
+import { until } from '../../../../std/until.ts'
 
 const HOST = '127.0.0.1'
 /** A running server responds within a fraction of this time, in milliseconds. */
 const SILENT_MS = 700
 const CONNECT_MS = 2_000
+const GONE_MS = 2_000
+const EVERY_MS = 50
 
-/** Resolves with the evidence that no process listens on the port. Rejects if one does. */
+/** Resolves with the evidence that no process listens on the port. Rejects if one still does after two seconds. */
 export async function proveDead(port: number): Promise<string> {
+  // a killed process needs a moment to close its sockets
+  await until(
+    async () => ((await accepts(port)) ? { missing: `port ${port} accepted a connection` } : { value: true }),
+    { withinMs: GONE_MS, everyMs: EVERY_MS },
+  )
+  return `port ${port} refused a connection`
+}
+
+async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, HOST)
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) })
+    return true
   } catch {
-    return `port ${port} refused a connection`
+    return false
   } finally {
     socket.destroy()
   }
-  throw new Error(`port ${port} accepted a connection`)
 }
 
 /**
