@@ -13,6 +13,7 @@ import { mysqlBackend } from './backends/mysql/registration.ts'
 import { postgresBackend } from './backends/postgres/registration.ts'
 import { redisBackend } from './backends/redis/registration.ts'
 import { redlockBackend } from './backends/redlock/registration.ts'
+import { zookeeperBackend } from './backends/zookeeper/registration.ts'
 
 const BACKENDS: readonly BackendRegistration[] = [
   memoryBackend,
@@ -21,6 +22,7 @@ const BACKENDS: readonly BackendRegistration[] = [
   postgresBackend,
   mysqlBackend,
   etcdBackend,
+  zookeeperBackend,
   kubernetesBackend,
 ]
 
