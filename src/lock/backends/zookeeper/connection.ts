@@ -9,6 +9,7 @@ import type { Clock, Timer } from '../../../std/clock.ts'
 import { createDeadline } from '../../../std/deadline.ts'
 import type { ServiceAddress, TlsFiles } from '../../service-url.ts'
 import { connectionFailure, Refusal, SessionExpired } from './failure.ts'
+import { Touches } from './touches.ts'
 import { Frames, OP, Reader, Writer, XID } from './wire.ts'
 
 export interface SessionState {
@@ -43,10 +44,6 @@ interface Pending {
 /** Share of the session after which a request without a response ends the connection. */
 const SILENT_SHARE = 1 / 4
 const MAX_SILENT_MS = 2_000
-/** Two ticks are the shortest session, and a follower tells its leader of its sessions twice in a tick. */
-const TOLD_SHARE = 1 / 4
-/** No lease is longer than this share of the session. */
-const LEASE_SHARE = 0.6
 
 /** How long a server may be silent, in milliseconds, for a session of this length. */
 export const silentMs = (sessionMs: number): number => Math.min(MAX_SILENT_MS, sessionMs * SILENT_SHARE)
@@ -92,15 +89,14 @@ export class Connection implements Disposable {
   #authorised: Pick<Pending, 'resolve' | 'reject'> | undefined
   #outgoing: Buffer[] = []
   #timer: Timer | undefined
-  /** Calls of pings that were answered, the oldest first. The first one counts at once: a session begins at the leader. */
-  #touches: { readonly sentMs: number; readonly answeredMs: number }[]
+  readonly #touches: Touches
   readonly #watchers = new Map<string, (event: number | undefined) => void>()
 
   constructor(address: ServiceAddress, session: SessionState, deps: ConnectionDeps) {
     this.#address = address
     this.#session = session
     this.#deps = deps
-    this.#touches = [{ sentMs: deps.clock.monotonicMs(), answeredMs: Number.NEGATIVE_INFINITY }]
+    this.#touches = new Touches(deps.clock.monotonicMs())
     this.ended = this.#end.promise
     const { host, port } = address
     const { tls } = deps
@@ -154,14 +150,9 @@ export class Connection implements Disposable {
     this.#watchers.delete(path)
   }
 
-  /**
-   * Returns the end of a lease that is certainly before the end of the session, for a write that was sent at this time
-   * and answered. A leader hears of a session's pings up to a quarter of it late. So only older pings count.
-   */
+  /** Returns the end of a lease that was granted by a write of this time. The session cannot end before it. */
   leaseEndMs(sentMs: number): number {
-    const { ms } = this.#session
-    const told = this.#touches.findLast(({ answeredMs }) => answeredMs <= sentMs - ms * TOLD_SHARE)
-    return Math.min(sentMs + ms * LEASE_SHARE, (told?.sentMs ?? 0) + ms)
+    return this.#touches.leaseEndMs(sentMs, this.#session.ms)
   }
 
   failure(cause: unknown): Error {
@@ -243,10 +234,7 @@ export class Connection implements Disposable {
 
   #pinged(): void {
     const sentMs = this.#pings.shift()
-    if (sentMs === undefined) return
-    const answeredMs = this.#now()
-    const oldMs = answeredMs - this.#session.ms
-    this.#touches = [...this.#touches.filter((touch) => touch.sentMs > oldMs), { sentMs, answeredMs }]
+    if (sentMs !== undefined) this.#touches.answered(sentMs, this.#now(), this.#session.ms)
   }
 
   /** Pings twice within the time after which a server counts as silent. */
