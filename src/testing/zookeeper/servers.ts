@@ -30,11 +30,12 @@ export interface ZooKeeperOptions {
   readonly servers?: number
   /** Files of the container, by path. With `/tls/server.pem` and `/tls/ca.pem`, the servers also have ports with TLS. */
   readonly files?: Readonly<Record<string, string>>
+  /** After this time the container ends by itself, in case its program was killed, in seconds. Default: 1200. */
+  readonly lifeSeconds?: number
 }
 
 const IMAGE = 'zookeeper:3.9'
 const HOST = '127.0.0.1'
-/** After this time a container ends by itself, in case its test was killed. */
 const LIFE_SECONDS = 1_200
 /** Finds the program in the official image, and in one from the packages of Debian. */
 const CLASSES = '"$(echo /apache-zookeeper-*/lib)/*:/usr/share/java/zookeeper.jar:/usr/share/java/netty-codec.jar"'
@@ -87,7 +88,11 @@ function settingsOf(server: number, ports: readonly number[], count: number, isT
   ].join('\n')
 }
 
-async function start({ servers: count = 3, files = {} }: ZooKeeperOptions): Promise<ZooKeeperServers> {
+async function start({
+  servers: count = 3,
+  files = {},
+  lifeSeconds = LIFE_SECONDS,
+}: ZooKeeperOptions): Promise<ZooKeeperServers> {
   const isTls = '/tls/server.pem' in files
   const ports = await freePorts(4 * count)
   const clients = ports.slice(0, count)
@@ -105,7 +110,7 @@ async function start({ servers: count = 3, files = {} }: ZooKeeperOptions): Prom
     .withTmpFs({ '/zk': 'rw' })
     .withCopyContentToContainer(Object.entries(files).map(([target, content]) => ({ target, content, mode: 0o644 })))
     .withEntrypoint(['sh', '-c'])
-    .withCommand([[...boot, 'echo servers started', `exec sleep ${LIFE_SECONDS}`].join('\n')])
+    .withCommand([[...boot, 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')])
     .withWaitStrategy(Wait.forLogMessage('servers started'))
     .start()
   const exec = async (command: string): Promise<void> => {

@@ -4,6 +4,7 @@ import { startEtcd } from '../../../etcd/servers.ts'
 import { startMariadb } from '../../../mysql/server.ts'
 import { startPostgres } from '../../../postgres/server.ts'
 import { needed } from '../../../present.ts'
+import { startZooKeeper } from '../../../zookeeper/servers.ts'
 import { type Database, databaseFaults } from './database.ts'
 import { type Ensemble, ensembleFaults, untilLed } from './members.ts'
 import { type RedisChoice, startSentinelService } from './sentinel.ts'
@@ -15,7 +16,7 @@ export interface ServiceChoice extends RedisChoice {
   readonly lifeSeconds: number
 }
 
-export const LOCK_NAMES = ['redis+sentinel', 'etcd', 'postgres', 'mysql'] as const
+export const LOCK_NAMES = ['redis+sentinel', 'etcd', 'zookeeper', 'postgres', 'mysql'] as const
 export type LockName = (typeof LOCK_NAMES)[number]
 
 /** Starts the service. It ends with the scope. Rejects with the reason if it cannot be started. */
@@ -26,6 +27,10 @@ export async function startService(choice: ServiceChoice, scope: Scope): Promise
     case 'etcd': {
       const servers = await needed(scope, 'etcd', startEtcd({ lifeSeconds: choice.lifeSeconds }))
       return ensembleService({ version: 'etcd', url: servers.url, servers, hello: 'GET /health HTTP/1.0\r\n\r\n' })
+    }
+    case 'zookeeper': {
+      const servers = await needed(scope, 'ZooKeeper', startZooKeeper({ lifeSeconds: choice.lifeSeconds }))
+      return ensembleService({ version: 'zookeeper', url: `${servers.url}${SESSION}`, servers, hello: 'srvr' })
     }
     case 'postgres': {
       const server = await needed(scope, 'Postgres', startPostgres())
@@ -42,6 +47,8 @@ export async function startService(choice: ServiceChoice, scope: Scope): Promise
 
 /** Postgres responds to this request for TLS with one byte. */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
+/** The shortest session whose leases are as long as those of the other ensemble. */
+const SESSION = '?session=5s'
 /** Longer than the shortest lease that an ensemble grants. */
 const ENSEMBLE_TTL_MS = 3_000
 const DATABASE_TTL_MS = 1_000
