@@ -24,6 +24,7 @@ const PROGRAMS = [
   ['proofs/torture/mutations.ts', 'npm run torture:mutations', '--onyl', '--only'],
   ['proofs/crash/mutations.ts', 'npm run crash:mutations', '--hepl', '--help'],
   ['proofs/lock-history/command.ts', 'npm run locks:history', '--fautls', '--faults'],
+  ['proofs/lock-history/faults-command.ts', 'npm run locks:faults', '--minuts', '--minutes'],
   ['cluster/command.ts', 'npm run cluster', '--prot', '--port'],
 ] as const
 

@@ -6,7 +6,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fencesRiseInTime } from '../../../drill/checkers/fence-history.ts'
-import { fencesRise } from '../../../drill/checkers/locks.ts'
+import { fencesRise, oneHolder } from '../../../drill/checkers/locks.ts'
 import { twoPrimariesEnd } from '../../../drill/checkers/two-primaries.ts'
 import { type Checker, judge, type Verdict } from '../../../drill/checkers/verdict.ts'
 import { createRecorder, type Entry, type Event, readHistory } from '../../../drill/history.ts'
@@ -17,6 +17,7 @@ import { systemClock } from '../../../std/clock.ts'
 import { createRandom } from '../../../std/random.ts'
 import { createScope, type Scope } from '../../../std/scope.ts'
 import { chosen } from '../torture/torture.ts'
+import { type FaultFigures, faultFigures } from './fault-figures.ts'
 import { SLACK_MS } from './services/prober.ts'
 import { type LockName, startService } from './services/registry.ts'
 import type { RedisChoice } from './services/sentinel.ts'
@@ -44,6 +45,8 @@ export interface LockHistoryResult {
   readonly verdict: Verdict
   readonly folder: string
   readonly version: string
+  /** What each kind of fault did. */
+  readonly figures: readonly FaultFigures[]
 }
 
 const PROCESSES = 8
@@ -74,7 +77,7 @@ export async function lockHistory(options: LockHistoryOptions): Promise<LockHist
   const { seed, trafficMs, lock, fences, faults } = options
   const head = { seed, trafficMs, lock, version, fences, faults }
   writeFileSync(join(folder, 'verdict.json'), `${JSON.stringify({ ...head, ...verdict }, null, 2)}\n`)
-  return { verdict, folder, version }
+  return { verdict, folder, version, figures: faultFigures(events) }
 }
 
 function checkersOf(
@@ -83,14 +86,18 @@ function checkersOf(
 ): Readonly<Record<string, Checker>> {
   const minGrants = Math.round((trafficMs / 60_000) * MIN_GRANTS_PER_MINUTE)
   const limits = { slackMs: SLACK_MS, minGrants, minFaults: 1, isProbed }
-  const checkers = { 'no-stale-write': fencesRise }
-  // without two primaries there are no epochs: no fence may ever fall
-  if (!isProbed)
-    return { 'fences-in-time': (history) => fencesRiseInTime(history, { ...limits, epochOf: () => 0n }), ...checkers }
+  if (!isProbed) {
+    // without two primaries there are no epochs: no fence may ever fall, and no lock may have two holders
+    return {
+      'fences-in-time': (history) => fencesRiseInTime(history, { ...limits, epochOf: () => 0n }),
+      'one-holder': oneHolder,
+      'no-stale-write': fencesRise,
+    }
+  }
   return {
     'fences-in-time': (history) => fencesRiseInTime(history, { ...limits, epochOf: epochOfFence }),
     'two-primaries': (history) => twoPrimariesEnd(history, { slackMs: SLACK_MS, maxMs: maxTwoPrimariesMs }),
-    ...checkers,
+    'no-stale-write': fencesRise,
   }
 }
 
