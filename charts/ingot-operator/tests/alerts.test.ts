@@ -25,6 +25,16 @@ test('the chart installs the rules where wanted', () => {
   expect(rule.spec).toEqual(RULES)
 })
 
+test('the PodMonitor keeps the labels of the metrics, by which the rules tell the pods of Redis apart', () => {
+  const monitor = find(
+    operatorChart.render('default', ['metrics.podMonitor.enabled=true']),
+    'PodMonitor',
+    'ingot-operator',
+  )
+  const endpoints = [{ port: 'metrics', path: '/metrics', honorLabels: true }]
+  expect(monitor.spec['podMetricsEndpoints']).toEqual(endpoints)
+})
+
 test('both charts scale their rules by the same template', () => {
   const [one, other] = [OPERATOR_CHART, CHART].map((chart) =>
     readFileSync(join(chart, 'templates', '_alerts.tpl'), 'utf8'),

@@ -35,6 +35,10 @@ export function createDrillMeasures(metrics: Metrics): DrillMeasures {
       })
     metrics.gaugesOf({ name, help, labels: ['namespace', 'drill', ...labels] }, all)
   }
+  ofDrills('ingot_drill_running', '1 while a drill runs, else 0.', [], ({ status: { phase = 'Pending' } }) => ({
+    labels: {},
+    value: phase === 'Pending' || phase === 'Finished' ? 0 : 1,
+  }))
   ofDrills('ingot_drill_verdict', '1 for the verdict of each drill that finished.', ['verdict'], ({ status }) =>
     status.verdict === undefined ? undefined : { labels: { verdict: status.verdict }, value: 1 },
   )

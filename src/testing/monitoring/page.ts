@@ -1,5 +1,6 @@
 /** Writes the reference of the metrics, docs/metrics.md. */
 import type { CatalogMetric } from './catalog.ts'
+import { OTHERS } from './others.ts'
 import { type Use, uses } from './uses.ts'
 
 const HEAD = `# Metrics
@@ -36,14 +37,6 @@ const GROUPS: readonly Group[] = [
   { title: 'The service', text: 'Of each replica of the service.', files: /^src\// },
 ]
 
-/** Metrics of other programs that alerts and dashboards use, by the beginning of their names. */
-const OTHERS: readonly (readonly [pattern: RegExp, origin: string])[] = [
-  [/\b(?:nodejs|process)_\w+/g, 'prom-client, in each process of ingot'],
-  [/(?<!ingot_)\bredis_\w+/g, '[the exporter of Redis](monitoring.md#the-exporter-of-redis)'],
-  [/\bkubelet_\w+/g, 'the kubelet'],
-  [/\bup\b(?=\{)/g, 'Prometheus, for each target'],
-]
-
 /** Returns the page. */
 export function metricsPage(catalog: readonly CatalogMetric[], used: readonly Use[]): string {
   const order = ['The service', 'Locks', 'The shared cache', 'Redis', 'Drills', 'The operator']
@@ -77,7 +70,7 @@ const UNITS: readonly (readonly [pattern: RegExp, unit: string])[] = [
   [/_seconds$/, 'seconds'],
   [/_bytes(?:_limit)?$/, 'bytes'],
   [/_items(?:_limit|_total)?$/, 'items'],
-  [/_(?:ready|draining|up|leader|info|state|condition|role|verdict|primary)$/, '0 or 1'],
+  [/_(?:ready|draining|up|leader|info|state|condition|role|verdict|primary|running)$/, '0 or 1'],
 ]
 
 function unitOf(name: string): string {
@@ -85,10 +78,9 @@ function unitOf(name: string): string {
 }
 
 function othersOf(used: readonly Use[]): string {
-  const rows = OTHERS.flatMap(([pattern, origin]) => {
-    const found = used.flatMap((use) => [...use.text.matchAll(pattern)].map(([name]) => ({ name, use })))
-    const byName = [...Map.groupBy(found, ({ name }) => name)].toSorted(([one], [other]) => (one < other ? -1 : 1))
-    return byName.map(([name, all]) => [code(name), origin, [...new Set(all.map(({ use }) => linkOf(use)))].join(', ')])
+  const rows = Object.entries(OTHERS).map(([name, origin]) => {
+    const by = used.filter(({ text }) => new RegExp(`\\b${name}\\b`).test(text)).map(linkOf)
+    return [code(name), origin, by.join(', ')]
   })
   return `## Metrics of other programs\n\n${table([['metric', 'of', 'used by'], ...rows])}\n`
 }

@@ -27,6 +27,7 @@ interface RuleFile {
 
 interface Dashboard {
   readonly panels: readonly { readonly targets?: readonly { readonly expr: string }[] }[]
+  readonly annotations: { readonly list: readonly { readonly expr: string }[] }
 }
 
 /** Returns the alerts of both charts. The expression of a recorded series counts as part of each alert that uses it. */
@@ -49,8 +50,9 @@ export function readDashboards(root: string): readonly Use[] {
   return globSync('charts/*/files/dashboards/*.json', { cwd: root })
     .toSorted()
     .map((file) => {
-      const { panels } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Dashboard
-      const text = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)).join('\n')
+      const { panels, annotations } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Dashboard
+      const all = [...panels.flatMap(({ targets = [] }) => targets), ...annotations.list]
+      const text = all.map(({ expr }) => expr).join('\n')
       return { kind: 'dashboard', name: basename(file, '.json'), text }
     })
 }
