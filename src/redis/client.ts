@@ -10,6 +10,7 @@ import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { IngotError } from '../errors/error.ts'
+import { peerCertificates, type TlsPeer } from '../std/peer-certificates.ts'
 import type {
   ClusterTopology,
   Credentials,
@@ -27,6 +28,8 @@ export interface ClientSettings {
   readonly connectTimeoutMs: number
   /** Name in CLIENT LIST. Default: ingot. */
   readonly connectionName: string
+  /** The servers in the metric of certificates. Default: redis. */
+  readonly tlsPeer?: TlsPeer
 }
 
 export const DEFAULT_SETTINGS: ClientSettings = {
@@ -96,10 +99,14 @@ async function tlsOptions(files: TlsFiles): Promise<ConnectionOptions> {
   return parts.reduce((all, part) => ({ ...all, ...part }), named)
 }
 
-async function tlsPart(tls: TlsFiles | TlsMaterial | undefined): Promise<{ tls?: ConnectionOptions }> {
+async function tlsPart(
+  tls: TlsFiles | TlsMaterial | undefined,
+  peer: TlsPeer = 'redis',
+): Promise<{ tls?: ConnectionOptions }> {
   if (tls === undefined) return {}
-  if ('caPem' in tls) return { tls: { ca: tls.caPem, servername: tls.servername } }
-  return { tls: await tlsOptions(tls) }
+  const watch = peerCertificates.watch(peer)
+  if ('caPem' in tls) return { tls: { ca: tls.caPem, servername: tls.servername, ...watch } }
+  return { tls: { ...(await tlsOptions(tls)), ...watch } }
 }
 
 /** Throws if ioredis does not use the wanted settings, for example after an upgrade that renamed one. */
@@ -128,7 +135,7 @@ export async function createSingleClient(target: Single, settings: ClientSetting
     ...safeOptions(settings),
     ...target.endpoint,
     ...loginOf(target.credentials),
-    ...(await tlsPart(target.tls)),
+    ...(await tlsPart(target.tls, settings.tlsPeer)),
     db: target.database,
     retryStrategy: retryOf(phase),
     reconnectOnError: reconnectOnDemotion,
@@ -138,7 +145,8 @@ export async function createSingleClient(target: Single, settings: ClientSetting
 
 /** Returns a client of the primary that the Sentinels name, not connected yet. Rejects with `CONFIG_INVALID`. */
 export async function createSentinelClient(target: Sentinel, settings: ClientSettings, phase: Phase): Promise<Redis> {
-  const { tls } = await tlsPart(target.tls)
+  const { tls } = await tlsPart(target.tls, settings.tlsPeer)
+  const sentinelTLS = (await tlsPart(target.tls, 'sentinel')).tls
   const { user, password } = target.sentinelCredentials
   const options = {
     ...safeOptions(settings),
@@ -148,7 +156,7 @@ export async function createSentinelClient(target: Sentinel, settings: ClientSet
     ...loginOf(target.credentials),
     ...(user === undefined ? {} : { sentinelUsername: user }),
     ...(password === undefined ? {} : { sentinelPassword: password }),
-    ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
+    ...(tls === undefined ? {} : { tls, sentinelTLS, enableTLSForSentinelMode: true }),
     db: target.database,
     // sentinel-watch.ts replaces it
     failoverDetector: false,
@@ -169,7 +177,7 @@ export async function createAnnouncers(target: Sentinel, settings: ClientSetting
   const common = {
     ...safeOptions(settings),
     ...loginOf(target.sentinelCredentials),
-    ...(await tlsPart(target.tls)),
+    ...(await tlsPart(target.tls, 'sentinel')),
     // INFO, for which its user may have no permission
     enableReadyCheck: false,
     retryStrategy: backoffMs,
@@ -205,7 +213,7 @@ export async function createClusterClient(
   phase: Phase,
 ): Promise<Cluster> {
   const options = clusterOptions(settings, phase)
-  const { tls } = await tlsPart(target.tls)
+  const { tls } = await tlsPart(target.tls, settings.tlsPeer)
   // the queues of the nodes cannot be disabled; they stay empty, because cluster.ts only writes to live connections
   const { enableOfflineQueue: _, ...nodeOptions } = safeOptions(settings)
   const client = new Cluster([...target.seeds], {

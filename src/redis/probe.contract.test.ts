@@ -50,9 +50,10 @@ test('a primary and a replica report their roles and offsets, under the name of 
 test('a Sentinel reports the primary, the Sentinels that it knows, and whether it can fail over', async () => {
   const [port = 0] = servers.sentinels
   using probe = await createSentinelProbe('ingot', at(port), SETTINGS)
-  const { entries, ...view } = await seen(probe)
+  const { entries, epoch, ...view } = await seen(probe)
   const primary = await servers.master()
   expect(view).toEqual({ host: '127.0.0.1', port: primary, knows: 3, hasQuorum: true, flags: ['master'] })
+  expect(epoch).toBeGreaterThanOrEqual(0)
   const portsOf = (kind: string) => new Set(entries.filter((one) => one.kind === kind).map((one) => one.port))
   expect(portsOf('sentinel')).toEqual(new Set(servers.sentinels.filter((one) => one !== port)))
   expect(portsOf('replica')).toEqual(new Set(servers.ports.filter((one) => one !== primary)))

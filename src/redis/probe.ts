@@ -24,6 +24,8 @@ export interface ProbeSettings extends ClientSettings {
 /** What one server reports. */
 export interface ServerView extends ServerRole {
   readonly keys: number
+  /** Greatest epoch that a node of a cluster knows: each failover takes a new one. Absent outside a cluster. */
+  readonly epoch?: number
 }
 
 /** A Sentinel or a replica, as one Sentinel knows it. */
@@ -56,6 +58,8 @@ export interface SentinelView {
   readonly knows: number
   /** Quorum and majority are reachable (`SENTINEL CKQUORUM`). */
   readonly hasQuorum: boolean
+  /** Epoch of the last failover. Absent if the Sentinel knows no primary. */
+  readonly epoch?: number
   /** Flags of the primary, such as `master` and `s_down`. */
   readonly flags: readonly string[]
   /** The other Sentinels and the replicas that it knows. */
@@ -77,9 +81,10 @@ export function createServerProbe(target: ServerTarget, settings: ProbeSettings)
   return createProbe(target, settings, async (client) => {
     const [keys, ...replies] = await repliesTo(client, lines)
     // a server that is not a cluster refuses CLUSTER, which is a reply without a role
-    const role = parseRole(pod, replies.filter((reply) => typeof reply === 'string').join('\n'))
+    const text = replies.filter((reply) => typeof reply === 'string').join('\n')
+    const role = parseRole(pod, text)
     if (role === undefined) throw new IngotError('REDIS_UNREACHABLE', `${pod} reports no role: it loads its data`)
-    return { ...role, keys: Number(keys) }
+    return { ...role, keys: Number(keys), ...epochIn(/^cluster_current_epoch:(\d+)/m.exec(text)?.[1]) }
   })
 }
 
@@ -95,6 +100,7 @@ export function createSentinelProbe(
     const [address, fields, quorum, sentinels, replicas] = await repliesTo(client, lines)
     return {
       flags: flagsIn(fields),
+      ...epochIn(sentinelField(fields, 'config-epoch')),
       entries: [...entriesOf('sentinel', sentinels), ...entriesOf('replica', replicas)],
       host: Array.isArray(address) ? String(address[0]) : '',
       port: Array.isArray(address) ? Number(address[1]) : 0,
@@ -102,6 +108,10 @@ export function createSentinelProbe(
       hasQuorum: typeof quorum === 'string' && quorum.startsWith('OK'),
     }
   })
+}
+
+function epochIn(text: string | undefined): { readonly epoch?: number } {
+  return text === undefined ? {} : { epoch: Number(text) }
 }
 
 /**

@@ -78,7 +78,7 @@ async function openCache({ config, clock, log }: ServiceDeps, url: string): Prom
   const topology = parseRedisUrl(url)
   const listeners = { message: () => {}, gap: () => {} }
   const open = async (signal: AbortSignal): Promise<ItemCache> => {
-    const settings = { connectionName: 'ingot-cache' }
+    const settings = { connectionName: 'ingot-cache', tlsPeer: 'cache' as const }
     const connection = createRedisConnection(topology, { log, listeners, purpose: 'cache' }, settings)
     await connection.connect(signal)
     return createRedisCache(connection, { ttlMs: durationOf(config.cacheTtl) })

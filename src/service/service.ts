@@ -13,12 +13,14 @@ import { createIngest } from '../items/pipeline/ingest.ts'
 import type { ServiceStore } from '../items/store.ts'
 import { type Clock, systemClock } from '../std/clock.ts'
 import { durationOf } from '../std/duration.ts'
+import { peerCertificates } from '../std/peer-certificates.ts'
 import { createScope } from '../std/scope.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createProcessMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { accessOf, listenAddressOf } from './address.ts'
 import { measureBuild } from './build-info.ts'
 import { openServiceCache } from './cache.ts'
+import { measureCertificates } from './certificates.ts'
 import { createServiceCommit } from './commit.ts'
 import { createServicePurger } from './purger.ts'
 import { createStartWait } from './start-wait.ts'
@@ -86,6 +88,7 @@ async function assemble(config: Config, chosen: Chosen, scope: ReturnType<typeof
   const watch = createServiceWatch(clock)
   const deps = { config, clock, log, metrics, scope, open, watch }
   measureBuild(metrics, config)
+  measureCertificates(metrics, peerCertificates)
   const store = await storeOf(deps, chosen.store)
   const cache = await openServiceCache(deps, store)
   const commit = createServiceCommit({ ...deps, clock: chosen.commitClock ?? clock }, cache.commits)

@@ -141,12 +141,12 @@ export const ALERT_CASES: readonly AlertCase[] = [
   {
     alert: 'IngotRedisFailoverStorm',
     fires: {
-      series: { [`ingot_redis_failovers_total{${T},planned="false",reason="PodLost"}`]: '1x5 2x5 3x5 4x5 5x20' },
+      series: { [`ingot_redis_failovers_total{${T},planned="false",reason="PodLost"}`]: '0x5 1x5 2x5 3x20' },
       at: '30m',
     },
     labels: TOPOLOGY,
     quiet: [
-      { series: { [`ingot_redis_failovers_total{${T},planned="false",reason="PodLost"}`]: '1x5 2x50' }, at: '30m' },
+      { series: { [`ingot_redis_failovers_total{${T},planned="false",reason="PodLost"}`]: '0x5 1x5 2x50' }, at: '60m' },
       // a rollout
       {
         series: { [`ingot_redis_failovers_total{${T},planned="true",reason="Handover"}`]: '1x5 2x5 3x5 4x5 5x20' },

@@ -247,4 +247,22 @@ export const ALERT_CASES: readonly AlertCase[] = [
       },
     ],
   },
+  {
+    alert: 'IngotCertificateExpiring',
+    // seconds since the epoch, which is the start of the case: 10 days
+    fires: { series: { [`ingot_certificate_expiry_timestamp_seconds{${S},peer="redis"}`]: '864000x20' }, at: '15m' },
+    labels: { ...SERVICE, peer: 'redis' },
+    quiet: [
+      // 20 days
+      { series: { [`ingot_certificate_expiry_timestamp_seconds{${S},peer="redis"}`]: '1728000x20' }, at: '15m' },
+      // one of two replicas has just connected to a server with the old certificate
+      {
+        series: {
+          [`ingot_certificate_expiry_timestamp_seconds{${S},peer="redis",pod="a"}`]: '1728000x20',
+          [`ingot_certificate_expiry_timestamp_seconds{${S},peer="redis",pod="b"}`]: '1728000x10 864000x9',
+        },
+        at: '15m',
+      },
+    ],
+  },
 ]

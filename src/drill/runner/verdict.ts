@@ -98,6 +98,7 @@ export function summaryOf(load: readonly Event[], verdict: Verdict, outage: Outa
   const lost = violations(verdict.checks['nothing-lost'])
   const duplicates = violations(verdict.checks['stored-once'])
   const redisLost = verdict.checks['canary-writes']?.figures['lost']
+  const doubleGrants = verdict.checks['canary-grants']?.figures['overlapping']
   return {
     attempted: saves.length,
     acknowledged: count('ok'),
@@ -106,6 +107,7 @@ export function summaryOf(load: readonly Event[], verdict: Verdict, outage: Outa
     ...(lost === undefined ? {} : { lost }),
     ...(duplicates === undefined ? {} : { duplicates }),
     ...(redisLost === undefined ? {} : { redisLost }),
+    ...(doubleGrants === undefined ? {} : { doubleGrants }),
     secondsWithoutWrite: rounded(outage.withoutGoodMs),
     ...(outage.firstGoodMs === undefined ? {} : { firstGoodWrite: rounded(outage.firstGoodMs) }),
   }

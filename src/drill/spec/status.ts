@@ -78,6 +78,7 @@ export const DRILL_STATUS = Type.Object({
       lost: Type.Optional(count('Acknowledged items that are lost. Absent if unknown.')),
       duplicates: Type.Optional(count('Contents that are stored twice. Absent if unknown.')),
       redisLost: Type.Optional(count('Writes that Redis acknowledged and lost.')),
+      doubleGrants: Type.Optional(count('Times at which Redis had granted a lock of the canary to two holders.')),
       secondsWithoutWrite: seconds('Longest time without an acknowledged write.'),
       firstGoodWrite: Type.Optional(seconds('From the first injection to the first acknowledged write, in seconds.')),
       bystanderErrors: Type.Optional(count('Failed requests of other clients.')),

@@ -1,8 +1,11 @@
 /** Metrics of the operator's runtime. */
+import type { ErrorCode } from '../../errors/error.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 
 export interface RuntimeMeasures {
-  /** Registers an informer. `staleMs` is the time since it last heard from the API server. */
+  /**
+   * Registers an informer, with its counters as 0. `staleMs` is the time since it last heard from the API server.
+   */
   informer(resource: string, staleMs: () => number): void
   /** Counts a list or a watch that ended with a failure. */
   listWatchFailed(resource: string, code: string): void
@@ -24,6 +27,15 @@ export const unmeasuredRuntime: RuntimeMeasures = {
   leading: () => {},
   eventDropped: () => {},
 }
+
+/** Codes of failed lists and watches that are exported before the first one. */
+const CODES: readonly ErrorCode[] = [
+  'KUBE_UNREACHABLE',
+  'KUBE_UNAVAILABLE',
+  'KUBE_UNAUTHORIZED',
+  'KUBE_FORBIDDEN',
+  'KUBE_EXPIRED',
+]
 
 const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
@@ -66,7 +78,11 @@ export function createRuntimeMeasures(metrics: Metrics): RuntimeMeasures {
   })
   leader.set(0)
   return {
-    informer: (resource, staleMs) => void informers.set(resource, staleMs),
+    informer(resource, staleMs) {
+      informers.set(resource, staleMs)
+      lists.add({ resource }, 0)
+      for (const code of CODES) failures.add({ resource, code }, 0)
+    },
     listWatchFailed: (resource, code) => failures.add({ resource, code }),
     relisted: (resource) => lists.add({ resource }),
     reconciled: (controller, outcome, ms) => reconciles.observe(ms / 1_000, { controller, outcome }),

@@ -7,7 +7,8 @@ import { keepSchedule } from './schedule-object.ts'
 test('shows the drills and schedules that exist, while this process leads', async () => {
   const metrics = createMetrics()
   const measures = createDrillMeasures(metrics)
-  const summary = { attempted: 9, acknowledged: 8, indeterminate: 1, rejected: 0, lost: 2, secondsWithoutWrite: 4.5 }
+  const counts = { attempted: 9, acknowledged: 8, indeterminate: 1, rejected: 0, lost: 2 }
+  const summary = { ...counts, redisLost: 3, doubleGrants: 1, secondsWithoutWrite: 4.5 }
   const finished = { phase: 'Finished', verdict: 'Fail', summary }
   const drills: DrillObject[] = [
     keepDrill({ metadata: { namespace: 'shop', name: 'one' }, status: finished }),
@@ -26,6 +27,8 @@ test('shows the drills and schedules that exist, while this process leads', asyn
     'ingot_drill_running{namespace="shop",drill="two"} 1',
     'ingot_drill_verdict{namespace="shop",drill="one",verdict="Fail"} 1',
     'ingot_drill_lost_items{namespace="shop",drill="one"} 2',
+    'ingot_drill_canary_lost_writes{namespace="shop",drill="one"} 3',
+    'ingot_drill_canary_double_grants{namespace="shop",drill="one"} 1',
     'ingot_drill_unavailable_seconds{namespace="shop",drill="one"} 4.5',
     'ingot_drill_last_passed_timestamp_seconds{namespace="shop",schedule="weekly"} 1767323045',
     'ingot_drill_last_passed_timestamp_seconds{namespace="shop",schedule="new"} 0',

@@ -1,15 +1,16 @@
 /** Metrics about topologies. */
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Failover } from './failovers.ts'
+import type { Action } from './plan.ts'
 import type { TopologyStatus } from './status.ts'
 
 export interface TopologyMeasures {
-  /** Shows the latest status of a topology, `namespace/name`. */
-  observed(key: string, status: TopologyStatus): void
+  /** Shows the latest status of a topology, `namespace/name`, and the epoch that its servers report. */
+  observed(key: string, status: TopologyStatus, epoch?: number): void
   /** Forgets a topology that is gone. */
   forget(key: string): void
   failedOver(key: string, failover: Failover): void
-  acted(key: string, action: string, outcome: 'done' | 'failed'): void
+  acted(key: string, action: Action['kind'], outcome: 'done' | 'failed'): void
 }
 
 /** Counts nothing. */
@@ -24,14 +25,49 @@ type Sample = { readonly labels: Readonly<Record<string, string>>; readonly valu
 
 const TOPOLOGY = ['namespace', 'topology'] as const
 
+interface Latest extends TopologyStatus {
+  readonly epoch: number | undefined
+}
+
+const ACTIONS: Readonly<Record<Action['kind'], true>> = {
+  Demote: true,
+  Repoint: true,
+  ResetSentinel: true,
+  Meet: true,
+  FormCluster: true,
+  AttachReplica: true,
+  MovePrimary: true,
+}
+
+const CAUSES: Readonly<Record<Failover['reason'], boolean>> = {
+  PodDeleted: true,
+  Handover: true,
+  PodLost: false,
+  ServerSilent: false,
+}
+
 /** Registers the `ingot_redis_*` metrics. Throws on a second call with the same registry. */
 export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
-  const latest = new Map<string, TopologyStatus>()
+  const latest = new Map<string, Latest>()
+  measureStatus(metrics, latest)
+  const { begin, ...counters } = createCounters(metrics)
+  return {
+    ...counters,
+    observed(key, status, epoch) {
+      if (!latest.has(key)) begin(key)
+      latest.set(key, { ...status, epoch })
+    },
+    forget: (key) => void latest.delete(key),
+  }
+}
+
+/** Registers the gauges of the latest status of each topology. */
+function measureStatus(metrics: Metrics, latest: ReadonlyMap<string, Latest>): void {
   const gauge = (
     name: `ingot_redis_${string}`,
     help: string,
     labels: readonly string[],
-    samples: (status: TopologyStatus) => readonly Sample[],
+    samples: (status: Latest) => readonly Sample[],
   ): void => {
     const all = (): readonly Sample[] =>
       [...latest].flatMap(([key, status]) =>
@@ -67,6 +103,20 @@ export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
     ({ conditions }) =>
       conditions.map(({ type, status }) => ({ labels: { condition: type }, value: status === 'True' ? 1 : 0 })),
   )
+  gauge(
+    'ingot_redis_epoch',
+    'Epoch of the last failover, as the Sentinels or the nodes of a cluster count it.',
+    [],
+    ({ epoch }) => (epoch === undefined ? [] : [{ labels: {}, value: epoch }]),
+  )
+}
+
+interface Counters extends Pick<TopologyMeasures, 'failedOver' | 'acted'> {
+  /** Exports the counters of a topology as 0, so that their first increase is visible. */
+  readonly begin: (key: string) => void
+}
+
+function createCounters(metrics: Metrics): Counters {
   const failovers = metrics.counter({
     name: 'ingot_redis_failovers_total',
     help: 'Failovers that the operator saw. A planned one loses no acknowledged write.',
@@ -78,8 +128,14 @@ export function createTopologyMeasures(metrics: Metrics): TopologyMeasures {
     labels: [...TOPOLOGY, 'action', 'outcome'],
   })
   return {
-    observed: (key, status) => void latest.set(key, status),
-    forget: (key) => void latest.delete(key),
+    begin(key) {
+      for (const [reason, planned] of Object.entries(CAUSES)) {
+        failovers.add({ ...labelsOf(key), planned: String(planned), reason }, 0)
+      }
+      for (const action of Object.keys(ACTIONS)) {
+        for (const outcome of ['done', 'failed']) actions.add({ ...labelsOf(key), action, outcome }, 0)
+      }
+    },
     failedOver: (key, { planned, reason }) => failovers.add({ ...labelsOf(key), planned: String(planned), reason }),
     acted: (key, action, outcome) => actions.add({ ...labelsOf(key), action, outcome }),
   }

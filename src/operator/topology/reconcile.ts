@@ -21,6 +21,7 @@ import type { PodIndex } from './pod-index.ts'
 import { calmPods, failoverEvent, progressOf, readyEvent, withoutOffsets } from './rules.ts'
 import { type HandoverStatus, statusOf, type TopologyStatus } from './status.ts'
 import type { Spec, TopologyObject } from './topology-object.ts'
+import { epochOf } from './view.ts'
 
 export interface TopologyDeps {
   readonly api: KubeApi
@@ -129,7 +130,7 @@ class Reconciler {
     const { before } = topology
     const status = statusOf(seen.observation, before, clock.wallMs(), progressOf(plan, failover))
     kept.calm = calmPods(status, seen, plan)
-    measures.observed(key, status)
+    measures.observed(key, status, epochOf(seen.view))
     await this.#report(turn, before, status, failover)
     await this.#writeIfChanged(turn, before, status)
     if (isHealing(spec)) await this.#heal(turn, seen, plan, status)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { SentinelEntry, SentinelView, ServerView } from '../../redis/probe.ts'
 import type { TopologyPod } from './pods.ts'
-import { type PodSet, podAt, sentinelState, serverState } from './view.ts'
+import { epochOf, type PodSet, podAt, sentinelState, serverState } from './view.ts'
 
 const pod = (name: string, ip: string, ports: Readonly<Record<string, number>> = {}): TopologyPod => ({
   metadata: { name },
@@ -84,4 +84,13 @@ test('entries count by whether the spec wants them, and whether they are alive',
     departed: 2,
     departing: 2,
   })
+})
+
+test('the epoch of a topology is the greatest that a Sentinel or a node of a cluster reports', () => {
+  const server = serverState(SERVER, pod('redis-1', '10.0.0.1'), REDIS)
+  const sentinel = sentinelState(VIEW, 'sentinel-0', REDIS, SENTINELS)
+  expect(epochOf({ servers: [server], sentinels: [sentinel] })).toBeUndefined()
+  const sentinels = [sentinel, { ...sentinel, epoch: 3 }, { ...sentinel, epoch: 2 }]
+  expect(epochOf({ servers: [server], sentinels })).toBe(3)
+  expect(epochOf({ servers: [{ ...server, epoch: 5 }, server], sentinels: [] })).toBe(5)
 })

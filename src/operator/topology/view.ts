@@ -47,6 +47,12 @@ export interface TopologyView {
   readonly sentinels: readonly SentinelState[]
 }
 
+/** Returns the greatest epoch that a Sentinel or a node of a cluster reports; undefined for a single server. */
+export function epochOf({ servers, sentinels }: Pick<TopologyView, 'servers' | 'sentinels'>): number | undefined {
+  const epochs = [...servers, ...sentinels].flatMap(({ epoch }) => epoch ?? [])
+  return epochs.length === 0 ? undefined : Math.max(...epochs)
+}
+
 /** The pods of a StatefulSet, and what the spec wants of it. */
 export interface PodSet {
   readonly name: string

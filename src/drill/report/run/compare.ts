@@ -14,6 +14,7 @@ const LOWER_IS_BETTER = [
   ['lost', 'acknowledged items lost'],
   ['duplicates', 'contents stored twice'],
   ['redisLost', 'writes lost by Redis'],
+  ['doubleGrants', 'locks that Redis granted twice'],
   ['secondsWithoutWrite', 'seconds without a good write'],
   ['firstGoodWrite', 'seconds to the first good write'],
   ['rejected', 'writes refused'],

@@ -39,6 +39,7 @@ export function figuresOf({ summary }: Pick<DrillReport, 'summary'>): readonly F
     },
     ...optional('First good write', summary.firstGoodWrite, secondsText, 'after the first fault'),
     ...optional('Lost by Redis', summary.redisLost, countText, 'acknowledged writes of the canary'),
+    ...optional('Granted twice', summary.doubleGrants, countText, 'locks of the canary'),
     ...optional('Bystanders', summary.bystanderErrors, countText, 'failed requests of other clients'),
   ]
 }

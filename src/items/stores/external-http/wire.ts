@@ -6,6 +6,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Clock } from '../../../std/clock.ts'
+import { peerCertificates } from '../../../std/peer-certificates.ts'
 
 /** Maximum length of a response in bytes. */
 const MAX_RESPONSE_BYTES = 16 * 1_024 * 1_024
@@ -47,7 +48,10 @@ export interface WireOptions {
 
 export function createWire({ tls, timeoutMs, clock }: WireOptions): Wire {
   const options = { keepAlive: true, timeout: IDLE_MS }
-  const agent = tls === undefined ? new HttpAgent(options) : new HttpsAgent({ ...options, ...tls })
+  const agent =
+    tls === undefined
+      ? new HttpAgent(options)
+      : new HttpsAgent({ ...options, ...tls, ...peerCertificates.watch('store') })
   const request = tls === undefined ? httpRequest : httpsRequest
 
   async function exchange({ method, url, headers, body, signal }: WireCall): Promise<WireResponse> {

@@ -7,6 +7,7 @@ import https from 'node:https'
 import { type ErrorCode, IngotError, reasonOf } from '../../../errors/error.ts'
 import type { Clock } from '../../../std/clock.ts'
 import { createDeadline } from '../../../std/deadline.ts'
+import { peerCertificates } from '../../../std/peer-certificates.ts'
 import { isTlsFailure } from '../../../std/tls-failure.ts'
 import type { ServiceUrl, TlsFiles } from '../../service-url.ts'
 
@@ -44,7 +45,10 @@ class HttpGateway implements Gateway {
     this.#tls = tls
     this.#clock = clock
     const settings = { keepAlive: true, maxSockets: 128, maxFreeSockets: 8 }
-    this.#agent = tls === undefined ? new http.Agent(settings) : new https.Agent({ ...settings, ...tls })
+    this.#agent =
+      tls === undefined
+        ? new http.Agent(settings)
+        : new https.Agent({ ...settings, ...tls, ...peerCertificates.watch('etcd') })
   }
 
   async call(method: string, body: Json): Promise<Json> {

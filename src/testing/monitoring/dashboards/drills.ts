@@ -40,6 +40,15 @@ const results: Row = {
       series: { '{{drill}}': maxBy('drill', 'ingot_drill_lost_items', NAMESPACE) },
     },
     {
+      title: 'Losses of Redis',
+      question: 'Did Redis lose writes of the canary, or grant a lock to two holders?',
+      runbook: 'RUNBOOK.md#the-redis-primary-is-killed',
+      series: {
+        'lost writes {{drill}}': maxBy('drill', 'ingot_drill_canary_lost_writes', NAMESPACE),
+        'double grants {{drill}}': maxBy('drill', 'ingot_drill_canary_double_grants', NAMESPACE),
+      },
+    },
+    {
       title: 'Time without a write',
       question: 'How long was no write acknowledged in a drill?',
       runbook: 'RUNBOOK.md#the-redis-primary-is-killed',

@@ -58,6 +58,12 @@ export function redisRow(selector: string, prefix = ''): Row {
         },
       },
       {
+        title: 'Epoch of the last failover',
+        question: 'Did the Sentinels or the cluster fail over without the operator seeing it?',
+        runbook: 'RUNBOOK.md#redis-fails-over-again-and-again',
+        series: { [`${prefix}epoch`]: maxBy(by, 'ingot_redis_epoch', selector) },
+      },
+      {
         title: 'Repairs',
         question: 'What does the operator repair, and does it succeed?',
         runbook: 'RUNBOOK.md#the-operator-asks-for-a-decision',

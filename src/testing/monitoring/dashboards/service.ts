@@ -139,6 +139,13 @@ const replicas: Row = {
       series: { replicas: `count by (version, store, lock) (ingot_build_info{${RELEASE}})` },
     },
     {
+      title: 'Time until certificates expire',
+      question: 'Does the certificate of a peer expire soon? The alert fires 14 days before.',
+      runbook: 'RUNBOOK.md#a-certificate-expires',
+      unit: 's',
+      series: { '{{peer}}': `min by (peer) (ingot_certificate_expiry_timestamp_seconds{${RELEASE}}) - time()` },
+    },
+    {
       title: 'Use of the limits',
       question: 'How near are the replicas to the limits at which requests get 429?',
       runbook: 'RUNBOOK.md#the-service-is-overloaded',
