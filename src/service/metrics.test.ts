@@ -104,6 +104,9 @@ test('items that wait for their commit are counted, with their bytes and their a
   expect(valueOf(after, 'ingot_pending_oldest_seconds')).toBe(0)
   expect(valueOf(after, 'ingot_store_call_seconds_count{call="put"}')).toBe(1)
   expect(valueOf(after, 'ingot_pending_items_limit')).toBe(16_384)
+  expect(valueOf(after, 'ingot_pending_bytes_limit')).toBeGreaterThan(1_000_000)
+  expect(valueOf(after, 'ingot_commit_items_sum')).toBe(1)
+  expect(valueOf(after, 'ingot_commit_seconds_count')).toBe(1)
   expect(valueOf(after, 'ingot_receiving_bytes_limit')).toBe(1_000_000)
 })
 

@@ -1,4 +1,6 @@
 /** The catalog of metrics: it has what the processes register, and finds names that no metric has. */
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ROOT } from '../../drill/checkout.ts'
 import { createCacheMeasures } from '../../items/cache/measure.ts'
@@ -85,4 +87,17 @@ test('every alert uses a metric, and the page names the alert beside it', () => 
   for (const { name, runbook } of alerts) expect(page).toContain(`[\`${name}\`](../${runbook})`)
   const commits = CATALOG.filter((metric) => uses('rate(ingot_commit_seconds_bucket[5m])', metric))
   expect(commits.map(({ name }) => name)).toEqual(['ingot_commit_seconds'])
+})
+
+test('a test names each metric', () => {
+  const tests = globSync('src/**/*.test.ts', { cwd: ROOT }).filter(
+    (file) => !file.startsWith('src/testing/monitoring/'),
+  )
+  const text = tests.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
+  const untested = (catalog: typeof CATALOG) => catalog.filter((metric) => !uses(text, metric)).map(({ name }) => name)
+  expect(untested(CATALOG)).toEqual([])
+  const [metric] = CATALOG
+  expect(metric === undefined ? [] : untested([{ ...metric, name: 'ingot_unheard_of_total' }])).toEqual([
+    'ingot_unheard_of_total',
+  ])
 })

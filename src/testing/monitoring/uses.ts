@@ -70,12 +70,17 @@ export function unknownMetrics(text: string, catalog: readonly CatalogMetric[]):
 
 /** Returns true if the text has the name of the metric, or of a series of it. */
 export function uses(text: string, metric: CatalogMetric): boolean {
-  return [...text.matchAll(NAME)].some(([name]) => !name.endsWith('*') && isNamed(metric, name))
+  const series = seriesOf(metric)
+  return [...text.matchAll(NAME)].some(([name]) => series.includes(name))
 }
 
-function isNamed({ name, type }: CatalogMetric, found: string): boolean {
+function isNamed(metric: CatalogMetric, found: string): boolean {
   // `ingot_` alone is the pattern of a search
-  if (found.endsWith('*') || found === 'ingot_') return name.startsWith(found.replace('*', ''))
-  const series = type === 'histogram' ? ['_bucket', '_sum', '_count'] : []
-  return ['', ...series].some((suffix) => name + suffix === found)
+  if (found.endsWith('*') || found === 'ingot_') return metric.name.startsWith(found.replace('*', ''))
+  return seriesOf(metric).includes(found)
+}
+
+/** Returns the name of the metric, and those of the series of a histogram. */
+function seriesOf({ name, type }: CatalogMetric): readonly string[] {
+  return type === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]
 }

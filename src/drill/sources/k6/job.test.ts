@@ -1,7 +1,10 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { expect, test } from 'vitest'
+import { temporaryFolder } from '../../../testing/folder.ts'
 import { ROOT } from '../../checkout.ts'
 import { loadManifests } from './job.ts'
 import { readScripts } from './scripts.ts'
@@ -70,4 +73,28 @@ test('settings and the token reach k6', () => {
 
 test('a folder without load tests is refused', () => {
   expect(() => readScripts(import.meta.dirname)).toThrow(/run this in a checkout of ingot/)
+})
+
+const FOLDER = temporaryFolder()
+
+/** Runs the command of the container with a k6 that prints its arguments. Returns them. */
+function argumentsOfK6(env: Readonly<Record<string, string>>): string {
+  const out = FOLDER
+  writeFileSync(join(out, 'k6'), '#!/bin/sh\necho "$@"\n')
+  chmodSync(join(out, 'k6'), 0o755)
+  const [k6] = Value.Parse(JOB, job).spec.template.spec.initContainers
+  const [, , script = ''] = Value.Parse(Type.Object({ command: Type.Array(Type.String()) }), k6).command
+  const path = `${out}:${process.env['PATH'] ?? ''}`
+  spawnSync('sh', ['-c', script.replaceAll('/out/', `${out}/`)], { env: { PATH: path, SCRIPT: 'ingest', ...env } })
+  return readFileSync(join(out, 'k6.log'), 'utf8').replaceAll(`${out}/`, '/out/').trim()
+}
+
+test('k6 sends its metrics to a Prometheus only if it gets an address', () => {
+  const script = '/scripts/loadtests/ingest.ts'
+  expect(argumentsOfK6({})).toBe(`run --out json=/out/k6.json ${script}`)
+  expect(argumentsOfK6({ K6_PROMETHEUS_RW_SERVER_URL: '' })).toBe(`run --out json=/out/k6.json ${script}`)
+  const url = 'http://prometheus.monitoring:9090/api/v1/write'
+  expect(argumentsOfK6({ K6_PROMETHEUS_RW_SERVER_URL: url })).toBe(
+    `run --out json=/out/k6.json --out experimental-prometheus-rw ${script}`,
+  )
 })

@@ -54,8 +54,11 @@ export function loadManifests({
   return [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(labelled), data }, job]
 }
 
-/** Writes the exit code to a file, so that a crossed threshold does not prevent the history. */
-const RUN_K6 = `k6 run --out json=/out/k6.json "/scripts/loadtests/$SCRIPT.ts" >/out/k6.log 2>&1 &
+/**
+ * Writes the exit code to a file, so that a crossed threshold does not prevent the history. With the address of a Prometheus,
+ * k6 sends its own metrics to it, too. The option --out replaces K6_OUT, so both outputs are options.
+ */
+const RUN_K6 = `k6 run --out json=/out/k6.json \${K6_PROMETHEUS_RW_SERVER_URL:+--out experimental-prometheus-rw} "/scripts/loadtests/$SCRIPT.ts" >/out/k6.log 2>&1 &
 pid=$!
 trap 'kill -INT $pid' TERM INT
 wait $pid
