@@ -6,7 +6,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { GenericContainer, Wait } from 'testcontainers'
-import { untilTrue } from '../../std/until.ts'
+import { until, untilTrue } from '../../std/until.ts'
 import { inDocker } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
@@ -21,7 +21,7 @@ export interface ZooKeeperServers extends AsyncDisposable {
   signal(server: number, name: 'KILL' | 'STOP' | 'CONT'): Promise<void>
   /** Restarts a killed server with its files. */
   restart(server: number): Promise<void>
-  /** Resolves with the number of the leader. Rejects if there is none. */
+  /** Resolves with the number of the leader. Rejects if there is none for the time of an election. */
   leader(): Promise<number>
 }
 
@@ -37,6 +37,7 @@ export interface ZooKeeperOptions {
 const IMAGE = 'zookeeper:3.9'
 const HOST = '127.0.0.1'
 const LIFE_SECONDS = 1_200
+const ELECTION_MS = 10_000
 /** Finds the program in the official image, and in one from the packages of Debian. */
 const CLASSES = '"$(echo /apache-zookeeper-*/lib)/*:/usr/share/java/zookeeper.jar:/usr/share/java/netty-codec.jar"'
 /** For a start in a second, with little memory. */
@@ -123,12 +124,15 @@ async function start({
     tlsPorts: isTls ? ports.slice(3 * count) : [],
     signal: (server, name) => exec(`kill -${name} $(cat /zk/pid-${server})`),
     restart: (server) => exec(lineOf(server)),
-    async leader() {
-      const modes = await Promise.all(clients.map((port) => ask(port, 'srvr').catch(() => '')))
-      const at = modes.findIndex((mode) => /Mode: (?:leader|standalone)/.test(mode))
-      if (at < 0) throw new Error('no server is the leader')
-      return at
-    },
+    leader: () =>
+      until(
+        async () => {
+          const modes = await Promise.all(clients.map((port) => ask(port, 'srvr').catch(() => '')))
+          const value = modes.findIndex((mode) => /Mode: (?:leader|standalone)/.test(mode))
+          return value < 0 ? { missing: 'a leader' } : { value }
+        },
+        { withinMs: ELECTION_MS, everyMs: 200 },
+      ),
     [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
   }
   const areReady = async (): Promise<boolean> => {

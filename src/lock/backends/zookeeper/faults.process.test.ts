@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
+import { defined } from '../../../std/defined.ts'
 import { createScope } from '../../../std/scope.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { expectSuccession, nextGrant } from '../../../testing/locks/dead-holder.ts'
@@ -9,6 +10,8 @@ import { present } from '../../../testing/present.ts'
 import { startTcpProxy, type TcpProxy } from '../../../testing/tcp/proxy.ts'
 import { startZooKeeper, type ZooKeeperServers } from '../../../testing/zookeeper/servers.ts'
 import type { LeaseRequest, LockBackend } from '../../backend.ts'
+import { epochOfFence, type FenceStore } from '../../fencing/fence-store.ts'
+import { createMemoryFences } from '../../fencing/memory.ts'
 import type { Attempt, Fencing, Key } from '../../lock.ts'
 import { newToken } from '../../token.ts'
 import { connectZooKeeperLock } from './backend.ts'
@@ -34,8 +37,8 @@ async function serve(skip: (reason: string) => never, count = 3): Promise<ZooKee
   return servers
 }
 
-async function open(url: string): Promise<LockBackend> {
-  const backend = await connectZooKeeperLock(url, { clock: systemClock }, soon())
+async function open(url: string, fences?: FenceStore): Promise<LockBackend> {
+  const backend = await connectZooKeeperLock(url, { clock: systemClock, ...defined({ fences }) }, soon())
   scope.defer(async () => backend[Symbol.asyncDispose]())
   return backend
 }
@@ -57,7 +60,14 @@ test('the key of a killed and of a frozen holder is free after its session, and 
   const servers = await serve(skip, 1)
   const url = `${servers.url}?session=2s`
   const backend = await open(url)
-  await expectSuccession({ url, backend, ttlMs: 1_000, locker: LOCKER, on: ON, seen: 'the next fence is higher' })
+  await expectSuccession({
+    url,
+    backend,
+    ttlMs: 1_000,
+    locker: LOCKER,
+    on: 'zookeeper',
+    seen: 'the next fence is higher',
+  })
 })
 
 test.for(['KILL', 'STOP'] as const)(
@@ -82,6 +92,24 @@ test.for(['KILL', 'STOP'] as const)(
     reportFault({ fault: `SIG${fault} of the leader`, on: ON, outageMs: during.outageMs, seen })
   },
 )
+
+test('with a fence store fences rise across a change of the leader, for clients that ask for its epoch in turn', async ({
+  skip,
+}) => {
+  const servers = await serve(skip)
+  const fences = createMemoryFences()
+  const [first, second] = [await open(servers.url, fences), await open(servers.url, fences)]
+  const next = async (backend: LockBackend): Promise<bigint> =>
+    (await nextGrant({ backend, locker: LOCKER }, 'composed', performance.now())).fence
+  const before = [await next(first), await next(second), await next(first)]
+  await servers.signal(await servers.leader(), 'KILL')
+  const after = [await next(second), await next(first), await next(second)]
+  const all = [...before, ...after]
+  expect(all).toEqual(all.toSorted((a, b) => (a < b ? -1 : 1)))
+  expect(new Set(all).size).toBe(all.length)
+  const epochs = all.map(epochOfFence)
+  expect(epochs.at(-1) ?? 0n).toBeGreaterThan(epochs[0] ?? 0n)
+})
 
 test('a follower that is cut off from its leader extends and grants nothing, though it responds to reads', async ({
   skip,
