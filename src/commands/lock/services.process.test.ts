@@ -6,6 +6,7 @@ import { startMariadb } from '../../testing/mysql/server.ts'
 import { startPostgres } from '../../testing/postgres/server.ts'
 import { type Absent, present } from '../../testing/present.ts'
 import { endProcesses, runIngot, startIngot } from '../../testing/process.ts'
+import { startZooKeeper } from '../../testing/zookeeper/servers.ts'
 
 endProcesses()
 
@@ -15,6 +16,7 @@ interface Service extends AsyncDisposable {
 
 const SERVICES: readonly (readonly [name: string, start: () => Promise<Service | Absent>])[] = [
   ['etcd', () => startEtcd({ members: 1 })],
+  ['zookeeper', () => startZooKeeper({ servers: 1 })],
   ['postgres', () => startPostgres()],
   ['mysql', () => startMariadb()],
 ]
