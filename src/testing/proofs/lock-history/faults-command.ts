@@ -42,7 +42,7 @@ async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
     say(reportOf(result.verdict))
     results.push(result)
   }
-  const file = join(OUT, 'locks', 'faults.md')
+  const file = join(OUT, 'locks', 'fault-histories.md')
   mkdirSync(join(OUT, 'locks'), { recursive: true })
   writeFileSync(file, faultTable(results))
   say(`${faultTable(results)}\n${file}`)
@@ -58,7 +58,7 @@ function historyOf(lock: LockName, limits: Limits): Promise<LockHistoryResult> {
     redis: 'redis:8.0',
     fences: 'sqlite',
     maxTwoPrimariesMs: MAX_TWO_PRIMARIES_MS,
-    folderOf: (version) => join(OUT, 'locks', 'faults', `${lock}-${version}`),
+    folderOf: (version) => join(OUT, 'locks', 'history', `faults-${lock}-${version}`),
   })
 }
 
@@ -76,8 +76,8 @@ await runProgram({
   command: defineCommand({
     help: `
 Records a short lock history (npm run locks:history) of each lock service, one after the other, and writes a table to
-out/locks/faults.md: for each fault the longest pause without a grant, grants of a key that another client held, and
-fences out of order. Needs Docker.
+out/locks/fault-histories.md. For each fault it has the longest pause without a grant, the grants of a key that another
+client held, and the fences out of order. Needs Docker.
 
 Exit code 0 all valid, 1 one violated, 2 wrong usage or a run cannot start, 3 one inconclusive, 4 after Ctrl-C.`,
     examples: ['npm run locks:faults', 'npm run locks:faults -- --lock etcd,postgres --minutes 1'],
