@@ -8,7 +8,8 @@ const TOPOLOGY = { namespace: 'shop', topology: 'ingot-redis' }
 const EXPORTED = 'namespace="ingot-system",exported_namespace="shop",topology="ingot-redis"'
 
 const condition = (name: string, labels = T) => `ingot_redis_condition{${labels},condition="${name}"}`
-const primary = (pod: string, shard = '0', labels = T) => `ingot_redis_primary{${labels},shard="${shard}",pod="${pod}"}`
+const primary = (pod: string, shard = '0', labels = T) =>
+  `ingot_redis_primary_info{${labels},shard="${shard}",pod="${pod}"}`
 const role = (pod: string, name: string) => `ingot_redis_role{${T},pod="${pod}",role="${name}"}`
 const sentinels = (state: string) => `ingot_redis_sentinels{${T},state="${state}"}`
 const passed = (labels: string) => `ingot_drill_last_passed_timestamp_seconds{${labels}}`
@@ -141,15 +142,18 @@ export const ALERT_CASES: readonly AlertCase[] = [
   {
     alert: 'IngotRedisFailoverStorm',
     fires: {
-      series: { [`ingot_redis_failovers_total{${T},planned="false",reason="PodLost"}`]: '0x5 1x5 2x5 3x20' },
+      series: { [`ingot_redis_role_changes_total{${T},planned="false",cause="PodLost"}`]: '0x5 1x5 2x5 3x20' },
       at: '30m',
     },
     labels: TOPOLOGY,
     quiet: [
-      { series: { [`ingot_redis_failovers_total{${T},planned="false",reason="PodLost"}`]: '0x5 1x5 2x50' }, at: '60m' },
+      {
+        series: { [`ingot_redis_role_changes_total{${T},planned="false",cause="PodLost"}`]: '0x5 1x5 2x50' },
+        at: '60m',
+      },
       // a rollout
       {
-        series: { [`ingot_redis_failovers_total{${T},planned="true",reason="Handover"}`]: '1x5 2x5 3x5 4x5 5x20' },
+        series: { [`ingot_redis_role_changes_total{${T},planned="true",cause="Handover"}`]: '1x5 2x5 3x5 4x5 5x20' },
         at: '30m',
       },
     ],

@@ -30,20 +30,20 @@ test('the latest status of each topology is shown until it is forgotten, and eve
   expect(body.split('\n')).toEqual(
     expect.arrayContaining([
       `ingot_redis_epoch{${labels}} 7`,
-      `ingot_redis_primary{${labels},shard="0",pod="r-0"} 1`,
+      `ingot_redis_primary_info{${labels},shard="0",pod="r-0"} 1`,
       `ingot_redis_role{${labels},pod="r-1",role="replica"} 1`,
       `ingot_redis_slots{${labels},pod="r-0"} 16384`,
       `ingot_redis_lag_bytes{${labels},pod="r-1"} 3`,
       `ingot_redis_sentinels{${labels},state="known"} 5`,
       `ingot_redis_condition{${labels},condition="Ready"} 1`,
-      `ingot_redis_failovers_total{${labels},planned="false",reason="PodLost"} 1`,
+      `ingot_redis_role_changes_total{${labels},planned="false",cause="PodLost"} 1`,
       `ingot_operator_actions_total{${labels},action="Demote",outcome="done"} 1`,
     ]),
   )
   measures.forget('shop/redis')
   const later = (await metrics.render()).body
-  expect(later).not.toContain('ingot_redis_primary{')
-  expect(later).toContain('ingot_redis_failovers_total{')
+  expect(later).not.toContain('ingot_redis_primary_info{')
+  expect(later).toContain('ingot_redis_role_changes_total{')
 })
 
 test('the counters of a topology are exported from its first status, and keep their values', async () => {
@@ -51,14 +51,14 @@ test('the counters of a topology are exported from its first status, and keep th
   const measures = createTopologyMeasures(metrics)
   const counted = async (name: string): Promise<readonly string[]> =>
     (await metrics.render()).body.split('\n').filter((line) => line.startsWith(`${name}{`))
-  expect(await counted('ingot_redis_failovers_total')).toEqual([])
+  expect(await counted('ingot_redis_role_changes_total')).toEqual([])
   measures.observed('shop/redis', STATUS)
   const labels = 'namespace="shop",topology="redis"'
-  expect(await counted('ingot_redis_failovers_total')).toEqual([
-    `ingot_redis_failovers_total{${labels},planned="true",reason="PodDeleted"} 0`,
-    `ingot_redis_failovers_total{${labels},planned="true",reason="Handover"} 0`,
-    `ingot_redis_failovers_total{${labels},planned="false",reason="PodLost"} 0`,
-    `ingot_redis_failovers_total{${labels},planned="false",reason="ServerSilent"} 0`,
+  expect(await counted('ingot_redis_role_changes_total')).toEqual([
+    `ingot_redis_role_changes_total{${labels},planned="true",cause="PodDeleted"} 0`,
+    `ingot_redis_role_changes_total{${labels},planned="true",cause="Handover"} 0`,
+    `ingot_redis_role_changes_total{${labels},planned="false",cause="PodLost"} 0`,
+    `ingot_redis_role_changes_total{${labels},planned="false",cause="ServerSilent"} 0`,
   ])
   expect(await counted('ingot_operator_actions_total')).toHaveLength(14)
   expect((await metrics.render()).body).not.toContain('ingot_redis_epoch{')

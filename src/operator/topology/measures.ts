@@ -75,7 +75,7 @@ function measureStatus(metrics: Metrics, latest: ReadonlyMap<string, Latest>): v
       )
     metrics.gaugesOf({ name, help, labels: [...TOPOLOGY, ...labels] }, all)
   }
-  gauge('ingot_redis_primary', '1 for each server that is primary.', ['shard', 'pod'], ({ primaries }) =>
+  gauge('ingot_redis_primary_info', '1 for each server that is primary.', ['shard', 'pod'], ({ primaries }) =>
     primaries.map(({ shard, pod }) => ({ labels: { shard: String(shard), pod }, value: 1 })),
   )
   gauge('ingot_redis_role', '1 for the role that each server reports.', ['pod', 'role'], ({ servers }) =>
@@ -118,9 +118,9 @@ interface Counters extends Pick<TopologyMeasures, 'failedOver' | 'acted'> {
 
 function createCounters(metrics: Metrics): Counters {
   const failovers = metrics.counter({
-    name: 'ingot_redis_failovers_total',
+    name: 'ingot_redis_role_changes_total',
     help: 'Failovers that the operator saw. A planned one loses no acknowledged write.',
-    labels: [...TOPOLOGY, 'planned', 'reason'],
+    labels: [...TOPOLOGY, 'planned', 'cause'],
   })
   const actions = metrics.counter({
     name: 'ingot_operator_actions_total',
@@ -129,14 +129,15 @@ function createCounters(metrics: Metrics): Counters {
   })
   return {
     begin(key) {
-      for (const [reason, planned] of Object.entries(CAUSES)) {
-        failovers.add({ ...labelsOf(key), planned: String(planned), reason }, 0)
+      for (const [cause, planned] of Object.entries(CAUSES)) {
+        failovers.add({ ...labelsOf(key), planned: String(planned), cause }, 0)
       }
       for (const action of Object.keys(ACTIONS)) {
         for (const outcome of ['done', 'failed']) actions.add({ ...labelsOf(key), action, outcome }, 0)
       }
     },
-    failedOver: (key, { planned, reason }) => failovers.add({ ...labelsOf(key), planned: String(planned), reason }),
+    failedOver: (key, { planned, reason: cause }) =>
+      failovers.add({ ...labelsOf(key), planned: String(planned), cause }),
     acted: (key, action, outcome) => actions.add({ ...labelsOf(key), action, outcome }),
   }
 }

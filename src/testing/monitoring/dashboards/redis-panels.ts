@@ -12,7 +12,7 @@ export function redisRow(selector: string, prefix = ''): Row {
         title: 'Primaries',
         question: 'Which server is primary?',
         runbook: 'RUNBOOK.md#redis-has-no-primary',
-        series: { [`${prefix}{{shard}} {{pod}}`]: maxBy(`${by}, shard, pod`, 'ingot_redis_primary', selector) },
+        series: { [`${prefix}{{shard}} {{pod}}`]: maxBy(`${by}, shard, pod`, 'ingot_redis_primary_info', selector) },
       },
       {
         title: 'Number of primaries of a shard',
@@ -20,7 +20,7 @@ export function redisRow(selector: string, prefix = ''): Row {
         runbook: 'RUNBOOK.md#redis-has-two-primaries',
         limit: 2,
         series: {
-          [`${prefix}{{shard}}`]: `count by (${by}, shard) (${maxBy(`${by}, shard, pod`, 'ingot_redis_primary', selector)})`,
+          [`${prefix}{{shard}}`]: `count by (${by}, shard) (${maxBy(`${by}, shard, pod`, 'ingot_redis_primary_info', selector)})`,
         },
       },
       {
@@ -54,7 +54,7 @@ export function redisRow(selector: string, prefix = ''): Row {
         question: 'How often did the primary change in an hour, and why?',
         runbook: 'RUNBOOK.md#redis-fails-over-again-and-again',
         series: {
-          [`${prefix}{{reason}} (planned: {{planned}})`]: `sum by (${by}, planned, reason) (increase(ingot_redis_failovers_total{${selector}}[1h]))`,
+          [`${prefix}{{cause}} (planned: {{planned}})`]: `sum by (${by}, planned, cause) (increase(ingot_redis_role_changes_total{${selector}}[1h]))`,
         },
       },
       {

@@ -12,8 +12,8 @@ export const RELEASE_VARIABLES: readonly Variable[] = [
 
 /** Marks the moments in which a server became primary that was none a minute before. */
 export function roleChanges(selector: string): Annotation {
-  const now = `max by (namespace, topology, shard, pod) (ingot_redis_primary{${selector}})`
-  const before = `max by (namespace, topology, shard, pod) (ingot_redis_primary{${selector}} offset 1m)`
+  const now = `max by (namespace, topology, shard, pod) (ingot_redis_primary_info{${selector}})`
+  const before = `max by (namespace, topology, shard, pod) (ingot_redis_primary_info{${selector}} offset 1m)`
   // without a status before, the operator has just started
   const known = `max by (namespace, topology) (ingot_redis_condition{${selector}} offset 1m)`
   return {
