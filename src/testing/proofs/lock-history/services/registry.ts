@@ -8,7 +8,7 @@ import { startZooKeeper } from '../../../zookeeper/servers.ts'
 import { type Database, databaseFaults } from './database.ts'
 import { type Ensemble, ensembleFaults, untilLed } from './members.ts'
 import { type RedisChoice, startSentinelService } from './sentinel.ts'
-import type { StartedService } from './service.ts'
+import type { LockService, StartedService } from './service.ts'
 
 export interface ServiceChoice extends RedisChoice {
   readonly lock: LockName
@@ -33,12 +33,12 @@ export async function startService(choice: ServiceChoice, scope: Scope): Promise
       return ensembleService({ version: 'zookeeper', url: `${servers.url}${SESSION}`, servers, hello: 'srvr' })
     }
     case 'postgres': {
-      const server = await needed(scope, 'Postgres', startPostgres())
-      return databaseService({ version: 'postgres', url: await server.database(), server, hello: SSL_REQUEST })
+      const servers = await needed(scope, 'Postgres', startPostgres())
+      return databaseService({ version: 'postgres', url: await servers.database(), servers, hello: SSL_REQUEST })
     }
     case 'mysql': {
-      const server = await needed(scope, 'MariaDB', startMariadb())
-      return databaseService({ version: 'mariadb', url: server.url, server, hello: new Uint8Array() })
+      const servers = await needed(scope, 'MariaDB', startMariadb())
+      return databaseService({ version: 'mariadb', url: servers.url, servers, hello: new Uint8Array() })
     }
     default:
       return choice.lock satisfies never
@@ -53,47 +53,37 @@ const SESSION = '?session=5s'
 const ENSEMBLE_TTL_MS = 3_000
 const DATABASE_TTL_MS = 1_000
 
-interface EnsembleParts {
+interface Parts<Servers, Hello> {
   readonly version: string
   readonly url: string
-  readonly servers: Ensemble
-  /** A request to which a running member responds. */
-  readonly hello: string
-}
-
-function ensembleService({ version, url, servers, hello }: EnsembleParts): StartedService {
-  return {
-    version,
-    isProbed: false,
-    open: async () => ({
-      lockUrl: url,
-      fencesUrl: '',
-      ttlMs: ENSEMBLE_TTL_MS,
-      faults: ensembleFaults(servers, hello),
-      healthy: (signal) => untilLed(servers, signal),
-    }),
-  }
-}
-
-interface DatabaseParts {
-  readonly version: string
-  readonly url: string
-  readonly server: Database
+  readonly servers: Servers
   /** A request to which a running server responds. Empty if it speaks first. */
-  readonly hello: Uint8Array
+  readonly hello: Hello
 }
 
-function databaseService({ version, url, server, hello }: DatabaseParts): StartedService {
-  return {
-    version,
-    isProbed: false,
-    open: async () => ({
-      lockUrl: url,
-      fencesUrl: '',
-      ttlMs: DATABASE_TTL_MS,
-      faults: databaseFaults(server, hello),
-      // every fault ends with a server that accepts connections
-      healthy: async () => {},
-    }),
-  }
+function ensembleService({ version, url, servers, hello }: Parts<Ensemble, string>): StartedService {
+  return unprobed(version, {
+    lockUrl: url,
+    fencesUrl: '',
+    ttlMs: ENSEMBLE_TTL_MS,
+    faults: ensembleFaults(servers, hello),
+    healthy: (signal) => untilLed(servers, signal),
+  })
 }
+
+function databaseService({ version, url, servers, hello }: Parts<Database, Uint8Array>): StartedService {
+  return unprobed(version, {
+    lockUrl: url,
+    fencesUrl: '',
+    ttlMs: DATABASE_TTL_MS,
+    faults: databaseFaults(servers, hello),
+    // every fault ends with a server that accepts connections
+    healthy: async () => {},
+  })
+}
+
+const unprobed = (version: string, service: LockService): StartedService => ({
+  version,
+  isProbed: false,
+  open: async () => service,
+})
