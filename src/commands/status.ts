@@ -84,11 +84,17 @@ function describe(state: State): string {
     ['version', `${shown(state['version'])}, started ${shown(state['started'])}`],
     ['store', `${shown(store['kind'])}, ${store['available'] === true ? 'available' : 'not available'}`],
     ...(store['epoch'] === undefined ? [] : [['epoch', shown(store['epoch'])] as const]),
-    ['pending', `${shown(pending['items'])} of ${shown(pending['maxItems'])} items`],
+    ...poolRows(partOf(store, 'pool')),
+    ['pending', `${shown(pending['items'])} of ${shown(pending['maxItems'])} items, ${shown(pending['bytes'])} bytes`],
     ...breakers.map(([name, breaker]) => ['breaker', `${name} ${shown(breaker)}`] as const),
     ...lockRows(partOf(state, 'locks')),
   ]
   return rows.map(([title, value]) => `${title.padEnd(9)}${value}\n`).join('')
+}
+
+function poolRows({ used, limit, waiting }: State): readonly (readonly [string, string])[] {
+  if (used === undefined) return []
+  return [['pool', `${shown(used)} of ${shown(limit)} connections in use, ${shown(waiting)} calls wait`]]
 }
 
 function lockRows(locks: State): readonly (readonly [string, string])[] {

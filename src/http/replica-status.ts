@@ -12,8 +12,21 @@ export interface ReplicaStatus {
     readonly available: boolean
     /** Absent if the store has no epochs or is not available. */
     readonly epoch?: string
+    /** Connections to a shared store. Absent for other stores. */
+    readonly pool?: {
+      readonly idle: number
+      readonly used: number
+      readonly limit: number
+      /** Calls that wait for a connection. */
+      readonly waiting: number
+    }
   }
-  readonly pending: { readonly items: number; readonly maxItems: number; readonly maxBytes: number }
+  readonly pending: {
+    readonly items: number
+    readonly maxItems: number
+    readonly bytes: number
+    readonly maxBytes: number
+  }
   /** State of each circuit breaker, by what it protects. */
   readonly breakers: Readonly<Record<string, BreakerState>>
   /** Absent without locks. */

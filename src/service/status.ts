@@ -33,6 +33,7 @@ export function createStatus(deps: StatusDeps): () => Promise<ReplicaStatus> {
     pending: {
       items: commit.pendingItems(),
       maxItems: config.maxPendingItems,
+      bytes: commit.pendingBytes(),
       maxBytes: config.maxPendingBytes,
     },
     breakers: Object.fromEntries(Array.from(watch.breakers, ([name, { state }]) => [name, state])),
@@ -50,10 +51,10 @@ async function storeStatus({ config, clock, store, watch }: StatusDeps): Promise
     const [epoch] = await abortable(Promise.all([epochOf(store), store.check()]), deadline.signal)
     watch.sawStore(undefined)
     if (epoch !== undefined) watch.sawEpoch(epoch)
-    return { kind, available: true, ...defined({ epoch }) }
+    return { kind, available: true, ...defined({ epoch, pool: watch.pool() }) }
   } catch (thrown) {
     watch.sawStore(toIngotError(thrown).code)
-    return { kind, available: false }
+    return { kind, available: false, ...defined({ pool: watch.pool() }) }
   }
 }
 

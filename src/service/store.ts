@@ -47,7 +47,11 @@ async function openUnique(deps: ServiceDeps): Promise<ServiceStore> {
   const { config, metrics } = deps
   // opens the locks first, because the store would have to be closed if they fail
   const locker = config.lockMode === 'always' ? (await openServiceLocker(deps)).locker : undefined
-  const watch = { onRetry: countRetries(metrics), onPool: (read: () => StorePool) => measurePool(metrics, read) }
+  const onPool = (read: () => StorePool): void => {
+    measurePool(metrics, read)
+    deps.watch.watchPool(read)
+  }
+  const watch = { onRetry: countRetries(metrics), onPool }
   const opened = await deps.open({
     what: 'store',
     attemptMs: OPEN_MS,

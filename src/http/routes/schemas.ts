@@ -209,10 +209,17 @@ export const StatusAnswer = Type.Object(
       kind: Type.String(),
       available: Type.Boolean({ description: 'true if the store would accept a write now' }),
       epoch: Type.Optional(Type.String()),
+      pool: Type.Optional(
+        Type.Object(
+          { idle: Type.Integer(), used: Type.Integer(), limit: Type.Integer(), waiting: Type.Integer() },
+          { description: 'connections to a shared store, and the calls that wait for one' },
+        ),
+      ),
     }),
     pending: Type.Object({
       items: Type.Integer(),
       maxItems: Type.Integer(),
+      bytes: Type.Integer(),
       maxBytes: Type.Integer(),
       receivingBytes: Type.Integer(),
       maxReceivingBytes: Type.Integer(),

@@ -21,7 +21,7 @@ describe('the status', () => {
     expect(response.json()).toMatchObject({
       state: 'serving',
       store: { available: true, epoch: expect.any(String) as string },
-      pending: { items: 0, receivingBytes: 0, maxReceivingBytes: 1_000_000 },
+      pending: { items: 0, bytes: 0, receivingBytes: 0, maxReceivingBytes: 1_000_000 },
       breakers: {},
       cache: { shared: false, recentItems: 1_000 },
     })
