@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { loadServiceConfig } from './config.ts'
 import { startPostgres } from '../testing/postgres/server.ts'
 import { present } from '../testing/present.ts'
+import { loadServiceConfig } from './config.ts'
 import { createService } from './service.ts'
 
 test('the status of a replica on Postgres has the connections to it', async ({ skip }) => {

@@ -5,7 +5,7 @@
 import { checkServerIdentity } from 'node:tls'
 
 /** `redis`: the lock service or a standalone server. `store`: the `https` store. */
-export type TlsPeer = 'redis' | 'sentinel' | 'cache' | 'store' | 'etcd'
+export type TlsPeer = 'redis' | 'sentinel' | 'cache' | 'store' | 'etcd' | 'zookeeper'
 
 export interface PeerCertificates {
   /**

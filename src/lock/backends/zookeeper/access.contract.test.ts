@@ -1,6 +1,8 @@
 /** Credentials, TLS, rights, and what else a start reports. */
+import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
+import { peerCertificates } from '../../../std/peer-certificates.ts'
 import { untilTrue } from '../../../std/until.ts'
 import { type Absent, present } from '../../../testing/present.ts'
 import { type Certificates, createCertificates } from '../../../testing/redis/certificates.ts'
@@ -66,6 +68,8 @@ test('a client with the right certificates acquires locks; the others get one se
   const url = `zookeepers://${USER}${at}/tls?${filesOf('ca.pem')}`
   await using backend = await openLockBackend(url, { clock: systemClock }, soon())
   expect(await fenceOf(backend)).toBeGreaterThan(0n)
+  const { validTo } = new X509Certificate(certificates.read('server.pem'))
+  expect(peerCertificates.expiries().get('zookeeper')).toBe(Date.parse(validTo))
   const failed = { name: 'IngotError', code: 'LOCK_TLS_FAILED' }
   expect(await failureOf(`zookeepers://${at}?${filesOf('other-ca.pem')}`)).toMatchObject(failed)
   expect(await failureOf(`zookeepers://${at}?ca=${path('ca.pem')}`)).toMatchObject(failed)

@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import { abortable } from '../../../std/abort.ts'
 import type { Clock, Timer } from '../../../std/clock.ts'
 import { createDeadline } from '../../../std/deadline.ts'
+import { peerCertificates } from '../../../std/peer-certificates.ts'
 import type { ServiceAddress, TlsFiles } from '../../service-url.ts'
 import { connectionFailure, Refusal, SessionExpired } from './failure.ts'
 import { Touches } from './touches.ts'
@@ -102,7 +103,9 @@ export class Connection implements Disposable {
     const { tls } = deps
     const name = isIP(host) === 0 ? { servername: host } : {}
     this.#socket =
-      tls === undefined ? connectTcp({ host, port, noDelay: true }) : connectTls({ host, port, ...name, ...tls })
+      tls === undefined
+        ? connectTcp({ host, port, noDelay: true })
+        : connectTls({ host, port, ...name, ...tls, ...peerCertificates.watch('zookeeper') })
     this.#socket.setNoDelay(true)
     this.#socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#begin())
     this.#socket.on('data', (data: Buffer) => this.#received(data))
