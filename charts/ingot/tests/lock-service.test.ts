@@ -20,13 +20,16 @@ const fromSecret = (name: string, key: string) => ({ secretKeyRef: { name, key }
 /** Kinds of which Redis has objects, except network policies. */
 const REDIS_KINDS = ['StatefulSet', 'Service', 'Secret', 'ConfigMap', 'PodDisruptionBudget']
 
+/** Names of the objects of Redis and its Sentinels. */
+function redisObjects(manifests: readonly Manifest[]): readonly string[] {
+  return REDIS_KINDS.flatMap((kind) => kinds(manifests, kind)).filter((name) => /redis|sentinel/.test(name))
+}
+
 describe('a lock service outside the release', () => {
   test('replaces Redis, its Sentinels and its password', () => {
     const manifests = render('postgres', [ETCD])
-    const names = REDIS_KINDS.flatMap((kind) => kinds(manifests, kind))
-    expect(names.filter((name) => /redis|sentinel/.test(name))).toEqual([])
-    const names0 = REDIS_KINDS.flatMap((kind) => kinds(render('postgres'), kind))
-    expect(names0.filter((name) => /redis|sentinel/.test(name)).length).toBeGreaterThan(5)
+    expect(redisObjects(manifests)).toEqual([])
+    expect(redisObjects(render('postgres')).length).toBeGreaterThan(5)
     expect(envOf(manifests)).toContainEqual({ name: 'INGOT_LOCK_URL', value: 'etcd://etcd-0,etcd-1,etcd-2' })
     expect(envOf(manifests).map(({ name }) => name)).not.toContain('LOCK_PASSWORD')
   })
