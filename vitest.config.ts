@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 /**
@@ -8,11 +9,14 @@ import { defineConfig } from 'vitest/config'
  */
 const SLOW = ['src/**/*.contract.test.ts', 'src/**/*.process.test.ts']
 
+// the processes that tests start inherit it and start in half the time; their behavior is the same
+const env = { NODE_COMPILE_CACHE: join(import.meta.dirname, 'out', 'compile-cache') }
+
 export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'out/test/report.json' }]],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000 } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000, env } },
       {
         test: {
           name: 'chart',
@@ -20,16 +24,27 @@ export default defineConfig({
           globalSetup: 'charts/ingot/tests/need-helm.ts',
           setupFiles: 'charts/ingot/tests/skip-without-helm.ts',
           testTimeout: 30_000,
+          env,
         },
       },
-      { test: { name: 'contract', include: ['src/**/*.contract.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 } },
+      {
+        test: {
+          name: 'contract',
+          include: ['src/**/*.contract.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          env,
+        },
+      },
       {
         test: {
           name: 'process',
           include: ['src/**/*.process.test.ts'],
-          fileParallelism: false,
+          // they start servers and wait for them; more than two at a time would miss deadlines on two cores
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          env,
         },
       },
     ],
