@@ -9,6 +9,12 @@ import { defineConfig } from 'vitest/config'
  */
 const SLOW = ['src/**/*.contract.test.ts', 'src/**/*.process.test.ts']
 
+/**
+ * Test files at a time. Most tests start servers and wait for them: one file at a time leaves half of two cores idle, and
+ * more than two would miss deadlines there.
+ */
+const maxWorkers = 2
+
 // the processes that tests start inherit it and start in half the time; their behavior is the same
 const env = { NODE_COMPILE_CACHE: join(import.meta.dirname, 'out', 'compile-cache') }
 
@@ -16,7 +22,7 @@ export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'out/test/report.json' }]],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000, env } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000, env, maxWorkers } },
       {
         test: {
           name: 'chart',
@@ -25,6 +31,7 @@ export default defineConfig({
           setupFiles: 'charts/ingot/tests/skip-without-helm.ts',
           testTimeout: 30_000,
           env,
+          maxWorkers,
         },
       },
       {
@@ -34,17 +41,17 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 120_000,
           env,
+          maxWorkers,
         },
       },
       {
         test: {
           name: 'process',
           include: ['src/**/*.process.test.ts'],
-          // they start servers and wait for them; more than two at a time would miss deadlines on two cores
-          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 120_000,
           env,
+          maxWorkers,
         },
       },
     ],
