@@ -27,6 +27,18 @@ test('flags choose one setup and its faults', () => {
   expect(names('--fault', 'node-freeze')).toEqual(['sentinel-postgres-auto-node-freeze'])
 })
 
+test('faults can be left out of a plan, or of a setup', () => {
+  const all = names()
+  const left = names('--except', 'primary-service-kill,upgrade-replicas')
+  expect(all.filter((name) => !left.includes(name))).toEqual([
+    'sentinel-postgres-auto-primary-service-kill',
+    'sentinel-postgres-auto-upgrade-replicas',
+  ])
+  expect(names('--fault', 'primary-kill,primary-delete', '--except', 'primary-kill')).toEqual([
+    'sentinel-postgres-auto-primary-delete',
+  ])
+})
+
 test('a control is run without faults if no fault is named', () => {
   const [run] = parseCall(['--store', 'http', '--control', 'no-lock,skipped-fault']).runs
   expect(run?.faults).toEqual([])
@@ -37,6 +49,8 @@ test.each([
   ['--mode sentinels', '--mode is "sentinels", write sentinel, cluster, standalone or external'],
   ['--fault a', '--fault "a" is none of primary-kill, primary-delete'],
   ['--fault master-kill', '--fault "master-kill" is none of primary-kill, primary-delete'],
+  ['--fault primary-kill --except primary-kill', '--except leaves no drill'],
+  ['--except master-kill', '--except "master-kill" is none of primary-kill, primary-delete'],
   ['--mode external --fault redis-all-kill', 'redis-all-kill: no Redis is installed'],
   ['--mode external --store http', 'cannot do without a lock'],
   ['--control no-lock', '--control "no-lock" is none of store postgres\'s: skipped-fault, answer-before-commit'],

@@ -33,6 +33,7 @@ export const OPTIONS = {
   store: { type: 'string', value: 'STORE', summary: `where items live: ${STORES.join(', ')}` },
   lock: { type: 'string', value: 'LOCK', summary: `when items are locked: ${LOCKS.join(', ')}` },
   fault: { type: 'string', value: 'NAMES', summary: 'only these faults, separated by commas; --list shows them' },
+  except: { type: 'string', value: 'NAMES', summary: 'none of these faults, separated by commas' },
   control: { type: 'string', value: 'NAMES', summary: 'only these negative controls, separated by commas' },
   rate: { type: 'string', value: 'N', summary: 'iterations per second, an even number; default: by the store' },
   full: { type: 'boolean', summary: 'run every combination, not only those that gate a change' },
@@ -43,9 +44,19 @@ export const OPTIONS = {
 export type Given = Values<typeof OPTIONS>
 
 /** Returns the runs and settings. Throws IngotError USAGE_INVALID. */
-export function callOf({ rate, full, list: _list, 'no-build': noBuild, ...choice }: Given): Call {
+export function callOf({ rate, full, list: _list, 'no-build': noBuild, except, ...choice }: Given): Call {
   const isPlan = Object.values(choice).every((value) => value === undefined)
-  return { runs: isPlan ? planOf(full) : chosen(choice), rate: rateOf(rate), build: !noBuild }
+  const runs = isPlan ? planOf(full) : chosen(choice)
+  return { runs: without(runs, namesOf('except', except)), rate: rateOf(rate), build: !noBuild }
+}
+
+/** Leaves faults out, and runs that have nothing else. */
+function without(runs: readonly Run[], left: readonly FaultName[]): readonly Run[] {
+  const rest = runs
+    .map((run) => ({ ...run, faults: run.faults.filter((fault) => !left.includes(fault)) }))
+    .filter(({ faults, controls }) => faults.length + controls.length > 0)
+  if (rest.length === 0) throw usageError('--except leaves no drill, name fewer faults')
+  return rest
 }
 
 const planOf = (full: boolean): readonly Run[] => (full ? fullPlan() : ciPlan())
@@ -77,7 +88,7 @@ function chosen({ mode = 'sentinel', store = 'postgres', lock = 'auto', fault, c
   if (why !== undefined) throw usageError(why)
   const controls = control === undefined ? [] : control.split(',').map((name) => controlNamed(setup, name))
   const otherwise = controls.length > 0 ? [] : FAULT_NAMES
-  const faults = fault === undefined ? otherwise : fault.split(',').map(faultNamed)
+  const faults = fault === undefined ? otherwise : namesOf('fault', fault)
   const runs = runsOf(setup, faults, controls)
   if (runs.length > 0) return runs
   const reasons = faults.map((name) => `${name}: ${whyNotFault(setup, name)}`)
@@ -91,7 +102,10 @@ function controlNamed(setup: Setup, name: string): Control {
   throw usageError(`--control "${name}" is none of store ${setup.store}'s: ${fit.map((one) => one.name).join(', ')}`)
 }
 
-function faultNamed(name: string): FaultName {
-  if (isFaultName(name)) return name
-  throw usageError(`--fault "${name}" is none of ${FAULT_NAMES.join(', ')}`)
+/** Returns the faults that an option names; none without the option. */
+function namesOf(option: 'fault' | 'except', names: string | undefined): readonly FaultName[] {
+  return (names?.split(',') ?? []).map((name) => {
+    if (isFaultName(name)) return name
+    throw usageError(`--${option} "${name}" is none of ${FAULT_NAMES.join(', ')}`)
+  })
 }
