@@ -41,17 +41,13 @@ test.each(PROGRAMS)(
 )
 
 test.each(PROGRAMS)('%s prints its help and starts nothing', async (program, call, _odd, option) => {
-  const { code, printed, said } = await called(program, '--help')
-  expect({ code, said }).toEqual({ code: 0, said: '' })
-  expect(printed).toContain(`${call} -- [OPTIONS]`)
-  expect(printed).toContain(option)
-  expect(printed).toContain('Exit codes: 0 fine')
-})
-
-test('a program has the other forms of the same request, and a version', async () => {
-  const [program] = PROGRAMS[0]
-  const { printed } = await called(program, '--help')
-  for (const form of ['-h', 'help']) expect(await called(program, form)).toEqual({ code: 0, printed, said: '' })
+  for (const args of [['--help'], ['-h'], ['help']]) {
+    const { code, printed, said } = await called(program, ...args)
+    expect({ code, said }).toEqual({ code: 0, said: '' })
+    expect(printed).toContain(`${call} -- [OPTIONS]`)
+    expect(printed).toContain(option)
+    expect(printed).toContain('Exit codes: 0 fine')
+  }
   expect((await called(program, '-v')).printed).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
 
