@@ -15,7 +15,7 @@ const SLOW = ['src/**/*.contract.test.ts', 'src/**/*.process.test.ts']
  */
 const maxWorkers = 2
 
-// the processes that tests start inherit it and start in half the time; their behavior is the same
+// the processes that tests start inherit it and start in two thirds of the time; their behavior is the same
 const env = { NODE_COMPILE_CACHE: join(import.meta.dirname, 'out', 'compile-cache') }
 
 export default defineConfig({

@@ -39,6 +39,12 @@ test('faults can be left out of a plan, or of a setup', () => {
   ])
 })
 
+test('the plain kill that an overtaken deletion is compared to is not left out', () => {
+  const left = names('--except', 'primary-kill')
+  expect(left).not.toContain('sentinel-postgres-auto-primary-kill')
+  expect(left).toContain('sentinel-http-auto-primary-kill')
+})
+
 test('a control is run without faults if no fault is named', () => {
   const [run] = parseCall(['--store', 'http', '--control', 'no-lock,skipped-fault']).runs
   expect(run?.faults).toEqual([])

@@ -50,11 +50,15 @@ export function callOf({ rate, full, list: _list, 'no-build': noBuild, except, .
   return { runs: without(runs, namesOf('except', except)), rate: rateOf(rate), build: !noBuild }
 }
 
-/** Leaves faults out, and runs that have nothing else. */
+/** Leaves faults out. One that another fault is compared to stays. */
 function without(runs: readonly Run[], left: readonly FaultName[]): readonly Run[] {
-  const rest = runs
-    .map((run) => ({ ...run, faults: run.faults.filter((fault) => !left.includes(fault)) }))
-    .filter(({ faults, controls }) => faults.length + controls.length > 0)
+  const rest = runs.flatMap(({ faults, controls, ...setup }) =>
+    runsOf(
+      setup,
+      faults.filter((fault) => !left.includes(fault)),
+      controls,
+    ),
+  )
   if (rest.length === 0) throw usageError('--except leaves no drill, name fewer faults')
   return rest
 }
