@@ -1,6 +1,6 @@
 /**
- * Prints the tests of `npm test` that failed, and then the last line of CI: the sum of these tests, the drills of
- * `npm run e2e` and the steps of CI.
+ * Prints the tests of `npm test` and the drills of `npm run e2e` that failed, and then the last line of CI: the sum of
+ * these tests, the drills and the steps of CI.
  */
 import { readFileSync } from 'node:fs'
 
@@ -19,7 +19,10 @@ for (const { name, assertionResults } of counts.testResults ?? []) {
 }
 let suite = { tests: 0, failures: 0 }
 try {
-  const found = /<testsuite [^>]*tests="(\d+)" failures="(\d+)"/.exec(readFileSync(drills, 'utf8'))
+  const xml = readFileSync(drills, 'utf8')
+  const found = /<testsuite [^>]*tests="(\d+)" failures="(\d+)"/.exec(xml)
+  for (const [, name, reasons] of xml.matchAll(/<testcase ([^>]*[^/])>\s*<failure ([\s\S]*?)<\/testcase>/g))
+    console.log(`FAILED: drill ${name}\n  ${reasons.slice(0, 2_000)}`)
   if (found !== null) suite = { tests: Number(found[1]), failures: Number(found[2]) }
 } catch {
   // as above

@@ -4,7 +4,7 @@ import { systemClock } from '../std/clock.ts'
 import { createRandom } from '../std/random.ts'
 import type { RedisLoss } from './checkers/canary.ts'
 import type { FaultInjection } from './faults/fault.ts'
-import { runFault } from './faults/run-fault.ts'
+import { runFaultUntilProven } from './faults/run-fault.ts'
 import type { DrillWindow } from './report/judge.ts'
 import { type Records, untilQuiet } from './runner/under-load.ts'
 import { type DrillContext, waitUntilHealthy } from './targets/kubernetes/context.ts'
@@ -42,7 +42,7 @@ export async function runCase(
   await waitUntilHealthy(context, signal)
   await systemClock.sleep(BASELINE_MS, signal)
   context.say(`${name}: injecting`)
-  const { began, isProven, says } = await runFault(
+  const { began, isProven, says } = await runFaultUntilProven(
     { ...fault, name, losesLocks: redisLoss === 'allow' },
     {
       op: `fault-${name}`,

@@ -9,6 +9,8 @@ export interface FaultInjection {
   readonly losesLocks?: boolean
   /** True if writes to the store during the fault may be lost by its end. Default: false. */
   readonly losesItems?: boolean
+  /** How often it is tried until it takes effect, because it needs a moment that may pass. Default: 1. */
+  readonly tries?: number
   /** Chooses a target and waits until it can be broken. Breaks nothing. */
   prepare(random: Random, signal: AbortSignal): Promise<Injection> | Injection
 }

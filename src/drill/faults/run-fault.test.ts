@@ -3,7 +3,7 @@ import { createRandom } from '../../std/random.ts'
 import { createFakeClock } from '../../testing/clock.ts'
 import type { Event } from '../history.ts'
 import type { FaultInjection, Injection } from './fault.ts'
-import { ABORTED_UNDO_MS, type FaultOutcome, runFault, UNDO_MS } from './run-fault.ts'
+import { ABORTED_UNDO_MS, type FaultOutcome, runFaultUntilProven, UNDO_MS } from './run-fault.ts'
 
 interface FakeRun {
   readonly steps: readonly string[]
@@ -22,7 +22,7 @@ function start(overrides: Partial<Injection> & Partial<Omit<FaultInjection, 'nam
   const events: Event[] = []
   const clock = createFakeClock()
   const ending = new AbortController()
-  const { prepare, losesLocks, losesItems, ...parts } = overrides
+  const { prepare, losesLocks, losesItems, tries, ...parts } = overrides
   const step = <T>(name: string, result: T, override?: (signal: AbortSignal) => Promise<T>) => {
     return async (signal: AbortSignal): Promise<T> => {
       steps.push(name)
@@ -39,9 +39,10 @@ function start(overrides: Partial<Injection> & Partial<Omit<FaultInjection, 'nam
     name: 'kill',
     ...(losesLocks !== undefined && { losesLocks }),
     ...(losesItems !== undefined && { losesItems }),
+    ...(tries !== undefined && { tries }),
     prepare: prepare ?? (() => injection),
   }
-  const outcome = runFault(fault, {
+  const outcome = runFaultUntilProven(fault, {
     op: 'fault-1',
     random: createRandom(1),
     clock,
@@ -137,6 +138,31 @@ describe('a fault that did not take effect is recorded as info', () => {
     await run.outcome
     expect(deadline?.aborted).toBe(true)
     expect(recorded(run)[1]).toContain(`the undo failed: it took longer than ${UNDO_MS} ms`)
+  })
+})
+
+describe('a fault with several tries', () => {
+  const failsTimes = (times: number): (() => Promise<string>) => {
+    let left = times
+    return async () => {
+      if (left === 0) return 'process 8 ended by SIGKILL'
+      left -= 1
+      throw new Error('too late')
+    }
+  }
+  const operations = ({ events }: FakeRun): readonly string[] => events.map(({ op, type }) => `${op} ${type}`)
+
+  test('is prepared and injected again until it takes effect, and began with the first try', async () => {
+    const run = start({ tries: 3, prove: failsTimes(1) })
+    await expect(run.outcome).resolves.toMatchObject({ isProven: true, began: { op: 'fault-1' } })
+    expect(run.steps).toEqual(['inject', 'prove', 'undo', 'inject', 'prove', 'undo'])
+    expect(operations(run)).toEqual(['fault-1 invoke', 'fault-1 info', 'fault-1-2 invoke', 'fault-1-2 ok'])
+  })
+
+  test('is not proven after its last try', async () => {
+    const run = start({ tries: 2, prove: failsTimes(2) })
+    await expect(run.outcome).resolves.toMatchObject({ isProven: false, says: 'too late' })
+    expect(operations(run)).toHaveLength(4)
   })
 })
 

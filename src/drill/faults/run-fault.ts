@@ -57,6 +57,20 @@ export async function runFault(fault: FaultInjection, options: FaultRunOptions):
   }
 }
 
+/**
+ * Runs the fault up to `tries` times, until it took effect. Each try has its own operation in the history. Resolves with
+ * the last outcome, whose `began` is that of the first try. Rejects as `runFault`.
+ */
+export async function runFaultUntilProven(fault: FaultInjection, options: FaultRunOptions): Promise<FaultOutcome> {
+  const { tries = 1 } = fault
+  const first = await runFault(fault, options)
+  let last = first
+  for (let attempts = 1; attempts < tries && !last.isProven; attempts += 1) {
+    last = await runFault(fault, { ...options, op: `${options.op}-${attempts + 1}` })
+  }
+  return { ...last, began: first.began }
+}
+
 async function carryOut(injection: Injection, options: FaultRunOptions): Promise<string> {
   const { clock, signal } = options
   const broken = await attempt(async () => {

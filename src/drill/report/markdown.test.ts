@@ -48,7 +48,7 @@ test('a drill passes when it is valid and meets every goal', () => {
   expect(reportOf([{ ...RESULT, goals: [slow] }])).toContain(
     '**missed**: sentinel-postgres-auto-primary-kill: at most 5 s',
   )
-  expect(failureReasons(missed)).toEqual(['missed: no write fails (timeout 3)'])
+  expect(failureReasons(missed)).toEqual(['missed: no write fails (timeout 3)', 'the fault: its UID is gone'])
 })
 
 test('a control passes only when the expected check is violated', () => {

@@ -37,7 +37,8 @@ export function isPassed({ verdict, expected, breaks, goals }: CaseResult): bool
 }
 
 /** Returns why a case has not passed, one line per reason. */
-export function failureReasons({ verdict, expected, breaks, goals, isControl }: CaseResult): readonly string[] {
+export function failureReasons(result: CaseResult): readonly string[] {
+  const { verdict, expected, breaks, goals, isControl, proof } = result
   const findings = Object.entries(verdict.checks).filter(([, { kind }]) => kind !== 'valid')
   const kind = verdict.kind === expected ? [] : [`the verdict is ${verdict.kind}, expected ${expected}`]
   const missingViolation =
@@ -49,7 +50,8 @@ export function failureReasons({ verdict, expected, breaks, goals, isControl }: 
   const missed = goals
     .filter(({ met, isTime }) => !met && isTime !== true)
     .map(({ says, seen }) => `missed: ${says} (${seen})`)
-  return [...kind, ...missingViolation, ...(isControl ? [] : [...said, ...missed])]
+  const reasons = [...kind, ...missingViolation, ...(isControl ? [] : [...said, ...missed])]
+  return reasons.length === 0 ? [] : [...reasons, `the fault: ${proof}`]
 }
 
 function canaryOf({ checks }: Verdict): { readonly canary?: CanaryFigures } {

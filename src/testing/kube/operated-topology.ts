@@ -24,7 +24,7 @@ import { keepTopology } from '../../operator/topology/topology-object.ts'
 import { DEFAULT_SETTINGS } from '../../redis/client.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
-import { untilTrue } from '../../std/until.ts'
+import { type Attempt, until, untilTrue } from '../../std/until.ts'
 import { silentLog } from '../../telemetry/log.ts'
 import type { Absent } from '../present.ts'
 import { startBareApiServer } from './bare-api-server.ts'
@@ -71,13 +71,16 @@ export async function startOperatedTopologies(authority: Authority): Promise<Ope
     create: (name, spec) => api.create(REDIS_TOPOLOGIES, { metadata: { name, namespace: NAMESPACE }, spec }, soon()),
     remove: (name) => api.delete(REDIS_TOPOLOGIES, { namespace: NAMESPACE, name }, soon()),
     async untilCondition(name, type, wanted) {
-      let status: Partial<TopologyStatus> = {}
-      const isMet = async (): Promise<boolean> => {
-        status = await statusOf(name)
-        return status.conditions?.some((one) => one.type === type && `${one.status} ${one.reason}` === wanted) === true
+      const attempt = async (): Promise<Attempt<Partial<TopologyStatus>>> => {
+        const status = await statusOf(name)
+        const { conditions = [], servers } = status
+        if (conditions.some((one) => one.type === type && `${one.status} ${one.reason}` === wanted)) {
+          return { value: status }
+        }
+        const seen = conditions.map((one) => `${one.type} ${one.status} ${one.reason} (${one.message})`)
+        return { missing: `${type} ${wanted}: ${seen.join(', ')}, ${JSON.stringify(servers)}` }
       }
-      await untilTrue(`${type} ${wanted}`, isMet, SOON)
-      return status
+      return until(attempt, SOON)
     },
     async labelsOf(pod) {
       return (await api.get(PODS, { namespace: NAMESPACE, name: pod }, soon()))?.metadata.labels ?? {}

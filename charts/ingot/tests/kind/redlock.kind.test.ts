@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
+import { createDocker, createKindMachines } from '../../../../src/drill/targets/kind/docker.ts'
 import {
   deletePod,
   eventually,
@@ -20,7 +20,7 @@ import {
 } from './cluster.ts'
 import { lockReportSince, startLocker } from './programs.ts'
 
-const docker = createDocker()
+const machines = createKindMachines(createDocker())
 const figures: object[] = []
 
 beforeAll(async () => {
@@ -89,11 +89,11 @@ test('a node that freezes fails no attempt', async () => {
   const node = await victimNode()
   const options = () => ({ signal: AbortSignal.timeout(20_000), timeoutMs: 20_000 })
   await granting('a node frozen for 15 s', async () => {
-    await docker(['pause', node], options())
+    await machines.freeze(node, options())
     try {
       await sleep(15_000)
     } finally {
-      await docker(['unpause', node], options())
+      await machines.thaw(node, options())
     }
   })
   await everythingReady(180)

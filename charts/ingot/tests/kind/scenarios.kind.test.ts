@@ -9,13 +9,13 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { OUT, ROOT } from '../../../../src/drill/checkout.ts'
 import { SCENARIO_NAMES, type ScenarioName } from '../../../../src/drill/spec/schema.ts'
 import type { DrillStatus } from '../../../../src/drill/spec/status.ts'
-import { createDocker } from '../../../../src/drill/targets/kind/docker.ts'
+import { createDocker, createKindMachines } from '../../../../src/drill/targets/kind/docker.ts'
 import { eventually, kubectl } from './cluster.ts'
 import { drillRelease, expectNothingLeft, finished, MODE, plugin, start, statusOf } from './drill-release.ts'
 
 const FOLDER = join(ROOT, 'k8s', 'drills')
 const MANIFESTS = readdirSync(FOLDER)
-const docker = createDocker()
+const machines = createKindMachines(createDocker())
 const target = { release: 'ingot' }
 const chosen = process.env['DRILL_ONLY']?.split(',') ?? SCENARIO_NAMES
 const figures: Record<string, unknown>[] = []
@@ -41,8 +41,9 @@ function manifestOf(scenario: ScenarioName): string {
   return join(FOLDER, MANIFESTS.find((name) => name.startsWith(prefix)) ?? '')
 }
 
-/** Resolves with the node that D8 loses. No new pod is scheduled there, so that its runner is elsewhere. */
-async function reserveNode(): Promise<string> {
+/** Resolves with the node that D8 loses. No new pod is scheduled there, so that load and canary are elsewhere. */
+async function nodeFor(scenario: ScenarioName): Promise<string | undefined> {
+  if (scenario !== 'D8') return undefined
   await start('d8-plan', { target, scenario: 'D8', dryRun: true })
   const [victim = ''] = (await finished('d8-plan')).faults?.[0]?.victims ?? []
   const node = / on (\S+)$/.exec(victim)?.[1] ?? ''
@@ -51,17 +52,21 @@ async function reserveNode(): Promise<string> {
   return node
 }
 
+async function free(node: string | undefined): Promise<void> {
+  if (node !== undefined) await kubectl(['uncordon', node])
+}
+
 /** Pauses the container of the node that a drill waits for, as a person at a data centre would. */
 async function loseNode(drill: string, node: string): Promise<void> {
   const isWaiting = async (): Promise<boolean> => (await statusOf(drill)).faults?.[0]?.state === 'Injected'
   await eventually('the drill waits for the loss of a node', 240, isWaiting)
   const options = { signal: AbortSignal.timeout(20_000), timeoutMs: 20_000 }
-  await docker(['pause', node], options)
+  await machines.freeze(node, options)
   const isProven = async (): Promise<boolean> => (await statusOf(drill)).faults?.[0]?.state !== 'Injected'
   try {
     await eventually('the loss is seen', 120, isProven)
   } finally {
-    await docker(['unpause', node], { ...options, signal: AbortSignal.timeout(20_000) })
+    await machines.thaw(node, { ...options, signal: AbortSignal.timeout(20_000) })
   }
 }
 
@@ -76,17 +81,19 @@ function expectVerdict(where: string, { verdict, reason, message }: Partial<Dril
 describe.each(SCENARIO_NAMES.filter((name) => chosen.includes(name)))('%s', (scenario) => {
   test('from the operator', async () => {
     const name = scenario.toLowerCase()
-    const node = scenario === 'D8' ? await reserveNode() : undefined
+    const node = await nodeFor(scenario)
     await start(name, { target, scenario })
     const [status] = await Promise.all([finished(name), node === undefined ? undefined : loseNode(name, node)])
-    if (node !== undefined) await kubectl(['uncordon', node])
+    await free(node)
     expectVerdict(`${scenario} operator`, status)
     await expectNothingLeft()
     await kubectl(['delete', 'failoverdrill', name, '--timeout=60s'], 70)
   })
 
   test('from a shell', async () => {
+    const node = await nodeFor(scenario)
     const { code, text } = await plugin('run', manifestOf(scenario), '--local')
+    await free(node)
     const [, verdict = '', reason, message = text] = /^(Pass|Fail|Inconclusive|Aborted): (\w+): (.*)/m.exec(text) ?? []
     expectVerdict(`${scenario} shell`, { verdict, reason, message } as Partial<DrillStatus>)
     expect(code).toBe(verdict === 'Pass' ? 0 : 3)
