@@ -1,5 +1,5 @@
 /** The observation of a topology: a real API server, and real Redis servers and Sentinels as its pods. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Resource } from '../../kube/client/resource.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
@@ -14,6 +14,9 @@ const SECRETS: Resource = { group: '', version: 'v1', kind: 'Secret', plural: 's
 const NAMESPACE = 'default'
 const SOON = { withinMs: 30_000, everyMs: 100 }
 const soon = (): AbortSignal => AbortSignal.timeout(20_000)
+
+// longer than the waits of a test together, so that the one that is missing fails
+vi.setConfig({ testTimeout: 600_000 })
 
 const scope = createScope()
 let absent: string | undefined

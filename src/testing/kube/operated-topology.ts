@@ -25,13 +25,13 @@ import { DEFAULT_SETTINGS } from '../../redis/client.ts'
 import { systemClock } from '../../std/clock.ts'
 import { createScope } from '../../std/scope.ts'
 import { type Attempt, until, untilTrue } from '../../std/until.ts'
-import { silentLog } from '../../telemetry/log.ts'
+import { type Log, silentLog } from '../../telemetry/log.ts'
 import type { Absent } from '../present.ts'
 import { startBareApiServer } from './bare-api-server.ts'
 
 const SETS: Resource = { group: 'apps', version: 'v1', kind: 'StatefulSet', plural: 'statefulsets', namespaced: true }
 const NAMESPACE = 'default'
-const SOON = { withinMs: 60_000, everyMs: 100 }
+const SOON = { withinMs: 120_000, everyMs: 100 }
 const soon = (): AbortSignal => AbortSignal.timeout(20_000)
 
 export interface OperatedTopologies extends AsyncDisposable {
@@ -59,7 +59,9 @@ export async function startOperatedTopologies(authority: Authority): Promise<Ope
   await api.apply(DEFINITIONS, definitionOf(REDIS_TOPOLOGY, '0.1.0'), soon())
   const isServed = async (): Promise<boolean> => (await api.list(REDIS_TOPOLOGIES, {}, soon())).items.length === 0
   await untilTrue('the kind', isServed, SOON)
-  scope.defer(operate(api, authority))
+  const warnings: string[] = []
+  const warn = (fields: object, event: string): void => void warnings.push(`${event} ${JSON.stringify(fields)}`)
+  scope.defer(operate(api, authority, { ...silentLog, warn, error: warn }))
   const statusOf = async (name: string): Promise<Partial<TopologyStatus>> => {
     const topology = await api.get(REDIS_TOPOLOGIES, { namespace: NAMESPACE, name }, soon())
     return topology?.['status'] ?? {}
@@ -78,7 +80,8 @@ export async function startOperatedTopologies(authority: Authority): Promise<Ope
           return { value: status }
         }
         const seen = conditions.map((one) => `${one.type} ${one.status} ${one.reason} (${one.message})`)
-        return { missing: `${type} ${wanted}: ${seen.join(', ')}, ${JSON.stringify(servers)}` }
+        const missing = `${type} ${wanted}: ${seen.join(', ')}, ${JSON.stringify(servers)}`
+        return { missing: [missing, ...warnings.slice(-5)].join('\n') }
       }
       return until(attempt, SOON)
     },
@@ -118,8 +121,8 @@ export async function createPods(api: KubeApi, { namespace, set, component, port
 }
 
 /** Runs the controller until the returned function is called. */
-function operate(api: KubeApi, authority: Authority): () => Promise<void> {
-  const deps = { api, clock: systemClock, random: Math.random, log: silentLog, measures: unmeasuredRuntime }
+function operate(api: KubeApi, authority: Authority, log: Log): () => Promise<void> {
+  const deps = { api, clock: systemClock, random: Math.random, log, measures: unmeasuredRuntime }
   const topologies = createInformer({ resource: REDIS_TOPOLOGIES, namespace: NAMESPACE, keep: keepTopology }, deps)
   const pods = createInformer({ resource: PODS, namespace: NAMESPACE, keep: keepPod }, deps)
   const reconcile: Reconcile = (key, signal) => reconciler.reconcile(key, signal)
