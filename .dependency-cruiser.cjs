@@ -34,6 +34,9 @@ const ONE_HOME = {
   aws4fetch: 'drill/report/store/bucket',
   'lru-cache': 'items/freshness/recent-ids',
   pino: 'telemetry',
+  '@opentelemetry/api': 'telemetry',
+  '@fastify/otel': 'telemetry/otel',
+  '@opentelemetry/sdk-trace-node': 'telemetry/otel',
   'prom-client': 'telemetry',
 }
 /** Data: an error code with its status and remedy. */

@@ -1,12 +1,14 @@
 /** `ingot serve`: runs the service from its start to the end of its last request. */
 
 import type { Config } from '../config/schema.ts'
+import { IngotError, reasonOf } from '../errors/error.ts'
 import { loadServiceConfig } from '../service/config.ts'
 import { storeLocation } from '../service/configured-store.ts'
 import { createService } from '../service/service.ts'
 import { untilAborted } from '../std/abort.ts'
 import { durationOf } from '../std/duration.ts'
 import { version } from '../std/version.ts'
+import { endSpans } from '../telemetry/spans.ts'
 import { defineCommand, EXIT, type Io } from './line/command.ts'
 
 export const serve = defineCommand({
@@ -18,6 +20,7 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
   async run(_args, io) {
     const { clock, signal } = io
     const config = loadServiceConfig()
+    if (config.otel === 'on') await startTraces()
     await using service = await createService(config, { clock, signal, version: version() })
     const { log } = service
     const url = await service.listen()
@@ -28,9 +31,23 @@ Settings come from the environment (INGOT_LISTEN, INGOT_DATA, ...) and from the 
     log.info({ delay: config.drainDelay }, 'leaving')
     await clock.sleep(durationOf(config.drainDelay))
     await service.drain(durationOf(config.drain))
+    await endSpans(clock)
     return EXIT.fine
   },
 })
+
+/** Loads the SDK. Rejects with IngotError CONFIG_INVALID if it is not installed. */
+async function startTraces(): Promise<void> {
+  try {
+    await import('../telemetry/otel.ts')
+  } catch (cause) {
+    throw new IngotError(
+      'CONFIG_INVALID',
+      `INGOT_OTEL is "on", and the SDK of OpenTelemetry cannot be loaded: ${reasonOf(cause)}; install the optional dependencies of ingot`,
+      { cause },
+    )
+  }
+}
 
 function greet(io: Io, config: Config, url: string): void {
   io.stdout.write(`ingot serves ${url}, items are kept in ${storeLocation(config)}

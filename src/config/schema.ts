@@ -112,6 +112,11 @@ const properties = {
       allowed: 'a file',
     }),
   ),
+  otel: oneOf(
+    'Whether spans are recorded and sent by OTLP. The standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, …) configure them, see docs/traces.md.',
+    'off',
+    ['off', 'on'],
+  ),
   logLevel: oneOf('Lowest severity of events that are logged.', 'info', ['debug', 'info', 'warn', 'error', 'silent']),
   maxItemBytes: count('Maximum size of an item, and of a line of a stream, in bytes.', 1_048_576),
   maxBatchBytes: count('Maximum size of the body of a batch, in bytes.', 16_777_216),

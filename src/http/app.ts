@@ -2,6 +2,7 @@
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { IngotError } from '../errors/error.ts'
+import { logFieldsOf } from '../telemetry/spans.ts'
 import { readBodies } from './body/bodies.ts'
 import { isUnread, lingeringResponse } from './body/linger.ts'
 import { createReceiveBudget } from './body/receive-budget.ts'
@@ -70,10 +71,10 @@ export async function buildApp(deps: HttpDeps, options: HttpOptions): Promise<Fa
 }
 
 function failure(context: RouteContext, request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
-  const { traceId } = traceOf(request)
+  const trace = traceOf(request)
   const { url: route, bodyLimit } = request.routeOptions
-  const problem = problemOf(thrown, { traceId, bodyLimit })
-  const fields = { traceId, route, status: problem.status, err: thrown }
+  const problem = problemOf(thrown, { traceId: trace.traceId, bodyLimit })
+  const fields = { ...logFieldsOf(trace), route, status: problem.status, err: thrown }
   if (problem.status >= 500) context.log.error(fields, 'request failed')
   else context.log.debug(fields, 'request refused')
   reply.code(problem.status).headers(problem.headers)

@@ -1,6 +1,7 @@
 /** Counts and logs the requests of the app, by kind. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { currentTrace, logFieldsOf } from '../telemetry/spans.ts'
 import { type TraceContext, traceFrom } from '../telemetry/trace.ts'
 import { mediaOf } from './body/bodies.ts'
 import type { ReceiveBudget } from './body/receive-budget.ts'
@@ -15,9 +16,9 @@ const BATCH = '/v1/collections/:collection/items::batch'
 
 const traces = new WeakMap<FastifyRequest, TraceContext>()
 
-/** Returns the trace of the request: the caller's, or a new one. */
+/** Returns the trace of the request: the caller's, or a new one. With an SDK, it is that of the request's span. */
 export function traceOf(request: FastifyRequest): TraceContext {
-  const known = traces.get(request) ?? traceFrom(headerText(request.headers['traceparent']))
+  const known = traces.get(request) ?? currentTrace() ?? traceFrom(headerText(request.headers['traceparent']))
   traces.set(request, known)
   return known
 }
@@ -47,6 +48,9 @@ export function observeTraffic(app: FastifyInstance, context: RouteContext): voi
   app.addHook('onRequest', async (request) => {
     const kind = kindOf(request)
     kinds.set(request, kind)
+    // later hooks may run outside the context of the request's span
+    const trace = currentTrace()
+    if (trace !== undefined) traces.set(request, trace)
     context.counts.began(kind)
   })
   app.addHook('onResponse', async (request, reply) => {
@@ -55,11 +59,18 @@ export function observeTraffic(app: FastifyInstance, context: RouteContext): voi
     if (kind === undefined) return
     const route = request.routeOptions.url ?? 'unknown'
     const seconds = reply.elapsedTime / 1_000
-    const { traceId, sampled } = traceOf(request)
+    const trace = traceOf(request)
     const { method } = request
     const status = reply.statusCode
-    context.counts.ended({ route, method, kind, status, seconds, sampledTrace: sampled ? traceId : undefined })
-    context.log.debug({ traceId, route, status, seconds }, 'request answered')
+    context.counts.ended({
+      route,
+      method,
+      kind,
+      status,
+      seconds,
+      sampledTrace: trace.sampled ? trace.traceId : undefined,
+    })
+    context.log.debug({ ...logFieldsOf(trace), route, status, seconds }, 'request answered')
   })
 }
 

@@ -1,6 +1,7 @@
-/** Measures the calls of a store. */
+/** Measures the calls of a store, and gives each a span within a recorded trace. */
 import type { Clock } from '../std/clock.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { withSpan } from '../telemetry/spans.ts'
 
 export interface StoreMeasures {
   /** Records one call, also a failed one, in milliseconds. */
@@ -38,6 +39,13 @@ export function createStoreMeasures(metrics: Metrics, calls: readonly StoreCall[
   return { called: (call, ms) => seconds.observe(ms / 1_000, { call }) }
 }
 
+export interface MeasureDeps {
+  readonly measures: StoreMeasures
+  readonly clock: Clock
+  /** Names the spans of the calls: `ingot.store` becomes `ingot.store.put`. */
+  readonly span: 'ingot.store' | 'ingot.forward'
+}
+
 type Method = (...args: unknown[]) => unknown
 
 /**
@@ -47,7 +55,7 @@ type Method = (...args: unknown[]) => unknown
 export function withStoreMeasures<S extends object>(
   store: S,
   calls: readonly StoreCall[],
-  { measures, clock }: { readonly measures: StoreMeasures; readonly clock: Clock },
+  { measures, clock, span }: MeasureDeps,
 ): S {
   const methods = new WeakMap<Method, Method>()
   const measured = (method: Method, call: StoreCall | undefined): Method => {
@@ -56,7 +64,7 @@ export function withStoreMeasures<S extends object>(
     return async (...args) => {
       const beganMs = clock.monotonicMs()
       try {
-        return await method.apply(store, args)
+        return await withSpan(`${span}.${call}`, {}, async () => method.apply(store, args))
       } finally {
         measures.called(call, clock.monotonicMs() - beganMs)
       }

@@ -68,7 +68,11 @@ export function measuredStore<S extends ServiceStore>(
   { clock, metrics }: Pick<ServiceDeps, 'clock' | 'metrics'>,
   store: S,
 ): S {
-  return withStoreMeasures(store, STORE_CALLS, { measures: createStoreMeasures(metrics, STORE_CALLS), clock })
+  return withStoreMeasures(store, STORE_CALLS, {
+    measures: createStoreMeasures(metrics, STORE_CALLS),
+    clock,
+    span: 'ingot.store',
+  })
 }
 
 async function openLocked(deps: ServiceDeps): Promise<ServiceStore> {
@@ -82,7 +86,7 @@ async function openLocked(deps: ServiceDeps): Promise<ServiceStore> {
   const { external: plain, policies } = await createExternal(config)
   const options = { policies, waitMs: durationOf(config.lockWait), defaultPolicy: DEFAULT_POLICY }
   const measures = createStoreMeasures(metrics, EXTERNAL_CALLS)
-  const external = withStoreMeasures(plain, EXTERNAL_CALLS, { measures, clock })
+  const external = withStoreMeasures(plain, EXTERNAL_CALLS, { measures, clock, span: 'ingot.forward' })
   const { locker, staleWrite } = await openServiceLocker(deps)
   return createLockedStore({ external, locker, clock, onStale: () => staleWrite('http') }, options)
 }

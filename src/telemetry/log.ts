@@ -1,6 +1,7 @@
 /** Structured logs. An event is a stable message with fields. Content, secrets and keys are never logged. */
 import pino from 'pino'
 import { printable } from '../std/printable.ts'
+import { currentTrace, logFieldsOf } from './spans.ts'
 
 export interface Log {
   debug(fields: object, event: string): void
@@ -19,12 +20,14 @@ export interface LogOptions {
 
 /**
  * Writes one JSON line per event with `time`, `level` and `msg`. An error in `err` is written with its code and cause.
+ * Within a trace, a line also has its `trace_id` and `span_id`.
  */
 export function createLog(options: LogOptions): Log {
   return pino(
     {
       level: options.level,
       base: null,
+      mixin: () => logFieldsOf(currentTrace()),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
       // JSON does not escape DEL, C1 controls and characters that reorder text

@@ -8,6 +8,7 @@ import { failpoint } from '#failpoint'
 import { type ErrorCode, IngotError } from '../../errors/error.ts'
 import { LockError, type LockFailure } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
+import { withSpan } from '../../telemetry/spans.ts'
 import type { ItemStore, Unit } from '../store.ts'
 
 export interface BatchLockOptions {
@@ -54,7 +55,7 @@ const UNLOCKED: ReadonlySet<LockFailure> = new Set(['unavailable', 'unanswered',
 /** Resolves to `undefined` if the batch is to be put without locks. */
 async function acquire(locker: Locker, keys: readonly string[], { waitMs, onUnlocked }: BatchLockOptions) {
   try {
-    return await locker.acquire(keys, { waitMs })
+    return await withSpan('ingot.lock', { 'ingot.lock.keys': keys.length }, () => locker.acquire(keys, { waitMs }))
   } catch (thrown) {
     if (!(thrown instanceof LockError)) throw thrown
     if (thrown.reason === 'held') {

@@ -19,6 +19,7 @@ import { LockError } from '../../lock/lock-error.ts'
 import type { Locker } from '../../lock/locker.ts'
 import type { Clock } from '../../std/clock.ts'
 import { fullJitter, retry } from '../../std/retry.ts'
+import { withSpan, withUnitSpan } from '../../telemetry/spans.ts'
 import { pageOfAll } from '../collection-page.ts'
 import type { Collection, ItemOutcome, PreparedItem } from '../item.ts'
 import {
@@ -132,7 +133,12 @@ class LockedStore implements ServiceStore {
 
   async #putUnit(unit: Unit): Promise<UnitOutcome> {
     if (!samePolicy(unit.collection.policy, this.#policy(unit.collection.name))) return { kind: 'policy-changed' }
-    // every item is tried before a failure is reported, so that a retry of the request finds the saved ones
+    if (unit.items.length === 1) return this.#putItems(unit)
+    return withUnitSpan('ingot.forward', { 'ingot.items': unit.items.length }, () => this.#putItems(unit))
+  }
+
+  /** Tries every item before a failure is reported, so that a retry of the request finds the saved ones. */
+  async #putItems(unit: Unit): Promise<UnitOutcome> {
     const settled = await Promise.allSettled(unit.items.map((item) => this.#putItem(unit.collection, item)))
     return { kind: 'stored', outcomes: settled.map(outcomeOf) }
   }
@@ -159,12 +165,15 @@ class LockedStore implements ServiceStore {
     const { waitMs } = this.#options
     const endMs = clock.monotonicMs() + Math.min(waitMs, RETRY_OUTAGE_MS)
     try {
-      return await retry(() => this.#acquire(itemLockKey(collection.name, item.id)), {
-        delays: fullJitter(AGAIN),
-        clock,
-        signal: this.#closing.signal,
-        retryable: (thrown) => isOutage(thrown) && clock.monotonicMs() < endMs,
-      })
+      const key = itemLockKey(collection.name, item.id)
+      const acquire = (): Promise<Grant> =>
+        retry(() => this.#acquire(key), {
+          delays: fullJitter(AGAIN),
+          clock,
+          signal: this.#closing.signal,
+          retryable: (thrown) => isOutage(thrown) && clock.monotonicMs() < endMs,
+        })
+      return await withSpan('ingot.lock', { 'ingot.lock.keys': 1 }, acquire)
     } catch (thrown) {
       if (!(thrown instanceof LockError) || thrown.reason !== 'held') throw thrown
       throw new IngotError('IN_FLIGHT', `another client was saving the same content for ${waitMs} ms`, {

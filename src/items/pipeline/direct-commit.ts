@@ -5,6 +5,7 @@
 
 import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
+import { withSpan } from '../../telemetry/spans.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 import { type GroupCommit, waitForCapacity } from './group-commit.ts'
 
@@ -28,7 +29,8 @@ export function createDirectCommit(options: DirectCommitOptions): GroupCommit {
     bytes += size
     since.set(unit, clock.monotonicMs())
     try {
-      const [outcome] = await store.put([unit], clock.wallMs())
+      const attributes = { 'ingot.items': unit.items.length, 'ingot.units': 1 }
+      const [outcome] = await withSpan('ingot.commit', attributes, () => store.put([unit], clock.wallMs()))
       if (outcome === undefined) throw new IngotError('INTERNAL', 'the store returned fewer outcomes than units')
       return outcome
     } finally {

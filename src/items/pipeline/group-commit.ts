@@ -14,6 +14,7 @@
 import { failpoint, orMutant } from '#failpoint'
 import { IngotError } from '../../errors/error.ts'
 import type { Clock, Timer } from '../../std/clock.ts'
+import { type RecordedTrace, recordedTrace, withSharedSpan } from '../../telemetry/spans.ts'
 import type { StoreWriter, Unit, UnitOutcome } from '../store.ts'
 
 /** Larger batches are hardly cheaper per item, because the fsync is a small part of their time. */
@@ -52,6 +53,7 @@ interface Waiting {
   /** Monotonic milliseconds of its submission. */
   readonly sinceMs: number
   readonly bytes: number
+  readonly trace: RecordedTrace | undefined
   readonly resolve: (outcome: UnitOutcome) => void
   readonly reject: (failure: unknown) => void
 }
@@ -92,7 +94,8 @@ class AdaptiveGroupCommit implements GroupCommit {
     this.#pendingBytes += bytes
     this.#planTurn()
     const sinceMs = this.#options.clock.monotonicMs()
-    return new Promise((resolve, reject) => this.#queue.push({ unit, sinceMs, bytes, resolve, reject }))
+    const trace = recordedTrace()
+    return new Promise((resolve, reject) => this.#queue.push({ unit, sinceMs, bytes, trace, resolve, reject }))
   }
 
   waitForCapacity(signal: AbortSignal): Promise<void> {
@@ -169,7 +172,9 @@ class AdaptiveGroupCommit implements GroupCommit {
     const startMs = clock.monotonicMs()
     const units = batch.map((waiting) => waiting.unit)
     failpoint('before-commit')
-    const result = await outcomesOf(store.put(units, clock.wallMs()))
+    const span = { name: 'ingot.commit', attributes: { 'ingot.items': items, 'ingot.units': units.length } }
+    const traces = batch.map((waiting) => waiting.trace)
+    const result = await outcomesOf(withSharedSpan(span, traces, () => store.put(units, clock.wallMs())))
     failpoint('after-commit')
     // before the promises resolve: items that clients send next do not count as part of this load
     this.#settled(batch, items)

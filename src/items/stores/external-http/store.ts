@@ -7,6 +7,7 @@ import { IngotError, reasonOf } from '../../../errors/error.ts'
 import { type Clock, systemClock } from '../../../std/clock.ts'
 import { durationOf } from '../../../std/duration.ts'
 import { isTlsFailure } from '../../../std/tls-failure.ts'
+import { traceHeaders } from '../../../telemetry/spans.ts'
 import type { CallContext, ExternalStore, Lookup, Save } from '../../exclusion/external-store.ts'
 import type { FoundItem, ItemId, PreparedItem } from '../../item.ts'
 import { fill, fillValue, type Mapping } from './mapping.ts'
@@ -120,7 +121,7 @@ class HttpStore implements ExternalStore {
   #headers(call: Call): Record<string, string> {
     const json = call.body === undefined ? {} : { 'content-type': 'application/json' }
     const fence = call.fence === undefined ? {} : { 'fencing-token': String(call.fence) }
-    return { ...this.#options.mapping.headers, ...json, ...fence }
+    return { ...traceHeaders(), ...this.#options.mapping.headers, ...json, ...fence }
   }
 }
 
