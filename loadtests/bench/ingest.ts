@@ -1,7 +1,8 @@
 /**
  * `npm run bench:ingest`: measures the speed of ingestion, as ratios within one run. Each contender is a separate process on
  * a new folder or an empty database. Rounds are interleaved, and the median counts. `-- --quick` uses a tenth of the items.
- * `-- --only streams,replicas` runs only these sections. All sections but the first three need Docker.
+ * `-- --only streams,replicas` runs only these sections. All sections but the first three
+ * and `observed` need Docker.
  * Prints a table and writes out/bench/ingest.json. Exits with 1 if a target was missed.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -13,6 +14,7 @@ import { memory, posts, streams } from './ingest/embedded.ts'
 import { growth } from './ingest/growth.ts'
 import { latency } from './ingest/latency.ts'
 import { locked } from './ingest/locked.ts'
+import { observed } from './ingest/observed.ts'
 import { duplicates, naive, replicas } from './ingest/replicas.ts'
 import { createReport } from './ingest/report.ts'
 import { createServers } from './ingest/servers.ts'
@@ -27,6 +29,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   latency,
   locked,
   growth,
+  observed,
 }
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
