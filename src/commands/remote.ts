@@ -23,7 +23,8 @@ export function serviceAt(url: string, tokenFile: string | undefined): Service {
   return { url: parseUrl('URL', url), token: tokenOf(tokenFile) }
 }
 
-function tokenOf(file: string | undefined): string | undefined {
+/** Returns the token in the file; without a file, that of the environment. Throws IngotError CONFIG_INVALID. */
+export function tokenOf(file: string | undefined): string | undefined {
   return file === undefined ? clientSettings().token : readToken(file)
 }
 

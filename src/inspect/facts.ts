@@ -18,6 +18,12 @@ export interface PodMetrics {
   readonly text: Read<string>
 }
 
+/** The response of a pod to `GET /v1/status`. */
+export interface PodState {
+  readonly pod: string
+  readonly state: Read<unknown>
+}
+
 export interface Facts {
   readonly namespace: string
   readonly release: string
@@ -37,6 +43,8 @@ export interface Facts {
   readonly secrets: readonly NamedSecret[]
   /** Of the service's pods. */
   readonly metrics: readonly PodMetrics[]
+  /** Of the service's pods. Unread if there is no token. */
+  readonly states: Read<readonly PodState[]>
 }
 
 export function valueOr<T>(read: Read<T>, otherwise: T): T {
@@ -101,7 +109,7 @@ export interface NotRead {
 
 /** Returns what could not be read. */
 export function unreadOf(facts: Facts): readonly NotRead[] {
-  const { objects, topologies, leases, operators, definition, secrets, metrics } = facts
+  const { objects, topologies, leases, operators, definition, secrets, metrics, states } = facts
   const parts: readonly (readonly [string, Read<unknown>])[] = [
     ...Object.entries(objects),
     ['redisTopologies', topologies],
@@ -110,6 +118,9 @@ export function unreadOf(facts: Facts): readonly NotRead[] {
     ['definition', definition],
     ...secrets.map(({ name, secret }) => [`secret ${name}`, secret] as const),
     ...metrics.map(({ pod, text }) => [`metrics of ${pod}`, text] as const),
+    ...(states.kind === 'unread'
+      ? [['status of the replicas', states] as const]
+      : states.value.map(({ pod, state }) => [`status of ${pod}`, state] as const)),
   ]
   return parts.flatMap(([part, read]) => (read.kind === 'unread' ? [{ part, why: read.why }] : []))
 }

@@ -1,15 +1,16 @@
 /** Reads what the plugin shows of a release from the API server. A part that cannot be read does not stop the others. */
-import { reasonOf } from '../errors/error.ts'
 import { apiError, isKubeError, type KubeApi } from '../kube/client/api.ts'
 import { isKubeObject, jsonOf, type KubeObject, pathOf } from '../kube/client/resource.ts'
 import { DEFINITIONS } from '../kube/crd/definition.ts'
 import { LEASES } from '../kube/runtime/leadership-term.ts'
 import type { Clock } from '../std/clock.ts'
-import { type Facts, livePods, mainContainer, type NamedSecret, type PodMetrics, type Read } from './facts.ts'
-import { listAt, numberAt, textAt } from './json.ts'
+import { type Facts, livePods, type NamedSecret, type PodMetrics, type Read, valueOr } from './facts.ts'
+import { listAt, textAt } from './json.ts'
 import { KINDS, type Part, SECRETS, TOPOLOGIES } from './kinds.ts'
 import { OPERATOR } from './operator-presence.ts'
+import { attempt, portOf } from './reading.ts'
 import { secretNamesOf } from './secret-names.ts'
+import { readStates } from './states.ts'
 
 export interface ReadOptions {
   readonly api: KubeApi
@@ -17,8 +18,10 @@ export interface ReadOptions {
   readonly release: string
   readonly version: string
   readonly clock: Clock
-  /** `topology`: workloads, pods and the RedisTopology. `status` adds metrics, `all` what doctor and bundle need. */
+  /** `topology`: workloads, pods and the RedisTopology. `status` adds the states of the replicas, `all` what doctor and bundle need. */
   readonly depth: 'topology' | 'status' | 'all'
+  /** Token for the API of the replicas, with the right `observe`. Default: that of the release's Secret. */
+  readonly token?: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -44,12 +47,14 @@ export async function readFacts(options: ReadOptions): Promise<Facts> {
       : nothing,
   ])
   const base = { namespace, release, version, objects, topologies, leases, operators, definition }
-  const facts: Facts = { ...base, nowMs: clock.wallMs(), secrets: [], metrics: [] }
-  const [secrets, metrics] = await Promise.all([
+  const noStates = { kind: 'read', value: [] } as const
+  const facts: Facts = { ...base, nowMs: clock.wallMs(), secrets: [], metrics: [], states: noStates }
+  const [secrets, states] = await Promise.all([
     depth === 'all' ? readSecrets(api, facts, signal) : [],
-    depth === 'topology' ? [] : readMetrics(api, facts, signal),
+    depth === 'status' ? readStates({ api, facts, token: options.token, signal }) : noStates,
   ])
-  return { ...facts, secrets, metrics }
+  const metrics = depth === 'topology' ? [] : await readMetrics(api, { ...facts, states }, signal)
+  return { ...facts, secrets, metrics, states }
 }
 
 async function partsBy(list: (part: Part) => Promise<Read<readonly KubeObject[]>>): Promise<Facts['objects']> {
@@ -76,16 +81,6 @@ async function partsBy(list: (part: Part) => Promise<Read<readonly KubeObject[]>
     autoscalers,
     networkPolicies,
     claims,
-  }
-}
-
-/** Resolves with the reason of a failure. Rejects only when the signal aborts. */
-async function attempt<T>(work: () => Promise<T>, signal: AbortSignal): Promise<Read<T>> {
-  try {
-    return { kind: 'read', value: await work() }
-  } catch (failure) {
-    signal.throwIfAborted()
-    return { kind: 'unread', why: reasonOf(failure) }
   }
 }
 
@@ -136,12 +131,15 @@ function readSecrets(api: KubeApi, facts: Facts, signal: AbortSignal): Promise<r
   )
 }
 
-const METRICS_PORT = 8080
 /** A pod that hangs must not delay the others for long, in milliseconds. */
 const METRICS_DEADLINE_MS = 3_000
 
+/** Reads the metrics of the pods whose state is not known. The API server itself can forward this request. */
 function readMetrics(api: KubeApi, facts: Facts, signal: AbortSignal): Promise<readonly PodMetrics[]> {
-  const running = livePods(facts, 'service').filter((pod) => textAt(pod, 'status', 'phase') === 'Running')
+  const known = new Set(valueOr(facts.states, []).flatMap(({ pod, state }) => (state.kind === 'read' ? [pod] : [])))
+  const running = livePods(facts, 'service').filter(
+    (pod) => textAt(pod, 'status', 'phase') === 'Running' && !known.has(pod.metadata.name),
+  )
   return Promise.all(
     running.map(async (pod) => {
       const { name } = pod.metadata
@@ -150,11 +148,6 @@ function readMetrics(api: KubeApi, facts: Facts, signal: AbortSignal): Promise<r
       return { pod: name, text }
     }),
   )
-}
-
-function portOf(pod: KubeObject): number {
-  const port = listAt(mainContainer(pod), 'ports').find((one) => textAt(one, 'name') === 'http')
-  return numberAt(port, 'containerPort') ?? METRICS_PORT
 }
 
 async function textOf({ connection }: KubeApi, path: string, signal: AbortSignal): Promise<string> {

@@ -121,6 +121,7 @@ function recording(connection: KubeConnection): KubeConnection {
       return stream
     },
     exec: (request) => connection.exec(request),
+    askPod: (request) => connection.askPod(request),
     [Symbol.dispose]: () => connection[Symbol.dispose](),
   }
 }

@@ -7,6 +7,7 @@ import { statusText } from '../../inspect/status/text.ts'
 import { newsOf } from '../../inspect/status/watch.ts'
 import { version } from '../../std/version.ts'
 import { defineCommand, EXIT, type ExitCode, type Io } from '../line/command.ts'
+import { tokenOf } from '../remote.ts'
 import {
   isJson,
   OUTPUT_OPTION,
@@ -22,8 +23,8 @@ const EVERY_MS = 2_000
 
 export const status = defineCommand({
   help: `
-Shows a release: the pods of the service with the circuit breaker of the locks and the items that wait, the store, the
-primary of Redis, the replicas with their lag, Sentinels, slots, and the last failover. The roles are those that the
+Shows a release: the pods of the service with the circuit breaker of the locks, the items that wait and the locks, the store,
+the primary of Redis, the replicas with their lag, Sentinels, slots, and the last failover. The roles are those that the
 operator reports. Without an operator, the roles are those of the labels on the pods, if there are any.
 
 A part that cannot be read is named, and the rest is shown. Exit code: 0 healthy, 1 degraded, 2 not readable.
@@ -35,24 +36,37 @@ A part that cannot be read is named, and the rest is shown. Exit code: 0 healthy
   options: {
     ...RELEASE_OPTIONS,
     ...OUTPUT_OPTION,
+    'token-file': {
+      type: 'string',
+      value: 'FILE',
+      summary: "token for the API; default: INGOT_TOKEN, or that in the release's Secret",
+    },
     watch: { type: 'boolean', short: 'w', summary: 'show changes until Ctrl-C' },
   },
   run({ values }, io) {
     const json = isJson(values.output)
-    return withRelease(values, io, (session) => (values.watch ? watch(session, io, json) : once(session, io, json)))
+    const token = tokenOf(values['token-file'])
+    return withRelease(values, io, (session) => {
+      const observed = { ...session, token }
+      return values.watch ? watch(observed, io, json) : once(observed, io, json)
+    })
   },
 })
 
+interface Observed extends Session {
+  readonly token: string | undefined
+}
+
 const exitCodeOf = ({ healthy }: StatusReport): ExitCode => (healthy ? EXIT.fine : EXIT.failed)
 
-async function once(session: Session, io: Io, json: boolean): Promise<ExitCode> {
+async function once(session: Observed, io: Io, json: boolean): Promise<ExitCode> {
   const report = await reportOf(session, io)
   if (json) writeJson(io, report)
   else writePainted(io, statusText(report, paintFor(io)))
   return exitCodeOf(report)
 }
 
-async function reportOf(session: Session, { clock, signal }: Io): Promise<StatusReport> {
+async function reportOf(session: Observed, { clock, signal }: Io): Promise<StatusReport> {
   return statusReport(await readFacts({ ...session, version: version(), clock, depth: 'status', signal }))
 }
 
@@ -60,7 +74,7 @@ async function reportOf(session: Session, { clock, signal }: Io): Promise<Status
 const REDRAW = '\u001B[H\u001B[J'
 
 /** Resolves at Ctrl-C, with the exit code of the last report. */
-async function watch(session: Session, io: Io, json: boolean): Promise<ExitCode> {
+async function watch(session: Observed, io: Io, json: boolean): Promise<ExitCode> {
   let shown = ''
   let last: StatusReport | undefined
   while (!io.stdout.destroyed) {

@@ -60,6 +60,9 @@ function serviceProblems({ wanted, ready, pods }: Service): readonly string[] {
   const open = pods.filter(({ breaker }) => breaker === 'open' || breaker === 'half-open')
   return [
     ...(ready < wanted ? [`the service has ${ready} of ${wanted} pods ready`] : []),
+    ...pods.flatMap(({ pod, storeAvailable }) =>
+      storeAvailable === false ? [`${pod}: its store is not available`] : [],
+    ),
     ...open.map(({ pod, breaker }) => `${pod}: the circuit breaker of the locks is ${breaker}`),
   ]
 }

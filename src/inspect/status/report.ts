@@ -60,6 +60,12 @@ export interface ServicePod {
   /** `none` without locks; absent if the metrics could not be read. */
   readonly breaker?: 'closed' | 'half-open' | 'open' | 'none'
   readonly pendingItems?: number
+  /** Absent, as all below, if the API of the pod could not be asked. */
+  readonly state?: 'serving' | 'leaving' | 'draining'
+  readonly storeAvailable?: boolean
+  readonly epoch?: string
+  readonly locksHeld?: number
+  readonly locksWaiting?: number
 }
 
 export interface Service {

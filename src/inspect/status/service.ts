@@ -1,7 +1,8 @@
 /** The parts of the report about the service and its store. Pure. */
 import type { KubeObject } from '../../kube/client/resource.ts'
-import { type Facts, isReady, livePods, mainContainer, objectsOf, ofComponent } from '../facts.ts'
-import { listAt, numberAt, textAt, textsAt } from '../json.ts'
+import { defined } from '../../std/defined.ts'
+import { type Facts, isReady, livePods, mainContainer, objectsOf, ofComponent, valueOr } from '../facts.ts'
+import { at, listAt, numberAt, textAt, textsAt } from '../json.ts'
 import { ingotSamples, type Sample } from '../prometheus-text.ts'
 import type { Service, ServicePod, Store } from './report.ts'
 
@@ -18,9 +19,10 @@ export function serviceOf(facts: Facts): Service {
   }
 }
 
-function podOf({ metrics }: Facts, pod: KubeObject): ServicePod {
+function podOf({ metrics, states }: Facts, pod: KubeObject): ServicePod {
   const { name } = pod.metadata
   const text = metrics.find((one) => one.pod === name)?.text
+  const state = valueOr(states, []).find((one) => one.pod === name)?.state
   return {
     pod: name,
     ready: isReady(pod),
@@ -30,6 +32,7 @@ function podOf({ metrics }: Facts, pod: KubeObject): ServicePod {
       0,
     ),
     ...(text?.kind === 'read' ? measuredOf(ingotSamples(text.value)) : {}),
+    ...(state?.kind === 'read' ? stateOf(state.value) : {}),
   }
 }
 
@@ -47,6 +50,23 @@ function measuredOf(samples: readonly Sample[]): Pick<ServicePod, 'breaker' | 'p
   const breaker = STATES.find((state) => breakers.some(({ labels }) => labels['state'] === state))
   const pending = samples.find(({ name }) => name === 'ingot_pending_items')?.value
   return { breaker: breaker ?? 'none', ...(pending === undefined ? {} : { pendingItems: pending }) }
+}
+
+/** Returns what a response to `GET /v1/status` says. A field that an older replica lacks is absent. */
+function stateOf(status: unknown): Partial<ServicePod> {
+  const breaker = STATES.find((state) => textAt(status, 'breakers', 'locks') === state)
+  const state = (['serving', 'leaving', 'draining'] as const).find((one) => textAt(status, 'state') === one)
+  const epoch = textAt(status, 'store', 'epoch') || undefined
+  const available = at(status, 'store', 'available')
+  return defined({
+    breaker: breaker ?? 'none',
+    state,
+    epoch,
+    storeAvailable: typeof available === 'boolean' ? available : undefined,
+    pendingItems: numberAt(status, 'pending', 'items'),
+    locksHeld: numberAt(status, 'locks', 'heldCount'),
+    locksWaiting: numberAt(status, 'locks', 'waitingCount'),
+  })
 }
 
 export function storeOf(facts: Facts): Store {

@@ -10,7 +10,7 @@ import {
   set,
   setCondition,
 } from '../../testing/inspect/release.ts'
-import type { Facts } from '../facts.ts'
+import type { Facts, PodState } from '../facts.ts'
 import { listAt, textAt } from '../json.ts'
 import { TOPOLOGIES } from '../kinds.ts'
 import { createPaint } from '../paint.ts'
@@ -33,6 +33,59 @@ const unready = (pod: KubeObject): void => setCondition(pod, 'Ready', { status: 
 
 test('the kind is the one of the operator', () => {
   expect(TOPOLOGIES).toEqual(REDIS_TOPOLOGIES)
+})
+
+/** A response to `GET /v1/status`, as docs/api.md shows it. */
+const STATE = {
+  state: 'serving',
+  store: { kind: 'postgres', available: true, epoch: 'e1' },
+  pending: { items: 3 },
+  breakers: { locks: 'closed' },
+  locks: { heldCount: 2, waitingCount: 1 },
+}
+
+function reportWith(state: PodState['state']) {
+  const facts = factsOf(releaseObjects('sentinel'))
+  return statusReport({ ...facts, metrics: [], states: read([{ pod: SERVICE_POD, state }]) })
+}
+
+const read = <T>(value: T) => ({ kind: 'read', value }) as const
+
+describe('the API of a replica', () => {
+  test('shows its state, its store, and its locks', () => {
+    const report = reportWith(read(STATE))
+    expect(report.healthy).toBe(true)
+    expect(report.service.pods.find(({ pod }) => pod === SERVICE_POD)).toMatchObject({
+      state: 'serving',
+      storeAvailable: true,
+      epoch: 'e1',
+      breaker: 'closed',
+      pendingItems: 3,
+      locksHeld: 2,
+      locksWaiting: 1,
+    })
+    expect(statusText(report, createPaint(false))).toMatch(/serving +0\.1\.0 +closed +3 +2 held, 1 wait /)
+  })
+
+  test('a store that is not available is a problem', () => {
+    const report = reportWith(read({ ...STATE, store: { kind: 'postgres', available: false } }))
+    expect(report.problems).toEqual([`${SERVICE_POD}: its store is not available`])
+    expect(statusText(report, createPaint(false))).toContain('store away')
+  })
+
+  test.for([{}, [], 'text', { pending: { items: 'many' }, breakers: null, locks: 7, store: { available: 'yes' } }])(
+    'a response with other fields, such as %j, changes nothing else',
+    (odd) => {
+      const report = reportWith(read(odd))
+      expect(report.healthy).toBe(true)
+      expect(report.service.pods.find(({ pod }) => pod === SERVICE_POD)).toMatchObject({ breaker: 'none' })
+    },
+  )
+
+  test('that could not be asked is named', () => {
+    const why = 'port 8080 of shop/a: 401 the token is not valid'
+    expect(reportWith({ kind: 'unread', why }).notRead).toEqual([{ part: `status of ${SERVICE_POD}`, why }])
+  })
 })
 
 describe('a healthy release', () => {

@@ -48,19 +48,27 @@ const yesNo = (is: boolean): Cell => cell(is ? 'yes' : 'no', is ? 'plain' : 'bad
 function serviceRows({ pods }: Service): readonly (readonly Cell[])[] {
   return pods.length === 0
     ? []
-    : [head('POD', 'READY', 'VERSION', 'BREAKER', 'PENDING', 'RESTARTS'), ...pods.map(servicePod)]
+    : [head('POD', 'READY', 'STATE', 'VERSION', 'BREAKER', 'PENDING', 'LOCKS', 'RESTARTS'), ...pods.map(servicePod)]
 }
 
-function servicePod({ pod, ready, version, breaker, pendingItems, restarts }: ServicePod): readonly Cell[] {
+function servicePod(one: ServicePod): readonly Cell[] {
+  const { pod, ready, state, storeAvailable, version, breaker, pendingItems, restarts } = one
   const tone: Tone = breaker === 'open' || breaker === 'half-open' ? 'bad' : 'plain'
   return [
     cell(pod),
     yesNo(ready),
+    storeAvailable === false ? cell('store away', 'bad') : cell(state ?? '?'),
     cell(version),
     cell(breaker ?? '?', tone),
     cell(pendingItems === undefined ? '?' : String(pendingItems)),
+    cell(locksOf(one)),
     cell(String(restarts)),
   ]
+}
+
+function locksOf({ state, locksHeld, locksWaiting }: ServicePod): string {
+  if (locksHeld === undefined) return state === undefined ? '?' : 'none'
+  return `${locksHeld} held, ${locksWaiting ?? 0} wait`
 }
 
 const STORES: Readonly<Record<Store['kind'], string>> = {

@@ -10,6 +10,7 @@ import { IngotError, reasonOf } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
 import { type ExecRequest, type ExecResult, execIn } from './exec.ts'
+import { askPod, type PodRequest, type PodResponse } from './forward.ts'
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -48,6 +49,8 @@ export interface KubeConnection extends Disposable {
   open(request: KubeRequest): Promise<KubeStream>
   /** Runs a command in a container. Rejects with KUBE_UNREACHABLE when its end is not known in time. */
   exec(request: ExecRequest): Promise<ExecResult>
+  /** Sends a GET to a port of a pod. Rejects with KUBE_UNREACHABLE, KUBE_FORBIDDEN or KUBE_NOT_FOUND. */
+  askPod(request: PodRequest): Promise<PodResponse>
 }
 
 export interface ConnectionOptions {
@@ -96,6 +99,10 @@ class HttpConnection implements KubeConnection {
 
   exec(request: ExecRequest): Promise<ExecResult> {
     return execIn(this.#config, this.#clock, request)
+  }
+
+  askPod(request: PodRequest): Promise<PodResponse> {
+    return askPod(this.#config, this.#clock, request)
   }
 
   async open(request: KubeRequest): Promise<KubeStream> {

@@ -1,9 +1,10 @@
 /** Runs commands in containers over a WebSocket of the API server, as `kubectl exec` does. */
 import { PassThrough } from 'node:stream'
 import { Exec, type KubeConfig } from '@kubernetes/client-node'
-import { IngotError, reasonOf } from '../../errors/error.ts'
+import { IngotError } from '../../errors/error.ts'
 import type { Clock } from '../../std/clock.ts'
 import { createDeadline } from '../../std/deadline.ts'
+import { isSocket, refusal, type Socket } from './web-socket.ts'
 
 export interface ExecRequest {
   readonly namespace: string
@@ -25,12 +26,6 @@ export interface ExecResult {
 const DEADLINE_MS = 60_000
 /** Maximum output. A history of a long run fits; endless output is stopped. */
 const MAX_BYTES = 512 * 2 ** 20
-
-/** The part of client-node's WebSocket that is used. */
-interface Socket {
-  close(): void
-  addEventListener(event: 'close', listener: () => void): void
-}
 
 /** Resolves when the command has ended, with whatever exit code. Rejects with KUBE_UNREACHABLE, KUBE_FORBIDDEN or the reason. */
 export async function execIn(config: KubeConfig, clock: Clock, request: ExecRequest): Promise<ExecResult> {
@@ -79,23 +74,6 @@ async function run(config: KubeConfig, request: ExecRequest, where: string, sign
     signal.removeEventListener('abort', abort)
     socket?.close()
   }
-}
-
-/** client-node types its WebSocket by a package without types. */
-function isSocket(value: unknown): value is Socket {
-  return typeof value === 'object' && value !== null && 'close' in value && 'addEventListener' in value
-}
-
-function refusal(where: string, cause: unknown): IngotError {
-  // client-node passes the error event of its WebSocket on
-  const message =
-    typeof cause === 'object' && cause !== null && 'message' in cause ? String(cause.message) : reasonOf(cause)
-  const code = /\b403\b/.test(message)
-    ? 'KUBE_FORBIDDEN'
-    : /\b404\b/.test(message)
-      ? 'KUBE_NOT_FOUND'
-      : 'KUBE_UNREACHABLE'
-  return new IngotError(code, `${where}: ${message}`)
 }
 
 /** Returns the exit code in a Status: 0 for Success, and 1 if a failure names none. */

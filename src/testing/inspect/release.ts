@@ -82,6 +82,7 @@ export function factsOf({ items }: ReleaseObjects, nowMs = Date.parse(NOW)): Fac
     definition: read(ofKind('CustomResourceDefinition')[0]),
     secrets: [],
     metrics: [],
+    states: read([]),
   }
   const pods = ofKind('Pod').filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === 'service')
   return {
