@@ -239,7 +239,7 @@ describe('traces', () => {
     const app = await openTestApp()
     const answer = await app.post(ITEMS, '{', { traceparent: `00-${traceId}-00f067aa0ba902b7-01` })
     expect(answer.json()).toMatchObject({ traceId })
-    const events = app.log.filter((line) => 'traceId' in line.fields && line.fields.traceId === traceId)
+    const events = app.log.filter(({ fields }) => 'trace_id' in fields && fields.trace_id === traceId)
     expect(events.map((line) => line.event)).toEqual(['request refused', 'request answered'])
   })
 

@@ -88,9 +88,17 @@ describe('status', () => {
     const { code, stdout, stderr } = await run(['status'], env)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('Release     shop/ingot  ingot-0.1.0  healthy')
-    expect(stdout).toMatch(/ingot-7c9d5f6b8-aaaaa +yes +0.1.0 +closed +7 +0/)
+    expect(stdout).toMatch(/ingot-7c9d5f6b8-aaaaa +yes +serving +0.1.0 +closed +7 +2 held, 1 wait +0/)
     expect(stdout).not.toContain('\u001B')
     expect(requests.every((line) => line.startsWith('GET '))).toBe(true)
+    const secrets = requests.filter((line) => line.includes('/secrets'))
+    expect(secrets).toEqual(['GET /api/v1/namespaces/shop/secrets/ingot-token'])
+  })
+
+  test('reads no Secret if it is given a token', async () => {
+    const { env, requests } = await serve()
+    const { code } = await run(['status'], { ...env, INGOT_TOKEN: 'a-token' })
+    expect(code).toBe(0)
     expect(requests.join('\n')).not.toContain('/secrets')
   })
 
@@ -103,11 +111,22 @@ describe('status', () => {
 
   test('names what it may not read, shows the rest, and exits 0', async () => {
     const server = await serve()
-    server.forbid(/proxy\/metrics/)
+    server.forbid(/portforward/)
     server.forbid(/leases/)
     const { code, stdout } = await run(['status'], server.env)
     expect(code).toBe(0)
     expect(stdout).toMatch(/Not read +leases: .*403/)
+    expect(stdout).toMatch(/status of ingot-7c9d5f6b8-aaaaa: .*403/)
+    // without the API, the metrics
+    expect(stdout).toMatch(/ingot-7c9d5f6b8-aaaaa +yes +\? +0.1.0 +closed +7 +\? +0/)
+  })
+
+  test('names what it may not read of a replica whose metrics are forbidden too', async () => {
+    const server = await serve()
+    server.forbid(/portforward/)
+    server.forbid(/proxy\/metrics/)
+    const { code, stdout } = await run(['status'], server.env)
+    expect(code).toBe(0)
     expect(stdout).toMatch(/metrics of ingot-7c9d5f6b8-aaaaa: 403/)
     expect(stdout).toContain('primary ingot-redis-0')
   })

@@ -23,9 +23,9 @@ const EVERY_MS = 2_000
 
 export const status = defineCommand({
   help: `
-Shows a release: the pods of the service with the circuit breaker of the locks, the items that wait and the locks, the store,
-the primary of Redis, the replicas with their lag, Sentinels, slots, and the last failover. The roles are those that the
-operator reports. Without an operator, the roles are those of the labels on the pods, if there are any.
+Shows a release: the pods of the service with the circuit breaker of the locks, the items that wait and the locks, the
+store, the primary of Redis, the replicas with their lag, Sentinels, slots, and the last failover. The roles are those
+that the operator reports. Without an operator, the roles are those of the labels on the pods, if there are any.
 
 A part that cannot be read is named, and the rest is shown. Exit code: 0 healthy, 1 degraded, 2 not readable.
 

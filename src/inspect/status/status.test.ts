@@ -7,6 +7,7 @@ import {
   METRICS,
   type ReleaseObjects,
   releaseObjects,
+  STATE,
   set,
   setCondition,
 } from '../../testing/inspect/release.ts'
@@ -35,15 +36,6 @@ test('the kind is the one of the operator', () => {
   expect(TOPOLOGIES).toEqual(REDIS_TOPOLOGIES)
 })
 
-/** A response to `GET /v1/status`, as docs/api.md shows it. */
-const STATE = {
-  state: 'serving',
-  store: { kind: 'postgres', available: true, epoch: 'e1' },
-  pending: { items: 3 },
-  breakers: { locks: 'closed' },
-  locks: { heldCount: 2, waitingCount: 1 },
-}
-
 function reportWith(state: PodState['state']) {
   const facts = factsOf(releaseObjects('sentinel'))
   return statusReport({ ...facts, metrics: [], states: read([{ pod: SERVICE_POD, state }]) })
@@ -60,11 +52,11 @@ describe('the API of a replica', () => {
       storeAvailable: true,
       epoch: 'e1',
       breaker: 'closed',
-      pendingItems: 3,
+      pendingItems: 7,
       locksHeld: 2,
       locksWaiting: 1,
     })
-    expect(statusText(report, createPaint(false))).toMatch(/serving +0\.1\.0 +closed +3 +2 held, 1 wait /)
+    expect(statusText(report, createPaint(false))).toMatch(/serving +0\.1\.0 +closed +7 +2 held, 1 wait /)
   })
 
   test('a store that is not available is a problem', () => {

@@ -1,4 +1,4 @@
-/** An API server that has the objects of a release: lists with selectors, merge patches, logs and metrics of pods. */
+/** An API server that has the objects of a release: lists with selectors, merge patches, and logs, metrics and ports of pods. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +9,8 @@ import { EVENTS, KINDS, SECRETS, TOPOLOGIES } from '../../inspect/kinds.ts'
 import { type KubeObject, pathOf, type Resource } from '../../kube/client/resource.ts'
 import { DEFINITIONS } from '../../kube/crd/definition.ts'
 import { LEASES } from '../../kube/runtime/leadership-term.ts'
-import { METRICS, type ReleaseObjects } from './release.ts'
+import { createPodPorts } from './pod-ports.ts'
+import { METRICS, type ReleaseObjects, STATE } from './release.ts'
 
 const ALL: readonly Resource[] = [...Object.values(KINDS), SECRETS, EVENTS, TOPOLOGIES, DEFINITIONS, LEASES]
 
@@ -31,6 +32,7 @@ export async function startReleaseServer(
   const requests: string[] = []
   const forbidden: RegExp[] = []
   const logs = new Map<string, string>()
+  const isForbidden = (line: string): boolean => forbidden.some((match) => match.test(line))
 
   function found(path: string): readonly KubeObject[] | undefined {
     for (const resource of ALL) {
@@ -49,7 +51,7 @@ export async function startReleaseServer(
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://api')
     const line = `${request.method} ${request.url}`
     requests.push(line)
-    if (forbidden.some((match) => match.test(line))) return refuse(response, 403, `${pathname} is forbidden`)
+    if (isForbidden(line)) return refuse(response, 403, `${pathname} is forbidden`)
     const [, pod, rest] = /\/pods\/([^/:]+)(?::\d+)?\/(log|proxy\/metrics)$/.exec(pathname) ?? []
     if (rest === 'proxy/metrics') return void response.end(METRICS)
     if (rest === 'log') return void response.end(logs.get(pod ?? '') ?? `log of ${pod}\n`)
@@ -68,6 +70,13 @@ export async function startReleaseServer(
   }
 
   const server = createServer((request, response) => void respond(request, response))
+  const ports = createPodPorts()
+  server.on('upgrade', (request, socket, head) => {
+    const line = `${request.method} ${request.url}`
+    requests.push(line)
+    if (isForbidden(line)) socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n')
+    else ports.accept(request, socket, head, STATE)
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const folder = mkdtempSync(join(tmpdir(), 'release-server-'))
   const kubeconfig = join(folder, 'kubeconfig')
@@ -80,6 +89,7 @@ export async function startReleaseServer(
     log: (pod, text) => void logs.set(pod, text),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
+      ports.close()
       await new Promise<void>((resolve) => server.close(() => resolve()))
       rmSync(folder, { recursive: true, force: true })
     },

@@ -52,6 +52,15 @@ export function setCondition(object: KubeObject, type: string, members: Readonly
   for (const [name, value] of Object.entries(members)) set(object, ['status', 'conditions', index, name], value)
 }
 
+/** Response of each replica to `GET /v1/status`, as docs/api.md shows it. */
+export const STATE = {
+  state: 'serving',
+  store: { kind: 'postgres', available: true, epoch: 'e1' },
+  pending: { items: 7 },
+  breakers: { locks: 'closed' },
+  locks: { heldCount: 2, waitingCount: 1 },
+}
+
 export const METRICS = `# HELP ingot_pending_items Items waiting for their commit
 # TYPE ingot_pending_items gauge
 ingot_pending_items 7
