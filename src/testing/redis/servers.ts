@@ -77,10 +77,17 @@ export function startStandalone({
 export const DURABLE: readonly string[] = ['appendonly yes', 'appendfsync always']
 
 /** Starts independent servers. `config` has lines of redis.conf. */
-export function startIndependent(count = 5, config: readonly string[] = DURABLE): Promise<RedisServers | Absent> {
+export function startIndependent(
+  count = 5,
+  config: readonly string[] = DURABLE,
+  options: ContainerOptions = {},
+): Promise<RedisServers | Absent> {
   return inDocker(async () => {
     const ports = await freePorts(count)
-    const container = await startContainer(ports.map((port) => server(port, config)))
+    const container = await startContainer(
+      ports.map((port) => server(port, config)),
+      options,
+    )
     return guarded(container, async () => {
       await ready(container, ports)
       const url = `redlock://${ports.map((port) => `${HOST}:${port}`).join(',')}`

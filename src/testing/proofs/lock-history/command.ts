@@ -53,8 +53,9 @@ async function run(values: Given, { stdout, signal }: Io): Promise<ExitCode> {
   const fences = oneOf('fences', values.fences, ['sqlite', 'postgres', 'none'])
   const maxTwoPrimariesMs = numberOption('two-primaries', values['two-primaries'], MAX_SECONDS) * 1_000
   const say = (line: string): void => void stdout.write(`${line}\n`)
-  const ofRedis = lock === 'redis+sentinel' ? ` --redis ${values.redis} --fences ${fences}` : ''
-  say(`locks:history: --lock ${lock} --seed ${seed} --minutes ${values.minutes}${ofRedis}`)
+  const image = lock === 'redis+sentinel' ? ` --redis ${values.redis}` : ''
+  const store = lock.startsWith('red') ? ` --fences ${fences}` : ''
+  say(`locks:history: --lock ${lock} --seed ${seed} --minutes ${values.minutes}${image}${store}`)
   const { verdict, folder } = await lockHistory({
     lock,
     seed,
@@ -82,8 +83,8 @@ await runProgram({
     help: `
 Starts a lock service on this machine, and 30 workers in 8 processes that acquire locks and write to a register under
 their fences, while servers and workers are killed, stopped and failed over. Then judges the fences of all grants in time.
-redis+sentinel has a primary, two replicas and three Sentinels; etcd has three members; the others are one server. Needs
-Docker for images. The history and the verdict are left in out/locks/history.
+redis+sentinel has a primary, two replicas and three Sentinels; redlock has five servers; etcd and zookeeper have three
+members; the others are one server. Needs Docker for images, and an API server of this machine for kubernetes. The history and the verdict are left in out/locks/history.
 
 Exit code 0 valid, 1 violated, 2 wrong usage or the run cannot start, 3 inconclusive, 4 after Ctrl-C.`,
     examples: [

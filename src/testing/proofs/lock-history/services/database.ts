@@ -1,8 +1,8 @@
-/** Faults on one database server: Postgres and MariaDB. */
+/** Faults on one server: Postgres, MariaDB, and the API server of Kubernetes. */
 import type { FaultInjection } from '../../../../drill/faults/fault.ts'
 import { proveDead, proveSilent } from './probes.ts'
 
-/** A server in a container. */
+/** A server that can be killed, stopped and started again. */
 export interface Database {
   readonly port: number
   kill(): Promise<void>

@@ -1,14 +1,18 @@
-/** Faults on an ensemble of servers that elect a leader: etcd and ZooKeeper. */
+/** Faults on several servers of which a majority must work: etcd and ZooKeeper, which elect a leader, and Redlock. */
 import type { FaultInjection, Injection } from '../../../../drill/faults/fault.ts'
 import type { Random } from '../../../../std/random.ts'
 import { untilTrue } from '../../../../std/until.ts'
 import { proveDead, proveSilent } from './probes.ts'
 
-/** An ensemble. Its members have numbers, from 0. */
-export interface Ensemble {
+/** Servers. Each has a number, from 0. */
+export interface Members {
   readonly ports: readonly number[]
   signal(member: number, name: 'KILL' | 'STOP' | 'CONT'): Promise<void>
   restart(member: number): Promise<void>
+}
+
+/** Servers that elect a leader. */
+export interface Ensemble extends Members {
   /** Resolves with the number of the leader. Rejects if there is none. */
   leader(): Promise<number>
 }
@@ -41,7 +45,32 @@ export function ensembleFaults(ensemble: Ensemble, hello: string): readonly Faul
   return Object.entries(prepare).map(([name, of]) => ({ name, prepare: of }))
 }
 
-function kill(ensemble: Ensemble, members: readonly number[], random: Random): Injection {
+/**
+ * Returns the faults on servers without a leader: one of them, as many as may fail, and a majority. `hello` is a request to
+ * which a running server responds.
+ */
+export function independentFaults(members: Members, hello: string): readonly FaultInjection[] {
+  const all = members.ports.map((_, member) => member)
+  const majority = Math.floor(all.length / 2) + 1
+  const sizes = { server: 1, minority: all.length - majority, majority }
+  return Object.entries(sizes).flatMap(([name, size]): readonly FaultInjection[] => {
+    return [
+      { name: `${name}-kill`, prepare: (random) => kill(members, someOf(all, size, random), random) },
+      {
+        name: `${name}-stop`,
+        prepare: (random) => freeze({ ensemble: members, hello }, someOf(all, size, random), random),
+      },
+    ]
+  })
+}
+
+function someOf(all: readonly number[], size: number, random: Random): readonly number[] {
+  const left = new Set(all)
+  while (left.size > size) left.delete(random.pick([...left]))
+  return [...left]
+}
+
+function kill(ensemble: Members, members: readonly number[], random: Random): Injection {
   const dead = new Set<number>()
   return {
     holdMs: random.between(300, 6_000),
@@ -62,7 +91,7 @@ function kill(ensemble: Ensemble, members: readonly number[], random: Random): I
 }
 
 interface Frozen {
-  readonly ensemble: Ensemble
+  readonly ensemble: Members
   readonly hello: string
 }
 
@@ -80,7 +109,7 @@ function freeze({ ensemble, hello }: Frozen, members: readonly number[], random:
   }
 }
 
-const portOf = ({ ports }: Ensemble, member: number): number => ports[member] ?? 0
+const portOf = ({ ports }: Members, member: number): number => ports[member] ?? 0
 
 /** Resolves when the ensemble has a leader. Rejects after a minute. */
 export async function untilLed(ensemble: Ensemble, signal: AbortSignal): Promise<void> {

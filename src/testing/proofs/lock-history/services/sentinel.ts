@@ -1,16 +1,15 @@
 /** Redis with Sentinel, and all faults on it. */
-import { join } from 'node:path'
 import { parseInfo } from '../../../../redis/topology/info.ts'
 import { parseRole, problemsOf } from '../../../../redis/topology/roles.ts'
 import type { Scope } from '../../../../std/scope.ts'
 import { until } from '../../../../std/until.ts'
-import { startPostgres } from '../../../postgres/server.ts'
 import { needed } from '../../../present.ts'
 import { type SentinelServers, startSentinel } from '../../../redis/servers.ts'
+import { fencesUrlOf } from './fences.ts'
 import { startProber } from './prober.ts'
 import { serverFaults } from './redis-faults.ts'
 import { sentinelFaults } from './sentinel-faults.ts'
-import type { OpenContext, StartedService } from './service.ts'
+import type { StartedService } from './service.ts'
 
 /** Settings of Redis in a lock history. */
 export interface RedisChoice {
@@ -52,13 +51,6 @@ export async function startSentinelService(
       }
     },
   }
-}
-
-async function fencesUrlOf(fences: RedisChoice['fences'], { scope, folder }: OpenContext): Promise<string> {
-  if (fences === 'none') return ''
-  if (fences === 'sqlite') return `sqlite:${join(folder, 'fences.sqlite')}`
-  const postgres = await needed(scope, 'Postgres', startPostgres())
-  return postgres.database()
 }
 
 async function versionOf(servers: SentinelServers): Promise<string> {
