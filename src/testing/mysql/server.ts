@@ -10,8 +10,10 @@ export interface MysqlServer extends AsyncDisposable {
   /** Of a user with all rights. */
   readonly url: string
   readonly port: number
-  /** Runs statements as that user. */
-  sql(text: string): Promise<void>
+  /** Runs statements as that user, and resolves with the rows of the last one. */
+  sql(text: string): Promise<readonly Readonly<Record<string, unknown>>[]>
+  /** Runs a script in the container as root. Rejects if it fails. */
+  shell(script: string): Promise<string>
   /** Kills it like a power failure. */
   kill(): Promise<void>
   /** Restarts it on its files. Resolves when it accepts connections. */
@@ -25,6 +27,8 @@ export interface MysqlOptions {
   readonly files?: Readonly<Record<string, string>>
   /** Further arguments of the server. */
   readonly args?: readonly string[]
+  /** Environment variables. Default: none. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const PASSWORD = 'test-only'
@@ -40,7 +44,7 @@ export function startMariadb(options: MysqlOptions = {}): Promise<MysqlServer | 
   return inDocker(() => start(options))
 }
 
-async function start({ files = {}, args = [] }: MysqlOptions): Promise<MysqlServer> {
+async function start({ files = {}, args = [], env = {} }: MysqlOptions): Promise<MysqlServer> {
   const [port = 0] = await freePorts(1)
   const boot = [
     'mkdir -p /db && chown mysql /db',
@@ -50,6 +54,7 @@ async function start({ files = {}, args = [] }: MysqlOptions): Promise<MysqlServ
   const content = Object.entries({ ...files, '/init.sql': INIT })
   const container = await new GenericContainer('mariadb:11.8')
     .withUser('root')
+    .withEnvironment(env)
     .withCommand(['sh', '-c', boot.join('\n')])
     .withExposedPorts({ container: 3306, host: port })
     .withCopyContentToContainer(content.map(([target, text]) => ({ target, content: text, mode: 0o644 })))
@@ -57,11 +62,13 @@ async function start({ files = {}, args = [] }: MysqlOptions): Promise<MysqlServ
   const url = `mysql://tester:${PASSWORD}@127.0.0.1:${port}/locks`
   const engine = async () => (await getContainerRuntimeClient()).container.getById(container.getId())
 
-  async function sql(text: string): Promise<void> {
+  const sql: MysqlServer['sql'] = async (text) => {
     const options = { uri: url, multipleStatements: true, connectTimeout: 2_000 }
     const connection = await mysql.createConnection(options)
-    await connection.query(text)
+    const [rows] = await connection.query(text)
     await connection.end()
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of several statements, the results of each
+    return [rows].flat() as readonly Readonly<Record<string, unknown>>[]
   }
   const untilAnswering = (): Promise<void> =>
     untilTrue(
@@ -79,6 +86,11 @@ async function start({ files = {}, args = [] }: MysqlOptions): Promise<MysqlServ
     url,
     port,
     sql,
+    async shell(script) {
+      const { exitCode, output } = await container.exec(['sh', '-c', script], { user: 'root' })
+      if (exitCode !== 0) throw new Error(`${script} failed: ${output}`)
+      return output.trim()
+    },
     kill: async () => void (await (await engine()).kill()),
     async start() {
       await (await engine()).start()

@@ -15,6 +15,8 @@ export interface PostgresServer extends AsyncDisposable {
   database(): Promise<string>
   /** Runs a command in the container as the user of the server. Rejects if it fails. */
   exec(...command: readonly string[]): Promise<string>
+  /** Runs a script in the container as root. Rejects if it fails. */
+  shell(script: string): Promise<string>
   /** Kills all its processes at once, like a power failure. Data that was not synced may be lost. */
   kill(): Promise<void>
   /** Restarts it on its files. Resolves when it accepts connections. */
@@ -28,6 +30,8 @@ export interface PostgresServerOptions {
   readonly settings?: readonly string[]
   /** Size of a file system in a folder of the server's user. Default: none. */
   readonly smallDisk?: { readonly folder: string; readonly megabytes: number }
+  /** Further environment variables. Default: none. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const PASSWORD = 'test-only'
@@ -38,10 +42,10 @@ export function startPostgres(options: PostgresServerOptions = {}): Promise<Post
   return inDocker(() => start(options))
 }
 
-async function start({ settings = [], smallDisk }: PostgresServerOptions): Promise<PostgresServer> {
+async function start({ settings = [], smallDisk, env = {} }: PostgresServerOptions): Promise<PostgresServer> {
   const [host = 0, spare = 0] = await freePorts(2)
   const container = await new GenericContainer('postgres:17')
-    .withEnvironment({ POSTGRES_PASSWORD: PASSWORD })
+    .withEnvironment({ POSTGRES_PASSWORD: PASSWORD, ...env })
     .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
     .withExposedPorts({ container: 5432, host }, { container: 5433, host: spare })
     .withTmpFs(
@@ -72,11 +76,8 @@ function control(container: StartedTestContainer, port: number, spare: number): 
       await runSql(urlOf('postgres'), `CREATE DATABASE ${name}`)
       return urlOf(name)
     },
-    async exec(...command) {
-      const { exitCode, output } = await container.exec([...command])
-      if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
-      return output.trim()
-    },
+    exec: (...command) => run(container, command),
+    shell: (script) => run(container, ['sh', '-c', script], { user: 'root' }),
     kill: async () => void (await (await engine()).kill()),
     async start() {
       await (await engine()).start()
@@ -86,6 +87,16 @@ function control(container: StartedTestContainer, port: number, spare: number): 
     thaw: async () => void (await (await engine()).unpause()),
     [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
   }
+}
+
+async function run(
+  container: StartedTestContainer,
+  command: readonly string[],
+  options: { readonly user?: string } = {},
+): Promise<string> {
+  const { exitCode, output } = await container.exec([...command], options)
+  if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
+  return output.trim()
 }
 
 /** Runs statements on a new connection and resolves with the rows of the last one. */

@@ -23,6 +23,10 @@ export interface ZooKeeperServers extends AsyncDisposable {
   restart(server: number): Promise<void>
   /** Resolves with the number of the leader. Rejects if there is none for the time of an election. */
   leader(): Promise<number>
+  /** Resolves with the start of each session of the server, by its wall clock in milliseconds since the Unix epoch. */
+  sessions(server: number): Promise<ReadonlyMap<string, number>>
+  /** Runs a script in the container as root. Rejects if it fails. */
+  shell(script: string): Promise<string>
 }
 
 export interface ZooKeeperOptions {
@@ -30,6 +34,8 @@ export interface ZooKeeperOptions {
   readonly servers?: number
   /** Files of the container, by path. With `/tls/server.pem` and `/tls/ca.pem`, the servers also have ports with TLS. */
   readonly files?: Readonly<Record<string, string>>
+  /** Environment variables. Default: none. */
+  readonly env?: Readonly<Record<string, string>>
   /** After this time the container ends by itself, in case its program was killed, in seconds. Default: 1200. */
   readonly lifeSeconds?: number
 }
@@ -92,6 +98,7 @@ function settingsOf(server: number, ports: readonly number[], count: number, isT
 async function start({
   servers: count = 3,
   files = {},
+  env = {},
   lifeSeconds = LIFE_SECONDS,
 }: ZooKeeperOptions): Promise<ZooKeeperServers> {
   const isTls = '/tls/server.pem' in files
@@ -107,6 +114,7 @@ async function start({
   ])
   const container = await new GenericContainer(IMAGE)
     .withUser('root')
+    .withEnvironment(env)
     .withNetworkMode('host')
     .withTmpFs({ '/zk': 'rw' })
     .withCopyContentToContainer(Object.entries(files).map(([target, content]) => ({ target, content, mode: 0o644 })))
@@ -114,16 +122,22 @@ async function start({
     .withCommand([[...boot, 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')])
     .withWaitStrategy(Wait.forLogMessage('servers started'))
     .start()
-  const exec = async (command: string): Promise<void> => {
-    const { exitCode, output } = await container.exec(['sh', '-c', command])
-    if (exitCode !== 0) throw new Error(`${command} failed: ${output}`)
+  const shell = async (script: string): Promise<string> => {
+    const { exitCode, output } = await container.exec(['sh', '-c', script], { user: 'root' })
+    if (exitCode !== 0) throw new Error(`${script} failed: ${output}`)
+    return output.trim()
   }
   const servers: ZooKeeperServers = {
     url: `zookeeper://${clients.map((port) => `${HOST}:${port}`).join(',')}`,
     ports: clients,
     tlsPorts: isTls ? ports.slice(3 * count) : [],
-    signal: (server, name) => exec(`kill -${name} $(cat /zk/pid-${server})`),
-    restart: (server) => exec(lineOf(server)),
+    shell,
+    signal: async (server, name) => void (await shell(`kill -${name} $(cat /zk/pid-${server})`)),
+    restart: async (server) => void (await shell(lineOf(server))),
+    async sessions(server) {
+      const connections = await ask(clients[server] ?? 0, 'cons')
+      return new Map([...connections.matchAll(/sid=(\w+).*?est=(\d+)/g)].map(([, id = '', ms]) => [id, Number(ms)]))
+    },
     leader: () =>
       until(
         async () => {

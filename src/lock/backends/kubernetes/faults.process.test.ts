@@ -89,6 +89,27 @@ describe('on one API server', () => {
     reportFault({ fault: 'API server frozen', on: ON, outageMs: next.outageMs, seen: 'locks kept' })
   })
 
+  test.for([3_600_000, -3_600_000])(
+    'a client whose wall clock is off by %d ms holds and finds locks as others do',
+    async (offMs, { skip }) => {
+      const url = urlOf(server(skip).kubeconfig)
+      const clock = { ...systemClock, wallMs: () => Date.now() + offMs }
+      const moved = await openLockBackend(url, { clock }, soon())
+      scope.defer(async () => moved[Symbol.asyncDispose]())
+      const backend = await open(url)
+      const [own, other] = [request(`own ${offMs}`, 1_500), request(`other ${offMs}`, 1_500)]
+      const fence = await granted(moved, own)
+      await granted(backend, other)
+      expect((await backend.tryAcquire(request(own.key), soon())).kind).toBe('held')
+      expect((await moved.tryAcquire(request(other.key), soon())).kind).toBe('held')
+      expect((await moved.extend(own, soon())).kind).toBe('extended')
+      // neither is renewed: each key is free after the lease
+      const next = await nextGrant({ backend, locker: LOCKER }, own.key, performance.now())
+      expect(next.fence).toBeGreaterThan(fence)
+      await nextGrant({ backend: moved, locker: LOCKER }, other.key, performance.now())
+    },
+  )
+
   test('a holder keeps its lock when somebody annotates its object, and loses it when somebody edits the holder', async ({
     skip,
   }) => {

@@ -1,11 +1,17 @@
 /** Jumps of a Redis server's wall clock. Redis ends leases by it. Clients measure them by their monotonic clocks. */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { createFencedRegister } from '../../../testing/locks/fenced-register.ts'
+import {
+  BUILD_CLOCK,
+  clockIsBuilt,
+  MOVED_CLOCK,
+  moveClock,
+  type RootShell,
+} from '../../../testing/moved-clock/moved-clock.ts'
 import { present } from '../../../testing/present.ts'
 import { type RedisServers, startStandalone } from '../../../testing/redis/servers.ts'
 import { createLocker } from '../../locker.ts'
@@ -14,8 +20,6 @@ import { createRedisLock, type RedisLock } from './backend.ts'
 import { createNames } from './keys.ts'
 
 const ON = 'redis, standalone'
-const LIBRARY = '/tmp/redis-clock.so'
-const OFFSET_FILE = '/tmp/clock-offset'
 const soon = (): AbortSignal => AbortSignal.timeout(5_000)
 
 let scope = createScope()
@@ -25,21 +29,9 @@ afterEach(async () => {
 })
 
 async function serve(skip: (reason: string) => never): Promise<RedisServers> {
-  const servers = present(
-    await startStandalone({
-      files: { '/tmp/redis-clock.c': readFileSync(new URL('../../../testing/redis/clock.c', import.meta.url), 'utf8') },
-      prepare: [
-        'export DEBIAN_FRONTEND=noninteractive',
-        'apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends tcc >/dev/null',
-        `tcc -shared -nostdlib -o ${LIBRARY} /tmp/redis-clock.c`,
-      ].join('\n'),
-      env: { LD_PRELOAD: LIBRARY },
-    }),
-    skip,
-  )
+  const servers = present(await startStandalone({ prepare: BUILD_CLOCK, env: MOVED_CLOCK }), skip)
   scope.defer(async () => servers[Symbol.asyncDispose]())
-  const built = await servers.exec('sh', '-c', `test -s ${LIBRARY} && echo yes || echo no`)
-  if (built !== 'yes') present({ absent: 'no compiler (tcc) could be installed in the container' }, skip)
+  present(await clockIsBuilt(shellOf(servers)), skip)
   return servers
 }
 
@@ -50,13 +42,19 @@ async function open(url: string): Promise<RedisLock<'within-epoch'>> {
   return lock
 }
 
+const shellOf =
+  ({ exec }: RedisServers): RootShell =>
+  (script) =>
+    exec('sh', '-c', script)
+
 /** Sets the server's clock this many seconds ahead of the machine's, or behind it. */
-async function setClock(servers: RedisServers, seconds: number): Promise<void> {
+function setClock(servers: RedisServers, seconds: number): Promise<void> {
   const [port = 0] = servers.ports
-  const time = async (): Promise<number> => Number((await servers.cli(port, 'time')).split('\n')[0])
-  await servers.exec('sh', '-c', `echo ${seconds} > ${OFFSET_FILE}`)
-  const offset = (await time()) - Date.now() / 1_000
-  if (Math.abs(offset - seconds) > 20) throw new Error(`inconclusive: the server's clock is ${offset} s ahead`)
+  return moveClock(
+    shellOf(servers),
+    seconds,
+    async () => Number((await servers.cli(port, 'time')).split('\n')[0]) * 1_000,
+  )
 }
 
 test("a server's wall clock that jumps past a lease allows two holders, and the fence decides", async ({ skip }) => {

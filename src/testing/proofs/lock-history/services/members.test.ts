@@ -19,18 +19,21 @@ function fakeMembers(): { readonly members: Members; readonly calls: string[] } 
 
 const SIZES = { 'server-kill': 1, 'minority-kill': 2, 'majority-kill': 3 } as const
 
-test.each(Object.entries(SIZES))('%s kills %d different servers, and starts the same ones again', async (name, size) => {
-  const { members, calls } = fakeMembers()
-  const random = createRandom(1)
-  const fault = independentFaults(members, 'PING').find((one) => one.name === name)
-  const signal = new AbortController().signal
-  const injection = await fault?.prepare(random, signal)
-  await injection?.inject(signal)
-  const killed = calls.splice(0)
-  expect(new Set(killed).size).toBe(size)
-  await injection?.undo(signal)
-  expect(calls.toSorted()).toEqual(killed.map((call) => call.replace('KILL', 'restart')).toSorted())
-})
+test.each(Object.entries(SIZES))(
+  '%s kills %d different servers, and starts the same ones again',
+  async (name, size) => {
+    const { members, calls } = fakeMembers()
+    const random = createRandom(1)
+    const fault = independentFaults(members, 'PING').find((one) => one.name === name)
+    const signal = new AbortController().signal
+    const injection = await fault?.prepare(random, signal)
+    await injection?.inject(signal)
+    const killed = calls.splice(0)
+    expect(new Set(killed).size).toBe(size)
+    await injection?.undo(signal)
+    expect(calls.toSorted()).toEqual(killed.map((call) => call.replace('KILL', 'restart')).toSorted())
+  },
+)
 
 test('what is stopped goes on at the undo', async () => {
   const { members, calls } = fakeMembers()
