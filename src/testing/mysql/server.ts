@@ -13,7 +13,7 @@ export interface MysqlServer extends AsyncDisposable {
   /** Runs statements as that user, and resolves with the rows of the last one. */
   sql(text: string): Promise<readonly Readonly<Record<string, unknown>>[]>
   /** Runs a script in the container as root. Rejects if it fails. */
-  shell(script: string): Promise<string>
+  readonly shell: (script: string) => Promise<string>
   /** Kills it like a power failure. */
   kill(): Promise<void>
   /** Restarts it on its files. Resolves when it accepts connections. */

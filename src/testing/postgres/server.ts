@@ -16,7 +16,7 @@ export interface PostgresServer extends AsyncDisposable {
   /** Runs a command in the container as the user of the server. Rejects if it fails. */
   exec(...command: readonly string[]): Promise<string>
   /** Runs a script in the container as root. Rejects if it fails. */
-  shell(script: string): Promise<string>
+  readonly shell: (script: string) => Promise<string>
   /** Kills all its processes at once, like a power failure. Data that was not synced may be lost. */
   kill(): Promise<void>
   /** Restarts it on its files. Resolves when it accepts connections. */

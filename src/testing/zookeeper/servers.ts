@@ -26,7 +26,7 @@ export interface ZooKeeperServers extends AsyncDisposable {
   /** Resolves with the start of each session of the server, by its wall clock in milliseconds since the Unix epoch. */
   sessions(server: number): Promise<ReadonlyMap<string, number>>
   /** Runs a script in the container as root. Rejects if it fails. */
-  shell(script: string): Promise<string>
+  readonly shell: (script: string) => Promise<string>
 }
 
 export interface ZooKeeperOptions {

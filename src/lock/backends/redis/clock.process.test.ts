@@ -43,9 +43,9 @@ async function open(url: string): Promise<RedisLock<'within-epoch'>> {
 }
 
 const shellOf =
-  ({ exec }: RedisServers): RootShell =>
+  (servers: RedisServers): RootShell =>
   (script) =>
-    exec('sh', '-c', script)
+    servers.exec('sh', '-c', script)
 
 /** Sets the server's clock this many seconds ahead of the machine's, or behind it. */
 function setClock(servers: RedisServers, seconds: number): Promise<void> {

@@ -33,8 +33,9 @@ async function serve(skip: (reason: string) => never): Promise<MovedClock> {
   /** Only a new session tells the server's time. */
   const wallMs = async (): Promise<number> => {
     const before = await servers.sessions(0)
-    await using _probe = await connect()
+    const probe = await connect()
     const [started = 0] = [...(await servers.sessions(0))].flatMap(([id, ms]) => (before.has(id) ? [] : [ms]))
+    await probe[Symbol.asyncDispose]()
     return started
   }
   return {

@@ -6,6 +6,7 @@ import { defined } from '../../../std/defined.ts'
 import { createScope } from '../../../std/scope.ts'
 import { reportFault } from '../../../testing/fault-report.ts'
 import { expectSuccession, nextGrant } from '../../../testing/locks/dead-holder.ts'
+import { expectNewLeader } from '../../../testing/locks/dead-leader.ts'
 import { present } from '../../../testing/present.ts'
 import { startTcpProxy, type TcpProxy } from '../../../testing/tcp/proxy.ts'
 import { startZooKeeper, type ZooKeeperServers } from '../../../testing/zookeeper/servers.ts'
@@ -75,21 +76,7 @@ test.for(['KILL', 'STOP'] as const)(
   async (fault, { skip }) => {
     const servers = await serve(skip)
     const backend = await open(`${servers.url}?session=40s`)
-    const kept = request('kept')
-    fenceOf(await backend.tryAcquire(kept, soon()))
-    const before = await nextGrant({ backend, locker: LOCKER }, 'next', performance.now())
-    const leader = await servers.leader()
-    const fromMs = performance.now()
-    await servers.signal(leader, fault)
-    const during = await nextGrant({ backend, locker: LOCKER }, 'next', fromMs)
-    expect(during.fence).toBeGreaterThan(before.fence)
-    expect((await backend.tryAcquire(request('kept'), soon())).kind).toBe('held')
-    await (fault === 'KILL' ? servers.restart(leader) : servers.signal(leader, 'CONT'))
-    const after = await nextGrant({ backend, locker: LOCKER }, 'next', performance.now())
-    expect(after.fence).toBeGreaterThan(during.fence)
-    expect(await backend.release(kept, soon())).toEqual({ kind: 'released' })
-    const seen = 'locks kept, fences rise'
-    reportFault({ fault: `SIG${fault} of the leader`, on: ON, outageMs: during.outageMs, seen })
+    await expectNewLeader({ servers, backend, locker: LOCKER, on: ON, fault })
   },
 )
 

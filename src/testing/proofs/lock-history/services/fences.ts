@@ -2,11 +2,13 @@
 import { join } from 'node:path'
 import { startPostgres } from '../../../postgres/server.ts'
 import { needed } from '../../../present.ts'
-import type { RedisChoice } from './sentinel.ts'
 import type { OpenContext } from './service.ts'
 
+/** Where fences are stored. `none` is a negative control: Redis then loses them. */
+export type FencesChoice = 'sqlite' | 'postgres' | 'none'
+
 /** Resolves with the URL of the store; empty for none. */
-export async function fencesUrlOf(fences: RedisChoice['fences'], { scope, folder }: OpenContext): Promise<string> {
+export async function fencesUrlOf(fences: FencesChoice, { scope, folder }: OpenContext): Promise<string> {
   if (fences === 'none') return ''
   if (fences === 'sqlite') return `sqlite:${join(folder, 'fences.sqlite')}`
   const postgres = await needed(scope, 'Postgres', startPostgres())

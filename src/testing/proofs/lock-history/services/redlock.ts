@@ -38,18 +38,19 @@ export async function startRedlockService(
   }
 }
 
-function membersOf({ ports, signal, restart }: RedisServers): Members {
+function membersOf(servers: RedisServers): Members {
+  const { ports } = servers
   const portOf = (member: number): number => ports[member] ?? 0
   return {
     ports,
-    signal: (member, name) => signal(portOf(member), name),
-    restart: (member) => restart(portOf(member)),
+    signal: (member, name) => servers.signal(portOf(member), name),
+    restart: (member) => servers.restart(portOf(member)),
   }
 }
 
-async function untilAllRespond({ ports, cli }: RedisServers, signal: AbortSignal): Promise<void> {
+async function untilAllRespond(servers: RedisServers, signal: AbortSignal): Promise<void> {
   const respond = async (): Promise<boolean> => {
-    const replies = await Promise.all(ports.map((port) => cli(port, 'ping')))
+    const replies = await Promise.all(servers.ports.map((port) => servers.cli(port, 'ping')))
     return replies.every((reply) => reply === 'PONG')
   }
   await untilTrue('a response of all servers', respond, { withinMs: HEALTHY_MS, everyMs: EVERY_MS, signal })

@@ -5,7 +5,7 @@ import type { Scope } from '../../../../std/scope.ts'
 import { until } from '../../../../std/until.ts'
 import { needed } from '../../../present.ts'
 import { type SentinelServers, startSentinel } from '../../../redis/servers.ts'
-import { fencesUrlOf } from './fences.ts'
+import { type FencesChoice, fencesUrlOf } from './fences.ts'
 import { startProber } from './prober.ts'
 import { serverFaults } from './redis-faults.ts'
 import { sentinelFaults } from './sentinel-faults.ts'
@@ -15,11 +15,8 @@ import type { StartedService } from './service.ts'
 export interface RedisChoice {
   /** An image of Redis or Valkey (with a tag), or a redis-server on this machine. */
   readonly redis: string
-  /**
-   * Where fences are stored. `none` leaves fences to Redis, which loses them. It is a negative control, which must be
-   * violated.
-   */
-  readonly fences: 'sqlite' | 'postgres' | 'none'
+  /** With `none`, the verdict must be violated. */
+  readonly fences: FencesChoice
 }
 
 const HEALTHY_MS = 60_000
