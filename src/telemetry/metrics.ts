@@ -19,6 +19,8 @@ export interface GaugeMetric {
 export interface HistogramMetric {
   /** `traceId`: the trace that the bucket's exemplar names. Default: no exemplar. */
   observe(value: number, labels?: Labels, traceId?: string): void
+  /** Exports the series with 0 observations. */
+  zero(labels: Labels): void
 }
 
 export interface MetricOptions {
@@ -134,6 +136,7 @@ function histogramIn(registry: Registry, options: HistogramOptions): HistogramMe
   for (const labels of options.series ?? []) histogram.zero({ ...labels })
   registry.registerMetric(histogram)
   return {
+    zero: (labels) => histogram.zero({ ...labels }),
     observe(value, labels = {}, traceId) {
       if (traceId === undefined) histogram.observe({ labels, value })
       else histogram.observe({ labels, value, exemplarLabels: { trace_id: traceId } })

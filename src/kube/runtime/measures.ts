@@ -2,15 +2,20 @@
 import type { ErrorCode } from '../../errors/error.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 
+const OUTCOMES = ['done', 'failed'] as const
+type Outcome = (typeof OUTCOMES)[number]
+
 export interface RuntimeMeasures {
   /**
    * Registers an informer, with its counters as 0. `staleMs` is the time since it last heard from the API server.
    */
   informer(resource: string, staleMs: () => number): void
+  /** Registers a controller, with its series as 0. */
+  controller(name: string): void
   /** Counts a list or a watch that ended with a failure. */
   listWatchFailed(resource: string, code: string): void
   relisted(resource: string): void
-  reconciled(controller: string, outcome: 'done' | 'failed', ms: number): void
+  reconciled(controller: string, outcome: Outcome, ms: number): void
   /** Keys that wait to be reconciled. */
   depth(controller: string, keys: number): void
   leading(isLeader: boolean): void
@@ -20,6 +25,7 @@ export interface RuntimeMeasures {
 /** Counts nothing. */
 export const unmeasuredRuntime: RuntimeMeasures = {
   informer: () => {},
+  controller: () => {},
   listWatchFailed: () => {},
   relisted: () => {},
   reconciled: () => {},
@@ -82,6 +88,10 @@ export function createRuntimeMeasures(metrics: Metrics): RuntimeMeasures {
       informers.set(resource, staleMs)
       lists.add({ resource }, 0)
       for (const code of CODES) failures.add({ resource, code }, 0)
+    },
+    controller(name) {
+      for (const outcome of OUTCOMES) reconciles.zero({ controller: name, outcome })
+      depth.set(0, { controller: name })
     },
     listWatchFailed: (resource, code) => failures.add({ resource, code }),
     relisted: (resource) => lists.add({ resource }),

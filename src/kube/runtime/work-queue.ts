@@ -60,6 +60,7 @@ class KeyedQueue implements WorkQueue {
 
   constructor(options: WorkQueueOptions) {
     this.#options = options
+    options.measures.controller(options.name)
   }
 
   add(key: string): void {

@@ -1,6 +1,7 @@
 /** The chart as its users use it: dry run, install, `helm test`, upgrade, and what pods outside the release can reach. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROOT } from '../../../../src/drill/checkout.ts'
+import type { StatusReport } from '../../../../src/inspect/status/report.ts'
 import type { Kubectl } from '../../../../src/kube/kubectl.ts'
 import { createProgram } from '../../../../src/std/run-program.ts'
 import { CHART } from '../helm.ts'
@@ -52,6 +53,14 @@ test('the API server accepts every set of values, and the plain manifests', asyn
 test('helm test posts an item, reads it back and finds one primary', async () => {
   const out = await helm(['test', 'ingot', '-n', NAMESPACE, '--logs', '--timeout', '3m'], within(200))
   for (const check of HELM_TEST_CHECKS) expect(out).toContain(`ok: ${check}`)
+})
+
+test('kubectl ingot status reads the state of each replica from its API', async () => {
+  const line = [`${ROOT}/src/cli.ts`, 'kube', 'status', '-n', NAMESPACE, '--context', kubectl.context, '-o', 'json']
+  const { service, notRead } = JSON.parse(await node(line, within(60))) as StatusReport
+  expect(service.pods).toHaveLength(2)
+  for (const pod of service.pods) expect(pod).toMatchObject({ state: 'serving', storeAvailable: true })
+  expect(notRead).toEqual([])
 })
 
 describe('the network', () => {
