@@ -125,6 +125,11 @@ export async function removeOperator(): Promise<void> {
   await operatorCluster.run(['delete', 'crd', ...kinds, '--ignore-not-found'], within(60))
 }
 
+/** Creates or changes an object in the namespace of the operator. */
+export async function createOperatorObject(object: object): Promise<void> {
+  await operatorCluster.apply([object], within(60))
+}
+
 /** Runs kubectl in the namespace of the operator. Resolves with its output, without white space at its ends. */
 export async function operatorKubectl(args: readonly string[], seconds = 60): Promise<string> {
   return (await operatorCluster.run(args, within(seconds))).trim()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { createProgram } from '../../../../src/std/run-program.ts'
 import { CHART, readManifests } from '../helm.ts'
-import { CONTEXT, createObject, eventually, kubectl, NAMESPACE, RELEASE } from './cluster.ts'
+import { CONTEXT, createObject, createOperatorObject, eventually, kubectl, NAMESPACE, RELEASE } from './cluster.ts'
 
 const IMAGE = 'prom/prometheus:v2.53.3'
 const NAME = 'prometheus'
@@ -40,6 +40,7 @@ export async function installPrometheus(timeScale: number): Promise<Prometheus> 
   const rules = stringify({ groups: [...ours.groups, ...operators.groups] })
   for (const object of objects({ 'prometheus.yaml': stringify(config), 'rules.yaml': rules }))
     await createObject(object)
+  for (const object of rolesIn(OPERATOR.namespace)) await createOperatorObject(object)
   await kubectl(['wait', '--for=condition=Ready', `pod/${NAME}`, '--timeout=120s'], 130)
   const wanted = ['ingot_ready', 'ingot_operator_leader']
   for (const metric of wanted) {
@@ -79,7 +80,14 @@ interface Rendered {
 }
 
 function template(folder: string, release: string, namespace: string, values: readonly string[]) {
-  const args = ['template', release, folder, '--namespace', namespace, ...values.flatMap((value) => ['--set', value])]
+  const args = [
+    'template',
+    release,
+    folder,
+    '--namespace',
+    namespace,
+    ...values.flatMap((value) => ['--set-json', value]),
+  ]
   const { status, stdout, stderr } = spawnSync('helm', args, { encoding: 'utf8', maxBuffer: 2 ** 26 })
   if (status !== 0) throw new Error(stderr)
   return readManifests(stdout) as unknown as readonly {
@@ -136,24 +144,28 @@ function scrapeConfig(job: string, namespace: string, { honorLabels, port, compo
   }
 }
 
-function objects(files: Readonly<Record<string, string>>): readonly object[] {
-  const labels = { app: NAME }
-  const metadata = { name: NAME, labels }
-  const roleIn = (namespace: string): readonly object[] => [
+const LABELS = { app: NAME }
+
+/** The right to find pods in a namespace. */
+function rolesIn(namespace: string): readonly object[] {
+  const metadata = { name: NAME, labels: LABELS, namespace }
+  const api = 'rbac.authorization.k8s.io'
+  const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }]
+  const subjects = [{ kind: 'ServiceAccount', name: NAME, namespace: NAMESPACE }]
+  return [
+    { apiVersion: `${api}/v1`, kind: 'Role', metadata, rules },
     {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'Role',
-      metadata: { ...metadata, namespace },
-      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }],
-    },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
+      apiVersion: `${api}/v1`,
       kind: 'RoleBinding',
-      metadata: { ...metadata, namespace },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: NAME },
-      subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: NAMESPACE }],
+      metadata,
+      roleRef: { apiGroup: api, kind: 'Role', name: NAME },
+      subjects,
     },
   ]
+}
+
+function objects(files: Readonly<Record<string, string>>): readonly object[] {
+  const metadata = { name: NAME, labels: LABELS }
   const container = {
     name: NAME,
     image: IMAGE,
@@ -180,8 +192,7 @@ function objects(files: Readonly<Record<string, string>>): readonly object[] {
   }
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
-    ...roleIn(NAMESPACE),
-    ...roleIn(OPERATOR.namespace),
+    ...rolesIn(NAMESPACE),
     { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: files },
     { apiVersion: 'v1', kind: 'Pod', metadata, spec },
   ]
