@@ -1,5 +1,5 @@
 /** Finds Docker for tests and drills, and decides which process removes their containers. */
-import { getContainerRuntimeClient } from 'testcontainers'
+import { getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers'
 import type { Absent } from './present.ts'
 
 /** Returns Docker, or the reason why it is absent, for tests that need it directly. */
@@ -23,4 +23,20 @@ export async function inDocker<T>(start: () => Promise<T>): Promise<T | Absent> 
  */
 export function removeContainersOurselves(): void {
   process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
+}
+
+/** Runs a command in the container and resolves with its output, trimmed. Rejects if it fails. Default user: that of the image. */
+export async function execIn(
+  container: StartedTestContainer,
+  command: readonly string[],
+  options: { readonly user?: string } = {},
+): Promise<string> {
+  const { exitCode, output } = await container.exec([...command], options)
+  if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
+  return output.trim()
+}
+
+/** Returns a function that runs a script in the container as root. It rejects if the script fails. */
+export function rootShell(container: StartedTestContainer): (script: string) => Promise<string> {
+  return (script) => execIn(container, ['sh', '-c', script], { user: 'root' })
 }

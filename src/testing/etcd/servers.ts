@@ -4,7 +4,7 @@
  */
 import { GenericContainer, Wait } from 'testcontainers'
 import { untilTrue } from '../../std/until.ts'
-import { inDocker } from '../containers.ts'
+import { inDocker, rootShell } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
 
@@ -68,10 +68,7 @@ async function start(options: EtcdOptions): Promise<EtcdServers> {
     .withCommand(['sh', '-c', boot])
     .withWaitStrategy(Wait.forLogMessage('servers started'))
     .start()
-  const exec = async (command: string): Promise<void> => {
-    const { exitCode, output } = await container.exec(['sh', '-c', command])
-    if (exitCode !== 0) throw new Error(`${command} failed: ${output}`)
-  }
+  const shell = rootShell(container)
 
   async function ask(port: number, method: string, body: object): Promise<Readonly<Record<string, unknown>>> {
     const request = { method: 'POST', body: JSON.stringify(body), signal: AbortSignal.timeout(1_000) }
@@ -84,8 +81,8 @@ async function start(options: EtcdOptions): Promise<EtcdServers> {
   const servers: EtcdServers = {
     url: `etcd://${clients.map((port) => `${HOST}:${port}`).join(',')}`,
     ports: clients,
-    signal: (member, name) => exec(`kill -${name} $(cat /etcd-data/pid-${member})`),
-    restart: (member) => exec(lineOf(member)),
+    signal: async (member, name) => void (await shell(`kill -${name} $(cat /etcd-data/pid-${member})`)),
+    restart: async (member) => void (await shell(lineOf(member))),
     async leader() {
       for (const [i, port] of clients.entries()) {
         const status = await ask(port, 'maintenance/status', {}).catch(() => ({ header: {}, leader: undefined }))

@@ -32,6 +32,14 @@ export async function clockIsBuilt(shell: RootShell): Promise<object | Absent> {
   return isBuilt ? {} : { absent: 'no compiler (tcc) could be installed in the container' }
 }
 
+/** Builds the library and has `restart` start the server with it. Resolves as `clockIsBuilt`. */
+export async function preloadClock(shell: RootShell, restart: () => Promise<void>): Promise<object | Absent> {
+  await shell(BUILD_CLOCK)
+  const built = await clockIsBuilt(shell)
+  if (!('absent' in built)) await restart()
+  return built
+}
+
 const MOVED_MS = 10_000
 const EVERY_MS = 250
 /** A jump is far longer than that, and a busy machine reads the two clocks much faster. */

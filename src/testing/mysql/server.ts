@@ -2,7 +2,7 @@
 import mysql from 'mysql2/promise'
 import { GenericContainer, getContainerRuntimeClient } from 'testcontainers'
 import { untilTrue } from '../../std/until.ts'
-import { inDocker } from '../containers.ts'
+import { inDocker, rootShell } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
 
@@ -86,11 +86,7 @@ async function start({ files = {}, args = [], env = {} }: MysqlOptions): Promise
     url,
     port,
     sql,
-    async shell(script) {
-      const { exitCode, output } = await container.exec(['sh', '-c', script], { user: 'root' })
-      if (exitCode !== 0) throw new Error(`${script} failed: ${output}`)
-      return output.trim()
-    },
+    shell: rootShell(container),
     kill: async () => void (await (await engine()).kill()),
     async start() {
       await (await engine()).start()

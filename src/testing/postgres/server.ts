@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
 import { until, type WaitLimits } from '../../std/until.ts'
-import { inDocker } from '../containers.ts'
+import { execIn, inDocker, rootShell } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
 
@@ -76,8 +76,8 @@ function control(container: StartedTestContainer, port: number, spare: number): 
       await runSql(urlOf('postgres'), `CREATE DATABASE ${name}`)
       return urlOf(name)
     },
-    exec: (...command) => run(container, command),
-    shell: (script) => run(container, ['sh', '-c', script], { user: 'root' }),
+    exec: (...command) => execIn(container, command),
+    shell: rootShell(container),
     kill: async () => void (await (await engine()).kill()),
     async start() {
       await (await engine()).start()
@@ -87,16 +87,6 @@ function control(container: StartedTestContainer, port: number, spare: number): 
     thaw: async () => void (await (await engine()).unpause()),
     [Symbol.asyncDispose]: async () => void (await container.stop({ timeout: 0 })),
   }
-}
-
-async function run(
-  container: StartedTestContainer,
-  command: readonly string[],
-  options: { readonly user?: string } = {},
-): Promise<string> {
-  const { exitCode, output } = await container.exec([...command], options)
-  if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
-  return output.trim()
 }
 
 /** Runs statements on a new connection and resolves with the rows of the last one. */

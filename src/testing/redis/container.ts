@@ -5,7 +5,8 @@
  * Ports are the same inside and outside the container, so clients can use the addresses that servers announce to each
  * other: with host networking on Linux, with mapped ports elsewhere.
  */
-import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
+import { GenericContainer, Wait } from 'testcontainers'
+import { execIn } from '../containers.ts'
 
 const IMAGE = 'redis:8.0'
 /** After this time a container ends by itself, in case its test was killed. */
@@ -67,12 +68,6 @@ function bootScript(specs: readonly ServerSpec[], prepare: string, lifeSeconds: 
   )
 }
 
-async function run(container: StartedTestContainer, command: readonly string[]): Promise<string> {
-  const { exitCode, output } = await container.exec([...command], { user: 'root' })
-  if (exitCode !== 0) throw new Error(`${command.join(' ')} failed: ${output}`)
-  return output.trim()
-}
-
 export interface ContainerOptions {
   /** Image of Redis or Valkey. Default: redis:8.0. */
   readonly image?: string
@@ -102,7 +97,7 @@ export async function startContainer(
     ? base.withNetworkMode('host')
     : base.withExposedPorts(...ports)
   ).start()
-  const exec = (...command: readonly string[]): Promise<string> => run(container, command)
+  const exec = (...command: readonly string[]): Promise<string> => execIn(container, command, { user: 'root' })
   return {
     exec,
     cli: (port, ...args) => exec('redis-cli', '-p', String(port), ...cliArgs, ...args),

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { GenericContainer, Wait } from 'testcontainers'
 import { until, untilTrue } from '../../std/until.ts'
-import { inDocker } from '../containers.ts'
+import { inDocker, rootShell } from '../containers.ts'
 import type { Absent } from '../present.ts'
 import { freePorts } from '../tcp/ports.ts'
 
@@ -122,11 +122,7 @@ async function start({
     .withCommand([[...boot, 'echo servers started', `exec sleep ${lifeSeconds}`].join('\n')])
     .withWaitStrategy(Wait.forLogMessage('servers started'))
     .start()
-  const shell = async (script: string): Promise<string> => {
-    const { exitCode, output } = await container.exec(['sh', '-c', script], { user: 'root' })
-    if (exitCode !== 0) throw new Error(`${script} failed: ${output}`)
-    return output.trim()
-  }
+  const shell = rootShell(container)
   const servers: ZooKeeperServers = {
     url: `zookeeper://${clients.map((port) => `${HOST}:${port}`).join(',')}`,
     ports: clients,

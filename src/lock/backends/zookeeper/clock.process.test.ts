@@ -4,7 +4,7 @@ import { systemClock } from '../../../std/clock.ts'
 import { createScope } from '../../../std/scope.ts'
 import { untilTrue } from '../../../std/until.ts'
 import { expectNoEffect, type MovedClock } from '../../../testing/locks/moved-clock.ts'
-import { BUILD_CLOCK, clockIsBuilt, MOVED_CLOCK, moveClock } from '../../../testing/moved-clock/moved-clock.ts'
+import { MOVED_CLOCK, moveClock, preloadClock } from '../../../testing/moved-clock/moved-clock.ts'
 import { present } from '../../../testing/present.ts'
 import { startZooKeeper } from '../../../testing/zookeeper/servers.ts'
 import { connectZooKeeperLock } from './backend.ts'
@@ -21,11 +21,12 @@ afterEach(async () => {
 async function serve(skip: (reason: string) => never): Promise<MovedClock> {
   const servers = present(await startZooKeeper({ servers: 1, env: MOVED_CLOCK }), skip)
   scope.defer(async () => servers[Symbol.asyncDispose]())
-  await servers.shell(BUILD_CLOCK)
-  present(await clockIsBuilt(servers.shell), skip)
-  await servers.signal(0, 'KILL')
-  await servers.restart(0)
-  await untilTrue('a leader', async () => (await servers.leader()) === 0, { withinMs: START_MS })
+  const restart = async (): Promise<void> => {
+    await servers.signal(0, 'KILL')
+    await servers.restart(0)
+    await untilTrue('a leader', async () => (await servers.leader()) === 0, { withinMs: START_MS })
+  }
+  present(await preloadClock(servers.shell, restart), skip)
   const url = `${servers.url}?session=${SESSION_MS / 1_000}s`
   const connect = () => connectZooKeeperLock(url, { clock: systemClock }, AbortSignal.timeout(10_000))
   const backend = await connect()
