@@ -4,7 +4,6 @@
  */
 import { Type } from 'typebox'
 import type { Kubectl } from '../../../kube/kubectl.ts'
-import { untilSeen } from '../../../kube/until.ts'
 import { historyJob } from '../../sources/job.ts'
 import type { Canary } from '../home.ts'
 import { startBeside } from './recorder-job.ts'
@@ -43,8 +42,6 @@ const DEPLOYMENT = Type.Object({
 const MAKE = `node dist/cli.js drill canary --rate ${RATE} --stop-file /out/stop --out /out/canary.ndjson &&
 mv /out/canary.ndjson /out/history.ndjson`
 
-const BEGIN_MS = 120_000
-
 /** Resolves when Redis has acknowledged a write of the canary. */
 export async function startCanary(
   kubectl: Kubectl,
@@ -65,14 +62,8 @@ export async function startCanary(
     ...(node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': node } }),
   })
   const canary = await startBeside(kubectl, job, [manifest], signal)
-  await untilSeen(
-    async () => {
-      const acknowledged = await canary.shell('history', 'grep -c \'"ok"\' /out/canary.ndjson; true', signal)
-      return Number(acknowledged) > 0 ? { value: true } : { missing: 'Redis has acknowledged no write of the canary' }
-    },
-    BEGIN_MS,
-    signal,
-  )
+  const missing = 'Redis has acknowledged no write of the canary'
+  await canary.recorded({ container: 'history', file: '/out/canary.ndjson', text: '"ok"', missing }, signal)
   return {
     async stop(inner) {
       await canary.shell('history', 'touch /out/stop', inner)

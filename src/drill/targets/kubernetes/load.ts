@@ -1,7 +1,6 @@
 /** Starts the load in the cluster, stops it, and sends all its items again. */
 
 import type { Kubectl } from '../../../kube/kubectl.ts'
-import { untilSeen } from '../../../kube/until.ts'
 import { ROOT } from '../../checkout.ts'
 import { responsesSince } from '../../sources/k6/convert.ts'
 import { loadManifests } from '../../sources/k6/job.ts'
@@ -29,7 +28,6 @@ export interface LoadJobOptions extends LoadOptions {
 export const K6_IMAGE = 'grafana/k6:1.8.1'
 /** Longest load by default, in milliseconds. k6 ends then even if it is not stopped. */
 const MAX_MS = 1_800_000
-const BEGIN_MS = 120_000
 /** The end of k6's output that holds some seconds of it, with room to spare. */
 const RECENT_BYTES = 4_000_000
 /** Seconds of further iterations that the settling sends in addition to those of the load. */
@@ -40,14 +38,8 @@ export async function startLoad(kubectl: Kubectl, options: LoadJobOptions, signa
   const maxS = Math.ceil((options.maxMs ?? MAX_MS) / 1_000)
   const load = await startPart(kubectl, options, { part: 'load', seconds: maxS }, signal)
   let settling: Beside | undefined
-  await untilSeen(
-    async () => {
-      const began = await load.shell('k6', 'grep -c \'"began"\' /out/k6.json; true', signal)
-      return Number(began) > 0 ? { value: true } : { missing: 'k6 has not begun' }
-    },
-    BEGIN_MS,
-    signal,
-  )
+  const missing = 'k6 has not begun'
+  await load.recorded({ container: 'k6', file: '/out/k6.json', text: '"began"', missing }, signal)
   const beganMs = Date.now()
   return {
     async since(fromMs, inner) {

@@ -11,11 +11,23 @@ import type { Manifest } from '../../sources/job.ts'
 export interface Beside extends AsyncDisposable {
   /** Runs a script in one of the containers. */
   shell(container: string, script: string, signal: AbortSignal): Promise<string>
+  /** Waits until a file of a container has a line with this text. `missing` names what has not happened yet. */
+  recorded(line: RecordedLine, signal: AbortSignal): Promise<void>
   /** Waits for the history, resolves with its events, and ends the Job. */
   fetch(signal: AbortSignal): Promise<readonly Event[]>
 }
 
+/** A line that a recorder writes once it works. */
+export interface RecordedLine {
+  readonly container: string
+  readonly file: string
+  /** Without single quotes. */
+  readonly text: string
+  readonly missing: string
+}
+
 const POD_MS = 90_000
+const BEGIN_MS = 120_000
 /**
  * Longest time until a history is complete, in milliseconds. Settling sends all items again, perhaps on a busy machine.
  */
@@ -36,6 +48,16 @@ export async function startBeside(
     kubectl.exec(`${pod}/${container}`, ['sh', '-c', script], { signal: inner, timeoutMs: FETCH_MS })
   return {
     shell,
+    async recorded({ container, file, text, missing }, inner) {
+      await untilSeen(
+        async () => {
+          const lines = await shell(container, `grep -c '${text}' ${file}; true`, inner)
+          return Number(lines) > 0 ? { value: true } : { missing }
+        },
+        BEGIN_MS,
+        inner,
+      )
+    },
     async fetch(inner) {
       const seconds = HISTORY_MS / 1_000
       const ready = ['wait', `pod/${pod}`, '--for=condition=Ready', `--timeout=${seconds}s`]
